@@ -1,0 +1,45 @@
+// Nouns that leaves share. Types only; the words are the ones of ARCHITECTURE.md.
+
+/** Who sent a call. `id` is the key for everything counted per client and what the log shows. */
+export interface Client {
+  /** `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
+  readonly id: string
+}
+
+/** One place where a model can be had: a provider and that provider's name for the model. */
+export interface Target {
+  readonly provider: string
+  /** The provider's name for the model; goes upstream in place of the one that the client asked for. */
+  readonly model: string
+  /** Lower tiers are tried first. At least 1. */
+  readonly tier: number
+  /** Share of the calls within a tier, relative to its neighbours. At least 1. */
+  readonly weight: number
+}
+
+/** A half-open range of bytes in a buffer. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** Tokens of one call. All counts are whole numbers, at least 0. */
+export interface Usage {
+  readonly promptTokens: number
+  readonly completionTokens: number
+  /** What is charged. At least the sum of the other two when the provider counts more kinds. */
+  readonly totalTokens: number
+}
+
+/** Limits of one model. An absent one does not limit. */
+export interface ModelLimits {
+  /** Requests in any 60 seconds. */
+  readonly rpm?: number
+  /** Tokens, prompt and completion together, in any 60 seconds. */
+  readonly tpm?: number
+  /** Calls that may be under way at once. */
+  readonly maxParallelRequests?: number
+  readonly whenLimited: 'reject' | 'wait'
+  /** How long a call may wait in line, in milliseconds. */
+  readonly maxWaitMs: number
+}
