@@ -1,0 +1,20 @@
+// Taken before a test can mock the timers: these guard the test itself and have to stay real.
+const { clearTimeout, setTimeout } = globalThis
+
+const deadlineMs = 20_000
+
+/**
+ * The promise itself, but one that never settles fails after 20 s and says what was waited for, where the test runner
+ * would only say that the test took too long. No test may depend on the time.
+ */
+export async function soon<T>(promise: Promise<T>, describe: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${deadlineMs / 1000} s for ${describe()}`)), deadlineMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
