@@ -33,6 +33,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[]
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
+  /** Load the file again when it changes. Off when absent. */
+  readonly watchConfig?: boolean
 }
 
 export interface AccessConfig {
@@ -85,6 +87,10 @@ export interface HttpProvider {
   readonly includeUsage: 'auto' | 'always' | 'never'
   readonly timeouts: Timeouts
   readonly maxParallelRequests: number | undefined
+  /** A GET of `path` below the base URL every `intervalMs`; absent: health is learnt from calls alone. */
+  readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
+  /** Offer the models that the provider lists, besides the configured ones. Off when absent. */
+  readonly discoverModels?: boolean
 }
 
 /** In milliseconds. 0 turns one off. */

@@ -1,0 +1,41 @@
+// The defaults, once: the schema shows them, `resolve.ts` applies them.
+
+export const defaults = {
+  server: {
+    hosts: ['127.0.0.1', '::1'],
+    port: 4000,
+    unix_socket: null,
+    allowed_hosts: [],
+    trusted_proxies: [],
+    max_request_body_bytes: 33_554_432,
+    shutdown_grace_ms: 30_000,
+    watch_config: false,
+  },
+  // `any` until the look-up of the peer's user is in place.
+  access: { allowed_users: ['any'], allowed_ips: [] },
+  cors: {
+    enabled: true,
+    allowed_origins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
+    allow_all: false,
+  },
+  rate_limit_settings: {
+    enabled: true,
+    per_client: { rpm: 600 },
+    default: {},
+    when_limited: 'reject',
+    max_wait_ms: 30_000,
+  },
+  provider: {
+    kind: 'openai',
+    auth: 'bearer',
+    include_usage: 'auto',
+    health_check: false,
+    discover_models: false,
+  },
+  /** A model on the same machine may think for minutes before its first byte; a cloud that does is broken. */
+  localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
+  remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
+  target: { tier: 1, weight: 1 },
+  routing: { retries: 2, cooldown_ms: 30_000 },
+  logging: { level: 'info', format: 'auto' },
+} as const

@@ -1,0 +1,167 @@
+// What the environment says about the configuration: `${NAME}` in texts of the file, and overrides of single keys.
+import { corsOriginFault } from './origin.ts'
+import { cidrFault } from './addresses.ts'
+import { quoted, type Finding, type Path } from './problems.ts'
+import type { RawConfig } from './raw.ts'
+
+/** Replaces each `${NAME}` by the variable's value; `$${` stands for `${` itself. */
+export function* expandVariables(
+  text: string,
+  path: Path,
+  env: NodeJS.ProcessEnv,
+): Generator<Finding, string> {
+  if (!text.includes('${')) return text
+  const findings: Finding[] = []
+  const expanded = text.replace(
+    /\$\$\{|\$\{([^}]*)(\}?)/g,
+    (match, name: string | undefined, brace: string) => {
+      if (name === undefined) return '${'
+      const isName = brace === '}' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+      const value = isName ? env[name] : undefined
+      if (value !== undefined) return value
+      if (isName) {
+        findings.push({
+          path,
+          message: `the environment variable ${name} is not set`,
+          hint: 'set it, or write the value',
+        })
+      } else {
+        findings.push({
+          path,
+          message: '${…} does not name a variable',
+          hint: 'write $${ where ${ itself is meant',
+        })
+      }
+      return match
+    },
+  )
+  yield* findings
+  return expanded
+}
+
+/** Keys that the environment sets, over what the file says. */
+export interface Overrides {
+  port?: number
+  maxRequestBodyBytes?: number
+  upstreamTimeoutMs?: number
+  allowedIps?: string[]
+  corsAllowedOrigins?: string[]
+  corsAllowAll?: boolean
+}
+
+/** A problem with a variable; `path` is `env NAME`. */
+export interface VariableFault {
+  readonly path: string
+  readonly message: string
+}
+
+/** The older prefix came with an earlier name of the program; the newer one wins. */
+const prefixes = ['LLM_GATEWAY_', 'LLM_ROUTER_']
+
+/** Every override of the environment, sorted; `README` and `docs/config.md` show this table. */
+export const overrideVariables = [
+  { name: 'ALLOWED_IPS', key: 'access.allowed_ips', form: 'list of CIDRs, separated by commas' },
+  { name: 'CONFIG', key: '', form: 'path of the configuration file' },
+  { name: 'CORS_ALLOWED_ORIGINS', key: 'cors.allowed_origins', form: 'list of origins, separated by commas' },
+  { name: 'CORS_ALLOW_ALL', key: 'cors.allow_all', form: '`true` or `false`' },
+  { name: 'IP_ALLOWLIST', key: 'access.allowed_ips', form: 'the older name of `ALLOWED_IPS`' },
+  { name: 'MAX_REQUEST_BODY_BYTES', key: 'server.max_request_body_bytes', form: 'bytes' },
+  { name: 'PORT', key: 'server.port', form: '0 to 65535; 0 lets the system choose' },
+  {
+    name: 'UPSTREAM_TIMEOUT_MS',
+    key: '`timeouts.first_byte_ms` and `timeouts.idle_ms` of every provider',
+    form: 'milliseconds; 0 turns them off',
+  },
+] as const
+
+type OverrideName = (typeof overrideVariables)[number]['name']
+
+/** Looks a variable up under both prefixes. An empty one counts as absent, as an unset line of a unit file leaves it. */
+export function gatewayVariable(
+  env: NodeJS.ProcessEnv,
+  name: OverrideName,
+): { name: string; value: string } | undefined {
+  for (const prefix of prefixes) {
+    const value = env[prefix + name]
+    if (value !== undefined && value.trim() !== '') return { name: prefix + name, value: value.trim() }
+  }
+  return undefined
+}
+
+/** Reads all overrides. What is not valid is left out and named in `faults`. */
+export function readOverrides(env: NodeJS.ProcessEnv): { overrides: Overrides; faults: VariableFault[] } {
+  const overrides: Overrides = {}
+  const faults: VariableFault[] = []
+  const read = <T>(names: OverrideName[], parse: (value: string) => Parsed<T>, apply: (value: T) => void) => {
+    const found = names.map((name) => gatewayVariable(env, name)).find((variable) => variable !== undefined)
+    if (found === undefined) return
+    const parsed = parse(found.value)
+    if ('fault' in parsed) faults.push({ path: `env ${found.name}`, message: parsed.fault })
+    else apply(parsed.value)
+  }
+  read(['PORT'], wholeNumber(0, 65_535), (value) => (overrides.port = value))
+  read(
+    ['MAX_REQUEST_BODY_BYTES'],
+    wholeNumber(1024, 1_073_741_824),
+    (value) => (overrides.maxRequestBodyBytes = value),
+  )
+  read(['UPSTREAM_TIMEOUT_MS'], wholeNumber(0, 86_400_000), (value) => (overrides.upstreamTimeoutMs = value))
+  read(['ALLOWED_IPS', 'IP_ALLOWLIST'], list(cidrFault), (value) => (overrides.allowedIps = value))
+  read(['CORS_ALLOWED_ORIGINS'], list(corsOriginFault), (value) => (overrides.corsAllowedOrigins = value))
+  read(['CORS_ALLOW_ALL'], boolean, (value) => (overrides.corsAllowAll = value))
+  return { overrides, faults }
+}
+
+type Parsed<T> = { value: T } | { fault: string }
+
+function wholeNumber(minimum: number, maximum: number): (text: string) => Parsed<number> {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+    if (value >= minimum && value <= maximum) return { value }
+    return { fault: `must be a whole number from ${minimum} to ${maximum}, not ${quoted(text)}` }
+  }
+}
+
+function boolean(text: string): Parsed<boolean> {
+  if (['true', '1', 'yes', 'on'].includes(text.toLowerCase())) return { value: true }
+  if (['false', '0', 'no', 'off'].includes(text.toLowerCase())) return { value: false }
+  return { fault: `must be true or false, not ${quoted(text)}` }
+}
+
+function list(
+  faultOf: (item: string) => { message: string } | undefined,
+): (text: string) => Parsed<string[]> {
+  return (text) => {
+    const value = text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+    // An empty list of addresses would let in everybody.
+    if (value.length === 0) return { fault: 'must name at least one' }
+    const fault = value.map(faultOf).find((fault) => fault !== undefined)
+    return fault === undefined ? { value } : { fault: fault.message }
+  }
+}
+
+/** The file's configuration with the overrides in the place of its keys; the given one stays as it is. */
+export function withOverrides(raw: RawConfig, overrides: Overrides): RawConfig {
+  const { port, maxRequestBodyBytes, upstreamTimeoutMs, allowedIps, corsAllowedOrigins, corsAllowAll } =
+    overrides
+  const server = {
+    ...raw.server,
+    ...(port !== undefined && { port }),
+    ...(maxRequestBodyBytes !== undefined && { max_request_body_bytes: maxRequestBodyBytes }),
+  }
+  const access = { ...raw.access, ...(allowedIps !== undefined && { allowed_ips: allowedIps }) }
+  const cors = {
+    ...raw.cors,
+    ...(corsAllowedOrigins !== undefined && { allowed_origins: corsAllowedOrigins }),
+    ...(corsAllowAll !== undefined && { allow_all: corsAllowAll }),
+  }
+  if (upstreamTimeoutMs === undefined) return { ...raw, server, access, cors }
+  const waits = { first_byte_ms: upstreamTimeoutMs, idle_ms: upstreamTimeoutMs }
+  const providers = Object.entries(raw.providers ?? {}).map(
+    ([name, provider]) => [name, { ...provider, timeouts: { ...provider.timeouts, ...waits } }] as const,
+  )
+  return { ...raw, server, access, cors, providers: Object.fromEntries(providers) }
+}

@@ -1,0 +1,33 @@
+// Where the configuration file is, when nobody says.
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { gatewayVariable } from './environment.ts'
+
+/** Tells whether a path exists; a name for tests to replace. */
+type Exists = (path: string) => boolean
+
+/**
+ * The file to load: `asked` (the command line), `LLM_GATEWAY_CONFIG`, then the first that exists of the user's, the
+ * system's, and the one that comes with the program. A file that was asked for is returned even if it is not there.
+ */
+export function findConfigFile(
+  asked: string | undefined,
+  env: NodeJS.ProcessEnv,
+  exists: Exists = existsSync,
+): string {
+  const named = asked ?? gatewayVariable(env, 'CONFIG')?.value
+  if (named !== undefined) return named
+  // Relative paths in XDG variables are to be ignored (XDG Base Directory Specification).
+  const asksForHome = env['XDG_CONFIG_HOME']?.startsWith('/') !== true
+  const home = asksForHome ? join(env['HOME'] ?? homedir(), '.config') : env['XDG_CONFIG_HOME']!
+  const own = join(home, 'llm-gateway', 'llm-gateway.yaml')
+  return [own, '/etc/llm-gateway/llm-gateway.yaml'].find((path) => exists(path)) ?? packagedConfigFile()
+}
+
+/** The default that comes with the program: `config/` beside `src/` or `dist/`. */
+function packagedConfigFile(): string {
+  return fileURLToPath(new URL('../../config/llm-gateway.yaml', import.meta.url))
+}

@@ -1,0 +1,89 @@
+// The configuration as written in the file, after the schema found no fault with it. Maps with keys that people
+// choose are read with `Object.entries` only, never by a name that came from elsewhere.
+
+export interface RawConfig {
+  server?: RawServer
+  access?: { allowed_users?: string[]; allowed_ips?: string[] }
+  cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean }
+  rate_limit_settings?: RawRateLimits
+  providers?: Record<string, RawProvider>
+  models?: Record<string, RawModel>
+  routing?: { retries?: number; cooldown_ms?: number }
+  logging?: { level?: 'error' | 'warn' | 'info' | 'debug'; format?: 'auto' | 'json' | 'pretty' }
+}
+
+export interface RawServer {
+  hosts?: string[]
+  port?: number
+  unix_socket?: string | null
+  allowed_hosts?: string[]
+  trusted_proxies?: string[]
+  max_request_body_bytes?: number
+  shutdown_grace_ms?: number
+  watch_config?: boolean
+}
+
+export interface RawModelLimits {
+  rpm?: number
+  tpm?: number
+  max_parallel_requests?: number
+  when_limited?: 'reject' | 'wait'
+  max_wait_ms?: number
+}
+
+export interface RawRateLimits {
+  enabled?: boolean
+  per_client?: { rpm?: number }
+  default?: RawModelLimits
+  when_limited?: 'reject' | 'wait'
+  max_wait_ms?: number
+  limits?: Record<string, RawModelLimits>
+}
+
+/** Where a secret stands. The first that exists wins, in this order. */
+export interface RawSecret {
+  credential?: string
+  file?: string
+  env?: string
+  optional?: boolean
+}
+
+export interface RawTimeouts {
+  connect_ms?: number
+  first_byte_ms?: number
+  idle_ms?: number
+  total_ms?: number
+}
+
+export interface RawHealthCheck {
+  path?: string
+  interval_ms?: number
+}
+
+export interface RawProvider {
+  kind?: 'openai' | 'echo'
+  base_url?: string
+  api_key?: RawSecret
+  auth?: 'bearer' | { header: string }
+  headers?: Record<string, string | RawSecret>
+  include_usage?: 'auto' | 'always' | 'never'
+  timeouts?: RawTimeouts
+  max_parallel_requests?: number
+  health_check?: boolean | RawHealthCheck
+  discover_models?: boolean
+}
+
+export interface RawTarget {
+  provider: string
+  model?: string
+  tier?: number
+  weight?: number
+}
+
+export interface RawModel {
+  provider?: string
+  model?: string
+  targets?: RawTarget[]
+  aliases?: string[]
+  fallbacks?: string[]
+}

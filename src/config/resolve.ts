@@ -1,0 +1,166 @@
+// The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure, and
+// it refuses nothing: `check.ts` has passed what comes here.
+import type { ModelLimits, Target } from '../domain.ts'
+import { asCidr } from './addresses.ts'
+import { parseBaseUrl } from './base-url.ts'
+import { defaults } from './defaults.ts'
+import { normalOrigin } from './origin.ts'
+import type { RawConfig, RawModel, RawModelLimits, RawProvider, RawRateLimits, RawSecret } from './raw.ts'
+import type {
+  Config,
+  HttpProvider,
+  ModelConfig,
+  ProviderConfig,
+  RateLimitConfig,
+  Secret,
+  ServerConfig,
+  Timeouts,
+} from './types.ts'
+
+/** What each secret reference of the file led to; an optional one that is absent is not in it. */
+export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
+
+/** Makes the configuration that the program uses. `raw` has the overrides of the environment applied. */
+export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
+  const access = { ...defaults.access, ...raw.access }
+  const cors = { ...defaults.cors, ...raw.cors }
+  const routing = { ...defaults.routing, ...raw.routing }
+  return {
+    server: resolveServer(raw.server),
+    access: { allowedUsers: [...access.allowed_users], allowedIps: access.allowed_ips.map(asCidr) },
+    cors: {
+      enabled: cors.enabled,
+      allowedOrigins: cors.allowed_origins.map(normalOrigin),
+      allowAll: cors.allow_all,
+    },
+    rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
+    providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
+    models: mapEntries(raw.models, resolveModel),
+    routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
+    logging: { ...defaults.logging, ...raw.logging },
+  }
+}
+
+function resolveServer(raw: RawConfig['server']): ServerConfig {
+  const server = { ...defaults.server, ...raw }
+  return {
+    hosts: [...new Set(server.hosts)],
+    port: server.port,
+    unixSocket: server.unix_socket ?? undefined,
+    allowedHosts: server.allowed_hosts.map((host) => host.toLowerCase()),
+    trustedProxies: server.trusted_proxies.map(asCidr),
+    maxRequestBodyBytes: server.max_request_body_bytes,
+    shutdownGraceMs: server.shutdown_grace_ms,
+    watchConfig: server.watch_config,
+  }
+}
+
+function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
+  const settings = { ...defaults.rate_limit_settings, ...raw }
+  const forOthers: RawModelLimits = settings.default
+  const withWaiting = (limits: RawModelLimits) => resolveLimits(limits, settings)
+  const isUnlimited = limitKeys.every((key) => forOthers[key] === undefined)
+  return {
+    enabled: settings.enabled,
+    perClientRpm: settings.per_client.rpm,
+    default: isUnlimited ? undefined : withWaiting(forOthers),
+    limits: mapEntries(settings.limits, (_name, limits) => withWaiting(limits)),
+  }
+}
+
+const limitKeys = ['rpm', 'tpm', 'max_parallel_requests'] as const
+
+function resolveLimits(
+  raw: RawModelLimits,
+  waiting: { when_limited: 'reject' | 'wait'; max_wait_ms: number },
+): ModelLimits {
+  const { rpm, tpm, max_parallel_requests: maxParallelRequests } = raw
+  return {
+    ...(rpm !== undefined && { rpm }),
+    ...(tpm !== undefined && { tpm }),
+    ...(maxParallelRequests !== undefined && { maxParallelRequests }),
+    whenLimited: raw.when_limited ?? waiting.when_limited,
+    maxWaitMs: raw.max_wait_ms ?? waiting.max_wait_ms,
+  }
+}
+
+function resolveProvider(name: string, raw: RawProvider, secrets: FoundSecrets): ProviderConfig {
+  if (raw.kind === 'echo') return { kind: 'echo', name }
+  const { origin, basePath, isLocal } = parseBaseUrl(raw.base_url!)
+  const provider = { ...defaults.provider, ...raw }
+  return {
+    kind: 'openai',
+    name,
+    origin,
+    basePath,
+    isLocal,
+    apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
+    auth: provider.auth === 'bearer' ? 'bearer' : { header: provider.auth.header.toLowerCase() },
+    headers: resolveHeaders(raw.headers ?? {}, secrets),
+    includeUsage: provider.include_usage,
+    timeouts: resolveTimeouts(raw, isLocal),
+    maxParallelRequests: raw.max_parallel_requests,
+    healthCheck: resolveHealthCheck(provider.health_check),
+    discoverModels: provider.discover_models,
+  }
+}
+
+function resolveHeaders(
+  raw: Readonly<Record<string, string | RawSecret>>,
+  secrets: FoundSecrets,
+): HttpProvider['headers'] {
+  return Object.entries(raw).flatMap(([name, value]) => {
+    const held = typeof value === 'string' ? value : secrets.get(value)
+    return held === undefined ? [] : [[name.toLowerCase(), held] as const]
+  })
+}
+
+function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
+  const patience = isLocal ? defaults.localTimeouts : defaults.remoteTimeouts
+  const timeouts = { ...patience, ...raw.timeouts }
+  return {
+    connectMs: timeouts.connect_ms,
+    firstByteMs: timeouts.first_byte_ms,
+    idleMs: timeouts.idle_ms,
+    totalMs: timeouts.total_ms,
+  }
+}
+
+function resolveHealthCheck(raw: RawProvider['health_check']): HttpProvider['healthCheck'] {
+  if (raw === undefined || raw === false) return undefined
+  const asked = raw === true ? {} : raw
+  return { path: asked.path ?? '/models', intervalMs: asked.interval_ms ?? 15_000 }
+}
+
+function resolveModel(name: string, raw: RawModel): ModelConfig {
+  const targets = raw.targets ?? [
+    { provider: raw.provider!, ...(raw.model !== undefined && { model: raw.model }) },
+  ]
+  return {
+    name,
+    aliases: [...(raw.aliases ?? [])],
+    targets: targets.map((target): Target => ({
+      provider: target.provider,
+      model: target.model ?? defaultTargetModel(name),
+      tier: target.tier ?? defaults.target.tier,
+      weight: target.weight ?? defaults.target.weight,
+    })),
+    fallbacks: [...(raw.fallbacks ?? [])],
+  }
+}
+
+/**
+ * The provider's name for a model where the file gives none. A name such as `openrouter/*` is a room for the names of
+ * a provider, which does not know of the room: `*`. Any other, `gpt-*` for one, goes upstream as it is.
+ */
+function defaultTargetModel(name: string): string {
+  return name.endsWith('/*') ? '*' : name
+}
+
+/** A map, because its keys are texts that people choose. */
+function mapEntries<In, Out>(
+  raw: Readonly<Record<string, In>> | undefined,
+  make: (name: string, entry: In) => Out,
+): ReadonlyMap<string, Out> {
+  return new Map(Object.entries(raw ?? {}).map(([name, entry]) => [name, make(name, entry)]))
+}

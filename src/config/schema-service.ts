@@ -1,0 +1,135 @@
+// Schema of what the gateway itself does: where it listens, whom it serves, what it logs.
+import { defaults } from './defaults.ts'
+import type { Schema } from './schema.ts'
+
+const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
+
+export const serverSchema = {
+  type: 'object',
+  description: 'Where the gateway listens and how much it takes.',
+  additionalProperties: false,
+  properties: {
+    hosts: {
+      type: 'array',
+      description:
+        'Loopback addresses to listen on. Anything else is refused: clients need no key, so the network must not reach them.',
+      default: defaults.server.hosts,
+      items: text,
+      minItems: 1,
+    },
+    port: {
+      type: 'integer',
+      description: 'TCP port.',
+      default: defaults.server.port,
+      minimum: 1,
+      maximum: 65_535,
+    },
+    unix_socket: {
+      type: ['string', 'null'],
+      description:
+        'Absolute path of a Unix socket to listen on as well; created with mode 0600 in a directory of mode 0700.',
+      default: defaults.server.unix_socket,
+      minLength: 1,
+      maxLength: 107,
+      pattern: '^/',
+    },
+    allowed_hosts: {
+      type: 'array',
+      description:
+        'Further values of the Host header, with or without a port, for a front proxy that keeps the public name. `localhost`, `127.0.0.1` and `[::1]` are always served.',
+      default: defaults.server.allowed_hosts,
+      items: text,
+    },
+    trusted_proxies: {
+      type: 'array',
+      description: 'CIDRs of proxies whose `X-Forwarded-For` is believed.',
+      default: defaults.server.trusted_proxies,
+      items: text,
+    },
+    max_request_body_bytes: {
+      type: 'integer',
+      description: 'Largest request body in bytes; a longer one is answered with 413.',
+      default: defaults.server.max_request_body_bytes,
+      minimum: 1024,
+      maximum: 1_073_741_824,
+    },
+    shutdown_grace_ms: {
+      type: 'integer',
+      description: 'How long calls under way may go on after a request to stop, in milliseconds.',
+      default: defaults.server.shutdown_grace_ms,
+      minimum: 0,
+      maximum: 3_600_000,
+    },
+    watch_config: {
+      type: 'boolean',
+      description: 'Load this file again when it changes.',
+      default: defaults.server.watch_config,
+    },
+  },
+} as const satisfies Schema
+
+export const accessSchema = {
+  type: 'object',
+  description: 'Who is served.',
+  additionalProperties: false,
+  properties: {
+    allowed_users: {
+      type: 'array',
+      description:
+        'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone turns the check off.',
+      default: defaults.access.allowed_users,
+      items: { type: 'string', minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$' },
+      minItems: 1,
+    },
+    allowed_ips: {
+      type: 'array',
+      description: 'CIDRs or addresses of clients that are served; empty serves all that reach the listener.',
+      default: defaults.access.allowed_ips,
+      items: text,
+    },
+  },
+} as const satisfies Schema
+
+export const corsSchema = {
+  type: 'object',
+  description: 'Which web pages may call the gateway from a browser. A page from anywhere else is refused.',
+  additionalProperties: false,
+  properties: {
+    enabled: {
+      type: 'boolean',
+      description: 'Answer with CORS headers. When off, every request with an `Origin` is refused.',
+      default: defaults.cors.enabled,
+    },
+    allowed_origins: {
+      type: 'array',
+      description: 'Origins as browsers send them, `scheme://host[:port]`; `:*` stands for any port or none.',
+      default: defaults.cors.allowed_origins,
+      items: text,
+    },
+    allow_all: {
+      type: 'boolean',
+      description: 'Serve every web page that the user visits. Unsafe: any page can spend your tokens.',
+      default: defaults.cors.allow_all,
+    },
+  },
+} as const satisfies Schema
+
+export const loggingSchema = {
+  type: 'object',
+  description: 'What is logged; prompts, answers and keys never are.',
+  additionalProperties: false,
+  properties: {
+    level: {
+      type: 'string',
+      description: 'Least severe level that is written.',
+      default: defaults.logging.level,
+      enum: ['error', 'warn', 'info', 'debug'],
+    },
+    format: {
+      type: 'string',
+      description: '`auto` is pretty on a terminal and JSON elsewhere.',
+      default: defaults.logging.format,
+      enum: ['auto', 'json', 'pretty'],
+    },
+  },
+} as const satisfies Schema

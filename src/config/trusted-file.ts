@@ -1,0 +1,140 @@
+// Reads a configuration or key file, if nobody but its owner can have written it. As OpenSSH does with its files
+// (StrictModes): who can write the configuration can send every prompt and key anywhere. Any doubt refuses.
+import { isUtf8 } from 'node:buffer'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+
+/** What the check of a file's owner asks the system. */
+export interface Accounts {
+  /** User that runs the gateway. */
+  readonly uid: number
+  /** True when the group is the user's own: same name, and nobody else in it. */
+  isPrivateGroup(gid: number, uid: number): boolean
+}
+
+export type TrustedFile =
+  | { kind: 'read'; text: string }
+  | { kind: 'absent' }
+  | { kind: 'refused'; message: string; hint: string; line?: number }
+
+interface Rules {
+  readonly maxBytes: number
+  /** Others may not even read it. */
+  readonly isSecret: boolean
+}
+
+/** Reads a regular UTF-8 file of at most `maxBytes`. Messages name the fault, not the file. */
+export function readTrustedFile(path: string, rules: Rules, accounts: Accounts): TrustedFile {
+  let descriptor: number
+  try {
+    // Without O_NONBLOCK the opening of a pipe would wait for a writer.
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    return openingFault(error)
+  }
+  try {
+    const status = fstatSync(descriptor)
+    if (!status.isFile()) {
+      const what = status.isDirectory() ? 'is a directory' : 'is not a regular file'
+      return { kind: 'refused', message: what, hint: 'name a file' }
+    }
+    const fault = ownershipFault(status, rules.isSecret, accounts)
+    if (fault !== undefined) return { kind: 'refused', ...fault }
+    if (status.size > rules.maxBytes) {
+      const message = `has ${status.size} bytes, more than the ${rules.maxBytes} that are read`
+      return { kind: 'refused', message, hint: '' }
+    }
+    return decode(readFileSync(descriptor))
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function openingFault(error: unknown): TrustedFile {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' }
+  if (code === 'EACCES') {
+    return { kind: 'refused', message: 'may not be read by this user', hint: 'change its owner or mode' }
+  }
+  return { kind: 'refused', message: `can not be opened (${code ?? 'unknown error'})`, hint: '' }
+}
+
+function decode(bytes: Buffer): TrustedFile {
+  if (isUtf8(bytes)) return { kind: 'read', text: new TextDecoder().decode(bytes) }
+  // A newline byte is never part of a longer character, so each line can be looked at by itself.
+  let line = 1
+  for (let start = 0; start <= bytes.length; line++) {
+    const newline = bytes.indexOf(10, start)
+    const end = newline < 0 ? bytes.length : newline
+    if (!isUtf8(bytes.subarray(start, end))) break
+    start = end + 1
+  }
+  return { kind: 'refused', message: 'is not valid UTF-8', hint: 'save it as UTF-8', line }
+}
+
+interface Ownership {
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+}
+
+/** Why a file with this owner and mode can not be trusted; undefined when it can. */
+export function ownershipFault(
+  { uid, gid, mode }: Ownership,
+  isSecret: boolean,
+  accounts: Accounts,
+): { message: string; hint: string } | undefined {
+  const wanted = isSecret ? 'chmod 600' : 'chmod go-w'
+  const shownMode = (mode & 0o777).toString(8).padStart(3, '0')
+  if (uid !== 0 && uid !== accounts.uid) {
+    return {
+      message: `belongs to another user (uid ${uid})`,
+      hint: `own it, or give it to root (uid is ${accounts.uid})`,
+    }
+  }
+  if ((mode & 0o002) !== 0)
+    return { message: `may be written by everybody (mode ${shownMode})`, hint: wanted }
+  if ((mode & 0o020) !== 0 && !accounts.isPrivateGroup(gid, uid)) {
+    return { message: `may be written by its group (mode ${shownMode})`, hint: wanted }
+  }
+  if (!isSecret) return undefined
+  const isReadByGroup = (mode & 0o040) !== 0 && !accounts.isPrivateGroup(gid, uid)
+  if ((mode & 0o004) === 0 && !isReadByGroup) return undefined
+  return { message: `may be read by others (mode ${shownMode})`, hint: wanted }
+}
+
+/** The accounts of this system. */
+export function systemAccounts(): Accounts {
+  return {
+    uid: process.getuid?.() ?? 0,
+    isPrivateGroup: (gid, uid) =>
+      isPrivateGroup(readLines('/etc/passwd'), readLines('/etc/group'), { gid, uid }),
+  }
+}
+
+/**
+ * True when `gid` is the group of user `uid` alone: it has the user's name, no other member, and is nobody else's
+ * primary group (passwd(5), group(5)). A user or group that the two files do not know is not private.
+ */
+export function isPrivateGroup(
+  passwd: readonly string[],
+  group: readonly string[],
+  { gid, uid }: { gid: number; uid: number },
+): boolean {
+  const users = passwd.map((line) => line.split(':'))
+  const owner = users.find((fields) => fields[2] === String(uid))?.[0]
+  const groups = group.map((line) => line.split(':')).filter((fields) => fields[2] === String(gid))
+  if (owner === undefined || groups.length === 0) return false
+  const isOwnOnly = groups.every(
+    ([name, , , members = '']) =>
+      name === owner && members.split(',').every((member) => member === '' || member === owner),
+  )
+  return isOwnOnly && users.every((fields) => fields[3] !== String(gid) || fields[0] === owner)
+}
+
+function readLines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n')
+  } catch {
+    return []
+  }
+}
