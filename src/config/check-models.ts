@@ -86,7 +86,14 @@ function* aliasFindings(
     for (const [index, alias] of aliases.entries()) {
       const path = ['models', name, 'aliases', index]
       const owner = models.has(alias) ? alias : owners.get(alias)
-      if (alias.includes('*')) {
+      if (name.endsWith('*')) {
+        const hint = 'give the alias a model of its own'
+        yield {
+          path,
+          message: 'a name that ends in * can have no aliases: nothing would stand for the *',
+          hint,
+        }
+      } else if (alias.includes('*')) {
         yield {
           path,
           message: `the alias ${quoted(alias)} has a *`,
@@ -124,6 +131,10 @@ function* fallbackFindings({ models, owners, hasFault }: Names): Generator<Findi
     const list: { to: string; path: Path }[] = []
     for (const [index, fallback] of fallbacks.entries()) {
       const path = ['models', name, 'fallbacks', index]
+      if (fallback.endsWith('*')) {
+        yield { path, message: `${quoted(fallback)} names no single model`, hint: 'write a name in full' }
+        continue
+      }
       const to = modelOf(fallback)
       if (to !== undefined) list.push({ to, path })
       else if (!hasFault(['models', fallback])) {

@@ -142,7 +142,8 @@ function* textDepartures(schema: Schema, text: string, path: Path): Generator<Fi
   } else if (length > (schema.maxLength ?? Infinity)) {
     yield { path, message: `must have at most ${schema.maxLength} characters, not ${length}` }
   } else if (schema.pattern !== undefined && !compiled(schema.pattern).test(text)) {
-    yield { path, message: `must match ${schema.pattern}, not be ${shown(schema, text)}` }
+    const message = `must match ${schema.pattern}, not be ${shown(schema, text)}`
+    yield { path, message, ...(schema.description !== undefined && { hint: schema.description }) }
   }
 }
 

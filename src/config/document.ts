@@ -266,7 +266,7 @@ class NodeFinder {
     let index = this.#indexes.get(node)
     if (index === undefined) {
       // Turned round, so that the first of two equal keys stays.
-      index = new Map([...node.items].reverse().map((pair) => [keyOf(pair), pair]))
+      index = new Map(node.items.toReversed().map((pair) => [keyOf(pair), pair]))
       this.#indexes.set(node, index)
     }
     return index

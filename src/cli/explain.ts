@@ -1,0 +1,166 @@
+// `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys are named, never shown.
+import { findConfigFile } from '../config/find.ts'
+import { loadConfig } from '../config/load.ts'
+import type { RawConfig } from '../config/raw.ts'
+import { describeSecret } from '../config/secrets.ts'
+import type { Config, ProviderConfig, Timeouts } from '../config/types.ts'
+import type { ModelLimits, Target } from '../domain.ts'
+import { RouteTable, type Route } from '../routing/route-table.ts'
+import { Output, printable, type CommandIo } from './output.ts'
+import { printProblems } from './validate-config.ts'
+
+/** Prints the way of a model. The exit code: 0, or 1 when the model or the configuration is not good. */
+export async function explainCommand(
+  io: CommandIo,
+  model: string,
+  options: { config?: string | undefined; json: boolean },
+): Promise<number> {
+  const file = findConfigFile(options.config, io.env)
+  const loaded = loadConfig(file, { env: io.env })
+  if (!loaded.ok) {
+    if (options.json) new Output(io.stdout, io.env).json({ file, valid: false, problems: loaded.problems })
+    else printProblems(io, loaded.problems, loaded.lines)
+    return 1
+  }
+  const routes = new RouteTable(loaded.config.models)
+  const route = routes.find(model)
+  if (route === undefined) {
+    sayUnknown(io, { file, model, routes, isJson: options.json })
+    return 1
+  }
+  const explanation = explain(model, route, loaded)
+  const out = new Output(io.stdout, io.env)
+  if (options.json) out.json({ file, found: true, ...explanation })
+  else print(out, explanation)
+  return 0
+}
+
+function sayUnknown(
+  io: CommandIo,
+  { file, model, routes, isJson }: { file: string; model: string; routes: RouteTable; isJson: boolean },
+): void {
+  const suggestion = routes.suggest(model)
+  if (isJson) {
+    new Output(io.stdout, io.env).json({ file, found: false, model, suggestion: suggestion ?? null })
+    return
+  }
+  const err = new Output(io.stderr, io.env)
+  const hint = suggestion === undefined ? '' : ` Did you mean "${printable(suggestion)}"?`
+  err.line(`There is no model "${printable(model)}" in ${printable(file)}.${hint}`)
+  const names = routes.list()
+  if (suggestion === undefined && names.length > 0) {
+    const shown = names.slice(0, 20).map(printable).join(', ')
+    err.line(`There is: ${shown}${names.length > 20 ? ', …' : ''}`)
+  }
+}
+
+interface Explanation {
+  readonly model: string
+  readonly rule: Route['rule']
+  /** The entry of the file that matched. */
+  readonly entry: string
+  readonly targets: readonly ExplainedTarget[]
+  readonly limits: ModelLimits | null
+  readonly fallbacks: readonly string[]
+}
+
+interface ExplainedTarget extends Target {
+  readonly baseUrl: string | null
+  readonly credential: string
+  readonly auth: string
+  readonly headers: readonly string[]
+  readonly timeouts: Timeouts | null
+}
+
+function explain(
+  model: string,
+  route: Route,
+  { config, raw }: { config: Config; raw: RawConfig },
+): Explanation {
+  // In the order in which they are tried; within a tier the weights decide.
+  const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
+  const { rateLimits } = config
+  const limits = rateLimits.enabled
+    ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
+    : undefined
+  const references = new Map(
+    Object.entries(raw.providers ?? {}).map(([name, { api_key: key }]) => [name, key]),
+  )
+  return {
+    model,
+    rule: route.rule,
+    entry: route.model.name,
+    targets: targets.map((target) => {
+      const reference = references.get(target.provider)
+      const looksIn = reference === undefined ? undefined : describeSecret(reference)
+      return { ...target, ...explainProvider(config.providers.get(target.provider)!, looksIn) }
+    }),
+    limits: limits ?? null,
+    fallbacks: route.model.fallbacks,
+  }
+}
+
+function explainProvider(
+  provider: ProviderConfig,
+  looksIn: string | undefined,
+): Omit<ExplainedTarget, keyof Target> {
+  if (provider.kind === 'echo') {
+    return { baseUrl: null, credential: 'none needed', auth: 'none', headers: [], timeouts: null }
+  }
+  const { origin, basePath, auth, apiKey, timeouts } = provider
+  const absent = looksIn === undefined ? 'none' : `${looksIn} (absent)`
+  return {
+    baseUrl: origin + basePath,
+    credential: apiKey === undefined ? absent : `${apiKey.source} (present)`,
+    auth: auth === 'bearer' ? 'bearer' : auth.header,
+    headers: provider.headers.map(([name]) => name),
+    timeouts,
+  }
+}
+
+const rules = {
+  name: () => 'by its name',
+  alias: (entry: string) => `as an alias of ${entry}`,
+  wildcard: (entry: string) => `by the wildcard ${entry}`,
+}
+
+function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: Explanation): void {
+  out.line(`${out.styled('bold', printable(model))} is found ${printable(rules[rule](entry))}`)
+  for (const [index, target] of targets.entries()) {
+    const place = target.baseUrl === null ? 'built in' : target.baseUrl
+    out.line()
+    out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${place}`)
+    row(out, 'model', printable(target.model))
+    if (target.timeouts === null) continue
+    row(out, 'tier, weight', `${target.tier}, ${target.weight}`)
+    row(
+      out,
+      'key',
+      target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
+    )
+    if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
+    row(out, 'timeouts', shownTimeouts(target.timeouts))
+  }
+  out.line()
+  out.line(`limits     ${limits === null ? 'none' : shownLimits(limits)}`)
+  out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+}
+
+function row(out: Output, label: string, text: string): void {
+  out.line(`   ${out.styled('dim', label.padEnd(13))} ${text}`)
+}
+
+function shownTimeouts({ connectMs, firstByteMs, idleMs, totalMs }: Timeouts): string {
+  const shown = (ms: number) => (ms === 0 ? 'off' : `${ms / 1000} s`)
+  return `connect ${shown(connectMs)}, first byte ${shown(firstByteMs)}, idle ${shown(idleMs)}, total ${shown(totalMs)}`
+}
+
+function shownLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {
+  const parts = [
+    rpm === undefined ? undefined : `${rpm} requests a minute`,
+    tpm === undefined ? undefined : `${tpm} tokens a minute`,
+    maxParallelRequests === undefined ? undefined : `${maxParallelRequests} at once`,
+  ].filter((part) => part !== undefined)
+  const then = whenLimited === 'wait' ? `wait up to ${maxWaitMs / 1000} s` : 'reject'
+  return parts.length === 0 ? 'none' : `${parts.join(', ')}; then ${then}`
+}

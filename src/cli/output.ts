@@ -1,0 +1,59 @@
+// Writing to people: colours where a terminal shows them, and nothing that could steer it.
+import { styleText, stripVTControlCharacters } from 'node:util'
+
+/** What a command writes to and reads from; `process` has all three. */
+export interface CommandIo {
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  readonly env: NodeJS.ProcessEnv
+}
+
+export interface OutputStream {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
+
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow'
+
+/** Writes lines to one stream. */
+export class Output {
+  readonly #stream: OutputStream
+  readonly #hasColours: boolean
+
+  /** Colours only on a terminal, and without NO_COLOR (no-color.org). */
+  constructor(stream: OutputStream, env: NodeJS.ProcessEnv) {
+    this.#stream = stream
+    this.#hasColours = stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+  }
+
+  line(text = ''): void {
+    this.#stream.write(`${text}\n`)
+  }
+
+  json(value: unknown): void {
+    this.#stream.write(`${JSON.stringify(value, undefined, 2)}\n`)
+  }
+
+  styled(style: Style, text: string): string {
+    return this.#hasColours ? styleText(style, text, { validateStream: false }) : text
+  }
+}
+
+/** Text from outside for a terminal: control characters, and those that turn its direction, are shown as escapes. */
+export function printable(text: string): string {
+  return text.replace(/(?!\t)[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
+
+/** Columns that a text takes on a terminal: wide characters two, marks that combine none. */
+export function displayWidth(text: string): number {
+  let width = 0
+  for (const { segment } of new Intl.Segmenter().segment(stripVTControlCharacters(text))) {
+    width += wide.test(segment) ? 2 : 1
+  }
+  return width
+}
+
+const wide =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u

@@ -1,0 +1,75 @@
+// `llm-gateway validate-config`: every problem of a configuration file, each with the line that it is in.
+import { findConfigFile } from '../config/find.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import type { Problem } from '../config/problems.ts'
+import type { Config } from '../config/types.ts'
+import { displayWidth, Output, printable, type CommandIo } from './output.ts'
+
+/** Prints the problems of a configuration. The exit code: 0 when it is valid, 1 when it is not. */
+export async function validateConfigCommand(
+  io: CommandIo,
+  file: string | undefined,
+  options: { json: boolean },
+): Promise<number> {
+  const path = findConfigFile(file, io.env)
+  const loaded = loadConfig(path, { env: io.env })
+  const problems = problemsOf(loaded)
+  if (options.json) {
+    new Output(io.stdout, io.env).json({ file: path, valid: loaded.ok, problems })
+    return loaded.ok ? 0 : 1
+  }
+  printProblems(io, problems, loaded.lines)
+  const out = new Output(loaded.ok ? io.stdout : io.stderr, io.env)
+  if (loaded.ok) {
+    out.line(`${printable(path)} is ${out.styled('green', 'valid')}: ${contents(loaded.config)}`)
+    return 0
+  }
+  const errors = problems.filter((problem) => problem.severity === 'error').length
+  out.line(`${printable(path)} is ${out.styled('red', 'not valid')}: ${counted(errors, 'problem')}`)
+  return 1
+}
+
+/** Prints problems to `stderr`, each with its line and a caret. `lines` are the ones that `loadConfig` returns. */
+export function printProblems(io: CommandIo, problems: readonly Problem[], lines: readonly string[]): void {
+  const out = new Output(io.stderr, io.env)
+  for (const problem of problems) {
+    const [style, word] =
+      problem.severity === 'error' ? (['red', ''] as const) : (['yellow', 'warning: '] as const)
+    const place = problem.line > 0 ? `:${problem.line}:${problem.column}` : ''
+    const isOfFile = !problem.path.startsWith('env ')
+    const where = isOfFile ? `${problem.file}${place}${problem.path && ' '}${problem.path}` : problem.path
+    const hint = problem.hint === '' ? '' : ` ${out.styled('dim', `(${printable(problem.hint)})`)}`
+    out.line(
+      `${out.styled('bold', printable(where))}: ${out.styled(style, word)}${printable(problem.message)}${hint}`,
+    )
+    const line = problem.line > 0 ? lines[problem.line - 1] : undefined
+    if (line === undefined) continue
+    const excerpt = excerptOf(line, problem.column)
+    out.line(`  ${excerpt.text}`)
+    out.line(`  ${out.styled(style, excerpt.caret)}`)
+  }
+}
+
+const maxExcerptWidth = 120
+
+/** The part of a line around a column, and a line with a caret under that column. */
+function excerptOf(line: string, column: number): { text: string; caret: string } {
+  const start = column <= maxExcerptWidth - 20 ? 0 : column - 1 - 40
+  const shown = (text: string) => printable(text).replaceAll('\t', '  ')
+  const before = (start > 0 ? '…' : '') + shown(line.slice(start, column - 1))
+  const rest = shown(line.slice(column - 1, start + maxExcerptWidth))
+  const after = line.length > start + maxExcerptWidth ? '…' : ''
+  return { text: before + rest + after, caret: `${' '.repeat(displayWidth(before))}^` }
+}
+
+function problemsOf(loaded: LoadedConfig): readonly Problem[] {
+  return loaded.ok ? loaded.warnings : loaded.problems
+}
+
+function contents(config: Config): string {
+  return `${counted(config.models.size, 'model')}, ${counted(config.providers.size, 'provider')}`
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
