@@ -3,6 +3,7 @@
 /** Code → HTTP status and `error.type` of the answer. The README's table is held against this by a test. */
 export const errorTable = {
   host_not_allowed: { status: 403, type: 'permission_error' },
+  internal_error: { status: 500, type: 'api_error' },
   invalid_host: { status: 400, type: 'invalid_request_error' },
   invalid_request: { status: 400, type: 'invalid_request_error' },
   ip_not_allowed: { status: 403, type: 'permission_error' },

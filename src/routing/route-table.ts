@@ -2,6 +2,7 @@
 import type { ModelConfig } from '../config/types.ts'
 import { closestName } from '../did-you-mean.ts'
 import type { Target } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
 
 export interface Route {
   readonly model: ModelConfig
@@ -55,6 +56,14 @@ export class RouteTable {
     }
     return undefined
   }
+}
+
+/** The answer for a name that leads nowhere. */
+export function modelNotFound(name: string, routes: RouteTable): GatewayError {
+  const close = routes.suggest(name)
+  const hint = close === undefined ? 'GET /v1/models lists them.' : `Did you mean ${JSON.stringify(close)}?`
+  const message = `The model ${JSON.stringify(name)} is not configured here. ${hint}`
+  return new GatewayError('model_not_found', message, { param: 'model' })
 }
 
 function filledIn(targets: readonly Target[], rest: string): Target[] {

@@ -1,0 +1,108 @@
+// The composition root: builds the long-lived parts from a configuration, and ends them again.
+import { performance } from 'node:perf_hooks'
+import { type Call, type Snapshot } from './call/call.ts'
+import { handleCall } from './call/handle-call.ts'
+import { createTicker } from './call/ticker.ts'
+import type { Config, ProviderConfig } from './config/types.ts'
+import { createEvents, type Events } from './observe/events.ts'
+import { createLog } from './observe/log.ts'
+import { RouteTable } from './routing/route-table.ts'
+import { addressGuard, clientOf } from './server/guards/address.ts'
+import { hostGuard } from './server/guards/host.ts'
+import { originMatcher } from './server/guards/origins.ts'
+import { fetchSiteGuard, originGuard } from './server/guards/origin.ts'
+import { upgradeGuard } from './server/guards/upgrade.ts'
+import { listen } from './server/listeners.ts'
+import { createHandlers } from './server/server.ts'
+import { createEcho } from './upstream/echo.ts'
+import type { Provider } from './upstream/provider.ts'
+import { createHttpProvider } from './upstream/send.ts'
+
+export interface App {
+  /** `http://127.0.0.1:4000` and so on. */
+  readonly addresses: readonly string[]
+  readonly events: Events
+  readonly providers: ReadonlyMap<string, Provider>
+  /**
+   * Stops accepting, lets calls under way finish for `server.shutdown_grace_ms`, then ends them.
+   * @param reason for the log: the signal's name.
+   */
+  stop(reason: string): Promise<void>
+}
+
+export interface Surroundings {
+  /** Where the log goes. */
+  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
+  /** For `user-agent`. */
+  readonly version: string
+  /** For the log only. */
+  readonly configFile: string
+}
+
+/** @throws ListenError when an address can't be had. */
+export async function startApp(config: Config, { stdout, version, configFile }: Surroundings): Promise<App> {
+  const now = () => performance.now()
+  const events = createEvents(createLog(config.logging, stdout))
+  const providers = new Map<string, Provider>()
+  for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
+  const snapshot: Snapshot = {
+    routes: new RouteTable(config.models),
+    providers,
+    events,
+    ticker: createTicker(now),
+    now,
+  }
+
+  let isDraining = false
+  let openCalls = 0
+  const serveCall = async (call: Call) => {
+    openCalls += 1
+    await handleCall(call, snapshot)
+    openCalls -= 1
+  }
+
+  const isOriginAllowed = originMatcher(
+    config.cors.enabled ? config.cors.allowedOrigins : [],
+    config.cors.allowAll,
+  )
+  const handlers = await createHandlers({
+    guards: [
+      addressGuard(config.access.allowedIps, config.server.trustedProxies),
+      hostGuard(config.server.allowedHosts),
+      originGuard(isOriginAllowed),
+      fetchSiteGuard(isOriginAllowed),
+      upgradeGuard,
+    ],
+    isOriginAllowed,
+    maxBodyBytes: config.server.maxRequestBodyBytes,
+    clientOf: clientOf(config.server.trustedProxies),
+    serveCall,
+    routes: () => snapshot.routes,
+    isDraining: () => isDraining,
+    events,
+    now,
+  })
+  const listeners = await listen(config.server.hosts, config.server.port, handlers)
+  events.listening(listeners.addresses, configFile)
+
+  return {
+    addresses: listeners.addresses,
+    events,
+    providers,
+    async stop(reason) {
+      isDraining = true
+      events.stopping(reason, openCalls)
+      const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
+      await listeners.close()
+      clearTimeout(grace)
+      await Promise.all([...providers.values()].map((provider) => provider.close()))
+      events.stopped()
+    },
+  }
+}
+
+function createProvider(config: ProviderConfig, version: string): Provider {
+  return config.kind === 'echo'
+    ? createEcho(config.name)
+    : createHttpProvider(config, `llm-gateway/${version}`)
+}

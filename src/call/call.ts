@@ -1,0 +1,54 @@
+// A call and the two things that its story holds on to: the client's connection and the current snapshot.
+import type { Client } from '../domain.ts'
+import type { Dialect } from '../dialects/dialect.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Events } from '../observe/events.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import type { Provider } from '../upstream/provider.ts'
+import type { Ticker } from './ticker.ts'
+
+/** One client request to an API route, its body read. */
+export interface Call {
+  readonly dialect: Dialect
+  readonly body: Buffer
+  /** As the client sent it; a multipart body's boundary is in there. */
+  readonly contentType: string | undefined
+  readonly requestId: string
+  readonly client: Client
+  readonly reply: Reply
+  /** When its head had arrived, in milliseconds of the monotonic clock. */
+  readonly startedAtMs: number
+}
+
+/** Everything built from one load of the configuration, as far as calls need it. */
+export interface Snapshot {
+  readonly routes: RouteTable
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly events: Events
+  readonly ticker: Ticker
+  /** Milliseconds of the monotonic clock. */
+  readonly now: () => number
+}
+
+/** The client's end of the connection. Writing after it is gone is harmless. */
+export interface Reply {
+  /** True once the status is out and can't be changed. */
+  readonly isStarted: boolean
+  /** True once the client has left before the answer's end. */
+  readonly isGone: boolean
+  /** Called once when the client leaves before the answer's end. The phase that owns the call sets it. */
+  onGone: (() => void) | undefined
+  /** Called when bytes may be written again after `write` said false. */
+  onDrain: (() => void) | undefined
+  /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
+  start(status: number, headers: readonly string[]): void
+  /** Sends the status and headers now if nothing has gone out yet: the body may take a while. */
+  flush(): void
+  /** False: hold back until `onDrain`. */
+  write(bytes: Buffer): boolean
+  end(bytes?: Buffer): void
+  /** Sends the error's status and body; only before `start`. */
+  fail(error: GatewayError): void
+  /** Ends the connection so that the client sees that the answer is not whole. */
+  cut(): void
+}

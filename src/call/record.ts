@@ -1,0 +1,70 @@
+// The facts of one call, collected while it runs and logged when it ends.
+import type { GatewayError } from '../errors.ts'
+import type { CallFacts } from '../observe/events.ts'
+import type { Call } from './call.ts'
+
+/** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
+export class CallRecord {
+  readonly #call: Call
+  model: string | undefined
+  provider: string | undefined
+  targetModel: string | undefined
+  isStream = false
+  attempts = 0
+  waitMs = 0
+  /** When the current attempt was sent, and when its head came. */
+  sentAtMs: number | undefined
+  headAtMs: number | undefined
+  status = 0
+  error: GatewayError | undefined
+  /** Why an answer that had begun did not end well. */
+  reason: string | undefined
+  providerStatus: number | undefined
+  providerCode: string | undefined
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
+  serverTiming(nowMs: number): string {
+    const upstreamMs = this.#upstreamMs(nowMs)
+    const gatewayMs = nowMs - this.#call.startedAtMs - upstreamMs - this.waitMs
+    return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
+  }
+
+  facts(nowMs: number): CallFacts {
+    const { startedAtMs, requestId, client, dialect } = this.#call
+    const firstByteMs = this.headAtMs === undefined ? undefined : round(this.headAtMs - startedAtMs)
+    // From the head on, the provider sets the pace; what relaying costs is not told apart from it.
+    const gatewayMs = (this.headAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
+    return {
+      request_id: requestId,
+      client: client.id,
+      dialect: dialect.name,
+      model: this.model,
+      provider: this.provider,
+      target_model: this.targetModel,
+      status: this.status,
+      stream: this.isStream,
+      wait_ms: round(this.waitMs),
+      first_byte_ms: firstByteMs,
+      duration_ms: round(nowMs - startedAtMs),
+      gateway_ms: round(gatewayMs),
+      attempts: this.attempts,
+      code: this.error?.code,
+      reason: this.reason ?? this.error?.message,
+      provider_status: this.providerStatus,
+      provider_code: this.providerCode,
+    }
+  }
+
+  #upstreamMs(nowMs: number): number {
+    return this.sentAtMs === undefined ? 0 : (this.headAtMs ?? nowMs) - this.sentAtMs
+  }
+}
+
+/** To a hundredth of a millisecond. */
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

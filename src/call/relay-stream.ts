@@ -1,0 +1,134 @@
+// A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
+// that says that it is broken; never silently, because the SDKs take a silent end for a good one.
+import { type Dialect, tailLength } from '../dialects/dialect.ts'
+import { GatewayError } from '../errors.ts'
+import { EventSplitter, type EventSink } from '../http/sse.ts'
+import type { Answer, AnswerReader } from './attempts.ts'
+import type { Reply, Snapshot } from './call.ts'
+import type { Ending, Relayed } from './relay.ts'
+import type { Timed } from './ticker.ts'
+
+/** Silence after which a comment keeps the connection alive. */
+const heartbeatMs = 15_000
+const heartbeat = Buffer.from(': ping\n\n')
+
+/** Nothing on the way may hold events back, and nothing may keep them. */
+const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
+
+export class StreamRelay implements AnswerReader, EventSink, Timed {
+  readonly #answer: Answer
+  readonly #reply: Reply
+  readonly #dialect: Dialect
+  readonly #ticker: Snapshot['ticker']
+  readonly #resolve: (ending: Ending) => void
+  readonly #splitter = new EventSplitter()
+  /** The last events, for the judgement of the end. */
+  readonly #tail: Buffer[] = []
+  /** Events that lie side by side in one chunk go out in one write. */
+  #pending: Buffer | undefined
+  /** Inside of an event that is too large to be held: nothing of our own may go out. */
+  #isInsideEvent = false
+  #hasWritten = true
+  #lastWriteMs = 0
+
+  constructor(
+    { answer, reply, headers }: Relayed,
+    dialect: Dialect,
+    ticker: Snapshot['ticker'],
+    resolve: (ending: Ending) => void,
+  ) {
+    this.#answer = answer
+    this.#reply = reply
+    this.#dialect = dialect
+    this.#ticker = ticker
+    this.#resolve = resolve
+    reply.start(answer.head.status, [...headers, ...streamHeaders])
+    ticker.add(this)
+  }
+
+  onTick(nowMs: number): void {
+    if (this.#hasWritten) {
+      this.#hasWritten = false
+      this.#lastWriteMs = nowMs
+    } else if (nowMs - this.#lastWriteMs >= heartbeatMs && !this.#isInsideEvent) {
+      // Only whole events have gone out, so this can't fall into the middle of one.
+      this.#write(heartbeat)
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    this.#splitter.push(chunk, this)
+    this.#flush()
+  }
+
+  /** From the splitter. */
+  event(event: Buffer): void {
+    if (this.#tail.length === tailLength) this.#tail.shift()
+    this.#tail.push(event)
+    const pending = this.#pending
+    if (pending !== undefined && areNeighbours(pending, event)) {
+      this.#pending = Buffer.from(pending.buffer, pending.byteOffset, pending.length + event.length)
+    } else {
+      this.#flush()
+      this.#pending = event
+    }
+  }
+
+  /** From the splitter: a piece of an event that is too large to be held. */
+  overflow(bytes: Buffer, isLast: boolean): void {
+    this.#flush()
+    this.#isInsideEvent = !isLast
+    this.#write(bytes)
+  }
+
+  onEnd(): void {
+    this.stop()
+    this.#takeUnfinished(this.#splitter.end(this))
+    this.#flush()
+    if (this.#dialect.stream.ending(this.#tail) === 'cut') {
+      const message = 'The provider ended its stream without saying that the answer is whole.'
+      return this.#endBroken(new GatewayError('provider_bad_response', message))
+    }
+    this.#reply.end()
+    this.#resolve({ kind: 'complete' })
+  }
+
+  onBroken(error: GatewayError): void {
+    this.stop()
+    this.#endBroken(error)
+  }
+
+  /** No more ticks; for the end, and for a client that has left. */
+  stop(): void {
+    this.#ticker.delete(this)
+  }
+
+  /** Some servers forget the blank line after their last event; half an event is of no use to anybody. */
+  #takeUnfinished(bytes: Buffer | undefined): void {
+    if (bytes === undefined) return
+    const event = Buffer.concat([bytes, Buffer.from('\n\n')])
+    if (this.#dialect.stream.ending([event]) !== 'cut') this.event(event)
+  }
+
+  #endBroken(error: GatewayError): void {
+    this.#flush()
+    if (this.#isInsideEvent) this.#reply.cut()
+    else this.#reply.end(this.#dialect.stream.errorEvent(error))
+    this.#resolve({ kind: 'broken', error })
+  }
+
+  #flush(): void {
+    if (this.#pending === undefined) return
+    this.#write(this.#pending)
+    this.#pending = undefined
+  }
+
+  #write(bytes: Buffer): void {
+    this.#hasWritten = true
+    if (!this.#reply.write(bytes)) this.#answer.pause()
+  }
+}
+
+function areNeighbours(first: Buffer, second: Buffer): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset
+}

@@ -1,0 +1,74 @@
+// An answer that is no stream of events, passed on as it comes; a small one in one piece.
+import type { GatewayError } from '../errors.ts'
+import type { Answer, AnswerReader } from './attempts.ts'
+import type { Reply } from './call.ts'
+import type { Ending, Relayed } from './relay.ts'
+
+/**
+ * A JSON answer up to this size is held until it is whole, so that one that breaks off becomes an error with a status.
+ * Audio starts playing before its end, so what is not JSON is not held.
+ */
+const heldAnswerBytes = 262_144
+
+export class WholeRelay implements AnswerReader {
+  readonly #answer: Answer
+  readonly #reply: Reply
+  readonly #headers: readonly string[]
+  readonly #resolve: (ending: Ending) => void
+  #held: Buffer[] | undefined
+  #heldBytes = 0
+
+  constructor({ answer, reply, headers }: Relayed, resolve: (ending: Ending) => void) {
+    this.#answer = answer
+    this.#reply = reply
+    this.#headers = headers
+    this.#resolve = resolve
+    this.#held = String(answer.head.headers['content-type']).startsWith('application/json') ? [] : undefined
+    if (this.#held === undefined) this.#start()
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#held === undefined) {
+      this.#write(chunk)
+      return
+    }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes <= heldAnswerBytes) return
+    const held = this.#held
+    this.#held = undefined
+    this.#start()
+    for (const each of held) this.#write(each)
+  }
+
+  onEnd(): void {
+    if (this.#held === undefined) {
+      this.#reply.end()
+    } else {
+      const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
+      this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
+      this.#reply.end(body)
+    }
+    this.#resolve({ kind: 'complete' })
+  }
+
+  onBroken(error: GatewayError): void {
+    if (this.#reply.isStarted) this.#reply.cut()
+    this.#resolve({ kind: 'broken', error })
+  }
+
+  stop(): void {
+    this.#held = undefined
+  }
+
+  /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */
+  #start(): void {
+    const length = this.#answer.head.headers['content-length']
+    const framing = typeof length === 'string' ? ['content-length', length] : []
+    this.#reply.start(this.#answer.head.status, [...this.#headers, ...framing])
+  }
+
+  #write(chunk: Buffer): void {
+    if (!this.#reply.write(chunk)) this.#answer.pause()
+  }
+}

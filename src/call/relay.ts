@@ -1,0 +1,46 @@
+// The way back: from a provider's answer to the client, byte for byte.
+import type { Dialect } from '../dialects/dialect.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Answer } from './attempts.ts'
+import type { Reply, Snapshot } from './call.ts'
+import { StreamRelay } from './relay-stream.ts'
+import { WholeRelay } from './relay-whole.ts'
+
+/** How the way back ended. After `broken` the client has been told, if its answer had begun. */
+export type Ending =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'broken'; readonly error: GatewayError }
+
+export interface Relayed {
+  readonly answer: Answer
+  readonly reply: Reply
+  /** For the status line, names and values in turn. */
+  readonly headers: readonly string[]
+}
+
+/** Passes the answer to the client and says how that ended. Never rejects. */
+export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
+  const { answer, reply } = relayed
+  return new Promise((resolve) => {
+    const reader = isEventStream(answer)
+      ? new StreamRelay(relayed, dialect, on.ticker, resolve)
+      : new WholeRelay(relayed, resolve)
+    reply.onGone = () => {
+      answer.abort()
+      reader.stop()
+      resolve({ kind: 'gone' })
+    }
+    reply.onDrain = () => answer.resume()
+    if (reply.isGone) return reply.onGone()
+    answer.read(reader)
+    // Not before: a first chunk that is here already takes the head along in one packet.
+    if (reply.isStarted) reply.flush()
+  })
+}
+
+/** Compressed events (from a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
+function isEventStream({ head }: Answer): boolean {
+  const encoding = head.headers['content-encoding'] ?? 'identity'
+  return String(head.headers['content-type']).startsWith('text/event-stream') && encoding === 'identity'
+}

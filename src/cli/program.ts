@@ -1,0 +1,78 @@
+// The command line: which command, its options, and the exit status.
+// 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
+import { Command, CommanderError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { explainCommand } from './explain.ts'
+import { type ServeIo, serveCommand } from './serve.ts'
+import { validateConfigCommand } from './validate-config.ts'
+
+const usageErrorStatus = 2
+
+/** @returns a program whose `run` gives the exit status. */
+export function createProgram(io: ServeIo): { run(args: readonly string[]): Promise<number> } {
+  const version = readVersion()
+  let status = 0
+  const program = new Command('llm-gateway')
+    .description('One OpenAI-compatible endpoint on loopback in front of every model you use.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(llm-gateway --help lists commands and options)')
+
+  const configOption = [
+    '-c, --config <file>',
+    'configuration file (default: see llm-gateway --help)',
+  ] as const
+  program
+    .command('serve')
+    .description('run the gateway until SIGTERM or SIGINT')
+    .option(...configOption)
+    .action(async ({ config }: { config?: string }) => {
+      status = await serveCommand(io, config, version)
+    })
+  program
+    .command('validate-config')
+    .description('check a configuration file: every problem at once, with its place')
+    .argument('[file]', 'configuration file')
+    .option(...configOption)
+    .option('--json', 'print the problems as JSON')
+    .action(async (file: string | undefined, options: { config?: string; json?: boolean }) => {
+      status = await validateConfigCommand(io, file ?? options.config, { json: options.json === true })
+    })
+  program
+    .command('explain')
+    .description('say what a call to a model would use: rule, targets, limits, credentials by reference')
+    .argument('<model>', 'as a client would write it')
+    .option(...configOption)
+    .option('--json', 'print the facts as JSON')
+    .action(async (model: string, options: { config?: string; json?: boolean }) => {
+      status = await explainCommand(io, model, { config: options.config, json: options.json === true })
+    })
+  program.addHelpText('after', helpEnd)
+
+  return {
+    async run(args) {
+      try {
+        await program.parseAsync(args, { from: 'user' })
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error
+        return error.exitCode === 0 ? 0 : usageErrorStatus
+      }
+      return status
+    },
+  }
+}
+
+const helpEnd = `
+The configuration is the first of: --config, $LLM_GATEWAY_CONFIG,
+~/.config/llm-gateway/llm-gateway.yaml, /etc/llm-gateway/llm-gateway.yaml,
+and the one that the package ships.
+
+Exit status: 0 done, 1 something is wrong (and said so), 2 the command line is.`
+
+/** One folder up from src/ or dist/. */
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

@@ -1,0 +1,77 @@
+// `llm-gateway serve`: runs the gateway until a signal ends it, and tells a person at a terminal what is served.
+import { type App, startApp } from '../app.ts'
+import { findConfigFile } from '../config/find.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/types.ts'
+import { ListenError } from '../server/listeners.ts'
+import type { CommandIo } from './output.ts'
+import { printProblems } from './validate-config.ts'
+
+/** The log goes to standard output, and what is for a person's eyes only to standard error. */
+export type ServeIo = CommandIo & { readonly stdout: NodeJS.WritableStream & { isTTY?: boolean } }
+
+/** How long a provider may take to answer the question whether it is there. */
+const checkTimeoutMs = 2_000
+
+/** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
+export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
+  const configFile = findConfigFile(file, io.env)
+  const loaded = loadConfig(configFile, { env: io.env })
+  printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
+  if (!loaded.ok) return 1
+  const { config } = loaded
+  let app: App
+  try {
+    app = await startApp(config, { stdout: io.stdout, version, configFile })
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error
+    io.stderr.write(`llm-gateway can't listen: ${error.message}\n`)
+    return 1
+  }
+  if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
+  void checkProviders(app)
+  await untilSignal((signal) => app.stop(signal))
+  return 0
+}
+
+/** A person may be looking. The journal has no use for the lines, and whoever asks for JSON wants nothing else. */
+function isWatched({ logging }: Config, { env }: ServeIo): boolean {
+  return logging.format !== 'json' && env['JOURNAL_STREAM'] === undefined
+}
+
+function banner(config: Config, app: App, configFile: string, version: string): string {
+  const models = [...config.models.keys()]
+  const shown = models.slice(0, 8).join(', ') + (models.length > 8 ? `, … (${models.length} in all)` : '')
+  const model =
+    models.find((name) => config.models.get(name)?.targets[0]?.provider === 'echo') ?? models[0] ?? ''
+  const messages = [{ role: 'user', content: 'hello' }]
+  const body = { model, stream: true, stream_options: { include_usage: true }, messages }
+  return [
+    `llm-gateway ${version}, configured by ${configFile}`,
+    `  serves     ${app.addresses.map((address) => `${address}/v1`).join(' and ')}`,
+    `  models     ${shown}`,
+    `  try        curl -N ${app.addresses[0]}/v1/chat/completions -H 'content-type: application/json' \\`,
+    `               -d '${JSON.stringify(body)}'`,
+    `  stop       Ctrl-C`,
+    '',
+  ].join('\n')
+}
+
+/** A provider that does not answer is a warning: it may come later. */
+async function checkProviders({ providers, events }: App): Promise<void> {
+  const checks = [...providers.values()].map(async (provider) => {
+    const { isReachable, detail } = await provider.check(checkTimeoutMs)
+    events.providerChecked(provider.name, isReachable, detail)
+  })
+  await Promise.all(checks)
+}
+
+/** Stops on the first SIGTERM or SIGINT; a second one ends the process at once, as an impatient person expects. */
+async function untilSignal(stop: (signal: string) => Promise<void>): Promise<void> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
+  await stop(signal)
+}

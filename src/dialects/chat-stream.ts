@@ -1,0 +1,51 @@
+// Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
+import type { GatewayError } from '../errors.ts'
+import { encodeEvent, eventData } from '../http/sse.ts'
+import type { StreamFormat } from './dialect.ts'
+
+export const chatStream: StreamFormat = {
+  ending(tail) {
+    for (const event of tail.toReversed()) {
+      const data = eventData(event)
+      if (data === undefined) continue
+      if (data.equals(doneMark)) return 'complete'
+      const chunk = parseChunk(data)
+      if (isError(chunk)) return 'error'
+      // Some servers leave `[DONE]` out; a finish_reason says as well that nothing is missing.
+      if (hasFinished(chunk)) return 'complete'
+    }
+    return 'cut'
+  },
+
+  errorEvent: (error: GatewayError) => encodeEvent({ data: JSON.stringify(error) }),
+}
+
+const doneMark = Buffer.from('[DONE]')
+
+interface Chunk {
+  readonly error?: unknown
+  readonly object?: unknown
+  readonly choices?: unknown
+}
+
+function parseChunk(data: Buffer): Chunk {
+  try {
+    const value: unknown = JSON.parse(data.toString())
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch {
+    // What is no JSON tells nothing about the end; the client got it as it came.
+    return {}
+  }
+}
+
+/** vLLM's older form has `object: "error"` in place of an `error` member. */
+function isError(chunk: Chunk): boolean {
+  return (chunk.error !== undefined && chunk.error !== null) || chunk.object === 'error'
+}
+
+function hasFinished({ choices }: Chunk): boolean {
+  if (!Array.isArray(choices)) return false
+  return choices.some(
+    (choice: { finish_reason?: unknown } | null) => typeof choice?.finish_reason === 'string',
+  )
+}

@@ -1,0 +1,27 @@
+// What the call's story knows of a wire format. One file per format implements it; `table.ts` lists them.
+import type { GatewayError } from '../errors.ts'
+
+export interface Dialect {
+  /** For the log and the metrics. */
+  readonly name: string
+  /** Below `/v1` and below a provider's base URL. */
+  readonly path: string
+  readonly body: 'json' | 'multipart'
+  /** Whether `stream_options.include_usage` is part of the format. */
+  readonly hasStreamOptions: boolean
+  readonly stream: StreamFormat
+}
+
+/** How the events of a streamed answer end, well or badly. */
+export interface StreamFormat {
+  /**
+   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
+   * `cut`: nothing in them says that the answer is whole.
+   */
+  ending(tail: readonly Buffer[]): 'complete' | 'error' | 'cut'
+  /** The event that tells this format's clients that the answer is broken. */
+  errorEvent(error: GatewayError): Buffer
+}
+
+/** Enough for a last choice, a usage event and `[DONE]`. */
+export const tailLength = 3

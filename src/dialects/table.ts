@@ -1,0 +1,28 @@
+// The wire formats that are served, sorted by path.
+import { chatStream } from './chat-stream.ts'
+import type { Dialect } from './dialect.ts'
+import { typedStream } from './typed-stream.ts'
+
+const responseEnds = ['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled']
+const responsesStream = typedStream(new Set(responseEnds))
+const speechStream = typedStream(new Set(['speech.audio.done']))
+const transcriptStream = typedStream(new Set(['transcript.text.done']))
+const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
+
+const json = { body: 'json', hasStreamOptions: false, stream: chatStream } as const
+const multipart = { body: 'multipart', hasStreamOptions: false } as const
+
+export const dialects = [
+  { ...json, name: 'speech', path: '/audio/speech', stream: speechStream },
+  { ...multipart, name: 'transcription', path: '/audio/transcriptions', stream: transcriptStream },
+  { ...multipart, name: 'translation', path: '/audio/translations', stream: transcriptStream },
+  { ...json, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
+  { ...json, name: 'completion', path: '/completions', hasStreamOptions: true },
+  { ...json, name: 'embedding', path: '/embeddings' },
+  { ...multipart, name: 'image_edit', path: '/images/edits', stream: imageStream },
+  { ...json, name: 'image', path: '/images/generations', stream: imageStream },
+  { ...multipart, name: 'image_variation', path: '/images/variations', stream: imageStream },
+  { ...json, name: 'moderation', path: '/moderations' },
+  { ...json, name: 'rerank', path: '/rerank' },
+  { ...json, name: 'response', path: '/responses', stream: responsesStream },
+] as const satisfies readonly Dialect[]

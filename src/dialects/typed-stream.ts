@@ -1,0 +1,36 @@
+// Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
+import { encodeEvent, eventData } from '../http/sse.ts'
+import type { StreamFormat } from './dialect.ts'
+
+/** @param finalTypes event types after which nothing is missing. */
+export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
+  return {
+    ending(tail) {
+      for (const event of tail.toReversed()) {
+        const data = eventData(event)
+        if (data === undefined) continue
+        if (data.equals(doneMark)) return 'complete'
+        const type = typeOf(data)
+        if (type === 'error') return 'error'
+        if (type !== undefined && finalTypes.has(type)) return 'complete'
+      }
+      return 'cut'
+    },
+
+    errorEvent: ({ code, message, param }) =>
+      encodeEvent({ event: 'error', data: JSON.stringify({ type: 'error', code, message, param }) }),
+  }
+}
+
+const doneMark = Buffer.from('[DONE]')
+
+function typeOf(data: Buffer): string | undefined {
+  try {
+    const value = JSON.parse(data.toString()) as { type?: unknown; error?: unknown } | null
+    if (typeof value?.type === 'string') return value.type
+    return value?.error === undefined ? undefined : 'error'
+  } catch {
+    // What is no JSON tells nothing about the end; the client got it as it came.
+    return undefined
+  }
+}

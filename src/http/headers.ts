@@ -1,0 +1,33 @@
+// Which headers pass, by allow-list in both directions. What is not named here stays where it is: cookies, CORS,
+// server names, hop-by-hop fields, keys.
+
+/** From a provider's answer to the client. Lengths and framing are made anew by the relay. */
+const answerHeaderNames = [
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'openai-model',
+  'openai-processing-ms',
+  'openai-version',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+] as const
+
+/** Names and values in turn. A header that came twice is not one of ours to join: the first counts. */
+export function answerHeaders(from: Readonly<Record<string, string | string[] | undefined>>): string[] {
+  const headers: string[] = []
+  for (const name of answerHeaderNames) {
+    const value = from[name]
+    if (value !== undefined) headers.push(name, typeof value === 'string' ? value : (value[0] ?? ''))
+  }
+  return headers
+}
+
+/** What a client may give as its own `x-request-id`: it goes into logs and upstream. */
+const requestIdForm = /^[A-Za-z0-9._:-]{1,128}$/
+
+export function isRequestId(value: unknown): value is string {
+  return typeof value === 'string' && requestIdForm.test(value)
+}

@@ -1,0 +1,79 @@
+// One function per thing worth telling. Leaves return facts, the story calls these.
+import type { Log } from './log.ts'
+
+/** The facts of one call, as logged when it ends. Absent facts are left out of the line. */
+export interface CallFacts {
+  readonly request_id: string
+  readonly client: string
+  readonly dialect: string
+  readonly model?: string | undefined
+  readonly provider?: string | undefined
+  readonly target_model?: string | undefined
+  /** What the client got; 499 when it left before the end. */
+  readonly status: number
+  readonly stream: boolean
+  readonly prompt_tokens?: number | undefined
+  readonly completion_tokens?: number | undefined
+  readonly estimated?: boolean | undefined
+  readonly wait_ms: number
+  readonly first_byte_ms?: number | undefined
+  readonly duration_ms: number
+  readonly gateway_ms: number
+  readonly attempts: number
+  readonly code?: string | undefined
+  readonly provider_status?: number | undefined
+  readonly provider_code?: string | undefined
+  readonly reason?: string | undefined
+}
+
+/** A request that a guard refused before it was routed. */
+export interface RefusalFacts {
+  readonly request_id?: string
+  readonly client: string
+  readonly method: string | undefined
+  readonly code: string
+  readonly status: number
+  readonly reason: string
+}
+
+export interface Events {
+  callEnded(facts: CallFacts): void
+  refused(facts: RefusalFacts): void
+  listening(addresses: readonly string[], configFile: string): void
+  providerChecked(provider: string, isReachable: boolean, detail: string): void
+  stopping(reason: string, openCalls: number): void
+  stopped(): void
+  unexpected(error: unknown, where: string): void
+}
+
+/** Events of a gateway, written to its log. */
+export function createEvents(log: Log): Events {
+  return {
+    callEnded(facts) {
+      const line = { event: 'call', ...facts }
+      if (facts.status >= 500 || (facts.status < 400 && facts.code !== undefined)) log.error(line)
+      else if (facts.status >= 400 && facts.status !== 499) log.warn(line)
+      else log.info(line)
+    },
+    refused(facts) {
+      log.warn({ event: facts.code, ...facts })
+    },
+    listening(addresses, configFile) {
+      log.info({ event: 'listening', addresses, config: configFile })
+    },
+    providerChecked(provider, isReachable, detail) {
+      if (isReachable) log.info({ event: 'provider_reachable', provider, detail })
+      else log.warn({ event: 'provider_unreachable', provider, detail })
+    },
+    stopping(reason, openCalls) {
+      log.info({ event: 'stopping', reason, open_calls: openCalls })
+    },
+    stopped() {
+      log.info({ event: 'stopped' })
+    },
+    unexpected(error, where) {
+      const cause = error instanceof Error ? error : new Error(String(error))
+      log.error({ event: 'internal_error', where, reason: cause.message, stack: cause.stack })
+    },
+  }
+}

@@ -1,0 +1,121 @@
+// The client's end of a call over node:http, and the answers that the gateway gives by itself.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Reply } from '../call/call.ts'
+import type { GatewayError } from '../errors.ts'
+
+/** On every answer: it is data for programs, whatever a browser may take it for. */
+export const safetyHeaders = [
+  'x-content-type-options',
+  'nosniff',
+  'cross-origin-resource-policy',
+  'same-origin',
+] as const
+
+/** A `Reply` over a response that nothing has been written to yet. */
+export class HttpReply implements Reply {
+  readonly #raw: ServerResponse
+  readonly #headers: readonly string[]
+  #hasSent = false
+  isGone = false
+  onGone: (() => void) | undefined
+  onDrain: (() => void) | undefined
+
+  /** @param headers that this answer carries whatever becomes of it (request id, CORS): names and values in turn. */
+  constructor(raw: ServerResponse, headers: readonly string[]) {
+    this.#raw = raw
+    this.#headers = headers
+    raw.on('close', () => {
+      if (raw.writableFinished) return
+      this.isGone = true
+      this.onGone?.()
+    })
+    raw.on('drain', () => this.onDrain?.())
+    // A write after the client has left: 'close' tells.
+    raw.on('error', () => {})
+  }
+
+  get isStarted(): boolean {
+    return this.#raw.headersSent
+  }
+
+  start(status: number, headers: readonly string[]): void {
+    if (!this.#raw.headersSent) this.#raw.writeHead(status, [...this.#headers, ...safetyHeaders, ...headers])
+  }
+
+  flush(): void {
+    if (!this.#hasSent) this.#raw.flushHeaders()
+  }
+
+  write(bytes: Buffer): boolean {
+    this.#hasSent = true
+    return this.isGone || this.#raw.write(bytes)
+  }
+
+  end(bytes?: Buffer): void {
+    this.#raw.end(bytes)
+  }
+
+  fail(error: GatewayError): void {
+    if (this.isGone || this.#raw.headersSent) return
+    const { headers, body } = errorAnswer(error)
+    this.start(error.status, headers)
+    this.#raw.end(body)
+  }
+
+  cut(): void {
+    this.#raw.destroy()
+  }
+}
+
+/**
+ * Refuses a request whose body was not read.
+ * @param own headers of this answer whatever it says: names and values in turn.
+ */
+export function refuse(
+  request: IncomingMessage,
+  raw: ServerResponse,
+  error: GatewayError,
+  own: readonly string[],
+): void {
+  const { headers, body } = errorAnswer(error)
+  const hasBody =
+    request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+  const closing = hasBody ? ['connection', 'close'] : []
+  raw.on('error', () => {})
+  raw.writeHead(error.status, [...own, ...safetyHeaders, ...headers, ...closing])
+  if (hasBody) lingerAfter(request, raw, body)
+  else raw.end(body)
+}
+
+/** What may still arrive of a refused body, and for how long, before the connection ends. */
+const maxLingerBytes = 67_108_864
+const maxLingerMs = 2_000
+
+/**
+ * Answers at once, and reads on for a moment. Closing a connection with bytes unread makes the system reset it, and
+ * the client, still sending, would never see the answer.
+ */
+function lingerAfter(request: IncomingMessage, raw: ServerResponse, body: Buffer): void {
+  raw.write(body)
+  let seen = 0
+  const end = () => {
+    clearTimeout(timer)
+    raw.end()
+  }
+  const timer = setTimeout(end, maxLingerMs)
+  raw.on('close', () => clearTimeout(timer))
+  request.on('data', (chunk: Buffer) => {
+    seen += chunk.length
+    if (seen > maxLingerBytes) end()
+  })
+  request.on('end', end)
+  request.on('error', end)
+}
+
+function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
+  const body = Buffer.from(JSON.stringify(error))
+  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
+  headers.push('x-llm-gateway-error', error.code)
+  for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
+  return { headers, body }
+}

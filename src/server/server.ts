@@ -1,0 +1,204 @@
+// The HTTP server: guards first, on everything that comes, then fastify's routes.
+import cors from '@fastify/cors'
+import {
+  fastify,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Call } from '../call/call.ts'
+import type { Client } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { isRequestId } from '../http/headers.ts'
+import type { Events } from '../observe/events.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import type { Guard } from './guards/guard.ts'
+import type { Handlers } from './listeners.ts'
+import { refuse, safetyHeaders } from './reply.ts'
+import { addRoutes, notFound, ownHeaders } from './routes.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Milliseconds of the monotonic clock when the request's head had arrived. */
+    startedAtMs: number
+    client: Client
+  }
+}
+
+export interface ServerParts {
+  readonly guards: readonly Guard[]
+  readonly isOriginAllowed: (origin: string) => boolean
+  readonly maxBodyBytes: number
+  readonly clientOf: (request: IncomingMessage) => Client
+  readonly serveCall: (call: Call) => Promise<void>
+  readonly routes: () => RouteTable
+  readonly isDraining: () => boolean
+  readonly events: Events
+  readonly now: () => number
+}
+
+/** Headers that browser pages of allowed origins may send, and read. */
+const pageMaySend = ['authorization', 'content-type', 'x-request-id']
+const pageMayRead = [
+  'retry-after',
+  'retry-after-ms',
+  'server-timing',
+  'x-llm-gateway-error',
+  'x-llm-gateway-provider',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-requests',
+  'x-ratelimit-reset-tokens',
+  'x-request-id',
+]
+
+/** Builds the routes and gives the handlers for the listeners. */
+export async function createHandlers(parts: ServerParts): Promise<Handlers> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: parts.maxBodyBytes,
+    genReqId: (raw) => requestIdOf(raw),
+    routerOptions: { maxParamLength: 1_024 },
+    frameworkErrors: (error, request, reply) => sendFailure(parts, error, request, reply),
+  })
+  app.decorateRequest('startedAtMs', 0)
+  app.decorateRequest('client')
+  app.addHook('onRequest', (request, _, done) => {
+    request.startedAtMs = parts.now()
+    request.client = parts.clientOf(request.raw)
+    done()
+  })
+  await app.register(cors, {
+    origin: (origin, done) => done(null, origin !== undefined && parts.isOriginAllowed(origin)),
+    methods: ['GET', 'HEAD', 'POST'],
+    allowedHeaders: pageMaySend,
+    exposedHeaders: pageMayRead,
+    maxAge: 600,
+    strictPreflight: false,
+  })
+  // Model calls take their headers along themselves (routes.ts); this is for all other answers.
+  app.addHook('onSend', (request, reply, _, done) => {
+    reply.header('x-request-id', request.id)
+    for (let index = 0; index < safetyHeaders.length; index += 2) {
+      reply.header(safetyHeaders[index]!, safetyHeaders[index + 1]!)
+    }
+    done()
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'multipart/form-data'],
+    { parseAs: 'buffer' },
+    (_, body, done) => done(null, body),
+  )
+  const methods = addRoutes(app, parts)
+  app.setNotFoundHandler((request, reply) => sendFailure(parts, notFound(request, methods), request, reply))
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendFailure(parts, error, request, reply))
+  await app.ready()
+  return handlersOf(app, parts)
+}
+
+function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
+  return {
+    onRequest(request, response) {
+      const refusal = firstRefusal(parts.guards, request)
+      if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)
+      if (request.headers.expect !== undefined && !acceptExpectation(request, response)) return
+      app.routing(request, response)
+    },
+    onRawSocket(socket, problem) {
+      answerRaw(socket, problem)
+    },
+  }
+}
+
+function firstRefusal(guards: readonly Guard[], request: IncomingMessage): GatewayError | undefined {
+  for (const guard of guards) {
+    const refusal = guard(request)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+function refuseUnrouted(
+  parts: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: GatewayError,
+): void {
+  const requestId = requestIdOf(request)
+  reportRefusal(parts, request, error, requestId)
+  refuse(request, response, error, ['x-request-id', requestId])
+}
+
+/** The body is asked for only now that the guards have passed the head. */
+function acceptExpectation(request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.headers.expect?.toLowerCase() === '100-continue') {
+    response.writeContinue()
+    return true
+  }
+  response.writeHead(417, ['connection', 'close', 'content-length', '0']).end()
+  return false
+}
+
+const rawStatuses: ReadonlyMap<string, string> = new Map([
+  ['CONNECT', '405 Method Not Allowed'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+])
+
+/** What is no HTTP has no request to answer; a status line tells the sender, and the connection ends. */
+function answerRaw(socket: Socket, code: string | undefined): void {
+  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy()
+  const status = rawStatuses.get(code ?? '') ?? '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+function sendFailure(parts: ServerParts, error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const failure = asGatewayError(error, parts)
+  reportRefusal(parts, request.raw, failure, request.id)
+  reply.hijack()
+  refuse(request.raw, reply.raw, failure, ownHeaders(request, reply))
+}
+
+function reportRefusal(
+  parts: ServerParts,
+  request: IncomingMessage,
+  error: GatewayError,
+  requestId: string,
+): void {
+  const { code, status, message: reason } = error
+  const client = parts.clientOf(request).id
+  parts.events.refused({ request_id: requestId, client, method: request.method, code, status, reason })
+}
+
+/** Errors of fastify itself, in the gateway's words. */
+function asGatewayError(
+  error: Error & { code?: string; statusCode?: number },
+  parts: ServerParts,
+): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const way = 'server.max_request_body_bytes sets the limit.'
+    return new GatewayError(
+      'request_too_large',
+      `The body is larger than ${parts.maxBodyBytes} bytes. ${way}`,
+    )
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
+  }
+  parts.events.unexpected(error, 'server')
+  return new GatewayError('internal_error', 'The gateway failed on this request; its log says why.')
+}
+
+/** The client's own id, if it is well formed. */
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return isRequestId(given) ? given : `req_${randomUUID()}`
+}

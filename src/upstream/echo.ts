@@ -1,0 +1,249 @@
+// The built-in provider: answers with the last message, streamed word by word where a stream is asked for, with
+// usage. It makes no connection, so it shows that the way to the gateway works before any model does.
+import type { AnswerSink, Exchange, Provider, ProviderRequest } from './provider.ts'
+
+const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
+
+export function createEcho(name: string): Provider {
+  return {
+    name,
+    timeouts: noTimeouts,
+    send(request, sink) {
+      const exchange = new EchoExchange(sink, answerTo(request))
+      setImmediate(() => exchange.begin())
+      return exchange
+    },
+    check: () => Promise.resolve({ isReachable: true, detail: 'built in' }),
+    close: () => Promise.resolve(),
+  }
+}
+
+interface EchoAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly pieces: readonly Buffer[]
+}
+
+/** Sends one piece a turn of the event loop, and stops in between when told to. */
+class EchoExchange implements Exchange {
+  readonly #sink: AnswerSink
+  readonly #answer: EchoAnswer
+  #next = 0
+  #state: 'open' | 'paused' | 'over' = 'open'
+
+  constructor(sink: AnswerSink, answer: EchoAnswer) {
+    this.#sink = sink
+    this.#answer = answer
+  }
+
+  begin(): void {
+    if (this.#state === 'over') return
+    this.#sink.onHead({ status: this.#answer.status, headers: { 'content-type': this.#answer.contentType } })
+    this.#step()
+  }
+
+  pause(): void {
+    if (this.#state === 'open') this.#state = 'paused'
+  }
+
+  resume(): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'open'
+    setImmediate(() => this.#step())
+  }
+
+  abort(): void {
+    this.#state = 'over'
+  }
+
+  #step(): void {
+    if (this.#state !== 'open') return
+    const piece = this.#answer.pieces[this.#next++]
+    if (piece === undefined) {
+      this.#state = 'over'
+      this.#sink.onEnd()
+      return
+    }
+    this.#sink.onData(piece)
+    setImmediate(() => this.#step())
+  }
+}
+
+/** The members that an echo looks at. */
+interface EchoRequest {
+  readonly model?: unknown
+  readonly messages?: readonly { readonly content?: unknown }[]
+  readonly prompt?: unknown
+  readonly input?: unknown
+  readonly stream_options?: { readonly include_usage?: unknown }
+}
+
+function answerTo(request: ProviderRequest): EchoAnswer {
+  const form = forms.get(request.path)
+  if (form === undefined) {
+    const message = `The echo provider has no ${request.path}; it answers ${[...forms.keys()].join(', ')}.`
+    return json(400, {
+      error: { message, type: 'invalid_request_error', param: 'model', code: 'not_an_echo' },
+    })
+  }
+  const body = JSON.parse(request.body.toString()) as EchoRequest
+  const text = lastText(body.messages?.at(-1)?.content ?? body.prompt ?? body.input)
+  const echo = {
+    id: request.requestId,
+    model: String(body.model),
+    text,
+    words: text.match(/\s*\S+|\s+$/g) ?? [],
+  }
+  return request.isStream ? sse(form.events(echo, body)) : json(200, form.whole(echo))
+}
+
+/** The text of a message's content, of a prompt, or of the last of several inputs. */
+function lastText(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  const parts: unknown[] = content
+  const texts = parts.map((part) => {
+    if (typeof part === 'string') return part
+    const { text, content: nested } = (part ?? {}) as { text?: unknown; content?: unknown }
+    return typeof text === 'string' ? text : lastText(nested)
+  })
+  return texts.filter((text) => text !== '').join('\n')
+}
+
+interface Echo {
+  readonly id: string
+  readonly model: string
+  readonly text: string
+  readonly words: readonly string[]
+}
+
+interface Form {
+  whole(echo: Echo): object
+  events(echo: Echo, body: EchoRequest): string[]
+}
+
+/** A word is a token here: good enough to watch limits work. */
+function chatUsage({ words }: Echo): object {
+  return { prompt_tokens: words.length, completion_tokens: words.length, total_tokens: 2 * words.length }
+}
+
+function responsesUsage({ words }: Echo): object {
+  return { input_tokens: words.length, output_tokens: words.length, total_tokens: 2 * words.length }
+}
+
+const created = 0
+
+const chat: Form = {
+  whole: (echo) => ({
+    id: echo.id,
+    object: 'chat.completion',
+    created,
+    model: echo.model,
+    choices: [{ index: 0, message: { role: 'assistant', content: echo.text }, finish_reason: 'stop' }],
+    usage: chatUsage(echo),
+  }),
+  events(echo, body) {
+    const chunk = (delta: object, finish_reason: string | null) => ({
+      id: echo.id,
+      object: 'chat.completion.chunk',
+      created,
+      model: echo.model,
+      choices: [{ index: 0, delta, finish_reason }],
+    })
+    const chunks = echo.words.map((content) => chunk({ content }, null))
+    return chunkEvents(
+      [chunk({ role: 'assistant', content: '' }, null), ...chunks, chunk({}, 'stop')],
+      echo,
+      body,
+    )
+  },
+}
+
+const completion: Form = {
+  whole: (echo) => ({
+    id: echo.id,
+    object: 'text_completion',
+    created,
+    model: echo.model,
+    choices: [{ index: 0, text: echo.text, finish_reason: 'stop' }],
+    usage: chatUsage(echo),
+  }),
+  events(echo, body) {
+    const chunk = (text: string, finish_reason: string | null) => ({
+      id: echo.id,
+      object: 'text_completion',
+      created,
+      model: echo.model,
+      choices: [{ index: 0, text, finish_reason }],
+    })
+    return chunkEvents([...echo.words.map((word) => chunk(word, null)), chunk('', 'stop')], echo, body)
+  },
+}
+
+function chunkEvents(chunks: readonly object[], echo: Echo, body: EchoRequest): string[] {
+  const isUsageAsked = body.stream_options?.include_usage === true
+  const usage = isUsageAsked ? [{ ...chunks[0], choices: [], usage: chatUsage(echo) }] : []
+  return [...chunks, ...usage].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).concat('data: [DONE]\n\n')
+}
+
+const response: Form = {
+  whole: (echo) => ({
+    id: echo.id,
+    object: 'response',
+    created_at: created,
+    status: 'completed',
+    model: echo.model,
+    output: [
+      {
+        id: `msg_${echo.id}`,
+        type: 'message',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_text', text: echo.text, annotations: [] }],
+      },
+    ],
+    usage: responsesUsage(echo),
+  }),
+  events(echo) {
+    const place = { item_id: `msg_${echo.id}`, output_index: 0, content_index: 0 }
+    const events = [
+      {
+        type: 'response.created',
+        response: { ...response.whole({ ...echo, text: '' }), status: 'in_progress' },
+      },
+      ...echo.words.map((delta) => ({ type: 'response.output_text.delta', ...place, delta })),
+      { type: 'response.output_text.done', ...place, text: echo.text },
+      { type: 'response.completed', response: response.whole(echo) },
+    ]
+    return events.map(
+      (event, index) =>
+        `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: index })}\n\n`,
+    )
+  },
+}
+
+/** One number per input, its length in words: enough to see that inputs and answers belong together. */
+const embedding: Form = {
+  whole: (echo) => ({
+    object: 'list',
+    model: echo.model,
+    data: [{ object: 'embedding', index: 0, embedding: [echo.words.length] }],
+    usage: { prompt_tokens: echo.words.length, total_tokens: echo.words.length },
+  }),
+  events: () => [],
+}
+
+const forms: ReadonlyMap<string, Form> = new Map([
+  ['/chat/completions', chat],
+  ['/completions', completion],
+  ['/embeddings', embedding],
+  ['/responses', response],
+])
+
+function json(status: number, body: object): EchoAnswer {
+  return { status, contentType: 'application/json', pieces: [Buffer.from(JSON.stringify(body))] }
+}
+
+function sse(events: readonly string[]): EchoAnswer {
+  return { status: 200, contentType: 'text/event-stream', pieces: events.map((event) => Buffer.from(event)) }
+}

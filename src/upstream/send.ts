@@ -1,0 +1,185 @@
+// A provider over HTTP: one undici pool for its origin, and requests dispatched without promises or streams
+// in between. HTTP/1.1 only: one connection per request under way, so an abort ends the provider's work.
+import { type Dispatcher, Pool } from 'undici'
+import type { HttpProvider } from '../config/types.ts'
+import type { AnswerSink, Exchange, Provider, ProviderFailure } from './provider.ts'
+
+/** Idle sockets are given up before uvicorn and cpp-httplib (5 s) close them under a request on its way. */
+const keepAliveTimeoutMs = 4_000
+
+/** An answer's headers beyond this size fail the attempt. */
+const maxAnswerHeaderBytes = 16_384
+
+/** @param userAgent goes out as `user-agent`. */
+export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
+  const pool = new Pool(config.origin, {
+    allowH2: false,
+    pipelining: 1,
+    connections: null,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    maxHeaderSize: maxAnswerHeaderBytes,
+    connect: { timeout: config.timeouts.connectMs },
+  })
+  const fixedHeaders = headersOf(config, userAgent)
+
+  return {
+    name: config.name,
+    timeouts: config.timeouts,
+
+    send(request, sink) {
+      const relay = new DispatchRelay(sink)
+      const { requestId } = request
+      dispatchInto(relay, pool, {
+        path: config.basePath + request.path,
+        method: 'POST',
+        body: request.body,
+        headers: fixedHeaders.concat(
+          'content-type',
+          request.contentType,
+          'accept',
+          request.isStream ? 'text/event-stream, application/json' : '*/*',
+          'x-request-id',
+          requestId,
+        ),
+      })
+      return relay
+    },
+
+    check(timeoutMs) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => {
+          exchange.abort()
+          resolve({ isReachable: false, detail: `no answer within ${timeoutMs} ms` })
+        }, timeoutMs)
+        const settle = (isReachable: boolean, detail: string) => {
+          clearTimeout(timer)
+          resolve({ isReachable, detail })
+        }
+        const exchange = new DispatchRelay({
+          onHead({ status }) {
+            exchange.abort()
+            if (status === 401 || status === 403) settle(true, `answers, but refuses the key (${status})`)
+            else settle(true, 'answers')
+          },
+          onData() {},
+          onEnd() {},
+          onFailure: (failure) => settle(false, failure.detail),
+        })
+        dispatchInto(exchange, pool, {
+          path: `${config.basePath}/models`,
+          method: 'GET',
+          headers: fixedHeaders,
+        })
+      })
+    },
+
+    close: () => pool.close(),
+  }
+}
+
+/** The one place where a provider's key is read; it goes to this provider's origin only. */
+function headersOf(config: HttpProvider, userAgent: string): string[] {
+  const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
+  if (config.apiKey !== undefined) {
+    if (config.auth === 'bearer') headers.push('authorization', `Bearer ${config.apiKey.reveal()}`)
+    else headers.push(config.auth.header, config.apiKey.reveal())
+  }
+  for (const [name, value] of config.headers) {
+    headers.push(name, typeof value === 'string' ? value : value.reveal())
+  }
+  return headers
+}
+
+function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.DispatchOptions): void {
+  try {
+    pool.dispatch(options, relay)
+  } catch (error) {
+    relay.onResponseError(null, error as Error)
+  }
+}
+
+/** undici's handler and the sender's end of the exchange in one object. */
+class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
+  readonly #sink: AnswerSink
+  #controller: Dispatcher.DispatchController | undefined
+  #isOver = false
+
+  constructor(sink: AnswerSink) {
+    this.#sink = sink
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // Aborted while it waited for a connection: there was no controller to tell.
+    if (this.#isOver) controller.abort(new Error('aborted'))
+  }
+
+  onRequestUpgrade(controller: Dispatcher.DispatchController): void {
+    controller.abort(new Error('the provider switched protocols'))
+  }
+
+  onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (this.#isOver || status < 200) return
+    this.#sink.onHead({ status, headers })
+  }
+
+  onResponseData(_: unknown, chunk: Buffer): void {
+    if (!this.#isOver) this.#sink.onData(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sink.onEnd()
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sink.onFailure(failureOf(error))
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#controller?.abort(new Error('aborted'))
+  }
+}
+
+/** Codes that say that the request was never sent. */
+const unreachableCodes = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+function failureOf(error: Error): ProviderFailure {
+  const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
+  const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
+  const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
+  const kind = unreachableCodes.has(code) || isTls ? 'unreachable' : 'broken'
+  // undici's own texts may quote what the provider sent, so only the system's are passed on.
+  const detail = kind === 'unreachable' ? first.message : `the connection broke (${code})`
+  return { kind, code, detail }
+}
+
+function codeOf(error: Error): string | undefined {
+  const code = (error as { code?: unknown }).code
+  return typeof code === 'string' && code !== '' ? code : undefined
+}

@@ -1,0 +1,80 @@
+// The real gateway in this process, from a configuration text to open ports, with its log at hand.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+
+import { type App, startApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { soon } from './deadline.ts'
+import type { Cleanup } from './scripted-upstream.ts'
+
+export interface TestGateway {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string
+  readonly app: App
+  /** Log lines so far. */
+  log(): Record<string, unknown>[]
+  /** The first log line, come or coming, that has all these members. */
+  logged(wanted: Record<string, unknown>): Promise<Record<string, unknown>>
+}
+
+/**
+ * Starts the gateway on a free port of 127.0.0.1 with this YAML and stops it after the test.
+ * @param yaml everything but `server.hosts` and the port.
+ * @param env for `${NAME}` and secrets.
+ */
+export async function startGateway(
+  t: Cleanup,
+  yaml: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestGateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
+  const file = join(folder, 'llm-gateway.yaml')
+  writeFileSync(file, yaml)
+  chmodSync(file, 0o600)
+  const loaded = loadConfig(file, { env: { ...env, LLM_GATEWAY_PORT: '0' } })
+  if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
+  const log = new TestLog()
+  const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
+  const app = await startApp(config, { stdout: log.stream, version: '0.0.0-test', configFile: file })
+  t.after(async () => {
+    await app.stop('test')
+    rmSync(folder, { recursive: true })
+  })
+  return {
+    url: app.addresses[0]!,
+    app,
+    log: () => log.lines,
+    logged: (wanted) => soon(log.find(wanted), () => `a log line like ${JSON.stringify(wanted)}`),
+  }
+}
+
+/** Parses the log as it is written. */
+class TestLog {
+  readonly stream = new PassThrough()
+  readonly lines: Record<string, unknown>[] = []
+  readonly #waiting = new Set<() => void>()
+
+  constructor() {
+    this.stream.on('data', (chunk: Buffer) => {
+      for (const line of chunk.toString().trim().split('\n')) this.lines.push(JSON.parse(line))
+      for (const look of this.#waiting) look()
+    })
+  }
+
+  find(wanted: Record<string, unknown>): Promise<Record<string, unknown>> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const found = this.lines.find((line) =>
+          Object.entries(wanted).every(([key, value]) => line[key] === value),
+        )
+        if (found === undefined) return
+        this.#waiting.delete(look)
+        resolve(found)
+      }
+      this.#waiting.add(look)
+      look()
+    })
+  }
+}
