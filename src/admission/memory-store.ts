@@ -14,7 +14,7 @@ import type {
   Standing,
   TooLarge,
 } from './store.ts'
-import { capacityFor, SlidingWindow, windowMs } from './window.ts'
+import { capacityFor, SlidingWindow } from './window.ts'
 import type { Entry, SavedEntry, WindowDimension } from './window.ts'
 
 /** One model's window, to be saved. Ages are relative to the moment of saving. */
@@ -87,9 +87,9 @@ export class MemoryStore implements AdmissionStore {
   move(reservation: Reservation, providers: readonly Candidate[], nowMs: number): boolean {
     const held = reservation as Held
     if (!held.entry.open) return false
-    if (providers[0]?.name === held.provider) return true
-    const provider = this.#firstFree(providers)
+    const provider = this.#firstFree(providers, held.provider)
     if (provider === undefined) return false
+    if (provider === held.provider) return true
     this.#releaseProvider(held, nowMs)
     this.#providerSlots.take(provider)
     held.provider = provider
@@ -116,23 +116,22 @@ export class MemoryStore implements AdmissionStore {
     })).filter(({ entries }) => entries.length > 0)
   }
 
-  /** Takes up what `dump` gave, oldest first within a model, before the first call. Entries over 60 s old fall out. */
+  /** Takes up what `dump` gave, oldest first within a model, before the first call. */
   restore(saved: readonly SavedModel[], nowMs: number): void {
     for (const { model, entries } of saved) {
-      const { window } = this.#count(model, undefined)
-      for (const [ageMs, requests, tokens] of entries) {
-        if (ageMs < windowMs) window.add(requests, tokens, nowMs - ageMs)
-      }
+      const window = new SlidingWindow(capacityFor({ rpm: maxSavedEntries }))
+      for (const [ageMs, requests, tokens] of entries) window.add(requests, tokens, nowMs - ageMs)
+      this.#models.set(model, { window, limits: undefined })
     }
   }
 
   #count(model: string, limits: ModelLimits | undefined): ModelCount {
     let count = this.#models.get(model)
     if (count === undefined) {
-      count = { window: new SlidingWindow(capacityFor(limits?.rpm)), limits }
+      count = { window: new SlidingWindow(capacityFor(limits)), limits }
       this.#models.set(model, count)
     } else if (count.limits !== limits) {
-      const capacity = capacityFor(limits?.rpm)
+      const capacity = capacityFor(limits)
       if (capacity > count.window.capacity) count.window = count.window.resized(capacity)
       count.limits = limits
     }
@@ -179,9 +178,10 @@ export class MemoryStore implements AdmissionStore {
     return parallelRefusal(busy, first.name, standingOf(window, limits, nowMs))
   }
 
-  #firstFree(providers: readonly Candidate[]): string | undefined {
+  /** `own` is a provider whose slot the asker holds already. */
+  #firstFree(providers: readonly Candidate[], own?: string): string | undefined {
     for (const { name, maxParallelRequests } of providers) {
-      if (this.#providerSlots.isFree(name, maxParallelRequests)) return name
+      if (name === own || this.#providerSlots.isFree(name, maxParallelRequests)) return name
     }
     return undefined
   }

@@ -24,9 +24,10 @@ export type SavedEntry = readonly [ageMs: number, requests: number, tokens: numb
 
 export type WindowDimension = 'requests' | 'tokens'
 
-/** Slots for a model with this request limit: room for refunded and late charges besides the counted ones. */
-export function capacityFor(rpm: number | undefined): number {
-  if (rpm === undefined) return 65_536
+/** Slots for a model with these limits: room for refunded and late charges besides the counted requests. */
+export function capacityFor(limits: { rpm?: number; tpm?: number } | undefined): number {
+  const rpm = limits?.rpm
+  if (rpm === undefined) return limits?.tpm === undefined ? 1024 : 65_536
   return Math.min(maxCapacity, Math.max(1024, 2 ** Math.ceil(Math.log2(4 * rpm))))
 }
 
