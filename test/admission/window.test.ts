@@ -225,6 +225,14 @@ test('waits are exact across blocks of a large ring, also after it went round', 
   )
 })
 
+test('a whole block leaves with its last entry and not before', () => {
+  for (const atMs of [60_062, 60_063, 60_064]) {
+    const window = new SlidingWindow(1024)
+    for (let timeMs = 0; timeMs < 128; timeMs++) window.add(1, 1, timeMs)
+    assert.equal(window.used('requests', atMs), 60_127 - atMs)
+  }
+})
+
 test('a full ring merges neighbours: never counted too low, and too long by a quantum at most', () => {
   const arrivals = fc.array(fc.record({ afterMs: fc.nat(900), tokens: fc.nat(9) }), { minLength: 400 })
   fc.assert(

@@ -65,7 +65,10 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     const providers = [{ name: 'p', maxParallelRequests: 1 }]
     await admit(store, demand({ providers }), 0)
     const refusal = await refuse(store, demand({ providers }), 0)
-    assert.deepEqual([refusal.dimension, refusal.provider, refusal.limit, refusal.used], ['parallel', 'p', 1, 1])
+    assert.deepEqual(
+      [refusal.dimension, refusal.provider, refusal.limit, refusal.used],
+      ['parallel', 'p', 1, 1],
+    )
     const use = await store.use('m', limits, 0)
     assert.deepEqual([use.requests, use.tokens, use.parallel], [1, 10, 1])
   })
