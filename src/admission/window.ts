@@ -85,7 +85,9 @@ export class SlidingWindow {
   emptyAt(dimension: WindowDimension, nowMs: number): number {
     this.#slide(nowMs)
     const column = this.#column(dimension)
-    return column.total === 0 ? nowMs : this.#leavesAt(column, column.total)
+    if (column.total === 0) return nowMs
+    const newest = (this.#marks[1]! - 1) & this.#mask
+    return column.at(newest) > 0 ? this.#times[newest]! + windowMs : this.#leavesAt(column, column.total)
   }
 
   /** Charges, without a look at any limit. Amounts are whole and at least 0. */

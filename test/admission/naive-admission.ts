@@ -29,7 +29,7 @@ export class NaiveAdmission {
   readonly open = new Map<number, Entry>()
   limits: ModelLimits
   nowMs: number
-  #log: Entry[] = []
+  readonly #log: Entry[] = []
   #line: Waiting[] = []
   #turns: string[] = []
 

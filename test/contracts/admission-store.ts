@@ -26,13 +26,13 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
   async function admit(store: AdmissionStore, of: Demand, nowMs: number): Promise<Reservation> {
     const verdict = await store.reserve(of, limits, nowMs)
     assert.equal(verdict.kind, 'admitted')
-    return (verdict as { reservation: Reservation }).reservation
+    return verdict.reservation
   }
 
   async function refuse(store: AdmissionStore, of: Demand, nowMs: number): Promise<Limited> {
     const verdict = await store.reserve(of, limits, nowMs)
     assert.equal(verdict.kind, 'limited')
-    return verdict as Limited
+    return verdict
   }
 
   contract('admits up to the request limit and again when the first has left', async (store) => {
@@ -174,7 +174,7 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     const lower = { ...limits, rpm: 1 }
     const verdict = await store.reserve(demand(), lower, 1)
     assert.equal(verdict.kind, 'limited')
-    assert.equal((verdict as Limited).retryAfterMs, 59_999)
+    assert.equal(verdict.retryAfterMs, 59_999)
     const higher = { ...limits, rpm: 100_000, maxParallelRequests: 100 }
     assert.equal((await store.reserve(demand(), higher, 1)).kind, 'admitted')
     assert.equal((await store.use('m', higher, 1)).requests, 3)
