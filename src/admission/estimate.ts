@@ -1,0 +1,211 @@
+// How many tokens a call will take, guessed before it is sent and learnt from what providers counted.
+// Text is measured in bytes; the tokens per byte of each model and provider are observed, since no one vocabulary fits
+// all models. A guess that was too low becomes debt at settle, one that was too high is given back.
+
+/** What of a request's body bears on its size. Counts are whole numbers, at least 0. */
+export interface PromptSize {
+  /** UTF-8 bytes of text: contents, prompts, tool schemas. Without data URLs and audio. */
+  readonly textBytes: number
+  /** Images and audio parts. */
+  readonly mediaCount: number
+  readonly messageCount: number
+  /** Prompt tokens that the client sent as numbers: an exact count. */
+  readonly tokenIdCount: number
+  /** Prompts in one request, each answered by itself; 0 counts as 1. */
+  readonly promptCount: number
+  /** The client's cap on output (see `outputCap`); 0 where none is made, as for embeddings. */
+  readonly maxOutputTokens: number | undefined
+  /** Answers per prompt: the larger of `n` and `best_of`. */
+  readonly choices: number
+}
+
+export interface Estimate {
+  readonly promptTokens: number
+  readonly outputTokens: number
+  /** The sum; what to reserve. */
+  readonly tokens: number
+  /** What the prompt surely takes, to judge whether the call can ever fit. */
+  readonly minTokens: number
+}
+
+/** One model and provider in `GET /v1/limits` and in the snapshot file. */
+export interface CalibrationFact {
+  readonly model: string
+  readonly provider: string
+  /** Prompt tokens per byte of text. */
+  readonly tokensPerByte: number
+  /** Mean relative error of past guesses, 0 to 1. */
+  readonly error: number
+  readonly tokensPerMedia: number
+  /** Mean completion tokens of one answer; 0: none seen. */
+  readonly outputTokens: number
+  /** Answers learnt from. */
+  readonly samples: number
+}
+
+type Rates = { -readonly [Key in keyof CalibrationFact]: CalibrationFact[Key] }
+
+const tokensPerMessage = 4
+const tokensPerRequest = 3
+/** Least weight of a new observation; the first ones weigh more. */
+const newestWeight = 0.1
+/** A text of this many bytes counts half of a very long one. */
+const halfWeightBytes = 256
+/** How many mean errors the reserved guess lies above the mean and the sure one below. */
+const errorMargin = 2
+const minPredictedOutput = 256
+/** More than any model takes or gives in one call. */
+const maxPlausibleTokens = 10_000_000
+
+export class Calibration {
+  readonly #byKey = new Map<string, Rates>()
+
+  /** Prompt with its margin of error plus predicted output; `tpm` bounds the latter, never the prompt. */
+  estimate(model: string, provider: string, size: PromptSize, tpm: number | undefined): Estimate {
+    const rates = this.#byKey.get(keyOf(model, provider)) ?? untaught(model, provider)
+    const margin = errorMargin * rates.error
+    const known = knownTokens(size)
+    const text = rates.tokensPerByte * size.textBytes
+    const media = rates.tokensPerMedia * size.mediaCount
+    const promptTokens = Math.ceil(text * (1 + margin) + media) + known
+    const minTokens = Math.floor(text * Math.max(0, 1 - margin)) + known
+    const outputTokens = predictOutput(rates, size, { promptTokens, tpm })
+    return { promptTokens, outputTokens, tokens: promptTokens + outputTokens, minTokens }
+  }
+
+  /** Takes in what a provider counted. What no provider can have counted (fractions, negatives, 1e12, "7") is passed over. */
+  learn(
+    model: string,
+    provider: string,
+    size: PromptSize,
+    seen: { promptTokens: unknown; completionTokens: unknown },
+  ): void {
+    const key = keyOf(model, provider)
+    const rates = this.#byKey.get(key) ?? untaught(model, provider)
+    const weight = Math.max(newestWeight, 1 / (rates.samples + 2))
+    const learntPrompt = learnPrompt(rates, size, { promptTokens: seen.promptTokens, weight })
+    const learntOutput = learnOutput(rates, size, { completionTokens: seen.completionTokens, weight })
+    if (!learntPrompt && !learntOutput) return
+    rates.samples++
+    this.#byKey.set(key, rates)
+  }
+
+  /** What was learnt, of one model or of all. */
+  describe(model?: string): CalibrationFact[] {
+    const facts = Array.from(this.#byKey.values(), (rates) => ({ ...rates }))
+    return model === undefined ? facts : facts.filter((fact) => fact.model === model)
+  }
+
+  /** Takes up what `describe` gave, once it has been checked; numbers out of range are brought into it. */
+  restore(facts: readonly CalibrationFact[]): void {
+    for (const fact of facts) {
+      this.#byKey.set(keyOf(fact.model, fact.provider), {
+        model: fact.model,
+        provider: fact.provider,
+        tokensPerByte: between(fact.tokensPerByte, 0.05, 1),
+        error: between(fact.error, 0, 1),
+        tokensPerMedia: between(fact.tokensPerMedia, 0, 10_000),
+        outputTokens: between(fact.outputTokens, 0, maxPlausibleTokens),
+        samples: Math.floor(between(fact.samples, 0, Number.MAX_SAFE_INTEGER)),
+      })
+    }
+  }
+}
+
+/**
+ * The client's cap on output: the largest of `max_tokens`, `max_completion_tokens`, `max_output_tokens`, `n_predict` and
+ * their like, because providers differ in which they follow. null and −1 mean none; what is no whole number is ignored.
+ */
+export function outputCap(values: readonly unknown[]): number | undefined {
+  let cap: number | undefined
+  for (const value of values) {
+    if (isCount(value)) cap = Math.max(cap ?? 0, value)
+  }
+  return cap
+}
+
+/**
+ * Not the whole cap: coding agents ask for 32,000 tokens and use 500, and one such reservation would lock a model of
+ * 40,000 a minute.
+ */
+function predictOutput(
+  rates: Rates,
+  size: PromptSize,
+  within: { promptTokens: number; tpm: number | undefined },
+): number {
+  const { promptTokens, tpm = Infinity } = within
+  const usual = Math.max(minPredictedOutput, Math.ceil(rates.outputTokens))
+  const each = Math.min(size.maxOutputTokens ?? Infinity, usual, Math.ceil(tpm / 4))
+  return Math.max(0, Math.min(each * answers(size), tpm - promptTokens))
+}
+
+function learnPrompt(
+  rates: Rates,
+  size: PromptSize,
+  seen: { promptTokens: unknown; weight: number },
+): boolean {
+  const { promptTokens, weight } = seen
+  // 0 for a prompt that is not empty: Ollama's older versions leave out what was cached.
+  if (!isPlausible(promptTokens) || promptTokens === 0) return false
+  const beyondKnown = promptTokens - knownTokens(size)
+  if (size.mediaCount > 0) {
+    const perMedia = (beyondKnown - rates.tokensPerByte * size.textBytes) / size.mediaCount
+    rates.tokensPerMedia += weight * (between(perMedia, 0, 10_000) - rates.tokensPerMedia)
+    return true
+  }
+  if (size.textBytes === 0) return false
+  const textWeight = (weight * size.textBytes) / (size.textBytes + halfWeightBytes)
+  const missedBy = Math.abs(rates.tokensPerByte * size.textBytes - beyondKnown) / promptTokens
+  rates.error += textWeight * (Math.min(1, missedBy) - rates.error)
+  const perByte = between(beyondKnown / size.textBytes, 0.05, 1)
+  rates.tokensPerByte += textWeight * (perByte - rates.tokensPerByte)
+  return true
+}
+
+function learnOutput(
+  rates: Rates,
+  size: PromptSize,
+  seen: { completionTokens: unknown; weight: number },
+): boolean {
+  if (!isPlausible(seen.completionTokens) || seen.completionTokens === 0) return false
+  const each = seen.completionTokens / answers(size)
+  rates.outputTokens =
+    rates.outputTokens === 0 ? each : rates.outputTokens + seen.weight * (each - rates.outputTokens)
+  return true
+}
+
+function untaught(model: string, provider: string): Rates {
+  return {
+    model,
+    provider,
+    tokensPerByte: 0.27,
+    error: 0.15,
+    tokensPerMedia: 1000,
+    outputTokens: 0,
+    samples: 0,
+  }
+}
+
+function knownTokens(size: PromptSize): number {
+  return tokensPerMessage * size.messageCount + tokensPerRequest + size.tokenIdCount
+}
+
+function answers(size: PromptSize): number {
+  return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function isPlausible(value: unknown): value is number {
+  return isCount(value) && value <= maxPlausibleTokens
+}
+
+function between(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, Number.isFinite(value) ? value : least))
+}
+
+function keyOf(model: string, provider: string): string {
+  return `${model}\n${provider}`
+}

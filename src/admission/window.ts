@@ -1,0 +1,215 @@
+// One model's exact sliding window: what was charged in the last 60 seconds, to the entry.
+// All state lies in one buffer, which may be shared between threads; a lock around each call is then the sharer's duty.
+//
+// When the ring gets short of room (only many refunded calls, or a model without a request limit, get there)
+// neighbours in time become one entry with the later time: it frees a moment late and is never counted too low.
+import { Column } from './column.ts'
+
+/** Length of the window in milliseconds. */
+export const windowMs = 60_000
+
+/** Most slots that a ring gets; 6 MiB. Exact for half as many entries a minute. */
+const maxCapacity = 262_144
+
+/** What one call holds in the window. Settled through `settle`, once; the object belongs to who reserved. */
+export interface Entry {
+  readonly seq: number
+  readonly requests: number
+  readonly tokens: number
+  open: boolean
+}
+
+/** One saved stretch of the window: how long ago, and what was charged. */
+export type SavedEntry = readonly [ageMs: number, requests: number, tokens: number]
+
+export type WindowDimension = 'requests' | 'tokens'
+
+/** Slots for a model with these limits: room for refunded and late charges besides the counted requests. */
+export function capacityFor(limits: { rpm?: number; tpm?: number } | undefined): number {
+  const rpm = limits?.rpm
+  if (rpm === undefined) return limits?.tpm === undefined ? 1024 : 65_536
+  return Math.min(maxCapacity, Math.max(1024, 2 ** Math.ceil(Math.log2(4 * rpm))))
+}
+
+/**
+ * A sliding-window log over the half-open span (now − 60 s, now]: what is charged at t leaves at exactly t + 60,000.
+ * Times are milliseconds of one monotonic clock, the same for everyone who shares the buffer; a time before the
+ * newest entry's is taken as that entry's. Sums may exceed a limit (debt) and are never below 0.
+ */
+export class SlidingWindow {
+  readonly capacity: number
+  readonly #mask: number
+  /** Entries closer than this are merged once half of the ring is in use. */
+  readonly #quantumMs: number
+  /** [0] sequence number of the oldest entry, [1] of the next one, [2] first time in the newest entry. */
+  readonly #marks: Float64Array
+  readonly #times: Float64Array
+  readonly #requests: Column
+  readonly #tokens: Column
+
+  /** `capacity` is a power of two, at least 64. A given buffer is taken up as it is. */
+  constructor(
+    capacity: number,
+    buffer: ArrayBufferLike = new ArrayBuffer(SlidingWindow.byteLength(capacity)),
+  ) {
+    this.capacity = capacity
+    this.#mask = capacity - 1
+    this.#quantumMs = windowMs / (capacity / 2 - 1)
+    this.#marks = new Float64Array(buffer, 0, 3)
+    this.#times = new Float64Array(buffer, 24, capacity)
+    const columnBytes = Column.byteLength(capacity)
+    this.#requests = new Column(capacity, buffer, 24 + capacity * 8)
+    this.#tokens = new Column(capacity, buffer, 24 + capacity * 8 + columnBytes)
+  }
+
+  static byteLength(capacity: number): number {
+    return 24 + capacity * 8 + 2 * Column.byteLength(capacity)
+  }
+
+  /** What counts at `nowMs`. */
+  used(dimension: WindowDimension, nowMs: number): number {
+    this.#slide(nowMs)
+    return this.#column(dimension).total
+  }
+
+  /** The first moment at which `amount` more stays within `limit`; `nowMs` if it does already, Infinity if it never can. */
+  fitsAt(dimension: WindowDimension, amount: number, limit: number, nowMs: number): number {
+    this.#slide(nowMs)
+    const column = this.#column(dimension)
+    const excess = column.total + amount - limit
+    if (excess <= 0) return nowMs
+    return amount > limit ? Infinity : this.#leavesAt(column, excess)
+  }
+
+  /** The moment at which nothing of this dimension counts any more. */
+  emptyAt(dimension: WindowDimension, nowMs: number): number {
+    this.#slide(nowMs)
+    const column = this.#column(dimension)
+    if (column.total === 0) return nowMs
+    const newest = (this.#marks[1]! - 1) & this.#mask
+    return column.at(newest) > 0 ? this.#times[newest]! + windowMs : this.#leavesAt(column, column.total)
+  }
+
+  /** Charges, without a look at any limit. Amounts are whole and at least 0. */
+  add(requests: number, tokens: number, nowMs: number): Entry {
+    this.#slide(nowMs)
+    return { seq: this.#push(requests, tokens, nowMs), requests, tokens, open: true }
+  }
+
+  /**
+   * Puts the true charge in the place of the reserved one. More is debt; it counts from the admission on or, where
+   * that has left the window, from now. Later calls change nothing. True if anything was given back.
+   */
+  settle(entry: Entry, charge: { requests: number; tokens: number }, nowMs: number): boolean {
+    if (!entry.open) return false
+    entry.open = false
+    this.#slide(nowMs)
+    const moreRequests = charge.requests - entry.requests
+    const moreTokens = charge.tokens - entry.tokens
+    if (entry.seq < this.#marks[0]!) {
+      if (moreTokens > 0) this.#push(0, moreTokens, nowMs)
+      return false
+    }
+    const slot = entry.seq & this.#mask
+    this.#requests.add(slot, moreRequests)
+    this.#tokens.add(slot, moreTokens)
+    return moreRequests < 0 || moreTokens < 0
+  }
+
+  /** The same entries in a ring of another size, for a limit that was raised. Handles stay good. */
+  resized(capacity: number): SlidingWindow {
+    const larger = new SlidingWindow(capacity)
+    larger.#marks.set(this.#marks)
+    for (let seq = this.#marks[0]!; seq < this.#marks[1]!; seq++) {
+      const from = seq & this.#mask
+      const to = seq & larger.#mask
+      larger.#times[to] = this.#times[from]!
+      larger.#requests.put(to, this.#requests.at(from))
+      larger.#tokens.put(to, this.#tokens.at(from))
+    }
+    return larger
+  }
+
+  /** What to save, oldest first, in at most about `maxEntries` pieces; merged ones get the younger age. */
+  dump(nowMs: number, maxEntries: number): SavedEntry[] {
+    this.#slide(nowMs)
+    const [head, tail] = [this.#marks[0]!, this.#marks[1]!]
+    const step = Math.max(1, Math.ceil((tail - head) / maxEntries))
+    const saved: SavedEntry[] = []
+    for (let start = head; start < tail; start += step) {
+      const end = Math.min(start + step, tail)
+      let requests = 0
+      let tokens = 0
+      for (let seq = start; seq < end; seq++) {
+        requests += this.#requests.at(seq & this.#mask)
+        tokens += this.#tokens.at(seq & this.#mask)
+      }
+      const ageMs = nowMs - this.#times[(end - 1) & this.#mask]!
+      if (requests + tokens > 0) saved.push([ageMs, requests, tokens])
+    }
+    return saved
+  }
+
+  #column(dimension: WindowDimension): Column {
+    return dimension === 'requests' ? this.#requests : this.#tokens
+  }
+
+  #leavesAt(column: Column, amount: number): number {
+    const seq = column.reach(this.#marks[0]!, this.#marks[1]!, amount)
+    return this.#times[seq & this.#mask]! + windowMs
+  }
+
+  /** Lets everything go that is 60 seconds old, whole blocks at a time where possible. */
+  #slide(nowMs: number): void {
+    const tail = this.#marks[1]!
+    let head = this.#marks[0]!
+    while (head < tail) {
+      const slot = head & this.#mask
+      if (this.#times[slot]! + windowMs > nowMs) break
+      const blockEnd = head + Column.blockSize
+      const isBlock = (slot & (Column.blockSize - 1)) === 0 && blockEnd <= tail
+      if (isBlock && this.#times[slot + Column.blockSize - 1]! + windowMs <= nowMs) {
+        this.#requests.dropBlock(slot)
+        this.#tokens.dropBlock(slot)
+        head = blockEnd
+      } else {
+        this.#requests.drop(slot)
+        this.#tokens.drop(slot)
+        head++
+      }
+    }
+    this.#marks[0] = head
+  }
+
+  /** Appends or merges; returns the entry's sequence number. */
+  #push(requests: number, tokens: number, nowMs: number): number {
+    const tail = this.#marks[1]!
+    const newest = (tail - 1) & this.#mask
+    const size = tail - this.#marks[0]!
+    const timeMs = size === 0 ? nowMs : Math.max(nowMs, this.#times[newest]!)
+    if (size > 0 && this.#mayJoin(newest, size, timeMs)) {
+      this.#times[newest] = timeMs
+      this.#requests.add(newest, requests)
+      this.#tokens.add(newest, tokens)
+      return tail - 1
+    }
+    const slot = tail & this.#mask
+    this.#times[slot] = timeMs
+    this.#requests.put(slot, requests)
+    this.#tokens.put(slot, tokens)
+    this.#marks[1] = tail + 1
+    this.#marks[2] = timeMs
+    return tail
+  }
+
+  /** Into the newest entry's slot: exact for the same moment and for an entry that was refunded whole. */
+  #mayJoin(newest: number, size: number, timeMs: number): boolean {
+    if (this.#times[newest] === timeMs) return true
+    if (this.#requests.at(newest) === 0 && this.#tokens.at(newest) === 0) {
+      this.#marks[2] = timeMs
+      return true
+    }
+    if (size < this.capacity / 2) return false
+    return size === this.capacity || timeMs - this.#marks[2]! < this.#quantumMs
+  }
+}

@@ -1,0 +1,50 @@
+// Time that moves only when told to, with timers that fire in order on the way.
+
+interface Timer {
+  readonly atMs: number
+  readonly fn: () => void
+}
+
+export class FakeClock {
+  #nowMs: number
+  readonly #timers = new Set<Timer>()
+
+  constructor(startMs = 1000) {
+    this.#nowMs = startMs
+  }
+
+  readonly now = (): number => this.#nowMs
+
+  readonly setTimer = (fn: () => void, delayMs: number): (() => void) => {
+    const timer = { atMs: this.#nowMs + delayMs, fn }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+
+  get pendingTimers(): number {
+    return this.#timers.size
+  }
+
+  advance(byMs: number): void {
+    const endMs = this.#nowMs + byMs
+    for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
+      this.#timers.delete(next)
+      this.#nowMs = Math.max(this.#nowMs, next.atMs)
+      next.fn()
+    }
+    this.#nowMs = endMs
+  }
+
+  #next(endMs: number): Timer | undefined {
+    let next: Timer | undefined
+    for (const timer of this.#timers) {
+      if (timer.atMs <= endMs && (next === undefined || timer.atMs < next.atMs)) next = timer
+    }
+    return next
+  }
+}
+
+/** Lets every promise that can settle do so. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
+}
