@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { promisify } from 'node:util'
+
+const repository = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+// Without these npm passes its own settings, of the run that started the tests, on to the npm started here.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
+const withPinnedNode = [dirname(process.execPath), env['PATH']].join(delimiter)
+const withoutNode = '/usr/bin:/bin'
+
+suite('the package', { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'package '))
+  let tarball: string
+
+  before(async () => {
+    await npm(['pack', '--pack-destination', folder])
+    tarball = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
+    )
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  /** npm waits for a registry that does not answer no longer than 10 s, and goes on without the optional package. */
+  async function npm(args: readonly string[]): Promise<void> {
+    const bounds = [
+      '--fetch-retries=0',
+      '--fetch-timeout=10000',
+      '--no-audit',
+      '--no-fund',
+      '--no-update-notifier',
+    ]
+    await run('npm', [...args, ...bounds], {
+      cwd: repository,
+      env: { ...env, PATH: withPinnedNode },
+      timeout: 90_000,
+    })
+  }
+
+  async function install(name: string, ...options: readonly string[]): Promise<string> {
+    const prefix = join(folder, name)
+    await npm(['install', '--global', '--ignore-scripts', '--prefix', prefix, ...options, tarball])
+    return prefix
+  }
+
+  /** Runs what npm linked into the prefix, from a folder that has nothing to do with it. */
+  async function assertWorks(prefix: string, path: string): Promise<void> {
+    const gateway = async (...args: readonly string[]) =>
+      run(join(prefix, 'bin/llm-gateway'), args, {
+        cwd: folder,
+        env: { HOME: folder, PATH: path },
+        timeout: 20_000,
+      })
+    const config = join(prefix, 'lib/node_modules/llm-gateway/config/llm-gateway.yaml')
+
+    const version = await gateway('--version')
+    assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
+    assert.equal(version.stderr, '')
+    assert.match((await gateway('--help')).stdout, /serve[^]*validate-config/)
+    assert.equal((await gateway('validate-config', '--config', config)).stderr, '')
+  }
+
+  test('runs on the Node that it brings', async (t) => {
+    const prefix = await install('whole', '--prefer-offline')
+    const pinned = join(prefix, 'lib/node_modules/llm-gateway/node_modules', `node-linux-${process.arch}`)
+    const brings = existsSync(pinned)
+    if (!brings) t.diagnostic('npm could not fetch the optional Node and went on without it')
+    await assertWorks(prefix, brings ? withoutNode : withPinnedNode)
+  })
+
+  test('installs without network and runs on the Node of the machine', async () => {
+    const cache = join(folder, 'empty cache')
+    const prefix = await install('bare', '--omit=optional', '--offline', '--cache', cache)
+    await assertWorks(prefix, withPinnedNode)
+  })
+
+  test('has what it needs to run and nothing else', async () => {
+    const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
+    const names = stdout
+      .split('\n')
+      .filter((name) => name !== '' && !name.startsWith('package/node_modules/'))
+    const allowed =
+      /^package\/(bin\/llm-gateway|config\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
+    assert.deepEqual(
+      names.filter((name) => !allowed.test(name)),
+      [],
+    )
+    for (const name of ['bin/llm-gateway', 'dist/main.js', 'config/llm-gateway.yaml', 'package.json']) {
+      assert.ok(names.includes(`package/${name}`), name)
+    }
+    assert.ok(stdout.includes('package/node_modules/fastify/'))
+    assert.ok(!/package\/node_modules\/(node-linux-|typescript\/|@types\/)/.test(stdout))
+  })
+})
