@@ -35,7 +35,7 @@ function make(
 }
 
 function ask(of: Partial<Ask> = {}): Ask {
-  const departure = { gone: false, onGone: undefined }
+  const departure = { isGone: false, onGone: undefined }
   return { client: { id: 'user:a' }, model: 'm', tokens: 10, minTokens: 1, providers: [], departure, ...of }
 }
 
@@ -252,7 +252,7 @@ test('once stopped, nothing is admitted', () => {
 
 test('a client that has left already costs nothing', async () => {
   const { admission } = make({ m: { rpm: 5 } })
-  const departure = { gone: true, onGone: undefined }
+  const departure = { isGone: true, onGone: undefined }
   assert.equal(now(admission.reserve(ask({ departure }))).kind, 'gone')
   assert.deepEqual(await used(admission), [0, 0, 0])
 })

@@ -31,7 +31,7 @@ class Scene {
 
   /** `name` begins with the client's name: `a1` is a call of `a`. */
   call(name: string, tokens = 10, of: { model?: string; providers?: Candidate[] } = {}): void {
-    const call: Call = { departure: { gone: false, onGone: undefined }, decision: undefined }
+    const call: Call = { departure: { isGone: false, onGone: undefined }, decision: undefined }
     this.calls.set(name, call)
     const note = (decision: Decision): void => {
       call.decision = decision
@@ -58,7 +58,7 @@ class Scene {
 
   leave(name: string): void {
     const { departure } = this.calls.get(name)!
-    departure.gone = true
+    departure.isGone = true
     departure.onGone?.()
   }
 
@@ -210,7 +210,7 @@ test('a full line refuses with the longer of its own wait and that of the line',
 
 test('what can never fit does not wait', () => {
   const scene = new Scene({ tpm: 100 })
-  const departure = { gone: false, onGone: undefined }
+  const departure = { isGone: false, onGone: undefined }
   const of = { client: { id: 'a' }, model: 'm', tokens: 200, minTokens: 200, providers: [], departure }
   const decision = scene.admission.reserve(of)
   assert.ok(!(decision instanceof Promise) && decision.kind === 'too_large')
