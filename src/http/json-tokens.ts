@@ -1,0 +1,167 @@
+// Lexical half of the JSON scanner (RFC 8259 §3, §6, §7): where a token ends. Works on raw bytes and decodes nothing.
+
+/** The bytes of a body with a view on them in 32-bit words, for looking at four bytes at once. */
+export interface Source {
+  readonly bytes: Buffer
+  /** Starts up to three bytes before `bytes`, because views must be aligned. */
+  readonly words: Int32Array
+  /** How many bytes `words` starts before `bytes`, 0–3. */
+  readonly lead: number
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Plain words after which a run counts as long. */
+const LONG_RUN_WORDS = 1024
+/** A multiple of sixteen; small enough to stay in the processor's first cache between two looks at it. */
+const WINDOW_BYTES = 16_384
+
+/** 1 for a byte that needs no look inside a string: neither quote, backslash nor control character. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === QUOTE || byte === BACKSLASH ? 0 : 1,
+)
+const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
+  '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
+)
+
+export function sourceOf(bytes: Buffer): Source {
+  const lead = bytes.byteOffset & 3
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset - lead, (lead + bytes.length) >> 2)
+  return { bytes, words, lead }
+}
+
+/** The offset of the first byte at or after `at` that is no JSON white space. */
+export function skipSpace(bytes: Buffer, at: number): number {
+  let i = at
+  for (; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break
+  }
+  return i
+}
+
+/**
+ * The offset after the closing quote of the string that opens at `at`, or `~offset` of the byte that breaks the
+ * grammar. Bytes from 0x80 up pass unexamined: text that is no UTF-8 is for the provider to judge.
+ */
+export function endOfString(source: Source, at: number): number {
+  const { bytes, lead } = source
+  const length = bytes.length
+  let i = at + 1
+  for (;;) {
+    // Most strings are short: sixteen bytes or so one by one, up to a word boundary, before going by words.
+    const stop = Math.min(((i + lead + 19) & ~3) - lead, length)
+    while (i < stop && isPlain[bytes[i]!] === 1) i++
+    if (i >= length) return ~length
+    if (i === stop) {
+      i = skipPlainWords(source, i)
+      continue
+    }
+    const byte = bytes[i]!
+    if (byte === QUOTE) return i + 1
+    if (byte !== BACKSLASH) return ~i
+    const next = endOfEscape(bytes, i)
+    if (next < 0) return next
+    i = next
+  }
+}
+
+/**
+ * How far from `at`, a word boundary, there are plain bytes only. May stop short of the first one that is not, by
+ * less than twenty bytes. The bit trick is "a byte less than n" of https://graphics.stanford.edu/~seander/bithacks.html.
+ */
+function skipPlainWords(source: Source, at: number): number {
+  const { words, lead } = source
+  const last = Math.min(words.length - 4, ((at + lead) >> 2) + LONG_RUN_WORDS)
+  let w = (at + lead) >> 2
+  for (; w <= last; w += 4) {
+    const hit =
+      oddBytes(words[w]!) | oddBytes(words[w + 1]!) | oddBytes(words[w + 2]!) | oddBytes(words[w + 3]!)
+    if ((hit & 0x80808080) !== 0) return (w << 2) - lead
+  }
+  const reached = (w << 2) - lead
+  return w <= words.length - 4 ? skipLongRun(source, reached) : reached
+}
+
+/**
+ * The same for runs that have turned out long, base64 most likely: the C library's search finds quotes and
+ * backslashes, one window after the other, which leaves a cheaper test for this loop.
+ */
+function skipLongRun({ bytes, words, lead }: Source, from: number): number {
+  let at = from
+  for (;;) {
+    const window = bytes.subarray(at, at + WINDOW_BYTES)
+    const quote = window.indexOf(QUOTE)
+    const plain = quote < 0 ? window : window.subarray(0, quote)
+    const backslash = plain.indexOf(BACKSLASH)
+    const length = backslash < 0 ? plain.length : backslash
+    const last = ((at + lead + length) >> 2) - 4
+    let w = (at + lead) >> 2
+    for (; w <= last; w += 4) {
+      // All bytes have bit 5 or 6. Control characters do not; nor do some from 0x80 up, which only ends the run early.
+      const a = words[w]!
+      const b = words[w + 1]!
+      const c = words[w + 2]!
+      const d = words[w + 3]!
+      if (((a | (a >>> 1)) & (b | (b >>> 1)) & (c | (c >>> 1)) & (d | (d >>> 1)) & 0x20202020) !== 0x20202020)
+        break
+    }
+    at = (w << 2) - lead
+    if (w <= last || length < WINDOW_BYTES) return at
+  }
+}
+
+/** High bit set in some byte if the word holds a control character, a quote or a backslash. */
+function oddBytes(word: number): number {
+  // Flipping bit 1 moves the quote (0x22) to 0x20, next to the control characters: one comparison finds both.
+  const flipped = word ^ 0x02020202
+  const slashes = word ^ 0x5c5c5c5c
+  return ((flipped - 0x21212121) & ~flipped) | ((slashes - 0x01010101) & ~slashes)
+}
+
+function endOfEscape(bytes: Buffer, at: number): number {
+  if (at + 1 >= bytes.length) return ~bytes.length
+  const byte = bytes[at + 1]!
+  if (isSimpleEscape[byte] === 1) return at + 2
+  if (byte !== 0x75 /* u */) return ~at
+  for (let i = at + 2; i < at + 6; i++) {
+    if (i >= bytes.length) return ~bytes.length
+    const digit = bytes[i]! | 0x20
+    if (!(isDigit(bytes[i]!) || (digit >= 0x61 && digit <= 0x66))) return ~at
+  }
+  return at + 6
+}
+
+/** The offset after the number that starts at `at`, or `~offset` of the byte that breaks the grammar. */
+export function endOfNumber(bytes: Buffer, at: number): number {
+  let i = bytes[at] === 0x2d /* - */ ? at + 1 : at
+  // A leading zero stands alone; a digit after it is left over, and refused as such.
+  if (bytes[i] === 0x30) i++
+  else if ((i = endOfDigits(bytes, i)) < 0) return i
+  if (bytes[i] === 0x2e /* . */ && (i = endOfDigits(bytes, i + 1)) < 0) return i
+  if (i < bytes.length && (bytes[i]! | 0x20) === 0x65 /* e */) {
+    const sign = bytes[i + 1]
+    i = endOfDigits(bytes, sign === 0x2b || sign === 0x2d ? i + 2 : i + 1)
+  }
+  return i
+}
+
+function endOfDigits(bytes: Buffer, at: number): number {
+  const length = bytes.length
+  let i = at
+  while (i < length && isDigit(bytes[i]!)) i++
+  return i > at ? i : ~Math.min(at, length)
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39
+}
+
+/** The offset after `word` if it stands at `at`, `~at` else. `word` is ASCII. */
+export function endOfWord(bytes: Buffer, at: number, word: string): number {
+  for (let i = 0; i < word.length; i++) {
+    if (bytes[at + i] !== word.charCodeAt(i)) return ~Math.min(at + i, bytes.length)
+  }
+  return at + word.length
+}
