@@ -2,6 +2,7 @@
 // decoding it. Anything that JSON.parse would refuse is refused, so that no provider reads a body differently.
 import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
+import { foldName } from './fold-name.ts'
 import { endOfNumber, endOfString, endOfWord, skipSpace, sourceOf } from './json-tokens.ts'
 import type { Source } from './json-tokens.ts'
 import { isMedia, MIN_MEDIA_BYTES } from './media-string.ts'
@@ -237,7 +238,7 @@ class Scanner {
     if (this.wanted.has(name)) {
       if (this.members.has(name)) return this.refuse(at, `duplicate key ${JSON.stringify(name)}`, name)
     } else {
-      const folded = foldKey(name)
+      const folded = foldName(name)
       if (this.wanted.has(folded)) {
         const problem = `key ${JSON.stringify(name)} differs from ${JSON.stringify(folded)} only in case`
         return this.refuse(at, problem, folded)
@@ -298,11 +299,6 @@ function stringProblem(bytes: Buffer, at: number): string {
 
 function decodeKey(quoted: string): string {
   return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
-}
-
-/** What Go's encoding/json compares instead of an ASCII name: see foldRune in its fold.go. */
-function foldKey(name: string): string {
-  return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase()
 }
 
 function isNumberStart(byte: number | undefined): boolean {
