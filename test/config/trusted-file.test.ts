@@ -60,7 +60,7 @@ describe('a group is', () => {
 
 test('a pipe is refused, and its opening does not wait for a writer', (t) => {
   const path = join(scratchDirectory(t), 'pipe')
-  execFileSync('mkfifo', [path])
+  execFileSync('/usr/bin/mkfifo', [path])
   const file = readTrustedFile(path, rules, ownAccounts)
   assert.equal(file.kind === 'refused' && file.message, 'is not a regular file')
 })
