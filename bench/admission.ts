@@ -38,7 +38,7 @@ const ask: Ask = {
   tokens: 100,
   minTokens: 50,
   providers: [{ name: 'p', maxParallelRequests: 4 }],
-  departure: { gone: false, onGone: undefined },
+  departure: { isGone: false, onGone: undefined },
 }
 
 function reserveAndSettle(admission: Admission): void {

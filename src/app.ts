@@ -1,9 +1,15 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { performance } from 'node:perf_hooks'
-import { type Call, type Snapshot } from './call/call.ts'
+import { Admission } from './admission/admission.ts'
+import { Calibration } from './admission/estimate.ts'
+import { MemoryStore } from './admission/memory-store.ts'
+import { SnapshotFile } from './admission/snapshot-file.ts'
+import type { SetTimer } from './admission/waiting-line.ts'
+import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
 import { createTicker } from './call/ticker.ts'
-import type { Config, ProviderConfig } from './config/types.ts'
+import { UsageRefusals } from './call/usage-refusals.ts'
+import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
 import { RouteTable } from './routing/route-table.ts'
@@ -37,17 +43,26 @@ export interface Surroundings {
   readonly version: string
   /** For the log only. */
   readonly configFile: string
+  /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
+  readonly stateDirectory: string | undefined
 }
 
 /** @throws ListenError when an address can't be had. */
-export async function startApp(config: Config, { stdout, version, configFile }: Surroundings): Promise<App> {
+export async function startApp(
+  config: Config,
+  { stdout, version, configFile, stateDirectory }: Surroundings,
+): Promise<App> {
   const now = () => performance.now()
   const events = createEvents(createLog(config.logging, stdout))
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
+  const limits = await startLimits(config.rateLimits, stateDirectory, events, now)
   const snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers,
+    admission: limits.admission,
+    calibration: limits.calibration,
+    usageRefusals: new UsageRefusals(),
     events,
     ticker: createTicker(now),
     now,
@@ -93,12 +108,53 @@ export async function startApp(config: Config, { stdout, version, configFile }: 
       isDraining = true
       events.stopping(reason, openCalls)
       const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
+      limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
+      await limits.save()
       await Promise.all([...providers.values()].map((provider) => provider.close()))
       events.stopped()
     },
   }
+}
+
+interface Limits {
+  readonly admission: Admission
+  readonly calibration: Calibration
+  /** Writes the counters down a last time. */
+  save(): Promise<void>
+}
+
+/** Admission with its counters as the last run left them. */
+async function startLimits(
+  config: RateLimitConfig,
+  stateDirectory: string | undefined,
+  events: Events,
+  now: () => number,
+): Promise<Limits> {
+  const store = new MemoryStore()
+  const calibration = new Calibration()
+  const setTimer: SetTimer = (fn, delayMs) => {
+    const timer = setTimeout(fn, delayMs)
+    return () => clearTimeout(timer)
+  }
+  if (stateDirectory === undefined) {
+    const admission = new Admission({ store, calibration, limits: config, now, setTimer })
+    return { admission, calibration, save: () => Promise.resolve() }
+  }
+  const file = new SnapshotFile({
+    directory: stateDirectory,
+    store,
+    calibration,
+    now,
+    wallNow: Date.now,
+    setTimer,
+    onFault: (cause) => events.limitsNotSaved(cause),
+  })
+  events.limitsLoaded(await file.load())
+  const onChange = () => file.touch()
+  const admission = new Admission({ store, calibration, limits: config, now, setTimer, onChange })
+  return { admission, calibration, save: () => file.stop() }
 }
 
 function createProvider(config: ProviderConfig, version: string): Provider {

@@ -96,7 +96,7 @@ export class Admission {
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   reserve(ask: Ask): Decision | Promise<Decision> {
-    if (ask.departure.gone) return { kind: 'gone', waitedMs: 0 }
+    if (ask.departure.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const line = this.#lines.get(ask.model)
     // Whoever comes later may not take what the line waits for.

@@ -11,9 +11,9 @@ import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } 
 /** Runs `fn` once after `delayMs`; the returned function calls it off. */
 export type SetTimer = (fn: () => void, delayMs: number) => () => void
 
-/** How a waiting call learns that its client left, and how the transport says so: sets `gone`, calls `onGone`. */
+/** How a waiting call learns that its client left, and how the transport says so: sets `isGone`, calls `onGone`. */
 export interface Departure {
-  gone: boolean
+  isGone: boolean
   /** At most one listener; set only while the call waits. */
   onGone: (() => void) | undefined
 }

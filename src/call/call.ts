@@ -1,4 +1,6 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
+import type { Admission } from '../admission/admission.ts'
+import type { Calibration } from '../admission/estimate.ts'
 import type { Client } from '../domain.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
@@ -6,6 +8,7 @@ import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Ticker } from './ticker.ts'
+import type { UsageRefusals } from './usage-refusals.ts'
 
 /** One client request to an API route, its body read. */
 export interface Call {
@@ -20,10 +23,16 @@ export interface Call {
   readonly startedAtMs: number
 }
 
+/** Logged for a client that left before its answer's end; nobody receives it. */
+export const clientGoneStatus = 499
+
 /** Everything built from one load of the configuration, as far as calls need it. */
 export interface Snapshot {
   readonly routes: RouteTable
   readonly providers: ReadonlyMap<string, Provider>
+  readonly admission: Admission
+  readonly calibration: Calibration
+  readonly usageRefusals: UsageRefusals
   readonly events: Events
   readonly ticker: Ticker
   /** Milliseconds of the monotonic clock. */
@@ -40,6 +49,8 @@ export interface Reply {
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined
+  /** Adds a header to whatever answer comes. Only before `start`. */
+  add(name: string, value: string): void
   /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
   start(status: number, headers: readonly string[]): void
   /** Sends the status and headers now if nothing has gone out yet: the body may take a while. */

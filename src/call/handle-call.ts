@@ -1,15 +1,15 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
-import { readRequest } from '../dialects/request.ts'
+import type { Outcome } from '../admission/outcome.ts'
+import { type ModelRequest, readRequest } from '../dialects/request.ts'
+import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { answerHeaders } from '../http/headers.ts'
-import { type AttemptOutcome, startAttempt } from './attempts.ts'
-import type { Call, Snapshot } from './call.ts'
 import { modelNotFound } from '../routing/route-table.ts'
+import { admit } from './admit.ts'
+import { type AttemptOutcome, startAttempt } from './attempts.ts'
+import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import { type Concluded, conclude } from './conclude.ts'
+import { Meter } from './meter.ts'
 import { CallRecord } from './record.ts'
-import { relay } from './relay.ts'
-
-/** Logged for a client that left before its answer's end; nobody receives it. */
-const clientGoneStatus = 499
 
 /** Serves one call and logs it. Never rejects: what fails becomes the client's error answer. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
@@ -17,108 +17,95 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   try {
     await serve(call, on, record)
   } catch (error) {
-    const failure = asGatewayError(error, on)
-    record.error = failure
-    record.status = failure.status
-    call.reply.fail(failure)
+    tellClient(call, asGatewayError(error, on), on, record)
   }
   on.events.callEnded(record.facts(on.now()))
 }
 
 async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void> {
-  const { dialect, reply } = call
-  const request = readRequest(dialect, call.contentType, call.body) // 400 invalid_request
+  const request = readRequest(call.dialect, call.contentType, call.body) // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream
 
   const route = on.routes.find(request.model)
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
-  const target = route.targets[0]!
-  record.provider = target.provider
-  record.targetModel = target.model
-  record.attempts += 1
-  record.sentAtMs = on.now()
-  const attempt = startAttempt(
-    target,
-    {
-      path: dialect.path,
-      body: request.bodyFor(target.model),
-      contentType: request.contentType,
-      isStream: request.isStream,
-      requestId: call.requestId,
-    },
-    on,
-  )
-  reply.onGone = () => attempt.abort()
-  const outcome = reply.isGone ? ({ kind: 'gone' } as const) : await attempt.outcome
-  record.headAtMs = on.now()
-  await conclude(outcome, call, on, record) // 200, the provider's own, 499, 502, 504
-}
+  const admitted = await admit({ call, request, route }, on, record) // 429 rate_limit_exceeded, 503 shutting_down
+  if (admitted === undefined) return void (record.status = clientGoneStatus) // 499
 
-/** Brings the outcome of the last attempt to the client. */
-async function conclude(
-  outcome: AttemptOutcome,
-  call: Call,
-  on: Snapshot,
-  record: CallRecord,
-): Promise<void> {
-  const { reply } = call
-  switch (outcome.kind) {
-    case 'gone':
-      record.status = clientGoneStatus
-      return
-
-    case 'failed':
-      record.providerStatus = outcome.providerStatus
-      record.providerCode = outcome.providerCode
-      throw outcome.error
-
-    case 'refused': {
-      const { head, body } = outcome
-      record.status = head.status
-      record.providerStatus = head.status
-      record.providerCode = outcome.providerCode
-      reply.start(head.status, [
-        ...callHeaders(head.headers, on, record),
-        'content-length',
-        String(body.length),
-      ])
-      reply.end(body)
-      return
+  const { hold, estimate } = admitted
+  // Should anything below throw that is no expected end, the call is charged as it was reserved.
+  let outcome: Outcome = { kind: 'cut', tokens: hold.tokens }
+  try {
+    const target = route.targets.find(({ provider }) => provider === hold.provider) ?? route.targets[0]!
+    const concluded = await answer({ call, request, target, promptTokens: estimate.promptTokens }, on, record)
+    outcome = concluded.outcome
+    if (concluded.error !== undefined) throw concluded.error // 502, 504
+    if (record.usage?.isEstimated === false) {
+      on.calibration.learn(route.model.name, target.provider, request.size, record.usage)
     }
-
-    case 'answered': {
-      const { answer } = outcome
-      record.status = answer.head.status
-      const headers = callHeaders(answer.head.headers, on, record)
-      const ending = await relay({ answer, reply, headers }, call.dialect, on)
-      if (ending.kind === 'gone') record.status = clientGoneStatus
-      if (ending.kind !== 'broken') return
-      if (!reply.isStarted) throw ending.error
-      record.error = ending.error
-      return
-    }
-
-    default:
-      return outcome satisfies never
+  } finally {
+    hold.settle(outcome)
   }
 }
 
-/** What every model call's answer carries, provider's headers first. */
-function callHeaders(
-  fromProvider: Readonly<Record<string, string | string[] | undefined>>,
+interface Admittee {
+  readonly call: Call
+  readonly request: ModelRequest
+  readonly target: Target
+  /** As estimated. */
+  readonly promptTokens: number
+}
+
+/** Has the target answer, and brings the answer to the client. */
+async function answer(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Concluded> {
+  const { call, request, target, promptTokens } = admittee
+  const provider = on.providers.get(target.provider)!
+  record.provider = target.provider
+  record.targetModel = target.model
+  if (!call.reply.isStarted) call.reply.add('x-llm-gateway-provider', target.provider)
+
+  let asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, on.now())
+  let tried = await attempt(admittee, asksUsage, on, record)
+  if (asksUsage && on.usageRefusals.learn(tried, provider, on.now())) {
+    asksUsage = false
+    tried = await attempt(admittee, asksUsage, on, record)
+  }
+  record.headAtMs = on.now()
+  const { hasOutputTokens } = call.dialect
+  const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage: asksUsage })
+  return conclude(tried, { call, on, record, meter })
+}
+
+/** One try at the target. A client that leaves ends it. */
+async function attempt(
+  { call, request, target }: Admittee,
+  asksUsage: boolean,
   on: Snapshot,
   record: CallRecord,
-): string[] {
-  const headers = answerHeaders(fromProvider)
-  headers.push(
-    'x-llm-gateway-provider',
-    record.provider ?? '',
-    'server-timing',
-    record.serverTiming(on.now()),
-  )
-  return headers
+): Promise<AttemptOutcome> {
+  const { dialect, reply, requestId } = call
+  if (reply.isGone) return { kind: 'gone' }
+  record.attempts += 1
+  record.sentAtMs = on.now()
+  const body = request.bodyFor(target.model, asksUsage)
+  const { contentType, isStream } = request
+  const started = startAttempt(target, { path: dialect.path, body, contentType, isStream, requestId }, on)
+  reply.onGone = () => started.abort()
+  return started.outcome
+}
+
+/** The error as an answer, or as the last event of a stream that has begun. */
+function tellClient(call: Call, error: GatewayError, on: Snapshot, record: CallRecord): void {
+  record.error = error
+  if (call.reply.isStarted) {
+    call.reply.end(call.dialect.stream.errorEvent(error))
+    record.status = 200
+    return
+  }
+  record.status = error.status
+  call.reply.add('server-timing', record.serverTiming(on.now()))
+  call.reply.fail(error)
 }
 
 /** A bug must not reach the client as its text, nor end the process. */

@@ -2,6 +2,7 @@
 import type { GatewayError } from '../errors.ts'
 import type { CallFacts } from '../observe/events.ts'
 import type { Call } from './call.ts'
+import type { Metered } from './meter.ts'
 
 /** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
 export class CallRecord {
@@ -16,6 +17,7 @@ export class CallRecord {
   sentAtMs: number | undefined
   headAtMs: number | undefined
   status = 0
+  usage: Metered | undefined
   error: GatewayError | undefined
   /** Why an answer that had begun did not end well. */
   reason: string | undefined
@@ -47,6 +49,9 @@ export class CallRecord {
       target_model: this.targetModel,
       status: this.status,
       stream: this.isStream,
+      prompt_tokens: this.usage?.promptTokens,
+      completion_tokens: this.usage?.completionTokens,
+      estimated: this.usage?.isEstimated,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
       duration_ms: round(nowMs - startedAtMs),

@@ -5,20 +5,22 @@ import { GatewayError } from '../errors.ts'
 import { EventSplitter, type EventSink } from '../http/sse.ts'
 import type { Answer, AnswerReader } from './attempts.ts'
 import type { Reply, Snapshot } from './call.ts'
+import type { Meter } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
 import type { Timed } from './ticker.ts'
 
 /** Silence after which a comment keeps the connection alive. */
-const heartbeatMs = 15_000
-const heartbeat = Buffer.from(': ping\n\n')
+export const heartbeatMs = 15_000
+export const heartbeat = Buffer.from(': ping\n\n')
 
 /** Nothing on the way may hold events back, and nothing may keep them. */
-const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
+export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
 export class StreamRelay implements AnswerReader, EventSink, Timed {
   readonly #answer: Answer
   readonly #reply: Reply
   readonly #dialect: Dialect
+  readonly #meter: Meter
   readonly #ticker: Snapshot['ticker']
   readonly #resolve: (ending: Ending) => void
   readonly #splitter = new EventSplitter()
@@ -32,7 +34,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   #lastWriteMs = 0
 
   constructor(
-    { answer, reply, headers }: Relayed,
+    { answer, reply, headers, meter }: Relayed,
     dialect: Dialect,
     ticker: Snapshot['ticker'],
     resolve: (ending: Ending) => void,
@@ -40,6 +42,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.#answer = answer
     this.#reply = reply
     this.#dialect = dialect
+    this.#meter = meter
     this.#ticker = ticker
     this.#resolve = resolve
     reply.start(answer.head.status, [...headers, ...streamHeaders])
@@ -63,6 +66,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
 
   /** From the splitter. */
   event(event: Buffer): void {
+    if (!this.#meter.passes(event)) return
     if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
     const pending = this.#pending

@@ -2,6 +2,7 @@
 import type { GatewayError } from '../errors.ts'
 import type { Answer, AnswerReader } from './attempts.ts'
 import type { Reply } from './call.ts'
+import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
 
 /**
@@ -14,14 +15,18 @@ export class WholeRelay implements AnswerReader {
   readonly #answer: Answer
   readonly #reply: Reply
   readonly #headers: readonly string[]
+  readonly #meter: Meter
   readonly #resolve: (ending: Ending) => void
   #held: Buffer[] | undefined
   #heldBytes = 0
+  /** The end of what has been passed on, where large answers tell of their usage. */
+  #tail: Buffer = Buffer.alloc(0)
 
-  constructor({ answer, reply, headers }: Relayed, resolve: (ending: Ending) => void) {
+  constructor({ answer, reply, headers, meter }: Relayed, resolve: (ending: Ending) => void) {
     this.#answer = answer
     this.#reply = reply
     this.#headers = headers
+    this.#meter = meter
     this.#resolve = resolve
     this.#held = answer.mediaType === 'application/json' ? [] : undefined
     if (this.#held === undefined) this.#start()
@@ -38,14 +43,17 @@ export class WholeRelay implements AnswerReader {
     const held = this.#held
     this.#held = undefined
     this.#start()
+    this.#meter.readPart(Buffer.concat(held).subarray(0, usageWindowBytes))
     for (const each of held) this.#write(each)
   }
 
   onEnd(): void {
     if (this.#held === undefined) {
+      this.#meter.readPart(this.#tail)
       this.#reply.end()
     } else {
       const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
+      this.#meter.readWhole(body)
       this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
       this.#reply.end(body)
     }
@@ -69,6 +77,13 @@ export class WholeRelay implements AnswerReader {
   }
 
   #write(chunk: Buffer): void {
+    this.#meter.countBytes(chunk.length)
+    this.#tail = lastBytes(this.#tail, chunk)
     if (!this.#reply.write(chunk)) this.#answer.pause()
   }
+}
+
+function lastBytes(tail: Buffer, chunk: Buffer): Buffer {
+  if (chunk.length >= usageWindowBytes) return chunk.subarray(-usageWindowBytes)
+  return Buffer.concat([tail, chunk]).subarray(-usageWindowBytes)
 }

@@ -3,6 +3,7 @@ import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Answer } from './attempts.ts'
 import type { Reply, Snapshot } from './call.ts'
+import type { Meter } from './meter.ts'
 import { StreamRelay } from './relay-stream.ts'
 import { WholeRelay } from './relay-whole.ts'
 
@@ -17,6 +18,7 @@ export interface Relayed {
   readonly reply: Reply
   /** For the status line, names and values in turn. */
   readonly headers: readonly string[]
+  readonly meter: Meter
 }
 
 /** Passes the answer to the client and says how that ended. Never rejects. */
@@ -40,7 +42,7 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
 }
 
 /** Compressed events (from a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
-function isEventStream({ head, mediaType }: Answer): boolean {
+export function isEventStream({ head, mediaType }: Answer): boolean {
   const encoding = head.headers['content-encoding'] ?? 'identity'
   return mediaType === 'text/event-stream' && encoding === 'identity'
 }

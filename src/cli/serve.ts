@@ -1,6 +1,6 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and tells a person at a terminal what is served.
 import { type App, startApp } from '../app.ts'
-import { findConfigFile } from '../config/find.ts'
+import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { ListenError } from '../server/listeners.ts'
@@ -22,7 +22,12 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const { config } = loaded
   let app: App
   try {
-    app = await startApp(config, { stdout: io.stdout, version, configFile })
+    app = await startApp(config, {
+      stdout: io.stdout,
+      version,
+      configFile,
+      stateDirectory: findStateDirectory(io.env),
+    })
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
     io.stderr.write(`llm-gateway can't listen: ${error.message}\n`)

@@ -33,14 +33,15 @@ export function baseUrlFault(
   listener: Listener,
 ): { message: string; hint: string } | undefined {
   const url = URL.parse(text)
-  if (url === null || !/^[a-z][a-z0-9+.-]*:\/\/[^/\\]/i.test(text) || /[\s\\]/.test(text)) {
-    return { message: 'is not a URL', hint: 'write it in full: https://api.example.com/v1' }
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+  if (url !== null && url.protocol !== 'http:' && url.protocol !== 'https:') {
     return {
       message: `the scheme ${quoted(url.protocol)} is not understood`,
       hint: 'use https:// or http://',
     }
+  }
+  // The parser takes what people do not mean: http:/host, backslashes, spaces.
+  if (url === null || !/^https?:\/\/[^/\\]/i.test(text) || /[\s\\]/.test(text)) {
+    return { message: 'is not a URL', hint: 'write it in full: https://api.example.com/v1' }
   }
   if (url.username !== '' || url.password !== '' || text.includes('@')) {
     return { message: 'a user name or password may not stand in the URL', hint: 'use api_key or headers' }

@@ -31,3 +31,16 @@ export function findConfigFile(
 function packagedConfigFile(): string {
   return fileURLToPath(new URL('../../config/llm-gateway.yaml', import.meta.url))
 }
+
+/**
+ * Where state is kept: systemd's directory for the unit, else `llm-gateway` in the user's XDG state directory.
+ * Undefined when there is neither; a service without a home keeps none.
+ */
+export function findStateDirectory(env: NodeJS.ProcessEnv): string | undefined {
+  // Several directories of one unit are joined by colons (systemd.exec(5)); the first is the service's own.
+  const own = env['STATE_DIRECTORY']?.split(':')[0]
+  if (own !== undefined && own !== '') return own
+  const state = env['XDG_STATE_HOME']
+  if (state?.startsWith('/') === true) return join(state, 'llm-gateway')
+  return env['HOME'] === undefined ? undefined : join(env['HOME'], '.local', 'state', 'llm-gateway')
+}

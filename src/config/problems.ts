@@ -24,7 +24,7 @@ export interface Place {
   readonly column: number
 }
 
-export type Severity = 'error' | 'warning'
+type Severity = 'error' | 'warning'
 
 /** Tells whether a fault was found already at a path or within it. */
 export type HasFault = (path: Path) => boolean

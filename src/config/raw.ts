@@ -12,7 +12,7 @@ export interface RawConfig {
   logging?: { level?: 'error' | 'warn' | 'info' | 'debug'; format?: 'auto' | 'json' | 'pretty' }
 }
 
-export interface RawServer {
+interface RawServer {
   hosts?: string[]
   port?: number
   unix_socket?: string | null
@@ -48,14 +48,14 @@ export interface RawSecret {
   optional?: boolean
 }
 
-export interface RawTimeouts {
+interface RawTimeouts {
   connect_ms?: number
   first_byte_ms?: number
   idle_ms?: number
   total_ms?: number
 }
 
-export interface RawHealthCheck {
+interface RawHealthCheck {
   path?: string
   interval_ms?: number
 }

@@ -1,7 +1,8 @@
-// The JSON Schema (draft-07) of the configuration file. It is written once, here and in the two files beside it:
+// The JSON Schema (draft-07) of the configuration file. It is written once, here and in the three files beside it:
 // the loader checks with it, editors read the copy in config/, and docs/config.md is generated from it.
+import { rateLimitsSchema } from './schema-limits.ts'
 import { accessSchema, corsSchema, loggingSchema, serverSchema } from './schema-service.ts'
-import { modelsSchema, providersSchema, rateLimitsSchema, routingSchema } from './schema-upstream.ts'
+import { modelsSchema, providersSchema, routingSchema } from './schema-upstream.ts'
 
 type TypeName = 'array' | 'boolean' | 'integer' | 'null' | 'object' | 'string'
 

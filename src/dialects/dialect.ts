@@ -9,6 +9,8 @@ export interface Dialect {
   readonly body: 'json' | 'multipart'
   /** Whether `stream_options.include_usage` is part of the format. */
   readonly hasStreamOptions: boolean
+  /** Whether the answer is made of tokens that a model writes, so that a part of the limit is kept for it. */
+  readonly hasOutputTokens: boolean
   readonly stream: StreamFormat
 }
 

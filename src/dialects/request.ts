@@ -1,47 +1,75 @@
 // A request as the story needs it: which model, streamed or not, how large, and its bytes for a given target.
-// The bytes are the client's own; only the model's name is spliced in where the provider calls it differently.
+// The bytes are the client's own. Only what must change is spliced in: the model's name, and the wish for usage.
 import { GatewayError } from '../errors.ts'
-import { readString, scanJson } from '../http/json-scan.ts'
-
+import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
-import { splice } from '../http/splice.ts'
+import { splice, type Splice } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
+import { usageSplice } from './usage-wish.ts'
 
 export interface ModelRequest {
   /** As the client wrote it: a model, an alias or a name that a wildcard covers. */
   readonly model: string
   readonly isStream: boolean
   readonly contentType: string
-  /** The identical buffer when the provider's name for the model is the client's. */
-  bodyFor(providerModel: string): Buffer
+  readonly size: RequestSize
+  /** Whether the provider can be asked for usage on this stream, which the client did not ask for by itself. */
+  readonly mayAskUsage: boolean
+  /**
+   * The identical buffer when nothing must change.
+   * @param providerModel replaces the model's name.
+   * @param asksUsage adds `stream_options.include_usage`; only where `mayAskUsage`.
+   */
+  bodyFor(providerModel: string, asksUsage: boolean): Buffer
+}
+
+/** What bears on the tokens that a request will take. */
+export interface RequestSize {
+  readonly textBytes: number
+  readonly mediaCount: number
+  readonly messageCount: number
+  readonly tokenIdCount: number
+  readonly promptCount: number
+  /** The client's own cap; 0 where the answer is not made of tokens. */
+  readonly maxOutputTokens: number | undefined
+  /** Answers per prompt. */
+  readonly choices: number
 }
 
 /** Longer names are no names; they would only fill the log. */
 const maxModelNameLength = 256
+
+/** Providers differ in which of these they follow, so the largest counts. */
+const outputCaps = [
+  'max_completion_tokens',
+  'max_output_tokens',
+  'max_tokens',
+  'n_predict',
+  'num_predict',
+] as const
 
 /**
  * Members that decide what a call costs and where it goes. Each may stand once and in its own spelling only, so that
  * the gateway and the provider can't read them differently.
  */
 const guardedMembers: ReadonlySet<string> = new Set([
+  ...outputCaps,
   'best_of',
-  'max_completion_tokens',
-  'max_output_tokens',
-  'max_tokens',
   'model',
   'n',
-  'n_predict',
   'stream',
   'stream_options',
 ])
 
 /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
 export function readRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
-  return dialect.body === 'json' ? readJsonRequest(body) : readMultipartRequest(contentType, body)
+  return dialect.body === 'json'
+    ? readJsonRequest(dialect, body)
+    : readMultipartRequest(dialect, contentType, body)
 }
 
-function readJsonRequest(body: Buffer): ModelRequest {
+function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
   if (body.length === 0) throw invalid('The body is empty; a JSON object with a "model" is expected.')
   const outcome = scanJson(body, guardedMembers)
   if (!outcome.ok) {
@@ -51,32 +79,76 @@ function readJsonRequest(body: Buffer): ModelRequest {
   const member = scan.members.get('model')
   if (member === undefined) throw invalid('The body has no "model".', 'model')
   const model = checkModel(readString(body, member))
+  const isStream = scan.members.get('stream')?.kind === 'true'
+  const wish = dialect.hasStreamOptions && isStream ? usageSplice(body, scan) : undefined
   return {
     model,
-    isStream: scan.members.get('stream')?.kind === 'true',
+    isStream,
     contentType: 'application/json',
-    bodyFor: (name) =>
-      name === model ? body : splice(body, [{ at: member.value, bytes: JSON.stringify(name) }]),
+    size: sizeOf(dialect, body, scan),
+    mayAskUsage: wish !== undefined,
+    bodyFor(name, asksUsage) {
+      const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
+      if (asksUsage && wish !== undefined) edits.push(wish)
+      return splice(body, edits)
+    },
   }
 }
 
-const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'stream'])
+function sizeOf(dialect: Dialect, body: Buffer, scan: JsonScan): RequestSize {
+  const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = scan
+  const numberIn = (name: string) => readCount(body, scan.members.get(name))
+  const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
+  const cap = caps.length === 0 ? undefined : Math.max(...caps)
+  return {
+    textBytes,
+    mediaCount,
+    messageCount,
+    tokenIdCount,
+    promptCount,
+    maxOutputTokens: dialect.hasOutputTokens ? cap : 0,
+    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
+  }
+}
 
-function readMultipartRequest(contentType: string | undefined, body: Buffer): ModelRequest {
+/** A whole number from 0 on. null, −1 and what is no number set no cap; the provider says what it thinks of them. */
+function readCount(body: Buffer, member: JsonMember | undefined): number | undefined {
+  if (member?.kind !== 'number') return undefined
+  const value = readJson(body, member)
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
+}
+
+const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
+
+function readMultipartRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
   const boundary = parseMediaType(contentType)?.boundary
-  if (boundary === undefined)
+  if (boundary === undefined) {
     throw invalid('The content-type of a multipart body must name its boundary.', 'content-type')
+  }
   const outcome = scanMultipart(body, boundary, guardedFields)
   if (!outcome.ok) throw invalid(`The multipart body can't be taken: ${outcome.problem}.`, outcome.param)
   const { fields } = outcome.scan
   const field = fields.get('model')
   if (field === undefined) throw invalid('The multipart body has no "model" part.', 'model')
   const model = checkModel(readField(body, field))
-  const stream = fields.get('stream')
+  const textOf = (name: string) => {
+    const part = fields.get(name)
+    return part === undefined ? '' : (readField(body, part) ?? '')
+  }
   return {
     model,
-    isStream: stream !== undefined && readField(body, stream) === 'true',
+    isStream: textOf('stream') === 'true',
     contentType: `multipart/form-data; boundary="${boundary}"`,
+    size: {
+      textBytes: Buffer.byteLength(textOf('prompt')),
+      mediaCount: 1,
+      messageCount: 0,
+      tokenIdCount: 0,
+      promptCount: 1,
+      maxOutputTokens: dialect.hasOutputTokens ? undefined : 0,
+      choices: Math.max(1, Number.parseInt(textOf('n'), 10) || 1),
+    },
+    mayAskUsage: false,
     bodyFor: (name) => (name === model ? body : splice(body, [{ at: field.value, bytes: name }])),
   }
 }

@@ -9,20 +9,33 @@ const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
 
-const json = { body: 'json', hasStreamOptions: false, stream: chatStream } as const
-const multipart = { body: 'multipart', hasStreamOptions: false } as const
+const json = { body: 'json', hasStreamOptions: false, hasOutputTokens: false, stream: chatStream } as const
+const multipart = { body: 'multipart', hasStreamOptions: false, hasOutputTokens: false } as const
+const written = { ...json, hasOutputTokens: true } as const
 
 export const dialects = [
   { ...json, name: 'speech', path: '/audio/speech', stream: speechStream },
-  { ...multipart, name: 'transcription', path: '/audio/transcriptions', stream: transcriptStream },
-  { ...multipart, name: 'translation', path: '/audio/translations', stream: transcriptStream },
-  { ...json, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
-  { ...json, name: 'completion', path: '/completions', hasStreamOptions: true },
+  {
+    ...multipart,
+    name: 'transcription',
+    path: '/audio/transcriptions',
+    hasOutputTokens: true,
+    stream: transcriptStream,
+  },
+  {
+    ...multipart,
+    name: 'translation',
+    path: '/audio/translations',
+    hasOutputTokens: true,
+    stream: transcriptStream,
+  },
+  { ...written, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
+  { ...written, name: 'completion', path: '/completions', hasStreamOptions: true },
   { ...json, name: 'embedding', path: '/embeddings' },
   { ...multipart, name: 'image_edit', path: '/images/edits', stream: imageStream },
   { ...json, name: 'image', path: '/images/generations', stream: imageStream },
   { ...multipart, name: 'image_variation', path: '/images/variations', stream: imageStream },
   { ...json, name: 'moderation', path: '/moderations' },
   { ...json, name: 'rerank', path: '/rerank' },
-  { ...json, name: 'response', path: '/responses', stream: responsesStream },
+  { ...written, name: 'response', path: '/responses', stream: responsesStream },
 ] as const satisfies readonly Dialect[]

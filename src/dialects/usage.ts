@@ -14,11 +14,13 @@ const maxPlausibleTokens = 100_000_000
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** The top-level members that may hold usage; of a long answer nothing else needs to be read. */
+export const usageMembers: ReadonlySet<string> = new Set(['meta', 'timings', 'usage', 'x_groq'])
+
 /** The usage in an answer or in the data of an event; undefined when there is none that counts anything. */
 export function findUsage(answer: unknown): PartialUsage | undefined {
   if (!isFields(answer)) return undefined
-  const holders = [answer, answer['response'], answer['message'], answer['x_groq']]
-  for (const holder of holders) {
+  for (const holder of [answer, answer['response'], answer['message'], answer['x_groq']]) {
     const usage = isFields(holder) ? readUsage(holder['usage']) : undefined
     if (usage !== undefined) return usage
   }
@@ -34,28 +36,28 @@ export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage)
   return {
     promptTokens: newer.promptTokens ?? older.promptTokens,
     completionTokens: newer.completionTokens ?? older.completionTokens,
+    // An older total does not know of newer output.
     totalTokens: newer.totalTokens ?? (newer.completionTokens === undefined ? older.totalTokens : undefined),
   }
 }
 
-/** Fills in what the provider left out from what it gave, and from the estimates where it gave nothing. */
-export function completeUsage(given: PartialUsage, estimated: Usage): Usage {
-  const { totalTokens } = given
-  const completionTokens =
-    given.completionTokens ??
-    (totalTokens === undefined || given.promptTokens === undefined
-      ? totalTokens === undefined
-        ? estimated.completionTokens
-        : 0
-      : Math.max(0, totalTokens - given.promptTokens))
-  // Older servers report 0 for a prompt that they found in their cache; no prompt is free of tokens.
-  const promptTokens =
-    given.promptTokens ??
-    (totalTokens === undefined ? estimated.promptTokens : Math.max(0, totalTokens - completionTokens))
+/** Fills in what the provider left out: from what it gave, else from the estimates. */
+export function completeUsage(
+  { promptTokens, completionTokens, totalTokens }: PartialUsage,
+  estimated: Usage,
+): Usage {
+  if (totalTokens === undefined) {
+    const prompt = promptTokens ?? estimated.promptTokens
+    const completion = completionTokens ?? estimated.completionTokens
+    return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion }
+  }
+  // A total alone is a prompt's: embeddings and rerank servers give nothing else.
+  const prompt = promptTokens ?? Math.max(0, totalTokens - (completionTokens ?? 0))
+  const completion = completionTokens ?? Math.max(0, totalTokens - prompt)
   return {
-    promptTokens,
-    completionTokens,
-    totalTokens: Math.max(totalTokens ?? 0, promptTokens + completionTokens),
+    promptTokens: prompt,
+    completionTokens: completion,
+    totalTokens: Math.max(totalTokens, prompt + completion),
   }
 }
 
@@ -63,39 +65,42 @@ function readUsage(usage: unknown): PartialUsage | undefined {
   if (!isFields(usage)) return undefined
   // Whisper is charged by the second: it counts no tokens, and says so.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
-  return counted(
-    sum([
-      usage['prompt_tokens'] ?? usage['input_tokens'],
-      usage['cache_creation_input_tokens'],
-      usage['cache_read_input_tokens'],
-    ]),
-    count(usage['completion_tokens'] ?? usage['output_tokens']),
-    count(usage['total_tokens']),
-  )
+  const promptTokens = sum([
+    usage['prompt_tokens'] ?? usage['input_tokens'],
+    usage['cache_creation_input_tokens'],
+    usage['cache_read_input_tokens'],
+  ])
+  const completionTokens = count(usage['completion_tokens'] ?? usage['output_tokens'])
+  return counted({ promptTokens, completionTokens, totalTokens: count(usage['total_tokens']) })
 }
 
 /** llama.cpp's own form, on the last chunk also where no usage was asked for. */
 function readTimings(timings: unknown): PartialUsage | undefined {
   if (!isFields(timings)) return undefined
-  return counted(sum([timings['prompt_n'], timings['cache_n']]), count(timings['predicted_n']), undefined)
+  const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
+  return counted({ promptTokens, completionTokens: count(timings['predicted_n']), totalTokens: undefined })
 }
 
 /** Cohere's form, which rerank servers share. */
 function readMeta(meta: unknown): PartialUsage | undefined {
   const tokens = isFields(meta) ? meta['tokens'] : undefined
   if (!isFields(tokens)) return undefined
-  return counted(count(tokens['input_tokens']), count(tokens['output_tokens']), undefined)
+  return counted({
+    promptTokens: count(tokens['input_tokens']),
+    completionTokens: count(tokens['output_tokens']),
+    totalTokens: undefined,
+  })
 }
 
-/** All zeros is what Ollama sends before it has counted. */
-function counted(
-  promptTokens: number | undefined,
-  completionTokens: number | undefined,
-  totalTokens: number | undefined,
-): PartialUsage | undefined {
-  const known = (promptTokens ?? 0) + (completionTokens ?? 0) + (totalTokens ?? 0)
-  if (known === 0) return undefined
-  return { promptTokens: promptTokens === 0 ? undefined : promptTokens, completionTokens, totalTokens }
+/**
+ * All zeros is what Ollama sends before it has counted. A prompt of 0 is what its older versions say of one that they
+ * found in their cache; no prompt is empty of tokens.
+ */
+function counted(usage: PartialUsage): PartialUsage | undefined {
+  const { promptTokens, completionTokens, totalTokens } = usage
+  if ((promptTokens ?? 0) + (completionTokens ?? 0) + (totalTokens ?? 0) === 0) return undefined
+  if (promptTokens !== 0) return usage
+  return { promptTokens: undefined, completionTokens, totalTokens: undefined }
 }
 
 function count(value: unknown): number | undefined {

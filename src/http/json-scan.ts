@@ -2,6 +2,7 @@
 // decoding it. Anything that JSON.parse would refuse is refused, so that no provider reads a body differently.
 import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
+import { foldName } from './fold-name.ts'
 import { endOfNumber, endOfString, endOfWord, skipSpace, sourceOf } from './json-tokens.ts'
 import type { Source } from './json-tokens.ts'
 import { isMedia, MIN_MEDIA_BYTES } from './media-string.ts'
@@ -45,23 +46,30 @@ export type ScanOutcome = { readonly ok: true; readonly scan: JsonScan } | Refus
 const MAX_DEPTH = 10_000
 /** No request comes near; without a bound, names alone could keep the event loop busy. */
 const MAX_MEMBERS = 1000
-/** Length of `response_format`, the longest name in `textRoles`. */
+/** Length of `response_format`, the longest name in `promptRoles`. */
 const LONGEST_ROLE = 15
 /** Bytes of one ASCII character written as an escape; keys longer than that allows need no decoding. */
 const ESCAPED_CHARACTER_BYTES = 6
 
-/** Members whose strings the model reads. Of schemas the model reads the names too. */
-const textRoles: ReadonlyMap<string, 'text' | 'schema'> = new Map([
-  ['documents', 'text'],
-  ['functions', 'schema'],
-  ['input', 'text'],
-  ['instructions', 'text'],
-  ['messages', 'text'],
-  ['prompt', 'text'],
-  ['query', 'text'],
-  ['response_format', 'schema'],
-  ['system', 'text'],
-  ['tools', 'schema'],
+/** How the strings of a member, the elements of its array and the numbers in it count. */
+interface PromptRole {
+  /** The model reads the names in schemas too. */
+  readonly isSchema?: boolean
+  readonly elements?: 'messages' | 'prompts'
+  readonly mayHoldTokenIds?: boolean
+}
+
+const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
+  ['documents', {}],
+  ['functions', { isSchema: true }],
+  ['input', { elements: 'messages', mayHoldTokenIds: true }],
+  ['instructions', {}],
+  ['messages', { elements: 'messages' }],
+  ['prompt', { elements: 'prompts', mayHoldTokenIds: true }],
+  ['query', {}],
+  ['response_format', { isSchema: true }],
+  ['system', {}],
+  ['tools', { isSchema: true }],
 ])
 
 /**
@@ -117,7 +125,7 @@ class Scanner {
   /** The top-level member being read: its name if that matters here, and where its value starts. */
   private name: string | undefined
   private valueStart = 0
-  private role: 'text' | 'schema' | undefined
+  private role: PromptRole | undefined
   /** The latest key's bytes, without quotes; none after a nested value ended. */
   private keyStart = 0
   private keyEnd = 0
@@ -160,9 +168,9 @@ class Scanner {
   // Each step takes the offset of its first byte and returns where the next one starts, or -1 when it refused.
 
   private readValue(at: number): number {
-    const { bytes } = this
+    const { bytes, role } = this
     const byte = bytes[at]
-    if (this.open.length === 2 && this.role !== undefined) this.countElement(byte)
+    if (role !== undefined && this.open.length === 2) this.countElement(byte, role)
     if (byte === OBJECT || byte === ARRAY) return this.enter(at, byte)
     let end: number
     if (byte === QUOTE) end = endOfString(this.source, at)
@@ -172,7 +180,7 @@ class Scanner {
     else end = endOfNumber(bytes, at)
     if (end < 0)
       return this.refuse(~end, byte === QUOTE ? stringProblem(bytes, ~end) : 'a value is malformed')
-    if (this.role !== undefined) this.countScalar(byte, at, end)
+    if (role !== undefined) this.countScalar(at, end, role)
     this.isValueNext = false
     if (this.open.length === 1) this.endMember(end)
     return end
@@ -221,7 +229,7 @@ class Scanner {
     this.isValueNext = true
     this.keyStart = at + 1
     this.keyEnd = end - 1
-    if (this.role === 'schema') this.textBytes += end - at - 2
+    if (this.role?.isSchema === true) this.textBytes += end - at - 2
     const value = skipSpace(bytes, colon + 1)
     return this.open.length === 1 ? this.beginMember(at, end, value) : value
   }
@@ -237,14 +245,14 @@ class Scanner {
     if (this.wanted.has(name)) {
       if (this.members.has(name)) return this.refuse(at, `duplicate key ${JSON.stringify(name)}`, name)
     } else {
-      const folded = foldKey(name)
+      const folded = foldName(name)
       if (this.wanted.has(folded)) {
         const problem = `key ${JSON.stringify(name)} differs from ${JSON.stringify(folded)} only in case`
         return this.refuse(at, problem, folded)
       }
     }
     this.name = name
-    this.role = textRoles.get(name)
+    this.role = promptRoles.get(name)
     return value
   }
 
@@ -256,23 +264,22 @@ class Scanner {
   }
 
   /** Counts a value that stands directly in the array of a top-level member. */
-  private countElement(byte: number | undefined): void {
+  private countElement(byte: number | undefined, role: PromptRole): void {
     if (this.open[1] !== ARRAY || isNumberStart(byte)) return
-    if (this.name === 'messages' || this.name === 'input') this.messageCount++
-    else if (this.name === 'prompt') this.promptCount++
+    if (role.elements === 'messages') this.messageCount++
+    else if (role.elements === 'prompts') this.promptCount++
   }
 
-  private countScalar(byte: number | undefined, at: number, end: number): void {
+  private countScalar(at: number, end: number, role: PromptRole): void {
+    const byte = this.bytes[at]
     if (byte === QUOTE) {
       if (this.isMedia(at + 1, end - 1)) this.mediaCount++
       else this.textBytes += end - at - 2
-      return
+    } else if (role.mayHoldTokenIds === true && isNumberStart(byte)) {
+      const { open } = this
+      const isDirect = open.length === 2 || (open.length === 3 && open[2] === ARRAY)
+      if (isDirect && open[1] === ARRAY) this.tokenIdCount++
     }
-    if (!isNumberStart(byte)) return
-    const { open } = this
-    const isInPrompts = (this.name === 'prompt' || this.name === 'input') && open[1] === ARRAY
-    const isDirect = open.length === 2 || (open.length === 3 && open[2] === ARRAY)
-    if (isInPrompts && isDirect) this.tokenIdCount++
   }
 
   private isMedia(start: number, end: number): boolean {
@@ -298,11 +305,6 @@ function stringProblem(bytes: Buffer, at: number): string {
 
 function decodeKey(quoted: string): string {
   return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
-}
-
-/** What Go's encoding/json compares instead of an ASCII name: see foldRune in its fold.go. */
-function foldKey(name: string): string {
-  return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase()
 }
 
 function isNumberStart(byte: number | undefined): boolean {

@@ -17,10 +17,6 @@ const LONG_RUN_WORDS = 1024
 /** A multiple of sixteen; small enough to stay in the processor's first cache between two looks at it. */
 const WINDOW_BYTES = 16_384
 
-/** 1 for a byte that needs no look inside a string: neither quote, backslash nor control character. */
-const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte < 0x20 || byte === QUOTE || byte === BACKSLASH ? 0 : 1,
-)
 const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 )
@@ -52,7 +48,7 @@ export function endOfString(source: Source, at: number): number {
   for (;;) {
     // Most strings are short: sixteen bytes or so one by one, up to a word boundary, before going by words.
     const stop = Math.min(((i + lead + 19) & ~3) - lead, length)
-    while (i < stop && isPlain[bytes[i]!] === 1) i++
+    while (i < stop && isPlain(bytes[i]!)) i++
     if (i >= length) return ~length
     if (i === stop) {
       i = skipPlainWords(source, i)
@@ -118,6 +114,11 @@ function oddBytes(word: number): number {
   const flipped = word ^ 0x02020202
   const slashes = word ^ 0x5c5c5c5c
   return ((flipped - 0x21212121) & ~flipped) | ((slashes - 0x01010101) & ~slashes)
+}
+
+/** Whether a byte needs no look inside a string: it is neither quote, backslash nor control character. */
+function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH
 }
 
 function endOfEscape(bytes: Buffer, at: number): number {

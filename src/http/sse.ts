@@ -14,7 +14,16 @@ export interface EventSink {
 
 const LF = 0x0a
 const CR = 0x0d
+const COLON = 0x3a
+const SPACE = 0x20
 const DEFAULT_MAX_EVENT_BYTES = 4 * 1024 * 1024
+const MIN_STORE_BYTES = 1024
+/** A larger store is let go after its event; thousands of streams may be open. */
+const KEPT_STORE_BYTES = 16_384
+/** Up to this length a loop is faster than the C library's search. */
+const SHORT_LINE_BYTES = 512
+const WINDOW_BYTES = 4096
+const nothing = Buffer.alloc(0)
 
 /**
  * Cuts a byte stream into events; the cuts do not depend on how the stream is chunked. Lines may end in LF, CR LF or
@@ -25,9 +34,9 @@ const DEFAULT_MAX_EVENT_BYTES = 4 * 1024 * 1024
  */
 export class EventSplitter {
   private readonly maxEventBytes: number
-  /** The unfinished event, as it came in. */
-  private pending: Buffer[] = []
-  private pendingBytes = 0
+  /** Holds the unfinished event. Copied, because many small views would pin the chunks that they came in. */
+  private store: Buffer = nothing
+  private storedBytes = 0
   private isOversized = false
   private isAtLineStart = true
   /** The previous byte is a CR: an LF now belongs to the same line end. */
@@ -70,36 +79,44 @@ export class EventSplitter {
    * clients ignore by the specification, but some servers forget the last blank line; undefined when there are none.
    */
   end(sink: EventSink): Buffer | undefined {
-    if (this.isEventOver) this.hand(Buffer.alloc(0), sink)
-    const rest = this.pendingBytes > 0 && !this.isOversized ? joined(this.pending) : undefined
-    this.pending = []
-    this.pendingBytes = 0
+    if (this.isEventOver) this.hand(nothing, sink)
+    const rest = this.storedBytes > 0 ? this.store.subarray(0, this.storedBytes) : undefined
+    this.store = nothing
+    this.storedBytes = 0
     return rest
   }
 
+  /** The unfinished event ends with `tail`. */
   private hand(tail: Buffer, sink: EventSink): void {
-    const { pending } = this
-    const length = this.pendingBytes + tail.length
-    const isOversized = this.isOversized
-    this.pendingBytes = 0
+    const isOversized = this.isOversized || this.storedBytes + tail.length > this.maxEventBytes
+    const bytes =
+      this.storedBytes === 0 ? tail : Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
+    if (this.store.length > KEPT_STORE_BYTES) this.store = nothing
+    this.storedBytes = 0
     this.isOversized = false
     this.isEventOver = false
-    if (pending.length > 0) this.pending = []
-    if (isOversized) return sink.overflow(tail, true)
-    const bytes = pending.length === 0 ? tail : joined([...pending, tail])
-    if (length > this.maxEventBytes) sink.overflow(bytes, true)
+    if (isOversized) sink.overflow(bytes, true)
     else sink.event(bytes)
   }
 
+  /** The unfinished event goes on with `tail`, and does not end there. */
   private keep(tail: Buffer, sink: EventSink): void {
-    this.pendingBytes += tail.length
     if (this.isOversized) return sink.overflow(tail, false)
-    this.pending.push(tail)
-    if (this.pendingBytes <= this.maxEventBytes) return
-    const bytes = joined(this.pending)
-    this.pending = []
-    this.isOversized = true
-    sink.overflow(bytes, false)
+    const length = this.storedBytes + tail.length
+    if (length > this.maxEventBytes) {
+      const bytes = Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
+      this.store = nothing
+      this.storedBytes = 0
+      this.isOversized = true
+      return sink.overflow(bytes, false)
+    }
+    if (length > this.store.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * length, MIN_STORE_BYTES))
+      this.store.copy(larger, 0, 0, this.storedBytes)
+      this.store = larger
+    }
+    tail.copy(this.store, this.storedBytes)
+    this.storedBytes = length
   }
 }
 
@@ -152,8 +169,6 @@ export function encodeEvent({ event, data }: { readonly event?: string; readonly
   return Buffer.from(`${name}data: ${data.split(/\r\n|\r|\n/).join('\ndata: ')}\n\n`)
 }
 
-const COLON = 0x3a
-const SPACE = 0x20
 const DATA = Buffer.from('data')
 const EVENT = Buffer.from('event')
 const lineFeed = Buffer.from('\n')
@@ -171,11 +186,17 @@ function fieldValue(event: Buffer, line: { at: number; end: number }, name: Buff
 
 /** The offset of the first CR or LF at or after `at`, or the length. */
 function endOfLine(bytes: Buffer, at: number): number {
+  const stop = Math.min(at + SHORT_LINE_BYTES, bytes.length)
   let i = at
+  for (; i < stop; i++) if (bytes[i] === LF || bytes[i] === CR) return i
+  // Long lines window by window, because a search for the one that is not used would run to the end each time.
   while (i < bytes.length) {
-    const byte = bytes[i]!
-    if (byte === LF || byte === CR) break
-    i++
+    const window = bytes.subarray(i, i + WINDOW_BYTES)
+    const lineFeed = window.indexOf(LF)
+    const carriageReturn = window.subarray(0, lineFeed < 0 ? window.length : lineFeed).indexOf(CR)
+    const found = carriageReturn < 0 ? lineFeed : carriageReturn
+    if (found >= 0) return i + found
+    i += window.length
   }
   return i
 }
@@ -183,8 +204,4 @@ function endOfLine(bytes: Buffer, at: number): number {
 /** Only the first event of a stream can have one; everywhere else its line is no field that matters. */
 function skipByteOrderMark(event: Buffer): number {
   return event[0] === 0xef && event[1] === 0xbb && event[2] === 0xbf ? 3 : 0
-}
-
-function joined(pieces: Buffer[]): Buffer {
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
 }

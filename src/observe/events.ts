@@ -44,13 +44,18 @@ export interface Events {
   stopping(reason: string, openCalls: number): void
   stopped(): void
   unexpected(error: unknown, where: string): void
+  /** What the last run left of the limits' counters. */
+  limitsLoaded(fact: { readonly kind: string }): void
+  /** The counters could not be saved; calls go on. */
+  limitsNotSaved(cause: unknown): void
 }
 
 /** Events of a gateway, written to its log. */
 export function createEvents(log: Log): Events {
   return {
     callEnded(facts) {
-      const line = { event: 'call', ...facts }
+      // A call that the gateway itself refused is found by the rule that refused it.
+      const line = { event: facts.attempts === 0 ? (facts.code ?? 'call') : 'call', ...facts }
       if (facts.status >= 500 || (facts.status < 400 && facts.code !== undefined)) log.error(line)
       else if (facts.status >= 400 && facts.status !== 499) log.warn(line)
       else log.info(line)
@@ -70,6 +75,14 @@ export function createEvents(log: Log): Events {
     },
     stopped() {
       log.info({ event: 'stopped' })
+    },
+    limitsLoaded(fact) {
+      const line = { event: 'limits_loaded', ...fact }
+      if (fact.kind === 'unreadable') log.warn(line)
+      else log.info(line)
+    },
+    limitsNotSaved(cause) {
+      log.warn({ event: 'limits_not_saved', reason: String(cause) })
     },
     unexpected(error, where) {
       const cause = error instanceof Error ? error : new Error(String(error))

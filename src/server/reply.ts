@@ -14,7 +14,7 @@ export const safetyHeaders = [
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
-  readonly #headers: readonly string[]
+  readonly #headers: string[]
   #hasSent = false
   isGone = false
   onGone: (() => void) | undefined
@@ -23,7 +23,7 @@ export class HttpReply implements Reply {
   /** @param headers that this answer carries whatever becomes of it (request id, CORS): names and values in turn. */
   constructor(raw: ServerResponse, headers: readonly string[]) {
     this.#raw = raw
-    this.#headers = headers
+    this.#headers = [...headers, ...safetyHeaders]
     raw.on('close', () => {
       if (raw.writableFinished) return
       this.isGone = true
@@ -38,8 +38,12 @@ export class HttpReply implements Reply {
     return this.#raw.headersSent
   }
 
+  add(name: string, value: string): void {
+    this.#headers.push(name, value)
+  }
+
   start(status: number, headers: readonly string[]): void {
-    if (!this.#raw.headersSent) this.#raw.writeHead(status, [...this.#headers, ...safetyHeaders, ...headers])
+    if (!this.#raw.headersSent) this.#raw.writeHead(status, [...this.#headers, ...headers])
   }
 
   flush(): void {

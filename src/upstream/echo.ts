@@ -8,6 +8,8 @@ export function createEcho(name: string): Provider {
   return {
     name,
     timeouts: noTimeouts,
+    includeUsage: 'auto',
+    maxParallelRequests: undefined,
     send(request, sink) {
       const exchange = new EchoExchange(sink, answerTo(request))
       setImmediate(() => exchange.begin())

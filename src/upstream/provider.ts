@@ -1,5 +1,5 @@
 // What the call's story knows of a provider: something that takes a request and pushes an answer back.
-import type { Timeouts } from '../config/types.ts'
+import type { HttpProvider, Timeouts } from '../config/types.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
@@ -50,6 +50,8 @@ export interface Exchange {
 export interface Provider {
   readonly name: string
   readonly timeouts: Timeouts
+  readonly includeUsage: HttpProvider['includeUsage']
+  readonly maxParallelRequests: number | undefined
   send(request: ProviderRequest, sink: AnswerSink): Exchange
   /** Whether it answers at all, within `timeoutMs`; for the start-up lines. Never throws. */
   check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>

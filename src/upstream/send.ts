@@ -27,6 +27,8 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   return {
     name: config.name,
     timeouts: config.timeouts,
+    includeUsage: config.includeUsage,
+    maxParallelRequests: config.maxParallelRequests,
 
     send(request, sink) {
       const relay = new DispatchRelay(sink)

@@ -165,7 +165,7 @@ class Pair {
   }
 
   #arrive(id: number, client: string, tokens: number): void {
-    const departure: Departure = { gone: false, onGone: undefined }
+    const departure: Departure = { isGone: false, onGone: undefined }
     this.#departures.set(id, departure)
     const ask = { client: { id: client }, model, tokens, minTokens: 0, providers: [], departure }
     this.naive.arrive(id, client, tokens)
@@ -206,7 +206,7 @@ class Pair {
   #leave(id: number): void {
     this.naive.leave(id)
     const departure = this.#departures.get(id)!
-    departure.gone = true
+    departure.isGone = true
     departure.onGone?.()
   }
 

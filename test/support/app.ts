@@ -37,7 +37,12 @@ export async function startGateway(
   if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
   const log = new TestLog()
   const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
-  const app = await startApp(config, { stdout: log.stream, version: '0.0.0-test', configFile: file })
+  const app = await startApp(config, {
+    stdout: log.stream,
+    version: '0.0.0-test',
+    configFile: file,
+    stateDirectory: undefined,
+  })
   t.after(async () => {
     await app.stop('test')
     rmSync(folder, { recursive: true })

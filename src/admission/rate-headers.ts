@@ -1,0 +1,56 @@
+// Standings and refusals in the words of OpenAI's API, whose SDKs act on these headers and texts.
+import { GatewayError } from '../errors.ts'
+import { formatGoDuration } from '../http/duration.ts'
+import type { Limited, Quota, Standing, TooLarge } from './store.ts'
+
+/**
+ * The `x-ratelimit-*` headers of an answer; https://platform.openai.com/docs/guides/rate-limits. A limit that is not set
+ * has none. For a stream they describe the reservation, since they go out before the first token.
+ */
+export function rateHeaders(standing: Standing): Record<string, string> {
+  const headers: Record<string, string> = {}
+  addQuota(headers, 'requests', standing.requests)
+  addQuota(headers, 'tokens', standing.tokens)
+  return headers
+}
+
+/**
+ * The answer to a refused call, status 429. `retry-after` is 1 to 60: OpenAI's Node SDK ignores more and then retries
+ * after half a second. A call that can never fit gets no time but `x-should-retry: false`, on which the SDKs give up.
+ */
+export function rateLimitError(model: string, refusal: Limited | TooLarge): GatewayError {
+  if (refusal.kind === 'too_large') {
+    const message =
+      `Request too large for ${model} on tokens per min (TPM): ` +
+      `Limit ${refusal.limit}, Requested ${refusal.requested}. ` +
+      'The input or output tokens must be reduced in order to run successfully.'
+    const headers = { ...rateHeaders(refusal.standing), 'x-should-retry': 'false' }
+    return new GatewayError('rate_limit_exceeded', message, { type: 'tokens', headers })
+  }
+  const { limit, used, requested } = refusal
+  const retryAfterMs = Math.min(60_000, Math.max(1, Math.ceil(refusal.retryAfterMs)))
+  const message =
+    `Rate limit reached for ${model} on ${limitName(refusal)}: ` +
+    `Limit ${limit}, Used ${used}, Requested ${requested}. ` +
+    `Please try again in ${formatGoDuration(retryAfterMs)}.`
+  const headers = {
+    ...rateHeaders(refusal.standing),
+    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
+    'retry-after-ms': String(retryAfterMs),
+  }
+  const type = refusal.dimension === 'tokens' ? 'tokens' : 'requests'
+  return new GatewayError('rate_limit_exceeded', message, { type, headers })
+}
+
+function limitName({ dimension, provider }: Limited): string {
+  if (dimension === 'requests') return 'requests per min (RPM)'
+  if (dimension === 'tokens') return 'tokens per min (TPM)'
+  return provider === undefined ? 'parallel requests' : `parallel requests to provider ${provider}`
+}
+
+function addQuota(headers: Record<string, string>, name: string, quota: Quota | undefined): void {
+  if (quota === undefined) return
+  headers[`x-ratelimit-limit-${name}`] = String(quota.limit)
+  headers[`x-ratelimit-remaining-${name}`] = String(quota.remaining)
+  headers[`x-ratelimit-reset-${name}`] = formatGoDuration(quota.resetMs)
+}

@@ -1,0 +1,90 @@
+// A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
+import type { Decision, Hold } from '../admission/admission.ts'
+import type { Estimate } from '../admission/estimate.ts'
+import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
+import type { ModelRequest } from '../dialects/request.ts'
+import { GatewayError } from '../errors.ts'
+import type { Route } from '../routing/route-table.ts'
+import type { Call, Reply, Snapshot } from './call.ts'
+import type { CallRecord } from './record.ts'
+import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
+import type { Timed } from './ticker.ts'
+
+export interface Admitted {
+  readonly hold: Hold
+  readonly estimate: Estimate
+}
+
+/**
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so.
+ * Resolves to undefined when the client left meanwhile. Whoever gets the hold settles it.
+ * @throws GatewayError `rate_limit_exceeded`, `shutting_down`.
+ */
+export async function admit(
+  { call, request, route }: { call: Call; request: ModelRequest; route: Route },
+  on: Snapshot,
+  record: CallRecord,
+): Promise<Admitted | undefined> {
+  const model = route.model.name
+  const providers = route.targets.map(({ provider }) => on.providers.get(provider)!)
+  const tpm = on.admission.limitsOf(model)?.tpm
+  const estimate = on.calibration.estimate(model, providers[0]!.name, request.size, tpm)
+  const { client, reply } = call
+  const { tokens, minTokens } = estimate
+  const asked = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
+  const decision = asked instanceof Promise ? await waitInLine(asked, reply, request.isStream, on) : asked
+  record.waitMs = decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
+  switch (decision.kind) {
+    case 'admitted':
+      if (!reply.isStarted) addRateHeaders(reply, decision.hold)
+      return { hold: decision.hold, estimate }
+    case 'limited':
+    case 'too_large':
+      throw rateLimitError(model, decision)
+    case 'gone':
+      return undefined
+    case 'shutting_down':
+      throw new GatewayError('shutting_down', 'The gateway is shutting down.')
+    default:
+      return decision satisfies never
+  }
+}
+
+function addRateHeaders(reply: Reply, hold: Hold): void {
+  const headers = rateHeaders(hold.standing)
+  for (const name in headers) reply.add(name, headers[name]!)
+}
+
+/** A stream's client hears a heartbeat when the wait grows long; that commits the answer to status 200. */
+async function waitInLine(
+  decision: Promise<Decision>,
+  reply: Reply,
+  isStream: boolean,
+  on: Pick<Snapshot, 'ticker' | 'now'>,
+): Promise<Decision> {
+  if (!isStream) return decision
+  const pulse = new Pulse(reply, on.now())
+  on.ticker.add(pulse)
+  try {
+    return await decision
+  } finally {
+    on.ticker.delete(pulse)
+  }
+}
+
+class Pulse implements Timed {
+  readonly #reply: Reply
+  #lastBeatMs: number
+
+  constructor(reply: Reply, nowMs: number) {
+    this.#reply = reply
+    this.#lastBeatMs = nowMs
+  }
+
+  onTick(nowMs: number): void {
+    if (nowMs - this.#lastBeatMs < heartbeatMs) return
+    this.#lastBeatMs = nowMs
+    this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
+    this.#reply.write(heartbeat)
+  }
+}

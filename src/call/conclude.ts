@@ -1,0 +1,106 @@
+// The end of a call: the outcome of its last attempt goes to the client, and becomes what the call is charged.
+import type { Outcome } from '../admission/outcome.ts'
+import { GatewayError } from '../errors.ts'
+import { answerHeaders } from '../http/headers.ts'
+import type { Answer, AttemptOutcome } from './attempts.ts'
+import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import type { Meter } from './meter.ts'
+import type { CallRecord } from './record.ts'
+import { isEventStream, relay } from './relay.ts'
+
+/** How an admitted call ended. */
+export interface Concluded {
+  readonly outcome: Outcome
+  /** What the client has not been told yet. */
+  readonly error?: GatewayError
+}
+
+interface Ended {
+  readonly call: Call
+  readonly on: Pick<Snapshot, 'ticker' | 'now'>
+  readonly record: CallRecord
+  readonly meter: Meter
+}
+
+/** Brings the outcome to the client. Resolves when the client has it, or has left. */
+export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Concluded> {
+  const { record, meter } = ended
+  switch (tried.kind) {
+    case 'gone':
+      record.status = clientGoneStatus
+      if (record.attempts === 0) return { outcome: { kind: 'unsent' } }
+      return { outcome: { kind: 'cut', tokens: meter.result(false).totalTokens } }
+
+    case 'failed':
+      record.providerStatus = tried.providerStatus
+      record.providerCode = tried.providerCode
+      return { outcome: chargeOfFailure(tried.error), error: tried.error }
+
+    case 'refused':
+      record.providerStatus = tried.head.status
+      record.providerCode = tried.providerCode
+      return passRefusal(tried, ended)
+
+    case 'answered':
+      return passAnswer(tried.answer, ended)
+
+    default:
+      return tried satisfies never
+  }
+}
+
+/** The provider's own error answer, as it is. */
+function passRefusal(
+  { head, body }: AttemptOutcome & { kind: 'refused' },
+  { call: { reply }, on, record }: Ended,
+): Concluded {
+  const isRefusal = head.status < 500 || head.status === 503
+  const outcome: Outcome = isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
+  if (reply.isStarted) return { outcome, error: lateError(record, `answered ${head.status}`) }
+  record.status = head.status
+  reply.add('server-timing', record.serverTiming(on.now()))
+  reply.start(head.status, [...answerHeaders(head.headers), 'content-length', String(body.length)])
+  reply.end(body)
+  return { outcome }
+}
+
+async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): Promise<Concluded> {
+  const { dialect, reply } = call
+  if (reply.isStarted && !isEventStream(answer)) {
+    answer.abort()
+    return { outcome: { kind: 'failed', tokens: 0 }, error: lateError(record, 'sent no stream') }
+  }
+  record.status = answer.head.status
+  if (!reply.isStarted) reply.add('server-timing', record.serverTiming(on.now()))
+  const ending = await relay(
+    { answer, reply, headers: answerHeaders(answer.head.headers), meter },
+    dialect,
+    on,
+  )
+  const metered = meter.result(ending.kind === 'complete')
+  record.usage = metered
+  const tokens = metered.totalTokens
+  switch (ending.kind) {
+    case 'complete':
+      return { outcome: { kind: 'used', tokens } }
+    case 'gone':
+      record.status = clientGoneStatus
+      return { outcome: { kind: 'cut', tokens } }
+    case 'broken':
+      record.error = ending.error
+      return { outcome: { kind: 'cut', tokens }, ...(!reply.isStarted && { error: ending.error }) }
+    default:
+      return ending satisfies never
+  }
+}
+
+/** After a long wait in line the client has its status already, so what comes can only be an event. */
+function lateError({ provider }: CallRecord, what: string): GatewayError {
+  return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
+}
+
+function chargeOfFailure(error: GatewayError): Outcome {
+  if (error.code === 'provider_unreachable') return { kind: 'unreachable' }
+  if (error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
+  return { kind: 'failed', tokens: 0 }
+}

@@ -1,0 +1,158 @@
+// Counts an answer's tokens as it passes: what the provider says of them, and what is seen of the answer meanwhile,
+// for the case that it says nothing or is cut off.
+import { completeUsage, findUsage, newerUsage, type PartialUsage, usageMembers } from '../dialects/usage.ts'
+import type { Usage } from '../domain.ts'
+import { readJson, scanJson } from '../http/json-scan.ts'
+import { eventData } from '../http/sse.ts'
+
+/** What was metered. `isEstimated`: the provider gave no count, or the answer was cut before it did. */
+export interface Metered extends Usage {
+  readonly isEstimated: boolean
+}
+
+/** Tokens in a byte of text, for output that nobody counted. */
+const tokensPerByte = 0.27
+
+/** A stream's first and last chunk carry no text. */
+const emptyEvents = 2
+
+const COLON = 0x3a
+const SPACE = 0x20
+const NULL_START = 0x6e
+const OPENING = 0x7b
+const CLOSING = 0x7d
+const usageKey = Buffer.from('"usage"')
+const timingsKey = Buffer.from('"timings"')
+
+/** Where the usage of an answer too large to be held is looked for: at its head and at its end. */
+export const usageWindowBytes = 4_096
+
+export interface MeterOptions {
+  /** Tokens of the prompt, should nobody count them. */
+  readonly estimatedPrompt: number
+  /** Whether the answer is made of tokens; an embedding or a sound is not. */
+  readonly hasOutputTokens: boolean
+  /** Usage was asked for on behalf of the gateway alone: the client must not see the event that brings it. */
+  readonly hidesUsage: boolean
+}
+
+export class Meter {
+  readonly #options: MeterOptions
+  #usage: PartialUsage | undefined
+  #events = 0
+  #eventBytes = 0
+  #shortestEvent = Infinity
+  #lastEvents: [Buffer | undefined, Buffer | undefined] = [undefined, undefined]
+  #wholeBytes = 0
+
+  constructor(options: MeterOptions) {
+    this.#options = options
+  }
+
+  /** Takes note of a stream's event. False: it is not for the client. */
+  passes(event: Buffer): boolean {
+    if (event[0] === COLON) return true
+    this.#events += 1
+    this.#eventBytes += event.length
+    if (event.length < this.#shortestEvent) this.#shortestEvent = event.length
+    this.#lastEvents = [this.#lastEvents[1], event]
+    const at = event.indexOf(usageKey)
+    if (at < 0 || isNullValue(event, at + usageKey.length)) return true
+    const data = parse(eventData(event))
+    this.#take(data)
+    return !(this.#options.hidesUsage && isUsageOnly(data))
+  }
+
+  /** Takes note of a whole JSON answer. */
+  readWhole(body: Buffer): void {
+    this.#wholeBytes = body.length
+    const outcome = scanJson(body, usageMembers)
+    if (!outcome.ok) return
+    const { members } = outcome.scan
+    this.#take(Object.fromEntries(Array.from(members, ([name, member]) => [name, readJson(body, member)])))
+  }
+
+  /** Takes note of the bytes of an answer that is not held. */
+  countBytes(length: number): void {
+    this.#wholeBytes += length
+  }
+
+  /** Looks for usage in the head or the end of an answer that is not held. */
+  readPart(part: Buffer): void {
+    const at = part.lastIndexOf(usageKey)
+    if (at >= 0) this.#take({ usage: parse(objectAt(part, at + usageKey.length)) })
+  }
+
+  /** @param isWhole whether the answer came to its end; before that a provider's count is not its last. */
+  result(isWhole: boolean): Metered {
+    if (this.#usage === undefined) this.#readTimings()
+    const promptTokens = this.#options.estimatedPrompt
+    const completionTokens = this.#options.hasOutputTokens ? this.#seenOutput() : 0
+    const estimated = { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens }
+    if (this.#usage === undefined) return { ...estimated, isEstimated: true }
+    const usage = completeUsage(this.#usage, estimated)
+    if (isWhole) return { ...usage, isEstimated: false }
+    const seen = Math.max(usage.completionTokens, completionTokens)
+    return {
+      promptTokens: usage.promptTokens,
+      completionTokens: seen,
+      totalTokens: usage.promptTokens + seen,
+      isEstimated: true,
+    }
+  }
+
+  #take(data: unknown): void {
+    const usage = findUsage(data)
+    if (usage !== undefined) this.#usage = newerUsage(this.#usage, usage)
+  }
+
+  /** llama.cpp tells of its tokens on the last chunk before `[DONE]`, asked or not. */
+  #readTimings(): void {
+    for (const event of this.#lastEvents) {
+      if (event?.includes(timingsKey) === true) this.#take(parse(eventData(event)))
+    }
+  }
+
+  /** One event is about one token; a longer one holds more. What all events share is no text. */
+  #seenOutput(): number {
+    if (this.#events === 0) return Math.ceil(this.#wholeBytes * tokensPerByte)
+    const textBytes = this.#eventBytes - this.#events * this.#shortestEvent
+    return Math.max(1, this.#events - emptyEvents, Math.ceil(textBytes * tokensPerByte))
+  }
+}
+
+/** Most chunks of OpenAI's have `"usage":null`; they need no parsing. */
+function isNullValue(event: Buffer, at: number): boolean {
+  let index = at
+  while (event[index] === COLON || event[index] === SPACE) index += 1
+  return event[index] === NULL_START
+}
+
+/** The extra event that `include_usage` brings: no choice, so clients that do not expect it break on it. */
+function isUsageOnly(data: unknown): boolean {
+  const { choices, usage, error } = (data ?? {}) as { choices?: unknown; usage?: unknown; error?: unknown }
+  const isUsage = typeof usage === 'object' && usage !== null
+  return Array.isArray(choices) && choices.length === 0 && isUsage && (error === undefined || error === null)
+}
+
+/** The bytes of the object that starts after `at`, to its closing brace; undefined when it is not all there. */
+function objectAt(bytes: Buffer, at: number): Buffer | undefined {
+  const start = bytes.indexOf(OPENING, at)
+  let depth = 0
+  for (let index = start; index >= 0 && index < bytes.length; index += 1) {
+    if (bytes[index] === OPENING) depth += 1
+    else if (bytes[index] === CLOSING) depth -= 1
+    if (depth === 0) return bytes.subarray(start, index + 1)
+  }
+  return undefined
+}
+
+function parse(data: Buffer | undefined): unknown {
+  if (data === undefined) return undefined
+  try {
+    return JSON.parse(data.toString())
+  } catch {
+    // A provider's broken event counts nothing; the client gets it as it came.
+    return undefined
+  }
+}

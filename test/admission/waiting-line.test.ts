@@ -1,0 +1,311 @@
+// Calls that wait: order, claims, deadlines, departures, wake-ups.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Admission } from '../../src/admission/admission.ts'
+import type { Decision, Hold } from '../../src/admission/admission.ts'
+import { Calibration } from '../../src/admission/estimate.ts'
+import { MemoryStore } from '../../src/admission/memory-store.ts'
+import type { AdmissionStore, Candidate } from '../../src/admission/store.ts'
+import type { Departure } from '../../src/admission/waiting-line.ts'
+import type { RateLimitConfig } from '../../src/config/types.ts'
+import type { ModelLimits } from '../../src/domain.ts'
+import { FakeClock, settled } from './fake-clock.ts'
+
+interface Call {
+  readonly departure: Departure
+  decision: Decision | undefined
+}
+
+/** An admission whose calls are watched by name. */
+class Scene {
+  readonly clock = new FakeClock()
+  readonly admission: Admission
+  readonly calls = new Map<string, Call>()
+  readonly admitted: string[] = []
+
+  constructor(limits: Partial<ModelLimits>, store: AdmissionStore = new MemoryStore()) {
+    const { now, setTimer } = this.clock
+    const parts = { store, limits: config(limits), calibration: new Calibration(), now, setTimer }
+    this.admission = new Admission({ ...parts, maxLineLength: 30 })
+  }
+
+  /** `name` begins with the client's name: `a1` is a call of `a`. */
+  call(name: string, tokens = 10, of: { model?: string; providers?: Candidate[] } = {}): void {
+    const call: Call = { departure: { isGone: false, onGone: undefined }, decision: undefined }
+    this.calls.set(name, call)
+    const note = (decision: Decision): void => {
+      call.decision = decision
+      if (decision.kind === 'admitted') this.admitted.push(name)
+    }
+    const client = { id: name.charAt(0) }
+    const scope = { model: 'm', providers: [], ...of }
+    const decision = this.admission.reserve({
+      client,
+      tokens,
+      minTokens: 1,
+      departure: call.departure,
+      ...scope,
+    })
+    if (decision instanceof Promise) void decision.then(note)
+    else note(decision)
+  }
+
+  hold(name: string): Hold {
+    const { decision } = this.calls.get(name)!
+    assert.ok(decision?.kind === 'admitted', `${name}: ${decision?.kind}`)
+    return decision.hold
+  }
+
+  leave(name: string): void {
+    const { departure } = this.calls.get(name)!
+    departure.isGone = true
+    departure.onGone?.()
+  }
+
+  /** Settles with the tokens that were reserved. */
+  async finish(name: string): Promise<void> {
+    const hold = this.hold(name)
+    hold.settle({ kind: 'used', tokens: hold.tokens })
+    await settled()
+  }
+
+  async advance(byMs: number): Promise<void> {
+    this.clock.advance(byMs)
+    await settled()
+  }
+
+  outcome(name: string): string {
+    return this.calls.get(name)!.decision?.kind ?? 'waiting'
+  }
+}
+
+function config(limits: Partial<ModelLimits>, others: [string, ModelLimits][] = []): RateLimitConfig {
+  const model = { whenLimited: 'wait', maxWaitMs: 120_000, ...limits } as const
+  return {
+    enabled: true,
+    perClientRpm: undefined,
+    default: undefined,
+    limits: new Map([['m', model], ...others]),
+  }
+}
+
+test('twenty parallel calls on two slots all succeed, in the order of their arrival', async () => {
+  const scene = new Scene({ maxParallelRequests: 2 })
+  const names = Array.from({ length: 20 }, (_, index) => `a${index}`)
+  for (const name of names) scene.call(name)
+  await settled()
+  assert.deepEqual(scene.admitted, ['a0', 'a1'])
+  for (const name of names) await scene.finish(name)
+  assert.deepEqual(scene.admitted, names)
+})
+
+test('clients take turns, whoever sends more', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 })
+  for (const name of ['a0', 'a1', 'a2', 'a3', 'b1', 'b2', 'c1']) scene.call(name)
+  const order = ['a0', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3']
+  for (const name of order) await scene.finish(name)
+  assert.deepEqual(scene.admitted, order)
+})
+
+test('a waiting call is admitted at the exact moment when it fits, woken by one timer', async () => {
+  const scene = new Scene({ rpm: 1 })
+  scene.call('a1')
+  await scene.advance(100)
+  scene.call('b1')
+  scene.call('b2')
+  assert.equal(scene.clock.pendingTimers, 1)
+  await scene.advance(59_899)
+  assert.equal(scene.outcome('b1'), 'waiting')
+  await scene.advance(1)
+  assert.equal(scene.hold('b1').waitedMs, 59_900)
+  assert.equal(scene.outcome('b2'), 'waiting')
+})
+
+test('tokens that are given back wake the line at once', async () => {
+  const scene = new Scene({ tpm: 100 })
+  scene.call('a1', 90)
+  scene.call('b1', 60)
+  scene.hold('a1').settle({ kind: 'used', tokens: 40 })
+  await settled()
+  assert.equal(scene.hold('b1').waitedMs, 0)
+})
+
+test('a large call keeps its claim: small ones that come later do not overtake it', async () => {
+  const scene = new Scene({ tpm: 100 })
+  scene.call('a1', 60)
+  await scene.advance(1000)
+  scene.call('b1', 90)
+  for (let count = 0; count < 20; count++) {
+    scene.call(`c${count}`, 5)
+    await scene.advance(1000)
+  }
+  assert.deepEqual(scene.admitted, ['a1'])
+  await scene.advance(39_000)
+  assert.deepEqual(scene.admitted.slice(0, 2), ['a1', 'b1'])
+})
+
+test('a call that comes when there is room does not overtake the line', async () => {
+  const scene = new Scene({ tpm: 100 })
+  scene.call('a1', 60)
+  scene.call('b1', 50)
+  scene.call('c1', 40)
+  await settled()
+  assert.equal(scene.outcome('c1'), 'waiting')
+})
+
+test('a call that has waited its time is refused with the exact time that is left', async () => {
+  const scene = new Scene({ rpm: 1, maxWaitMs: 20_000 })
+  scene.call('a1')
+  scene.call('b1')
+  await scene.advance(19_999)
+  assert.equal(scene.outcome('b1'), 'waiting')
+  await scene.advance(1)
+  const { decision } = scene.calls.get('b1')!
+  assert.ok(decision?.kind === 'limited')
+  assert.deepEqual([decision.retryAfterMs, decision.waitedMs], [40_000, 20_000])
+  assert.equal(scene.clock.pendingTimers, 0)
+})
+
+test('when the call whose turn it is gives up, the next is looked at at once', async () => {
+  const scene = new Scene({ tpm: 100 })
+  scene.call('a1', 60)
+  scene.call('b1', 90)
+  scene.call('c1', 30)
+  scene.leave('b1')
+  await settled()
+  assert.deepEqual([scene.outcome('b1'), scene.outcome('c1')], ['gone', 'admitted'])
+})
+
+test('a call whose client leaves costs nothing and holds nobody up', async () => {
+  const scene = new Scene({ rpm: 1 })
+  scene.call('a1')
+  scene.call('b1')
+  scene.call('c1')
+  scene.leave('b1')
+  await scene.advance(60_000)
+  assert.deepEqual(scene.admitted, ['a1', 'c1'])
+  const [report] = await scene.admission.describe(['m'])
+  assert.deepEqual([report?.used.requests, report?.waiting], [1, 0])
+})
+
+test('nobody listens to a departure once the wait is over', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 })
+  scene.call('a1')
+  scene.call('b1')
+  assert.notEqual(scene.calls.get('b1')!.departure.onGone, undefined)
+  await scene.finish('a1')
+  assert.equal(scene.calls.get('b1')!.departure.onGone, undefined)
+})
+
+test('a full line refuses with the longer of its own wait and that of the line', async () => {
+  const scene = new Scene({ tpm: 100 })
+  scene.call('a1', 100)
+  for (let count = 0; count < 30; count++) scene.call(`b${count}`, 50)
+  scene.call('c1', 1)
+  await settled()
+  const { decision } = scene.calls.get('c1')!
+  assert.ok(decision?.kind === 'limited')
+  assert.deepEqual([decision.dimension, decision.retryAfterMs], ['tokens', 60_000])
+})
+
+test('what can never fit does not wait', () => {
+  const scene = new Scene({ tpm: 100 })
+  const departure = { isGone: false, onGone: undefined }
+  const of = { client: { id: 'a' }, model: 'm', tokens: 200, minTokens: 200, providers: [], departure }
+  const decision = scene.admission.reserve(of)
+  assert.ok(!(decision instanceof Promise) && decision.kind === 'too_large')
+})
+
+test('a shutdown sends all who wait away and stops the timer', async () => {
+  const scene = new Scene({ rpm: 1 })
+  for (const name of ['a1', 'b1', 'c1']) scene.call(name)
+  scene.admission.close()
+  await settled()
+  assert.deepEqual([scene.outcome('b1'), scene.outcome('c1')], ['shutting_down', 'shutting_down'])
+  assert.equal(scene.clock.pendingTimers, 0)
+})
+
+test('a reload that raises the limit lets in who fits now', async () => {
+  const scene = new Scene({ rpm: 1 })
+  for (const name of ['a1', 'b1', 'c1']) scene.call(name)
+  scene.admission.applyLimits(config({ rpm: 2 }))
+  await settled()
+  assert.deepEqual(scene.admitted, ['a1', 'b1'])
+})
+
+test('a reload that turns waiting off keeps who waits already and refuses who comes', async () => {
+  const scene = new Scene({ rpm: 1 })
+  scene.call('a1')
+  scene.call('b1')
+  scene.admission.applyLimits(config({ rpm: 1, whenLimited: 'reject' }))
+  scene.call('c1')
+  await settled()
+  assert.deepEqual([scene.outcome('b1'), scene.outcome('c1')], ['waiting', 'limited'])
+  await scene.advance(60_000)
+  assert.equal(scene.outcome('b1'), 'admitted')
+})
+
+test("a provider's slot that gets free goes to the model whose call has waited longest", async () => {
+  const scene = new Scene({ rpm: 10 })
+  const other: [string, ModelLimits] = ['o', { whenLimited: 'wait', maxWaitMs: 60_000 }]
+  scene.admission.applyLimits(config({ rpm: 10 }, [other]))
+  const providers = [{ name: 'p', maxParallelRequests: 1 }]
+  scene.call('a1', 1, { providers })
+  await scene.advance(1)
+  scene.call('b1', 1, { model: 'o', providers })
+  await scene.advance(1)
+  scene.call('c1', 1, { providers })
+  await scene.finish('a1')
+  assert.deepEqual(scene.admitted, ['a1', 'b1'])
+  await scene.finish('b1')
+  assert.deepEqual(scene.admitted, ['a1', 'b1', 'c1'])
+})
+
+test('a line waits for a slot without a timer but for the longest wait', async () => {
+  const scene = new Scene({ maxParallelRequests: 1, maxWaitMs: 50_000 })
+  scene.call('a1')
+  scene.call('b1')
+  await scene.advance(49_999)
+  assert.equal(scene.outcome('b1'), 'waiting')
+  await scene.advance(1)
+  assert.equal(scene.outcome('b1'), 'limited')
+})
+
+/** Answers as a store on another machine does: later. */
+function elsewhere(store: MemoryStore): AdmissionStore {
+  return {
+    reserve: async (...args) => store.reserve(...args),
+    probe: async (...args) => store.probe(...args),
+    settle: async (...args) => store.settle(...args),
+    move: async (...args) => store.move(...args),
+    use: async (...args) => store.use(...args),
+    set onFreed(listener: () => void) {
+      store.onFreed = listener
+    },
+  }
+}
+
+test('a store that answers later serves the line in the same order', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 }, elsewhere(new MemoryStore()))
+  for (const name of ['a0', 'a1', 'a2', 'b1']) {
+    scene.call(name)
+    await settled()
+  }
+  for (const name of ['a0', 'a1', 'b1', 'a2']) await scene.finish(name)
+  assert.deepEqual(scene.admitted, ['a0', 'a1', 'b1', 'a2'])
+})
+
+test('what a store that answers later admits for a client that has left meanwhile is given back', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 }, elsewhere(new MemoryStore()))
+  scene.call('a1')
+  await settled()
+  scene.call('b1')
+  scene.call('c1')
+  await settled()
+  scene.hold('a1').settle({ kind: 'used', tokens: 10 })
+  scene.leave('b1')
+  await settled()
+  assert.deepEqual([scene.outcome('b1'), scene.outcome('c1')], ['gone', 'admitted'])
+  const [report] = await scene.admission.describe(['m'])
+  assert.deepEqual([report?.used.requests, report?.used.parallel], [2, 1])
+})

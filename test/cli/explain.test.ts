@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+
+import { explainCommand } from '../../src/cli/explain.ts'
+import { recordedIo } from '../support/command-io.ts'
+import { writeScratch } from '../support/config-file.ts'
+
+const config = `providers:
+  echo: { kind: echo }
+  cloud:
+    base_url: https://a.example/v1
+    api_key: { env: CLOUD_KEY, optional: true }
+    headers: { x-org: hunter2-org }
+models:
+  echo: { provider: echo }
+  qwen-coder: { provider: cloud, model: "qwen2.5-coder:7b", aliases: [coder] }
+  "cloud/*": { provider: cloud }
+`
+
+interface Options {
+  json?: boolean
+  env?: NodeJS.ProcessEnv
+  text?: string
+}
+
+async function run(t: TestContext, model: string, { json = false, env = {}, text = config }: Options = {}) {
+  const file = writeScratch(t, text)
+  const io = recordedIo(env)
+  const code = await explainCommand(io, model, { config: file, json })
+  return { code, ...io.written }
+}
+
+test('an alias is explained with its target, key, timeouts and limits', async (t) => {
+  const { code, stdout, stderr } = await run(t, 'coder', { env: { CLOUD_KEY: 'hunter2' } })
+  assert.equal(code, 0)
+  assert.equal(stderr, '')
+  assert.equal(
+    stdout,
+    `coder is found as an alias of qwen-coder
+
+1. cloud  https://a.example/v1
+   model         qwen2.5-coder:7b
+   tier, weight  1, 1
+   key           env CLOUD_KEY (present), sent as bearer
+   headers       x-org
+   timeouts      connect 5 s, first byte 120 s, idle 120 s, total 1800 s
+
+limits     none
+fallbacks  none
+`,
+  )
+})
+
+test('a wildcard is explained with what goes upstream', async (t) => {
+  const { stdout } = await run(t, 'cloud/qwen/3')
+  assert.match(stdout, /^cloud\/qwen\/3 is found by the wildcard cloud\/\*\n/)
+  assert.match(stdout, /model +qwen\/3\n/)
+  assert.match(stdout, /key +env CLOUD_KEY \(absent\)/)
+})
+
+test('the built-in provider has no URL and needs no key', async (t) => {
+  const { stdout } = await run(t, 'echo')
+  assert.match(stdout, /^echo is found by its name\n\n1\. echo {2}built in\n {3}model +echo\n\nlimits/)
+})
+
+describe('no value of a key or header is shown', () => {
+  for (const json of [false, true]) {
+    test(json ? 'in JSON' : 'in text', async (t) => {
+      const { stdout, stderr } = await run(t, 'coder', { json, env: { CLOUD_KEY: 'hunter2' } })
+      assert.doesNotMatch(stdout + stderr, /hunter2/)
+    })
+  }
+})
+
+test('JSON has the same facts', async (t) => {
+  const { stdout } = await run(t, 'coder', { json: true, env: { CLOUD_KEY: 'hunter2' } })
+  const { file, ...facts } = JSON.parse(stdout) as Record<string, unknown>
+  assert.equal(typeof file, 'string')
+  assert.deepEqual(facts, {
+    found: true,
+    model: 'coder',
+    rule: 'alias',
+    entry: 'qwen-coder',
+    targets: [
+      {
+        provider: 'cloud',
+        model: 'qwen2.5-coder:7b',
+        tier: 1,
+        weight: 1,
+        baseUrl: 'https://a.example/v1',
+        credential: 'env CLOUD_KEY (present)',
+        auth: 'bearer',
+        headers: ['x-org'],
+        timeouts: { connectMs: 5000, firstByteMs: 120_000, idleMs: 120_000, totalMs: 1_800_000 },
+      },
+    ],
+    limits: null,
+    fallbacks: [],
+  })
+})
+
+test('an unknown model is met with the one that is near', async (t) => {
+  const { code, stdout, stderr } = await run(t, 'qwen-codre')
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^There is no model "qwen-codre" in .*\. Did you mean "qwen-coder"\?\n$/)
+})
+
+test('an unknown model that is like none is met with the list', async (t) => {
+  assert.match((await run(t, 'xyz')).stderr, /There is: echo, qwen-coder, coder\n$/)
+  assert.deepEqual(JSON.parse((await run(t, 'xyz', { json: true })).stdout).suggestion, null)
+})
+
+test('a configuration with problems is not explained', async (t) => {
+  const { code, stdout, stderr } = await run(t, 'echo', { text: 'server: {}\n' })
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /needs the key "providers"/)
+})

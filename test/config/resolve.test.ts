@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import type { RawConfig } from '../../src/config/raw.ts'
+import { resolve } from '../../src/config/resolve.ts'
+import type { HttpProvider } from '../../src/config/types.ts'
+
+const none = new Map()
+const minimal = {
+  providers: { echo: { kind: 'echo' } },
+  models: { echo: { provider: 'echo' } },
+} satisfies RawConfig
+
+function httpProvider(raw: NonNullable<RawConfig['providers']>[string]): HttpProvider {
+  const made = resolve({ ...minimal, providers: { p: raw } }, none).providers.get('p')
+  assert.ok(made?.kind === 'openai')
+  return made
+}
+
+test('what the file leaves out has its default', () => {
+  assert.deepEqual(resolve(minimal, none), {
+    server: {
+      hosts: ['127.0.0.1', '::1'],
+      port: 4000,
+      unixSocket: undefined,
+      allowedHosts: [],
+      trustedProxies: [],
+      maxRequestBodyBytes: 33_554_432,
+      shutdownGraceMs: 30_000,
+      watchConfig: false,
+    },
+    access: { allowedUsers: ['any'], allowedIps: [] },
+    cors: {
+      enabled: true,
+      allowedOrigins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
+      allowAll: false,
+    },
+    rateLimits: { enabled: true, perClientRpm: 600, default: undefined, limits: new Map() },
+    providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
+    models: new Map([
+      [
+        'echo',
+        {
+          name: 'echo',
+          aliases: [],
+          targets: [{ provider: 'echo', model: 'echo', tier: 1, weight: 1 }],
+          fallbacks: [],
+        },
+      ],
+    ]),
+    routing: { retries: 2, cooldownMs: 30_000 },
+    logging: { level: 'info', format: 'auto' },
+  })
+})
+
+test('a provider on this machine or a private network is waited for longer than one elsewhere', () => {
+  const local = { connectMs: 2000, firstByteMs: 600_000, idleMs: 600_000, totalMs: 1_800_000 }
+  const remote = { connectMs: 5000, firstByteMs: 120_000, idleMs: 120_000, totalMs: 1_800_000 }
+  assert.deepEqual(httpProvider({ base_url: 'http://127.0.0.1:1/v1' }).timeouts, local)
+  assert.deepEqual(httpProvider({ base_url: 'https://192.168.0.1/v1' }).timeouts, local)
+  assert.deepEqual(httpProvider({ base_url: 'https://a.example/v1' }).timeouts, remote)
+})
+
+test('one timeout in the file leaves the others at their defaults', () => {
+  const { timeouts } = httpProvider({ base_url: 'https://a.example', timeouts: { idle_ms: 0 } })
+  assert.deepEqual(timeouts, { connectMs: 5000, firstByteMs: 120_000, idleMs: 0, totalMs: 1_800_000 })
+})
+
+test('every key of a provider is carried over', () => {
+  const made = httpProvider({
+    base_url: 'https://a.example/openai/v1/',
+    auth: { header: 'Api-Key' },
+    headers: { 'X-Org': 'a' },
+    include_usage: 'never',
+    max_parallel_requests: 4,
+    health_check: { interval_ms: 5000 },
+    discover_models: true,
+  })
+  assert.deepEqual(
+    { ...made, timeouts: undefined },
+    {
+      kind: 'openai',
+      name: 'p',
+      origin: 'https://a.example',
+      basePath: '/openai/v1',
+      isLocal: false,
+      apiKey: undefined,
+      auth: { header: 'api-key' },
+      headers: [['x-org', 'a']],
+      includeUsage: 'never',
+      timeouts: undefined,
+      maxParallelRequests: 4,
+      healthCheck: { path: '/models', intervalMs: 5000 },
+      discoverModels: true,
+    },
+  )
+})
+
+describe('the name that goes upstream is', () => {
+  const cases: [name: string, given: string | undefined, expected: string][] = [
+    ['llama3.1:8b', undefined, 'llama3.1:8b'],
+    ['coder', 'qwen2.5-coder:7b', 'qwen2.5-coder:7b'],
+    ['openrouter/*', undefined, '*'],
+    ['gpt-*', undefined, 'gpt-*'],
+    ['*', undefined, '*'],
+    ['all/*', 'one', 'one'],
+  ]
+  for (const [name, model, expected] of cases) {
+    test(`${expected} for ${name}${model === undefined ? '' : ` with model ${model}`}`, () => {
+      const raw = { provider: 'echo', ...(model !== undefined && { model }) }
+      const made = resolve({ ...minimal, models: { [name]: raw } }, none).models.get(name)
+      assert.equal(made?.targets[0]?.model, expected)
+    })
+  }
+})
+
+test('targets keep their order, tiers and weights', () => {
+  const targets = [
+    { provider: 'b', tier: 2 },
+    { provider: 'a', model: 'x', weight: 3 },
+  ]
+  const made = resolve({ ...minimal, models: { m: { targets, fallbacks: ['n'] } } }, none).models.get('m')
+  assert.deepEqual(made?.targets, [
+    { provider: 'b', model: 'm', tier: 2, weight: 1 },
+    { provider: 'a', model: 'x', tier: 1, weight: 3 },
+  ])
+  assert.deepEqual(made.fallbacks, ['n'])
+})
+
+test('limits of a model have the common waiting unless they say otherwise', () => {
+  const { rateLimits } = resolve(
+    {
+      ...minimal,
+      rate_limit_settings: {
+        per_client: {},
+        when_limited: 'wait',
+        max_wait_ms: 5,
+        default: { tpm: 9 },
+        limits: { a: { rpm: 1, max_parallel_requests: 2 }, b: { when_limited: 'reject', max_wait_ms: 7 } },
+      },
+    },
+    none,
+  )
+  assert.equal(rateLimits.perClientRpm, undefined)
+  assert.deepEqual(rateLimits.default, { tpm: 9, whenLimited: 'wait', maxWaitMs: 5 })
+  assert.deepEqual(
+    [...rateLimits.limits],
+    [
+      ['a', { rpm: 1, maxParallelRequests: 2, whenLimited: 'wait', maxWaitMs: 5 }],
+      ['b', { whenLimited: 'reject', maxWaitMs: 7 }],
+    ],
+  )
+})
+
+test('addresses become CIDRs, hosts and origins lower case', () => {
+  const { server, access, cors } = resolve(
+    {
+      ...minimal,
+      server: { allowed_hosts: ['LLM.Example:443'], trusted_proxies: ['10.0.0.1'] },
+      access: { allowed_ips: ['::1', '10.0.0.0/8'] },
+      cors: { allowed_origins: ['HTTPS://App.Example:443'] },
+    },
+    none,
+  )
+  assert.deepEqual(server.allowedHosts, ['llm.example:443'])
+  assert.deepEqual(server.trustedProxies, ['10.0.0.1/32'])
+  assert.deepEqual(access.allowedIps, ['::1/128', '10.0.0.0/8'])
+  assert.deepEqual(cors.allowedOrigins, ['https://app.example'])
+})

@@ -1,0 +1,411 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { readJson, readString, scanJson } from '../../src/http/json-scan.ts'
+import type { JsonScan, Refusal } from '../../src/http/json-scan.ts'
+
+const wanted = new Set(['kind', 'max_tokens', 'model', 'n', 'stream', 'stream_options'])
+
+function accept(body: Buffer | string): JsonScan {
+  const outcome = scanJson(Buffer.from(body), wanted)
+  assert.ok(outcome.ok, JSON.stringify(outcome))
+  return outcome.scan
+}
+
+function refuse(body: Buffer | string): Refusal {
+  const outcome = scanJson(Buffer.from(body), wanted)
+  assert.ok(!outcome.ok, 'was accepted')
+  return outcome
+}
+
+function modelOf(body: string): string | undefined {
+  const member = accept(body).members.get('model')
+  return member && readString(Buffer.from(body), member)
+}
+
+/** The bytes at an odd offset of a larger buffer, as they come out of a pool. */
+function shifted(body: Buffer, by: number): Buffer {
+  const pool = Buffer.alloc(body.length + by + 8, '"')
+  body.copy(pool, by)
+  return pool.subarray(by, by + body.length)
+}
+
+function parses(body: Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(body.toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 })
+const character = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }).map((text) => JSON.stringify(text).slice(1, -1)),
+  fc.constantFrom(
+    '\\u0065',
+    '\\uD83D\\uDE00',
+    '\\ud800',
+    '\\/',
+    '\\n',
+    '\\"',
+    '\\\\',
+    'é',
+    '漢',
+    '😀',
+    '\u2028',
+  ),
+  fc.constantFrom('x'.repeat(40), 'QUJD'.repeat(20), '漢字'.repeat(20)),
+)
+const quoted = fc.array(character, { maxLength: 12 }).map((characters) => `"${characters.join('')}"`)
+const scalar = fc.oneof(
+  quoted,
+  fc.constantFrom(
+    '1.0',
+    '1e2',
+    '-0',
+    '12345678901234567890',
+    '0.1E-7',
+    '1E+5',
+    'true',
+    'false',
+    'null',
+    '""',
+  ),
+  fc.integer().map(String),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => JSON.stringify(n)),
+)
+const { value } = fc.letrec<{ value: string; list: string; object: string }>((tie) => ({
+  value: fc.oneof({ depthSize: 'small', withCrossShrink: true }, scalar, tie('list'), tie('object')),
+  list: fc
+    .array(fc.tuple(space, tie('value'), space), { maxLength: 4 })
+    .map((items) => `[${items.map((item) => item.join('')).join(',') || ' '}]`),
+  object: fc
+    .array(fc.tuple(space, fc.oneof(quoted, fc.constant('"model"')), space, tie('value'), space), {
+      maxLength: 4,
+    })
+    .map((items) => `{${items.map(([a, key, b, item, c]) => `${a}${key}${b}:${b}${item}${c}`).join(',')}}`),
+}))
+const wantedKey = fc.tuple(fc.constantFrom(...wanted), fc.nat()).map(([name, at]) => {
+  const i = at % (name.length + 3)
+  const escaped = name.charCodeAt(i).toString(16).padStart(4, '0')
+  return `"${i < name.length ? `${name.slice(0, i)}\\u${escaped}${name.slice(i + 1)}` : name}"`
+})
+const otherKey = fc
+  .oneof(quoted, fc.constantFrom('"messages"', '"tools"', '"prompt"', '"input"', '"__proto__"'))
+  .filter((key) => !wanted.has((JSON.parse(key) as string).toLowerCase().replaceAll('ſ', 's')))
+const document = fc
+  .uniqueArray(fc.tuple(space, fc.oneof(wantedKey, otherKey), space, value), {
+    maxLength: 8,
+    selector: ([, key]) => JSON.parse(key) as string,
+  })
+  .map((members) => members.map(([a, key, b, item]) => `${a}${key}${b}:${b}${item}${a}`).join(','))
+  .chain((inner) => fc.tuple(space, space).map(([before, after]) => `${before}{${inner}}${after}`))
+
+describe('scanJson against JSON.parse', () => {
+  it('finds the same members with the same values in any document', () => {
+    fc.assert(
+      fc.property(document, fc.nat(7), (text, offset) => {
+        const body = shifted(Buffer.from(text), offset)
+        const outcome = scanJson(body, wanted)
+        assert.ok(outcome.ok, JSON.stringify(outcome))
+        const expected = JSON.parse(text) as Record<string, unknown>
+        const names = Object.keys(expected).filter((name) => wanted.has(name))
+        assert.deepEqual(new Set(outcome.scan.members.keys()), new Set(names))
+        assert.equal(outcome.scan.isEmpty, Object.keys(expected).length === 0)
+        for (const [name, member] of outcome.scan.members) {
+          assert.deepEqual(readJson(body, member), expected[name])
+          const kind =
+            expected[name] === null || typeof expected[name] === 'boolean'
+              ? String(expected[name])
+              : undefined
+          assert.equal(member.kind, kind ?? (Array.isArray(expected[name]) ? 'array' : typeof expected[name]))
+        }
+      }),
+      { numRuns: 1500 },
+    )
+  })
+
+  it('accepts exactly what JSON.parse accepts, bytes flipped or cut off', () => {
+    const odd = fc.constantFrom(...Buffer.from('"\\{}[]:,0123-+.eEu \n\t\0\x1f\x7f/tfn'), 0x80, 0xc3, 0xff)
+    const change = fc.record({ at: fc.nat(), byte: fc.option(odd), length: fc.option(fc.nat(), { freq: 4 }) })
+    fc.assert(
+      fc.property(
+        document,
+        fc.array(change, { maxLength: 3, minLength: 1 }),
+        fc.nat(7),
+        (text, changes, offset) => {
+          let body = Buffer.from(text)
+          for (const { at, byte, length } of changes) {
+            if (byte === null)
+              body = Buffer.concat([
+                body.subarray(0, at % body.length),
+                body.subarray((at % body.length) + 1),
+              ])
+            else body[at % body.length] = byte
+            if (length !== null) body = body.subarray(0, length % (body.length + 1))
+            if (body.length === 0) return
+          }
+          const outcome = scanJson(shifted(body, offset), wanted)
+          if (outcome.ok || outcome.param === undefined)
+            assert.equal(outcome.ok, parses(body), body.toString())
+        },
+      ),
+      { numRuns: 4000 },
+    )
+  })
+
+  it('checks every byte of a long string', () => {
+    const length = 40_000
+    fc.assert(
+      fc.property(fc.nat(length - 1), fc.nat(255), fc.nat(3), fc.boolean(), (at, byte, offset, isWide) => {
+        const content = Buffer.alloc(length, isWide ? '漢' : 'QUJD')
+        content[at] = byte
+        const body = shifted(Buffer.concat([Buffer.from('{"x":"'), content, Buffer.from('"}')]), offset)
+        const outcome = scanJson(body, wanted)
+        assert.equal(outcome.ok, parses(body))
+        if (!outcome.ok && byte < 0x20) assert.equal(outcome.offset, at + 6)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('sees every control character, quote and backslash at every place in a word', () => {
+    for (const byte of [...Array.from({ length: 0x20 }, (_, i) => i), 0x22, 0x5c]) {
+      for (let at = 0; at < 80; at++) {
+        const content = Buffer.alloc(80, 'z')
+        content[at] = byte
+        const body = Buffer.concat([Buffer.from('{"x":"'), content, Buffer.from('"}')])
+        assert.equal(scanJson(body, wanted).ok, parses(body), `byte ${byte} at ${at}`)
+      }
+    }
+  })
+})
+
+describe('scanJson members', () => {
+  it('takes a name for what it decodes to', () => {
+    assert.equal(modelOf('{"mod\\u0065l":"a"}'), 'a')
+    assert.equal(modelOf(String.raw`{"\u006d\u006f\u0064\u0065\u006c":"a"}`), 'a')
+  })
+
+  it('ignores the same name in nested objects', () => {
+    const body =
+      '{"metadata":{"model":"b","MODEL":1},"tools":[{"model":"c"},{"model":"d"}],"model":"a","x":{"model":2}}'
+    assert.equal(modelOf(body), 'a')
+  })
+
+  it('has no member for an absent name', () => {
+    assert.equal(accept('{"messages":[{"model":"b"}]}').members.size, 0)
+    assert.equal(accept('{}').members.size, 0)
+  })
+
+  it('tells the kind of each value', () => {
+    for (const [text, kind] of Object.entries({
+      '1': 'number',
+      '-1': 'number',
+      null: 'null',
+      '{}': 'object',
+      '[]': 'array',
+    })) {
+      const member = accept(`{"model":${text}}`).members.get('model')
+      assert.equal(member?.kind, kind)
+      assert.equal(readString(Buffer.from(`{"model":${text}}`), member), undefined)
+    }
+  })
+
+  it('reads an empty string', () => {
+    assert.equal(modelOf('{"model":""}'), '')
+  })
+
+  it('tells where a member can be inserted', () => {
+    assert.deepEqual([accept(' {"a":1}').insertAt, accept(' {"a":1}').isEmpty], [2, false])
+    assert.deepEqual([accept('{ }').insertAt, accept('{ }').isEmpty], [1, true])
+  })
+
+  it('does not stumble over __proto__ and constructor', () => {
+    assert.equal(modelOf('{"__proto__":{"model":"x"},"constructor":1,"model":"a"}'), 'a')
+  })
+})
+
+describe('scanJson refuses what decoders read differently', () => {
+  it('a wanted name twice, escaped or not', () => {
+    for (const second of ['model', 'mod\\u0065l', '\\u006dodel']) {
+      const refusal = refuse(`{"model":"cheap","${second}":"dear"}`)
+      assert.deepEqual([refusal.problem, refusal.param], ['duplicate key "model"', 'model'])
+      assert.equal(refusal.offset, 17)
+    }
+  })
+
+  it('a name that Go folds onto a wanted one', () => {
+    for (const variant of ['MODEL', 'Model', 'moDel', '\\u004dodel', 'mode\\u004c']) {
+      const refusal = refuse(`{"model":"cheap","${variant}":"dear"}`)
+      assert.match(refusal.problem, /^key "\w+" differs from "model" only in case$/)
+      assert.equal(refusal.param, 'model')
+    }
+    for (const variant of ['ſtream', '\\u017ftream', '\\u017FTREAM'])
+      assert.equal(refuse(`{"${variant}":1}`).param, 'stream')
+    for (const variant of ['\u212aind', '\\u212aIND', 'max_to\u212aenſ'])
+      assert.ok(refuse(`{"${variant}":1}`).param)
+  })
+
+  it('such a name even when the exact one is absent', () => {
+    assert.equal(refuse('{"MODEL":"dear"}').problem, 'key "MODEL" differs from "model" only in case')
+  })
+
+  it('but not names that no decoder takes for a wanted one', () => {
+    accept(
+      '{"model":"a","models":1,"mode":2,"m0del":3,"modèl":4,"MODEL ":5,"µodel":6,"other":7,"OTHER":8,"other":9}',
+    )
+  })
+})
+
+describe('scanJson refuses what is no JSON object', () => {
+  const cases: Record<string, string | Buffer> = {
+    'an empty body': '',
+    'white space only': ' \n',
+    'an array': '[]',
+    'a string': '"model"',
+    'a byte order mark': '\ufeff{"model":"a"}',
+    'UTF-16': Buffer.from('{"model":"a"}', 'utf16le'),
+    'a no-break space': '{\u00a0}',
+    'trailing garbage': '{"model":"a"} x',
+    'a second object': '{"model":"a"}{"model":"b"}',
+    'a trailing comma': '{"model":"a",}',
+    'a trailing comma in an array': '{"a":[1,]}',
+    'a leading zero': '{"a":01}',
+    'a bare minus': '{"a":-}',
+    'a number without fraction digits': '{"a":1.}',
+    'a number without exponent digits': '{"a":1e+}',
+    'a leading plus': '{"a":+1}',
+    NaN: '{"a":NaN}',
+    'a comment': '{"a":1/**/}',
+    'single quotes': "{'a':1}",
+    'a bare name': '{a:1}',
+    'an unknown escape': String.raw`{"a":"\x41"}`,
+    'a short escape': String.raw`{"a":"\u12"}`,
+    'a raw line feed': '{"a":"\n"}',
+    'a raw control character in a name': '{"a\u0001":1}',
+    'brackets that do not match': '{"a":[1}',
+    'a missing colon': '{"a" 1}',
+    'a missing comma': '{"a":1 "b":2}',
+    'a half word': '{"a":tru}',
+    'a word that goes on': '{"a":truex}',
+  }
+  for (const [name, body] of Object.entries(cases)) {
+    it(name, () => {
+      const refusal = refuse(body)
+      assert.ok(refusal.offset >= 0 && refusal.offset <= Buffer.from(body).length)
+      assert.ok(refusal.problem.length > 0)
+    })
+  }
+
+  it('a document cut off at any place', () => {
+    const body = '{"model":"a\\u00e9","x":[1.5e3,{"y":null}],"z":true}'
+    for (let length = 1; length < body.length; length++) {
+      assert.deepEqual(
+        refuse(body.slice(0, length)).problem,
+        'the JSON ends too early',
+        body.slice(0, length),
+      )
+    }
+  })
+
+  it('nesting beyond the cap, without overflowing the stack', () => {
+    assert.equal(
+      refuse(`{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`).problem,
+      'values are nested deeper than 10000',
+    )
+    assert.equal(refuse('{"a":'.repeat(100_000)).problem, 'values are nested deeper than 10000')
+    accept(`{"a":${'['.repeat(9_999)}${']'.repeat(9_999)}}`)
+  })
+
+  it('more members than any request has', () => {
+    const members = (count: number) => `{${Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',')}}`
+    accept(members(1000))
+    assert.equal(refuse(members(1001)).problem, 'the object has more than 1000 members')
+  })
+})
+
+describe('readString', () => {
+  const read = (body: Buffer) => readString(body, accept(body).members.get('model')!)
+
+  it('refuses bytes that are no UTF-8', () => {
+    assert.equal(read(Buffer.from('{"model":"a\xff"}', 'latin1')), undefined)
+  })
+
+  it('refuses half a surrogate pair', () => {
+    assert.equal(read(Buffer.from(String.raw`{"model":"\ud83d"}`)), undefined)
+    assert.equal(read(Buffer.from(String.raw`{"model":"\ud83d\ude00"}`)), '😀')
+  })
+
+  it('leaves invalid UTF-8 elsewhere to the provider', () => {
+    assert.equal(read(Buffer.from('{"messages":["\xff\xfe"],"model":"a"}', 'latin1')), 'a')
+  })
+})
+
+describe('scanJson counts for the estimate', () => {
+  const counts = (body: unknown) => {
+    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = accept(JSON.stringify(body))
+    return { textBytes, mediaCount, messageCount, tokenIdCount, promptCount }
+  }
+  const none = { textBytes: 0, mediaCount: 0, messageCount: 0, tokenIdCount: 0, promptCount: 1 }
+
+  it('the strings of messages, roles included, and the messages', () => {
+    const messages = [
+      { role: 'system', content: 'be brief' },
+      { role: 'user', content: [{ type: 'text', text: 'hé' }] },
+    ]
+    assert.deepEqual(counts({ model: 'ignored', user: 'ignored', messages }), {
+      ...none,
+      textBytes: 'system'.length + 'be brief'.length + 'user'.length + 'text'.length + 3,
+      messageCount: 2,
+    })
+  })
+
+  it('names and strings of tool schemas', () => {
+    assert.equal(counts({ tools: [{ type: 'function' }] }).textBytes, 12)
+    assert.equal(counts({ response_format: { type: 'text' } }).textBytes, 8)
+  })
+
+  it('the other members that make up a prompt', () => {
+    for (const name of ['prompt', 'input', 'instructions', 'system', 'query', 'documents']) {
+      assert.equal(counts({ [name]: 'four' }).textBytes, 4, name)
+      assert.equal(counts({ x: { [name]: 'four' } }).textBytes, 0, name)
+    }
+  })
+
+  it('no data URL and no base64 payload', () => {
+    const base64 = 'QUJD'.repeat(100)
+    const parts = [
+      { image_url: { url: `data:image/png;base64,${base64}` } },
+      { input_audio: { data: base64 } },
+      { file: { file_data: base64 } },
+      { image: [base64, base64] },
+    ]
+    assert.deepEqual(counts({ messages: [{ content: parts }] }), { ...none, mediaCount: 5, messageCount: 1 })
+    const escaped = `{"input":["data:image\\/jpeg;base64,${base64}"]}`
+    assert.equal(accept(escaped).mediaCount, 1)
+  })
+
+  it('as text what only looks like media', () => {
+    const prose = 'plain words, and not a payload. '.repeat(20)
+    const texts = [`data: {"choices":[]}${prose}`, prose, 'QUJD'.repeat(100)]
+    const messages = [{ content: texts[0] }, { data: texts[1] }, { content: texts[2] }]
+    const expected = texts.reduce((sum, text) => sum + JSON.stringify(text).length - 2, 0)
+    assert.deepEqual(counts({ messages }), { ...none, textBytes: expected, messageCount: 3 })
+  })
+
+  it('token ids, flat and one array per prompt', () => {
+    assert.deepEqual(counts({ input: [1, 2, 3] }), { ...none, tokenIdCount: 3 })
+    assert.deepEqual(counts({ input: [[1, 2], [3]] }), { ...none, tokenIdCount: 3, messageCount: 2 })
+    assert.deepEqual(counts({ prompt: [[1, 2], [3]] }), { ...none, tokenIdCount: 3, promptCount: 2 })
+    assert.deepEqual(counts({ prompt: [1, 2, 3] }), { ...none, tokenIdCount: 3 })
+    assert.deepEqual(counts({ input: [{ a: 1, b: [2] }], x: [3], prompt: 4 }), { ...none, messageCount: 1 })
+  })
+
+  it('prompts', () => {
+    assert.equal(counts({ prompt: ['a', 'b', 'c'] }).promptCount, 3)
+    assert.equal(counts({ prompt: 'a' }).promptCount, 1)
+    assert.equal(counts({ prompt: [] }).promptCount, 1)
+  })
+})

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** One import, paths relative to the source folder: `call/relay.ts` → `http/sse.ts`, `fastify` or `node:net`. */
+export interface Edge {
+  readonly from: string
+  readonly to: string
+}
+
+/** The text of every TypeScript file below a folder, by its path in there. */
+export function readSources(folder: string): Map<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  )
+  return new Map(names.sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+}
+
+const statement = /^(?:import|export)\s(?:[^'"`;]*?\sfrom\s*)?['"]([^'"\n]+)['"]/gm
+const dynamic = /(?<![\w.'"])import\(\s*['"]([^'"\n]+)['"]/g
+
+/** What a file imports or re-exports, types and dynamic imports included, each as often as it is written. */
+export function readImports(file: string, text: string): Edge[] {
+  const code = withoutComments(text)
+  return [...code.matchAll(statement), ...code.matchAll(dynamic)].map(([, specifier]) => ({
+    from: file,
+    to: specifier!.startsWith('.') ? join(dirname(file), specifier!) : specifier!,
+  }))
+}
+
+/** Good enough for import lines and names: a string that looks like a comment loses its rest of the line. */
+export function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[^]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1')
+}
