@@ -195,9 +195,7 @@ test('a text completion passes whole and streamed', async (t) => {
     choices: [{ index: 0, text, logprobs: null, finish_reason }],
   })
   upstream.answer(json(200, part('Once upon', 'stop')))
-  upstream.answer(
-    sse([JSON.stringify(part('Once', null)), JSON.stringify(part(' upon', 'stop')), '[DONE]']),
-  )
+  upstream.answer(sse([JSON.stringify(part('Once', null)), JSON.stringify(part(' upon', 'stop')), '[DONE]']))
   const prompt = 'Tell\u2028me'
 
   const whole = await openai.completions.create({ model: 'plain', prompt, max_tokens: 5 })

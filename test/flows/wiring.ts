@@ -75,10 +75,7 @@ export function recordedClient(gateway: TestGateway, options: ClientOptions = {}
 }
 
 /** `test` with a gateway, a provider and the SDK. */
-export async function startWithClient(
-  t: Cleanup,
-  options?: ClientOptions,
-): Promise<Wired & RecordedClient> {
+export async function startWithClient(t: Cleanup, options?: ClientOptions): Promise<Wired & RecordedClient> {
   const wired = await startWired(t)
   return { ...wired, ...recordedClient(wired.gateway, options) }
 }
