@@ -154,6 +154,10 @@ function naiveFitsAt(log: readonly Logged[], amount: number, limit: number, nowM
   return Math.min(...moments.filter((at) => naiveUsed(log, 'tokens', at) + amount <= limit))
 }
 
+function naiveEmptyAt(log: readonly Logged[], dimension: Dimension, nowMs: number): number {
+  return Math.max(nowMs, ...log.map((entry) => (entry[dimension] > 0 ? entry.timeMs + windowMs : 0)))
+}
+
 const step = fc.record({
   afterMs: fc.oneof(fc.nat(50), fc.nat(5000), fc.nat(40_000)),
   action: fc.constantFrom('reserve', 'reserve', 'settle', 'cancel'),
@@ -184,6 +188,8 @@ test('sums and waits are those of a naive log, whatever happens', () => {
         assert.equal(window.used('requests', nowMs), naiveUsed(log, 'requests', nowMs))
         assert.equal(window.used('tokens', nowMs), naiveUsed(log, 'tokens', nowMs))
         assert.equal(window.fitsAt('tokens', tokens, 150, nowMs), naiveFitsAt(log, tokens, 150, nowMs))
+        assert.equal(window.emptyAt('tokens', nowMs), naiveEmptyAt(log, 'tokens', nowMs))
+        assert.equal(window.emptyAt('requests', nowMs), naiveEmptyAt(log, 'requests', nowMs))
       }
       assert.equal(window.used('requests', nowMs + windowMs), 0)
       assert.equal(window.used('tokens', nowMs + windowMs), 0)
