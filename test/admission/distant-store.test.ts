@@ -52,6 +52,26 @@ test('what is admitted for a client that has left meanwhile is given back', asyn
   assert.deepEqual([report?.used.requests, report?.used.parallel], [2, 1])
 })
 
+test('a call whose client leaves before its first answer costs nothing', async () => {
+  const scene = new Scene({ rpm: 5 }, distant())
+  scene.call('a1')
+  scene.leave('a1')
+  await settled()
+  assert.equal(scene.outcome('a1'), 'gone')
+  const [report] = await scene.admission.describe(['m'])
+  assert.deepEqual([report?.used.requests, report?.used.parallel], [0, 0])
+})
+
+test('a stop while a refusal is on its way leaves nobody waiting', async () => {
+  const scene = new Scene({ rpm: 1 }, distant())
+  scene.call('a1')
+  scene.call('b1')
+  scene.admission.close()
+  await settled()
+  assert.equal(scene.outcome('b1'), 'shutting_down')
+  assert.equal(scene.clock.pendingTimers, 0)
+})
+
 test('what gets free between a refusal and its arrival is not missed', async () => {
   const open: (() => void)[] = []
   let isSlow = false

@@ -83,6 +83,16 @@ test('a clock that steps back neither frees nor breaks anything', () => {
   assert.equal(window.used('requests', 65_000), 0)
 })
 
+test('an amount that is not a count is a defect and spoils nothing', () => {
+  const window = new SlidingWindow(1024)
+  const entry = window.add(1, 10, 0)
+  for (const tokens of [NaN, -1, 1.5, Infinity]) {
+    assert.throws(() => window.add(1, tokens, 1), RangeError)
+    assert.throws(() => window.settle(entry, { requests: 1, tokens }, 1), RangeError)
+  }
+  assert.equal(window.used('tokens', 2), 10)
+})
+
 test('calls that are refunded one after the other take no room', () => {
   const window = new SlidingWindow(64)
   for (let time = 0; time < 1000; time++) {
