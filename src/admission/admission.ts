@@ -163,7 +163,7 @@ export class Admission {
   #admit(ask: Ask, { reservation, standing }: Admitted, waitedMs: number): Decision {
     const hold = new StoreHold(this.#parts, { reservation, standing, waitedMs })
     this.#parts.onChange?.()
-    if (!ask.departure.gone) return { kind: 'admitted', hold }
+    if (!ask.departure.isGone) return { kind: 'admitted', hold }
     // It left while the answer was on its way; nobody would settle this.
     hold.settle({ kind: 'unsent' })
     return { kind: 'gone', waitedMs }

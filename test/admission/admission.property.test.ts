@@ -258,7 +258,7 @@ test('no span of 60 seconds ever holds more requests or tokens than the limit, a
       }
       const admission = new Admission({ ...parts, limits: config(limits) })
       const admitted: { timeMs: number; tokens: number }[] = []
-      const departure: Departure = { gone: false, onGone: undefined }
+      const departure: Departure = { isGone: false, onGone: undefined }
       for (const { afterMs, tokens, usedShare } of bursts) {
         clock.advance(afterMs)
         const ask = { client: { id: 'a' }, model, tokens, minTokens: 0, providers: [], departure }
