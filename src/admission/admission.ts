@@ -117,7 +117,7 @@ export class Admission {
     const reports: ModelReport[] = []
     for (const model of models) {
       const limits = this.limitsOf(model)
-      if (limits === undefined) continue
+      if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
       const { standing, ...used } = await this.#parts.store.use(model, limits, this.#parts.now())
       const waiting = this.#lines.get(model)?.length ?? 0
       reports.push({
@@ -186,6 +186,11 @@ export class Admission {
     waiting.sort((one, other) => one.oldestSinceMs - other.oldestSinceMs)
     for (const line of waiting) line.examine()
   }
+}
+
+/** The default may say no more than how to wait for a provider's slot. */
+function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
+  return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
 }
 
 class StoreHold implements Hold {

@@ -78,7 +78,12 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 )
 
 function config(limits: ModelLimits): RateLimitConfig {
-  return { enabled: true, perClientRpm: undefined, default: undefined, limits: new Map([[model, limits]]) }
+  return {
+    enabled: true,
+    perClientRpm: undefined,
+    default: { whenLimited: 'reject', maxWaitMs: 0 },
+    limits: new Map([[model, limits]]),
+  }
 }
 
 /** The real admission and the naive one, driven side by side. */

@@ -82,7 +82,7 @@ export function config(limits: Partial<ModelLimits>, others: [string, ModelLimit
   return {
     enabled: true,
     perClientRpm: undefined,
-    default: undefined,
+    default: { whenLimited: 'reject', maxWaitMs: 0 },
     limits: new Map([['m', model], ...others]),
   }
 }
