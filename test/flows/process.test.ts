@@ -196,7 +196,7 @@ test('a call that outlasts the grace time is cut, at the provider too', async (t
   assert.equal((await (await nextCall(upstream)).outcome).kind, 'aborted')
 })
 
-test('an answer that is whole but still on its way is not cut', async (t) => {
+test('a large answer under way to a slow client comes to its end', async (t) => {
   const upstream = await startUpstream(t)
   const body = `"${'x'.repeat(30_000_000)}"`
   upstream.answerAlways(toCalls(content(200, 'application/json', body)))
