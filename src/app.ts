@@ -12,7 +12,9 @@ import { UsageRefusals } from './call/usage-refusals.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
+import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
+import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, clientOf } from './server/guards/address.ts'
 import { hostGuard } from './server/guards/host.ts'
 import { originMatcher } from './server/guards/origins.ts'
@@ -63,9 +65,14 @@ export async function startApp(
     admission: limits.admission,
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
+    routing: config.routing,
+    health: new TargetHealth(),
+    load: new ProviderLoad(),
     events,
     ticker: createTicker(now),
     now,
+    chance: Math.random,
+    setTimer,
   }
 
   let isDraining = false
@@ -118,6 +125,11 @@ export async function startApp(
   }
 }
 
+const setTimer: SetTimer = (fn, delayMs) => {
+  const timer = setTimeout(fn, delayMs)
+  return () => clearTimeout(timer)
+}
+
 interface Limits {
   readonly admission: Admission
   readonly calibration: Calibration
@@ -134,10 +146,6 @@ async function startLimits(
 ): Promise<Limits> {
   const store = new MemoryStore()
   const calibration = new Calibration()
-  const setTimer: SetTimer = (fn, delayMs) => {
-    const timer = setTimeout(fn, delayMs)
-    return () => clearTimeout(timer)
-  }
   if (stateDirectory === undefined) {
     const admission = new Admission({ store, calibration, limits: config, now, setTimer })
     return { admission, calibration, save: () => Promise.resolve() }

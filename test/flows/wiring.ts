@@ -36,6 +36,7 @@ models:
   renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
+routing: { retries: 0, cooldown_ms: 0 }
 ${more}
 `,
     { SCRIPTED_KEY: providerKey },
