@@ -50,19 +50,16 @@ export function judge(outcome: AttemptOutcome, wallNowMs: number): Verdict {
 }
 
 function judgeFailure({ error, isStaleConnection }: AttemptOutcome & { kind: 'failed' }): Verdict {
-  switch (error.code) {
-    case 'provider_unreachable':
-      return { trouble: 'unreachable', mayMove: true, mayRepeat: true, retryAfterMs: undefined }
-    case 'provider_auth_failed':
-      return { ...final, trouble: 'auth', mayMove: true }
-    case 'provider_timeout':
-      // It may still be at work on it; a second copy would not make it quicker.
-      return { ...final, trouble: 'timeout', mayMove: true }
-    default:
-      // A connection that was idle and closed under the request: the request is asked once more. Anything else that is no
-      // HTTP will be none the next time.
-      return { ...final, trouble: 'unreachable', mayMove: true, mayRepeat: isStaleConnection }
+  if (error.code === 'provider_unreachable') {
+    return { trouble: 'unreachable', mayMove: true, mayRepeat: true, retryAfterMs: undefined }
   }
+  if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', mayMove: true }
+  // It may still be at work on it; a second copy would not make it quicker.
+  if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
+  // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
+  // Anything else that is no HTTP will be none the next time.
+  if (isStaleConnection) return { ...final, mayMove: true, mayRepeat: true }
+  return { ...final, trouble: 'unreachable', mayMove: true }
 }
 
 function judgeRefusal(

@@ -27,7 +27,7 @@ export interface ModelRequest {
 }
 
 /** What bears on the tokens that a request will take. */
-export interface RequestSize {
+interface RequestSize {
   readonly textBytes: number
   readonly mediaCount: number
   readonly messageCount: number
