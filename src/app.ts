@@ -1,14 +1,13 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
-import { performance } from 'node:perf_hooks'
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
 import { SnapshotFile } from './admission/snapshot-file.ts'
-import type { SetTimer } from './admission/waiting-line.ts'
 import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
@@ -45,18 +44,20 @@ export interface Surroundings {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** The machine's own when absent. */
+  readonly clock?: Clock
 }
 
 /** @throws ListenError when an address can't be had. */
 export async function startApp(
   config: Config,
-  { stdout, version, configFile, stateDirectory }: Surroundings,
+  { stdout, version, configFile, stateDirectory, clock = systemClock }: Surroundings,
 ): Promise<App> {
-  const now = () => performance.now()
+  const { now } = clock
   const events = createEvents(createLog(config.logging, stdout))
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
-  const limits = await startLimits(config.rateLimits, stateDirectory, events, now)
+  const limits = await startLimits(config.rateLimits, stateDirectory, events, clock)
   const snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers,
@@ -64,7 +65,7 @@ export async function startApp(
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
     events,
-    ticker: createTicker(now),
+    ticker: createTicker(clock),
     now,
   }
 
@@ -90,9 +91,11 @@ export async function startApp(
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
+    perClientRpm: config.rateLimits.enabled ? config.rateLimits.perClientRpm : undefined,
     clientOf: clientOf(config.server.trustedProxies),
     serveCall,
     routes: () => snapshot.routes,
+    admission: limits.admission,
     isDraining: () => isDraining,
     events,
     now,
@@ -130,14 +133,10 @@ async function startLimits(
   config: RateLimitConfig,
   stateDirectory: string | undefined,
   events: Events,
-  now: () => number,
+  { now, wallNow, setTimer }: Clock,
 ): Promise<Limits> {
   const store = new MemoryStore()
   const calibration = new Calibration()
-  const setTimer: SetTimer = (fn, delayMs) => {
-    const timer = setTimeout(fn, delayMs)
-    return () => clearTimeout(timer)
-  }
   if (stateDirectory === undefined) {
     const admission = new Admission({ store, calibration, limits: config, now, setTimer })
     return { admission, calibration, save: () => Promise.resolve() }
@@ -147,7 +146,7 @@ async function startLimits(
     store,
     calibration,
     now,
-    wallNow: Date.now,
+    wallNow,
     setTimer,
     onFault: (cause) => events.limitsNotSaved(cause),
   })

@@ -20,7 +20,6 @@ export const notSupportedYet: readonly NotSupported[] = [
   { path: 'models.*.targets.1' },
   { path: 'providers.*.discover_models', inert: false },
   { path: 'providers.*.health_check', inert: false },
-  { path: 'rate_limit_settings.per_client', inert: {} },
   { path: 'routing.cooldown_ms', inert: 0 },
   { path: 'routing.retries', inert: 0 },
   { path: 'server.unix_socket', inert: null },
