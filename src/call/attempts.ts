@@ -79,6 +79,12 @@ export class Answer implements AnswerSink, Timed {
     return this.#head
   }
 
+  /** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
+  get mediaType(): string {
+    const type = this.head.headers['content-type']
+    return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
+  }
+
   begin(request: ProviderRequest, resolve: (outcome: AttemptOutcome) => void): void {
     this.#resolve = resolve
     this.#on.ticker.add(this)
@@ -221,7 +227,7 @@ export class Answer implements AnswerSink, Timed {
       )
     }
     const isErrorStatus = head.status <= 599 && head.status !== 407
-    if (!isErrorStatus || String(head.headers['content-type']).startsWith('text/html')) {
+    if (!isErrorStatus || this.mediaType === 'text/html') {
       const what = `answered ${head.status} with ${isErrorStatus ? 'a web page' : 'a status that no API has'}`
       return failed(new GatewayError('provider_bad_response', `Provider "${name}" ${what}.`))
     }

@@ -28,7 +28,7 @@ export class WholeRelay implements AnswerReader {
     this.#headers = headers
     this.#meter = meter
     this.#resolve = resolve
-    this.#held = String(answer.head.headers['content-type']).startsWith('application/json') ? [] : undefined
+    this.#held = answer.mediaType === 'application/json' ? [] : undefined
     if (this.#held === undefined) this.#start()
   }
 

@@ -42,7 +42,7 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
 }
 
 /** Compressed events (from a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
-export function isEventStream({ head }: Answer): boolean {
+export function isEventStream({ head, mediaType }: Answer): boolean {
   const encoding = head.headers['content-encoding'] ?? 'identity'
-  return String(head.headers['content-type']).startsWith('text/event-stream') && encoding === 'identity'
+  return mediaType === 'text/event-stream' && encoding === 'identity'
 }

@@ -55,8 +55,8 @@ export interface RateLimitConfig {
   readonly enabled: boolean
   /** Requests a minute of one client, all models together; undefined: unlimited. */
   readonly perClientRpm: number | undefined
-  /** For models that `limits` does not name; undefined: unlimited. */
-  readonly default: ModelLimits | undefined
+  /** For models that `limits` does not name. Without a limit of its own it still says how calls wait for a provider. */
+  readonly default: ModelLimits
   /** By model name (never an alias) or wildcard. */
   readonly limits: ReadonlyMap<string, ModelLimits>
 }

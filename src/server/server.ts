@@ -196,6 +196,9 @@ function asGatewayError(
       `The body is larger than ${parts.maxBodyBytes} bytes. ${way}`,
     )
   }
+  if (error.code === 'FST_ERR_BAD_URL') {
+    return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
+  }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
   }
