@@ -10,6 +10,7 @@ import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { type Concluded, conclude } from './conclude.ts'
 import { Meter } from './meter.ts'
 import { CallRecord } from './record.ts'
+import { isUsageRefusal } from './usage-refusals.ts'
 
 /** Serves one call and logs it. Never rejects: what fails becomes the client's error answer. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
@@ -67,9 +68,10 @@ async function answer(admittee: Admittee, on: Snapshot, record: CallRecord): Pro
 
   let asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, on.now())
   let tried = await attempt(admittee, asksUsage, on, record)
-  if (asksUsage && on.usageRefusals.learn(tried, provider, on.now())) {
+  if (asksUsage && isUsageRefusal(tried)) {
     asksUsage = false
     tried = await attempt(admittee, asksUsage, on, record)
+    if (tried.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   }
   record.headAtMs = on.now()
   const { hasOutputTokens } = call.dialect

@@ -36,6 +36,7 @@ models:
   renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
+rate_limit_settings: { per_client: {} }
 ${more}
 `,
     { SCRIPTED_KEY: providerKey },
