@@ -29,7 +29,8 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
     case 'gone':
       record.status = clientGoneStatus
       if (record.attempts === 0) return { outcome: { kind: 'unsent' } }
-      return { outcome: { kind: 'cut', tokens: meter.result(false).totalTokens } }
+      record.usage = meter.result(false)
+      return { outcome: { kind: 'cut', tokens: record.usage.totalTokens } }
 
     case 'failed':
       record.providerStatus = tried.providerStatus
