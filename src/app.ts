@@ -70,11 +70,12 @@ export async function startApp(
   }
 
   let isDraining = false
-  let openCalls = 0
+  const openCalls = new Set<Promise<void>>()
   const serveCall = async (call: Call) => {
-    openCalls += 1
-    await handleCall(call, snapshot)
-    openCalls -= 1
+    const ended = handleCall(call, snapshot)
+    openCalls.add(ended)
+    await ended
+    openCalls.delete(ended)
   }
 
   const isOriginAllowed = originMatcher(
@@ -109,11 +110,13 @@ export async function startApp(
     providers,
     async stop(reason) {
       isDraining = true
-      events.stopping(reason, openCalls)
+      events.stopping(reason, openCalls.size)
       const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
       limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
+      // A call whose connection is gone has still to be settled before that is saved.
+      await Promise.all(openCalls)
       await limits.save()
       await Promise.all([...providers.values()].map((provider) => provider.close()))
       events.stopped()

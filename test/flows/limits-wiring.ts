@@ -2,7 +2,7 @@
 import { type Chosen, startGateway, type TestGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type Cleanup, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json } from '../support/upstream-script.ts'
+import { json, type Step } from '../support/upstream-script.ts'
 
 export interface Limited {
   readonly gateway: TestGateway
@@ -52,10 +52,13 @@ logging: { format: json }
 }
 
 /** A whole chat answer of 7 + 5 tokens. */
-export function whole(usage: unknown = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 }) {
+export function whole(
+  usage: unknown = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 },
+): Iterable<Step> {
   const message = { role: 'assistant', content: 'Hi!' }
   const choices = [{ index: 0, message, finish_reason: 'stop' }]
-  return json(200, { id: 'c', object: 'chat.completion', created: 1, model: 'm', choices, usage })
+  const answer = { id: 'c', object: 'chat.completion', created: 1, model: 'm', choices, usage }
+  return json(200, answer) as Iterable<Step>
 }
 
 /** The data of a chat chunk. */
