@@ -53,7 +53,7 @@ for (const [what, call] of phases) {
       // Events, not a timer, bring the news: it is there when a few other requests have gone to and fro.
       await roundTrips(t, wired.gateway, 10)
 
-      const pending = { kind: 'still open' }
+      const pending = Promise.resolve({ kind: 'still open' })
       assert.equal((await Promise.race([request.outcome, pending])).kind, 'aborted')
       const line = await wired.gateway.logged({ event: 'call', status: 499 })
       assert.equal(line['level'], 'INFO')

@@ -65,8 +65,8 @@ export function recordedClient(gateway: TestGateway, options: ClientOptions = {}
     maxRetries: 0,
     async fetch(url, init) {
       // The SDK looks by a `data:` URL whether this fetch knows forms.
-      if (String(url).startsWith('data:')) return fetch(url as string, init as RequestInit)
-      const request = new Request(url as string, init as RequestInit)
+      if (typeof url === 'string' && url.startsWith('data:')) return fetch(url, init)
+      const request = new Request(url, init)
       const { headers, method, signal } = request
       const body = Buffer.from(await request.arrayBuffer())
       sent.push({ path: new URL(request.url).pathname, contentType: headers.get('content-type'), body })
@@ -82,3 +82,15 @@ export async function startWithClient(t: Cleanup, options?: ClientOptions): Prom
   const wired = await startWired(t)
   return { ...wired, ...recordedClient(wired.gateway, options) }
 }
+
+/** Every kind of path that there is; guards stand before all of them. */
+export const requests: readonly [line: `${string} ${string}`, body?: string][] = [
+  ['POST /v1/chat/completions', '{"model":"plain","messages":[]}'],
+  ['GET /v1/models'],
+  ['GET /healthz'],
+  ['GET /readyz'],
+  ['GET /nowhere'],
+  ['DELETE /v1/models'],
+  ['OPTIONS /v1/chat/completions'],
+  ['OPTIONS *'],
+]
