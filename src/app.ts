@@ -1,14 +1,13 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
-import { performance } from 'node:perf_hooks'
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
 import { SnapshotFile } from './admission/snapshot-file.ts'
-import type { SetTimer } from './admission/waiting-line.ts'
 import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
@@ -47,18 +46,20 @@ export interface Surroundings {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** The machine's own when absent. */
+  readonly clock?: Clock
 }
 
 /** @throws ListenError when an address can't be had. */
 export async function startApp(
   config: Config,
-  { stdout, version, configFile, stateDirectory }: Surroundings,
+  { stdout, version, configFile, stateDirectory, clock = systemClock }: Surroundings,
 ): Promise<App> {
-  const now = () => performance.now()
+  const { now, wallNow, setTimer } = clock
   const events = createEvents(createLog(config.logging, stdout))
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
-  const limits = await startLimits(config.rateLimits, stateDirectory, events, now)
+  const limits = await startLimits(config.rateLimits, stateDirectory, events, clock)
   const snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers,
@@ -69,18 +70,20 @@ export async function startApp(
     health: new TargetHealth(),
     load: new ProviderLoad(),
     events,
-    ticker: createTicker(now),
+    ticker: createTicker(clock),
     now,
+    wallNow,
     chance: Math.random,
     setTimer,
   }
 
   let isDraining = false
-  let openCalls = 0
+  const openCalls = new Set<Promise<void>>()
   const serveCall = async (call: Call) => {
-    openCalls += 1
-    await handleCall(call, snapshot)
-    openCalls -= 1
+    const ended = handleCall(call, snapshot)
+    openCalls.add(ended)
+    await ended
+    openCalls.delete(ended)
   }
 
   const isOriginAllowed = originMatcher(
@@ -97,9 +100,11 @@ export async function startApp(
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
+    perClientRpm: config.rateLimits.enabled ? config.rateLimits.perClientRpm : undefined,
     clientOf: clientOf(config.server.trustedProxies),
     serveCall,
     routes: () => snapshot.routes,
+    admission: limits.admission,
     isDraining: () => isDraining,
     events,
     now,
@@ -113,21 +118,18 @@ export async function startApp(
     providers,
     async stop(reason) {
       isDraining = true
-      events.stopping(reason, openCalls)
+      events.stopping(reason, openCalls.size)
       const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
       limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
+      // A call whose connection is gone has still to be settled before that is saved.
+      await Promise.all(openCalls)
       await limits.save()
       await Promise.all([...providers.values()].map((provider) => provider.close()))
       events.stopped()
     },
   }
-}
-
-const setTimer: SetTimer = (fn, delayMs) => {
-  const timer = setTimeout(fn, delayMs)
-  return () => clearTimeout(timer)
 }
 
 interface Limits {
@@ -142,7 +144,7 @@ async function startLimits(
   config: RateLimitConfig,
   stateDirectory: string | undefined,
   events: Events,
-  now: () => number,
+  { now, wallNow, setTimer }: Clock,
 ): Promise<Limits> {
   const store = new MemoryStore()
   const calibration = new Calibration()
@@ -155,7 +157,7 @@ async function startLimits(
     store,
     calibration,
     now,
-    wallNow: Date.now,
+    wallNow,
     setTimer,
     onFault: (cause) => events.limitsNotSaved(cause),
   })

@@ -1,5 +1,6 @@
 // Who may call now: the limits of models and providers, kept for every call from its arrival to its end.
 // The counters are the store's (store.ts); here are the waiting, the reload and what callers see.
+import type { SetTimer } from '../clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
@@ -17,7 +18,7 @@ import type {
   Verdict,
 } from './store.ts'
 import { WaitingLine } from './waiting-line.ts'
-import type { Departure, SetTimer } from './waiting-line.ts'
+import type { Departure } from './waiting-line.ts'
 
 /** A call that wants in. `model` is the limiter's scope: a model's name or a wildcard, never an alias. */
 export interface Ask extends Demand {

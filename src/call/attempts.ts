@@ -9,6 +9,7 @@ import { type AttemptOutcome, startAttempt } from './answer.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
 import { judge, type Verdict } from './retry-rule.ts'
+import { isUsageRefusal } from './usage-refusals.ts'
 
 /** An admitted call with the targets of its model, the best first. */
 export interface Admittee {
@@ -43,7 +44,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   for (let retriesLeft = on.routing.retries; ; retriesLeft -= 1) {
     const { outcome, hidesUsage } = await tryTarget(admittee, target, on, record)
-    const verdict = judge(outcome, Date.now())
+    const verdict = judge(outcome, on.wallNow())
     learn(target, outcome, verdict, on)
     const mayMove = verdict.mayMove && !call.reply.isStarted
     const tried: Tried = { target, outcome, mayMove, hidesUsage }
@@ -124,9 +125,9 @@ async function tryTarget(
     on,
     record,
   })
-  if (!asksUsage || !on.usageRefusals.learn(outcome, provider, on.now()))
-    return { outcome, hidesUsage: asksUsage }
+  if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
   const plain = await attempt(call, request.bodyFor(target.model, false), { request, provider, on, record })
+  if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return { outcome: plain, hidesUsage: false }
 }
 

@@ -29,6 +29,7 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
     case 'gone':
       record.status = clientGoneStatus
       if (record.attempts === 0) return { outcome: { kind: 'unsent' } }
+      record.usage = meter.result(false)
       return { outcome: chargeOf(tried, meter) }
 
     case 'failed':
@@ -81,12 +82,15 @@ async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): P
     dialect,
     on,
   )
-  const metered = meter.result(ending.kind === 'complete')
+  const metered = meter.result(ending.kind === 'complete' || ending.kind === 'failed')
   record.usage = metered
   const tokens = metered.totalTokens
   switch (ending.kind) {
     case 'complete':
       return { outcome: { kind: 'used', tokens } }
+    case 'failed':
+      record.error = ending.error
+      return { outcome: { kind: 'cut', tokens } }
     case 'gone':
       record.status = clientGoneStatus
       return { outcome: { kind: 'cut', tokens } }

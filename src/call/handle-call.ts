@@ -33,9 +33,9 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   const fallbacks = route.model.fallbacks
     .map((name) => on.routes.find(name))
     .filter((other) => other !== undefined)
+  const last = fallbacks.at(-1) ?? route
   for (const model of [route, ...fallbacks]) {
-    const isLast = model === (fallbacks.at(-1) ?? route)
-    const end = await serveBy(model, { call, request, isLast }, on, record)
+    const end = await serveBy(model, { call, request, isLast: model === last }, on, record)
     if (end === 'over') return
   }
 }

@@ -10,6 +10,8 @@ import { WholeRelay } from './relay-whole.ts'
 /** How the way back ended. After `broken` the client has been told, if its answer had begun. */
 export type Ending =
   | { readonly kind: 'complete' }
+  /** The provider itself said that it failed, and the client has its words. */
+  | { readonly kind: 'failed'; readonly error: GatewayError }
   | { readonly kind: 'gone' }
   | { readonly kind: 'broken'; readonly error: GatewayError }
 

@@ -16,7 +16,6 @@ export const notSupportedYet: readonly NotSupported[] = [
   { path: 'access.allowed_users', inert: ['any'] },
   { path: 'providers.*.discover_models', inert: false },
   { path: 'providers.*.health_check', inert: false },
-  { path: 'rate_limit_settings.per_client', inert: {} },
   { path: 'server.unix_socket', inert: null },
   { path: 'server.watch_config', inert: false },
 ]

@@ -10,7 +10,7 @@ import type { Outcome } from '../../src/admission/outcome.ts'
 import type { Departure } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock, settled } from './fake-clock.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
 import { NaiveAdmission } from './naive-admission.ts'
 
 const model = 'm'

@@ -9,7 +9,7 @@ import type { Outcome } from '../../src/admission/outcome.ts'
 import type { Limited } from '../../src/admission/store.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock } from './fake-clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 type Limits = Omit<ModelLimits, 'whenLimited' | 'maxWaitMs'>
 

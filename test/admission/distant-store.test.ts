@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { MemoryStore } from '../../src/admission/memory-store.ts'
 import type { AdmissionStore } from '../../src/admission/store.ts'
 import { testAdmissionStore } from '../contracts/admission-store.ts'
-import { settled } from './fake-clock.ts'
+import { settled } from '../support/fake-clock.ts'
 import { Scene } from './scene.ts'
 
 /** Decides at once and answers when `arrival` resolves. */

@@ -8,7 +8,7 @@ import type { AdmissionStore, Candidate } from '../../src/admission/store.ts'
 import type { Departure } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock, settled } from './fake-clock.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
 
 interface Call {
   readonly departure: Departure

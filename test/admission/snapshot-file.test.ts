@@ -9,7 +9,7 @@ import type { SavedModel } from '../../src/admission/memory-store.ts'
 import { SnapshotFile } from '../../src/admission/snapshot-file.ts'
 import type { SnapshotParts } from '../../src/admission/snapshot-file.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock } from './fake-clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 const limits: ModelLimits = { rpm: 100, tpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 }
 const size = { textBytes: 1000, mediaCount: 0, messageCount: 1, tokenIdCount: 0, promptCount: 0, choices: 1 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ModelLimits } from '../../src/domain.ts'
-import { settled } from './fake-clock.ts'
+import { settled } from '../support/fake-clock.ts'
 import { config, Scene } from './scene.ts'
 
 test('twenty parallel calls on two slots all succeed, in the order of their arrival', async () => {

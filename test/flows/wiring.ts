@@ -36,6 +36,7 @@ models:
   renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
+rate_limit_settings: { per_client: {} }
 routing: { retries: 0, cooldown_ms: 0 }
 ${more}
 `,
