@@ -13,7 +13,6 @@ interface NotSupported {
 
 /** Sorted by path. */
 export const notSupportedYet: readonly NotSupported[] = [
-  { path: 'access.allowed_users', inert: ['any'] },
   { path: 'models.*.fallbacks', inert: [] },
   { path: 'models.*.targets.*.tier', inert: 1 },
   { path: 'models.*.targets.*.weight', inert: 1 },
@@ -23,7 +22,6 @@ export const notSupportedYet: readonly NotSupported[] = [
   { path: 'rate_limit_settings.per_client', inert: {} },
   { path: 'routing.cooldown_ms', inert: 0 },
   { path: 'routing.retries', inert: 0 },
-  { path: 'server.unix_socket', inert: null },
   { path: 'server.watch_config', inert: false },
 ]
 
