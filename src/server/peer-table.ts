@@ -21,10 +21,13 @@ export type PeerLookup =
 /** What the two tables hold, one after the other. */
 export type ReadTables = () => Promise<string>
 
+/** Local and remote end as the tables write them → the socket's user; `orphan` where the socket is gone. */
+type Rows = ReadonlyMap<string, number | 'orphan'>
+
 export class PeerTable {
   readonly #readTables: ReadTables
   #reading: Promise<unknown> = Promise.resolve()
-  #waiting: Promise<string> | undefined
+  #waiting: Promise<Rows> | undefined
 
   constructor(readTables: ReadTables = readKernelTables) {
     this.#readTables = readTables
@@ -32,11 +35,11 @@ export class PeerTable {
 
   /** Asks for a connection that has been accepted already. Never rejects. */
   async find(connection: Connection): Promise<PeerLookup> {
-    const needles = needlesFor(connection)
+    const ends = endsOf(connection)
     try {
-      const found = findUid(await this.#freshTables(), needles)
+      const found = findUid(await this.#freshRows(), ends)
       // While sockets come and go, the kernel's listing may step over a row.
-      const uid = found === 'no row' ? findUid(await this.#freshTables(), needles) : found
+      const uid = found ?? findUid(await this.#freshRows(), ends)
       return typeof uid === 'number' ? { kind: 'found', uid } : { kind: 'absent' }
     } catch (error) {
       return { kind: 'unreadable', cause: error as Error }
@@ -47,12 +50,12 @@ export class PeerTable {
    * The tables as they are read after this call. One read goes on at a time, and all who wait for it share the next
    * one: many connections at once cost two reads. A read that has begun may be older than the asker's connection.
    */
-  #freshTables(): Promise<string> {
+  #freshRows(): Promise<Rows> {
     this.#waiting ??= this.#reading.then(() => {
       this.#waiting = undefined
-      const tables = this.#readTables()
-      this.#reading = tables.catch(() => {})
-      return tables
+      const rows = this.#readTables().then(indexRows)
+      this.#reading = rows.catch(() => {})
+      return rows
     })
     return this.#waiting
   }
@@ -71,35 +74,31 @@ async function readKernelTables(): Promise<string> {
   return `${tcp}\n${tcp6}`
 }
 
-/**
- * The uid of the row that begins with one of the needles. A row whose inode is 0 has lost its socket, and shows uid 0
- * whoever had it: no user.
- */
-function findUid(tables: string, needles: readonly string[]): number | 'no row' | 'orphan' {
-  let isOrphan = false
-  for (const needle of needles) {
-    for (let at = tables.indexOf(needle); at >= 0; at = tables.indexOf(needle, at + 1)) {
-      const end = tables.indexOf('\n', at)
-      const row = tables
-        .slice(at, end < 0 ? undefined : end)
-        .trim()
-        .split(/ +/)
-      const uid = row[7] ?? ''
-      const inode = row[9] ?? ''
-      const isOwned = /^\d+$/.test(uid) && /^[1-9]\d*$/.test(inode)
-      if (isOwned) return Number(uid)
-      isOrphan = true
-    }
+/** A row without a socket has inode 0, and shows uid 0 whoever had it: no user. */
+function indexRows(tables: string): Rows {
+  const rows = new Map<string, number | 'orphan'>()
+  for (const [, ends = '', uid, inode] of tables.matchAll(rowForm)) {
+    if (inode !== '0') rows.set(ends, Number(uid))
+    else if (!rows.has(ends)) rows.set(ends, 'orphan')
   }
-  return isOrphan ? 'orphan' : 'no row'
+  return rows
+}
+
+/** `sl: LOCAL REMOTE st tx:rx tr:when retransmits uid timeout inode …` */
+const rowForm =
+  /^ *\d+: ([\dA-F]+:[\dA-F]{4} [\dA-F]+:[\dA-F]{4}) \w+ \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) /gm
+
+function findUid(rows: Rows, ends: readonly string[]): number | 'orphan' | undefined {
+  const found = ends.map((end) => rows.get(end)).filter((uid) => uid !== undefined)
+  return found.find((uid) => uid !== 'orphan') ?? found[0]
 }
 
 /** The peer's row: its local address is our remote one. The other way round it would be our own row, and our own uid. */
-function needlesFor({ localAddress, localPort, remoteAddress, remotePort }: Connection): string[] {
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Connection): string[] {
   const ours = tableForms(localAddress)
   return tableForms(remoteAddress).flatMap((theirs, index) => {
     const our = ours[index]
-    return our === undefined ? [] : [`: ${theirs}:${hexPort(remotePort)} ${our}:${hexPort(localPort)} `]
+    return our === undefined ? [] : [`${theirs}:${hexPort(remotePort)} ${our}:${hexPort(localPort)}`]
   })
 }
 
