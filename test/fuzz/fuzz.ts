@@ -31,7 +31,7 @@ export interface FuzzReport {
 }
 
 const key = 'sk-fuzz-2b7e151628aed2a6'
-const laneCount = 24
+const laneCount = 64
 /** Memory counts from here: before, caches fill and code is compiled. */
 const warmUpShare = 0.2
 /** The heap may stand anywhere between two collections; a leak of 1 KiB per request would be twice this. */

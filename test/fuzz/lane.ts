@@ -12,7 +12,7 @@ export interface Sent {
 }
 
 /** The gateway waits for more of a request that is cut off; after so long without a byte the client stops sending. */
-const quietMs = 40
+const quietMs = 150
 /** Then, or after an answer that says so, the gateway has to end the connection. */
 const endMs = 10_000
 
