@@ -196,9 +196,13 @@ export class Answer implements AnswerSink, Timed {
   }
 
   /** A status from 300 on, its body read. */
-  #judgeError(body: Buffer): AttemptOutcome {
+  #judgeError(received: Buffer): AttemptOutcome {
     const { head } = this
     const { name } = this.#provider
+    // Keys are ASCII, and latin1 keeps all other bytes as they are.
+    const text = received.toString('latin1')
+    const masked = this.#provider.mask(text)
+    const body = masked === text ? received : Buffer.from(masked, 'latin1')
     const providerCode = errorCodeOf(body)
     const failed = (error: GatewayError) =>
       ({ kind: 'failed', error, providerStatus: head.status, providerCode }) as const

@@ -20,6 +20,8 @@ interface Ended {
   readonly on: Pick<Snapshot, 'ticker' | 'now'>
   readonly record: CallRecord
   readonly meter: Meter
+  /** Takes the provider's key out of its headers. */
+  readonly mask: (text: string) => string
 }
 
 /** Brings the outcome to the client. Resolves when the client has it, or has left. */
@@ -52,19 +54,19 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
 /** The provider's own error answer, as it is. */
 function passRefusal(
   { head, body }: AttemptOutcome & { kind: 'refused' },
-  { call: { reply }, on, record }: Ended,
+  { call: { reply }, on, record, mask }: Ended,
 ): Concluded {
   const isRefusal = head.status < 500 || head.status === 503
   const outcome: Outcome = isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
   if (reply.isStarted) return { outcome, error: lateError(record, `answered ${head.status}`) }
   record.status = head.status
   reply.add('server-timing', record.serverTiming(on.now()))
-  reply.start(head.status, [...answerHeaders(head.headers), 'content-length', String(body.length)])
+  reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
   reply.end(body)
   return { outcome }
 }
 
-async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): Promise<Concluded> {
+async function passAnswer(answer: Answer, { call, on, record, meter, mask }: Ended): Promise<Concluded> {
   const { dialect, reply } = call
   if (reply.isStarted && !isEventStream(answer)) {
     answer.abort()
@@ -73,7 +75,7 @@ async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): P
   record.status = answer.head.status
   if (!reply.isStarted) reply.add('server-timing', record.serverTiming(on.now()))
   const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers), meter },
+    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter },
     dialect,
     on,
   )

@@ -74,7 +74,7 @@ async function answer(admittee: Admittee, on: Snapshot, record: CallRecord): Pro
   record.headAtMs = on.now()
   const { hasOutputTokens } = call.dialect
   const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage: asksUsage })
-  return conclude(tried, { call, on, record, meter })
+  return conclude(tried, { call, on, record, meter, mask: (text) => provider.mask(text) })
 }
 
 /** One try at the target. A client that leaves ends it. */

@@ -5,6 +5,7 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import type { CommandIo } from './output.ts'
+import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
 /** The log goes to standard output, and what is for a person's eyes only to standard error. */
@@ -15,6 +16,11 @@ const checkTimeoutMs = 2_000
 
 /** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
 export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
+  const unsafe = unsafeSettings(currentRuntime(io.env))
+  for (const setting of unsafe) io.stderr.write(`llm-gateway can't start: ${setting}\n`)
+  if (unsafe.length > 0) return 1
+  // A report of a crash would list the environment, and with it the keys.
+  process.report.excludeEnv = true
   const configFile = findConfigFile(file, io.env)
   const loaded = loadConfig(configFile, { env: io.env })
   printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)

@@ -10,6 +10,7 @@ export function createEcho(name: string): Provider {
     timeouts: noTimeouts,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    mask: (text) => text,
     send(request, sink) {
       const exchange = new EchoExchange(sink, answerTo(request))
       setImmediate(() => exchange.begin())
