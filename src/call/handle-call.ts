@@ -64,7 +64,8 @@ async function serveBy(
       outcome = chargeOf(tried.outcome, meter)
       return 'next'
     }
-    const concluded = await conclude(tried.outcome, { call, on, record, meter }) // 200, the provider's own, 499
+    const mask = (text: string) => on.providers.get(tried.target.provider)!.mask(text)
+    const concluded = await conclude(tried.outcome, { call, on, record, meter, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
     if (concluded.error !== undefined) throw concluded.error // 502, 503 no_target_available, 504
     if (record.usage?.isEstimated === false) {
