@@ -36,13 +36,18 @@ models:
   renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
-rate_limit_settings: { per_client: {} }
-routing: { retries: 0, cooldown_ms: 0 }
+${unless(more, 'rate_limit_settings', '{ per_client: {} }')}
+${unless(more, 'routing', '{ retries: 0, cooldown_ms: 0 }')}
 ${more}
 `,
     { SCRIPTED_KEY: providerKey },
   )
   return { gateway, upstream }
+}
+
+/** A default that the test's own YAML replaces. */
+function unless(yaml: string, key: string, value: string): string {
+  return yaml.includes(`${key}:`) ? '' : `${key}: ${value}`
 }
 
 /** What the SDK sent, request by request. */
