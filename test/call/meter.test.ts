@@ -191,7 +191,7 @@ test('numbers that cannot be true are estimated instead', () => {
       ),
     )
     const { promptTokens, completionTokens, totalTokens, isEstimated } = meter.result(true)
-    assert.equal(promptTokens, estimatedPrompt, String(wrong))
+    assert.equal(promptTokens, estimatedPrompt, JSON.stringify(wrong))
     assert.ok(completionTokens < 100)
     assert.equal(totalTokens, promptTokens + completionTokens)
     assert.equal(isEstimated, true)
