@@ -57,6 +57,8 @@ export async function startCountingProvider({ now, setTimer }: Clock): Promise<C
       response.end('data: [DONE]\n\n')
     }
     response.on('close', () => stopTimer())
+    const delta = { role: 'assistant', content: '' }
+    response.write(event({ choices: [{ index: 0, delta, finish_reason: null }] }))
     stopTimer = setTimer(next, msPerToken * tokensPerEvent)
   }
 
