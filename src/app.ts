@@ -12,7 +12,9 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
+import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
+import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, clientOf } from './server/guards/address.ts'
 import { hostGuard } from './server/guards/host.ts'
 import { originMatcher } from './server/guards/origins.ts'
@@ -67,9 +69,14 @@ export async function startApp(
     admission: limits.admission,
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
+    routing: config.routing,
+    health: new TargetHealth(),
+    load: new ProviderLoad(),
     events,
     ticker: createTicker(clock),
     now,
+    chance: Math.random,
+    setTimer: clock.setTimer,
   }
 
   let isDraining = false

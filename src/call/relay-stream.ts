@@ -3,7 +3,7 @@
 import { type Dialect, tailLength } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { EventSplitter, type EventSink } from '../http/sse.ts'
-import type { Answer, AnswerReader } from './attempts.ts'
+import type { Answer, AnswerReader } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'

@@ -1,7 +1,7 @@
 // The way back: from a provider's answer to the client, byte for byte.
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Answer } from './attempts.ts'
+import type { Answer } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import { StreamRelay } from './relay-stream.ts'
@@ -27,7 +27,7 @@ export interface Relayed {
 export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
   const { answer, reply } = relayed
   return new Promise((resolve) => {
-    const reader = isEventStream(answer)
+    const reader = answer.isEventStream
       ? new StreamRelay(relayed, dialect, on.ticker, resolve)
       : new WholeRelay(relayed, resolve)
     reply.onGone = () => {
@@ -41,10 +41,4 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
     // Not before: a first chunk that is here already takes the head along in one packet.
     if (reply.isStarted) reply.flush()
   })
-}
-
-/** Compressed events (from a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
-export function isEventStream({ head, mediaType }: Answer): boolean {
-  const encoding = head.headers['content-encoding'] ?? 'identity'
-  return mediaType === 'text/event-stream' && encoding === 'identity'
 }

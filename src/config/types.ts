@@ -37,14 +37,14 @@ export interface ServerConfig {
   readonly watchConfig?: boolean
 }
 
-export interface AccessConfig {
+interface AccessConfig {
   /** Unix user names, or `self`; `any` alone turns the check off. */
   readonly allowedUsers: readonly string[]
   /** CIDRs; empty lets in all that reach the listener. */
   readonly allowedIps: readonly string[]
 }
 
-export interface CorsConfig {
+interface CorsConfig {
   readonly enabled: boolean
   /** Origins as browsers send them; `:*` in the place of the port stands for any port or none. */
   readonly allowedOrigins: readonly string[]
@@ -64,7 +64,7 @@ export interface RateLimitConfig {
 export type ProviderConfig = EchoProvider | HttpProvider
 
 /** Answers by itself, with the last message; for trying tunnels, CORS and limits. */
-export interface EchoProvider {
+interface EchoProvider {
   readonly kind: 'echo'
   readonly name: string
 }

@@ -47,6 +47,7 @@ models:
   small: { provider: scripted, model: deep, aliases: [short] }
   other: { provider: scripted }
 rate_limit_settings: ${limits}
+routing: { retries: 0, cooldown_ms: 0 }
 logging: { format: json }
 `
 }

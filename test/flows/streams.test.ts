@@ -11,6 +11,7 @@ import {
   hang,
   lastChunk,
   reset,
+  sse,
   stream,
   streamHead,
   wait,
@@ -42,7 +43,6 @@ test('each event reaches the client before the provider sends the next', async (
   const client = await connectRaw(t, gateway.url)
   client.send(ask)
 
-  assert.equal((await client.head()).status, 200, 'the head comes before any event')
   gates[0]!.resolve()
   await client.seen('one')
   gates[1]!.resolve()
@@ -176,7 +176,6 @@ test('an event larger than what is held passes in pieces, and the stream goes on
 
 const endings: readonly [string, Script, string][] = [
   ['ends without saying so', [streamHead(), chunk(delta('a')), lastChunk], delta('a')],
-  ['ends before any event', [streamHead(), lastChunk], ''],
   ['ends within an event', [streamHead(), chunk(`${delta('a')}data: {"choi`), lastChunk], delta('a')],
   ['closes its connection', [streamHead(), chunk(delta('a')), end], delta('a')],
   ['resets its connection', [streamHead(), chunk(delta('a')), reset], delta('a')],
@@ -257,4 +256,27 @@ test('a silent provider is given up after its idle time, with an error event', a
   assert.ok(body.startsWith(delta('a')))
   assert.match(body, /"code":"provider_timeout"/)
   assert.equal((await (await upstream.nextRequest()).outcome).kind, 'aborted')
+})
+
+test('a stream that ends before any event is a 502: nothing was promised yet', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  upstream.answer([streamHead(), lastChunk])
+
+  const response = await exchange(t, gateway.url, ask)
+
+  assert.equal(response.status, 502)
+  assert.match(response.body().toString(), /provider_bad_response/)
+})
+
+test('a stream that begins with an error is an error answer, with the status that the error names', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  const error = JSON.stringify({
+    error: { message: 'context too long', type: 'invalid_request_error', code: 400 },
+  })
+  upstream.answer(sse([error, '[DONE]']))
+
+  const response = await exchange(t, gateway.url, ask)
+
+  assert.equal(response.status, 400)
+  assert.equal(response.body().toString(), error)
 })

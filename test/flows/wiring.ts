@@ -37,6 +37,7 @@ models:
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
 rate_limit_settings: { per_client: {} }
+routing: { retries: 0, cooldown_ms: 0 }
 ${more}
 `,
     { SCRIPTED_KEY: providerKey },
