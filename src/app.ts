@@ -15,16 +15,24 @@ import { createLog } from './observe/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
 import { TargetHealth } from './routing/target-health.ts'
-import { addressGuard, clientOf } from './server/guards/address.ts'
+import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
+import { contentCodingGuard } from './server/guards/content-coding.ts'
+import { framingGuard } from './server/guards/framing.ts'
+import { headerCountGuard } from './server/guards/header-count.ts'
 import { hostGuard } from './server/guards/host.ts'
+import { methodGuard } from './server/guards/method.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { fetchSiteGuard, originGuard } from './server/guards/origin.ts'
+import { peerUserCheck, socketOwner } from './server/guards/peer-user.ts'
+import { targetGuard } from './server/guards/target.ts'
 import { upgradeGuard } from './server/guards/upgrade.ts'
-import { listen } from './server/listeners.ts'
+import { type Doormen, listen } from './server/listeners.ts'
+import { PeerTable } from './server/peer-table.ts'
 import { createHandlers } from './server/server.ts'
 import { createEcho } from './upstream/echo.ts'
 import type { Provider } from './upstream/provider.ts'
 import { createHttpProvider } from './upstream/send.ts'
+import { systemUsers } from './unix-users.ts'
 
 export interface App {
   /** `http://127.0.0.1:4000` and so on. */
@@ -53,13 +61,14 @@ export interface Surroundings {
   readonly store?: AdmissionStore
 }
 
-/** @throws ListenError when an address can't be had. */
+/** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(
   config: Config,
   { stdout, version, configFile, stateDirectory, clock = systemClock, store }: Surroundings,
 ): Promise<App> {
-  const { now } = clock
+  const { now, wallNow, setTimer } = clock
   const events = createEvents(createLog(config.logging, stdout))
+  const doormen = chooseDoormen(config, events)
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
   const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
@@ -75,8 +84,9 @@ export async function startApp(
     events,
     ticker: createTicker(clock),
     now,
+    wallNow,
     chance: Math.random,
-    setTimer: clock.setTimer,
+    setTimer,
   }
 
   let isDraining = false
@@ -94,11 +104,16 @@ export async function startApp(
   )
   const handlers = await createHandlers({
     guards: [
+      headerCountGuard,
       addressGuard(config.access.allowedIps, config.server.trustedProxies),
       hostGuard(config.server.allowedHosts),
       originGuard(isOriginAllowed),
       fetchSiteGuard(isOriginAllowed),
       upgradeGuard,
+      methodGuard,
+      targetGuard,
+      framingGuard,
+      contentCodingGuard,
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
@@ -111,7 +126,7 @@ export async function startApp(
     events,
     now,
   })
-  const listeners = await listen(config.server.hosts, config.server.port, handlers)
+  const listeners = await listen(config.server, doormen, handlers)
   events.listening(listeners.addresses, configFile)
 
   return {
@@ -132,6 +147,19 @@ export async function startApp(
       events.stopped()
     },
   }
+}
+
+/** Who says whom the listeners let in. */
+function chooseDoormen({ access }: Config, events: Events): Doormen {
+  const parts = { users: systemUsers(), ownUid: process.getuid?.() ?? 0 }
+  const byUser = peerUserCheck({
+    ...parts,
+    allowedUsers: access.allowedUsers,
+    platform: process.platform,
+    table: new PeerTable(),
+    onUnreadable: (cause) => events.peersUnreadable(cause),
+  })
+  return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }
 }
 
 interface Limits {

@@ -170,7 +170,7 @@ export class Answer implements AnswerSink, Timed {
       return this.#fail('provider_bad_response', 'ended its stream before the first event')
     }
     if (this.#resolve !== undefined)
-      this.#settle(judgeErrorAnswer(this.#provider.name, this.head, Buffer.concat(this.#held)))
+      this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
     this.#end = 'ended'
     this.#reader?.onEnd()
   }

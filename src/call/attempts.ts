@@ -44,7 +44,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   for (let retriesLeft = on.routing.retries; ; retriesLeft -= 1) {
     const { outcome, hidesUsage } = await tryTarget(admittee, target, on, record)
-    const verdict = judge(outcome, Date.now())
+    const verdict = judge(outcome, on.wallNow())
     learn(target, outcome, verdict, on)
     const mayMove = verdict.mayMove && !call.reply.isStarted
     const tried: Tried = { target, outcome, mayMove, hidesUsage }

@@ -1,8 +1,8 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
 import type { Admission } from '../admission/admission.ts'
+import type { Clock } from '../clock.ts'
 import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
-import type { SetTimer } from '../clock.ts'
 import type { Client } from '../domain.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
@@ -42,11 +42,11 @@ export interface Snapshot {
   readonly load: ProviderLoad
   readonly events: Events
   readonly ticker: Ticker
-  /** Milliseconds of the monotonic clock. */
-  readonly now: () => number
+  readonly now: Clock['now']
+  readonly wallNow: Clock['wallNow']
+  readonly setTimer: Clock['setTimer']
   /** From 0 to below 1, at random. */
   readonly chance: () => number
-  readonly setTimer: SetTimer
 }
 
 /** The client's end of the connection. Writing after it is gone is harmless. */

@@ -20,6 +20,8 @@ interface Ended {
   readonly on: Pick<Snapshot, 'ticker' | 'now' | 'load'>
   readonly record: CallRecord
   readonly meter: Meter
+  /** Takes the provider's key out of its headers. */
+  readonly mask: (text: string) => string
 }
 
 /** Brings the outcome to the client. Resolves when the client has it, or has left. */
@@ -57,19 +59,19 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
 /** The provider's own error answer, as it is. */
 function passRefusal(
   refusal: AttemptOutcome & { kind: 'refused' },
-  { call: { reply }, on, record, meter }: Ended,
+  { call: { reply }, on, record, meter, mask }: Ended,
 ): Concluded {
   const { head, body } = refusal
   const outcome = chargeOf(refusal, meter)
   if (reply.isStarted) return { outcome, error: lateError(record, `answered ${head.status}`) }
   record.status = head.status
   addCallHeaders(reply, record, on.now())
-  reply.start(head.status, [...answerHeaders(head.headers), 'content-length', String(body.length)])
+  reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
   reply.end(body)
   return { outcome }
 }
 
-async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): Promise<Concluded> {
+async function passAnswer(answer: Answer, { call, on, record, meter, mask }: Ended): Promise<Concluded> {
   const { dialect, reply } = call
   if (reply.isStarted && !answer.isEventStream) {
     answer.abort()
@@ -78,7 +80,7 @@ async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): P
   record.status = answer.head.status
   if (!reply.isStarted) addCallHeaders(reply, record, on.now())
   const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers), meter },
+    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter },
     dialect,
     on,
   )

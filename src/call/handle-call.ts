@@ -33,9 +33,9 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   const fallbacks = route.model.fallbacks
     .map((name) => on.routes.find(name))
     .filter((other) => other !== undefined)
+  const last = fallbacks.at(-1) ?? route
   for (const model of [route, ...fallbacks]) {
-    const isLast = model === (fallbacks.at(-1) ?? route)
-    const end = await serveBy(model, { call, request, isLast }, on, record)
+    const end = await serveBy(model, { call, request, isLast: model === last }, on, record)
     if (end === 'over') return
   }
 }
@@ -64,7 +64,8 @@ async function serveBy(
       outcome = chargeOf(tried.outcome, meter)
       return 'next'
     }
-    const concluded = await conclude(tried.outcome, { call, on, record, meter }) // 200, the provider's own, 499
+    const mask = (text: string) => on.providers.get(tried.target.provider)!.mask(text)
+    const concluded = await conclude(tried.outcome, { call, on, record, meter, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
     if (concluded.error !== undefined) throw concluded.error // 502, 503 no_target_available, 504
     if (record.usage?.isEstimated === false) {

@@ -13,10 +13,8 @@ interface NotSupported {
 
 /** Sorted by path. */
 export const notSupportedYet: readonly NotSupported[] = [
-  { path: 'access.allowed_users', inert: ['any'] },
   { path: 'providers.*.discover_models', inert: false },
   { path: 'providers.*.health_check', inert: false },
-  { path: 'server.unix_socket', inert: null },
   { path: 'server.watch_config', inert: false },
 ]
 

@@ -26,7 +26,7 @@ export interface CallFacts {
   readonly reason?: string | undefined
 }
 
-/** A request that a guard refused before it was routed. */
+/** A request that a guard refused before it was routed, or a connection that was refused before it was read. */
 interface RefusalFacts {
   readonly request_id?: string
   readonly client: string
@@ -41,6 +41,8 @@ export interface Events {
   refused(facts: RefusalFacts): void
   listening(addresses: readonly string[], configFile: string): void
   providerChecked(provider: string, isReachable: boolean, detail: string): void
+  /** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
+  peersUnreadable(cause: Error): void
   stopping(reason: string, openCalls: number): void
   stopped(): void
   unexpected(error: unknown, where: string): void
@@ -69,6 +71,11 @@ export function createEvents(log: Log): Events {
     providerChecked(provider, isReachable, detail) {
       if (isReachable) log.info({ event: 'provider_reachable', provider, detail })
       else log.warn({ event: 'provider_unreachable', provider, detail })
+    },
+    peersUnreadable(cause) {
+      const way =
+        'Nobody is served. Make /proc readable, or turn the check off with access.allowed_users: [any].'
+      log.error({ event: 'peer_users_unreadable', reason: cause.message, message: way })
     },
     stopping(reason, openCalls) {
       log.info({ event: 'stopping', reason, open_calls: openCalls })

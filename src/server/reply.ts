@@ -121,7 +121,8 @@ function lingerAfter(request: IncomingMessage, raw: ServerResponse, body: Buffer
   request.on('error', end)
 }
 
-function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
+/** The error as headers (names and values in turn) and body. */
+export function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
   const body = Buffer.from(JSON.stringify(error))
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
   headers.push('x-llm-gateway-error', error.code)

@@ -60,13 +60,6 @@ function addModelRoute(app: FastifyInstance, prefix: string, dialect: Dialect, p
 /** Before the body is read, so that a wrong one costs nothing. */
 function mediaTypeProblem(request: FastifyRequest, expected: string): GatewayError | undefined {
   const type = parseMediaType(request.headers['content-type'])
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
-    return new GatewayError(
-      'unsupported_media_type',
-      'A content-encoding is not supported; send the body as it is.',
-    )
-  }
   if (type?.essence !== expected) {
     const seen =
       request.headers['content-type'] === undefined ? 'none' : JSON.stringify(request.headers['content-type'])

@@ -9,7 +9,6 @@ import {
 } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
 import type { Client } from '../domain.ts'
@@ -19,9 +18,11 @@ import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import type { Guard } from './guards/guard.ts'
-import type { Handlers } from './listeners.ts'
+import type { Handlers } from './http-server.ts'
+import { answerRaw, setLatest } from './raw-answer.ts'
 import { refuse, safetyHeaders } from './reply.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
+import { clientOfSocket } from './socket-client.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -110,16 +111,21 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 }
 
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
+  const reportUnread = (client: Client, { code, status, message: reason }: GatewayError) =>
+    parts.events.refused({ client: client.id, method: undefined, code, status, reason })
   return {
     onRequest(request, response) {
+      setLatest(request.socket, response)
       const refusal = firstRefusal(parts.guards, request)
       if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)
       if (request.headers.expect !== undefined && !acceptExpectation(request, response)) return
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
-      answerRaw(socket, problem)
+      const error = answerRaw(socket, problem)
+      if (error !== undefined) reportUnread(clientOfSocket(socket), error)
     },
+    onTurnedAway: reportUnread,
   }
 }
 
@@ -150,19 +156,6 @@ function acceptExpectation(request: IncomingMessage, response: ServerResponse): 
   }
   response.writeHead(417, ['connection', 'close', 'content-length', '0']).end()
   return false
-}
-
-const rawStatuses: ReadonlyMap<string, string> = new Map([
-  ['CONNECT', '405 Method Not Allowed'],
-  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
-  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
-])
-
-/** What is no HTTP has no request to answer; a status line tells the sender, and the connection ends. */
-function answerRaw(socket: Socket, code: string | undefined): void {
-  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy()
-  const status = rawStatuses.get(code ?? '') ?? '400 Bad Request'
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
 function sendFailure(parts: ServerParts, error: Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -54,6 +54,8 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Takes the provider's own secrets out of what it sent. */
+  mask(text: string): string
   send(request: ProviderRequest, sink: AnswerSink): Exchange
   /** Whether it answers at all, within `timeoutMs`; for the start-up lines. Never throws. */
   check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>

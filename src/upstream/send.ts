@@ -2,6 +2,7 @@
 // in between. HTTP/1.1 only: one connection per request under way, so an abort ends the provider's work.
 import { type Dispatcher, Pool } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { createMask } from './mask.ts'
 import type { AnswerSink, Exchange, Provider, ProviderFailure } from './provider.ts'
 
 /** Idle sockets are given up before uvicorn and cpp-httplib (5 s) close them under a request on its way. */
@@ -30,6 +31,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    mask: createMask(secretsOf(config)),
 
     send(request, sink) {
       const relay = new DispatchRelay(sink)
@@ -82,7 +84,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   }
 }
 
-/** The one place where a provider's key is read; it goes to this provider's origin only. */
+/** Where a provider's key is written to a request; it goes to this provider's origin only. */
 function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
@@ -93,6 +95,12 @@ function headersOf(config: HttpProvider, userAgent: string): string[] {
     headers.push(name, typeof value === 'string' ? value : value.reveal())
   }
   return headers
+}
+
+/** To be found again in what the provider answers. */
+function secretsOf({ apiKey, headers }: HttpProvider): string[] {
+  const values = headers.map(([, value]) => value).filter((value) => typeof value !== 'string')
+  return [...values, ...(apiKey === undefined ? [] : [apiKey])].map((secret) => secret.reveal())
 }
 
 function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.DispatchOptions): void {

@@ -29,7 +29,7 @@ test('what the file leaves out has its default', () => {
       shutdownGraceMs: 30_000,
       watchConfig: false,
     },
-    access: { allowedUsers: ['any'], allowedIps: [] },
+    access: { allowedUsers: ['self'], allowedIps: [] },
     cors: {
       enabled: true,
       allowedOrigins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
