@@ -2,6 +2,7 @@
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
+import type { AdmissionStore } from './admission/store.ts'
 import { SnapshotFile } from './admission/snapshot-file.ts'
 import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
@@ -56,19 +57,21 @@ export interface Surroundings {
   readonly stateDirectory: string | undefined
   /** The machine's own when absent. */
   readonly clock?: Clock
+  /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
+  readonly store?: AdmissionStore
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(
   config: Config,
-  { stdout, version, configFile, stateDirectory, clock = systemClock }: Surroundings,
+  { stdout, version, configFile, stateDirectory, clock = systemClock, store }: Surroundings,
 ): Promise<App> {
   const { now, wallNow, setTimer } = clock
   const events = createEvents(createLog(config.logging, stdout))
   const doormen = chooseDoormen(config, events)
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
-  const limits = await startLimits(config.rateLimits, stateDirectory, events, clock)
+  const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
   const snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers,
@@ -166,22 +169,27 @@ interface Limits {
   save(): Promise<void>
 }
 
+interface LimitSurroundings extends Pick<Surroundings, 'stateDirectory'> {
+  readonly clock: Clock
+  readonly store: AdmissionStore | undefined
+}
+
 /** Admission with its counters as the last run left them. */
 async function startLimits(
-  config: RateLimitConfig,
-  stateDirectory: string | undefined,
+  limits: RateLimitConfig,
+  { stateDirectory, clock, store }: LimitSurroundings,
   events: Events,
-  { now, wallNow, setTimer }: Clock,
 ): Promise<Limits> {
-  const store = new MemoryStore()
+  const { now, wallNow, setTimer } = clock
   const calibration = new Calibration()
-  if (stateDirectory === undefined) {
-    const admission = new Admission({ store, calibration, limits: config, now, setTimer })
-    return { admission, calibration, save: () => Promise.resolve() }
+  const memory = new MemoryStore()
+  const parts = { store: store ?? memory, calibration, limits, now, setTimer }
+  if (stateDirectory === undefined || store !== undefined) {
+    return { admission: new Admission(parts), calibration, save: () => Promise.resolve() }
   }
   const file = new SnapshotFile({
     directory: stateDirectory,
-    store,
+    store: memory,
     calibration,
     now,
     wallNow,
@@ -189,8 +197,7 @@ async function startLimits(
     onFault: (cause) => events.limitsNotSaved(cause),
   })
   events.limitsLoaded(await file.load())
-  const onChange = () => file.touch()
-  const admission = new Admission({ store, calibration, limits: config, now, setTimer, onChange })
+  const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
 }
 

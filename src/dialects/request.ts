@@ -119,7 +119,8 @@ function sizeOf(dialect: Dialect, body: Buffer, scan: JsonScan): RequestSize {
   return {
     textBytes,
     mediaCount,
-    messageCount,
+    // The texts of an embedding are no messages, which bring tokens of their own.
+    messageCount: dialect.hasOutputTokens ? messageCount : 0,
     tokenIdCount,
     promptCount,
     maxOutputTokens: dialect.hasOutputTokens ? cap : 0,

@@ -62,6 +62,10 @@ const told: readonly [string, Ended][] = [
     { script: json(status, { error: { message: 'who?' } }), requests: 0, tokens: 0 },
   ]),
   [
+    'a stream that is an error from its first event on: the request, no tokens',
+    { script: sse(['{"error":{"message":"no"}}', '[DONE]']), isStream: true, requests: 1, tokens: 0 },
+  ],
+  [
     'a redirect: the request, no tokens',
     { script: json(302, {}, { location: '/' }), requests: 1, tokens: 0 },
   ],

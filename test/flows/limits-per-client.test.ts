@@ -118,6 +118,7 @@ test('clients behind a trusted proxy are counted apart', async (t) => {
     t,
     `
 server: { trusted_proxies: [127.0.0.1/32] }
+access: { allowed_users: [any] }
 providers: { echo: { kind: echo } }
 models: { echo: { provider: echo } }
 rate_limit_settings: { per_client: { rpm: 1 } }
