@@ -15,6 +15,7 @@ import { GatewayError } from '../errors.ts'
 import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
 import { answerRaw, setLatest } from './raw-answer.ts'
@@ -176,13 +177,7 @@ function asGatewayError(
   parts: ServerParts,
 ): GatewayError {
   if (error instanceof GatewayError) return error
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    const way = 'server.max_request_body_bytes sets the limit.'
-    return new GatewayError(
-      'request_too_large',
-      `The body is larger than ${parts.maxBodyBytes} bytes. ${way}`,
-    )
-  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(parts.maxBodyBytes)
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
   }
