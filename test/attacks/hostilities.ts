@@ -125,7 +125,8 @@ const errorEvents: [string, () => Script][] = [
   ['ends within an event', () => [streamHead(), chunk(`data: ${delta}\n\ndata: {"cho`), lastChunk]],
 ]
 
-const hostile = [-1, 1e308, 1e400, '7', null, [], {}, true, 100_000_001, Number.MIN_VALUE]
+/** As they stand in the JSON. */
+const hostileCounts = ['-1', '1e308', '1e400', '"7"', 'null', '[]', '{}', 'true', '100000001', '5e-324']
 
 export const hostilities: Hostility[] = [
   ...redirects,
@@ -249,13 +250,13 @@ export const hostilities: Hostility[] = [
     stream: true,
     status: 200,
   },
-  ...hostile.map((tokens): Hostility => ({
-    name: `usage of ${JSON.stringify(tokens)} tokens`,
+  ...hostileCounts.map((tokens): Hostility => ({
+    name: `usage of ${tokens} tokens`,
     script: () =>
       content(
         200,
         'application/json',
-        `{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":${tokens === 1e400 ? '1e400' : JSON.stringify(tokens)}}}`,
+        `{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":${tokens}}}`,
       ),
     status: 200,
   })),
