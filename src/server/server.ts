@@ -19,6 +19,7 @@ import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
 import { answerRaw, setLatest } from './raw-answer.ts'
+import { Repeats } from './repeats.ts'
 import { refuse, safetyHeaders } from './reply.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
 import { clientOfSocket } from './socket-client.ts'
@@ -106,8 +107,13 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 }
 
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
-  const reportUnread = (client: Client, { code, status, message: reason }: GatewayError) =>
-    parts.events.refused({ client: client.id, method: undefined, code, status, reason })
+  const repeats = new Repeats()
+  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
+    const unlogged = repeats.note(`${code} ${client}`, parts.now())
+    if (unlogged === undefined) return
+    const more = unlogged > 0 && { unlogged }
+    parts.events.refused({ client, method: undefined, code, status, reason, ...more })
+  }
   return {
     onRequest(request, response) {
       setLatest(request.socket, response)
