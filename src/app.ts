@@ -16,6 +16,7 @@ import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
 import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
+import { bodySizeGuard } from './server/guards/body-size.ts'
 import { contentCodingGuard } from './server/guards/content-coding.ts'
 import { framingGuard } from './server/guards/framing.ts'
 import { headerCountGuard } from './server/guards/header-count.ts'
@@ -114,6 +115,7 @@ export async function startApp(
       targetGuard,
       framingGuard,
       contentCodingGuard,
+      bodySizeGuard(config.server.maxRequestBodyBytes),
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
