@@ -47,7 +47,6 @@ const readsEnvironment = new Set(['config', 'cli', 'systemd'])
 const maxLines = 300
 /** Longer files, and why they are one thing. */
 const longFiles: Readonly<Record<string, string>> = {
-  'config/schema-upstream.ts': 'a table: every key of providers and models with its description',
   'http/json-scan.ts': 'one scan over the bytes, whose steps share their position',
 }
 

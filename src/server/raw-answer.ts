@@ -27,6 +27,8 @@ export function answerUnread(socket: Socket, error: GatewayError): void {
  * @returns what the sender was told; undefined when nothing could be.
  */
 export function answerRaw(socket: Socket, problem: string | undefined): GatewayError | undefined {
+  // Node hands a CONNECT's socket over without any listener, and a client that resets it would end the process.
+  socket.on('error', () => {})
   if (!socket.writable || problem === 'ECONNRESET') {
     socket.destroy()
     return undefined
