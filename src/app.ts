@@ -14,6 +14,7 @@ import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
 import { RouteTable } from './routing/route-table.ts'
 import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
+import { bodySizeGuard } from './server/guards/body-size.ts'
 import { contentCodingGuard } from './server/guards/content-coding.ts'
 import { framingGuard } from './server/guards/framing.ts'
 import { headerCountGuard } from './server/guards/header-count.ts'
@@ -101,6 +102,7 @@ export async function startApp(
       targetGuard,
       framingGuard,
       contentCodingGuard,
+      bodySizeGuard(config.server.maxRequestBodyBytes),
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,

@@ -34,6 +34,8 @@ export interface RefusalFacts {
   readonly code: string
   readonly status: number
   readonly reason: string
+  /** Refusals like this one since the last line, which have none. */
+  readonly unlogged?: number
 }
 
 export interface Events {

@@ -15,9 +15,11 @@ import { GatewayError } from '../errors.ts'
 import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
 import { answerRaw, setLatest } from './raw-answer.ts'
+import { Repeats } from './repeats.ts'
 import { refuse, safetyHeaders } from './reply.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
 import { clientOfSocket } from './socket-client.ts'
@@ -105,8 +107,13 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 }
 
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
-  const reportUnread = (client: Client, { code, status, message: reason }: GatewayError) =>
-    parts.events.refused({ client: client.id, method: undefined, code, status, reason })
+  const repeats = new Repeats()
+  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
+    const unlogged = repeats.note(`${code} ${client}`, parts.now())
+    if (unlogged === undefined) return
+    const more = unlogged > 0 && { unlogged }
+    parts.events.refused({ client, method: undefined, code, status, reason, ...more })
+  }
   return {
     onRequest(request, response) {
       setLatest(request.socket, response)
@@ -176,13 +183,7 @@ function asGatewayError(
   parts: ServerParts,
 ): GatewayError {
   if (error instanceof GatewayError) return error
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    const way = 'server.max_request_body_bytes sets the limit.'
-    return new GatewayError(
-      'request_too_large',
-      `The body is larger than ${parts.maxBodyBytes} bytes. ${way}`,
-    )
-  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(parts.maxBodyBytes)
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
   }

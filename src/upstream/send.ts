@@ -11,6 +11,9 @@ const keepAliveTimeoutMs = 4_000
 /** An answer's headers beyond this size fail the attempt. */
 const maxAnswerHeaderBytes = 16_384
 
+/** Answers of 1xx before the one that counts. Processing and hints need a few; a flood of them is no answer. */
+const maxInterimAnswers = 32
+
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
   const pool = new Pool(config.origin, {
@@ -115,6 +118,7 @@ class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   readonly #sink: AnswerSink
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
+  #interimAnswers = 0
 
   constructor(sink: AnswerSink) {
     this.#sink = sink
@@ -131,8 +135,12 @@ class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   }
 
   onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
-    if (this.#isOver || status < 200) return
-    this.#sink.onHead({ status, headers })
+    if (this.#isOver) return
+    if (status >= 200) return this.#sink.onHead({ status, headers })
+    this.#interimAnswers += 1
+    if (this.#interimAnswers <= maxInterimAnswers) return
+    this.#controller?.abort(new Error('too many interim answers'))
+    this.onResponseError(null, new Error('too many interim answers'))
   }
 
   onResponseData(_: unknown, chunk: Buffer): void {
