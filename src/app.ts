@@ -1,18 +1,20 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
-import { performance } from 'node:perf_hooks'
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
+import type { AdmissionStore } from './admission/store.ts'
 import { SnapshotFile } from './admission/snapshot-file.ts'
-import type { SetTimer } from './admission/waiting-line.ts'
 import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
+import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
+import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
 import { bodySizeGuard } from './server/guards/body-size.ts'
 import { contentCodingGuard } from './server/guards/content-coding.ts'
@@ -54,36 +56,47 @@ export interface Surroundings {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** The machine's own when absent. */
+  readonly clock?: Clock
+  /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
+  readonly store?: AdmissionStore
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(
   config: Config,
-  { stdout, version, configFile, stateDirectory }: Surroundings,
+  { stdout, version, configFile, stateDirectory, clock = systemClock, store }: Surroundings,
 ): Promise<App> {
-  const now = () => performance.now()
+  const { now, wallNow, setTimer } = clock
   const events = createEvents(createLog(config.logging, stdout))
   const doormen = chooseDoormen(config, events)
   const providers = new Map<string, Provider>()
   for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
-  const limits = await startLimits(config.rateLimits, stateDirectory, events, now)
+  const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
   const snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers,
     admission: limits.admission,
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
+    routing: config.routing,
+    health: new TargetHealth(),
+    load: new ProviderLoad(),
     events,
-    ticker: createTicker(now),
+    ticker: createTicker(clock),
     now,
+    wallNow,
+    chance: Math.random,
+    setTimer,
   }
 
   let isDraining = false
-  let openCalls = 0
+  const openCalls = new Set<Promise<void>>()
   const serveCall = async (call: Call) => {
-    openCalls += 1
-    await handleCall(call, snapshot)
-    openCalls -= 1
+    const ended = handleCall(call, snapshot)
+    openCalls.add(ended)
+    await ended
+    openCalls.delete(ended)
   }
 
   const isOriginAllowed = originMatcher(
@@ -106,9 +119,11 @@ export async function startApp(
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
+    perClientRpm: config.rateLimits.enabled ? config.rateLimits.perClientRpm : undefined,
     clientOf: clientOf(config.server.trustedProxies),
     serveCall,
     routes: () => snapshot.routes,
+    admission: limits.admission,
     isDraining: () => isDraining,
     events,
     now,
@@ -122,11 +137,13 @@ export async function startApp(
     providers,
     async stop(reason) {
       isDraining = true
-      events.stopping(reason, openCalls)
+      events.stopping(reason, openCalls.size)
       const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
       limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
+      // A call whose connection is gone has still to be settled before that is saved.
+      await Promise.all(openCalls)
       await limits.save()
       await Promise.all([...providers.values()].map((provider) => provider.close()))
       events.stopped()
@@ -154,35 +171,35 @@ interface Limits {
   save(): Promise<void>
 }
 
+interface LimitSurroundings extends Pick<Surroundings, 'stateDirectory'> {
+  readonly clock: Clock
+  readonly store: AdmissionStore | undefined
+}
+
 /** Admission with its counters as the last run left them. */
 async function startLimits(
-  config: RateLimitConfig,
-  stateDirectory: string | undefined,
+  limits: RateLimitConfig,
+  { stateDirectory, clock, store }: LimitSurroundings,
   events: Events,
-  now: () => number,
 ): Promise<Limits> {
-  const store = new MemoryStore()
+  const { now, wallNow, setTimer } = clock
   const calibration = new Calibration()
-  const setTimer: SetTimer = (fn, delayMs) => {
-    const timer = setTimeout(fn, delayMs)
-    return () => clearTimeout(timer)
-  }
-  if (stateDirectory === undefined) {
-    const admission = new Admission({ store, calibration, limits: config, now, setTimer })
-    return { admission, calibration, save: () => Promise.resolve() }
+  const memory = new MemoryStore()
+  const parts = { store: store ?? memory, calibration, limits, now, setTimer }
+  if (stateDirectory === undefined || store !== undefined) {
+    return { admission: new Admission(parts), calibration, save: () => Promise.resolve() }
   }
   const file = new SnapshotFile({
     directory: stateDirectory,
-    store,
+    store: memory,
     calibration,
     now,
-    wallNow: Date.now,
+    wallNow,
     setTimer,
     onFault: (cause) => events.limitsNotSaved(cause),
   })
   events.limitsLoaded(await file.load())
-  const onChange = () => file.touch()
-  const admission = new Admission({ store, calibration, limits: config, now, setTimer, onChange })
+  const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
 }
 

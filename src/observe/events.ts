@@ -27,7 +27,7 @@ export interface CallFacts {
 }
 
 /** A request that a guard refused before it was routed, or a connection that was refused before it was read. */
-export interface RefusalFacts {
+interface RefusalFacts {
   readonly request_id?: string
   readonly client: string
   readonly method: string | undefined

@@ -103,6 +103,9 @@ function describe(code: string | undefined, host: string, port: number): string 
 
 function closeGently(server: Server): Promise<void> {
   return new Promise((resolve) => {
+    // Connections that carry a call now: node:http leaves them open after it, for the whole keep-alive time.
+    server.keepAliveTimeout = 1
+    server.keepAliveTimeoutBuffer = 0
     server.close(() => resolve())
     server.closeIdleConnections()
   })

@@ -38,7 +38,12 @@ export class HttpReply implements Reply {
     return this.#raw.headersSent
   }
 
-  add(name: string, value: string): void {
+  set(name: string, value: string): void {
+    for (let index = 0; index < this.#headers.length; index += 2) {
+      if (this.#headers[index] !== name) continue
+      this.#headers[index + 1] = value
+      return
+    }
     this.#headers.push(name, value)
   }
 

@@ -9,12 +9,14 @@ import {
 } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import { addFloodLimit } from './flood-limit.ts'
 import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
@@ -36,9 +38,12 @@ export interface ServerParts {
   readonly guards: readonly Guard[]
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
+  /** Requests of one client in any 60 seconds, whatever they are for; undefined: unlimited. */
+  readonly perClientRpm: number | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => Promise<void>
   readonly routes: () => RouteTable
+  readonly admission: Pick<Admission, 'describe'>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: () => number
@@ -85,6 +90,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     maxAge: 600,
     strictPreflight: false,
   })
+  if (parts.perClientRpm !== undefined) await addFloodLimit(app, parts.perClientRpm, parts.now)
   // Model calls take their headers along themselves (routes.ts); this is for all other answers.
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
@@ -184,6 +190,9 @@ function asGatewayError(
 ): GatewayError {
   if (error instanceof GatewayError) return error
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(parts.maxBodyBytes)
+  if (error.code === 'FST_ERR_BAD_URL') {
+    return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
+  }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
   }

@@ -8,6 +8,7 @@ export function createEcho(name: string): Provider {
   return {
     name,
     timeouts: noTimeouts,
+    isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
     mask: (text) => text,

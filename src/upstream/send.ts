@@ -31,6 +31,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   return {
     name: config.name,
     timeouts: config.timeouts,
+    isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
     mask: createMask(secretsOf(config)),

@@ -35,7 +35,12 @@ test('what the file leaves out has its default', () => {
       allowedOrigins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
       allowAll: false,
     },
-    rateLimits: { enabled: true, perClientRpm: 600, default: undefined, limits: new Map() },
+    rateLimits: {
+      enabled: true,
+      perClientRpm: 600,
+      default: { whenLimited: 'reject', maxWaitMs: 30_000 },
+      limits: new Map(),
+    },
     providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
     models: new Map([
       [
