@@ -14,9 +14,14 @@ const maxLingerMs = 2_000
  * and take the answer along.
  */
 export function answerUnread(socket: Socket, error: GatewayError): void {
+  socket.once('data', () => socket.end(rawAnswer(error)))
+  dropRest(socket)
+}
+
+/** Reads on without looking, until the client stops or has had its time: a socket that nobody reads never closes. */
+function dropRest(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), maxLingerMs)
   socket.once('close', () => clearTimeout(timer))
-  socket.once('data', () => socket.end(rawAnswer(error)))
   socket.on('end', () => socket.destroySoon())
   socket.resume()
 }
@@ -39,6 +44,7 @@ export function answerRaw(socket: Socket, problem: string | undefined): GatewayE
   }
   const error = errorOf(problem)
   socket.end(rawAnswer(error))
+  dropRest(socket)
   return error
 }
 
