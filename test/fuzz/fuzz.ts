@@ -84,7 +84,8 @@ export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzO
   }
   await Promise.all(Array.from({ length: laneCount }, () => work(new Lane(gateway.url, key))))
   const endBytes = gateway.ending() === undefined ? residentBytes(gateway.pid) : 0
-  if (warmBytes > 0 && endBytes - warmBytes > maxGrowthBytes) accuse(`the memory grew from ${warmBytes} to ${endBytes} bytes`)
+  if (warmBytes > 0 && endBytes - warmBytes > maxGrowthBytes)
+    accuse(`the memory grew from ${warmBytes} to ${endBytes} bytes`)
   await judgeEnd(gateway, accuse)
   return {
     findings,
