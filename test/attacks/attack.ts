@@ -143,6 +143,7 @@ providers:
   scripted: { base_url: "${upstream.url}/v1", api_key: { env: ATTACKED_KEY } }
 models: { plain: { provider: scripted } }
 rate_limit_settings: { limits: { plain: { rpm: ${requestsPerMinute}, tpm: 100000000 } } }
+routing: { retries: 0, cooldown_ms: 0 }
 logging: { format: json }
 ${yaml}
 `

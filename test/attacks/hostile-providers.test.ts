@@ -25,6 +25,7 @@ suite('A provider that sends', () => {
 providers: { hostile: { base_url: "${upstream.url}/v1", api_key: { env: KEY } } }
 models: { plain: { provider: hostile } }
 rate_limit_settings: { limits: { plain: { rpm: 4000, tpm: ${tpm} } } }
+routing: { retries: 0, cooldown_ms: 0 }
 logging: { format: json }
 `,
       { KEY: key },

@@ -7,8 +7,6 @@ import { type Guard, headerLines } from './guard.ts'
 const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
 /** uri-host of RFC 9110 §7.2, as far as it can occur here. */
 const hostForm = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
-/** A target in absolute form names a host too (RFC 9112 §3.2.2), and servers differ in which of the two they believe. */
-const absoluteForm = /^[^/?#]+:\/\/([^/?#]*)/
 
 /** @param allowedHosts `server.allowed_hosts`: names in lower case, with or without a port. */
 export function hostGuard(allowedHosts: readonly string[]): Guard {
@@ -21,10 +19,6 @@ export function hostGuard(allowedHosts: readonly string[]): Guard {
         'invalid_host',
         `Exactly one Host header is expected, this request has ${lines.length}.`,
       )
-    }
-    const named = absoluteForm.exec(request.url ?? '')?.[1]
-    if (named !== undefined && named.toLowerCase() !== host.toLowerCase()) {
-      return new GatewayError('invalid_host', 'The request target names another host than the Host header.')
     }
     if (loopbackHost.test(host)) return undefined
     if (!hostForm.test(host)) return new GatewayError('invalid_host', 'The Host header is malformed.')
