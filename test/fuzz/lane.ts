@@ -134,7 +134,6 @@ class Connection {
   #judgeHead(message: HttpMessage): void {
     const status = Number(message.startLine.split(' ')[1])
     this.statuses.push(status)
-    if (status >= 500) this.fault ??= `an answer of ${status}`
     if (status === 101) this.fault ??= 'another protocol'
   }
 
@@ -144,6 +143,6 @@ class Connection {
     this.#mustEnd ||= message.headers.some(([name, value]) => name === 'connection' && value === 'close')
     const text = JSON.stringify(message.headers) + message.body().toString()
     if (text.includes(key)) this.fault ??= 'an answer has the key'
-    if (text.includes('internal_error')) this.fault ??= `an answer has ${text}`
+    if (this.statuses.at(-1)! >= 500) this.fault ??= `${message.startLine} ${text}`
   }
 }
