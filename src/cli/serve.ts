@@ -4,7 +4,11 @@ import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { ListenError } from '../server/listeners.ts'
+import { asErrors, isJournal } from '../systemd/journal.ts'
+import { takePassedSockets } from '../systemd/listen-fds.ts'
+import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
+import { tellFailure, underManager } from './service.ts'
 import { printProblems } from './validate-config.ts'
 
 /** The log goes to standard output, and what is for a person's eyes only to standard error. */
@@ -14,19 +18,31 @@ export type ServeIo = CommandIo & { readonly stdout: NodeJS.WritableStream & { i
 const checkTimeoutMs = 2_000
 
 /** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
-export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
+export async function serveCommand(
+  given: ServeIo,
+  file: string | undefined,
+  version: string,
+): Promise<number> {
+  const io = { ...given, stdout: given.stdout, stderr: errorStream(given) }
+  const settings = takeManagerSettings(io.env, process.pid)
+  const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
   const loaded = loadConfig(configFile, { env: io.env })
   printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
-  if (!loaded.ok) return 1
+  if (!loaded.ok) {
+    await tellFailure(settings, loaded.problems)
+    return 1
+  }
   const { config } = loaded
   let app: App
   try {
     app = await startApp(config, {
       stdout: io.stdout,
+      isJournal: isJournal(io.env, 1),
       version,
       configFile,
       stateDirectory: findStateDirectory(io.env),
+      sockets,
     })
   } catch (error) {
     if (!(error instanceof ListenError)) throw error
@@ -35,8 +51,18 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app)
-  await untilSignal((signal) => app.stop(signal))
+  const service = underManager({ app, config, settings, io, configFile })
+  await untilSignal(async (signal) => {
+    service.stopping()
+    await app.stop(signal)
+    await service.stopped()
+  })
   return 0
+}
+
+/** In the journal, what goes to standard error is an error. */
+function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
+  return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }
 
 /** A person may be looking. The journal has no use for the lines, and whoever asks for JSON wants nothing else. */

@@ -64,7 +64,8 @@ export async function listen(hosts: readonly string[], port: number, handlers: H
   }
 }
 
-function createHttpServer({ onRequest, onRawSocket }: Handlers): Server {
+/** A server that is not listening yet. */
+export function createHttpServer({ onRequest, onRawSocket }: Handlers): Server {
   const server = createServer({
     insecureHTTPParser: false,
     requireHostHeader: false, // the host guard answers, in the gateway's own form
