@@ -3,13 +3,15 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { explainCommand } from './explain.ts'
-import { type ServeIo, serveCommand } from './serve.ts'
+import { serveCommand, type ServeIo } from './serve.ts'
+import { addServiceCommands } from './service-commands.ts'
+import type { CredentialIo } from './credential-set.ts'
 import { validateConfigCommand } from './validate-config.ts'
 
 const usageErrorStatus = 2
 
 /** @returns a program whose `run` gives the exit status. */
-export function createProgram(io: ServeIo): { run(args: readonly string[]): Promise<number> } {
+export function createProgram(io: ServeIo & CredentialIo): { run(args: readonly string[]): Promise<number> } {
   const version = readVersion()
   let status = 0
   const program = new Command('llm-gateway')
@@ -49,6 +51,9 @@ export function createProgram(io: ServeIo): { run(args: readonly string[]): Prom
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
       status = await explainCommand(io, model, { config: options.config, json: options.json === true })
     })
+  addServiceCommands(program, io, (result) => {
+    status = result
+  })
   program.addHelpText('after', helpEnd)
 
   return {
