@@ -12,7 +12,7 @@ import {
   storeCredential,
 } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { type Places, serviceUnit } from '../systemd/scope.ts'
+import { type Places, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'
 import { readSecret, type SecretInput } from './read-secret.ts'
 
@@ -56,6 +56,8 @@ export async function credentialSetCommand(
 
   const scope = places.scope === 'user' ? ['--user'] : []
   run('systemctl', [...scope, 'daemon-reload'])
+  // The unit may have given up for want of this key.
+  run('systemctl', [...scope, 'reset-failed', serviceUnit, socketUnit])
   if (!isRotation) {
     out.line(`To use it: ${places.systemctl} restart llm-gateway`)
     return 0

@@ -2,6 +2,7 @@
 // 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
+import { asErrors, isJournal } from '../systemd/journal.ts'
 import { explainCommand } from './explain.ts'
 import { serveCommand, type ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
@@ -11,7 +12,11 @@ import { validateConfigCommand } from './validate-config.ts'
 const usageErrorStatus = 2
 
 /** @returns a program whose `run` gives the exit status. */
-export function createProgram(io: ServeIo & CredentialIo): { run(args: readonly string[]): Promise<number> } {
+export function createProgram(given: ServeIo & CredentialIo): {
+  run(args: readonly string[]): Promise<number>
+} {
+  const { stdin, stdout, env } = given
+  const io = { stdin, stdout, stderr: errorStream(given), env }
   const version = readVersion()
   let status = 0
   const program = new Command('llm-gateway')
@@ -75,6 +80,11 @@ The configuration is the first of: --config, $LLM_GATEWAY_CONFIG,
 and the one that the package ships.
 
 Exit status: 0 done, 1 something is wrong (and said so), 2 the command line is.`
+
+/** In the journal, what goes to standard error is an error. */
+function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
+  return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
+}
 
 /** One folder up from src/ or dist/. */
 function readVersion(): string {

@@ -4,7 +4,7 @@ import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { ListenError } from '../server/listeners.ts'
-import { asErrors, isJournal } from '../systemd/journal.ts'
+import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
@@ -18,12 +18,7 @@ export type ServeIo = CommandIo & { readonly stdout: NodeJS.WritableStream & { i
 const checkTimeoutMs = 2_000
 
 /** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
-export async function serveCommand(
-  given: ServeIo,
-  file: string | undefined,
-  version: string,
-): Promise<number> {
-  const io = { ...given, stdout: given.stdout, stderr: errorStream(given) }
+export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
@@ -58,11 +53,6 @@ export async function serveCommand(
     await service.stopped()
   })
   return 0
-}
-
-/** In the journal, what goes to standard error is an error. */
-function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
-  return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }
 
 /** A person may be looking. The journal has no use for the lines, and whoever asks for JSON wants nothing else. */
