@@ -1,6 +1,7 @@
 // A real systemd user manager with a journal, in namespaces of its own: processes, mounts, network, cgroups. Nothing of
 // the machine changes, and everything ends with the test.
 import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -60,23 +61,18 @@ function unifiedCgroups(): string | undefined {
  * It ends after the test.
  */
 export async function startUserManager(t: Cleanup): Promise<UserManager> {
-  const group = `llm-gateway-test-${process.pid}-${Date.now().toString(36)}`
-  const cgroup = join(unifiedCgroups()!, group)
+  const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(
     'setpriv',
     [
       '--pdeathsig',
       'KILL',
-      'unshare',
-      '-mnpfC',
-      '--kill-child',
-      '--mount-proc',
-      '--propagation',
-      'private',
       'bash',
       '-c',
-      setup(group),
+      `echo $$ >${cgroup}/cgroup.procs
+exec unshare ${namespaces} bash -c "$0"`,
+      setup,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   )
@@ -103,9 +99,15 @@ export async function startUserManager(t: Cleanup): Promise<UserManager> {
   return manager
 }
 
+const namespaces = '-mnpfC --kill-child --mount-proc --propagation private'
+
+/** Where logind would put the manager; the journal tells units apart by it. */
+const managerGroup = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`
+
+const asUser = `setpriv --reuid ${uid} --regid ${uid} --clear-groups`
+
 /** Runs as the first process of the namespaces; it stays, because a manager may not be the first one itself. */
-function setup(group: string): string {
-  return `set -eu
+const setup = `set -eu
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /home
@@ -119,17 +121,13 @@ mount --bind /run/group /etc/group
 mount --bind '${checkout}' ${home}/llm-gateway
 mount -o remount,bind,ro ${home}/llm-gateway
 ip link set lo up
-mkdir /sys/fs/cgroup/${group}/manager
-chown -R ${uid}:${uid} /sys/fs/cgroup/${group}
-/lib/systemd/systemd-journald &
-echo $$ >/sys/fs/cgroup/${group}/manager/cgroup.procs
-${asUser} ${environment()} /lib/systemd/systemd --user --unit=basic.target &
+mkdir -p ${managerGroup} /sys/fs/cgroup/system.slice/systemd-journald.service
+chown -R ${uid}:${uid} ${managerGroup}
+(echo $BASHPID >/sys/fs/cgroup/system.slice/systemd-journald.service/cgroup.procs; exec /lib/systemd/systemd-journald) &
+(echo $BASHPID >${managerGroup}/cgroup.procs; exec ${asUser} ${environment()} SYSTEMD_LOG_TARGET=journal /lib/systemd/systemd --user --unit=basic.target) &
 echo set up
 wait
 `
-}
-
-const asUser = `setpriv --reuid ${uid} --regid ${uid} --clear-groups`
 
 function environment(): string {
   const path = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
@@ -169,4 +167,48 @@ async function removeCgroups(path: string): Promise<void> {
       await setTimeout(20)
     }
   }
+}
+
+/** A configuration that needs no provider; with a `slow` one, for who listens on 127.0.0.1:9999. */
+export const echoConfig = `
+providers:
+  echo: { kind: echo }
+  slow: { base_url: http://127.0.0.1:9999/v1 }
+models:
+  echo: { provider: echo }
+  slow: { provider: slow }
+`
+
+export const configFile = `${home}/.config/llm-gateway/llm-gateway.yaml`
+
+/** A manager whose user has written `config` and typed `llm-gateway systemd install`. */
+export async function startInstalled(t: Cleanup, config = echoConfig): Promise<UserManager> {
+  const manager = await startUserManager(t)
+  await writeConfig(manager, config)
+  await manager.ok('llm-gateway/bin/llm-gateway systemd install')
+  return manager
+}
+
+export async function writeConfig(manager: UserManager, text: string): Promise<void> {
+  await manager.ok(`umask 077; mkdir -p .config/llm-gateway; cat >${configFile}`, { input: text })
+}
+
+/** A streamed answer of `echo`, as curl prints it. `where` is what curl takes as address, or its options before that. */
+export function streamCommand(where = 'http://127.0.0.1:4000'): string {
+  const body = '{"model":"echo","stream":true,"messages":[{"role":"user","content":"hello there"}]}'
+  return `curl -sSN --max-time 20 ${where}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`
+}
+
+/** Entries of the gateway's journal, oldest first, as its user finds them. */
+export async function journal(manager: UserManager): Promise<{ priority: string; message: string }[]> {
+  // A journal in memory is not split by users, so hers is not her own.
+  await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
+  const text = await manager.ok('journalctl -q -o json --user-unit llm-gateway')
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { PRIORITY: priority, MESSAGE: message } = JSON.parse(line) as Record<string, string>
+      return { priority: priority ?? '', message: message ?? '' }
+    })
 }
