@@ -37,8 +37,19 @@ const proxies: Readonly<Record<string, (manager: UserManager) => Promise<unknown
       .replace('llm.example.org {', `${url} {\n\ttls ${manager.home}/front/crt ${manager.home}/front/key`)
       .replace('/etc/caddy/llm-gateway-tokens', `${manager.home}/front/tokens`)
     await manager.ok('cat >front/Caddyfile', { input: `{\n\tauto_https disable_redirects\n}\n${site}` })
-    await manager.ok('cat >front/tokens', { input: `header Authorization "Bearer ${token}"
-` })
+    await manager.ok('cat >front/tokens', { input: `header Authorization "Bearer ${token}"` })
+    return manager.ok(`${findProgram('caddy')} start --config front/Caddyfile >front/log 2>&1`)
+  },
+}
+
+for (const [name, start] of Object.entries(proxies)) {
+  const skip = noUserManager() || missing(name.toLowerCase(), 'openssl', 'curl')
+  suite(`behind ${name}`, { skip }, () => {
+    test('the SDK streams over TLS, and no event is held back', async (t) => {
+      const manager = await startFront(t, start)
+      const client = `NODE_EXTRA_CA_CERTS=front/crt ${process.execPath} llm-gateway/test/support/stream-client.ts`
+      assert.equal(await manager.ok(`${client} ${url}/v1 ${token}`), 'streamed')
+    })
 
     test('without credentials, or with wrong ones, there is 401 and no call', async (t) => {
       const manager = await startFront(t, start)
