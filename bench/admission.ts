@@ -20,7 +20,12 @@ function filled(
   const model = { rpm: entries, tpm: entries * 1000, ...limits, whenLimited: 'reject', maxWaitMs: 0 } as const
   const admission = new Admission({
     store: new MemoryStore(),
-    limits: { enabled: true, perClientRpm: undefined, default: undefined, limits: new Map([['m', model]]) },
+    limits: {
+      enabled: true,
+      perClientRpm: undefined,
+      default: { whenLimited: 'reject', maxWaitMs: 0 },
+      limits: new Map([['m', model]]),
+    },
     calibration: new Calibration(),
     now: () => clock.nowMs,
     setTimer: () => () => {},

@@ -1,7 +1,11 @@
 // npm run bench -- NAME…: runs the named benches, or all of them.
 import { benchAdmission } from './admission.ts'
+import { benchLimits } from './limits.ts'
 
-const benches: Readonly<Record<string, () => void | Promise<void>>> = { admission: benchAdmission }
+const benches: Readonly<Record<string, () => void | Promise<void>>> = {
+  admission: benchAdmission,
+  limits: benchLimits,
+}
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(benches)) {

@@ -1,30 +1,41 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
-import { performance } from 'node:perf_hooks'
 import { isDeepStrictEqual } from 'node:util'
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
+import type { AdmissionStore } from './admission/store.ts'
 import { SnapshotFile } from './admission/snapshot-file.ts'
-import type { SetTimer } from './admission/waiting-line.ts'
 import type { Call, Snapshot } from './call/call.ts'
 import { handleCall } from './call/handle-call.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { Config, ProviderConfig, RateLimitConfig } from './config/types.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
+import { ProviderLoad } from './routing/provider-load.ts'
 import { RouteTable } from './routing/route-table.ts'
-import { addressGuard, clientOf } from './server/guards/address.ts'
+import { TargetHealth } from './routing/target-health.ts'
+import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
+import { bodySizeGuard } from './server/guards/body-size.ts'
+import { contentCodingGuard } from './server/guards/content-coding.ts'
+import { framingGuard } from './server/guards/framing.ts'
+import { headerCountGuard } from './server/guards/header-count.ts'
 import { hostGuard } from './server/guards/host.ts'
+import { methodGuard } from './server/guards/method.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { fetchSiteGuard, originGuard } from './server/guards/origin.ts'
+import { peerUserCheck, socketOwner } from './server/guards/peer-user.ts'
+import { targetGuard } from './server/guards/target.ts'
 import { upgradeGuard } from './server/guards/upgrade.ts'
 import { type InheritedSocket, listenInherited } from './server/inherited.ts'
-import { listen } from './server/listeners.ts'
+import { type Doormen, listen } from './server/listeners.ts'
+import { PeerTable } from './server/peer-table.ts'
 import { createHandlers } from './server/server.ts'
 import { createEcho } from './upstream/echo.ts'
 import type { Provider } from './upstream/provider.ts'
 import { createHttpProvider } from './upstream/send.ts'
+import { systemUsers } from './unix-users.ts'
 
 export interface App {
   /** `http://127.0.0.1:4000` and so on. */
@@ -56,33 +67,54 @@ export interface Surroundings {
   readonly stateDirectory: string | undefined
   /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
   readonly sockets?: readonly InheritedSocket[]
+  /** The machine's own when absent. */
+  readonly clock?: Clock
+  /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
+  readonly store?: AdmissionStore
 }
 
-/** @throws ListenError when an address can't be had. */
+/** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(
   config: Config,
-  { stdout, isJournal = false, version, configFile, stateDirectory, sockets = [] }: Surroundings,
+  {
+    stdout,
+    isJournal = false,
+    version,
+    configFile,
+    stateDirectory,
+    sockets = [],
+    clock = systemClock,
+    store,
+  }: Surroundings,
 ): Promise<App> {
-  const now = () => performance.now()
+  const { now, wallNow, setTimer } = clock
   const events = createEvents(createLog(config.logging, { stream: stdout, isJournal }))
-  const limits = await startLimits(config.rateLimits, stateDirectory, events, now)
+  const doormen = chooseDoormen(config, events)
+  const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
   let snapshot: Snapshot = {
     routes: new RouteTable(config.models),
     providers: createProviders(config, version),
     admission: limits.admission,
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
+    routing: config.routing,
+    health: new TargetHealth(),
+    load: new ProviderLoad(),
     events,
-    ticker: createTicker(now),
+    ticker: createTicker(clock),
     now,
+    wallNow,
+    chance: Math.random,
+    setTimer,
   }
 
   let isDraining = false
-  let openCalls = 0
+  const openCalls = new Set<Promise<void>>()
   const serveCall = async (call: Call) => {
-    openCalls += 1
-    await handleCall(call, snapshot)
-    openCalls -= 1
+    const ended = handleCall(call, snapshot)
+    openCalls.add(ended)
+    await ended
+    openCalls.delete(ended)
   }
 
   const isOriginAllowed = originMatcher(
@@ -91,25 +123,33 @@ export async function startApp(
   )
   const handlers = await createHandlers({
     guards: [
+      headerCountGuard,
       addressGuard(config.access.allowedIps, config.server.trustedProxies),
       hostGuard(config.server.allowedHosts),
       originGuard(isOriginAllowed),
       fetchSiteGuard(isOriginAllowed),
       upgradeGuard,
+      methodGuard,
+      targetGuard,
+      framingGuard,
+      contentCodingGuard,
+      bodySizeGuard(config.server.maxRequestBodyBytes),
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
+    perClientRpm: config.rateLimits.enabled ? config.rateLimits.perClientRpm : undefined,
     clientOf: clientOf(config.server.trustedProxies),
     serveCall,
     routes: () => snapshot.routes,
+    admission: limits.admission,
     isDraining: () => isDraining,
     events,
     now,
   })
   const isInherited = sockets.length > 0
   const listeners = isInherited
-    ? await listenInherited(sockets, handlers)
-    : await listen(config.server.hosts, config.server.port, handlers)
+    ? await listenInherited(sockets, doormen, handlers)
+    : await listen(config.server, doormen, handlers)
   events.listening(listeners.addresses, configFile)
 
   return {
@@ -127,7 +167,7 @@ export async function startApp(
     },
     async stop(reason) {
       isDraining = true
-      events.stopping(reason, openCalls)
+      events.stopping(reason, openCalls.size)
       const grace = setTimeout(() => {
         limits.admission.close()
         listeners.closeNow()
@@ -136,11 +176,26 @@ export async function startApp(
       if (!isInherited) limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
+      // A call whose connection is gone has still to be settled before that is saved.
+      await Promise.all(openCalls)
       await limits.save()
       await Promise.all([...snapshot.providers.values()].map((provider) => provider.close()))
       events.stopped()
     },
   }
+}
+
+/** Who says whom the listeners let in. */
+function chooseDoormen({ access }: Config, events: Events): Doormen {
+  const parts = { users: systemUsers(), ownUid: process.getuid?.() ?? 0 }
+  const byUser = peerUserCheck({
+    ...parts,
+    allowedUsers: access.allowedUsers,
+    platform: process.platform,
+    table: new PeerTable(),
+    onUnreadable: (cause) => events.peersUnreadable(cause),
+  })
+  return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }
 }
 
 interface Limits {
@@ -150,35 +205,35 @@ interface Limits {
   save(): Promise<void>
 }
 
+interface LimitSurroundings extends Pick<Surroundings, 'stateDirectory'> {
+  readonly clock: Clock
+  readonly store: AdmissionStore | undefined
+}
+
 /** Admission with its counters as the last run left them. */
 async function startLimits(
-  config: RateLimitConfig,
-  stateDirectory: string | undefined,
+  limits: RateLimitConfig,
+  { stateDirectory, clock, store }: LimitSurroundings,
   events: Events,
-  now: () => number,
 ): Promise<Limits> {
-  const store = new MemoryStore()
+  const { now, wallNow, setTimer } = clock
   const calibration = new Calibration()
-  const setTimer: SetTimer = (fn, delayMs) => {
-    const timer = setTimeout(fn, delayMs)
-    return () => clearTimeout(timer)
-  }
-  if (stateDirectory === undefined) {
-    const admission = new Admission({ store, calibration, limits: config, now, setTimer })
-    return { admission, calibration, save: () => Promise.resolve() }
+  const memory = new MemoryStore()
+  const parts = { store: store ?? memory, calibration, limits, now, setTimer }
+  if (stateDirectory === undefined || store !== undefined) {
+    return { admission: new Admission(parts), calibration, save: () => Promise.resolve() }
   }
   const file = new SnapshotFile({
     directory: stateDirectory,
-    store,
+    store: memory,
     calibration,
     now,
-    wallNow: Date.now,
+    wallNow,
     setTimer,
     onFault: (cause) => events.limitsNotSaved(cause),
   })
   events.limitsLoaded(await file.load())
-  const onChange = () => file.touch()
-  const admission = new Admission({ store, calibration, limits: config, now, setTimer, onChange })
+  const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
 }
 

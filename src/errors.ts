@@ -1,7 +1,8 @@
-// Every way in which the gateway itself refuses or fails a request, and the one error type that carries it.
+// Every way in which the gateway itself refuses or fails a request, and the error types that carry it.
 
 /** Code → HTTP status and `error.type` of the answer. The README's table is held against this by a test. */
 export const errorTable = {
+  headers_too_large: { status: 431, type: 'invalid_request_error' },
   host_not_allowed: { status: 403, type: 'permission_error' },
   internal_error: { status: 500, type: 'api_error' },
   invalid_host: { status: 400, type: 'invalid_request_error' },
@@ -61,4 +62,9 @@ export class GatewayError extends Error {
   toJSON(): { error: { message: string; type: string; param: string | null; code: string } } {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.code } }
   }
+}
+
+/** The gateway can't start as it is told to; the message says why, and what to change. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
 }

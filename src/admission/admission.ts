@@ -1,5 +1,6 @@
 // Who may call now: the limits of models and providers, kept for every call from its arrival to its end.
 // The counters are the store's (store.ts); here are the waiting, the reload and what callers see.
+import type { SetTimer } from '../clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
@@ -17,7 +18,7 @@ import type {
   Verdict,
 } from './store.ts'
 import { WaitingLine } from './waiting-line.ts'
-import type { Departure, SetTimer } from './waiting-line.ts'
+import type { Departure } from './waiting-line.ts'
 
 /** A call that wants in. `model` is the limiter's scope: a model's name or a wildcard, never an alias. */
 export interface Ask extends Demand {
@@ -117,7 +118,7 @@ export class Admission {
     const reports: ModelReport[] = []
     for (const model of models) {
       const limits = this.limitsOf(model)
-      if (limits === undefined) continue
+      if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
       const { standing, ...used } = await this.#parts.store.use(model, limits, this.#parts.now())
       const waiting = this.#lines.get(model)?.length ?? 0
       reports.push({
@@ -139,27 +140,34 @@ export class Admission {
   }
 
   #decide(ask: Ask, verdict: Verdict): Decision | Promise<Decision> {
-    if (verdict.kind === 'admitted') return this.#admit(verdict, 0)
-    if (verdict.kind === 'too_large') return { ...verdict, waitedMs: 0 }
-    const limits = this.limitsOf(ask.model)
-    if (limits?.whenLimited !== 'wait' || limits.maxWaitMs <= 0) return { ...verdict, waitedMs: 0 }
+    if (verdict.kind === 'admitted') return this.#admit(ask, verdict, 0)
+    if (verdict.kind === 'too_large' || this.#maxWaitMs(ask.model) === 0) return { ...verdict, waitedMs: 0 }
     return this.#waitOrRefuse(ask, this.#lineOf(ask.model))
   }
 
   async #waitOrRefuse(ask: Ask, line: WaitingLine): Promise<Decision> {
-    const limits = this.limitsOf(ask.model)
-    const mayWait = limits?.whenLimited === 'wait' && limits.maxWaitMs > 0
-    if (!mayWait || line.length >= this.#maxLineLength) {
+    if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
+    const maxWaitMs = this.#maxWaitMs(ask.model)
+    if (maxWaitMs === 0 || line.length >= this.#maxLineLength) {
       return { ...(await line.refusalFor(ask)), waitedMs: 0 }
     }
-    const end = await line.join(ask, limits.maxWaitMs)
-    if (end.kind !== 'admitted') return end
-    return this.#admit(end, end.waitedMs)
+    const end = await line.join(ask, maxWaitMs)
+    return end.kind === 'admitted' ? this.#admit(ask, end, end.waitedMs) : end
   }
 
-  #admit({ reservation, standing }: Admitted, waitedMs: number): Decision {
+  /** 0: calls of this model do not wait. */
+  #maxWaitMs(model: string): number {
+    const limits = this.limitsOf(model)
+    return limits?.whenLimited === 'wait' ? limits.maxWaitMs : 0
+  }
+
+  #admit(ask: Ask, { reservation, standing }: Admitted, waitedMs: number): Decision {
+    const hold = new StoreHold(this.#parts, { reservation, standing, waitedMs })
     this.#parts.onChange?.()
-    return { kind: 'admitted', hold: new StoreHold(this.#parts, { reservation, standing, waitedMs }) }
+    if (!ask.departure.isGone) return { kind: 'admitted', hold }
+    // It left while the answer was on its way; nobody would settle this.
+    hold.settle({ kind: 'unsent' })
+    return { kind: 'gone', waitedMs }
   }
 
   #lineOf(model: string): WaitingLine {
@@ -174,10 +182,16 @@ export class Admission {
 
   /** What was given back may fit any line: a provider's slots serve several models. Who has waited longest goes first. */
   #examineLines(): void {
+    if (this.#lines.size === 0) return
     const waiting = Array.from(this.#lines.values()).filter((line) => line.length > 0)
     waiting.sort((one, other) => one.oldestSinceMs - other.oldestSinceMs)
     for (const line of waiting) line.examine()
   }
+}
+
+/** The default may say no more than how to wait for a provider's slot. */
+function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
+  return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
 }
 
 class StoreHold implements Hold {

@@ -5,9 +5,9 @@
 // to hold back. Times in it are ages, so that clock steps while the process ran mean nothing.
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SetTimer } from '../clock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedModel } from './memory-store.ts'
-import type { SetTimer } from './waiting-line.ts'
 import { windowMs } from './window.ts'
 import type { SavedEntry } from './window.ts'
 

@@ -4,12 +4,10 @@
 // the next capacity until it is admitted, leaves or has waited its time; nobody overtakes it, so a large call is never
 // starved by small ones. The price: small calls behind a large one wait with it.
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
+import type { SetTimer } from '../clock.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import { FairQueue } from './fair-queue.ts'
 import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './store.ts'
-
-/** Runs `fn` once after `delayMs`; the returned function calls it off. */
-export type SetTimer = (fn: () => void, delayMs: number) => () => void
 
 /** How a waiting call learns that its client left, and how the transport says so: sets `isGone`, calls `onGone`. */
 export interface Departure {

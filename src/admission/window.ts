@@ -90,8 +90,9 @@ export class SlidingWindow {
     return column.at(newest) > 0 ? this.#times[newest]! + windowMs : this.#leavesAt(column, column.total)
   }
 
-  /** Charges, without a look at any limit. Amounts are whole and at least 0. */
+  /** Charges, without a look at any limit. Throws for amounts that are not whole or below 0: they would spoil the sums. */
   add(requests: number, tokens: number, nowMs: number): Entry {
+    assertWhole(requests, tokens)
     this.#slide(nowMs)
     return { seq: this.#push(requests, tokens, nowMs), requests, tokens, open: true }
   }
@@ -102,6 +103,7 @@ export class SlidingWindow {
    */
   settle(entry: Entry, charge: { requests: number; tokens: number }, nowMs: number): boolean {
     if (!entry.open) return false
+    assertWhole(charge.requests, charge.tokens)
     entry.open = false
     this.#slide(nowMs)
     const moreRequests = charge.requests - entry.requests
@@ -212,4 +214,10 @@ export class SlidingWindow {
     if (size < this.capacity / 2) return false
     return size === this.capacity || timeMs - this.#marks[2]! < this.#quantumMs
   }
+}
+
+function assertWhole(requests: number, tokens: number): void {
+  const isWhole = Number.isSafeInteger(requests) && Number.isSafeInteger(tokens)
+  if (!isWhole || requests < 0 || tokens < 0)
+    throw new RangeError(`cannot charge ${requests} requests, ${tokens} tokens`)
 }

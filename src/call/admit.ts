@@ -1,8 +1,8 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
 import type { Decision, Hold } from '../admission/admission.ts'
-import type { Estimate } from '../admission/estimate.ts'
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
@@ -10,9 +10,18 @@ import type { CallRecord } from './record.ts'
 import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
 import type { Timed } from './ticker.ts'
 
+/** A call with the model that shall answer it, and that model's targets in order of preference. */
+export interface Candidate {
+  readonly call: Call
+  readonly request: ModelRequest
+  readonly route: Route
+  readonly targets: readonly Target[]
+}
+
 export interface Admitted {
   readonly hold: Hold
-  readonly estimate: Estimate
+  /** As estimated. */
+  readonly promptTokens: number
 }
 
 /**
@@ -21,12 +30,12 @@ export interface Admitted {
  * @throws GatewayError `rate_limit_exceeded`, `shutting_down`.
  */
 export async function admit(
-  { call, request, route }: { call: Call; request: ModelRequest; route: Route },
+  { call, request, route, targets }: Candidate,
   on: Snapshot,
   record: CallRecord,
 ): Promise<Admitted | undefined> {
   const model = route.model.name
-  const providers = route.targets.map(({ provider }) => on.providers.get(provider)!)
+  const providers = targets.map(({ provider }) => on.providers.get(provider)!)
   const tpm = on.admission.limitsOf(model)?.tpm
   const estimate = on.calibration.estimate(model, providers[0]!.name, request.size, tpm)
   const { client, reply } = call
@@ -37,7 +46,7 @@ export async function admit(
   switch (decision.kind) {
     case 'admitted':
       if (!reply.isStarted) addRateHeaders(reply, decision.hold)
-      return { hold: decision.hold, estimate }
+      return { hold: decision.hold, promptTokens: estimate.promptTokens }
     case 'limited':
     case 'too_large':
       throw rateLimitError(model, decision)
@@ -52,7 +61,7 @@ export async function admit(
 
 function addRateHeaders(reply: Reply, hold: Hold): void {
   const headers = rateHeaders(hold.standing)
-  for (const name in headers) reply.add(name, headers[name]!)
+  for (const name in headers) reply.set(name, headers[name]!)
 }
 
 /** A stream's client hears a heartbeat when the wait grows long; that commits the answer to status 200. */

@@ -1,242 +1,197 @@
-// One try at one target: from sending the request until it is known whether this target answers the call.
-// What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
+// The tries of one call at one model's targets: one after the other, until one answers, all have failed, or the client
+// has left. Never after the first forwarded byte: an attempt that has answered is the last.
+import type { Hold } from '../admission/admission.ts'
+import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
-import type { Snapshot } from './call.ts'
-import type { Timed } from './ticker.ts'
+import type { Provider } from '../upstream/provider.ts'
+import { type AttemptOutcome, startAttempt } from './answer.ts'
+import type { Call, Reply, Snapshot } from './call.ts'
+import type { CallRecord } from './record.ts'
+import { judge, type Verdict } from './retry-rule.ts'
+import { isUsageRefusal } from './usage-refusals.ts'
 
-/** How a try at a target came out. */
-export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  /** The provider's own error answer; it goes to the client as it is. */
-  | {
-      readonly kind: 'refused'
-      readonly head: AnswerHead
-      readonly body: Buffer
-      readonly providerCode: string | undefined
-    }
-  | {
-      readonly kind: 'failed'
-      readonly error: GatewayError
-      readonly providerStatus?: number
-      readonly providerCode?: string | undefined
-    }
-  | { readonly kind: 'gone' }
-
-/** A provider's error answer is read whole before it is passed on; a longer one is no error answer. */
-const maxErrorBytes = 1_048_576
-
-/** A client that reads nothing for so long holds a connection and a slot for nobody. */
-const maxStallMs = 120_000
-
-/** What reads an answer's body. Exactly one of the ends is called, and nothing after it. */
-export interface AnswerReader {
-  onData(chunk: Buffer): void
-  onEnd(): void
-  onBroken(error: GatewayError): void
+/** An admitted call with the targets of its model, the best first. */
+export interface Admittee {
+  readonly call: Call
+  readonly request: ModelRequest
+  readonly targets: readonly Target[]
+  readonly hold: Hold
 }
 
-/** Starts the attempt; `abort` on the returned handle ends it in any phase. */
-export function startAttempt(
+/** The last attempt, and what it means. */
+export interface Tried {
+  readonly target: Target
+  readonly outcome: AttemptOutcome
+  /** Another model may answer instead. */
+  readonly mayMove: boolean
+  /** Usage was asked for without the client's wish. */
+  readonly hidesUsage: boolean
+}
+
+/** A provider that wants to be asked later than this is not waited for; the client gets its answer. */
+const maxRetryWaitMs = 10_000
+const firstBackoffMs = 200
+const maxBackoffMs = 2_000
+/** How often a server is asked that is loading its model. It may take as long as a first byte may. */
+const loadingPollMs = 1_000
+
+/** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
+export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
+  const { call, hold, targets } = admittee
+  const failures = new Map<Target, string>()
+  const startedMs = on.now()
+  let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
+  for (let retriesLeft = on.routing.retries; ; retriesLeft -= 1) {
+    const { outcome, hidesUsage } = await tryTarget(admittee, target, on, record)
+    const verdict = judge(outcome, on.wallNow())
+    learn(target, outcome, verdict, on)
+    const mayMove = verdict.mayMove && !call.reply.isStarted
+    const tried: Tried = { target, outcome, mayMove, hidesUsage }
+    if (!mayMove && !verdict.mayRepeat) return tried
+    failures.set(target, reasonOf(outcome, verdict))
+    const isLoading =
+      verdict.trouble === 'loading' && on.now() - startedMs < providerOf(target, on).timeouts.firstByteMs
+    if (retriesLeft <= 0 && !isLoading) return named(tried, failures)
+    if (isLoading) retriesLeft += 1
+    const next = await nextTarget(admittee, { target, verdict, failures, attempts: record.attempts, on })
+    if (next === undefined)
+      return call.reply.isGone ? { ...tried, outcome: { kind: 'gone' } } : named(tried, failures)
+    target = next
+  }
+}
+
+interface Step {
+  readonly target: Target
+  readonly verdict: Verdict
+  readonly failures: ReadonlyMap<Target, string>
+  /** Made so far. */
+  readonly attempts: number
+  readonly on: Snapshot
+}
+
+/** A target that was not tried yet, else the same one again after a pause. Undefined: none, or the client has left. */
+async function nextTarget(admittee: Admittee, step: Step): Promise<Target | undefined> {
+  const { call, hold, targets } = admittee
+  const { target, verdict, failures, on } = step
+  const untried = targets.filter((each) => !failures.has(each))
+  if (untried.length > 0 && verdict.mayMove) {
+    const providers = untried.map((each) => providerOf(each, on))
+    if (await hold.moveTo(providers)) return untried.find(({ provider }) => provider === hold.provider)
+  }
+  if (!verdict.mayRepeat) return undefined
+  const waitMs = waitBefore(verdict, step.attempts, on.chance())
+  if (waitMs > maxRetryWaitMs) return undefined
+  return (await hasWaited(waitMs, call.reply, on)) ? target : undefined
+}
+
+/** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
+function waitBefore({ trouble, retryAfterMs }: Verdict, attempts: number, chance: number): number {
+  if (trouble === 'loading') return retryAfterMs ?? loadingPollMs
+  const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (attempts - 1))
+  return Math.max(retryAfterMs ?? 0, backoffMs * (1 - chance / 2))
+}
+
+/** False when the client left meanwhile; then at once. */
+function hasWaited(delayMs: number, reply: Reply, on: Pick<Snapshot, 'setTimer'>): Promise<boolean> {
+  if (reply.isGone) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    const stop = on.setTimer(() => {
+      reply.onGone = undefined
+      resolve(true)
+    }, delayMs)
+    reply.onGone = () => {
+      stop()
+      resolve(false)
+    }
+  })
+}
+
+/** One try, or two where the provider does not take the wish for usage. */
+async function tryTarget(
+  { call, request }: Admittee,
   target: Target,
-  request: ProviderRequest,
-  on: Pick<Snapshot, 'providers' | 'ticker' | 'now'>,
-): { outcome: Promise<AttemptOutcome>; abort(): void } {
+  on: Snapshot,
+  record: CallRecord,
+): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
+  const provider = providerOf(target, on)
+  record.provider = target.provider
+  record.targetModel = target.model
+  on.health.began(target, on.now())
+  const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, on.now())
+  const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), {
+    request,
+    provider,
+    on,
+    record,
+  })
+  if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
+  const plain = await attempt(call, request.bodyFor(target.model, false), { request, provider, on, record })
+  if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
+  return { outcome: plain, hidesUsage: false }
+}
+
+/** A client that leaves ends the attempt. */
+async function attempt(
+  call: Call,
+  body: Buffer,
+  {
+    request,
+    provider,
+    on,
+    record,
+  }: { request: ModelRequest; provider: Provider; on: Snapshot; record: CallRecord },
+): Promise<AttemptOutcome> {
+  const { dialect, reply, requestId } = call
+  if (reply.isGone) return { kind: 'gone' }
+  record.attempts += 1
+  record.sentAtMs = on.now()
+  record.headAtMs = undefined
+  const { contentType, isStream } = request
+  on.load.began(provider.name)
+  const started = startAttempt(provider, { path: dialect.path, body, contentType, isStream, requestId }, on)
+  reply.onGone = () => started.abort()
+  const outcome = await started.outcome
+  record.headAtMs = on.now()
+  // An answer goes on for as long as it is relayed (conclude.ts).
+  if (outcome.kind !== 'answered') on.load.ended(provider.name)
+  return outcome
+}
+
+/** What the outcome says of the target's health. */
+function learn(
+  target: Target,
+  outcome: AttemptOutcome,
+  { trouble, retryAfterMs }: Verdict,
+  on: Snapshot,
+): void {
+  if (outcome.kind === 'gone') return on.health.ended(target)
+  if (trouble === undefined) return on.health.succeeded(target)
+  const { isLocal } = providerOf(target, on)
+  on.health.failed(target, trouble, {
+    cooldownMs: on.routing.cooldownMs,
+    isLocal,
+    retryAfterMs,
+    nowMs: on.now(),
+  })
+}
+
+/** When several targets have failed, no single one's word tells the client what is wrong. */
+function named(tried: Tried, failures: ReadonlyMap<Target, string>): Tried {
+  const { outcome } = tried
+  if (failures.size < 2 || outcome.kind !== 'failed') return tried
+  const list = [...failures].map(([{ provider, model }, reason]) => `${provider} (${model}): ${reason}`)
+  const message = `No target of this model answers. ${list.join('; ')}.`
+  return { ...tried, outcome: { ...outcome, error: new GatewayError('no_target_available', message) } }
+}
+
+function reasonOf(outcome: AttemptOutcome, { trouble }: Verdict): string {
+  if (outcome.kind === 'refused') return `${trouble ?? 'refused'}, status ${outcome.head.status}`
+  return outcome.kind === 'failed' ? `${trouble ?? outcome.error.code}, ${outcome.error.code}` : outcome.kind
+}
+
+function providerOf(target: Target, on: Pick<Snapshot, 'providers'>): Provider {
   const provider = on.providers.get(target.provider)
   if (provider === undefined) throw new Error(`no provider ${target.provider}`)
-  const answer = new Answer(provider, on)
-  const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
-  return { outcome, abort: () => answer.abort() }
-}
-
-/** An answer on its way. */
-export class Answer implements AnswerSink, Timed {
-  readonly #provider: Provider
-  readonly #on: Pick<Snapshot, 'ticker' | 'now'>
-  readonly #startedMs: number
-  #exchange: Exchange | undefined
-  #resolve: ((outcome: AttemptOutcome) => void) | undefined
-  #head: AnswerHead | undefined
-  #reader: AnswerReader | undefined
-  /** What came before somebody read, or the body of an error answer. */
-  #held: Buffer[] = []
-  #heldBytes = 0
-  #end: 'open' | 'ended' | GatewayError = 'open'
-  #hasMoved = false
-  #lastMoveMs: number
-  #pausedSinceMs: number | undefined
-
-  constructor(provider: Provider, on: Pick<Snapshot, 'ticker' | 'now'>) {
-    this.#provider = provider
-    this.#on = on
-    this.#startedMs = on.now()
-    this.#lastMoveMs = this.#startedMs
-  }
-
-  get head(): AnswerHead {
-    if (this.#head === undefined) throw new Error('no head yet')
-    return this.#head
-  }
-
-  begin(request: ProviderRequest, resolve: (outcome: AttemptOutcome) => void): void {
-    this.#resolve = resolve
-    this.#on.ticker.add(this)
-    this.#exchange = this.#provider.send(request, this)
-  }
-
-  /** Hands over what has come and all that will. */
-  read(reader: AnswerReader): void {
-    this.#reader = reader
-    const held = this.#held
-    this.#held = []
-    for (const chunk of held) reader.onData(chunk)
-    if (this.#end === 'ended') reader.onEnd()
-    else if (this.#end !== 'open') reader.onBroken(this.#end)
-  }
-
-  pause(): void {
-    this.#pausedSinceMs ??= this.#on.now()
-    this.#exchange?.pause()
-  }
-
-  resume(): void {
-    this.#pausedSinceMs = undefined
-    this.#hasMoved = true
-    this.#exchange?.resume()
-  }
-
-  /** The client has left: the provider's request ends, nobody hears more of it. */
-  abort(): void {
-    this.#on.ticker.delete(this)
-    this.#exchange?.abort()
-    this.#settle({ kind: 'gone' })
-  }
-
-  onHead(head: AnswerHead): void {
-    this.#head = head
-    this.#hasMoved = true
-    if (head.status < 300) this.#settle({ kind: 'answered', answer: this })
-  }
-
-  onData(chunk: Buffer): void {
-    this.#hasMoved = true
-    if (this.#reader !== undefined) {
-      this.#reader.onData(chunk)
-      return
-    }
-    this.#held.push(chunk)
-    this.#heldBytes += chunk.length
-    if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
-      this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
-    }
-  }
-
-  onEnd(): void {
-    this.#on.ticker.delete(this)
-    if (this.#resolve !== undefined) this.#settle(this.#judgeError(Buffer.concat(this.#held)))
-    this.#end = 'ended'
-    this.#reader?.onEnd()
-  }
-
-  onFailure(failure: { kind: 'unreachable' | 'broken' | 'timeout'; code: string; detail: string }): void {
-    switch (failure.kind) {
-      case 'unreachable':
-        return this.#fail('provider_unreachable', `can't be reached: ${failure.detail}`)
-      case 'timeout':
-        return this.#fail('provider_timeout', failure.detail)
-      case 'broken':
-        if (this.#head !== undefined) {
-          return this.#fail('provider_bad_response', `broke its answer off: ${failure.detail}`)
-        }
-        return this.#fail('provider_bad_response', `gave no HTTP answer: ${failure.detail}`)
-      default:
-        return failure.kind satisfies never
-    }
-  }
-
-  onTick(nowMs: number): void {
-    if (this.#hasMoved) {
-      this.#hasMoved = false
-      this.#lastMoveMs = nowMs
-    }
-    const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
-    const hasRunFor = nowMs - this.#startedMs
-    const hasRestedFor = nowMs - this.#lastMoveMs
-    if (this.#pausedSinceMs !== undefined) {
-      if (nowMs - this.#pausedSinceMs >= maxStallMs)
-        this.#timeOut(`the client read nothing for ${maxStallMs} ms`)
-    } else if (this.#head === undefined) {
-      if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
-    } else if (idleMs > 0 && hasRestedFor >= idleMs) {
-      this.#timeOut(`was silent for ${idleMs} ms`)
-    }
-    if (totalMs > 0 && hasRunFor >= totalMs) this.#timeOut(`was not done within ${totalMs} ms`)
-  }
-
-  #timeOut(detail: string): void {
-    if (this.#end !== 'open') return
-    this.#exchange?.abort()
-    this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
-  }
-
-  #fail(code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout', what: string): void {
-    this.#on.ticker.delete(this)
-    this.#exchange?.abort()
-    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
-    this.#end = error
-    this.#settle({ kind: 'failed', error, ...(this.#head && { providerStatus: this.#head.status }) })
-    this.#reader?.onBroken(error)
-  }
-
-  #settle(outcome: AttemptOutcome): void {
-    const resolve = this.#resolve
-    this.#resolve = undefined
-    resolve?.(outcome)
-  }
-
-  /** A status from 300 on, its body read. */
-  #judgeError(body: Buffer): AttemptOutcome {
-    const { head } = this
-    const { name } = this.#provider
-    const providerCode = errorCodeOf(body)
-    const failed = (error: GatewayError) =>
-      ({ kind: 'failed', error, providerStatus: head.status, providerCode }) as const
-    if (head.status === 401 || head.status === 403) {
-      const way = `The key is the gateway's own: see providers.${name}.api_key in its configuration.`
-      return failed(
-        new GatewayError(
-          'provider_auth_failed',
-          `Provider "${name}" refused the gateway (${head.status}). ${way}`,
-        ),
-      )
-    }
-    if (head.status < 400) {
-      const way = `Redirects are not followed, so that the key stays where it belongs: set providers.${name}.base_url to the final address.`
-      return failed(
-        new GatewayError(
-          'provider_bad_response',
-          `Provider "${name}" answered with a redirect (${head.status}). ${way}`,
-        ),
-      )
-    }
-    const isErrorStatus = head.status <= 599 && head.status !== 407
-    if (!isErrorStatus || String(head.headers['content-type']).startsWith('text/html')) {
-      const what = `answered ${head.status} with ${isErrorStatus ? 'a web page' : 'a status that no API has'}`
-      return failed(new GatewayError('provider_bad_response', `Provider "${name}" ${what}.`))
-    }
-    return { kind: 'refused', head, body, providerCode }
-  }
-}
-
-/** The provider's `error.code`, for the log: some servers write a number. */
-function errorCodeOf(body: Buffer): string | undefined {
-  try {
-    const { error } = JSON.parse(body.toString()) as { error?: { code?: unknown } }
-    const code = error?.code
-    return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
-  } catch {
-    // Not JSON: the status is all there is to log.
-    return undefined
-  }
+  return provider
 }

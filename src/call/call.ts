@@ -1,11 +1,15 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
 import type { Admission } from '../admission/admission.ts'
+import type { Clock } from '../clock.ts'
 import type { Calibration } from '../admission/estimate.ts'
+import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
+import type { ProviderLoad } from '../routing/provider-load.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Ticker } from './ticker.ts'
 import type { UsageRefusals } from './usage-refusals.ts'
@@ -33,10 +37,16 @@ export interface Snapshot {
   readonly admission: Admission
   readonly calibration: Calibration
   readonly usageRefusals: UsageRefusals
+  readonly routing: RoutingConfig
+  readonly health: TargetHealth
+  readonly load: ProviderLoad
   readonly events: Events
   readonly ticker: Ticker
-  /** Milliseconds of the monotonic clock. */
-  readonly now: () => number
+  readonly now: Clock['now']
+  readonly wallNow: Clock['wallNow']
+  readonly setTimer: Clock['setTimer']
+  /** From 0 to below 1, at random. */
+  readonly chance: () => number
 }
 
 /** The client's end of the connection. Writing after it is gone is harmless. */
@@ -49,8 +59,8 @@ export interface Reply {
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined
-  /** Adds a header to whatever answer comes. Only before `start`. */
-  add(name: string, value: string): void
+  /** Puts a header on whatever answer comes, in place of an earlier one of that name. Only before `start`. */
+  set(name: string, value: string): void
   /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
   start(status: number, headers: readonly string[]): void
   /** Sends the status and headers now if nothing has gone out yet: the body may take a while. */

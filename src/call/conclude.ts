@@ -2,11 +2,11 @@
 import type { Outcome } from '../admission/outcome.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
-import type { Answer, AttemptOutcome } from './attempts.ts'
-import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import type { Answer, AttemptOutcome } from './answer.ts'
+import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
-import { isEventStream, relay } from './relay.ts'
+import { relay } from './relay.ts'
 
 /** How an admitted call ended. */
 export interface Concluded {
@@ -17,9 +17,11 @@ export interface Concluded {
 
 interface Ended {
   readonly call: Call
-  readonly on: Pick<Snapshot, 'ticker' | 'now'>
+  readonly on: Pick<Snapshot, 'ticker' | 'now' | 'load'>
   readonly record: CallRecord
   readonly meter: Meter
+  /** Takes the provider's key out of its headers. */
+  readonly mask: (text: string) => string
 }
 
 /** Brings the outcome to the client. Resolves when the client has it, or has left. */
@@ -29,12 +31,13 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
     case 'gone':
       record.status = clientGoneStatus
       if (record.attempts === 0) return { outcome: { kind: 'unsent' } }
-      return { outcome: { kind: 'cut', tokens: meter.result(false).totalTokens } }
+      record.usage = meter.result(false)
+      return { outcome: chargeOf(tried, meter) }
 
     case 'failed':
       record.providerStatus = tried.providerStatus
       record.providerCode = tried.providerCode
-      return { outcome: chargeOfFailure(tried.error), error: tried.error }
+      return { outcome: chargeOf(tried, meter), error: tried.error }
 
     case 'refused':
       record.providerStatus = tried.head.status
@@ -42,7 +45,11 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
       return passRefusal(tried, ended)
 
     case 'answered':
-      return passAnswer(tried.answer, ended)
+      try {
+        return await passAnswer(tried.answer, ended)
+      } finally {
+        ended.on.load.ended(tried.answer.provider)
+      }
 
     default:
       return tried satisfies never
@@ -51,38 +58,41 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
 
 /** The provider's own error answer, as it is. */
 function passRefusal(
-  { head, body }: AttemptOutcome & { kind: 'refused' },
-  { call: { reply }, on, record }: Ended,
+  refusal: AttemptOutcome & { kind: 'refused' },
+  { call: { reply }, on, record, meter, mask }: Ended,
 ): Concluded {
-  const isRefusal = head.status < 500 || head.status === 503
-  const outcome: Outcome = isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
+  const { head, body } = refusal
+  const outcome = chargeOf(refusal, meter)
   if (reply.isStarted) return { outcome, error: lateError(record, `answered ${head.status}`) }
   record.status = head.status
-  reply.add('server-timing', record.serverTiming(on.now()))
-  reply.start(head.status, [...answerHeaders(head.headers), 'content-length', String(body.length)])
+  addCallHeaders(reply, record, on.now())
+  reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
   reply.end(body)
   return { outcome }
 }
 
-async function passAnswer(answer: Answer, { call, on, record, meter }: Ended): Promise<Concluded> {
+async function passAnswer(answer: Answer, { call, on, record, meter, mask }: Ended): Promise<Concluded> {
   const { dialect, reply } = call
-  if (reply.isStarted && !isEventStream(answer)) {
+  if (reply.isStarted && !answer.isEventStream) {
     answer.abort()
     return { outcome: { kind: 'failed', tokens: 0 }, error: lateError(record, 'sent no stream') }
   }
   record.status = answer.head.status
-  if (!reply.isStarted) reply.add('server-timing', record.serverTiming(on.now()))
+  if (!reply.isStarted) addCallHeaders(reply, record, on.now())
   const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers), meter },
+    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter },
     dialect,
     on,
   )
-  const metered = meter.result(ending.kind === 'complete')
+  const metered = meter.result(ending.kind === 'complete' || ending.kind === 'failed')
   record.usage = metered
   const tokens = metered.totalTokens
   switch (ending.kind) {
     case 'complete':
       return { outcome: { kind: 'used', tokens } }
+    case 'failed':
+      record.error = ending.error
+      return { outcome: { kind: 'cut', tokens } }
     case 'gone':
       record.status = clientGoneStatus
       return { outcome: { kind: 'cut', tokens } }
@@ -99,8 +109,26 @@ function lateError({ provider }: CallRecord, what: string): GatewayError {
   return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
 }
 
-function chargeOfFailure(error: GatewayError): Outcome {
-  if (error.code === 'provider_unreachable') return { kind: 'unreachable' }
-  if (error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
-  return { kind: 'failed', tokens: 0 }
+/** What an attempt costs that did not become an answer. */
+export function chargeOf(outcome: Exclude<AttemptOutcome, { kind: 'answered' }>, meter: Meter): Outcome {
+  switch (outcome.kind) {
+    case 'gone':
+      return { kind: 'cut', tokens: meter.result(false).totalTokens }
+    case 'refused': {
+      const isRefusal = outcome.head.status < 500 || outcome.head.status === 503
+      return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
+    }
+    case 'failed':
+      if (outcome.error.code === 'provider_unreachable') return { kind: 'unreachable' }
+      if (outcome.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
+      return { kind: 'failed', tokens: 0 }
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** What every answer to a model call carries, a provider's or an error. */
+export function addCallHeaders(reply: Reply, record: CallRecord, nowMs: number): void {
+  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  reply.set('server-timing', record.serverTiming(nowMs))
 }

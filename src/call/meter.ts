@@ -1,11 +1,18 @@
 // Counts an answer's tokens as it passes: what the provider says of them, and what is seen of the answer meanwhile,
 // for the case that it says nothing or is cut off.
-import { completeUsage, findUsage, newerUsage, type PartialUsage, usageMembers } from '../dialects/usage.ts'
+import {
+  completeUsage,
+  findUsage,
+  isWholeCount,
+  newerUsage,
+  type PartialUsage,
+  usageMembers,
+} from '../dialects/usage.ts'
 import type { Usage } from '../domain.ts'
 import { readJson, scanJson } from '../http/json-scan.ts'
 import { eventData } from '../http/sse.ts'
 
-/** What was metered. `isEstimated`: the provider gave no count, or the answer was cut before it did. */
+/** What was metered. `isEstimated`: the provider did not count all of it, or the answer was cut before it did. */
 export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
@@ -14,13 +21,15 @@ export interface Metered extends Usage {
 const tokensPerByte = 0.27
 
 /** A stream's first and last chunk carry no text. */
-const emptyEvents = 2
+const emptyPieces = 2
 
 const COLON = 0x3a
 const SPACE = 0x20
 const NULL_START = 0x6e
 const OPENING = 0x7b
 const CLOSING = 0x7d
+const choicesKey = Buffer.from('"choices"')
+const deltaKey = Buffer.from('"delta"')
 const usageKey = Buffer.from('"usage"')
 const timingsKey = Buffer.from('"timings"')
 
@@ -39,10 +48,12 @@ export interface MeterOptions {
 export class Meter {
   readonly #options: MeterOptions
   #usage: PartialUsage | undefined
-  #events = 0
-  #eventBytes = 0
-  #shortestEvent = Infinity
-  #lastEvents: [Buffer | undefined, Buffer | undefined] = [undefined, undefined]
+  /** Events with a piece of the answer. */
+  #pieces = 0
+  #pieceBytes = 0
+  #shortestPiece = Infinity
+  #lastEvent: Buffer | undefined
+  #lastButOne: Buffer | undefined
   #wholeBytes = 0
 
   constructor(options: MeterOptions) {
@@ -52,12 +63,14 @@ export class Meter {
   /** Takes note of a stream's event. False: it is not for the client. */
   passes(event: Buffer): boolean {
     if (event[0] === COLON) return true
-    this.#events += 1
-    this.#eventBytes += event.length
-    if (event.length < this.#shortestEvent) this.#shortestEvent = event.length
-    this.#lastEvents = [this.#lastEvents[1], event]
-    const at = event.indexOf(usageKey)
-    if (at < 0 || isNullValue(event, at + usageKey.length)) return true
+    this.#lastButOne = this.#lastEvent
+    this.#lastEvent = event
+    if (event.includes(choicesKey) || event.includes(deltaKey)) {
+      this.#pieces += 1
+      this.#pieceBytes += event.length
+      if (event.length < this.#shortestPiece) this.#shortestPiece = event.length
+    }
+    if (!mayHoldUsage(event)) return true
     const data = parse(eventData(event))
     this.#take(data)
     return !(this.#options.hidesUsage && isUsageOnly(data))
@@ -91,7 +104,9 @@ export class Meter {
     const estimated = { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens }
     if (this.#usage === undefined) return { ...estimated, isEstimated: true }
     const usage = completeUsage(this.#usage, estimated)
-    if (isWhole) return { ...usage, isEstimated: false }
+    if (isWhole) {
+      return { ...usage, isEstimated: !isWholeCount(this.#usage, this.#options.hasOutputTokens) }
+    }
     const seen = Math.max(usage.completionTokens, completionTokens)
     return {
       promptTokens: usage.promptTokens,
@@ -108,20 +123,30 @@ export class Meter {
 
   /** llama.cpp tells of its tokens on the last chunk before `[DONE]`, asked or not. */
   #readTimings(): void {
-    for (const event of this.#lastEvents) {
+    for (const event of [this.#lastButOne, this.#lastEvent]) {
       if (event?.includes(timingsKey) === true) this.#take(parse(eventData(event)))
     }
   }
 
-  /** One event is about one token; a longer one holds more. What all events share is no text. */
+  /** One piece is about one token; a longer one holds more. What all pieces share is no text. */
   #seenOutput(): number {
-    if (this.#events === 0) return Math.ceil(this.#wholeBytes * tokensPerByte)
-    const textBytes = this.#eventBytes - this.#events * this.#shortestEvent
-    return Math.max(1, this.#events - emptyEvents, Math.ceil(textBytes * tokensPerByte))
+    if (this.#pieces === 0) return Math.ceil(this.#wholeBytes * tokensPerByte)
+    const textBytes = this.#pieceBytes - this.#pieces * this.#shortestPiece
+    return Math.max(1, this.#pieces - emptyPieces, Math.ceil(textBytes * tokensPerByte))
   }
 }
 
-/** Most chunks of OpenAI's have `"usage":null`; they need no parsing. */
+/** Most chunks of OpenAI's have `"usage":null`; they need no parsing. Groq's last one has a second, real one. */
+function mayHoldUsage(event: Buffer): boolean {
+  let at = event.indexOf(usageKey)
+  while (at >= 0) {
+    const after = at + usageKey.length
+    if (!isNullValue(event, after)) return true
+    at = event.indexOf(usageKey, after)
+  }
+  return false
+}
+
 function isNullValue(event: Buffer, at: number): boolean {
   let index = at
   while (event[index] === COLON || event[index] === SPACE) index += 1

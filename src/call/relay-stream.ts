@@ -3,7 +3,7 @@
 import { type Dialect, tailLength } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { EventSplitter, type EventSink } from '../http/sse.ts'
-import type { Answer, AnswerReader } from './attempts.ts'
+import type { Answer, AnswerReader } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
@@ -89,12 +89,15 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.stop()
     this.#takeUnfinished(this.#splitter.end(this))
     this.#flush()
-    if (this.#dialect.stream.ending(this.#tail) === 'cut') {
+    const ending = this.#dialect.stream.ending(this.#tail)
+    if (ending === 'cut') {
       const message = 'The provider ended its stream without saying that the answer is whole.'
       return this.#endBroken(new GatewayError('provider_bad_response', message))
     }
     this.#reply.end()
-    this.#resolve({ kind: 'complete' })
+    if (ending === 'complete') return this.#resolve({ kind: 'complete' })
+    const message = 'The provider ended its stream with an error.'
+    this.#resolve({ kind: 'failed', error: new GatewayError('provider_bad_response', message) })
   }
 
   onBroken(error: GatewayError): void {

@@ -1,6 +1,6 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
 import type { GatewayError } from '../errors.ts'
-import type { Answer, AnswerReader } from './attempts.ts'
+import type { Answer, AnswerReader } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
@@ -28,7 +28,7 @@ export class WholeRelay implements AnswerReader {
     this.#headers = headers
     this.#meter = meter
     this.#resolve = resolve
-    this.#held = String(answer.head.headers['content-type']).startsWith('application/json') ? [] : undefined
+    this.#held = answer.mediaType === 'application/json' ? [] : undefined
     if (this.#held === undefined) this.#start()
   }
 

@@ -1,7 +1,7 @@
 // The way back: from a provider's answer to the client, byte for byte.
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Answer } from './attempts.ts'
+import type { Answer } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import { StreamRelay } from './relay-stream.ts'
@@ -10,6 +10,8 @@ import { WholeRelay } from './relay-whole.ts'
 /** How the way back ended. After `broken` the client has been told, if its answer had begun. */
 export type Ending =
   | { readonly kind: 'complete' }
+  /** The provider itself said that it failed, and the client has its words. */
+  | { readonly kind: 'failed'; readonly error: GatewayError }
   | { readonly kind: 'gone' }
   | { readonly kind: 'broken'; readonly error: GatewayError }
 
@@ -25,7 +27,7 @@ export interface Relayed {
 export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
   const { answer, reply } = relayed
   return new Promise((resolve) => {
-    const reader = isEventStream(answer)
+    const reader = answer.isEventStream
       ? new StreamRelay(relayed, dialect, on.ticker, resolve)
       : new WholeRelay(relayed, resolve)
     reply.onGone = () => {
@@ -39,10 +41,4 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
     // Not before: a first chunk that is here already takes the head along in one packet.
     if (reply.isStarted) reply.flush()
   })
-}
-
-/** Compressed events (from a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
-export function isEventStream({ head }: Answer): boolean {
-  const encoding = head.headers['content-encoding'] ?? 'identity'
-  return String(head.headers['content-type']).startsWith('text/event-stream') && encoding === 'identity'
 }

@@ -1,4 +1,5 @@
 // One timer for all calls under way. A timer each would be armed and cleared again for every chunk.
+import type { Clock } from '../clock.ts'
 
 /** Something with deadlines. */
 export interface Timed {
@@ -15,16 +16,14 @@ export interface Ticker {
 const periodMs = 100
 
 /** Ticks while there is something to watch; at rest it holds no timer. */
-export function createTicker(now: () => number): Ticker {
+export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>): Ticker {
   const watched = new Set<Timed>()
-  let timer: NodeJS.Timeout | undefined
+  let isTicking = false
 
   const tick = () => {
-    if (watched.size === 0) {
-      clearInterval(timer)
-      timer = undefined
-      return
-    }
+    isTicking = watched.size > 0
+    if (!isTicking) return
+    setTimer(tick, periodMs)
     const nowMs = now()
     for (const each of watched) each.onTick(nowMs)
   }
@@ -32,7 +31,9 @@ export function createTicker(now: () => number): Ticker {
   return {
     add(timed) {
       watched.add(timed)
-      timer ??= setInterval(tick, periodMs).unref()
+      if (isTicking) return
+      isTicking = true
+      setTimer(tick, periodMs)
     },
     delete: (timed) => void watched.delete(timed),
   }

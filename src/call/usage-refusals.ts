@@ -1,6 +1,6 @@
 // Which providers do not take `stream_options`, learnt from their refusals.
 import type { Provider } from '../upstream/provider.ts'
-import type { AttemptOutcome } from './attempts.ts'
+import type { AttemptOutcome } from './answer.ts'
 
 /** After this a provider is asked again: it may have been updated. */
 const memoryMs = 3_600_000
@@ -15,12 +15,18 @@ export class UsageRefusals {
     return refusedAtMs === undefined || nowMs - refusedAtMs > memoryMs
   }
 
-  /** True, and remembered, if the provider refused because it was asked for usage. */
-  learn(outcome: AttemptOutcome, { name }: Provider, nowMs: number): boolean {
-    if (outcome.kind !== 'refused') return false
-    const { head, body } = outcome
-    const isRefusal = (head.status === 400 || head.status === 422) && body.includes('stream_options')
-    if (isRefusal) this.#refusedAtMs.set(name, nowMs)
-    return isRefusal
+  /** To be called once the same request has passed without the wish. */
+  remember({ name }: Provider, nowMs: number): void {
+    this.#refusedAtMs.set(name, nowMs)
   }
+}
+
+/**
+ * Whether the provider may have refused because it was asked for usage. An error can quote the client's own words, so
+ * only the request without the wish shows it; or any client could turn a provider's usage off with a bad request.
+ */
+export function isUsageRefusal(outcome: AttemptOutcome): boolean {
+  if (outcome.kind !== 'refused') return false
+  const { head, body } = outcome
+  return (head.status === 400 || head.status === 422) && body.includes('stream_options')
 }

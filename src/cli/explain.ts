@@ -64,6 +64,10 @@ interface Explanation {
   readonly fallbacks: readonly string[]
 }
 
+function isLimiting({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
+  return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
+}
+
 interface ExplainedTarget extends Target {
   readonly baseUrl: string | null
   readonly credential: string
@@ -95,7 +99,7 @@ function explain(
       const looksIn = reference === undefined ? undefined : describeSecret(reference)
       return { ...target, ...explainProvider(config.providers.get(target.provider)!, looksIn) }
     }),
-    limits: limits ?? null,
+    limits: limits !== undefined && isLimiting(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
   }
 }

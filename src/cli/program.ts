@@ -12,10 +12,10 @@ import { validateConfigCommand } from './validate-config.ts'
 const usageErrorStatus = 2
 
 /** @returns a program whose `run` gives the exit status. */
-export function createProgram(given: ServeIo & CredentialIo): {
+export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
 } {
-  const { stdin, stdout, env } = given
+  const { stdin = process.stdin, stdout, env } = given
   const io = { stdin, stdout, stderr: errorStream(given), env }
   const version = readVersion()
   let status = 0

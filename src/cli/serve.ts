@@ -3,12 +3,13 @@ import { type App, startApp } from '../app.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
-import { ListenError } from '../server/listeners.ts'
+import { StartError } from '../errors.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import { tellFailure, underManager } from './service.ts'
+import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
 /** The log goes to standard output, and what is for a person's eyes only to standard error. */
@@ -19,6 +20,11 @@ const checkTimeoutMs = 2_000
 
 /** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
 export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
+  const unsafe = unsafeSettings(currentRuntime(io.env))
+  for (const setting of unsafe) io.stderr.write(`llm-gateway can't start: ${setting}\n`)
+  if (unsafe.length > 0) return 1
+  // A report of a crash would list the environment, and with it the keys.
+  process.report.excludeEnv = true
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
@@ -40,8 +46,8 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
       sockets,
     })
   } catch (error) {
-    if (!(error instanceof ListenError)) throw error
-    io.stderr.write(`llm-gateway can't listen: ${error.message}\n`)
+    if (!(error instanceof StartError)) throw error
+    io.stderr.write(`llm-gateway can't start: ${error.message}\n`)
     return 1
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
@@ -62,6 +68,7 @@ function isWatched({ logging }: Config, { env }: ServeIo): boolean {
 
 function banner(config: Config, app: App, configFile: string, version: string): string {
   const models = [...config.models.keys()]
+  const served = app.addresses.map((address) => (address.startsWith('unix:') ? address : `${address}/v1`))
   const shown = models.slice(0, 8).join(', ') + (models.length > 8 ? `, … (${models.length} in all)` : '')
   const model =
     models.find((name) => config.models.get(name)?.targets[0]?.provider === 'echo') ?? models[0] ?? ''
@@ -69,7 +76,7 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   const body = { model, stream: true, stream_options: { include_usage: true }, messages }
   return [
     `llm-gateway ${version}, configured by ${configFile}`,
-    `  serves     ${app.addresses.map((address) => `${address}/v1`).join(' and ')}`,
+    `  serves     ${served.join(' and ')}`,
     `  models     ${shown}`,
     `  try        curl -N ${app.addresses[0]}/v1/chat/completions -H 'content-type: application/json' \\`,
     `               -d '${JSON.stringify(body)}'`,

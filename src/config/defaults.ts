@@ -11,8 +11,7 @@ export const defaults = {
     shutdown_grace_ms: 30_000,
     watch_config: false,
   },
-  // `any` until the look-up of the peer's user is in place.
-  access: { allowed_users: ['any'], allowed_ips: [] },
+  access: { allowed_users: ['self'], allowed_ips: [] },
   cors: {
     enabled: true,
     allowed_origins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],

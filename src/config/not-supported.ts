@@ -13,17 +13,8 @@ interface NotSupported {
 
 /** Sorted by path. */
 export const notSupportedYet: readonly NotSupported[] = [
-  { path: 'access.allowed_users', inert: ['any'] },
-  { path: 'models.*.fallbacks', inert: [] },
-  { path: 'models.*.targets.*.tier', inert: 1 },
-  { path: 'models.*.targets.*.weight', inert: 1 },
-  { path: 'models.*.targets.1' },
   { path: 'providers.*.discover_models', inert: false },
   { path: 'providers.*.health_check', inert: false },
-  { path: 'rate_limit_settings.per_client', inert: {} },
-  { path: 'routing.cooldown_ms', inert: 0 },
-  { path: 'routing.retries', inert: 0 },
-  { path: 'server.unix_socket', inert: null },
   { path: 'server.watch_config', inert: false },
 ]
 

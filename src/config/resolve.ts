@@ -57,18 +57,14 @@ function resolveServer(raw: RawConfig['server']): ServerConfig {
 
 function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
   const settings = { ...defaults.rate_limit_settings, ...raw }
-  const forOthers: RawModelLimits = settings.default
   const withWaiting = (limits: RawModelLimits) => resolveLimits(limits, settings)
-  const isUnlimited = limitKeys.every((key) => forOthers[key] === undefined)
   return {
     enabled: settings.enabled,
     perClientRpm: settings.per_client.rpm,
-    default: isUnlimited ? undefined : withWaiting(forOthers),
+    default: withWaiting(settings.default),
     limits: mapEntries(settings.limits, (_name, limits) => withWaiting(limits)),
   }
 }
-
-const limitKeys = ['rpm', 'tpm', 'max_parallel_requests'] as const
 
 function resolveLimits(
   raw: RawModelLimits,

@@ -4,7 +4,7 @@ import type { ModelLimits, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it gives `[secret]`. */
 export interface Secret {
-  /** The value. Called where the upstream header is written and nowhere else. */
+  /** The value. Called in `upstream/`, where the header is written and echoes of it are masked; nowhere else. */
   reveal(): string
   /** Where it came from, to show to people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
   readonly source: string
@@ -37,14 +37,14 @@ export interface ServerConfig {
   readonly watchConfig?: boolean
 }
 
-export interface AccessConfig {
+interface AccessConfig {
   /** Unix user names, or `self`; `any` alone turns the check off. */
   readonly allowedUsers: readonly string[]
   /** CIDRs; empty lets in all that reach the listener. */
   readonly allowedIps: readonly string[]
 }
 
-export interface CorsConfig {
+interface CorsConfig {
   readonly enabled: boolean
   /** Origins as browsers send them; `:*` in the place of the port stands for any port or none. */
   readonly allowedOrigins: readonly string[]
@@ -55,8 +55,8 @@ export interface RateLimitConfig {
   readonly enabled: boolean
   /** Requests a minute of one client, all models together; undefined: unlimited. */
   readonly perClientRpm: number | undefined
-  /** For models that `limits` does not name; undefined: unlimited. */
-  readonly default: ModelLimits | undefined
+  /** For models that `limits` does not name. Without a limit of its own it still says how calls wait for a provider. */
+  readonly default: ModelLimits
   /** By model name (never an alias) or wildcard. */
   readonly limits: ReadonlyMap<string, ModelLimits>
 }
@@ -64,7 +64,7 @@ export interface RateLimitConfig {
 export type ProviderConfig = EchoProvider | HttpProvider
 
 /** Answers by itself, with the last message; for trying tunnels, CORS and limits. */
-export interface EchoProvider {
+interface EchoProvider {
   readonly kind: 'echo'
   readonly name: string
 }

@@ -5,16 +5,17 @@ import type { StreamFormat } from './dialect.ts'
 
 export const chatStream: StreamFormat = {
   ending(tail) {
-    for (const event of tail.toReversed()) {
+    let isWhole = false
+    for (const event of tail) {
       const data = eventData(event)
       if (data === undefined) continue
-      if (data.equals(doneMark)) return 'complete'
       const chunk = parseChunk(data)
+      // vLLM sends `[DONE]` after an error too.
       if (isError(chunk)) return 'error'
       // Some servers leave `[DONE]` out; a finish_reason says as well that nothing is missing.
-      if (hasFinished(chunk)) return 'complete'
+      isWhole ||= data.equals(doneMark) || hasFinished(chunk)
     }
-    return 'cut'
+    return isWhole ? 'complete' : 'cut'
   },
 
   errorEvent: (error: GatewayError) => encodeEvent({ data: JSON.stringify(error) }),

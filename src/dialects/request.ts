@@ -14,6 +14,8 @@ export interface ModelRequest {
   readonly isStream: boolean
   readonly contentType: string
   readonly size: RequestSize
+  /** The first bytes of the prompt: the same for every turn of a conversation. */
+  readonly promptPrefix: Buffer
   /** Whether the provider can be asked for usage on this stream, which the client did not ask for by itself. */
   readonly mayAskUsage: boolean
   /**
@@ -25,7 +27,7 @@ export interface ModelRequest {
 }
 
 /** What bears on the tokens that a request will take. */
-export interface RequestSize {
+interface RequestSize {
   readonly textBytes: number
   readonly mediaCount: number
   readonly messageCount: number
@@ -56,8 +58,11 @@ const outputCaps = [
 const guardedMembers: ReadonlySet<string> = new Set([
   ...outputCaps,
   'best_of',
+  'input',
+  'messages',
   'model',
   'n',
+  'prompt',
   'stream',
   'stream_options',
 ])
@@ -86,6 +91,7 @@ function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
     isStream,
     contentType: 'application/json',
     size: sizeOf(dialect, body, scan),
+    promptPrefix: prefixOf(body, scan),
     mayAskUsage: wish !== undefined,
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
@@ -93,6 +99,16 @@ function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
       return splice(body, edits)
     },
   }
+}
+
+/** Short, so that a conversation's own turns soon lie behind it; a cache for less is worth nothing. */
+const prefixBytes = 512
+
+function prefixOf(body: Buffer, { members }: JsonScan): Buffer {
+  const prompt = members.get('messages') ?? members.get('input') ?? members.get('prompt')
+  if (prompt === undefined) return Buffer.alloc(0)
+  const { start, end } = prompt.value
+  return body.subarray(start, Math.min(end, start + prefixBytes))
 }
 
 function sizeOf(dialect: Dialect, body: Buffer, scan: JsonScan): RequestSize {
@@ -103,7 +119,8 @@ function sizeOf(dialect: Dialect, body: Buffer, scan: JsonScan): RequestSize {
   return {
     textBytes,
     mediaCount,
-    messageCount,
+    // The texts of an embedding are no messages, which bring tokens of their own.
+    messageCount: dialect.hasOutputTokens ? messageCount : 0,
     tokenIdCount,
     promptCount,
     maxOutputTokens: dialect.hasOutputTokens ? cap : 0,
@@ -148,6 +165,7 @@ function readMultipartRequest(dialect: Dialect, contentType: string | undefined,
       maxOutputTokens: dialect.hasOutputTokens ? undefined : 0,
       choices: Math.max(1, Number.parseInt(textOf('n'), 10) || 1),
     },
+    promptPrefix: Buffer.alloc(0),
     mayAskUsage: false,
     bodyFor: (name) => (name === model ? body : splice(body, [{ at: field.value, bytes: name }])),
   }

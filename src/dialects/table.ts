@@ -3,7 +3,7 @@ import { chatStream } from './chat-stream.ts'
 import type { Dialect } from './dialect.ts'
 import { typedStream } from './typed-stream.ts'
 
-const responseEnds = ['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled']
+const responseEnds = ['response.completed', 'response.incomplete', 'response.cancelled']
 const responsesStream = typedStream(new Set(responseEnds))
 const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))

@@ -11,7 +11,7 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
         if (data === undefined) continue
         if (data.equals(doneMark)) return 'complete'
         const type = typeOf(data)
-        if (type === 'error') return 'error'
+        if (type !== undefined && errorTypes.has(type)) return 'error'
         if (type !== undefined && finalTypes.has(type)) return 'complete'
       }
       return 'cut'
@@ -23,6 +23,7 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
 }
 
 const doneMark = Buffer.from('[DONE]')
+const errorTypes: ReadonlySet<string> = new Set(['error', 'response.failed'])
 
 function typeOf(data: Buffer): string | undefined {
   try {

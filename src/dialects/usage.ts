@@ -41,6 +41,16 @@ export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage)
   }
 }
 
+/**
+ * Whether the counts leave nothing to guess: of prompt, output and total, any two tell the third.
+ * @param hasOutput false where the answer is not made of tokens, so that its count is known to be 0.
+ */
+export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
+  const { promptTokens, completionTokens, totalTokens } = usage
+  const counts = [promptTokens, hasOutput ? completionTokens : 0, totalTokens]
+  return counts.filter((known) => known !== undefined).length >= 2
+}
+
 /** Fills in what the provider left out: from what it gave, else from the estimates. */
 export function completeUsage(
   { promptTokens, completionTokens, totalTokens }: PartialUsage,
@@ -65,11 +75,11 @@ function readUsage(usage: unknown): PartialUsage | undefined {
   if (!isFields(usage)) return undefined
   // Whisper is charged by the second: it counts no tokens, and says so.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
-  const promptTokens = sum([
-    usage['prompt_tokens'] ?? usage['input_tokens'],
-    usage['cache_creation_input_tokens'],
-    usage['cache_read_input_tokens'],
-  ])
+  // Anthropic counts apart what it found in or wrote to its cache; in OpenAI's count it is included, and gateways that
+  // translate between the two give both.
+  const promptTokens =
+    count(usage['prompt_tokens']) ??
+    sum([usage['input_tokens'], usage['cache_creation_input_tokens'], usage['cache_read_input_tokens']])
   const completionTokens = count(usage['completion_tokens'] ?? usage['output_tokens'])
   return counted({ promptTokens, completionTokens, totalTokens: count(usage['total_tokens']) })
 }

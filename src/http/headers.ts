@@ -15,12 +15,18 @@ const answerHeaderNames = [
   'x-should-retry',
 ] as const
 
-/** Names and values in turn. A header that came twice is not one of ours to join: the first counts. */
-export function answerHeaders(from: Readonly<Record<string, string | string[] | undefined>>): string[] {
+/**
+ * Names and values in turn. A header that came twice is not one of ours to join: the first counts.
+ * @param mask takes the provider's key out of a value.
+ */
+export function answerHeaders(
+  from: Readonly<Record<string, string | string[] | undefined>>,
+  mask: (value: string) => string,
+): string[] {
   const headers: string[] = []
   for (const name of answerHeaderNames) {
     const value = from[name]
-    if (value !== undefined) headers.push(name, typeof value === 'string' ? value : (value[0] ?? ''))
+    if (value !== undefined) headers.push(name, mask(typeof value === 'string' ? value : (value[0] ?? '')))
   }
   return headers
 }

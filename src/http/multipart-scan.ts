@@ -126,7 +126,8 @@ function readHeaders(block: string): Map<string, string> | undefined {
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase()
     const value = line.slice(colon + 1)
     if (!/^[\w!#$%&'*+\-.^`|~]+$/.test(name) || headers.has(name) || /[\0\r\n]/.test(value)) return undefined
-    headers.set(name, value.trim())
+    // Only what RFC 9110 §5.6.3 calls white space: trim() would take a no-break space too, which others keep.
+    headers.set(name, value.replace(/^[ \t]+|[ \t]+$/g, ''))
   }
   return headers
 }

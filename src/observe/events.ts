@@ -26,14 +26,16 @@ export interface CallFacts {
   readonly reason?: string | undefined
 }
 
-/** A request that a guard refused before it was routed. */
-export interface RefusalFacts {
+/** A request that a guard refused before it was routed, or a connection that was refused before it was read. */
+interface RefusalFacts {
   readonly request_id?: string
   readonly client: string
   readonly method: string | undefined
   readonly code: string
   readonly status: number
   readonly reason: string
+  /** Refusals like this one since the last line, which have none. */
+  readonly unlogged?: number
 }
 
 export interface Events {
@@ -46,6 +48,8 @@ export interface Events {
   reloadRefused(configFile: string, problems: readonly string[]): void
   /** The service manager could not be told; told once, however often it happens. */
   managerNotTold(cause: unknown): void
+  /** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
+  peersUnreadable(cause: Error): void
   stopping(reason: string, openCalls: number): void
   stopped(): void
   unexpected(error: unknown, where: string): void
@@ -85,6 +89,11 @@ export function createEvents(log: Log): Events {
     },
     managerNotTold(cause) {
       log.warn({ event: 'service_manager_not_told', reason: String(cause) })
+    },
+    peersUnreadable(cause) {
+      const way =
+        'Nobody is served. Make /proc readable, or turn the check off with access.allowed_users: [any].'
+      log.error({ event: 'peer_users_unreadable', reason: cause.message, message: way })
     },
     stopping(reason, openCalls) {
       log.info({ event: 'stopping', reason, open_calls: openCalls })

@@ -46,6 +46,11 @@ export class RouteTable {
     return [...this.#byName.keys(), ...this.#byAlias.keys()]
   }
 
+  /** Every model, by the name that its limits go by; wildcards included, aliases not. */
+  models(): string[] {
+    return [...this.#byName.keys(), ...Array.from(this.#wildcards.keys(), (prefix) => `${prefix}*`)]
+  }
+
   #findWildcard(name: string): Route | undefined {
     for (const length of this.#prefixLengths) {
       // A * stands for at least one character.

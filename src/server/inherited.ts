@@ -2,7 +2,9 @@
 // call need fail in between: those under way are finished, and whoever wants to call again is told to connect anew.
 import type { Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
-import { createHttpServer, type Handlers, ListenError, type Listeners } from './listeners.ts'
+import { StartError } from '../errors.ts'
+import { createHttpServer, type Handlers, httpLimits } from './http-server.ts'
+import type { Doormen, Listeners } from './listeners.ts'
 
 /** A listening socket by its descriptor. */
 export interface InheritedSocket {
@@ -19,15 +21,16 @@ const lingerMs = 1_000
 
 /**
  * Serves every one of the sockets, on all or none.
- * @throws ListenError when one of them can't be listened on.
+ * @throws StartError when one of them can't be listened on.
  */
 export async function listenInherited(
   sockets: readonly InheritedSocket[],
+  doormen: Doormen,
   handlers: Handlers,
 ): Promise<Listeners> {
   const servers: Draining[] = []
   try {
-    for (const socket of sockets) servers.push(await open(socket, handlers))
+    for (const socket of sockets) servers.push(await open(socket, doormen, handlers))
   } catch (error) {
     await Promise.all(servers.map((server) => server.close()))
     throw error
@@ -39,15 +42,19 @@ export async function listenInherited(
   }
 }
 
-async function open({ fd, path }: InheritedSocket, handlers: Handlers): Promise<Draining> {
-  const server = createHttpServer(handlers)
+async function open({ fd, path }: InheritedSocket, doormen: Doormen, handlers: Handlers): Promise<Draining> {
+  const doorman =
+    path === undefined
+      ? { identify: doormen.tcp, isLoopbackOnly: true }
+      : { identify: doormen.unixSocket, isLoopbackOnly: false }
+  const server = createHttpServer(handlers, { ...doorman, servesWhileClosing: true }, httpLimits)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen({ fd }, resolve)
   try {
     await promise
   } catch (error) {
-    throw new ListenError(`the passed descriptor ${fd} is no socket to listen on (${String(error)}).`)
+    throw new StartError(`the passed descriptor ${fd} is no socket to listen on (${String(error)}).`)
   } finally {
     server.off('error', reject)
   }

@@ -1,15 +1,13 @@
-// The sockets: HTTP servers with strict settings, one per address, all with the same request listener.
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-
-/** A client has this long to send a request's head, and its body (`408` after that). Answers may last. */
-const headersTimeoutMs = 20_000
-const requestTimeoutMs = 120_000
-/** Longer than any common client keeps an idle connection, so that the client is the one to close it. */
-const keepAliveTimeoutMs = 75_000
+// Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
+import { StartError } from '../errors.ts'
+import type { AddressInfo } from 'node:net'
+import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
+import type { Identify } from './guards/peer-user.ts'
+import { bindUnixSocket } from './unix-socket.ts'
+import type { Server } from 'node:http'
 
 export interface Listeners {
-  /** `http://127.0.0.1:4000` and so on. */
+  /** `http://127.0.0.1:4000` and so on; then the Unix socket as `unix:/path`. */
   readonly addresses: readonly string[]
   /** Stops accepting, ends idle connections, and waits for those that carry a call. */
   close(): Promise<void>
@@ -17,41 +15,54 @@ export interface Listeners {
   closeNow(): void
 }
 
-/** What a connection brings. Each handler is total. */
-export interface Handlers {
-  readonly onRequest: RequestListener
-  /** What is no HTTP request (the parser's code says why) or a CONNECT: the socket alone is left to answer on. */
-  readonly onRawSocket: (socket: Socket, problem: string | undefined) => void
+export interface Places {
+  /** Loopback addresses. A second family that the machine lacks (no IPv6) is left out. */
+  readonly hosts: readonly string[]
+  readonly port: number
+  readonly unixSocket: string | undefined
 }
 
-/** An address that can't be had. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
+/** Who is at the other end, by the way of coming in. */
+export interface Doormen {
+  readonly tcp: Identify
+  readonly unixSocket: Identify
 }
 
 /**
- * Listens on every address, on all or none. A second family that the machine lacks (no IPv6) is left out.
- * @throws ListenError when an address is taken or not allowed.
+ * Listens everywhere or nowhere.
+ * @throws StartError when a place is taken or not allowed.
  */
-export async function listen(hosts: readonly string[], port: number, handlers: Handlers): Promise<Listeners> {
+export async function listen(
+  { hosts, port, unixSocket }: Places,
+  doormen: Doormen,
+  handlers: Handlers,
+  limits: HttpLimits = httpLimits,
+): Promise<Listeners> {
   const servers: Server[] = []
   const addresses: string[] = []
   let chosenPort = port
   try {
     for (const host of hosts) {
-      const server = createHttpServer(handlers)
-      const address = await bind(server, host, chosenPort)
-      if (address === undefined) {
-        if (servers.length === 0 && host === hosts.at(-1))
-          throw new ListenError(`${host} does not exist on this machine.`)
-        continue
-      }
+      const server = createHttpServer(handlers, { identify: doormen.tcp, isLoopbackOnly: true }, limits)
+      const address = await bindTcp(server, host, chosenPort)
+      if (address === undefined) continue
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
       servers.push(server)
       addresses.push(
         `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
       )
+    }
+    if (servers.length === 0) throw new StartError(`${hosts.join(', ')} does not exist on this machine.`)
+    if (unixSocket !== undefined) {
+      const server = createHttpServer(
+        handlers,
+        { identify: doormen.unixSocket, isLoopbackOnly: false },
+        limits,
+      )
+      await bindUnixSocket(server, unixSocket)
+      servers.push(server)
+      addresses.push(`unix:${unixSocket}`)
     }
   } catch (error) {
     for (const server of servers) server.close()
@@ -64,26 +75,7 @@ export async function listen(hosts: readonly string[], port: number, handlers: H
   }
 }
 
-/** A server that is not listening yet. */
-export function createHttpServer({ onRequest, onRawSocket }: Handlers): Server {
-  const server = createServer({
-    insecureHTTPParser: false,
-    requireHostHeader: false, // the host guard answers, in the gateway's own form
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    connectionsCheckingInterval: 1_000,
-    maxHeaderSize: 16_384,
-  })
-  server.on('request', onRequest)
-  server.on('checkContinue', onRequest)
-  server.on('checkExpectation', onRequest)
-  server.on('connect', (_: IncomingMessage, socket: Socket) => onRawSocket(socket, 'CONNECT'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onRawSocket(socket, error.code))
-  return server
-}
-
-async function bind(server: Server, host: string, port: number): Promise<AddressInfo | undefined> {
+async function bindTcp(server: Server, host: string, port: number): Promise<AddressInfo | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen({ host, port, exclusive: true }, resolve)
@@ -92,7 +84,7 @@ async function bind(server: Server, host: string, port: number): Promise<Address
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return undefined
-    throw new ListenError(describe(code, host, port) ?? message)
+    throw new StartError(describe(code, host, port) ?? message)
   } finally {
     server.off('error', reject)
   }
@@ -111,6 +103,9 @@ function describe(code: string | undefined, host: string, port: number): string 
 
 function closeGently(server: Server): Promise<void> {
   return new Promise((resolve) => {
+    // Connections that carry a call now: node:http leaves them open after it, for the whole keep-alive time.
+    server.keepAliveTimeout = 1
+    server.keepAliveTimeoutBuffer = 0
     server.close(() => resolve())
     server.closeIdleConnections()
   })

@@ -38,7 +38,12 @@ export class HttpReply implements Reply {
     return this.#raw.headersSent
   }
 
-  add(name: string, value: string): void {
+  set(name: string, value: string): void {
+    for (let index = 0; index < this.#headers.length; index += 2) {
+      if (this.#headers[index] !== name) continue
+      this.#headers[index + 1] = value
+      return
+    }
     this.#headers.push(name, value)
   }
 
@@ -116,7 +121,8 @@ function lingerAfter(request: IncomingMessage, raw: ServerResponse, body: Buffer
   request.on('error', end)
 }
 
-function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
+/** The error as headers (names and values in turn) and body. */
+export function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
   const body = Buffer.from(JSON.stringify(error))
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
   headers.push('x-llm-gateway-error', error.code)

@@ -3,9 +3,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Call } from '../call/call.ts'
 import { dialects } from '../dialects/table.ts'
 import type { Dialect } from '../dialects/dialect.ts'
+import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
+import { limitsReport } from './limits-report.ts'
 import { HttpReply } from './reply.ts'
 import type { ServerParts } from './server.ts'
 
@@ -25,12 +27,14 @@ export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
     )
   })
 
-  app.get('/healthz', () => ({ status: 'ok' }))
-  app.get('/readyz', () => {
+  const uncounted = { config: { rateLimit: false } } as const
+  app.get('/healthz', uncounted, () => ({ status: 'ok' }))
+  app.get('/readyz', uncounted, () => {
     if (!parts.isDraining()) return { status: 'ok' }
     throw new GatewayError('shutting_down', 'The gateway is shutting down.')
   })
   for (const prefix of prefixes) {
+    app.get(`${prefix}/limits`, (request) => listLimits(request.client, parts))
     app.get(`${prefix}/models`, () => listModels(parts))
     app.get(`${prefix}/models/*`, (request) => oneModel(request, parts))
     for (const dialect of dialects) addModelRoute(app, prefix, dialect, parts)
@@ -56,13 +60,6 @@ function addModelRoute(app: FastifyInstance, prefix: string, dialect: Dialect, p
 /** Before the body is read, so that a wrong one costs nothing. */
 function mediaTypeProblem(request: FastifyRequest, expected: string): GatewayError | undefined {
   const type = parseMediaType(request.headers['content-type'])
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
-    return new GatewayError(
-      'unsupported_media_type',
-      'A content-encoding is not supported; send the body as it is.',
-    )
-  }
   if (type?.essence !== expected) {
     const seen =
       request.headers['content-type'] === undefined ? 'none' : JSON.stringify(request.headers['content-type'])
@@ -97,6 +94,10 @@ export function ownHeaders(request: FastifyRequest, reply: FastifyReply): string
   const headers = ['x-request-id', request.id]
   for (const [name, value] of Object.entries(reply.getHeaders())) headers.push(name, String(value))
   return headers
+}
+
+async function listLimits(client: Client, { admission, routes }: ServerParts): Promise<object> {
+  return limitsReport(client, await admission.describe(routes().models()))
 }
 
 function listModels(parts: ServerParts): object {

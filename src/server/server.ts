@@ -9,17 +9,22 @@ import {
 } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import { addFloodLimit } from './flood-limit.ts'
+import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
-import type { Handlers } from './listeners.ts'
+import type { Handlers } from './http-server.ts'
+import { answerRaw, setLatest } from './raw-answer.ts'
+import { Repeats } from './repeats.ts'
 import { refuse, safetyHeaders } from './reply.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
+import { clientOfSocket } from './socket-client.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,9 +38,12 @@ export interface ServerParts {
   readonly guards: readonly Guard[]
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
+  /** Requests of one client in any 60 seconds, whatever they are for; undefined: unlimited. */
+  readonly perClientRpm: number | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => Promise<void>
   readonly routes: () => RouteTable
+  readonly admission: Pick<Admission, 'describe'>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: () => number
@@ -82,6 +90,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     maxAge: 600,
     strictPreflight: false,
   })
+  if (parts.perClientRpm !== undefined) await addFloodLimit(app, parts.perClientRpm, parts.now)
   // Model calls take their headers along themselves (routes.ts); this is for all other answers.
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
@@ -104,16 +113,26 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 }
 
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
+  const repeats = new Repeats()
+  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
+    const unlogged = repeats.note(`${code} ${client}`, parts.now())
+    if (unlogged === undefined) return
+    const more = unlogged > 0 && { unlogged }
+    parts.events.refused({ client, method: undefined, code, status, reason, ...more })
+  }
   return {
     onRequest(request, response) {
+      setLatest(request.socket, response)
       const refusal = firstRefusal(parts.guards, request)
       if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)
       if (request.headers.expect !== undefined && !acceptExpectation(request, response)) return
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
-      answerRaw(socket, problem)
+      const error = answerRaw(socket, problem)
+      if (error !== undefined) reportUnread(clientOfSocket(socket), error)
     },
+    onTurnedAway: reportUnread,
   }
 }
 
@@ -146,19 +165,6 @@ function acceptExpectation(request: IncomingMessage, response: ServerResponse): 
   return false
 }
 
-const rawStatuses: ReadonlyMap<string, string> = new Map([
-  ['CONNECT', '405 Method Not Allowed'],
-  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
-  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
-])
-
-/** What is no HTTP has no request to answer; a status line tells the sender, and the connection ends. */
-function answerRaw(socket: Socket, code: string | undefined): void {
-  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy()
-  const status = rawStatuses.get(code ?? '') ?? '400 Bad Request'
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-}
-
 function sendFailure(parts: ServerParts, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const failure = asGatewayError(error, parts)
   reportRefusal(parts, request.raw, failure, request.id)
@@ -183,12 +189,9 @@ function asGatewayError(
   parts: ServerParts,
 ): GatewayError {
   if (error instanceof GatewayError) return error
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    const way = 'server.max_request_body_bytes sets the limit.'
-    return new GatewayError(
-      'request_too_large',
-      `The body is larger than ${parts.maxBodyBytes} bytes. ${way}`,
-    )
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(parts.maxBodyBytes)
+  if (error.code === 'FST_ERR_BAD_URL') {
+    return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)

@@ -8,8 +8,10 @@ export function createEcho(name: string): Provider {
   return {
     name,
     timeouts: noTimeouts,
+    isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    mask: (text) => text,
     send(request, sink) {
       const exchange = new EchoExchange(sink, answerTo(request))
       setImmediate(() => exchange.begin())
@@ -74,7 +76,7 @@ class EchoExchange implements Exchange {
 /** The members that an echo looks at. */
 interface EchoRequest {
   readonly model?: unknown
-  readonly messages?: readonly { readonly content?: unknown }[]
+  readonly messages?: unknown
   readonly prompt?: unknown
   readonly input?: unknown
   readonly stream_options?: { readonly include_usage?: unknown }
@@ -89,7 +91,7 @@ function answerTo(request: ProviderRequest): EchoAnswer {
     })
   }
   const body = JSON.parse(request.body.toString()) as EchoRequest
-  const text = lastText(body.messages?.at(-1)?.content ?? body.prompt ?? body.input)
+  const text = lastText(lastMessage(body.messages)?.content ?? body.prompt ?? body.input)
   const echo = {
     id: request.requestId,
     model: String(body.model),
@@ -97,6 +99,12 @@ function answerTo(request: ProviderRequest): EchoAnswer {
     words: text.match(/\s*\S+|\s+$/g) ?? [],
   }
   return request.isStream ? sse(form.events(echo, body)) : json(200, form.whole(echo))
+}
+
+/** What clients write is no more than JSON: `messages` may be anything. */
+function lastMessage(messages: unknown): { readonly content?: unknown } | undefined {
+  const last: unknown = Array.isArray(messages) ? messages.at(-1) : undefined
+  return typeof last === 'object' && last !== null ? last : undefined
 }
 
 /** The text of a message's content, of a prompt, or of the last of several inputs. */

@@ -50,8 +50,12 @@ export interface Exchange {
 export interface Provider {
   readonly name: string
   readonly timeouts: Timeouts
+  /** On this machine or its network: patience is right, failures pass soon, and caches belong to a server. */
+  readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Takes the provider's own secrets out of what it sent. */
+  mask(text: string): string
   send(request: ProviderRequest, sink: AnswerSink): Exchange
   /** Whether it answers at all, within `timeoutMs`; for the start-up lines. Never throws. */
   check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>

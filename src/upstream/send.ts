@@ -2,6 +2,7 @@
 // in between. HTTP/1.1 only: one connection per request under way, so an abort ends the provider's work.
 import { type Dispatcher, Pool } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { createMask } from './mask.ts'
 import type { AnswerSink, Exchange, Provider, ProviderFailure } from './provider.ts'
 
 /** Idle sockets are given up before uvicorn and cpp-httplib (5 s) close them under a request on its way. */
@@ -9,6 +10,9 @@ const keepAliveTimeoutMs = 4_000
 
 /** An answer's headers beyond this size fail the attempt. */
 const maxAnswerHeaderBytes = 16_384
+
+/** Answers of 1xx before the one that counts. Processing and hints need a few; a flood of them is no answer. */
+const maxInterimAnswers = 32
 
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
@@ -27,8 +31,10 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   return {
     name: config.name,
     timeouts: config.timeouts,
+    isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    mask: createMask(secretsOf(config)),
 
     send(request, sink) {
       const relay = new DispatchRelay(sink)
@@ -81,7 +87,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   }
 }
 
-/** The one place where a provider's key is read; it goes to this provider's origin only. */
+/** Where a provider's key is written to a request; it goes to this provider's origin only. */
 function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
@@ -92,6 +98,12 @@ function headersOf(config: HttpProvider, userAgent: string): string[] {
     headers.push(name, typeof value === 'string' ? value : value.reveal())
   }
   return headers
+}
+
+/** To be found again in what the provider answers. */
+function secretsOf({ apiKey, headers }: HttpProvider): string[] {
+  const values = headers.map(([, value]) => value).filter((value) => typeof value !== 'string')
+  return [...values, ...(apiKey === undefined ? [] : [apiKey])].map((secret) => secret.reveal())
 }
 
 function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.DispatchOptions): void {
@@ -107,6 +119,7 @@ class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   readonly #sink: AnswerSink
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
+  #interimAnswers = 0
 
   constructor(sink: AnswerSink) {
     this.#sink = sink
@@ -123,8 +136,12 @@ class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   }
 
   onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
-    if (this.#isOver || status < 200) return
-    this.#sink.onHead({ status, headers })
+    if (this.#isOver) return
+    if (status >= 200) return this.#sink.onHead({ status, headers })
+    this.#interimAnswers += 1
+    if (this.#interimAnswers <= maxInterimAnswers) return
+    this.#controller?.abort(new Error('too many interim answers'))
+    this.onResponseError(null, new Error('too many interim answers'))
   }
 
   onResponseData(_: unknown, chunk: Buffer): void {

@@ -10,7 +10,7 @@ import type { Outcome } from '../../src/admission/outcome.ts'
 import type { Departure } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock, settled } from './fake-clock.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
 import { NaiveAdmission } from './naive-admission.ts'
 
 const model = 'm'
@@ -78,7 +78,12 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 )
 
 function config(limits: ModelLimits): RateLimitConfig {
-  return { enabled: true, perClientRpm: undefined, default: undefined, limits: new Map([[model, limits]]) }
+  return {
+    enabled: true,
+    perClientRpm: undefined,
+    default: { whenLimited: 'reject', maxWaitMs: 0 },
+    limits: new Map([[model, limits]]),
+  }
 }
 
 /** The real admission and the naive one, driven side by side. */
@@ -237,4 +242,44 @@ test('decides and counts as the naive log does, over reserve, settle, cancel, wa
     { numRuns: runs },
   )
   assert.ok(operations >= 100_000)
+})
+
+const burst = fc.record({
+  afterMs: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 9000, noNaN: true })),
+  tokens: fc.nat(120),
+  usedShare: fc.double({ min: 0, max: 1, noNaN: true }),
+})
+
+test('no span of 60 seconds ever holds more requests or tokens than the limit, at any fraction of a millisecond', () => {
+  const limits: ModelLimits = { rpm: 7, tpm: 300, whenLimited: 'reject', maxWaitMs: 0 }
+  fc.assert(
+    fc.property(fc.array(burst, { minLength: 300, maxLength: 300, size: 'max' }), (bursts) => {
+      const clock = new FakeClock()
+      const parts = {
+        store: new MemoryStore(),
+        calibration: new Calibration(),
+        now: clock.now,
+        setTimer: clock.setTimer,
+      }
+      const admission = new Admission({ ...parts, limits: config(limits) })
+      const admitted: { timeMs: number; tokens: number }[] = []
+      const departure: Departure = { isGone: false, onGone: undefined }
+      for (const { afterMs, tokens, usedShare } of bursts) {
+        clock.advance(afterMs)
+        const ask = { client: { id: 'a' }, model, tokens, minTokens: 0, providers: [], departure }
+        const decision = admission.reserve(ask)
+        assert.ok(!(decision instanceof Promise))
+        if (decision.kind !== 'admitted') continue
+        const used = Math.floor(tokens * usedShare)
+        decision.hold.settle({ kind: 'used', tokens: used })
+        admitted.push({ timeMs: clock.now(), tokens: used })
+      }
+      for (const { timeMs: endMs } of admitted) {
+        const span = admitted.filter(({ timeMs }) => timeMs <= endMs && timeMs + 60_000 > endMs)
+        assert.ok(span.length <= 7)
+        assert.ok(span.reduce((sum, { tokens }) => sum + tokens, 0) <= 300)
+      }
+    }),
+    { numRuns: 40 },
+  )
 })

@@ -9,16 +9,16 @@ import type { Outcome } from '../../src/admission/outcome.ts'
 import type { Limited } from '../../src/admission/store.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock } from './fake-clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 type Limits = Omit<ModelLimits, 'whenLimited' | 'maxWaitMs'>
 
-function config(limits: Readonly<Record<string, Limits>>, otherwise?: Limits): RateLimitConfig {
+function config(limits: Readonly<Record<string, Limits>>, otherwise: Limits = {}): RateLimitConfig {
   const complete = (of: Limits): ModelLimits => ({ whenLimited: 'reject', maxWaitMs: 0, ...of })
   return {
     enabled: true,
     perClientRpm: undefined,
-    default: otherwise && complete(otherwise),
+    default: complete(otherwise),
     limits: new Map(Object.entries(limits).map(([model, of]) => [model, complete(of)])),
   }
 }

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { MemoryStore } from '../../src/admission/memory-store.ts'
+import type { SavedModel } from '../../src/admission/memory-store.ts'
 import { SnapshotFile } from '../../src/admission/snapshot-file.ts'
 import type { SnapshotParts } from '../../src/admission/snapshot-file.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock } from './fake-clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 const limits: ModelLimits = { rpm: 100, tpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 }
 const size = { textBytes: 1000, mediaCount: 0, messageCount: 1, tokenIdCount: 0, promptCount: 0, choices: 1 }
@@ -94,6 +95,19 @@ test('an entry comes back a millisecond late at most, and never early', () =>
     assert.deepEqual(used(after), [2, 100])
     after.clock.advance(2)
     assert.deepEqual(used(after), [1, 30])
+  }))
+
+test('fractions of a millisecond are rounded to the younger side', () =>
+  inDirectory(async (directory) => {
+    const saved: SavedModel[] = []
+    const store = {
+      dump: () => [{ model: 'm', entries: [[10.75, 1, 5]] as const }],
+      restore: (models: readonly SavedModel[]) => saved.push(...models),
+    }
+    const { file } = start(directory, 1_000_000, { store })
+    await file.stop()
+    await start(directory, 1_000_100, { store }).file.load()
+    assert.deepEqual(saved, [{ model: 'm', entries: [[109, 1, 5]] }])
   }))
 
 test('60 seconds later the windows are empty, and what was learnt is still known', () =>

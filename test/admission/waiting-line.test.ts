@@ -1,93 +1,9 @@
 // Calls that wait: order, claims, deadlines, departures, wake-ups.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Admission } from '../../src/admission/admission.ts'
-import type { Decision, Hold } from '../../src/admission/admission.ts'
-import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
-import type { AdmissionStore, Candidate } from '../../src/admission/store.ts'
-import type { Departure } from '../../src/admission/waiting-line.ts'
-import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock, settled } from './fake-clock.ts'
-
-interface Call {
-  readonly departure: Departure
-  decision: Decision | undefined
-}
-
-/** An admission whose calls are watched by name. */
-class Scene {
-  readonly clock = new FakeClock()
-  readonly admission: Admission
-  readonly calls = new Map<string, Call>()
-  readonly admitted: string[] = []
-
-  constructor(limits: Partial<ModelLimits>, store: AdmissionStore = new MemoryStore()) {
-    const { now, setTimer } = this.clock
-    const parts = { store, limits: config(limits), calibration: new Calibration(), now, setTimer }
-    this.admission = new Admission({ ...parts, maxLineLength: 30 })
-  }
-
-  /** `name` begins with the client's name: `a1` is a call of `a`. */
-  call(name: string, tokens = 10, of: { model?: string; providers?: Candidate[] } = {}): void {
-    const call: Call = { departure: { isGone: false, onGone: undefined }, decision: undefined }
-    this.calls.set(name, call)
-    const note = (decision: Decision): void => {
-      call.decision = decision
-      if (decision.kind === 'admitted') this.admitted.push(name)
-    }
-    const client = { id: name.charAt(0) }
-    const scope = { model: 'm', providers: [], ...of }
-    const decision = this.admission.reserve({
-      client,
-      tokens,
-      minTokens: 1,
-      departure: call.departure,
-      ...scope,
-    })
-    if (decision instanceof Promise) void decision.then(note)
-    else note(decision)
-  }
-
-  hold(name: string): Hold {
-    const { decision } = this.calls.get(name)!
-    assert.ok(decision?.kind === 'admitted', `${name}: ${decision?.kind}`)
-    return decision.hold
-  }
-
-  leave(name: string): void {
-    const { departure } = this.calls.get(name)!
-    departure.isGone = true
-    departure.onGone?.()
-  }
-
-  /** Settles with the tokens that were reserved. */
-  async finish(name: string): Promise<void> {
-    const hold = this.hold(name)
-    hold.settle({ kind: 'used', tokens: hold.tokens })
-    await settled()
-  }
-
-  async advance(byMs: number): Promise<void> {
-    this.clock.advance(byMs)
-    await settled()
-  }
-
-  outcome(name: string): string {
-    return this.calls.get(name)!.decision?.kind ?? 'waiting'
-  }
-}
-
-function config(limits: Partial<ModelLimits>, others: [string, ModelLimits][] = []): RateLimitConfig {
-  const model = { whenLimited: 'wait', maxWaitMs: 120_000, ...limits } as const
-  return {
-    enabled: true,
-    perClientRpm: undefined,
-    default: undefined,
-    limits: new Map([['m', model], ...others]),
-  }
-}
+import { settled } from '../support/fake-clock.ts'
+import { config, Scene } from './scene.ts'
 
 test('twenty parallel calls on two slots all succeed, in the order of their arrival', async () => {
   const scene = new Scene({ maxParallelRequests: 2 })
@@ -251,14 +167,14 @@ test("a provider's slot that gets free goes to the model whose call has waited l
   scene.admission.applyLimits(config({ rpm: 10 }, [other]))
   const providers = [{ name: 'p', maxParallelRequests: 1 }]
   scene.call('a1', 1, { providers })
-  await scene.advance(1)
-  scene.call('b1', 1, { model: 'o', providers })
-  await scene.advance(1)
-  scene.call('c1', 1, { providers })
-  await scene.finish('a1')
-  assert.deepEqual(scene.admitted, ['a1', 'b1'])
-  await scene.finish('b1')
-  assert.deepEqual(scene.admitted, ['a1', 'b1', 'c1'])
+  scene.call('x1', 1, { model: 'o', providers })
+  scene.leave('x1')
+  for (const [name, model] of Object.entries({ b1: 'm', c1: 'o', d1: 'm' })) {
+    await scene.advance(1)
+    scene.call(name, 1, { model, providers })
+  }
+  for (const name of ['a1', 'b1', 'c1']) await scene.finish(name)
+  assert.deepEqual(scene.admitted, ['a1', 'b1', 'c1', 'd1'])
 })
 
 test('a line waits for a slot without a timer but for the longest wait', async () => {
@@ -269,43 +185,4 @@ test('a line waits for a slot without a timer but for the longest wait', async (
   assert.equal(scene.outcome('b1'), 'waiting')
   await scene.advance(1)
   assert.equal(scene.outcome('b1'), 'limited')
-})
-
-/** Answers as a store on another machine does: later. */
-function elsewhere(store: MemoryStore): AdmissionStore {
-  return {
-    reserve: async (...args) => store.reserve(...args),
-    probe: async (...args) => store.probe(...args),
-    settle: async (...args) => store.settle(...args),
-    move: async (...args) => store.move(...args),
-    use: async (...args) => store.use(...args),
-    set onFreed(listener: () => void) {
-      store.onFreed = listener
-    },
-  }
-}
-
-test('a store that answers later serves the line in the same order', async () => {
-  const scene = new Scene({ maxParallelRequests: 1 }, elsewhere(new MemoryStore()))
-  for (const name of ['a0', 'a1', 'a2', 'b1']) {
-    scene.call(name)
-    await settled()
-  }
-  for (const name of ['a0', 'a1', 'b1', 'a2']) await scene.finish(name)
-  assert.deepEqual(scene.admitted, ['a0', 'a1', 'b1', 'a2'])
-})
-
-test('what a store that answers later admits for a client that has left meanwhile is given back', async () => {
-  const scene = new Scene({ maxParallelRequests: 1 }, elsewhere(new MemoryStore()))
-  scene.call('a1')
-  await settled()
-  scene.call('b1')
-  scene.call('c1')
-  await settled()
-  scene.hold('a1').settle({ kind: 'used', tokens: 10 })
-  scene.leave('b1')
-  await settled()
-  assert.deepEqual([scene.outcome('b1'), scene.outcome('c1')], ['gone', 'admitted'])
-  const [report] = await scene.admission.describe(['m'])
-  assert.deepEqual([report?.used.requests, report?.used.parallel], [2, 1])
 })

@@ -83,6 +83,16 @@ test('a clock that steps back neither frees nor breaks anything', () => {
   assert.equal(window.used('requests', 65_000), 0)
 })
 
+test('an amount that is not a count is a defect and spoils nothing', () => {
+  const window = new SlidingWindow(1024)
+  const entry = window.add(1, 10, 0)
+  for (const tokens of [NaN, -1, 1.5, Infinity]) {
+    assert.throws(() => window.add(1, tokens, 1), RangeError)
+    assert.throws(() => window.settle(entry, { requests: 1, tokens }, 1), RangeError)
+  }
+  assert.equal(window.used('tokens', 2), 10)
+})
+
 test('calls that are refunded one after the other take no room', () => {
   const window = new SlidingWindow(64)
   for (let time = 0; time < 1000; time++) {
@@ -154,6 +164,10 @@ function naiveFitsAt(log: readonly Logged[], amount: number, limit: number, nowM
   return Math.min(...moments.filter((at) => naiveUsed(log, 'tokens', at) + amount <= limit))
 }
 
+function naiveEmptyAt(log: readonly Logged[], dimension: Dimension, nowMs: number): number {
+  return Math.max(nowMs, ...log.map((entry) => (entry[dimension] > 0 ? entry.timeMs + windowMs : 0)))
+}
+
 const step = fc.record({
   afterMs: fc.oneof(fc.nat(50), fc.nat(5000), fc.nat(40_000)),
   action: fc.constantFrom('reserve', 'reserve', 'settle', 'cancel'),
@@ -184,6 +198,8 @@ test('sums and waits are those of a naive log, whatever happens', () => {
         assert.equal(window.used('requests', nowMs), naiveUsed(log, 'requests', nowMs))
         assert.equal(window.used('tokens', nowMs), naiveUsed(log, 'tokens', nowMs))
         assert.equal(window.fitsAt('tokens', tokens, 150, nowMs), naiveFitsAt(log, tokens, 150, nowMs))
+        assert.equal(window.emptyAt('tokens', nowMs), naiveEmptyAt(log, 'tokens', nowMs))
+        assert.equal(window.emptyAt('requests', nowMs), naiveEmptyAt(log, 'requests', nowMs))
       }
       assert.equal(window.used('requests', nowMs + windowMs), 0)
       assert.equal(window.used('tokens', nowMs + windowMs), 0)

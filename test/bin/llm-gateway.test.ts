@@ -53,7 +53,7 @@ test('the pinned Node comes before the one on the PATH', (t) => {
     [`${installed}/node_modules/${pinned}/bin/node`]: fakeNode('pinned', 'v26.10.0'),
     'path/node': fakeNode('own', 'v26.0.0'),
   })
-  assert.equal(run().stdout, `pinned [ROOT/${installed}/dist/main.js] [a b] []`)
+  assert.equal(run().stdout, `pinned [--disable-sigusr1] [ROOT/${installed}/dist/main.js] [a b] []`)
 })
 
 test('the pinned Node is found where npm put it next to the package', (t) => {
@@ -90,7 +90,10 @@ test('links lead to the package, relative and absolute, one behind the other', (
   const { root, run } = makePackage(t, { 'path/node': fakeNode('own', 'v24.0.0'), 'bin/.keep': '' })
   symlinkSync(`../${installed}/bin/llm-gateway`, join(root, 'bin/relative'))
   symlinkSync(join(root, 'bin/relative'), join(root, 'absolute link'))
-  assert.equal(run(join(root, 'absolute link')).stdout, `own [ROOT/${installed}/dist/main.js] [a b] []`)
+  assert.equal(
+    run(join(root, 'absolute link')).stdout,
+    `own [--disable-sigusr1] [ROOT/${installed}/dist/main.js] [a b] []`,
+  )
 })
 
 test('a checkout runs from its sources', (t) => {
@@ -106,6 +109,8 @@ test('Node runs without a warning, in the place of the shell, and with its own e
     'const pid: number = process.pid',
     'process.on("SIGTERM", () => process.exit(7))',
     'setInterval(() => {}, 1000)',
+    // Node would open a debugger on this.
+    'process.kill(pid, "SIGUSR1")',
     'console.log(pid)',
   ]
   // Not below node_modules: Node strips no types there, and a checkout is not there either.

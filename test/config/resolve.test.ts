@@ -29,13 +29,18 @@ test('what the file leaves out has its default', () => {
       shutdownGraceMs: 30_000,
       watchConfig: false,
     },
-    access: { allowedUsers: ['any'], allowedIps: [] },
+    access: { allowedUsers: ['self'], allowedIps: [] },
     cors: {
       enabled: true,
       allowedOrigins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
       allowAll: false,
     },
-    rateLimits: { enabled: true, perClientRpm: 600, default: undefined, limits: new Map() },
+    rateLimits: {
+      enabled: true,
+      perClientRpm: 600,
+      default: { whenLimited: 'reject', maxWaitMs: 30_000 },
+      limits: new Map(),
+    },
     providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
     models: new Map([
       [

@@ -106,6 +106,8 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     const second = await admit(store, demand({ providers: [q] }), 0)
     assert.equal(await store.move(first, [q], 1), false)
     assert.equal(first.provider, 'p')
+    assert.equal(await store.move(first, [q, p], 1), true)
+    assert.equal(first.provider, 'p')
     await store.settle(second, used(10), 1)
     assert.equal(await store.move(first, [q], 2), true)
     assert.equal(first.provider, 'q')

@@ -36,11 +36,18 @@ models:
   renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
   "open/*": { provider: scripted, model: "*" }
 logging: { format: json }
+${unless(more, 'rate_limit_settings', '{ per_client: {} }')}
+${unless(more, 'routing', '{ retries: 0, cooldown_ms: 0 }')}
 ${more}
 `,
     { SCRIPTED_KEY: providerKey },
   )
   return { gateway, upstream }
+}
+
+/** A default that the test's own YAML replaces. */
+function unless(yaml: string, key: string, value: string): string {
+  return yaml.includes(`${key}:`) ? '' : `${key}: ${value}`
 }
 
 /** What the SDK sent, request by request. */
@@ -63,7 +70,9 @@ export function recordedClient(gateway: TestGateway, options: ClientOptions = {}
     baseURL: `${gateway.url}/v1`,
     maxRetries: 0,
     async fetch(url, init) {
-      const request = new Request(url as string, init as RequestInit)
+      // The SDK looks by a `data:` URL whether this fetch knows forms.
+      if (typeof url === 'string' && url.startsWith('data:')) return fetch(url, init)
+      const request = new Request(url, init)
       const { headers, method, signal } = request
       const body = Buffer.from(await request.arrayBuffer())
       sent.push({ path: new URL(request.url).pathname, contentType: headers.get('content-type'), body })
@@ -79,3 +88,15 @@ export async function startWithClient(t: Cleanup, options?: ClientOptions): Prom
   const wired = await startWired(t)
   return { ...wired, ...recordedClient(wired.gateway, options) }
 }
+
+/** Every kind of path that there is; guards stand before all of them. */
+export const requests: readonly [line: `${string} ${string}`, body?: string][] = [
+  ['POST /v1/chat/completions', '{"model":"plain","messages":[]}'],
+  ['GET /v1/models'],
+  ['GET /healthz'],
+  ['GET /readyz'],
+  ['GET /nowhere'],
+  ['DELETE /v1/models'],
+  ['OPTIONS /v1/chat/completions'],
+  ['OPTIONS *'],
+]

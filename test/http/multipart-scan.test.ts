@@ -205,6 +205,16 @@ describe('scanMultipart', () => {
     assert.ok(scanMultipart(Buffer.from(`--${'x'.repeat(70)}--`), 'x'.repeat(70), wanted).ok)
   })
 
+  it('takes no white space of Unicode off a header, as other readers do not', () => {
+    const start = `--${boundary}\r\nContent-Disposition:`
+    const end = `\r\n\r\nx\r\n--${boundary}--`
+    for (const space of ['\xa0', '\x0b', '\x0c']) {
+      const body = Buffer.from(`${start}${space}form-data; name="model"${end}`, 'latin1')
+      assert.equal(refuse(body).problem, 'a part has no well-formed content-disposition with a name')
+    }
+    accept(Buffer.from(`${start}\t form-data; name="model" \t${end}`))
+  })
+
   it('bounds the number of parts and the size of their headers', () => {
     const parts = (count: number) => Array.from({ length: count }, () => field('a', 'x'))
     accept(form(parts(100)))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
-import { type App, startApp } from '../../src/app.ts'
+import { type App, startApp, type Surroundings } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { soon } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
@@ -17,7 +17,12 @@ export interface TestGateway {
   log(): Record<string, unknown>[]
   /** The first log line, come or coming, that has all these members. */
   logged(wanted: Record<string, unknown>): Promise<Record<string, unknown>>
+  /** Happens by itself after the test. Calling it again waits for the same end. */
+  stop(): Promise<void>
 }
+
+/** What of the gateway's surroundings a test may choose: by default real time, and nowhere to keep state. */
+export type Chosen = Partial<Pick<Surroundings, 'clock' | 'stateDirectory'>>
 
 /**
  * Starts the gateway on a free port of 127.0.0.1 with this YAML and stops it after the test.
@@ -28,6 +33,7 @@ export async function startGateway(
   t: Cleanup,
   yaml: string,
   env: Readonly<Record<string, string>> = {},
+  chosen: Chosen = {},
 ): Promise<TestGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')
@@ -42,9 +48,12 @@ export async function startGateway(
     version: '0.0.0-test',
     configFile: file,
     stateDirectory: undefined,
+    ...chosen,
   })
+  let stopped: Promise<void> | undefined
+  const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {
-    await app.stop('test')
+    await stop()
     rmSync(folder, { recursive: true })
   })
   return {
@@ -52,6 +61,7 @@ export async function startGateway(
     app,
     log: () => log.lines,
     logged: (wanted) => soon(log.find(wanted), () => `a log line like ${JSON.stringify(wanted)}`),
+    stop,
   }
 }
 

@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { clientOfSocket } from '../socket-client.ts'
 import { type Guard, headerLines } from './guard.ts'
+import type { Identify } from './peer-user.ts'
 
 /**
  * @param allowedIps `access.allowed_ips`: CIDRs; none lets everybody pass.
@@ -24,10 +26,19 @@ export function addressGuard(allowedIps: readonly string[], trustedProxies: read
   }
 }
 
-/** Names the client by its address. */
+/** Names the client of a connection by its address, where users are not told apart. */
+export const addressIdentity: Identify = (socket) =>
+  Promise.resolve({ kind: 'known', client: { id: `ip:${plainAddress(socket.remoteAddress) ?? 'unknown'}` } })
+
+/** The one whom the door let in; where that is a trusted proxy, the address that it reports. */
 export function clientOf(trustedProxies: readonly string[]): (request: IncomingMessage) => Client {
+  if (trustedProxies.length === 0) return ({ socket }) => clientOfSocket(socket)
   const addressOf = addressReader(trustedProxies)
-  return (request) => ({ id: `ip:${addressOf(request) ?? 'unknown'}` })
+  return (request) => {
+    const address = addressOf(request)
+    const isForwarded = address !== undefined && address !== plainAddress(request.socket.remoteAddress)
+    return isForwarded ? { id: `ip:${address}` } : clientOfSocket(request.socket)
+  }
 }
 
 /**

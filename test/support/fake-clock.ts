@@ -1,11 +1,12 @@
 // Time that moves only when told to, with timers that fire in order on the way.
+import type { Clock } from '../../src/clock.ts'
 
 interface Timer {
   readonly atMs: number
   readonly fn: () => void
 }
 
-export class FakeClock {
+export class FakeClock implements Clock {
   #nowMs: number
   readonly #timers = new Set<Timer>()
 
@@ -14,6 +15,9 @@ export class FakeClock {
   }
 
   readonly now = (): number => this.#nowMs
+
+  /** Runs along with the other. */
+  readonly wallNow = (): number => 1_750_000_000_000 + this.#nowMs
 
   readonly setTimer = (fn: () => void, delayMs: number): (() => void) => {
     const timer = { atMs: this.#nowMs + delayMs, fn }

@@ -1,0 +1,254 @@
+// One try at one target: from sending the request until it is known whether this target answers the call.
+// What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
+// A stream counts as an answer from its first event on: until then an error in it can still become another attempt.
+import { GatewayError } from '../errors.ts'
+import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
+import type { Snapshot } from './call.ts'
+import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
+import { FirstEvent, refusalIn } from './first-event.ts'
+import type { Timed } from './ticker.ts'
+
+/** How a try at a target came out. */
+export type AttemptOutcome =
+  | { readonly kind: 'answered'; readonly answer: Answer }
+  /** The provider's own error answer; it goes to the client as it is. */
+  | {
+      readonly kind: 'refused'
+      readonly head: AnswerHead
+      readonly body: Buffer
+      readonly providerCode: string | undefined
+    }
+  | {
+      readonly kind: 'failed'
+      readonly error: GatewayError
+      readonly providerStatus?: number
+      readonly providerCode?: string | undefined
+      /** The connection was closed as soon as the request was on it: it had been idle, and nobody read the request. */
+      readonly isStaleConnection: boolean
+    }
+  | { readonly kind: 'gone' }
+
+/** A provider's error answer is read whole before it is passed on; a longer one is no error answer. */
+const maxErrorBytes = 1_048_576
+
+/** A client that reads nothing for so long holds a connection and a slot for nobody. */
+const maxStallMs = 120_000
+
+/** How long a stream's first event is waited for before the client is told that the answer has begun. */
+const maxPeekMs = 15_000
+
+/** An idle connection that the provider has closed breaks at once; one that breaks later broke under the work. */
+const staleConnectionMs = 500
+const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/** What reads an answer's body. Exactly one of the ends is called, and nothing after it. */
+export interface AnswerReader {
+  onData(chunk: Buffer): void
+  onEnd(): void
+  onBroken(error: GatewayError): void
+}
+
+/** Starts the attempt; `abort` on the returned handle ends it in any phase. */
+export function startAttempt(
+  provider: Provider,
+  request: ProviderRequest,
+  on: Pick<Snapshot, 'ticker' | 'now'>,
+): { outcome: Promise<AttemptOutcome>; abort(): void } {
+  const answer = new Answer(provider, on)
+  const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
+  return { outcome, abort: () => answer.abort() }
+}
+
+/** An answer on its way. */
+export class Answer implements AnswerSink, Timed {
+  readonly #provider: Provider
+  readonly #on: Pick<Snapshot, 'ticker' | 'now'>
+  readonly #startedMs: number
+  #exchange: Exchange | undefined
+  #resolve: ((outcome: AttemptOutcome) => void) | undefined
+  #head: AnswerHead | undefined
+  #headAtMs = 0
+  /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
+  #peek: FirstEvent | undefined
+  #reader: AnswerReader | undefined
+  /** What came before somebody read, or the body of an error answer. */
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #end: 'open' | 'ended' | GatewayError = 'open'
+  #isStaleConnection = false
+  #hasMoved = false
+  #lastMoveMs: number
+  #pausedSinceMs: number | undefined
+
+  constructor(provider: Provider, on: Pick<Snapshot, 'ticker' | 'now'>) {
+    this.#provider = provider
+    this.#on = on
+    this.#startedMs = on.now()
+    this.#lastMoveMs = this.#startedMs
+  }
+
+  /** The provider's name. */
+  get provider(): string {
+    return this.#provider.name
+  }
+
+  get head(): AnswerHead {
+    if (this.#head === undefined) throw new Error('no head yet')
+    return this.#head
+  }
+
+  get mediaType(): string {
+    return mediaTypeOf(this.head)
+  }
+
+  /** Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
+  get isEventStream(): boolean {
+    const encoding = this.head.headers['content-encoding'] ?? 'identity'
+    return this.mediaType === 'text/event-stream' && encoding === 'identity'
+  }
+
+  begin(request: ProviderRequest, resolve: (outcome: AttemptOutcome) => void): void {
+    this.#resolve = resolve
+    this.#on.ticker.add(this)
+    this.#exchange = this.#provider.send(request, this)
+  }
+
+  /** Hands over what has come and all that will. */
+  read(reader: AnswerReader): void {
+    this.#reader = reader
+    const held = this.#held
+    this.#held = []
+    for (const chunk of held) reader.onData(chunk)
+    if (this.#end === 'ended') reader.onEnd()
+    else if (this.#end !== 'open') reader.onBroken(this.#end)
+  }
+
+  pause(): void {
+    this.#pausedSinceMs ??= this.#on.now()
+    this.#exchange?.pause()
+  }
+
+  resume(): void {
+    this.#pausedSinceMs = undefined
+    this.#hasMoved = true
+    this.#exchange?.resume()
+  }
+
+  /** The client has left: the provider's request ends, nobody hears more of it. */
+  abort(): void {
+    this.#on.ticker.delete(this)
+    this.#exchange?.abort()
+    this.#settle({ kind: 'gone' })
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#head = head
+    this.#headAtMs = this.#on.now()
+    this.#hasMoved = true
+    if (head.status >= 300) return
+    if (this.isEventStream) this.#peek = new FirstEvent()
+    else this.#settle({ kind: 'answered', answer: this })
+  }
+
+  onData(chunk: Buffer): void {
+    this.#hasMoved = true
+    if (this.#reader !== undefined) {
+      this.#reader.onData(chunk)
+      return
+    }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#peek !== undefined) this.#look(this.#peek, chunk)
+    else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
+      this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
+    }
+  }
+
+  onEnd(): void {
+    this.#on.ticker.delete(this)
+    if (this.#peek !== undefined) {
+      return this.#fail('provider_bad_response', 'ended its stream before the first event')
+    }
+    if (this.#resolve !== undefined)
+      this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
+    this.#end = 'ended'
+    this.#reader?.onEnd()
+  }
+
+  onFailure(failure: { kind: 'unreachable' | 'broken' | 'timeout'; code: string; detail: string }): void {
+    switch (failure.kind) {
+      case 'unreachable':
+        return this.#fail('provider_unreachable', `can't be reached: ${failure.detail}`)
+      case 'timeout':
+        return this.#fail('provider_timeout', failure.detail)
+      case 'broken':
+        if (this.#head !== undefined) {
+          return this.#fail('provider_bad_response', `broke its answer off: ${failure.detail}`)
+        }
+        this.#isStaleConnection =
+          resetCodes.has(failure.code) && this.#on.now() - this.#startedMs < staleConnectionMs
+        return this.#fail('provider_bad_response', `gave no HTTP answer: ${failure.detail}`)
+      default:
+        return failure.kind satisfies never
+    }
+  }
+
+  onTick(nowMs: number): void {
+    if (this.#hasMoved) {
+      this.#hasMoved = false
+      this.#lastMoveMs = nowMs
+    }
+    const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
+    const hasRunFor = nowMs - this.#startedMs
+    const hasRestedFor = nowMs - this.#lastMoveMs
+    if (this.#pausedSinceMs !== undefined) {
+      if (nowMs - this.#pausedSinceMs >= maxStallMs)
+        this.#timeOut(`the client read nothing for ${maxStallMs} ms`)
+    } else if (this.#head === undefined) {
+      if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
+    } else if (this.#peek !== undefined && nowMs - this.#headAtMs >= maxPeekMs) {
+      this.#commit()
+    } else if (idleMs > 0 && hasRestedFor >= idleMs) {
+      this.#timeOut(`was silent for ${idleMs} ms`)
+    }
+    if (totalMs > 0 && hasRunFor >= totalMs) this.#timeOut(`was not done within ${totalMs} ms`)
+  }
+
+  /** A stream that begins with an error is an error answer. */
+  #look(peek: FirstEvent, chunk: Buffer): void {
+    const data = peek.push(chunk)
+    if (data === undefined) return
+    const refusal = refusalIn(data)
+    if (refusal === undefined) return this.#commit()
+    this.#on.ticker.delete(this)
+    this.#exchange?.abort()
+    this.#settle(refusal)
+  }
+
+  #commit(): void {
+    this.#peek = undefined
+    this.#settle({ kind: 'answered', answer: this })
+  }
+
+  #timeOut(detail: string): void {
+    if (this.#end !== 'open') return
+    this.#exchange?.abort()
+    this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
+  }
+
+  #fail(code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout', what: string): void {
+    this.#on.ticker.delete(this)
+    this.#exchange?.abort()
+    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
+    this.#end = error
+    const providerStatus = this.#head && { providerStatus: this.#head.status }
+    this.#settle({ kind: 'failed', error, isStaleConnection: this.#isStaleConnection, ...providerStatus })
+    this.#reader?.onBroken(error)
+  }
+
+  #settle(outcome: AttemptOutcome): void {
+    const resolve = this.#resolve
+    this.#resolve = undefined
+    resolve?.(outcome)
+  }
+}

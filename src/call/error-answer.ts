@@ -1,0 +1,57 @@
+// A provider's answer with a status from 300 on: its own word to the client, or a fault of the gateway's side.
+import { GatewayError } from '../errors.ts'
+import type { AnswerHead, Provider } from '../upstream/provider.ts'
+import type { AttemptOutcome } from './answer.ts'
+
+/** @param body read to its end. */
+export function judgeErrorAnswer(provider: Provider, head: AnswerHead, received: Buffer): AttemptOutcome {
+  const { status } = head
+  const { name } = provider
+  const body = masked(received, provider)
+  const providerCode = errorCodeOf(body)
+  const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
+    const error = new GatewayError(code, `Provider "${name}" ${what}`)
+    return { kind: 'failed', error, providerStatus: status, providerCode, isStaleConnection: false }
+  }
+  if (status === 401 || status === 403) {
+    const way = `The key is the gateway's own: see providers.${name}.api_key in its configuration.`
+    return failed('provider_auth_failed', `refused the gateway (${status}). ${way}`)
+  }
+  if (status < 400) {
+    const way = `Redirects are not followed, so that the key stays where it belongs: set providers.${name}.base_url to the final address.`
+    return failed('provider_bad_response', `answered with a redirect (${status}). ${way}`)
+  }
+  // 407 is a proxy's; above 599 is nobody's.
+  if (status > 599 || status === 407)
+    return failed('provider_bad_response', `answered ${status}, which no API does.`)
+  if (mediaTypeOf(head) === 'text/html') {
+    return failed('provider_bad_response', `answered ${status} with a web page. Is its base_url right?`)
+  }
+  return { kind: 'refused', head, body, providerCode }
+}
+
+/** A provider that repeats the key that it got must not pass it to the client. */
+function masked(received: Buffer, provider: Provider): Buffer {
+  // Keys are ASCII, and latin1 keeps all other bytes as they are.
+  const text = received.toString('latin1')
+  const clean = provider.mask(text)
+  return clean === text ? received : Buffer.from(clean, 'latin1')
+}
+
+/** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
+export function mediaTypeOf({ headers }: AnswerHead): string {
+  const type = headers['content-type']
+  return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
+}
+
+/** The provider's `error.code`, or its `type` where there is none. Some servers write a number. */
+export function errorCodeOf(body: Buffer): string | undefined {
+  try {
+    const { error } = JSON.parse(body.toString()) as { error?: { code?: unknown; type?: unknown } }
+    const code = error?.code ?? error?.type
+    return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
+  } catch {
+    // Not JSON: the status is all there is to know.
+    return undefined
+  }
+}

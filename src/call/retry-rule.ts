@@ -1,0 +1,106 @@
+// What an attempt's outcome means for the call and for the target: is it the target's trouble, may another target
+// answer instead, may the same one be asked again. Pure.
+import { parseDurationMs } from '../http/duration.ts'
+import type { Trouble } from '../routing/target-health.ts'
+import type { AttemptOutcome } from './answer.ts'
+
+export interface Verdict {
+  /** What is wrong with the target; undefined when it works, or when the fault is the client's. */
+  readonly trouble: Trouble | undefined
+  /** Another target may well answer. */
+  readonly mayMove: boolean
+  /** The same target may well answer if it is asked again. */
+  readonly mayRepeat: boolean
+  /** The provider asked to wait for so long. */
+  readonly retryAfterMs: number | undefined
+}
+
+const final: Verdict = { trouble: undefined, mayMove: false, mayRepeat: false, retryAfterMs: undefined }
+
+/** Codes of a 429 that no waiting mends (OpenAI and those who follow it). */
+const billingCodes: ReadonlySet<string> = new Set([
+  'billing_hard_limit_reached',
+  'credit_balance_exhausted',
+  'insufficient_quota',
+  'organization_spend_limit_exceeded',
+  'organization_usage_limit_exceeded',
+  'project_spend_limit_exceeded',
+])
+
+const missingModelCodes: ReadonlySet<string> = new Set([
+  'model_not_found',
+  'not_found',
+  'not_found_error',
+  '404',
+])
+
+/** @param wallNowMs for a `retry-after` that is a date. */
+export function judge(outcome: AttemptOutcome, wallNowMs: number): Verdict {
+  switch (outcome.kind) {
+    case 'answered':
+    case 'gone':
+      return final
+    case 'failed':
+      return judgeFailure(outcome)
+    case 'refused':
+      return judgeRefusal(outcome, wallNowMs)
+    default:
+      return outcome satisfies never
+  }
+}
+
+function judgeFailure({ error, isStaleConnection }: AttemptOutcome & { kind: 'failed' }): Verdict {
+  if (error.code === 'provider_unreachable') {
+    return { trouble: 'unreachable', mayMove: true, mayRepeat: true, retryAfterMs: undefined }
+  }
+  if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', mayMove: true }
+  // It may still be at work on it; a second copy would not make it quicker.
+  if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
+  // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
+  // Anything else that is no HTTP will be none the next time.
+  if (isStaleConnection) return { ...final, mayMove: true, mayRepeat: true }
+  return { ...final, trouble: 'unreachable', mayMove: true }
+}
+
+function judgeRefusal(
+  { head, body, providerCode }: AttemptOutcome & { kind: 'refused' },
+  wallNowMs: number,
+): Verdict {
+  const retryAfterMs = retryAfterOf(head.headers, wallNowMs)
+  const again = { mayMove: true, mayRepeat: true, retryAfterMs }
+  switch (head.status) {
+    case 404:
+      if (!missingModelCodes.has(providerCode ?? '') && !body.includes('model')) return final
+      return { ...final, trouble: 'missing_model', mayMove: true }
+    case 408:
+      return { trouble: 'timeout', ...again }
+    case 429:
+      // The provider's word on `x-should-retry` and money is final.
+      if (billingCodes.has(providerCode ?? '')) return { ...final, trouble: 'billing' }
+      if (head.headers['x-should-retry'] === 'false') return final
+      return { trouble: 'rate_limit', ...again }
+    case 502:
+    case 504:
+      return { trouble: 'overloaded', ...again }
+    case 503:
+    case 529:
+      return { trouble: isLoading(body) ? 'loading' : 'overloaded', ...again }
+    default:
+      return final
+  }
+}
+
+/** llama.cpp answers so while it reads a model from disk. */
+function isLoading(body: Buffer): boolean {
+  return body.includes('Loading model')
+}
+
+function retryAfterOf(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  nowMs: number,
+): number | undefined {
+  const precise = headers['retry-after-ms']
+  if (typeof precise === 'string') return parseDurationMs(precise, { nowMs, plainUnit: 'ms' })
+  const plain = headers['retry-after']
+  return typeof plain === 'string' ? parseDurationMs(plain, { nowMs, plainUnit: 's' }) : undefined
+}

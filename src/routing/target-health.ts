@@ -1,0 +1,117 @@
+// What calls have learnt of the targets: who failed, how, and until when to prefer others. Keyed by name, so that it
+// outlives a reload. Nothing here refuses a call: a cooling target is tried last, not never.
+import type { Target } from '../domain.ts'
+
+/** Why a target is passed over. Each has its own cool-down. */
+export type Trouble =
+  | 'auth'
+  | 'billing'
+  | 'loading'
+  | 'missing_model'
+  | 'overloaded'
+  | 'rate_limit'
+  | 'timeout'
+  | 'unreachable'
+
+export interface TargetState {
+  readonly isReady: boolean
+  /** In milliseconds of the monotonic clock; 0 when ready. */
+  readonly readyAtMs: number
+  readonly trouble: Trouble | undefined
+}
+
+interface Cooling {
+  trouble: Trouble
+  untilMs: number
+  /** Failures in a row; each doubles the cool-down, up to the factor below. */
+  streak: number
+  /** After the cool-down one call tries; until it is known how that went, others go elsewhere. */
+  isProbing: boolean
+}
+
+const maxStreakFactor = 8
+
+/** Trouble with the server itself concerns all of its models. */
+const providerWide: ReadonlySet<Trouble> = new Set(['auth', 'billing', 'unreachable'])
+
+/** How long, as a multiple of `routing.cooldown_ms`. What a person has to mend takes longer. */
+const factors: Readonly<Record<Trouble, number>> = {
+  auth: 4,
+  billing: 20,
+  loading: 0.05,
+  missing_model: 2,
+  overloaded: 0.1,
+  rate_limit: 0.25,
+  timeout: 1,
+  unreachable: 1,
+}
+
+/** A local server is back as soon as somebody starts it. */
+const localFactor = 0.1
+
+export class TargetHealth {
+  readonly #cooling = new Map<string, Cooling>()
+
+  /** How a target stands. Does not change it. */
+  stateOf(target: Target, nowMs: number): TargetState {
+    const ready = { isReady: true, readyAtMs: 0, trouble: undefined }
+    for (const key of [providerKey(target), targetKey(target)]) {
+      const cooling = this.#cooling.get(key)
+      if (cooling === undefined) continue
+      if (nowMs < cooling.untilMs || cooling.isProbing) {
+        return { isReady: false, readyAtMs: cooling.untilMs, trouble: cooling.trouble }
+      }
+    }
+    return ready
+  }
+
+  /** A call goes to the target. If that was cooling, it is the probe that others wait for. */
+  began(target: Target, nowMs: number): void {
+    for (const key of [providerKey(target), targetKey(target)]) {
+      const cooling = this.#cooling.get(key)
+      if (cooling !== undefined && nowMs >= cooling.untilMs) cooling.isProbing = true
+    }
+  }
+
+  /** The target answered, or refused the client for the client's own mistake. */
+  succeeded(target: Target): void {
+    this.#cooling.delete(providerKey(target))
+    this.#cooling.delete(targetKey(target))
+  }
+
+  /** Nothing was learnt: the client left. */
+  ended(target: Target): void {
+    for (const key of [providerKey(target), targetKey(target)]) {
+      const cooling = this.#cooling.get(key)
+      if (cooling !== undefined) cooling.isProbing = false
+    }
+  }
+
+  /**
+   * @param of.cooldownMs `routing.cooldown_ms`; 0 turns cooling off.
+   * @param of.retryAfterMs what the provider asked for, if it did.
+   */
+  failed(
+    target: Target,
+    trouble: Trouble,
+    of: { cooldownMs: number; isLocal: boolean; retryAfterMs: number | undefined; nowMs: number },
+  ): void {
+    this.ended(target)
+    if (of.cooldownMs === 0) return
+    const key = providerWide.has(trouble) ? providerKey(target) : targetKey(target)
+    const streak = (this.#cooling.get(key)?.streak ?? 0) + 1
+    const base = of.cooldownMs * factors[trouble] * (of.isLocal ? localFactor : 1)
+    const growth = Math.min(2 ** (streak - 1), maxStreakFactor)
+    const untilMs = of.nowMs + (of.retryAfterMs ?? base * growth)
+    this.#cooling.set(key, { trouble, untilMs, streak, isProbing: false })
+  }
+}
+
+function providerKey({ provider }: Target): string {
+  return provider
+}
+
+/** A provider's name has no line feed. */
+function targetKey({ provider, model }: Target): string {
+  return `${provider}\n${model}`
+}

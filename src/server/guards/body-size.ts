@@ -1,0 +1,15 @@
+// A body that says itself that it is too large is refused before any of it is asked for or read. One that does not
+// say is counted as it comes.
+import { GatewayError } from '../../errors.ts'
+import type { Guard } from './guard.ts'
+
+/** @param maxBytes `server.max_request_body_bytes`. */
+export function bodySizeGuard(maxBytes: number): Guard {
+  return ({ headers }) =>
+    Number(headers['content-length'] ?? 0) > maxBytes ? bodyTooLarge(maxBytes) : undefined
+}
+
+export function bodyTooLarge(maxBytes: number): GatewayError {
+  const way = 'server.max_request_body_bytes sets the limit.'
+  return new GatewayError('request_too_large', `The body is larger than ${maxBytes} bytes. ${way}`)
+}

@@ -1,0 +1,53 @@
+// What `GET /v1/limits` answers. Field names are part of the interface: they are added to, never changed.
+import type { ModelReport } from '../admission/admission.ts'
+import type { CalibrationFact } from '../admission/estimate.ts'
+import type { Quota } from '../admission/store.ts'
+import type { Client } from '../domain.ts'
+
+/** `null` stands for "not limited". Counts are those of the last 60 seconds, `parallel` those of the moment. */
+export function limitsReport(client: Client, reports: readonly ModelReport[]): object {
+  return { object: 'list', client: client.id, data: reports.map(modelLimits) }
+}
+
+function modelLimits({ model, limits, used, standing, waiting, calibration }: ModelReport): object {
+  const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
+  return {
+    model,
+    limits: {
+      rpm,
+      tpm,
+      max_parallel_requests: maxParallelRequests,
+      when_limited: whenLimited,
+      max_wait_ms: maxWaitMs,
+    },
+    used,
+    remaining: {
+      requests: remainingOf(standing.requests),
+      tokens: remainingOf(standing.tokens),
+      parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
+    },
+    reset_ms: { requests: resetOf(standing.requests), tokens: resetOf(standing.tokens) },
+    waiting,
+    calibration: calibration.map(calibrationOf),
+  }
+}
+
+function remainingOf(quota: Quota | undefined): number | null {
+  return quota?.remaining ?? null
+}
+
+/** Until nothing counts any more. */
+function resetOf(quota: Quota | undefined): number | null {
+  return quota?.resetMs ?? null
+}
+
+function calibrationOf(fact: CalibrationFact): object {
+  return {
+    provider: fact.provider,
+    tokens_per_byte: fact.tokensPerByte,
+    error: fact.error,
+    tokens_per_media: fact.tokensPerMedia,
+    output_tokens: fact.outputTokens,
+    samples: fact.samples,
+  }
+}

@@ -1,0 +1,51 @@
+// The Unix accounts of this machine, by number and by name.
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+
+export interface UnixUsers {
+  uidOf(name: string): number | undefined
+  nameOf(uid: number): string | undefined
+}
+
+/**
+ * The kernel shows every user that a user namespace does not map as this one (`/proc/sys/kernel/overflowuid`), root
+ * included: whoever has it could be anybody.
+ */
+export const overflowUid = 65_534
+
+/** @param passwd lines in the format of passwd(5). Of two lines for one user the first counts, as in the system. */
+export function parseUnixUsers(passwd: string): UnixUsers {
+  const names = new Map<number, string>()
+  const uids = new Map<string, number>()
+  for (const line of passwd.split('\n')) {
+    const [name = '', , digits = ''] = line.split(':')
+    if (name === '' || !/^\d{1,10}$/.test(digits)) continue
+    const uid = Number(digits)
+    if (!names.has(uid)) names.set(uid, name)
+    if (!uids.has(name)) uids.set(name, uid)
+  }
+  return { uidOf: (name) => uids.get(name), nameOf: (uid) => names.get(uid) }
+}
+
+/** Those of `/etc/passwd` as it is now. The running user is known wherever the account comes from (LDAP, systemd). */
+export function systemUsers(): UnixUsers {
+  return parseUnixUsers(`${readPasswd()}\n${ownLine()}`)
+}
+
+function readPasswd(): string {
+  try {
+    return readFileSync('/etc/passwd', 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function ownLine(): string {
+  try {
+    const { username, uid } = userInfo()
+    return `${username}:x:${uid}`
+  } catch {
+    // A container may run under a number without an account.
+    return ''
+  }
+}

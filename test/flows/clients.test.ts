@@ -1,0 +1,71 @@
+// Who a call's client is, in the log and on the way to it.
+import assert from 'node:assert/strict'
+import { existsSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+
+import { startGateway } from '../support/app.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { unless } from '../support/needs.ts'
+import { exchange, rawRequest } from '../support/raw-client.ts'
+
+const echo = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\nlogging: { format: json }\n'
+const call = (headers: Record<string, string> = {}) =>
+  rawRequest('POST /v1/chat/completions', headers, '{"model":"m","messages":[]}')
+const self = `user:${userInfo().username}`
+
+suite('the client of a call is', () => {
+  const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
+
+  test('the Unix user at the other end', isLinux, async (t) => {
+    const gateway = await startGateway(t, echo)
+    assert.equal((await exchange(t, gateway.url, call())).status, 200)
+    assert.equal((await gateway.logged({ event: 'call' }))['client'], self)
+  })
+
+  test('the address where users are not told apart', async (t) => {
+    const gateway = await startGateway(t, `${echo}access: { allowed_users: [any] }\n`)
+    await exchange(t, gateway.url, call())
+    assert.equal((await gateway.logged({ event: 'call' }))['client'], 'ip:127.0.0.1')
+  })
+
+  for (const [what, headers, client] of [
+    ['the address that a trusted proxy reports', { 'x-forwarded-for': '203.0.113.9' }, 'ip:203.0.113.9'],
+    ['the proxy’s user where it reports none', {}, self],
+  ] as const) {
+    test(what, isLinux, async (t) => {
+      const gateway = await startGateway(t, `${echo}server: { trusted_proxies: [127.0.0.1] }\n`)
+      await exchange(t, gateway.url, call(headers))
+      assert.equal((await gateway.logged({ event: 'call' }))['client'], client)
+    })
+  }
+
+  test('not what somebody says who is no trusted proxy', isLinux, async (t) => {
+    const gateway = await startGateway(t, echo)
+    await exchange(t, gateway.url, call({ 'x-forwarded-for': '203.0.113.9' }))
+    assert.equal((await gateway.logged({ event: 'call' }))['client'], self)
+  })
+
+  test('the owner on the Unix socket', async (t) => {
+    const socketPath = join(scratchDirectory(t), 'own', 'llm.sock')
+    const gateway = await startGateway(t, `${echo}server: { unix_socket: "${socketPath}" }\n`)
+    assert.ok(gateway.app.addresses.includes(`unix:${socketPath}`))
+    assert.equal(statSync(socketPath).mode & 0o777, 0o600)
+    assert.equal((await exchange(t, { socketPath }, call())).status, 200)
+    assert.equal((await gateway.logged({ event: 'call' }))['client'], self)
+    assert.equal((await exchange(t, { socketPath }, call({ host: 'evil.example' }))).status, 403)
+  })
+})
+
+test('the Unix socket goes away with the gateway', async (t) => {
+  const socketPath = join(scratchDirectory(t), 'llm.sock')
+  const released: (() => unknown)[] = []
+  await startGateway(
+    { after: (release) => released.push(release) },
+    `${echo}server: { unix_socket: "${socketPath}" }\n`,
+  )
+  assert.ok(existsSync(socketPath))
+  for (const release of released) await release()
+  assert.ok(!existsSync(socketPath))
+})

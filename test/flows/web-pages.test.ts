@@ -1,0 +1,188 @@
+// Web pages: which may call, what they may read, and that all others are refused before anything else happens.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { exchange, rawRequest } from '../support/raw-client.ts'
+import { json } from '../support/upstream-script.ts'
+import { requests, startWired } from './wiring.ts'
+
+const body = '{"model":"plain","messages":[]}'
+
+const goodOrigins = [
+  'http://localhost',
+  'http://localhost:3000',
+  'http://localhost:1',
+  'http://localhost:65535',
+  'http://127.0.0.1:8080',
+  'http://[::1]:5173',
+]
+
+const badOrigins = [
+  'null',
+  'http://evil.example',
+  'https://localhost:3000',
+  'http://localhost.evil.example',
+  'http://localhost:3000.evil.example',
+  'http://localhost:3000@evil.example',
+  'http://evil.example:localhost',
+  'http://localhost:99999',
+  'http://localhost:0',
+  'http://localhost:',
+  'http://localhost:3000/',
+  'http://xlocalhost',
+  'http://localhost:*',
+  'http://LOCALHOST:3000',
+  'http://[::1]:5173, http://localhost',
+  '*',
+  '',
+  'file://',
+  'http://0.0.0.0:4000',
+]
+
+test('pages of allowed origins are served and may read the answer', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  upstream.answerAlways(json(200, {}, { 'access-control-allow-origin': '*' }))
+  for (const origin of goodOrigins) {
+    for (const [line, sent] of requests.slice(0, 5)) {
+      const response = await exchange(t, gateway.url, rawRequest(line, { origin }, sent))
+      assert.equal(response.status, line.endsWith('nowhere') ? 404 : 200, origin)
+      assert.equal(response.header('access-control-allow-origin'), origin)
+      assert.match(response.header('vary') ?? '', /\borigin\b/i)
+      assert.match(response.header('access-control-expose-headers') ?? '', /x-llm-gateway-error/)
+      assert.equal(response.header('access-control-allow-credentials'), undefined)
+    }
+  }
+})
+
+test('pages of allowed origins may read errors too', async (t) => {
+  const { gateway } = await startWired(t)
+  const origin = 'http://localhost:3000'
+  const failing: readonly [`${string} ${string}`, Readonly<Record<string, string>>, string][] = [
+    ['POST /v1/chat/completions', {}, '{"model":"gpt-9"}'],
+    ['POST /v1/chat/completions', { 'content-type': 'text/plain' }, body],
+    ['POST /v1/chat/completions', {}, '{'],
+    ['GET /v1/chat/completions', {}, ''],
+  ]
+  for (const [line, headers, sent] of failing) {
+    const response = await exchange(t, gateway.url, rawRequest(line, { origin, ...headers }, sent))
+    assert.ok(response.status >= 400)
+    assert.equal(response.header('access-control-allow-origin'), origin, `${line} ${response.status}`)
+    assert.equal(response.header('cross-origin-resource-policy'), 'same-origin')
+  }
+})
+
+test('pages of all other origins are refused on every path, without a word of CORS', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  for (const origin of badOrigins) {
+    for (const [line, sent] of requests) {
+      const response = await exchange(t, gateway.url, rawRequest(line, { origin }, sent))
+      assert.equal(response.status, 403, `${line} from ${origin}`)
+      assert.equal(response.header('x-llm-gateway-error'), 'origin_not_allowed')
+      const names = response.headers.map(([name]) => name.toLowerCase())
+      assert.ok(!names.some((name) => name.startsWith('access-control-')))
+    }
+  }
+  assert.equal(upstream.connections, 0)
+})
+
+test('several Origin lines are refused, be they allowed', async (t) => {
+  const { gateway } = await startWired(t)
+  const line = 'origin: http://localhost:3000\r\n'
+  const request = `GET /v1/models HTTP/1.1\r\nhost: localhost\r\n${line}${line}\r\n`
+  assert.equal((await exchange(t, gateway.url, request)).status, 403)
+})
+
+test('a simple request, which needs no preflight, is refused by its origin and by its media type', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b']
+  for (const type of types) {
+    for (const [origin, status] of [
+      ['http://evil.example', 403],
+      ['null', 403],
+      [undefined, 415],
+    ] as const) {
+      const headers = { origin, 'content-type': type }
+      const response = await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', headers, body))
+      assert.equal(response.status, status, `${type} from ${origin}`)
+    }
+  }
+  assert.equal(upstream.connections, 0)
+})
+
+function preflight(origin: string): Buffer {
+  return rawRequest('OPTIONS /v1/chat/completions', {
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization,content-type,x-stainless-lang',
+    'access-control-request-private-network': 'true',
+  })
+}
+
+test('a preflight of an allowed origin is answered with exactly what is allowed', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  const response = await exchange(t, gateway.url, preflight('http://localhost:3000'))
+
+  assert.equal(response.status, 204)
+  assert.equal(response.header('access-control-allow-origin'), 'http://localhost:3000')
+  assert.match(response.header('vary') ?? '', /\borigin\b/i)
+  assert.deepEqual(response.header('access-control-allow-methods')?.split(/, */), ['GET', 'HEAD', 'POST'])
+  const headers = response.header('access-control-allow-headers')?.split(/, */) ?? []
+  assert.ok(headers.includes('content-type') && headers.includes('authorization'))
+  assert.ok(!headers.includes('*'))
+  assert.equal(response.header('access-control-allow-credentials'), undefined)
+  assert.equal(response.header('access-control-allow-private-network'), undefined)
+  assert.equal(upstream.connections, 0)
+})
+
+test('a preflight of any other origin is refused', async (t) => {
+  const { gateway } = await startWired(t)
+  for (const origin of badOrigins) {
+    const response = await exchange(t, gateway.url, preflight(origin))
+    assert.equal(response.status, 403, origin)
+    assert.equal(response.header('access-control-allow-origin'), undefined)
+  }
+})
+
+test('with CORS off every page is refused, and programs are served', async (t) => {
+  const { gateway } = await startWired(t, 'cors: { enabled: false }')
+  const origin = 'http://localhost:3000'
+  assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))).status, 403)
+  assert.equal((await exchange(t, gateway.url, preflight(origin))).status, 403)
+  assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/models'))).status, 200)
+})
+
+test('with all origins allowed, the opaque one is still refused', async (t) => {
+  const { gateway } = await startWired(t, 'cors: { allow_all: true }')
+  for (const [origin, status] of [
+    ['https://page.example', 200],
+    ['null', 403],
+  ] as const) {
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))
+    assert.equal(response.status, status, origin)
+    assert.equal(response.header('access-control-allow-origin'), status === 200 ? origin : undefined)
+  }
+})
+
+const fetchSites: readonly [Readonly<Record<string, string>>, number][] = [
+  [{ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }, 200],
+  [{ 'sec-fetch-site': 'same-origin' }, 200],
+  [{ 'sec-fetch-site': 'cross-site' }, 403],
+  [{ 'sec-fetch-site': 'same-site' }, 403],
+  [{ 'sec-fetch-site': 'something-new' }, 403],
+  [{ 'sec-fetch-site': '' }, 403],
+  [{ 'sec-fetch-site': 'same-site', origin: 'http://localhost:3000' }, 200],
+  [{ 'sec-fetch-site': 'cross-site', origin: 'http://127.0.0.1:3000' }, 200],
+  [{ 'sec-fetch-site': 'same-origin', origin: 'http://evil.example' }, 403],
+]
+
+for (const [headers, status] of fetchSites) {
+  test(`a request with ${JSON.stringify(headers)} is answered ${status}`, async (t) => {
+    const { gateway, upstream } = await startWired(t)
+    upstream.answerAlways(json(200, {}))
+    for (const [line, sent] of requests.slice(0, 3)) {
+      const response = await exchange(t, gateway.url, rawRequest(line, headers, sent))
+      assert.equal(response.status, status, line)
+    }
+    assert.equal(upstream.connections, status === 200 ? 1 : 0)
+  })
+}

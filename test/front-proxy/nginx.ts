@@ -1,0 +1,73 @@
+// A real nginx in front of a gateway, with a configuration, a port and files of its own.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { soon } from '../support/deadline.ts'
+import { findProgram } from '../support/needs.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+
+/** Connections to the gateway are kept, so that what is left over from one request would meet the next one. */
+function configuration(folder: string, gatewayUrl: string): string {
+  return `
+daemon off;
+master_process off;
+pid ${folder}/pid;
+error_log stderr notice;
+events { worker_connections 256; }
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body;
+  proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi;
+  scgi_temp_path ${folder}/scgi;
+  client_body_timeout 200ms;
+  client_header_timeout 200ms;
+  lingering_close off;
+  # A second request on a connection would be lawful; without them, whatever comes after the first one was smuggled.
+  keepalive_timeout 0;
+  upstream gateway { server ${new URL(gatewayUrl).host}; keepalive 1; }
+  server {
+    listen unix:${folder}/nginx.sock;
+    location / {
+      proxy_pass http://gateway;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host localhost;
+      proxy_request_buffering off;
+      proxy_buffering off;
+    }
+  }
+}
+`
+}
+
+/** @returns the address that nginx listens on: a Unix socket, so that no port can be taken. */
+export async function startNginx(t: Cleanup, gatewayUrl: string): Promise<{ socketPath: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'nginx-'))
+  const file = join(folder, 'nginx.conf')
+  writeFileSync(file, configuration(folder, gatewayUrl))
+  const nginx = spawn(findProgram('nginx')!, ['-e', 'stderr', '-p', folder, '-c', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = once(nginx, 'close')
+  t.after(async () => {
+    nginx.kill('SIGKILL')
+    await ended
+    rmSync(folder, { recursive: true })
+  })
+  let said = ''
+  // It says so when it has begun to listen.
+  const listening = new Promise<void>((resolve) => {
+    nginx.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      if (said.includes('RLIMIT_NOFILE')) resolve()
+    })
+  })
+  await soon(Promise.race([listening, ended]), () => `nginx to listen; it said ${said}`)
+  if (nginx.exitCode !== null) throw new Error(`nginx ended: ${said}`)
+  return { socketPath: join(folder, 'nginx.sock') }
+}

@@ -1,0 +1,127 @@
+// Throws spoiled requests at a running gateway, many at a time, and says what went wrong.
+import { performance } from 'node:perf_hooks'
+
+import { residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
+import type { GatewayProcess } from '../support/gateway-process.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { startJudgingProvider } from './judging-provider.ts'
+import { Lane } from './lane.ts'
+import { makeInput } from './mutations.ts'
+import { Random } from './random.ts'
+
+export interface FuzzOptions {
+  readonly seed: number
+  readonly count: number
+  /** Index of the first input: with a count of 1 it makes a single one again. */
+  readonly first: number
+  /** Called every 5,000 inputs. */
+  readonly onProgress?: (done: number) => void
+}
+
+export interface FuzzReport {
+  /** What should not have happened, with the input's index where one is to blame. No more than the first 20. */
+  readonly findings: readonly string[]
+  /** Requests that reached the provider. */
+  readonly served: number
+  /** Answers by status. */
+  readonly statuses: ReadonlyMap<number, number>
+  readonly warmBytes: number
+  readonly endBytes: number
+  readonly durationMs: number
+}
+
+const key = 'sk-fuzz-2b7e151628aed2a6'
+const laneCount = 64
+/** Memory counts from here: before, caches fill and code is compiled. */
+const warmUpShare = 0.2
+/** The heap may stand anywhere between two collections; a leak of 1 KiB per request would be twice this. */
+export const maxGrowthBytes = 48 * 1024 * 1024
+const maxFindings = 20
+
+function configuration(providerUrl: string): string {
+  return `
+server: { hosts: [127.0.0.1], max_request_body_bytes: 1000000 }
+rate_limit_settings:
+  per_client: {}
+  limits: { scarce: { rpm: 5, tpm: 100 }, plain: { rpm: 10000000, tpm: 1000000000, max_parallel_requests: 1000 } }
+providers:
+  judging: { base_url: "${providerUrl}/v1", api_key: { env: FUZZ_KEY } }
+  echo: { kind: echo }
+models:
+  plain: { provider: judging }
+  renamed: { provider: judging, model: "vendor/deep-model:7b", aliases: [short] }
+  scarce: { provider: judging }
+  echo: { provider: echo }
+logging: { format: json }
+`
+}
+
+export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzOptions): Promise<FuzzReport> {
+  const startedMs = performance.now()
+  const findings: string[] = []
+  const accuse = (what: string) => {
+    if (findings.length < maxFindings) findings.push(what)
+  }
+  const provider = await startJudgingProvider(t, key, accuse)
+  const gateway = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: key })
+  gateway.drainInto((text) => judgeLog(text, accuse))
+
+  const statuses = new Map<number, number>()
+  let next = first
+  let warmBytes = 0
+  const work = async (lane: Lane) => {
+    while (next < first + count && gateway.ending() === undefined && findings.length < maxFindings) {
+      const index = next++
+      if (index === first + Math.floor(count * warmUpShare)) warmBytes = residentBytes(gateway.pid)
+      if (index % 5000 === 0) onProgress?.(index - first)
+      const random = new Random(seed, index)
+      const { statuses: seen, fault } = await lane.send(makeInput(random), random.has(0.5))
+      for (const status of seen) statuses.set(status, (statuses.get(status) ?? 0) + 1)
+      if (fault !== undefined) accuse(`input ${index}: ${fault}`)
+    }
+    lane.close()
+  }
+  await Promise.all(Array.from({ length: laneCount }, () => work(new Lane(gateway.url, key))))
+  const endBytes = gateway.ending() === undefined ? residentBytes(gateway.pid) : 0
+  if (endBytes - warmBytes > maxGrowthBytes) accuse(`the memory grew from ${warmBytes} to ${endBytes} bytes`)
+  await judgeEnd(gateway, accuse)
+  return {
+    findings,
+    served: provider.count,
+    statuses,
+    warmBytes,
+    endBytes,
+    durationMs: performance.now() - startedMs,
+  }
+}
+
+function judgeLog(text: string, accuse: (what: string) => void): void {
+  for (const line of text.split('\n')) {
+    if (line.includes('"internal_error"')) accuse(`the log has ${line.slice(0, 2000)}`)
+  }
+  if (text.includes(key)) accuse('the log has the key')
+}
+
+/** It still serves, nothing of what went before is left over, and it ends when it is told to. */
+async function judgeEnd(gateway: GatewayProcess, accuse: (what: string) => void): Promise<void> {
+  if (gateway.ending() !== undefined) {
+    accuse(`the gateway ended (${gateway.ending()}): ${gateway.stderr().slice(-3000)}`)
+    return
+  }
+  const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', connection: 'close' },
+    body: '{"model":"plain"}',
+  })
+  await answer.text()
+  if (answer.status !== 200) accuse(`a good request afterwards got ${answer.status}`)
+  let log = ''
+  gateway.drainInto((text) => {
+    log += text
+    judgeLog(text, accuse)
+  })
+  const ending = await gateway.stop().catch(() => 'not at all')
+  if (ending !== 0) accuse(`SIGTERM ended it with ${ending}`)
+  if (!log.includes('"open_calls":0')) accuse(`calls were left open: ${log.slice(0, 1000)}`)
+  if (gateway.stderr() !== '') accuse(`it wrote to standard error: ${gateway.stderr().slice(-3000)}`)
+}

@@ -1,0 +1,110 @@
+// A provider that holds every request against what the gateway may send, and answers it.
+import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { dialects } from '../../src/dialects/table.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { providerNames } from './requests.ts'
+
+export interface JudgingProvider {
+  readonly url: string
+  readonly count: number
+}
+
+const paths = new Set(dialects.map(({ path }) => `/v1${path}`))
+const models = new Set(providerNames.values())
+const headerNames = new Set([
+  'accept',
+  'accept-encoding',
+  'authorization',
+  'connection',
+  'content-length',
+  'content-type',
+  'host',
+  'user-agent',
+  'x-request-id',
+])
+
+const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 }
+const whole = JSON.stringify({
+  object: 'chat.completion',
+  choices: [{ index: 0, message: { content: 'a' } }],
+  usage,
+})
+const events = `data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"choices":[],"usage":${JSON.stringify(usage)}}\n\ndata: [DONE]\n\n`
+
+/** @param accuse is told what the gateway should not have sent. */
+export async function startJudgingProvider(
+  t: Cleanup,
+  key: string,
+  accuse: (what: string) => void,
+): Promise<JudgingProvider> {
+  let count = 0
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      count += 1
+      void judge(request, Buffer.concat(parts), key).then((faults) => {
+        for (const fault of faults)
+          accuse(
+            `${fault}; the provider got ${request.method} ${request.url} ${Buffer.concat(parts).toString().slice(0, 500)}`,
+          )
+        answer(response, Buffer.concat(parts))
+      })
+    })
+    request.on('error', () => {})
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A client that left makes the gateway leave too, in the middle of a request.
+    const isCutOff =
+      error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE' || error.code === 'EPIPE'
+    if (!isCutOff) accuse(`the provider could not read a request: ${error.code}`)
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get count() {
+      return count
+    },
+  }
+}
+
+async function judge(request: IncomingMessage, body: Buffer, key: string): Promise<string[]> {
+  const faults: string[] = []
+  // The gateway asks once by itself, whether the provider is there.
+  if (request.method === 'GET' && request.url === '/v1/models') return faults
+  if (request.method !== 'POST' || !paths.has(request.url!)) faults.push('a path or method of the client')
+  if (request.headers.authorization !== `Bearer ${key}`) faults.push('not the key of the gateway')
+  const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
+  for (const name of names) if (!headerNames.has(name)) faults.push(`a header of the client: ${name}`)
+  if (new Set(names).size < names.length) faults.push('a header that stands there twice')
+  const model = await modelIn(request, body)
+  if (typeof model !== 'string' || !models.has(model)) faults.push(`the model ${JSON.stringify(model)}`)
+  return faults
+}
+
+/** The model as an ordinary server reads it. */
+async function modelIn(request: IncomingMessage, body: Buffer): Promise<unknown> {
+  const type = request.headers['content-type'] ?? ''
+  try {
+    if (type === 'application/json') return (JSON.parse(body.toString()) as { model?: unknown }).model
+    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
+    return form.getAll('model').length === 1 ? form.get('model') : form.getAll('model')
+  } catch (error) {
+    return `unreadable: ${String(error)}`
+  }
+}
+
+function answer(response: ServerResponse, body: Buffer): void {
+  response.on('error', () => {})
+  const isStream = body.includes('"stream":true') || body.includes('"stream": true')
+  response.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json')
+  response.end(isStream ? events : whole)
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { suite, test } from 'node:test'
+
+import { StartError } from '../../../src/errors.ts'
+import { type PeerUserParts, peerUserCheck, socketOwner } from '../../../src/server/guards/peer-user.ts'
+import type { PeerLookup } from '../../../src/server/peer-table.ts'
+import { parseUnixUsers } from '../../../src/unix-users.ts'
+
+const users = parseUnixUsers('owner:x:1501:1501\nmallory:x:1502:1502\nnobody:x:65534:65534\nroot:x:0:0\n')
+const socket = {
+  localAddress: '127.0.0.1',
+  localPort: 4000,
+  remoteAddress: '127.0.0.1',
+  remotePort: 50_000,
+} as Socket
+
+function partsFor(allowedUsers: string[], found: PeerLookup, more: Partial<PeerUserParts> = {}) {
+  return {
+    allowedUsers,
+    users,
+    ownUid: 1501,
+    platform: 'linux',
+    table: { find: () => Promise.resolve(found) },
+    onUnreadable: () => assert.fail('the table is readable'),
+    ...more,
+  } satisfies PeerUserParts
+}
+
+/** The client's id when it is let in, else the code and message of the refusal. */
+async function decide(allowed: string[], found: PeerLookup, more: Partial<PeerUserParts> = {}) {
+  const identity = await peerUserCheck(partsFor(allowed, found, more))!(socket)
+  return identity.kind === 'known' ? identity.client.id : `${identity.error.code}: ${identity.error.message}`
+}
+
+const user = (uid: number): PeerLookup => ({ kind: 'found', uid })
+
+suite('allowed users', () => {
+  const served: [string[], number, string][] = [
+    [['self'], 1501, 'user:owner'],
+    [['self', 'mallory'], 1502, 'user:mallory'],
+    [['mallory'], 1502, 'user:mallory'],
+    [['self', '4242'], 4242, 'user:4242'],
+    [['root'], 0, 'user:root'],
+  ]
+  for (const [allowed, uid, id] of served) {
+    test(`${allowed.join(', ')}: uid ${uid} is served as ${id}`, async () => {
+      assert.equal(await decide(allowed, user(uid)), id)
+    })
+  }
+
+  const refused: [string[], number, RegExp][] = [
+    [['self'], 1502, /^user_not_allowed: .*"mallory".*access\.allowed_users/],
+    [['self'], 0, /"root"/],
+    [['mallory'], 1501, /"owner"/],
+    [['self'], 65_534, /"nobody"/],
+    [['self', 'mallory', 'root'], 4242, /"4242"/],
+  ]
+  for (const [allowed, uid, message] of refused) {
+    test(`${allowed.join(', ')}: uid ${uid} is refused by name`, async () => {
+      assert.match(await decide(allowed, user(uid)), message)
+    })
+  }
+
+  test('a client that has left is refused, also where root is allowed', async () => {
+    assert.match(await decide(['self', 'root'], { kind: 'absent' }), /^user_not_allowed: .*unknown/)
+    const left = { localAddress: '127.0.0.1', localPort: 4000 } as Socket
+    const identity = await peerUserCheck(partsFor(['self'], user(1501)))!(left)
+    assert.equal(identity.kind, 'refused')
+  })
+
+  test('where /proc can not be read, everybody is refused and the cause is told', async () => {
+    const causes: Error[] = []
+    const cause = new Error('EACCES')
+    const onUnreadable = (told: Error) => void causes.push(told)
+    const answer = await decide(['self'], { kind: 'unreadable', cause }, { onUnreadable })
+    assert.match(answer, /^user_not_allowed: .*\/proc\/self\/net\/tcp/)
+    assert.deepEqual(causes, [cause])
+  })
+
+  test('`any` turns the check off, on every system', () => {
+    assert.equal(peerUserCheck(partsFor(['any'], user(1))), undefined)
+    assert.equal(peerUserCheck(partsFor(['any'], user(1), { platform: 'darwin' })), undefined)
+  })
+})
+
+suite('the gateway does not start', () => {
+  const cases: [string, string[], Partial<PeerUserParts>, RegExp][] = [
+    ['with a user that is none here', ['self', 'nosuch'], {}, /no user "nosuch"/],
+    ['with the user that stands for all foreign ones', ['nobody'], {}, /65534/],
+    ['as that user', ['self'], { ownUid: 65_534 }, /65534/],
+    ['elsewhere than on Linux', ['self'], { platform: 'darwin' }, /unsupported on darwin.*\[any\]/],
+  ]
+  for (const [what, allowed, more, message] of cases) {
+    test(what, () => {
+      assert.throws(
+        () => peerUserCheck(partsFor(allowed, user(1), more)),
+        (error) => {
+          assert.ok(error instanceof StartError)
+          assert.match(error.message, /access\.allowed_users/)
+          assert.match(error.message, message)
+          return true
+        },
+      )
+    })
+  }
+})
+
+test('whoever can open the socket file is its owner', async () => {
+  const identity = await socketOwner({ users, ownUid: 1501 })(socket)
+  assert.deepEqual(identity, { kind: 'known', client: { id: 'user:owner' } })
+})

@@ -1,0 +1,91 @@
+// The real gateway in a process of its own, as an operator starts it: for what shows only from outside of it.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { soon } from './deadline.ts'
+import type { Cleanup } from './scripted-upstream.ts'
+
+const main = join(import.meta.dirname, '../../src/main.ts')
+
+export interface GatewayProcess {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string
+  readonly pid: number
+  /** Its working directory and its home, with the configuration in it. */
+  readonly folder: string
+  /** The log so far, as written. */
+  stdout(): string
+  stderr(): string
+  /** Takes every further piece of the log instead of keeping it. */
+  drainInto(take: (text: string) => void): void
+  /** Undefined while it runs; then the exit code, or the signal that ended it. */
+  ending(): number | string | undefined
+  /** Sends the signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>
+}
+
+/**
+ * Starts `llm-gateway serve` on a free port and stops it after the test.
+ * @param yaml the configuration, with `logging: { format: json }`.
+ * @param env all that the gateway has in its environment besides a PATH and a HOME.
+ */
+export async function startGatewayProcess(
+  t: Cleanup,
+  yaml: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<GatewayProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
+  const file = join(folder, 'llm-gateway.yaml')
+  writeFileSync(file, yaml)
+  chmodSync(file, 0o600)
+  const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  let take = (text: string): void => {
+    stdout += text
+  }
+  let ending: number | string | undefined
+  const ended = once(child, 'close').then(([code, signal]) => (ending = (code ?? signal) as number | string))
+  const listening = Promise.withResolvers<string>()
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    take(text)
+    const address = /"addresses":\["([^"]+)"/.exec(stdout)?.[1]
+    if (address !== undefined) listening.resolve(address)
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (ending === undefined) child.kill(signal)
+    return soon(ended, () => `the end of the gateway after ${signal}; it said ${stdout.slice(-500)}${stderr}`)
+  }
+  t.after(async () => {
+    await stop('SIGKILL')
+    rmSync(folder, { recursive: true })
+  })
+  const url = await soon(Promise.race([listening.promise, ended]), () => 'the gateway to listen')
+  if (typeof url !== 'string' || !url.startsWith('http')) throw new Error(`the gateway ended: ${stderr}`)
+  return {
+    url,
+    pid: child.pid!,
+    folder,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    drainInto(next) {
+      take = next
+    },
+    ending: () => ending,
+    stop,
+  }
+}
+
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kib) * 1024
+}
