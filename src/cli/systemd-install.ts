@@ -74,7 +74,7 @@ class Installer {
       return 1
     }
     if (source === config) this.#unchanged(config)
-    else this.#write(config, configText(source), scope === 'user' ? 0o600 : 0o644)
+    else this.#write(config, this.#configText(source), scope === 'user' ? 0o600 : 0o644)
     this.#directory(credentialsDirectory)
     // systemd itself makes the system's.
     if (scope === 'user') this.#directory(stateDirectory)
@@ -96,6 +96,23 @@ class Installer {
       return 0
     }
     return this.#enable()
+  }
+
+  /**
+   * The packaged example, with its schema where it is. The machine's service runs as a user that nobody is, so there
+   * the one who installs it is let in by name.
+   */
+  #configText(source: string): string {
+    const schema = join(dirname(source), 'llm-gateway.schema.json')
+    const text = readFileSync(source, 'utf8').replace(
+      '$schema=./llm-gateway.schema.json',
+      () => `$schema=${schema}`,
+    )
+    const installer = this.#io.env['SUDO_USER'] ?? 'root'
+    const users = JSON.stringify(installer === 'root' ? ['root'] : [installer, 'root'])
+    return this.#places.scope === 'user'
+      ? text
+      : text.replace('allowed_users: [self]', () => `allowed_users: ${users}`)
   }
 
   #directory(path: string): void {
@@ -169,12 +186,6 @@ class Installer {
 /** Beside this folder, in the sources or in what is built of them. */
 function mainFile(): string {
   return fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
-}
-
-/** The packaged example, with its schema where it is. */
-function configText(source: string): string {
-  const schema = join(dirname(source), 'llm-gateway.schema.json')
-  return readFileSync(source, 'utf8').replace('$schema=./llm-gateway.schema.json', () => `$schema=${schema}`)
 }
 
 function hasIpv6(): boolean {

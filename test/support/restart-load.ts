@@ -67,10 +67,10 @@ provider.listen(Number(providerPort), '127.0.0.1')
 await once(provider, 'listening')
 
 const seen: Seen = { whole: 0, streams: 0, reused: 0, failed: [], cut: [] }
-let isOver = false
+const over = new AbortController()
 const clients = Array.from({ length: connections }, async (_, index) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  while (!isOver) await call(agent, index % 2 === 0, seen)
+  while (!over.signal.aborted) await call(agent, index % 2 === 0, seen)
   agent.destroy()
 })
 const restartMs: number[] = []
@@ -81,7 +81,7 @@ for (let count = 0; count < Number(restarts); count++) {
   restartMs.push(Math.round(performance.now() - begin))
 }
 await setTimeout(500)
-isOver = true
+over.abort()
 await Promise.all(clients)
 provider.close()
 process.stdout.write(`${JSON.stringify({ ...seen, restartMs })}\n`)

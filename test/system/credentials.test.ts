@@ -6,7 +6,7 @@ import { echoConfig, journal, noUserManager, startInstalled, streamCommand } fro
 const skip = noUserManager()
 const gateway = 'llm-gateway/bin/llm-gateway'
 const key = 'sk-never-to-be-seen'
-const config = `${echoConfig.replace('/v1 }', '/v1, api_key: { credential: slow_api_key } }')}`
+const config = echoConfig.replace('/v1 }', '/v1, api_key: { credential: slow_api_key } }')
 const stored = '.config/llm-gateway/credentials/slow_api_key'
 const passed = '$XDG_RUNTIME_DIR/credentials/llm-gateway.service/slow_api_key'
 
