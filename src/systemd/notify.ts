@@ -16,7 +16,7 @@ export interface ServiceNotifier {
 }
 
 /** Sends assignments (`READY=1`) to the socket; rejects when that fails. */
-export type SendNotification = (socket: string, assignments: readonly string[]) => Promise<void>
+type SendNotification = (socket: string, assignments: readonly string[]) => Promise<void>
 
 export interface NotifierParts {
   /** Called on the first failure only. */

@@ -1,7 +1,7 @@
 // Running systemd's own programs: systemctl, systemd-creds, loginctl.
 import { spawnSync } from 'node:child_process'
 
-export interface ProgramResult {
+interface ProgramResult {
   /** Undefined when the program could not be run. */
   readonly status: number | undefined
   readonly stdout: string
