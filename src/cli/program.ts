@@ -44,9 +44,16 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
     .argument('[file]', 'configuration file')
     .option(...configOption)
     .option('--json', 'print the problems as JSON')
-    .action(async (file: string | undefined, options: { config?: string; json?: boolean }) => {
-      status = await validateConfigCommand(io, file ?? options.config, { json: options.json === true })
-    })
+    .option('--without-secrets', 'do not look for the keys: for who may not read them')
+    .action(
+      async (
+        file: string | undefined,
+        options: { config?: string; json?: boolean; withoutSecrets?: boolean },
+      ) => {
+        const { json = false, withoutSecrets = false } = options
+        status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
+      },
+    )
   program
     .command('explain')
     .description('say what a call to a model would use: rule, targets, limits, credentials by reference')

@@ -8,7 +8,7 @@ import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
-import { tellFailure, underManager } from './service.ts'
+import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -31,7 +31,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const loaded = loadConfig(configFile, { env: io.env })
   printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
   if (!loaded.ok) {
-    await tellFailure(settings, loaded.problems)
+    await tellFailure(settings, firstOf(loaded.problems))
     return 1
   }
   const { config } = loaded
@@ -48,6 +48,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     io.stderr.write(`llm-gateway can't start: ${error.message}\n`)
+    await tellFailure(settings, error.message)
     return 1
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))

@@ -59,9 +59,9 @@ export function underManager({ app, config, settings, io, configFile }: Service)
 }
 
 /** Why the gateway does not start, for `systemctl status`. */
-export async function tellFailure(settings: ManagerSettings, problems: readonly Problem[]): Promise<void> {
+export async function tellFailure(settings: ManagerSettings, reason: string): Promise<void> {
   const notifier = createNotifier(settings.notifySocket, { onFault: () => {} })
-  notifier.status(`not started: ${firstOf(problems)}`)
+  notifier.status(`not started: ${reason}`)
   await notifier.sent()
 }
 
@@ -73,7 +73,8 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-function firstOf(problems: readonly Problem[]): string {
+/** The first error, for a line of status. */
+export function firstOf(problems: readonly Problem[]): string {
   const errors = problems.filter(({ severity }) => severity === 'error')
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
   return errors[0] === undefined ? 'unknown' : shown(errors[0]) + more

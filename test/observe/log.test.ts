@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict'
-import { PassThrough } from 'node:stream'
+import { Writable } from 'node:stream'
 import { test } from 'node:test'
 
 import { createLog } from '../../src/observe/log.ts'
 
 function linesOf(isJournal: boolean): string[] {
-  const stream = new PassThrough()
+  let text = ''
+  const stream = new Writable({
+    write(chunk, _, done) {
+      text += String(chunk)
+      done()
+    },
+  })
   const log = createLog({ level: 'debug', format: 'json' }, { stream, isJournal })
   log.debug('d')
   log.info('i')
   log.warn('w')
   log.error('e')
-  return String(stream.read()).trim().split('\n')
+  return text.trim().split('\n')
 }
 
 test("lines for the journal begin with syslog's priorities", () => {
