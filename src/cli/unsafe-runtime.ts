@@ -33,7 +33,8 @@ export function unsafeSettings({ env, execArgv, inspectorUrl: inspector }: Runti
   return found
 }
 
-const inspectForm = /^--(?:inspect|debug-port)(?![a-z])/
+/** Others of that name only say how the inspector would be reached, were it opened. */
+const inspectForm = /^--inspect(?:-brk|-wait|-brk-node)?$/
 const inspectWhy = 'lets other programs read keys and prompts out of memory'
 
 /** Sorted. */

@@ -244,7 +244,6 @@ const paths = [
   'GET /',
   'POST /v1/chat/completion',
   'POST /v1/chat/completions/',
-  'POST //v1/chat/completions',
   'POST /v2/chat/completions',
   'GET /v1/%2e%2e/healthz',
   'GET /metrics-and-more',
