@@ -22,7 +22,6 @@ import { contentCodingGuard } from './server/guards/content-coding.ts'
 import { framingGuard } from './server/guards/framing.ts'
 import { headerCountGuard } from './server/guards/header-count.ts'
 import { hostGuard } from './server/guards/host.ts'
-import { methodGuard } from './server/guards/method.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { fetchSiteGuard, originGuard } from './server/guards/origin.ts'
 import { peerUserCheck, socketOwner } from './server/guards/peer-user.ts'
@@ -129,7 +128,6 @@ export async function startApp(
       originGuard(isOriginAllowed),
       fetchSiteGuard(isOriginAllowed),
       upgradeGuard,
-      methodGuard,
       targetGuard,
       framingGuard,
       contentCodingGuard,

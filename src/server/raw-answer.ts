@@ -2,7 +2,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { GatewayError } from '../errors.ts'
-import { servedMethods } from './guards/method.ts'
 import { errorAnswer, safetyHeaders } from './reply.ts'
 
 /** How long a refused client may take to speak, and then to stop. */
@@ -69,7 +68,7 @@ function errorOf(problem = 'unknown'): GatewayError {
   switch (problem) {
     case 'CONNECT':
       return new GatewayError('method_not_allowed', 'CONNECT is not supported.', {
-        headers: { allow: servedMethods },
+        headers: { allow: 'GET, HEAD, OPTIONS, POST' },
       })
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new GatewayError('request_timeout', 'The request did not arrive in time.')

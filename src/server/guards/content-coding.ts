@@ -9,6 +9,5 @@ export const contentCodingGuard: Guard = ({ headers }) => {
   return new GatewayError(
     'unsupported_media_type',
     'A content-encoding is not supported; send the body as it is.',
-    { param: 'content-encoding' },
   )
 }
