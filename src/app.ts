@@ -19,6 +19,7 @@ import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
 import { bodySizeGuard } from './server/guards/body-size.ts'
 import { contentCodingGuard } from './server/guards/content-coding.ts'
+import { expectGuard } from './server/guards/expect.ts'
 import { framingGuard } from './server/guards/framing.ts'
 import { headerCountGuard } from './server/guards/header-count.ts'
 import { hostGuard } from './server/guards/host.ts'
@@ -128,6 +129,7 @@ export async function startApp(
       originGuard(isOriginAllowed),
       fetchSiteGuard(isOriginAllowed),
       upgradeGuard,
+      expectGuard,
       targetGuard,
       framingGuard,
       contentCodingGuard,

@@ -50,6 +50,8 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
         file: string | undefined,
         options: { config?: string; json?: boolean; withoutSecrets?: boolean },
       ) => {
+        if (file !== undefined && options.config !== undefined)
+          program.error('error: give FILE or --config, not both')
         const { json = false, withoutSecrets = false } = options
         status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
       },

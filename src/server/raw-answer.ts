@@ -1,4 +1,5 @@
 // Answers on a bare socket: to what is no HTTP, and to those who are refused before anything is read from them.
+import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { GatewayError } from '../errors.ts'
@@ -73,7 +74,10 @@ function errorOf(problem = 'unknown'): GatewayError {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new GatewayError('request_timeout', 'The request did not arrive in time.')
     case 'HPE_HEADER_OVERFLOW':
-      return new GatewayError('headers_too_large', 'The headers of a request may have 16 KiB in all.')
+      return new GatewayError(
+        'headers_too_large',
+        'A request may have 100 headers, and 16 KiB of them in all.',
+      )
     default:
       return new GatewayError('invalid_request', `This is no valid HTTP/1.1 request (${problem}).`)
   }
@@ -82,7 +86,7 @@ function errorOf(problem = 'unknown'): GatewayError {
 /** The bytes of a whole answer, after which the connection ends. */
 function rawAnswer(error: GatewayError): string {
   const { headers, body } = errorAnswer(error)
-  const fields = [...safetyHeaders, ...headers, 'connection', 'close']
+  const fields = ['x-request-id', `req_${randomUUID()}`, ...safetyHeaders, ...headers, 'connection', 'close']
   let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n`
   for (let index = 0; index < fields.length; index += 2) head += `${fields[index]}: ${fields[index + 1]}\r\n`
   return `${head}\r\n${body.toString()}`

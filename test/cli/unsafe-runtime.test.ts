@@ -19,10 +19,7 @@ suite('the gateway does not start with', () => {
     [{}, ['--inspect=127.0.0.1:0'], /--inspect /],
     [{}, ['--inspect-brk'], /--inspect-brk/],
     [{}, ['--inspect-wait=1'], /--inspect-wait/],
-<<<<<<< HEAD
     [{ NODE_OPTIONS: '--inspect=0' }, [], /--inspect/],
-=======
->>>>>>> guards
     [{}, ['--tls-keylog=/tmp/keys'], /--tls-keylog/],
     [{}, ['--trace-tls'], /--trace-tls/],
     [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, [], /NODE_TLS_REJECT_UNAUTHORIZED=0.*NODE_EXTRA_CA_CERTS/],

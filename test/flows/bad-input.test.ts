@@ -168,7 +168,7 @@ const mediaTypes: readonly [string, Readonly<Record<string, string | undefined>>
   [
     'a content coding',
     { 'content-encoding': 'gzip' },
-    { ...unsupported(/content-encoding/), param: 'content-encoding' },
+    unsupported(/content-encoding/),
   ],
 ]
 
