@@ -172,7 +172,7 @@ test('no order of events leaves a target passed over for ever', () => {
           else if (each === 'began') health.began(target, nowMs)
           else if (each === 'succeeded') health.succeeded(target)
           else if (each === 'ended') health.ended(target)
-          else fail(health, each as Trouble, nowMs)
+          else fail(health, each, nowMs)
         }
         assert.equal(health.stateOf(target, nowMs + 20 * 8 * 30_000).isReady, true)
       },
