@@ -42,10 +42,11 @@ export async function admit(
   const { tokens, minTokens } = estimate
   const asked = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
   const decision = asked instanceof Promise ? await waitInLine(asked, reply, request.isStream, on) : asked
-  record.waitMs = decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
+  record.waitMs += decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
   switch (decision.kind) {
     case 'admitted':
-      if (!reply.isStarted) addRateHeaders(reply, decision.hold)
+      // They tell of the model that was asked for, also where another one answers.
+      if (!reply.isStarted && record.attempts === 0) addRateHeaders(reply, decision.hold)
       return { hold: decision.hold, promptTokens: estimate.promptTokens }
     case 'limited':
     case 'too_large':

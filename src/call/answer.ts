@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { FirstEvent, refusalIn } from './first-event.ts'
+import { errorHeadOf, FirstEvent } from './first-event.ts'
 import type { Timed } from './ticker.ts'
 
 /** How a try at a target came out. */
@@ -26,9 +26,10 @@ export type AttemptOutcome =
       /** The connection was closed as soon as the request was on it: it had been idle, and nobody read the request. */
       readonly isStaleConnection: boolean
     }
-  | { readonly kind: 'gone' }
+  /** The client has left. */
+  | { readonly kind: 'gone'; readonly wasSent: boolean }
 
-/** A provider's error answer is read whole before it is passed on; a longer one is no error answer. */
+/** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576
 
 /** A client that reads nothing for so long holds a connection and a slot for nobody. */
@@ -48,22 +49,30 @@ export interface AnswerReader {
   onBroken(error: GatewayError): void
 }
 
-/** Starts the attempt; `abort` on the returned handle ends it in any phase. */
+/**
+ * Starts the attempt; `abort` on the returned handle ends it in any phase.
+ * @param sinceMs from when on the provider's total timeout counts: one deadline for all attempts of a call.
+ */
 export function startAttempt(
   provider: Provider,
   request: ProviderRequest,
-  on: Pick<Snapshot, 'ticker' | 'now'>,
+  sinceMs: number,
+  on: AnswerParts,
 ): { outcome: Promise<AttemptOutcome>; abort(): void } {
-  const answer = new Answer(provider, on)
+  const answer = new Answer(provider, sinceMs, on)
   const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
   return { outcome, abort: () => answer.abort() }
 }
 
-/** An answer on its way. */
+type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
+
+/** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
 export class Answer implements AnswerSink, Timed {
   readonly #provider: Provider
-  readonly #on: Pick<Snapshot, 'ticker' | 'now'>
+  readonly #on: AnswerParts
   readonly #startedMs: number
+  readonly #sinceMs: number
+  readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #head: AnswerHead | undefined
@@ -79,17 +88,16 @@ export class Answer implements AnswerSink, Timed {
   #hasMoved = false
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
+  /** The client, not the provider, brought it to a halt. */
+  isStalled = false
 
-  constructor(provider: Provider, on: Pick<Snapshot, 'ticker' | 'now'>) {
+  constructor(provider: Provider, sinceMs: number, on: AnswerParts) {
     this.#provider = provider
     this.#on = on
     this.#startedMs = on.now()
+    this.#sinceMs = sinceMs
+    this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
-  }
-
-  /** The provider's name. */
-  get provider(): string {
-    return this.#provider.name
   }
 
   get head(): AnswerHead {
@@ -136,9 +144,8 @@ export class Answer implements AnswerSink, Timed {
 
   /** The client has left: the provider's request ends, nobody hears more of it. */
   abort(): void {
-    this.#on.ticker.delete(this)
-    this.#exchange?.abort()
-    this.#settle({ kind: 'gone' })
+    this.#finish()
+    this.#settle({ kind: 'gone', wasSent: true })
   }
 
   onHead(head: AnswerHead): void {
@@ -158,14 +165,17 @@ export class Answer implements AnswerSink, Timed {
     }
     this.#held.push(chunk)
     this.#heldBytes += chunk.length
-    if (this.#peek !== undefined) this.#look(this.#peek, chunk)
-    else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
+    if (this.#peek !== undefined) {
+      this.#look(this.#peek, chunk)
+      // Comments without end, and no event among them.
+      if (this.#peek !== undefined && this.#heldBytes > maxErrorBytes) this.#commit()
+    } else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
       this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
     }
   }
 
   onEnd(): void {
-    this.#on.ticker.delete(this)
+    this.#finish()
     if (this.#peek !== undefined) {
       return this.#fail('provider_bad_response', 'ended its stream before the first event')
     }
@@ -202,8 +212,10 @@ export class Answer implements AnswerSink, Timed {
     const hasRunFor = nowMs - this.#startedMs
     const hasRestedFor = nowMs - this.#lastMoveMs
     if (this.#pausedSinceMs !== undefined) {
-      if (nowMs - this.#pausedSinceMs >= maxStallMs)
-        this.#timeOut(`the client read nothing for ${maxStallMs} ms`)
+      if (nowMs - this.#pausedSinceMs >= maxStallMs) {
+        this.isStalled = true
+        this.#timeOut(`was held up: the client read nothing for ${maxStallMs} ms`)
+      }
     } else if (this.#head === undefined) {
       if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
     } else if (this.#peek !== undefined && nowMs - this.#headAtMs >= maxPeekMs) {
@@ -211,18 +223,17 @@ export class Answer implements AnswerSink, Timed {
     } else if (idleMs > 0 && hasRestedFor >= idleMs) {
       this.#timeOut(`was silent for ${idleMs} ms`)
     }
-    if (totalMs > 0 && hasRunFor >= totalMs) this.#timeOut(`was not done within ${totalMs} ms`)
+    if (totalMs > 0 && nowMs - this.#sinceMs >= totalMs) this.#timeOut(`was not done within ${totalMs} ms`)
   }
 
   /** A stream that begins with an error is an error answer. */
   #look(peek: FirstEvent, chunk: Buffer): void {
     const data = peek.push(chunk)
     if (data === undefined) return
-    const refusal = refusalIn(data)
-    if (refusal === undefined) return this.#commit()
-    this.#on.ticker.delete(this)
-    this.#exchange?.abort()
-    this.#settle(refusal)
+    const head = errorHeadOf(data)
+    if (head === undefined) return this.#commit()
+    this.#finish()
+    this.#settle(judgeErrorAnswer(this.#provider, head, data))
   }
 
   #commit(): void {
@@ -237,13 +248,18 @@ export class Answer implements AnswerSink, Timed {
   }
 
   #fail(code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout', what: string): void {
-    this.#on.ticker.delete(this)
-    this.#exchange?.abort()
+    this.#finish()
     const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
     this.#end = error
     const providerStatus = this.#head && { providerStatus: this.#head.status }
     this.#settle({ kind: 'failed', error, isStaleConnection: this.#isStaleConnection, ...providerStatus })
     this.#reader?.onBroken(error)
+  }
+
+  #finish(): void {
+    this.#on.ticker.delete(this)
+    this.#exchange?.abort()
+    this.#endLoad()
   }
 
   #settle(outcome: AttemptOutcome): void {

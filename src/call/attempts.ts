@@ -1,11 +1,15 @@
 // The tries of one call at one model's targets: one after the other, until one answers, all have failed, or the client
-// has left. Never after the first forwarded byte: an attempt that has answered is the last.
+// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats of the waiting
+// line are comments, and no part of any answer.)
 import type { Hold } from '../admission/admission.ts'
+import type { Outcome } from '../admission/outcome.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { isProviderWide, type Trouble } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type AttemptOutcome, startAttempt } from './answer.ts'
+import { costlier, costOf } from './attempt-cost.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
 import { judge, type Verdict } from './retry-rule.ts'
@@ -17,6 +21,17 @@ export interface Admittee {
   readonly request: ModelRequest
   readonly targets: readonly Target[]
   readonly hold: Hold
+  /** All that has failed in this call, of models tried earlier too; grows. */
+  readonly failures: Map<Target, Failure>
+}
+
+/** Why a target did not answer. */
+export interface Failure {
+  readonly verdict: Verdict
+  /** For people. */
+  readonly reason: string
+  /** From when on it may be asked again. */
+  readonly readyAtMs: number
 }
 
 /** The last attempt, and what it means. */
@@ -27,6 +42,8 @@ export interface Tried {
   readonly mayMove: boolean
   /** Usage was asked for without the client's wish. */
   readonly hidesUsage: boolean
+  /** Of the attempts that failed, together. */
+  readonly cost: Outcome
 }
 
 /** A provider that wants to be asked later than this is not waited for; the client gets its answer. */
@@ -38,25 +55,33 @@ const loadingPollMs = 1_000
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
-  const { call, hold, targets } = admittee
-  const failures = new Map<Target, string>()
+  const { call, hold, targets, failures } = admittee
+  // Waiting in line has a limit of its own.
+  const sinceMs = call.startedAtMs + record.waitMs
   const startedMs = on.now()
+  let cost: Outcome = { kind: 'unsent' }
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   for (let retriesLeft = on.routing.retries; ; retriesLeft -= 1) {
-    const { outcome, hidesUsage } = await tryTarget(admittee, target, on, record)
-    const verdict = judge(outcome, on.wallNow())
+    const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
+    const verdict = judge(outcome, failures.has(target), on.wallNow())
     learn(target, outcome, verdict, on)
-    const mayMove = verdict.mayMove && !call.reply.isStarted
-    const tried: Tried = { target, outcome, mayMove, hidesUsage }
-    if (!mayMove && !verdict.mayRepeat) return tried
-    failures.set(target, reasonOf(outcome, verdict))
-    const isLoading =
-      verdict.trouble === 'loading' && on.now() - startedMs < providerOf(target, on).timeouts.firstByteMs
-    if (retriesLeft <= 0 && !isLoading) return named(tried, failures)
-    if (isLoading) retriesLeft += 1
-    const next = await nextTarget(admittee, { target, verdict, failures, attempts: record.attempts, on })
-    if (next === undefined)
-      return call.reply.isGone ? { ...tried, outcome: { kind: 'gone' } } : named(tried, failures)
+    if (outcome.kind === 'refused' || outcome.kind === 'failed') cost = costlier(cost, costOf(outcome))
+    const provider = providerOf(target, on)
+    const mayMove = verdict.mayMove && hasTimeLeft(provider, on.now() - sinceMs)
+    const tried: Tried = { target, outcome, mayMove, hidesUsage, cost }
+    if (!verdict.mayMove && !verdict.mayRepeat) return tried
+    const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
+    failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
+    const { firstByteMs } = provider.timeouts
+    if (verdict.trouble === 'loading' && (firstByteMs === 0 || on.now() - startedMs < firstByteMs)) {
+      // A model that is being loaded is no failure.
+      retriesLeft += 1
+    }
+    const next = retriesLeft > 0 ? await nextTarget(admittee, { target, verdict, sinceMs }, on) : undefined
+    if (next === undefined) {
+      if (!call.reply.isGone) return named(tried, failures)
+      return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
+    }
     target = next
   }
 }
@@ -64,30 +89,65 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
 interface Step {
   readonly target: Target
   readonly verdict: Verdict
-  readonly failures: ReadonlyMap<Target, string>
-  /** Made so far. */
-  readonly attempts: number
-  readonly on: Snapshot
+  readonly sinceMs: number
 }
 
-/** A target that was not tried yet, else the same one again after a pause. Undefined: none, or the client has left. */
-async function nextTarget(admittee: Admittee, step: Step): Promise<Target | undefined> {
-  const { call, hold, targets } = admittee
-  const { target, verdict, failures, on } = step
-  const untried = targets.filter((each) => !failures.has(each))
-  if (untried.length > 0 && verdict.mayMove) {
-    const providers = untried.map((each) => providerOf(each, on))
-    if (await hold.moveTo(providers)) return untried.find(({ provider }) => provider === hold.provider)
+/** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
+async function nextTarget(admittee: Admittee, step: Step, on: Snapshot): Promise<Target | undefined> {
+  const { call, hold, targets, failures } = admittee
+  const { target, verdict, sinceMs } = step
+  // The connection was at fault, not the target, which has the conversation's cache.
+  if (verdict.trouble === undefined && verdict.mayRepeat) return target
+  const passedMs = on.now() - sinceMs
+  const untried = targets.filter((each) => !isKnownToFail(each, failures))
+  const providers = untried.map((each) => providerOf(each, on)).filter((each) => hasTimeLeft(each, passedMs))
+  if (providers.length > 0 && (await hold.moveTo(providers))) {
+    return untried.find(({ provider }) => provider === hold.provider)
   }
-  if (!verdict.mayRepeat) return undefined
-  const waitMs = waitBefore(verdict, step.attempts, on.chance())
-  if (waitMs > maxRetryWaitMs) return undefined
-  return (await hasWaited(waitMs, call.reply, on)) ? target : undefined
+  const again = soonest(targets, failures)
+  if (again === undefined) return undefined
+  const provider = providerOf(again.target, on)
+  const waitMs = Math.max(0, again.readyAtMs - on.now())
+  if (waitMs > maxRetryWaitMs || !hasTimeLeft(provider, passedMs + waitMs)) return undefined
+  if (!(await hasWaited(waitMs, call.reply, on))) return undefined
+  return (await hold.moveTo([provider])) ? again.target : undefined
+}
+
+/** Tried itself, or at a provider whose trouble all of its models share. */
+function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
+  return [...failures].some(
+    ([
+      failed,
+      {
+        verdict: { trouble },
+      },
+    ]) => {
+      if (failed.provider !== provider) return false
+      return failed.model === model || (trouble !== undefined && isProviderWide(trouble))
+    },
+  )
+}
+
+/** Of the targets that may be asked again, the one whose time comes first. */
+function soonest(
+  targets: readonly Target[],
+  failures: ReadonlyMap<Target, Failure>,
+): { target: Target; readyAtMs: number } | undefined {
+  const repeatable = targets.flatMap((target) => {
+    const failure = failures.get(target)
+    return failure?.verdict.mayRepeat === true ? [{ target, readyAtMs: failure.readyAtMs }] : []
+  })
+  return repeatable.toSorted((one, other) => one.readyAtMs - other.readyAtMs)[0]
+}
+
+/** All attempts share one deadline. */
+function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boolean {
+  return totalMs === 0 || passedMs < totalMs
 }
 
 /** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
 function waitBefore({ trouble, retryAfterMs }: Verdict, attempts: number, chance: number): number {
-  if (trouble === 'loading') return retryAfterMs ?? loadingPollMs
+  if (trouble === 'loading') return Math.min(maxRetryWaitMs, Math.max(loadingPollMs, retryAfterMs ?? 0))
   const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (attempts - 1))
   return Math.max(retryAfterMs ?? 0, backoffMs * (1 - chance / 2))
 }
@@ -110,7 +170,7 @@ function hasWaited(delayMs: number, reply: Reply, on: Pick<Snapshot, 'setTimer'>
 /** One try, or two where the provider does not take the wish for usage. */
 async function tryTarget(
   { call, request }: Admittee,
-  target: Target,
+  { target, sinceMs }: Pick<Step, 'target' | 'sinceMs'>,
   on: Snapshot,
   record: CallRecord,
 ): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
@@ -119,75 +179,92 @@ async function tryTarget(
   record.targetModel = target.model
   on.health.began(target, on.now())
   const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, on.now())
-  const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), {
-    request,
-    provider,
-    on,
-    record,
-  })
+  const to = { request, provider, sinceMs, on, record }
+  const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), to)
   if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
-  const plain = await attempt(call, request.bodyFor(target.model, false), { request, provider, on, record })
+  const plain = await attempt(call, request.bodyFor(target.model, false), to)
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return { outcome: plain, hidesUsage: false }
+}
+
+interface Aim {
+  readonly request: ModelRequest
+  readonly provider: Provider
+  readonly sinceMs: number
+  readonly on: Snapshot
+  readonly record: CallRecord
 }
 
 /** A client that leaves ends the attempt. */
 async function attempt(
   call: Call,
   body: Buffer,
-  {
-    request,
-    provider,
-    on,
-    record,
-  }: { request: ModelRequest; provider: Provider; on: Snapshot; record: CallRecord },
+  { request, provider, sinceMs, on, record }: Aim,
 ): Promise<AttemptOutcome> {
   const { dialect, reply, requestId } = call
-  if (reply.isGone) return { kind: 'gone' }
+  if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.attempts += 1
-  record.sentAtMs = on.now()
+  record.sentAtMs ??= on.now()
   record.headAtMs = undefined
   const { contentType, isStream } = request
-  on.load.began(provider.name)
-  const started = startAttempt(provider, { path: dialect.path, body, contentType, isStream, requestId }, on)
+  const sent = { path: dialect.path, body, contentType, isStream, requestId }
+  const started = startAttempt(provider, sent, sinceMs, on)
   reply.onGone = () => started.abort()
   const outcome = await started.outcome
   record.headAtMs = on.now()
-  // An answer goes on for as long as it is relayed (conclude.ts).
-  if (outcome.kind !== 'answered') on.load.ended(provider.name)
   return outcome
 }
 
 /** What the outcome says of the target's health. */
-function learn(
+function learn(target: Target, outcome: AttemptOutcome, verdict: Verdict, on: Snapshot): void {
+  const { trouble, retryAfterMs } = verdict
+  if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs }, on)
+  else if (outcome.kind === 'answered' || outcome.kind === 'refused') on.health.succeeded(target)
+  else on.health.ended(target)
+}
+
+/** Makes later calls prefer others for a while. */
+export function learnTrouble(
   target: Target,
-  outcome: AttemptOutcome,
-  { trouble, retryAfterMs }: Verdict,
-  on: Snapshot,
+  { trouble, retryAfterMs }: { readonly trouble: Trouble; readonly retryAfterMs: number | undefined },
+  on: Pick<Snapshot, 'providers' | 'health' | 'routing' | 'now'>,
 ): void {
-  if (outcome.kind === 'gone') return on.health.ended(target)
-  if (trouble === undefined) return on.health.succeeded(target)
   const { isLocal } = providerOf(target, on)
-  on.health.failed(target, trouble, {
-    cooldownMs: on.routing.cooldownMs,
-    isLocal,
-    retryAfterMs,
-    nowMs: on.now(),
-  })
+  const { cooldownMs } = on.routing
+  on.health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs: on.now() })
 }
 
 /** When several targets have failed, no single one's word tells the client what is wrong. */
-function named(tried: Tried, failures: ReadonlyMap<Target, string>): Tried {
+function named(tried: Tried, failures: ReadonlyMap<Target, Failure>): Tried {
   const { outcome } = tried
-  if (failures.size < 2 || outcome.kind !== 'failed') return tried
-  const list = [...failures].map(([{ provider, model }, reason]) => `${provider} (${model}): ${reason}`)
-  const message = `No target of this model answers. ${list.join('; ')}.`
-  return { ...tried, outcome: { ...outcome, error: new GatewayError('no_target_available', message) } }
+  if (failures.size < 2 || (outcome.kind !== 'failed' && outcome.kind !== 'refused')) return tried
+  const list = [...failures].map(([{ provider, model }, { reason }]) => `${provider} (${model}): ${reason}`)
+  const message = `No target answers. ${list.join('; ')}.`
+  const error = new GatewayError('no_target_available', message, { headers: retryAfter(failures) })
+  const providerStatus = outcome.kind === 'refused' ? outcome.head.status : outcome.providerStatus
+  const { providerCode } = outcome
+  return {
+    ...tried,
+    outcome: {
+      kind: 'failed',
+      error,
+      providerCode,
+      isStaleConnection: false,
+      ...(providerStatus !== undefined && { providerStatus }),
+    },
+  }
+}
+
+/** The shortest time that a provider has asked for; no header when none has. */
+function retryAfter(failures: ReadonlyMap<Target, Failure>): Record<string, string> {
+  const asked = [...failures.values()].map(({ verdict }) => verdict.retryAfterMs)
+  const least = Math.min(...asked.filter((each) => each !== undefined))
+  return Number.isFinite(least) ? { 'retry-after': String(Math.ceil(least / 1000)) } : {}
 }
 
 function reasonOf(outcome: AttemptOutcome, { trouble }: Verdict): string {
-  if (outcome.kind === 'refused') return `${trouble ?? 'refused'}, status ${outcome.head.status}`
-  return outcome.kind === 'failed' ? `${trouble ?? outcome.error.code}, ${outcome.error.code}` : outcome.kind
+  const status = outcome.kind === 'refused' ? outcome.head.status : undefined
+  return status === undefined ? (trouble ?? 'connection lost') : `${trouble ?? 'refused'}, status ${status}`
 }
 
 function providerOf(target: Target, on: Pick<Snapshot, 'providers'>): Provider {

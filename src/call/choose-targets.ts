@@ -24,13 +24,16 @@ export function chooseTargets(
 
 /**
  * Rendezvous hashing: each conversation ranks the targets in its own order, and a target that comes or goes moves only
- * its own conversations. FNV-1a, which is quick and good enough to spread.
+ * its own conversations; a heavier one wins more of them (https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html).
+ * FNV-1a, which is quick and good enough to spread.
  */
-function affinityOf(promptPrefix: Buffer, { provider, model }: Target): number {
+function affinityOf(promptPrefix: Buffer, { provider, model, weight }: Target): number {
+  if (promptPrefix.length === 0) return 0
   let hash = 0x811c9dc5
   for (const byte of promptPrefix) hash = Math.imul(hash ^ byte, 0x01000193)
   for (const byte of Buffer.from(`${provider}\n${model}`)) hash = Math.imul(hash ^ byte, 0x01000193)
   // The last bytes alone would hardly change the upper bits, by which the ranks compare.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-  return ((hash ^ (hash >>> 13)) >>> 0) + 1
+  const fraction = (((hash ^ (hash >>> 13)) >>> 0) + 1) / (2 ** 32 + 1)
+  return weight / -Math.log(fraction)
 }

@@ -2,6 +2,7 @@
 import type { Outcome } from '../admission/outcome.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
+import type { Trouble } from '../routing/target-health.ts'
 import type { Answer, AttemptOutcome } from './answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
@@ -13,63 +14,64 @@ export interface Concluded {
   readonly outcome: Outcome
   /** What the client has not been told yet. */
   readonly error?: GatewayError
+  /** What an answer showed of its target after it had begun. */
+  readonly trouble?: Trouble
 }
 
 interface Ended {
   readonly call: Call
-  readonly on: Pick<Snapshot, 'ticker' | 'now' | 'load'>
+  readonly on: Pick<Snapshot, 'ticker' | 'now'>
   readonly record: CallRecord
   readonly meter: Meter
   readonly hold: Relayed['hold']
+  /** Of the attempts that failed. */
+  readonly cost: Outcome
   /** Takes the provider's key out of its headers. */
   readonly mask: (text: string) => string
 }
 
 /** Brings the outcome to the client. Resolves when the client has it, or has left. */
 export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Concluded> {
-  const { record, meter } = ended
+  const { record, meter, cost } = ended
   switch (tried.kind) {
     case 'gone':
       record.status = clientGoneStatus
-      if (record.attempts === 0) return { outcome: { kind: 'unsent' } }
+      if (!tried.wasSent) return { outcome: cost }
       record.usage = meter.result(false)
-      return { outcome: chargeOf(tried, meter) }
+      return { outcome: { kind: 'cut', tokens: record.usage.totalTokens } }
 
     case 'failed':
-      record.providerStatus = tried.providerStatus
-      record.providerCode = tried.providerCode
-      return { outcome: chargeOf(tried, meter), error: tried.error }
-
-    case 'refused':
-      record.providerStatus = tried.head.status
-      record.providerCode = tried.providerCode
-      return passRefusal(tried, ended)
+    case 'refused': {
+      const error = passFailure(tried, ended)
+      return { outcome: cost, ...(error !== undefined && { error }) }
+    }
 
     case 'answered':
-      try {
-        return await passAnswer(tried.answer, ended)
-      } finally {
-        ended.on.load.ended(tried.answer.provider)
-      }
+      return passAnswer(tried.answer, ended)
 
     default:
       return tried satisfies never
   }
 }
 
-/** The provider's own error answer, as it is. */
-function passRefusal(
-  refusal: AttemptOutcome & { kind: 'refused' },
-  { call: { reply }, on, record, meter, mask }: Ended,
-): Concluded {
-  const { head, body } = refusal
-  const outcome = chargeOf(refusal, meter)
-  if (reply.isStarted) return { outcome, error: lateError(record, `answered ${head.status}`) }
+/** The provider's own error answer, as it is; or else the error that the client has to be told. */
+export function passFailure(
+  failure: AttemptOutcome & { kind: 'failed' | 'refused' },
+  { call: { reply }, on, record, mask }: Pick<Ended, 'call' | 'on' | 'record' | 'mask'>,
+): GatewayError | undefined {
+  record.providerCode = failure.providerCode
+  if (failure.kind === 'failed') {
+    record.providerStatus = failure.providerStatus
+    return failure.error
+  }
+  const { head, body } = failure
+  record.providerStatus = head.status
+  if (reply.isStarted) return lateError(record, `answered ${head.status}`)
   record.status = head.status
   addCallHeaders(reply, record, on.now())
   reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
   reply.end(body)
-  return { outcome }
+  return undefined
 }
 
 async function passAnswer(
@@ -102,7 +104,11 @@ async function passAnswer(
       return { outcome: { kind: 'cut', tokens } }
     case 'broken':
       record.error = ending.error
-      return { outcome: { kind: 'cut', tokens }, ...(!reply.isStarted && { error: ending.error }) }
+      return {
+        outcome: { kind: 'cut', tokens },
+        ...(!reply.isStarted && { error: ending.error }),
+        ...(!answer.isStalled && { trouble: troubleOf(ending.error) }),
+      }
     default:
       return ending satisfies never
   }
@@ -113,22 +119,8 @@ function lateError({ provider }: CallRecord, what: string): GatewayError {
   return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
 }
 
-/** What an attempt costs that did not become an answer. */
-export function chargeOf(outcome: Exclude<AttemptOutcome, { kind: 'answered' }>, meter: Meter): Outcome {
-  switch (outcome.kind) {
-    case 'gone':
-      return { kind: 'cut', tokens: meter.result(false).totalTokens }
-    case 'refused': {
-      const isRefusal = outcome.head.status < 500 || outcome.head.status === 503
-      return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
-    }
-    case 'failed':
-      if (outcome.error.code === 'provider_unreachable') return { kind: 'unreachable' }
-      if (outcome.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
-      return { kind: 'failed', tokens: 0 }
-    default:
-      return outcome satisfies never
-  }
+function troubleOf({ code }: GatewayError): Trouble {
+  return code === 'provider_timeout' ? 'timeout' : 'broken'
 }
 
 /** What every answer to a model call carries, a provider's or an error. */

@@ -1,7 +1,6 @@
 // The first event of a stream: until it is known, an error in it can still become another attempt.
 import { EventSplitter, type EventSink, eventData } from '../http/sse.ts'
-import type { AttemptOutcome } from './answer.ts'
-import { errorCodeOf } from './error-answer.ts'
+import type { AnswerHead } from '../upstream/provider.ts'
 
 /** Finds the first event of a stream that carries data. */
 export class FirstEvent implements EventSink {
@@ -23,28 +22,34 @@ export class FirstEvent implements EventSink {
   }
 }
 
+interface Code {
+  readonly code?: unknown
+  readonly status?: unknown
+}
+
 /** What may stand in an event that reports an error. */
-interface ErrorEvent {
-  readonly error?: { readonly code?: unknown; readonly status?: unknown } | string | null
+interface ErrorEvent extends Code {
+  readonly error?: Code | string | null
   readonly type?: unknown
   readonly object?: unknown
 }
 
-/** The error answer that an event's data stands for; undefined when it reports no error. */
-export function refusalIn(data: Buffer): (AttemptOutcome & { kind: 'refused' }) | undefined {
+/** The head of the error answer that an event's data could have been the body of; undefined when it is no error. */
+export function errorHeadOf(data: Buffer): AnswerHead | undefined {
   const event = data.includes('error') ? parse(data) : undefined
   if (event === undefined) return undefined
-  const hasError = event.error !== undefined && event.error !== null
+  // Some write `null` or nothing into the `error` of every event.
+  const hasError = Boolean(event.error)
   // vLLM's older form has `object`, the Responses API has `type`.
   if (!hasError && event.type !== 'error' && event.object !== 'error') return undefined
-  const head = { status: statusOf(event), headers: { 'content-type': 'application/json' } }
-  return { kind: 'refused', head, body: data, providerCode: errorCodeOf(data) }
+  return { status: statusOf(event), headers: { 'content-type': 'application/json' } }
 }
 
 /** Some servers give the HTTP status that they would have sent as the error's code. */
-function statusOf({ error }: ErrorEvent): number {
-  const code = typeof error === 'object' && error !== null ? Number(error.code ?? error.status) : Number.NaN
-  return Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500
+function statusOf(event: ErrorEvent): number {
+  const { code, status } = typeof event.error === 'object' && event.error !== null ? event.error : event
+  const isError = (value: number) => Number.isInteger(value) && value >= 400 && value <= 599
+  return [code, status].map(Number).find(isError) ?? 500
 }
 
 function parse(data: Buffer): ErrorEvent | undefined {

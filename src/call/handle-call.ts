@@ -1,13 +1,14 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
 import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
+import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
-import { admit } from './admit.ts'
-import { tryTargets } from './attempts.ts'
+import { type Admitted, admit } from './admit.ts'
+import { type Failure, learnTrouble, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
-import { addCallHeaders, chargeOf, conclude } from './conclude.ts'
+import { addCallHeaders, conclude, passFailure } from './conclude.ts'
 import { Meter } from './meter.ts'
 import { CallRecord } from './record.ts'
 
@@ -30,46 +31,81 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   const route = on.routes.find(request.model)
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
-  const fallbacks = route.model.fallbacks
-    .map((name) => on.routes.find(name))
-    .filter((other) => other !== undefined)
-  const last = fallbacks.at(-1) ?? route
-  for (const model of [route, ...fallbacks]) {
-    const end = await serveBy(model, { call, request, isLast: model === last }, on, record)
-    if (end === 'over') return
+  const failures = new Map<Target, Failure>()
+  let failed: Tried | undefined
+  for (const model of [route, ...fallbacksOf(route, on)]) {
+    const turn = await serveBy(model, { call, request, failures, failed }, on, record)
+    if (turn === 'over') return
+    failed = turn
+    record.gaveUp(on.now())
   }
+  const { outcome, target } = failed!
+  if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return
+  const error = passFailure(outcome, { call, on, record, mask: maskOf(target, on) }) // the provider's own
+  if (error !== undefined) throw error // 502, 503 no_target_available, 504
 }
 
-/** Lets one model answer. `next`: nothing has gone out, and another model may do better. */
+function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
+  return (text) => on.providers.get(provider)!.mask(text)
+}
+
+function isLimit(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'rate_limit_exceeded'
+}
+
+function fallbacksOf({ model }: Route, on: Pick<Snapshot, 'routes'>): Route[] {
+  return model.fallbacks.map((name) => on.routes.find(name)).filter((other) => other !== undefined)
+}
+
+interface Turn {
+  readonly call: Call
+  readonly request: ModelRequest
+  readonly failures: Map<Target, Failure>
+  /** How the model before this one failed. */
+  readonly failed: Tried | undefined
+}
+
+/** Lets one model answer. A failure comes back where nothing has gone out yet and another model may do better. */
 async function serveBy(
   route: Route,
-  { call, request, isLast }: { call: Call; request: ModelRequest; isLast: boolean },
+  { call, request, failures, failed }: Turn,
   on: Snapshot,
   record: CallRecord,
-): Promise<'over' | 'next'> {
+): Promise<'over' | Tried> {
   const targets = chooseTargets(route, request, on)
-  const admitted = await admit({ call, request, route, targets }, on, record) // 429 rate_limit_exceeded, 503 shutting_down
+  let admitted: Admitted | undefined
+  try {
+    admitted = await admit({ call, request, route, targets }, on, record) // 429 rate_limit_exceeded, 503 shutting_down
+  } catch (error) {
+    // The client hears of the limits of the model that it asked for; another one that is at its own is passed over.
+    if (failed !== undefined && isLimit(error)) return failed
+    throw error
+  }
   if (admitted === undefined) {
     record.status = clientGoneStatus // 499
     return 'over'
   }
   const { hold, promptTokens } = admitted
+  if (failed !== undefined) record.fallbackModel = route.model.name
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
-    const tried = await tryTargets({ call, request, targets, hold }, on, record)
-    const { hasOutputTokens } = call.dialect
-    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage: tried.hidesUsage })
-    if (tried.mayMove && !isLast && tried.outcome.kind !== 'answered') {
-      outcome = chargeOf(tried.outcome, meter)
-      return 'next'
+    const tried = await tryTargets({ call, request, targets, hold, failures }, on, record)
+    const { target, cost, hidesUsage } = tried
+    if (tried.mayMove) {
+      outcome = cost
+      return tried
     }
-    const mask = (text: string) => on.providers.get(tried.target.provider)!.mask(text)
-    const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, mask }) // 200, the provider's own, 499
+    const { hasOutputTokens } = call.dialect
+    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const mask = maskOf(target, on)
+    const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, cost, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
-    if (concluded.error !== undefined) throw concluded.error // 502, 503 no_target_available, 504
+    const { error, trouble } = concluded
+    if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs: undefined }, on)
+    if (error !== undefined) throw error // 502, 504
     if (record.usage !== undefined) {
-      const [model, { provider }] = [route.model.name, tried.target]
+      const [model, { provider }] = [route.model.name, target]
       if (!record.usage.isEstimated) on.calibration.learn(model, provider, request.size, record.usage)
       else if (outcome.kind === 'cut') {
         on.calibration.learnCut(model, provider, request.size, record.usage.completionTokens)

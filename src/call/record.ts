@@ -13,7 +13,9 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
-  /** When the current attempt was sent, and when its head came. */
+  /** The model that answered in place of the one that was asked for. */
+  fallbackModel: string | undefined
+  /** When this model's first attempt was sent, and when the last one's head or failure came. */
   sentAtMs: number | undefined
   headAtMs: number | undefined
   status = 0
@@ -23,9 +25,18 @@ export class CallRecord {
   reason: string | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
+  /** What models took that were given up. */
+  #earlierMs = 0
 
   constructor(call: Call) {
     this.#call = call
+  }
+
+  /** No target of this model answers; another model has its turn. */
+  gaveUp(nowMs: number): void {
+    this.#earlierMs = this.#upstreamMs(nowMs)
+    this.sentAtMs = undefined
+    this.headAtMs = undefined
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
@@ -47,6 +58,7 @@ export class CallRecord {
       model: this.model,
       provider: this.provider,
       target_model: this.targetModel,
+      fallback_model: this.fallbackModel,
       status: this.status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,
@@ -64,8 +76,10 @@ export class CallRecord {
     }
   }
 
+  /** With the pauses between attempts, which providers ask for. */
   #upstreamMs(nowMs: number): number {
-    return this.sentAtMs === undefined ? 0 : (this.headAtMs ?? nowMs) - this.sentAtMs
+    if (this.sentAtMs === undefined) return this.#earlierMs
+    return this.#earlierMs + (this.headAtMs ?? nowMs) - this.sentAtMs
   }
 }
 

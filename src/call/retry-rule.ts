@@ -5,7 +5,7 @@ import type { Trouble } from '../routing/target-health.ts'
 import type { AttemptOutcome } from './answer.ts'
 
 export interface Verdict {
-  /** What is wrong with the target; undefined when it works, or when the fault is the client's. */
+  /** What is wrong with the target; undefined when it works, or when the fault is the client's or nobody's. */
   readonly trouble: Trouble | undefined
   /** Another target may well answer. */
   readonly mayMove: boolean
@@ -34,14 +34,17 @@ const missingModelCodes: ReadonlySet<string> = new Set([
   '404',
 ])
 
-/** @param wallNowMs for a `retry-after` that is a date. */
-export function judge(outcome: AttemptOutcome, wallNowMs: number): Verdict {
+/**
+ * @param hasFailed this target has failed in this call before: its connection was a new one this time.
+ * @param wallNowMs for a `retry-after` that is a date.
+ */
+export function judge(outcome: AttemptOutcome, hasFailed: boolean, wallNowMs: number): Verdict {
   switch (outcome.kind) {
     case 'answered':
     case 'gone':
       return final
     case 'failed':
-      return judgeFailure(outcome)
+      return judgeFailure(outcome, hasFailed)
     case 'refused':
       return judgeRefusal(outcome, wallNowMs)
     default:
@@ -49,7 +52,10 @@ export function judge(outcome: AttemptOutcome, wallNowMs: number): Verdict {
   }
 }
 
-function judgeFailure({ error, isStaleConnection }: AttemptOutcome & { kind: 'failed' }): Verdict {
+function judgeFailure(
+  { error, isStaleConnection }: AttemptOutcome & { kind: 'failed' },
+  hasFailed: boolean,
+): Verdict {
   if (error.code === 'provider_unreachable') {
     return { trouble: 'unreachable', mayMove: true, mayRepeat: true, retryAfterMs: undefined }
   }
@@ -57,9 +63,9 @@ function judgeFailure({ error, isStaleConnection }: AttemptOutcome & { kind: 'fa
   // It may still be at work on it; a second copy would not make it quicker.
   if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
   // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
+  if (isStaleConnection && !hasFailed) return { ...final, mayMove: true, mayRepeat: true, retryAfterMs: 0 }
   // Anything else that is no HTTP will be none the next time.
-  if (isStaleConnection) return { ...final, mayMove: true, mayRepeat: true }
-  return { ...final, trouble: 'unreachable', mayMove: true }
+  return { ...final, trouble: 'broken', mayMove: true }
 }
 
 function judgeRefusal(
@@ -67,17 +73,22 @@ function judgeRefusal(
   wallNowMs: number,
 ): Verdict {
   const retryAfterMs = retryAfterOf(head.headers, wallNowMs)
-  const again = { mayMove: true, mayRepeat: true, retryAfterMs }
+  // The provider's word on another try is final.
+  const mayRepeat = head.headers['x-should-retry'] !== 'false'
+  const again = { mayMove: true, mayRepeat, retryAfterMs }
   switch (head.status) {
+    case 402:
+      return { ...final, trouble: 'billing', mayMove: true }
     case 404:
       if (!missingModelCodes.has(providerCode ?? '') && !body.includes('model')) return final
       return { ...final, trouble: 'missing_model', mayMove: true }
     case 408:
       return { trouble: 'timeout', ...again }
     case 429:
-      // The provider's word on `x-should-retry` and money is final.
-      if (billingCodes.has(providerCode ?? '')) return { ...final, trouble: 'billing' }
-      if (head.headers['x-should-retry'] === 'false') return final
+      // Another provider has an account of its own.
+      if (billingCodes.has(providerCode ?? '')) return { ...final, trouble: 'billing', mayMove: true }
+      // So a request is refused that alone exceeds the limit: no trouble of the target's.
+      if (!mayRepeat) return final
       return { trouble: 'rate_limit', ...again }
     case 502:
     case 504:
@@ -86,7 +97,8 @@ function judgeRefusal(
     case 529:
       return { trouble: isLoading(body) ? 'loading' : 'overloaded', ...again }
     default:
-      return final
+      // It may have failed on this very request, so the same server is spared another try.
+      return head.status >= 500 ? { ...final, trouble: 'broken', mayMove: true } : final
   }
 }
 

@@ -9,6 +9,8 @@ export interface CallFacts {
   readonly model?: string | undefined
   readonly provider?: string | undefined
   readonly target_model?: string | undefined
+  /** The model that answered, where it is not the one that was asked for. */
+  readonly fallback_model?: string | undefined
   /** What the client got; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean

@@ -44,7 +44,11 @@ function orderTier(tier: readonly Candidate[], roll: number): Candidate[] {
   const ordered: Candidate[] = []
   const home = homeOf(tier)
   if (home !== undefined) ordered.push(...left.splice(left.indexOf(home), 1))
-  while (left.length > 0) ordered.push(...left.splice(leastBusy(left, roll), 1))
+  while (left.length > 0) {
+    const { index, restOfRoll } = leastBusy(left, roll)
+    ordered.push(...left.splice(index, 1))
+    roll = restOfRoll
+  }
   return ordered
 }
 
@@ -59,17 +63,22 @@ function homeOf(tier: readonly Candidate[]): Candidate | undefined {
   return home.busy + 1 <= Math.ceil(maxImbalance * share) ? home : undefined
 }
 
-/** The place of the one with the least load for its weight; among equals, chance by weight. */
-function leastBusy(left: readonly Candidate[], roll: number): number {
+/**
+ * The place of the one with the least load for its weight; among equals, chance by weight. What is left of the roll
+ * decides on the next, or the same one would follow each time and take over all that its neighbour drops.
+ */
+function leastBusy(left: readonly Candidate[], roll: number): { index: number; restOfRoll: number } {
   const load = ({ busy, target }: Candidate) => busy / target.weight
   const least = Math.min(...left.map(load))
   const equals = left.filter((candidate) => load(candidate) === least)
   let rest = roll * sum(equals.map(({ target }) => target.weight))
   for (const candidate of equals) {
-    rest -= candidate.target.weight
-    if (rest < 0) return left.indexOf(candidate)
+    const { weight } = candidate.target
+    if (rest < weight) return { index: left.indexOf(candidate), restOfRoll: rest / weight }
+    rest -= weight
   }
-  return left.indexOf(equals.at(-1)!)
+  // Only by the rounding of fractions.
+  return { index: left.indexOf(equals.at(-1)!), restOfRoll: roll }
 }
 
 function sum(values: readonly number[]): number {

@@ -6,11 +6,14 @@ export class ProviderLoad {
     return this.#calls.get(provider) ?? 0
   }
 
-  began(provider: string): void {
+  /** One more; the returned function takes it away again, once. */
+  began(provider: string): () => void {
     this.#calls.set(provider, this.of(provider) + 1)
-  }
-
-  ended(provider: string): void {
-    this.#calls.set(provider, Math.max(0, this.of(provider) - 1))
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      this.#calls.set(provider, this.of(provider) - 1)
+    }
   }
 }

@@ -2,10 +2,14 @@
 // outlives a reload. Nothing here refuses a call: a cooling target is tried last, not never.
 import type { Target } from '../domain.ts'
 
-/** Why a target is passed over. Each has its own cool-down. */
+/**
+ * Why a target is passed over. Each has its own cool-down. `broken`: it failed by itself (500), broke its answer off,
+ * or sent what is none.
+ */
 export type Trouble =
   | 'auth'
   | 'billing'
+  | 'broken'
   | 'loading'
   | 'missing_model'
   | 'overloaded'
@@ -23,7 +27,7 @@ export interface TargetState {
 interface Cooling {
   trouble: Trouble
   untilMs: number
-  /** Failures in a row; each doubles the cool-down, up to the factor below. */
+  /** Cool-downs in a row; each is twice as long as the last, up to the factor below. */
   streak: number
   /** After the cool-down one call tries; until it is known how that went, others go elsewhere. */
   isProbing: boolean
@@ -31,13 +35,22 @@ interface Cooling {
 
 const maxStreakFactor = 8
 
+/** Whatever a provider asks for, it is looked at again after an hour. */
+const maxAskedCooldownMs = 3_600_000
+
 /** Trouble with the server itself concerns all of its models. */
 const providerWide: ReadonlySet<Trouble> = new Set(['auth', 'billing', 'unreachable'])
+
+/** Whether the provider's other models will have the same trouble. */
+export function isProviderWide(trouble: Trouble): boolean {
+  return providerWide.has(trouble)
+}
 
 /** How long, as a multiple of `routing.cooldown_ms`. What a person has to mend takes longer. */
 const factors: Readonly<Record<Trouble, number>> = {
   auth: 4,
   billing: 20,
+  broken: 0.1,
   loading: 0.05,
   missing_model: 2,
   overloaded: 0.1,
@@ -79,7 +92,7 @@ export class TargetHealth {
     this.#cooling.delete(targetKey(target))
   }
 
-  /** Nothing was learnt: the client left. */
+  /** Nothing was learnt: the client left, say. */
   ended(target: Target): void {
     for (const key of [providerKey(target), targetKey(target)]) {
       const cooling = this.#cooling.get(key)
@@ -98,12 +111,24 @@ export class TargetHealth {
   ): void {
     this.ended(target)
     if (of.cooldownMs === 0) return
-    const key = providerWide.has(trouble) ? providerKey(target) : targetKey(target)
-    const streak = (this.#cooling.get(key)?.streak ?? 0) + 1
+    const isOfProvider = isProviderWide(trouble)
+    // Who answers for one model can be reached.
+    if (!isOfProvider && trouble !== 'timeout') this.#forget(providerKey(target), 'unreachable')
+    const key = isOfProvider ? providerKey(target) : targetKey(target)
+    const before = this.#cooling.get(key)
+    // Calls that were under way together fail together; that is one failure.
+    const isSame = before !== undefined && of.nowMs < before.untilMs
+    const streak = isSame ? before.streak : (before?.streak ?? 0) + 1
     const base = of.cooldownMs * factors[trouble] * (of.isLocal ? localFactor : 1)
     const growth = Math.min(2 ** (streak - 1), maxStreakFactor)
-    const untilMs = of.nowMs + (of.retryAfterMs ?? base * growth)
+    const forMs =
+      of.retryAfterMs === undefined ? base * growth : Math.min(of.retryAfterMs, maxAskedCooldownMs)
+    const untilMs = Math.max(of.nowMs + forMs, isSame ? before.untilMs : 0)
     this.#cooling.set(key, { trouble, untilMs, streak, isProbing: false })
+  }
+
+  #forget(key: string, trouble: Trouble): void {
+    if (this.#cooling.get(key)?.trouble === trouble) this.#cooling.delete(key)
   }
 }
 

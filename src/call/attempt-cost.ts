@@ -1,0 +1,19 @@
+// What attempts cost that did not become an answer. A call is charged once, however many attempts it took.
+import { chargeOf, type Outcome } from '../admission/outcome.ts'
+import type { AttemptOutcome } from './answer.ts'
+
+/** The cost of one failed attempt. */
+export function costOf(outcome: AttemptOutcome & { kind: 'refused' | 'failed' }): Outcome {
+  if (outcome.kind === 'refused') {
+    const isRefusal = outcome.head.status < 500 || outcome.head.status === 503
+    return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
+  }
+  if (outcome.error.code === 'provider_unreachable') return { kind: 'unreachable' }
+  if (outcome.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
+  return { kind: 'failed', tokens: 0 }
+}
+
+/** The one that counts as a request if one of them does: a single attempt that was worked on makes it one. */
+export function costlier(one: Outcome, other: Outcome): Outcome {
+  return chargeOf(one, 0).requests > chargeOf(other, 0).requests ? one : other
+}

@@ -1,0 +1,239 @@
+// However targets fail, in whatever order, and whenever the client leaves: a call ends once and leaves nothing behind.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+
+import { Admission } from '../../src/admission/admission.ts'
+import { Calibration } from '../../src/admission/estimate.ts'
+import { MemoryStore } from '../../src/admission/memory-store.ts'
+import type { Reply, Snapshot } from '../../src/call/call.ts'
+import { handleCall } from '../../src/call/handle-call.ts'
+import { createTicker } from '../../src/call/ticker.ts'
+import { UsageRefusals } from '../../src/call/usage-refusals.ts'
+import type { ModelConfig } from '../../src/config/types.ts'
+import { dialects } from '../../src/dialects/table.ts'
+import type { CallFacts } from '../../src/observe/events.ts'
+import { createEvents } from '../../src/observe/events.ts'
+import { ProviderLoad } from '../../src/routing/provider-load.ts'
+import { RouteTable } from '../../src/routing/route-table.ts'
+import { TargetHealth } from '../../src/routing/target-health.ts'
+import type { AnswerSink, Provider } from '../../src/upstream/provider.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
+
+const json = { 'content-type': 'application/json' }
+const events = { 'content-type': 'text/event-stream' }
+const refuse =
+  (status: number, headers = {}) =>
+  (sink: AnswerSink) => {
+    sink.onHead({ status, headers: { ...json, ...headers } })
+    sink.onData(Buffer.from('{"error":{"message":"no"}}'))
+    sink.onEnd()
+  }
+const fail = (kind: 'unreachable' | 'broken') => (sink: AnswerSink) =>
+  sink.onFailure({ kind, code: 'ECONNRESET', detail: 'no' })
+const stream =
+  (...data: string[]) =>
+  (sink: AnswerSink) => {
+    sink.onHead({ status: 200, headers: events })
+    for (const each of data) sink.onData(Buffer.from(`data: ${each}\n\n`))
+  }
+const chunk = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
+
+/** What a provider may do with a request. */
+const deeds: Readonly<Record<string, (sink: AnswerSink) => void>> = {
+  answers(sink) {
+    stream(chunk, '[DONE]')(sink)
+    sink.onEnd()
+  },
+  breaksEarly(sink) {
+    stream()(sink)
+    fail('broken')(sink)
+  },
+  breaksLate(sink) {
+    stream(chunk)(sink)
+    fail('broken')(sink)
+  },
+  endsEarly(sink) {
+    stream()(sink)
+    sink.onEnd()
+  },
+  errorFirst: stream('{"error":{"code":503}}'),
+  hangs() {},
+  hangsAfterHead: stream(),
+  hangsLate: stream(chunk),
+  json(sink) {
+    sink.onHead({ status: 200, headers: json })
+    sink.onData(Buffer.from('{"choices":[]}'))
+    sink.onEnd()
+  },
+  lost: fail('broken'),
+  refusesKey: refuse(401),
+  mistake: refuse(400),
+  own500: refuse(500),
+  busy: refuse(503),
+  limited: refuse(429, { 'retry-after': '1' }),
+  unreachable: fail('unreachable'),
+}
+
+class FakeReply implements Reply {
+  isStarted = false
+  isGone = false
+  ends = 0
+  onGone: (() => void) | undefined
+  onDrain: (() => void) | undefined
+
+  set(): void {}
+  flush(): void {}
+
+  start(): void {
+    this.isStarted = true
+  }
+
+  write(): boolean {
+    assert.equal(this.ends, 0, 'nothing after the end')
+    return true
+  }
+
+  end(): void {
+    this.ends += 1
+  }
+
+  fail(): void {
+    if (!this.isGone) this.ends += 1
+  }
+
+  cut(): void {
+    this.ends += 1
+  }
+
+  leave(): void {
+    if (this.ends > 0 || this.isGone) return
+    this.isGone = true
+    this.onGone?.()
+  }
+}
+
+function fakeProvider(name: string, next: () => string): Provider {
+  return {
+    name,
+    timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
+    isLocal: true,
+    includeUsage: 'never',
+    maxParallelRequests: 1,
+    mask: (text) => text,
+    check: () => Promise.resolve({ isReachable: true, detail: '' }),
+    close: () => Promise.resolve(),
+    send(_, sink) {
+      let isOver = false
+      const only = (action: () => void) => {
+        if (!isOver) action()
+      }
+      const over = (action: () => void) =>
+        only(() => {
+          isOver = true
+          action()
+        })
+      const deed = deeds[next()]!
+      setImmediate(() =>
+        deed({
+          onHead: (head) => only(() => sink.onHead(head)),
+          onData: (bytes) => only(() => sink.onData(bytes)),
+          onEnd: () => over(() => sink.onEnd()),
+          onFailure: (failure) => over(() => sink.onFailure(failure)),
+        }),
+      )
+      return { pause() {}, resume() {}, abort: () => void (isOver = true) }
+    },
+  }
+}
+
+const model = (
+  name: string,
+  providers: readonly string[],
+  fallbacks: readonly string[] = [],
+): ModelConfig => ({
+  name,
+  aliases: [],
+  fallbacks,
+  targets: providers.map((provider) => ({ provider, model: name, tier: 1, weight: 1 })),
+})
+
+function startScene(next: () => string) {
+  const clock = new FakeClock()
+  const { now, wallNow, setTimer } = clock
+  const calls: CallFacts[] = []
+  const log = { error() {}, warn() {}, info() {} }
+  const store = new MemoryStore()
+  const calibration = new Calibration()
+  const limits = { rpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 } as const
+  const models = new Map([
+    ['m', model('m', ['a', 'b'], ['n'])],
+    ['n', model('n', ['b', 'c'])],
+  ])
+  const on: Snapshot = {
+    routes: new RouteTable(models),
+    providers: new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)])),
+    admission: new Admission({
+      store,
+      calibration,
+      limits: { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() },
+      now,
+      setTimer,
+    }),
+    calibration,
+    usageRefusals: new UsageRefusals(),
+    routing: { retries: 2, cooldownMs: 30_000 },
+    health: new TargetHealth(),
+    load: new ProviderLoad(),
+    events: { ...createEvents(log as never), callEnded: (facts) => void calls.push(facts) },
+    ticker: createTicker(clock),
+    now,
+    wallNow,
+    setTimer,
+    chance: () => 0.5,
+  }
+  return { on, clock, calls, store, limits }
+}
+
+const chat = dialects.find(({ name }) => name === 'chat')!
+const body = Buffer.from('{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
+
+test('a call ends once, gives back its slots, and leaves no target busy or on trial', async () => {
+  const plan = fc.record({
+    deeds: fc.array(fc.constantFrom(...Object.keys(deeds)), { minLength: 1, maxLength: 12 }),
+    leavesAfter: fc.option(fc.nat(60), { nil: undefined }),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 4 }), async (plans) => {
+      let left: string[] = []
+      const { on, clock, calls, store, limits } = startScene(() => left.shift() ?? 'answers')
+      for (const { deeds: queue, leavesAfter } of plans) {
+        left = [...queue]
+        const reply = new FakeReply()
+        const progress = { isOver: false }
+        const call = { dialect: chat, body, contentType: 'application/json', requestId: 'req_1', reply }
+        const client = { id: 'user:me' }
+        void handleCall({ ...call, client, startedAtMs: clock.now() }, on).then(
+          () => (progress.isOver = true),
+        )
+        for (let step = 0; !progress.isOver; step++) {
+          assert.ok(step < 2000, 'the call never ends')
+          if (step === leavesAfter) reply.leave()
+          await settled()
+          clock.advance(100)
+        }
+        if (!reply.isGone) assert.equal(reply.ends, 1)
+        for (const provider of ['a', 'b', 'c']) assert.equal(on.load.of(provider), 0)
+        for (const name of ['m', 'n']) assert.equal(store.use(name, limits, clock.now()).parallel, 0)
+        clock.advance(600_000)
+        for (const { targets } of on.routes.list().map((name) => on.routes.find(name)!)) {
+          for (const target of targets) assert.ok(on.health.stateOf(target, clock.now()).isReady)
+        }
+      }
+      assert.equal(calls.length, plans.length)
+      assert.ok(calls.every(({ code }) => code !== 'internal_error'))
+      assert.equal(clock.pendingTimers, 0)
+    }),
+    { numRuns: 60 },
+  )
+})

@@ -1,0 +1,90 @@
+// What an outcome means, case by case.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { AttemptOutcome } from '../../src/call/answer.ts'
+import { judge } from '../../src/call/retry-rule.ts'
+import { type ErrorCode, GatewayError } from '../../src/errors.ts'
+import type { Trouble } from '../../src/routing/target-health.ts'
+
+interface Word {
+  readonly code?: string
+  readonly body?: string
+  readonly headers?: Record<string, string>
+}
+
+function refused(status: number, { code, body = '{}', headers = {} }: Word = {}): AttemptOutcome {
+  return { kind: 'refused', head: { status, headers }, body: Buffer.from(body), providerCode: code }
+}
+
+function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {
+  return { kind: 'failed', error: new GatewayError(code, 'no'), isStaleConnection }
+}
+
+const loading = '{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'
+const noRetry = { 'x-should-retry': 'false' }
+
+/** May: `move` to another target, `repeat` at the same one. */
+const cases: readonly [string, AttemptOutcome, Trouble | undefined, may: '' | 'move' | 'move repeat'][] = [
+  ['gone', { kind: 'gone', wasSent: true }, undefined, ''],
+  ['400', refused(400), undefined, ''],
+  ['402', refused(402), 'billing', 'move'],
+  ['404 of a path', refused(404, { body: 'page not found' }), undefined, ''],
+  ['404 of a model, by its code', refused(404, { code: 'model_not_found' }), 'missing_model', 'move'],
+  ['404 of a model, by its text', refused(404, { body: 'model "x" not found' }), 'missing_model', 'move'],
+  ['408', refused(408), 'timeout', 'move repeat'],
+  ['409', refused(409), undefined, ''],
+  ['413', refused(413), undefined, ''],
+  ['422', refused(422), undefined, ''],
+  ['429', refused(429), 'rate_limit', 'move repeat'],
+  ['429 for want of money', refused(429, { code: 'insufficient_quota' }), 'billing', 'move'],
+  ['429 for a request that alone is too large', refused(429, { headers: noRetry }), undefined, ''],
+  ['500', refused(500), 'broken', 'move'],
+  ['501', refused(501), 'broken', 'move'],
+  ['502', refused(502), 'overloaded', 'move repeat'],
+  ['503', refused(503), 'overloaded', 'move repeat'],
+  ['503 not to be repeated', refused(503, { headers: noRetry }), 'overloaded', 'move'],
+  ['503 while a model is loaded', refused(503, { body: loading }), 'loading', 'move repeat'],
+  ['504', refused(504), 'overloaded', 'move repeat'],
+  ['529', refused(529), 'overloaded', 'move repeat'],
+  ['no connection', failed('provider_unreachable'), 'unreachable', 'move repeat'],
+  ['a refused key', failed('provider_auth_failed'), 'auth', 'move'],
+  ['a timeout', failed('provider_timeout'), 'timeout', 'move'],
+  ['no HTTP', failed('provider_bad_response'), 'broken', 'move'],
+  [
+    'an idle connection that had been closed',
+    failed('provider_bad_response', true),
+    undefined,
+    'move repeat',
+  ],
+]
+
+for (const [what, outcome, trouble, may] of cases) {
+  test(`${what}: ${trouble ?? 'no trouble'}, may ${may || 'do nothing'}`, () => {
+    const { mayMove, mayRepeat, ...verdict } = judge(outcome, false, 0)
+    assert.equal(verdict.trouble, trouble)
+    assert.equal([mayMove && 'move', mayRepeat && 'repeat'].filter(Boolean).join(' '), may)
+  })
+}
+
+test('a fresh connection that is closed at once is trouble', () => {
+  const { trouble, mayRepeat } = judge(failed('provider_bad_response', true), true, 0)
+  assert.deepEqual([trouble, mayRepeat], ['broken', false])
+})
+
+const now = Date.parse('2026-01-01T00:00:00Z')
+const waits: readonly [string, Record<string, string>, number | undefined][] = [
+  ['none', {}, undefined],
+  ['seconds', { 'retry-after': '7' }, 7000],
+  ['a date', { 'retry-after': 'Thu, 01 Jan 2026 00:00:03 GMT' }, 3000],
+  ['a date that has passed', { 'retry-after': 'Wed, 31 Dec 2025 00:00:03 GMT' }, 0],
+  ['milliseconds, which are more precise', { 'retry-after': '7', 'retry-after-ms': '6100' }, 6100],
+  ['nonsense', { 'retry-after': 'soon' }, undefined],
+  ['less than nothing', { 'retry-after': '-1' }, undefined],
+]
+
+for (const [what, headers, expectedMs] of waits) {
+  test(`a wait that is ${what} is ${expectedMs} ms`, () => {
+    assert.equal(judge(refused(429, { headers }), false, now).retryAfterMs, expectedMs)
+  })
+}

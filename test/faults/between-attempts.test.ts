@@ -1,0 +1,160 @@
+// What happens while a call waits for its next attempt, and what later calls have learnt of it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { chat, delta, used, whole } from '../flows/limits-wiring.ts'
+import { startUpstream } from '../support/scripted-upstream.ts'
+import { chunk, hang, json, reset, sse, streamHead } from '../support/upstream-script.ts'
+import { call, roundTrips, startFaulty } from './fault.ts'
+
+const one = '{ small: { provider: a } }'
+const two = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
+const busy = json(503, { error: { message: 'busy' } }, { 'retry-after': '5' })
+const loading = json(503, { error: { code: 503, message: 'Loading model' } })
+
+for (const form of ['whole', 'streamed'] as const) {
+  for (const how of ['close', 'reset'] as const) {
+    test(`a client that leaves in a pause (${form}, ${how}) causes no further attempt`, async (t) => {
+      const a = await startUpstream(t)
+      a.answerAlways(busy)
+      const scene = await startFaulty(t, { a: a.url }, { models: one })
+      scene.clock.isSkipping = false
+      const client = await call(t, scene, form)
+      await a.nextRequest()
+      while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+
+      client.leave(how)
+      const line = await scene.gateway.logged({ event: 'call' })
+      scene.clock.fake.advance(60_000)
+      await roundTrips(t, scene)
+
+      assert.equal(line['status'], 499)
+      assert.equal(line['code'], undefined)
+      assert.equal(line['attempts'], 1)
+      assert.equal(a.requests.length, 1)
+      // Advanced past the window: what was charged stands in the log of the limits no more, but no slot is held.
+      assert.equal((await used(scene.gateway)).parallel, 0)
+    })
+  }
+}
+
+test('a client that leaves in a pause is charged what the attempts cost, and no prompt', async (t) => {
+  const a = await startUpstream(t)
+  a.answerAlways(busy)
+  const scene = await startFaulty(t, { a: a.url }, { models: one })
+  scene.clock.isSkipping = false
+  const client = await call(t, scene, 'whole')
+  await a.nextRequest()
+  while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+
+  client.leave()
+  await scene.gateway.logged({ event: 'call', status: 499 })
+
+  assert.deepEqual(await used(scene.gateway), { requests: 1, tokens: 0, parallel: 0 })
+})
+
+test('the pauses are as long as the provider asks', async (t) => {
+  const a = await startUpstream(t)
+  a.answerAlways(busy)
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
+  assert.equal((await chat(gateway, 'small')).status, 503)
+  assert.deepEqual(clock.pausesMs, [5000, 5000])
+})
+
+test('without its wish the pauses double, less up to half by chance', async (t) => {
+  const a = await startUpstream(t)
+  a.answerAlways(json(503, {}))
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, retries: 6 })
+  await chat(gateway, 'small')
+  for (const [index, wholeMs] of [200, 400, 800, 1600, 2000, 2000].entries()) {
+    const pauseMs = clock.pausesMs[index]!
+    assert.ok(pauseMs > wholeMs / 2 && pauseMs <= wholeMs, `${pauseMs} of ${wholeMs}`)
+  }
+})
+
+test('a model that is being loaded is waited for, beyond the retries', async (t) => {
+  const a = await startUpstream(t)
+  for (let count = 0; count < 4; count++) a.answer(loading)
+  a.answer(whole())
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, retries: 0 })
+
+  assert.equal((await chat(gateway, 'small')).status, 200)
+
+  assert.deepEqual(clock.pausesMs, [1000, 1000, 1000, 1000])
+  assert.deepEqual(await used(gateway), { requests: 1, tokens: 12, parallel: 0 })
+})
+
+test('a loading server that asks for no wait is not asked without pause', async (t) => {
+  const a = await startUpstream(t)
+  a.answer(json(503, { error: { message: 'Loading model' } }, { 'retry-after': '0' }))
+  a.answer(whole())
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
+  assert.equal((await chat(gateway, 'small')).status, 200)
+  assert.deepEqual(clock.pausesMs, [1000])
+})
+
+test('the total timeout bounds all attempts together', async (t) => {
+  const a = await startUpstream(t)
+  a.answerAlways(busy)
+  const timeouts = '{ total_ms: 7000 }'
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, timeouts, retries: 5 })
+
+  assert.equal((await chat(gateway, 'small')).status, 503)
+
+  assert.deepEqual(clock.pausesMs, [5000])
+  assert.equal(a.requests.length, 2)
+})
+
+test('a call whose total time is over goes to no other target', async (t) => {
+  const [a, b] = [await startUpstream(t), await startUpstream(t)]
+  a.answerAlways([hang])
+  const timeouts = '{ total_ms: 3000 }'
+  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models: two, timeouts })
+  const client = await call(t, scene, 'streamed')
+  await a.nextRequest()
+
+  scene.clock.fake.advance(3200)
+
+  assert.equal((await client.response()).status, 504)
+  assert.equal(b.requests.length, 0)
+})
+
+test('of two targets that may be asked again, the one whose time comes first is', async (t) => {
+  const [a, b] = [await startUpstream(t), await startUpstream(t)]
+  a.answer(json(503, {}, { 'retry-after': '1' }))
+  a.answer(whole())
+  b.answer(json(401, {}))
+  const { gateway } = await startFaulty(t, { a: a.url, b: b.url }, { models: two })
+
+  assert.equal((await chat(gateway, 'small')).status, 200)
+
+  assert.deepEqual([a.requests.length, b.requests.length], [2, 1])
+})
+
+test('a stream that breaks makes the next call prefer another target', async (t) => {
+  const [a, b] = [await startUpstream(t), await startUpstream(t)]
+  a.answerAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), reset])
+  b.answerAlways(sse([delta('second'), '[DONE]']))
+  const { gateway } = await startFaulty(t, { a: a.url, b: b.url }, { models: two })
+
+  assert.match((await chat(gateway, 'small', { stream: true })).body, /first/)
+  assert.match((await chat(gateway, 'small', { stream: true })).body, /second/)
+
+  assert.equal(a.requests.length, 1)
+})
+
+test('a provider of many comments and no event is not held without end', async (t) => {
+  const a = await startUpstream(t)
+  const comments = chunk(`: ${'x'.repeat(100_000)}\n\n`)
+  const gate = Promise.withResolvers<void>()
+  a.answer([
+    streamHead(),
+    ...Array.from({ length: 20 }, () => comments),
+    { kind: 'wait', gate: gate.promise },
+    hang,
+  ])
+  const scene = await startFaulty(t, { a: a.url }, { models: one })
+  const client = await call(t, scene, 'streamed')
+  assert.equal((await client.head()).status, 200)
+  client.leave()
+})

@@ -1,0 +1,152 @@
+// The order of targets: properties over many rolls, loads and conversations.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+
+import { type Candidate, orderTargets } from '../../src/routing/pick-target.ts'
+
+interface Facts {
+  readonly tier?: number
+  readonly weight?: number
+  readonly busy?: number
+  readonly affinity?: number
+  readonly readyAtMs?: number
+}
+
+function candidate(provider: string, facts: Facts = {}): Candidate {
+  const { tier = 1, weight = 1, busy = 0, affinity = 0, readyAtMs = 0 } = facts
+  const target = { provider, model: 'm', tier, weight }
+  return { target, isReady: readyAtMs === 0, readyAtMs, busy, affinity }
+}
+
+function order(candidates: readonly Candidate[], roll = 0): string {
+  return orderTargets(candidates, roll)
+    .map(({ provider }) => provider)
+    .join(' ')
+}
+
+/** Evenly spread rolls, so that shares come out exact but for the ends. */
+const rolls = Array.from({ length: 6000 }, (_, index) => (index + 0.5) / 6000)
+
+/** How often each order comes out. */
+function shares(candidates: readonly Candidate[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const roll of rolls) {
+    const key = order(candidates, roll)
+    counts[key] = (counts[key] ?? 0) + 1
+  }
+  return Object.fromEntries(Object.entries(counts).map(([key, count]) => [key, count / rolls.length]))
+}
+
+function near(actual: number | undefined, expected: number): void {
+  assert.ok(Math.abs((actual ?? 0) - expected) < 0.002, `${actual} instead of ${expected}`)
+}
+
+describe('idle targets', () => {
+  test('come first as often as their weights say', () => {
+    const first: Record<string, number> = {}
+    for (const [key, share] of Object.entries(
+      shares([candidate('a', { weight: 3 }), candidate('b', { weight: 2 }), candidate('c')]),
+    ))
+      first[key[0]!] = (first[key[0]!] ?? 0) + share
+    near(first['a'], 3 / 6)
+    near(first['b'], 2 / 6)
+    near(first['c'], 1 / 6)
+  })
+
+  test('take over evenly what the first one drops', () => {
+    const found = shares(['a', 'b', 'c'].map((name) => candidate(name)))
+    assert.equal(Object.keys(found).length, 6)
+    for (const share of Object.values(found)) near(share, 1 / 6)
+  })
+})
+
+describe('load', () => {
+  test('the least busy for its weight comes first', () => {
+    const targets = [
+      candidate('a', { busy: 2 }),
+      candidate('b', { busy: 5, weight: 4 }),
+      candidate('c', { busy: 3 }),
+    ]
+    assert.equal(order(targets, 0.9), 'b a c')
+  })
+
+  test('calls that stay spread by weight', () => {
+    const weights = { a: 1, b: 2, c: 5 }
+    const busy: Record<string, number> = { a: 0, b: 0, c: 0 }
+    for (let call = 0; call < 80; call++) {
+      const targets = Object.entries(weights).map(([name, weight]) =>
+        candidate(name, { weight, busy: busy[name]! }),
+      )
+      busy[orderTargets(targets, (call * 0.618) % 1)[0]!.provider]! += 1
+    }
+    assert.deepEqual(busy, { a: 10, b: 20, c: 50 })
+  })
+})
+
+describe('tiers', () => {
+  test('a tier comes before the next, however busy it is', () => {
+    const targets = [candidate('late', { tier: 7 }), candidate('early', { tier: 2, busy: 99 })]
+    assert.equal(order(targets), 'early late')
+  })
+
+  test('cooling targets come last in the order of their return, whatever their tier', () => {
+    const targets = [
+      candidate('later', { tier: 1, readyAtMs: 900 }),
+      candidate('sooner', { tier: 1, readyAtMs: 500 }),
+      candidate('ready', { tier: 9, busy: 40 }),
+    ]
+    assert.equal(order(targets), 'ready sooner later')
+  })
+})
+
+describe('affinity', () => {
+  test('a conversation goes to its own server, whatever the roll', () => {
+    const targets = [candidate('a', { affinity: 3 }), candidate('b', { affinity: 8 })]
+    for (const roll of rolls) assert.equal(order(targets, roll), 'b a')
+  })
+
+  test('it goes elsewhere while its own server has more than its share and a quarter', () => {
+    const at = (busy: number) =>
+      order([candidate('home', { affinity: 9, busy }), candidate('other', { affinity: 1, busy: 4 })])
+    // With this call there are 13 or 14; a quarter more than half of that, rounded up, is 9 both times.
+    assert.equal(at(8), 'home other')
+    assert.equal(at(9), 'other home')
+  })
+
+  test('conversations that all belong to one server do not pile up there', () => {
+    const busy = { a: 0, b: 0, c: 0 }
+    for (let call = 1; call <= 300; call++) {
+      const names = ['a', 'b', 'c'] as const
+      const targets = names.map((name, index) => candidate(name, { affinity: 9 - index, busy: busy[name] }))
+      busy[orderTargets(targets, (call * 0.618) % 1)[0]!.provider as 'a'] += 1
+      assert.ok(busy.a <= Math.ceil((1.25 * call) / 3), `${busy.a} of ${call}`)
+    }
+  })
+
+  test('a target without affinity is never a home', () => {
+    assert.equal(order([candidate('a', { busy: 1 }), candidate('b')], 0), 'b a')
+  })
+})
+
+test('every target comes exactly once, whatever is known of it', () => {
+  const anyCandidate = fc.record({
+    tier: fc.integer({ min: 1, max: 3 }),
+    weight: fc.integer({ min: 1, max: 50 }),
+    busy: fc.nat(20),
+    affinity: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1e6, noNaN: true })),
+    readyAtMs: fc.oneof(fc.constant(0), fc.nat(9999)),
+  })
+  fc.assert(
+    fc.property(
+      fc.array(anyCandidate, { minLength: 1, maxLength: 8 }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (facts, roll) => {
+        const candidates = facts.map((each, index) => candidate(`p${index}`, each))
+        const found = orderTargets(candidates, roll)
+        assert.deepEqual(new Set(found), new Set(candidates.map(({ target }) => target)))
+        assert.equal(found.length, candidates.length)
+      },
+    ),
+  )
+})

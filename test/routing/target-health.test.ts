@@ -1,0 +1,181 @@
+// What calls learn of targets, and how long they remember it.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+
+import { TargetHealth, type Trouble } from '../../src/routing/target-health.ts'
+
+const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
+const sibling = { ...target, model: 'n' }
+const stranger = { ...target, provider: 'q' }
+
+function fail(
+  health: TargetHealth,
+  trouble: Trouble,
+  nowMs: number,
+  more: { isLocal?: boolean; retryAfterMs?: number; cooldownMs?: number } = {},
+): void {
+  const { isLocal = false, retryAfterMs, cooldownMs = 30_000 } = more
+  health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs })
+}
+
+/** How long after `nowMs` the target is ready again. */
+function coolsFor(health: TargetHealth, nowMs: number): number {
+  return health.stateOf(target, nowMs).readyAtMs - nowMs
+}
+
+const cooldowns: readonly [Trouble, remoteMs: number, localMs: number, isOfProvider: boolean][] = [
+  ['auth', 120_000, 12_000, true],
+  ['billing', 600_000, 60_000, true],
+  ['broken', 3_000, 300, false],
+  ['loading', 1_500, 150, false],
+  ['missing_model', 60_000, 6_000, false],
+  ['overloaded', 3_000, 300, false],
+  ['rate_limit', 7_500, 750, false],
+  ['timeout', 30_000, 3_000, false],
+  ['unreachable', 30_000, 3_000, true],
+]
+
+for (const [trouble, remoteMs, localMs, isOfProvider] of cooldowns) {
+  describe(`trouble: ${trouble}`, () => {
+    for (const [isLocal, forMs] of [
+      [false, remoteMs],
+      [true, localMs],
+    ] as const) {
+      test(`a ${isLocal ? 'local' : 'remote'} target cools for ${forMs} ms`, () => {
+        const health = new TargetHealth()
+        fail(health, trouble, 1000, { isLocal })
+        assert.deepEqual(health.stateOf(target, 1000 + forMs - 1), {
+          isReady: false,
+          readyAtMs: 1000 + forMs,
+          trouble,
+        })
+        assert.equal(health.stateOf(target, 1000 + forMs).isReady, true)
+      })
+    }
+
+    test(`it concerns ${isOfProvider ? 'all models of the provider' : 'the one model'}`, () => {
+      const health = new TargetHealth()
+      fail(health, trouble, 1000)
+      assert.equal(health.stateOf(sibling, 1000).isReady, !isOfProvider)
+      assert.equal(health.stateOf(stranger, 1000).isReady, true)
+    })
+  })
+}
+
+describe('how long', () => {
+  test('a failed probe doubles the cool-down, up to eightfold', () => {
+    const health = new TargetHealth()
+    let nowMs = 0
+    const found = Array.from({ length: 6 }, () => {
+      fail(health, 'timeout', nowMs)
+      const forMs = coolsFor(health, nowMs)
+      nowMs += forMs
+      health.began(target, nowMs)
+      return forMs
+    })
+    assert.deepEqual(found, [30_000, 60_000, 120_000, 240_000, 240_000, 240_000])
+  })
+
+  test('calls that fail together are one failure', () => {
+    const health = new TargetHealth()
+    for (let call = 0; call < 32; call++) fail(health, 'timeout', 0)
+    assert.equal(coolsFor(health, 0), 30_000)
+  })
+
+  test('a success starts it over', () => {
+    const health = new TargetHealth()
+    fail(health, 'timeout', 0)
+    health.succeeded(target)
+    assert.equal(health.stateOf(target, 0).isReady, true)
+    fail(health, 'timeout', 5)
+    assert.equal(coolsFor(health, 5), 30_000)
+  })
+
+  test('what the provider asks for counts, up to an hour', () => {
+    for (const [retryAfterMs, forMs] of [
+      [1, 1],
+      [90_000, 90_000],
+      [1e12, 3_600_000],
+    ] as const) {
+      const health = new TargetHealth()
+      fail(health, 'rate_limit', 0, { retryAfterMs })
+      assert.equal(coolsFor(health, 0), forMs)
+    }
+  })
+
+  test('a later failure does not shorten what the provider asked for', () => {
+    const health = new TargetHealth()
+    fail(health, 'rate_limit', 0, { retryAfterMs: 60_000 })
+    fail(health, 'rate_limit', 100)
+    assert.equal(coolsFor(health, 100), 59_900)
+  })
+
+  test('with a cool-down of 0 nothing is remembered', () => {
+    const health = new TargetHealth()
+    fail(health, 'auth', 0, { cooldownMs: 0 })
+    assert.equal(health.stateOf(target, 0).isReady, true)
+  })
+})
+
+describe('after the cool-down', () => {
+  const cooled = () => {
+    const health = new TargetHealth()
+    fail(health, 'unreachable', 0)
+    return health
+  }
+
+  test('one call tries, and others go elsewhere until that is decided', () => {
+    const health = cooled()
+    health.began(target, 30_000)
+    assert.equal(health.stateOf(target, 30_001).isReady, false)
+    health.succeeded(target)
+    assert.equal(health.stateOf(target, 30_002).isReady, true)
+  })
+
+  test('a call that tries a cooling target for want of others is no probe', () => {
+    const health = cooled()
+    health.began(target, 29_999)
+    assert.equal(health.stateOf(target, 30_000).isReady, true)
+  })
+
+  test('a probe whose client left lets the next one try', () => {
+    const health = cooled()
+    health.began(target, 30_000)
+    health.ended(target)
+    assert.equal(health.stateOf(target, 30_001).isReady, true)
+  })
+
+  test('a provider that answers for one model can be reached for all', () => {
+    const health = cooled()
+    health.began(target, 30_000)
+    fail(health, 'overloaded', 30_000)
+    assert.equal(health.stateOf(sibling, 30_000).isReady, true)
+    assert.equal(health.stateOf(target, 30_000).trouble, 'overloaded')
+  })
+})
+
+test('no order of events leaves a target passed over for ever', () => {
+  const step = fc.oneof(
+    fc.constantFrom('began', 'succeeded', 'ended', 'wait'),
+    fc.constantFrom(...cooldowns.map(([trouble]) => trouble)),
+  )
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 40 }),
+      fc.constantFrom('succeeded', 'ended', 'timeout'),
+      (steps, last) => {
+        const health = new TargetHealth()
+        let nowMs = 0
+        for (const each of [...steps, last]) {
+          if (each === 'wait') nowMs += 20_000
+          else if (each === 'began') health.began(target, nowMs)
+          else if (each === 'succeeded') health.succeeded(target)
+          else if (each === 'ended') health.ended(target)
+          else fail(health, each, nowMs)
+        }
+        assert.equal(health.stateOf(target, nowMs + 20 * 8 * 30_000).isReady, true)
+      },
+    ),
+  )
+})
