@@ -6,7 +6,7 @@ import type { Answer, AttemptOutcome } from './answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
-import { relay } from './relay.ts'
+import { type Relayed, relay } from './relay.ts'
 
 /** How an admitted call ended. */
 export interface Concluded {
@@ -20,6 +20,7 @@ interface Ended {
   readonly on: Pick<Snapshot, 'ticker' | 'now' | 'load'>
   readonly record: CallRecord
   readonly meter: Meter
+  readonly hold: Relayed['hold']
   /** Takes the provider's key out of its headers. */
   readonly mask: (text: string) => string
 }
@@ -71,7 +72,10 @@ function passRefusal(
   return { outcome }
 }
 
-async function passAnswer(answer: Answer, { call, on, record, meter, mask }: Ended): Promise<Concluded> {
+async function passAnswer(
+  answer: Answer,
+  { call, on, record, meter, hold, mask }: Ended,
+): Promise<Concluded> {
   const { dialect, reply } = call
   if (reply.isStarted && !answer.isEventStream) {
     answer.abort()
@@ -80,7 +84,7 @@ async function passAnswer(answer: Answer, { call, on, record, meter, mask }: End
   record.status = answer.head.status
   if (!reply.isStarted) addCallHeaders(reply, record, on.now())
   const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter },
+    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter, hold },
     dialect,
     on,
   )

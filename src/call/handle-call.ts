@@ -54,8 +54,8 @@ async function serveBy(
     return 'over'
   }
   const { hold, promptTokens } = admitted
-  // Should anything below throw that is no expected end, the call is charged as it was reserved.
-  let outcome: Outcome = { kind: 'cut', tokens: hold.tokens }
+  // Should anything below throw that is no expected end, the call is charged as it stands by then.
+  let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
     const tried = await tryTargets({ call, request, targets, hold }, on, record)
     const { hasOutputTokens } = call.dialect
@@ -65,11 +65,15 @@ async function serveBy(
       return 'next'
     }
     const mask = (text: string) => on.providers.get(tried.target.provider)!.mask(text)
-    const concluded = await conclude(tried.outcome, { call, on, record, meter, mask }) // 200, the provider's own, 499
+    const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
     if (concluded.error !== undefined) throw concluded.error // 502, 503 no_target_available, 504
-    if (record.usage?.isEstimated === false) {
-      on.calibration.learn(route.model.name, tried.target.provider, request.size, record.usage)
+    if (record.usage !== undefined) {
+      const [model, { provider }] = [route.model.name, tried.target]
+      if (!record.usage.isEstimated) on.calibration.learn(model, provider, request.size, record.usage)
+      else if (outcome.kind === 'cut') {
+        on.calibration.learnCut(model, provider, request.size, record.usage.completionTokens)
+      }
     }
     return 'over'
   } finally {

@@ -33,8 +33,8 @@ export function unsafeSettings({ env, execArgv, inspectorUrl: inspector }: Runti
   return found
 }
 
-/** Others of that name only say how the inspector would be reached, were it opened. */
-const inspectForm = /^--inspect(?:-brk|-wait|-brk-node)?$/
+/** The ones that open it. Others only say where and how; the test runner sets some of these. */
+const inspectForm = /^--inspect(?:-brk(?:-node)?|-wait)?$/
 const inspectWhy = 'lets other programs read keys and prompts out of memory'
 
 /** Sorted. */
