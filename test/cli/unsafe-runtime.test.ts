@@ -54,15 +54,7 @@ test('other settings of Node are no matter', () => {
     NODE_DEBUG: 'timer,module',
     NODE_EXTRA_CA_CERTS: '/x.pem',
   }
-  assert.deepEqual(
-    settings(env, [
-      '--disable-sigusr1',
-      '--title=--inspect',
-      '--inspect-publish-uid=http',
-      '--inspect-port=0',
-    ]),
-    [],
-  )
+  assert.deepEqual(settings(env, ['--disable-sigusr1', '--title=--inspect', '--inspect-port=0']), [])
 })
 
 test('`serve` says so and exits with 1', () => {

@@ -9,5 +9,6 @@ export const contentCodingGuard: Guard = ({ headers }) => {
   return new GatewayError(
     'unsupported_media_type',
     'A content-encoding is not supported; send the body as it is.',
+    { param: 'content-encoding' },
   )
 }
