@@ -45,7 +45,7 @@ export function mediaTypeOf({ headers }: AnswerHead): string {
 }
 
 /** The provider's `error.code`, or its `type` where there is none. Some servers write a number. */
-export function errorCodeOf(body: Buffer): string | undefined {
+function errorCodeOf(body: Buffer): string | undefined {
   try {
     const { error } = JSON.parse(body.toString()) as { error?: { code?: unknown; type?: unknown } }
     const code = error?.code ?? error?.type

@@ -12,7 +12,6 @@ import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
-import type { GatewayError } from '../../src/errors.ts'
 import type { CallFacts } from '../../src/observe/events.ts'
 import { createEvents } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
@@ -99,7 +98,7 @@ class FakeReply implements Reply {
     this.ends += 1
   }
 
-  fail(_: GatewayError): void {
+  fail(): void {
     if (!this.isGone) this.ends += 1
   }
 
@@ -211,16 +210,17 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
       for (const { deeds: queue, leavesAfter } of plans) {
         left = [...queue]
         const reply = new FakeReply()
-        let isOver = false
+        const before = calls.length
         const call = { dialect: chat, body, contentType: 'application/json', requestId: 'req_1', reply }
         const client = { id: 'user:me' }
-        void handleCall({ ...call, client, startedAtMs: clock.now() }, on).then(() => (isOver = true))
-        for (let step = 0; !isOver; step++) {
+        void handleCall({ ...call, client, startedAtMs: clock.now() }, on)
+        for (let step = 0; calls.length === before; step++) {
           assert.ok(step < 2000, 'the call never ends')
           if (step === leavesAfter) reply.leave()
           await settled()
           clock.advance(100)
         }
+        await settled()
         if (!reply.isGone) assert.equal(reply.ends, 1)
         for (const provider of ['a', 'b', 'c']) assert.equal(on.load.of(provider), 0)
         for (const name of ['m', 'n']) assert.equal(store.use(name, limits, clock.now()).parallel, 0)
