@@ -43,3 +43,20 @@ export interface ModelLimits {
   /** How long a call may wait in line, in milliseconds. */
   readonly maxWaitMs: number
 }
+
+/** What of a request's body bears on the tokens that it will take. Counts are whole numbers, at least 0. */
+export interface RequestSize {
+  /** UTF-8 bytes of text: contents, prompts, tool schemas. Without data URLs and audio. */
+  readonly textBytes: number
+  /** Images and audio parts. */
+  readonly mediaCount: number
+  readonly messageCount: number
+  /** Prompt tokens that the client sent as numbers: an exact count. */
+  readonly tokenIdCount: number
+  /** Prompts in one request, each answered by itself; 0 counts as 1. */
+  readonly promptCount: number
+  /** The client's cap on output; undefined without one, 0 where the answer is not made of tokens. */
+  readonly maxOutputTokens: number | undefined
+  /** Answers per prompt: the larger of `n` and `best_of`. */
+  readonly choices: number
+}

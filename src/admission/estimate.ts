@@ -1,23 +1,7 @@
 // How many tokens a call will take, guessed before it is sent and learnt from what providers counted.
 // Text is measured in bytes; the tokens per byte of each model and provider are observed, since no one vocabulary fits
 // all models. A guess that was too low becomes debt at settle, one that was too high is given back.
-
-/** What of a request's body bears on its size. Counts are whole numbers, at least 0. */
-export interface PromptSize {
-  /** UTF-8 bytes of text: contents, prompts, tool schemas. Without data URLs and audio. */
-  readonly textBytes: number
-  /** Images and audio parts. */
-  readonly mediaCount: number
-  readonly messageCount: number
-  /** Prompt tokens that the client sent as numbers: an exact count. */
-  readonly tokenIdCount: number
-  /** Prompts in one request, each answered by itself; 0 counts as 1. */
-  readonly promptCount: number
-  /** The client's cap on output (see `outputCap`); 0 where none is made, as for embeddings. */
-  readonly maxOutputTokens: number | undefined
-  /** Answers per prompt: the larger of `n` and `best_of`. */
-  readonly choices: number
-}
+import type { RequestSize } from '../domain.ts'
 
 export interface Estimate {
   readonly promptTokens: number
@@ -67,7 +51,7 @@ export class Calibration {
   readonly #byKey = new Map<string, Rates>()
 
   /** Prompt with its margin of error plus predicted output; `tpm` bounds the latter, never the prompt. */
-  estimate(model: string, provider: string, size: PromptSize, tpm: number | undefined): Estimate {
+  estimate(model: string, provider: string, size: RequestSize, tpm: number | undefined): Estimate {
     const rates = this.#byKey.get(keyOf(model, provider)) ?? untaught(model, provider)
     const margin = errorMargin * rates.error
     const known = knownTokens(size)
@@ -83,7 +67,7 @@ export class Calibration {
   learn(
     model: string,
     provider: string,
-    size: PromptSize,
+    size: RequestSize,
     seen: { promptTokens: unknown; completionTokens: unknown },
   ): void {
     const key = keyOf(model, provider)
@@ -100,7 +84,7 @@ export class Calibration {
    * Takes in an answer that was cut off: it would have got at least so long. Long answers are cut more often than short
    * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.
    */
-  learnCut(model: string, provider: string, size: PromptSize, completionTokens: number): void {
+  learnCut(model: string, provider: string, size: RequestSize, completionTokens: number): void {
     const rates = this.#byKey.get(keyOf(model, provider))
     // Without a counted answer there is no mean yet, and cut ones alone would only ever raise it.
     if (rates === undefined || rates.outputTokens === 0) return
@@ -150,7 +134,7 @@ export function outputCap(values: readonly unknown[]): number | undefined {
  */
 function predictOutput(
   rates: Rates,
-  size: PromptSize,
+  size: RequestSize,
   within: { promptTokens: number; tpm: number | undefined },
 ): number {
   const { promptTokens, tpm = Infinity } = within
@@ -162,7 +146,7 @@ function predictOutput(
 
 function learnPrompt(
   rates: Rates,
-  size: PromptSize,
+  size: RequestSize,
   seen: { promptTokens: unknown; weight: number },
 ): boolean {
   const { promptTokens, weight } = seen
@@ -186,7 +170,7 @@ function learnPrompt(
 /** Mean and deviation as TCP keeps them of its round trips (RFC 6298 section 2). */
 function learnOutput(
   rates: Rates,
-  size: PromptSize,
+  size: RequestSize,
   seen: { completionTokens: unknown; weight: number },
 ): boolean {
   if (!isPlausible(seen.completionTokens) || seen.completionTokens === 0) return false
@@ -215,11 +199,11 @@ function untaught(model: string, provider: string): Rates {
   }
 }
 
-function knownTokens(size: PromptSize): number {
+function knownTokens(size: RequestSize): number {
   return tokensPerMessage * size.messageCount + tokensPerRequest + size.tokenIdCount
 }
 
-function answers(size: PromptSize): number {
+function answers(size: RequestSize): number {
   return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
 }
 

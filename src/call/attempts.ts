@@ -115,17 +115,10 @@ async function nextTarget(admittee: Admittee, step: Step, on: Snapshot): Promise
 
 /** Tried itself, or at a provider whose trouble all of its models share. */
 function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
-  return [...failures].some(
-    ([
-      failed,
-      {
-        verdict: { trouble },
-      },
-    ]) => {
-      if (failed.provider !== provider) return false
-      return failed.model === model || (trouble !== undefined && isProviderWide(trouble))
-    },
-  )
+  return [...failures].some(([failed, { verdict }]) => {
+    if (failed.provider !== provider) return false
+    return failed.model === model || (verdict.trouble !== undefined && isProviderWide(verdict.trouble))
+  })
 }
 
 /** Of the targets that may be asked again, the one whose time comes first. */

@@ -67,7 +67,7 @@ const timeouts = {
       'From sending the request to the first byte of the answer. Default: 600000 for a local provider, 120000 else.',
     ),
     idle_ms: timeout('Longest silence within the answer. Default: 600000 for a local provider, 120000 else.'),
-    total_ms: timeout('The whole attempt. Default: 1800000.'),
+    total_ms: timeout('The whole call with all of its attempts. Default: 1800000.'),
   },
 } as const satisfies Schema
 

@@ -101,7 +101,7 @@ export interface Timeouts {
   readonly firstByteMs: number
   /** Longest silence between two bytes of the answer. */
   readonly idleMs: number
-  /** The whole attempt. */
+  /** The whole call, all of its attempts together; time in a waiting line has a limit of its own. */
   readonly totalMs: number
 }
 

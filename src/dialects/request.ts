@@ -1,5 +1,6 @@
 // A request as the story needs it: which model, streamed or not, how large, and its bytes for a given target.
 // The bytes are the client's own. Only what must change is spliced in: the model's name, and the wish for usage.
+import type { RequestSize } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
 import { parseMediaType } from '../http/media-type.ts'
@@ -24,19 +25,6 @@ export interface ModelRequest {
    * @param asksUsage adds `stream_options.include_usage`; only where `mayAskUsage`.
    */
   bodyFor(providerModel: string, asksUsage: boolean): Buffer
-}
-
-/** What bears on the tokens that a request will take. */
-interface RequestSize {
-  readonly textBytes: number
-  readonly mediaCount: number
-  readonly messageCount: number
-  readonly tokenIdCount: number
-  readonly promptCount: number
-  /** The client's own cap; 0 where the answer is not made of tokens. */
-  readonly maxOutputTokens: number | undefined
-  /** Answers per prompt. */
-  readonly choices: number
 }
 
 /** Longer names are no names; they would only fill the log. */

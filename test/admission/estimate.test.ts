@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Calibration, outputCap } from '../../src/admission/estimate.ts'
-import type { PromptSize } from '../../src/admission/estimate.ts'
+import type { RequestSize } from '../../src/domain.ts'
 
-function size(of: Partial<PromptSize> = {}): PromptSize {
+function size(of: Partial<RequestSize> = {}): RequestSize {
   const none = { textBytes: 0, mediaCount: 0, messageCount: 1, tokenIdCount: 0, promptCount: 0, choices: 1 }
   return { ...none, maxOutputTokens: undefined, ...of }
 }
 
-function estimate(of: Partial<PromptSize>, tpm?: number): ReturnType<Calibration['estimate']> {
+function estimate(of: Partial<RequestSize>, tpm?: number): ReturnType<Calibration['estimate']> {
   return new Calibration().estimate('m', 'p', size(of), tpm)
 }
 
@@ -172,7 +172,7 @@ function taught(...answers: readonly number[]): Calibration {
   return calibration
 }
 
-function predicted(calibration: Calibration, of: Partial<PromptSize> = {}, tpm?: number): number {
+function predicted(calibration: Calibration, of: Partial<RequestSize> = {}, tpm?: number): number {
   return calibration.estimate('m', 'p', size(of), tpm).outputTokens
 }
 

@@ -32,7 +32,6 @@ for (const form of ['whole', 'streamed'] as const) {
       assert.equal(line['code'], undefined)
       assert.equal(line['attempts'], 1)
       assert.equal(a.requests.length, 1)
-      // Advanced past the window: what was charged stands in the log of the limits no more, but no slot is held.
       assert.equal((await used(scene.gateway)).parallel, 0)
     })
   }
@@ -157,4 +156,25 @@ test('a provider of many comments and no event is not held without end', async (
   const client = await call(t, scene, 'streamed')
   assert.equal((await client.head()).status, 200)
   client.leave()
+})
+
+test('a call that has heard heartbeats in the waiting line still goes to another target', async (t) => {
+  const [a, b] = [await startUpstream(t), await startUpstream(t)]
+  a.answer(sse([delta('before'), '[DONE]']))
+  a.answerAlways(json(500, {}))
+  b.answerAlways(sse([delta('second'), '[DONE]']))
+  const limits = '{ limits: { small: { rpm: 1, when_limited: wait, max_wait_ms: 100000 } } }'
+  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models: two, limits })
+  scene.clock.isSkipping = false
+  await chat(scene.gateway, 'small', { stream: true })
+  const client = await call(t, scene, 'streamed')
+  await roundTrips(t, scene)
+
+  for (let second = 0; second < 62; second++) scene.clock.fake.advance(1000)
+
+  const response = await client.response()
+  assert.equal(response.status, 200)
+  const body = response.body().toString()
+  assert.match(body, /^(?:: ping\n\n){3,4}data: .*second.*\n\ndata: \[DONE\]\n\n$/)
+  assert.deepEqual([a.requests.length, b.requests.length], [2, 1])
 })
