@@ -55,6 +55,9 @@ class CounterStore<Mark> implements AdmissionStore {
     return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing }
   }
 
+  /** None of these looks at a call before its end. */
+  grow(): void {}
+
   settle(reservation: Reservation, charge: Charge, nowMs: number): void {
     const { model, tokens, mark } = reservation as Held<Mark>
     this.#counter(model, undefined).settle(mark, tokens, charge, nowMs)

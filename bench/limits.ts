@@ -239,6 +239,10 @@ class Witness implements AdmissionStore {
     return this.#store.probe(demand, limits, nowMs)
   }
 
+  grow(reservation: Reservation, tokens: number, nowMs: number) {
+    return this.#store.grow(reservation, tokens, nowMs)
+  }
+
   settle(reservation: Reservation, charge: Charge, nowMs: number) {
     if (charge.requests === 0) this.#atMs.delete(reservation)
     return this.#store.settle(reservation, charge, nowMs)

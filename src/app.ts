@@ -1,4 +1,5 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
+import { isDeepStrictEqual } from 'node:util'
 import { Admission } from './admission/admission.ts'
 import { Calibration } from './admission/estimate.ts'
 import { MemoryStore } from './admission/memory-store.ts'
@@ -18,15 +19,16 @@ import { TargetHealth } from './routing/target-health.ts'
 import { addressGuard, addressIdentity, clientOf } from './server/guards/address.ts'
 import { bodySizeGuard } from './server/guards/body-size.ts'
 import { contentCodingGuard } from './server/guards/content-coding.ts'
+import { expectGuard } from './server/guards/expect.ts'
 import { framingGuard } from './server/guards/framing.ts'
 import { headerCountGuard } from './server/guards/header-count.ts'
 import { hostGuard } from './server/guards/host.ts'
-import { methodGuard } from './server/guards/method.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { fetchSiteGuard, originGuard } from './server/guards/origin.ts'
 import { peerUserCheck, socketOwner } from './server/guards/peer-user.ts'
 import { targetGuard } from './server/guards/target.ts'
 import { upgradeGuard } from './server/guards/upgrade.ts'
+import { type InheritedSocket, listenInherited } from './server/inherited.ts'
 import { type Doormen, listen } from './server/listeners.ts'
 import { PeerTable } from './server/peer-table.ts'
 import { createHandlers } from './server/server.ts'
@@ -41,6 +43,11 @@ export interface App {
   readonly events: Events
   readonly providers: ReadonlyMap<string, Provider>
   /**
+   * Serves by another configuration from the next call on; calls under way end as they began.
+   * @returns the sections of the file that changed and that only a restart applies.
+   */
+  reload(config: Config): string[]
+  /**
    * Stops accepting, lets calls under way finish for `server.shutdown_grace_ms`, then ends them.
    * @param reason for the log: the signal's name.
    */
@@ -50,12 +57,16 @@ export interface App {
 export interface Surroundings {
   /** Where the log goes. */
   readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
+  /** True when that is the systemd journal. */
+  readonly isJournal?: boolean
   /** For `user-agent`. */
   readonly version: string
   /** For the log only. */
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
+  readonly sockets?: readonly InheritedSocket[]
   /** The machine's own when absent. */
   readonly clock?: Clock
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
@@ -65,17 +76,24 @@ export interface Surroundings {
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(
   config: Config,
-  { stdout, version, configFile, stateDirectory, clock = systemClock, store }: Surroundings,
+  {
+    stdout,
+    isJournal = false,
+    version,
+    configFile,
+    stateDirectory,
+    sockets = [],
+    clock = systemClock,
+    store,
+  }: Surroundings,
 ): Promise<App> {
   const { now, wallNow, setTimer } = clock
-  const events = createEvents(createLog(config.logging, stdout))
+  const events = createEvents(createLog(config.logging, { stream: stdout, isJournal }))
   const doormen = chooseDoormen(config, events)
-  const providers = new Map<string, Provider>()
-  for (const [name, provider] of config.providers) providers.set(name, createProvider(provider, version))
   const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
-  const snapshot: Snapshot = {
+  let snapshot: Snapshot = {
     routes: new RouteTable(config.models),
-    providers,
+    providers: createProviders(config, version),
     admission: limits.admission,
     calibration: limits.calibration,
     usageRefusals: new UsageRefusals(),
@@ -111,7 +129,7 @@ export async function startApp(
       originGuard(isOriginAllowed),
       fetchSiteGuard(isOriginAllowed),
       upgradeGuard,
-      methodGuard,
+      expectGuard,
       targetGuard,
       framingGuard,
       contentCodingGuard,
@@ -128,24 +146,40 @@ export async function startApp(
     events,
     now,
   })
-  const listeners = await listen(config.server, doormen, handlers)
+  const isInherited = sockets.length > 0
+  const listeners = isInherited
+    ? await listenInherited(sockets, doormen, handlers)
+    : await listen(config.server, doormen, handlers)
   events.listening(listeners.addresses, configFile)
 
   return {
     addresses: listeners.addresses,
     events,
-    providers,
+    get providers() {
+      return snapshot.providers
+    },
+    reload(next) {
+      // The old providers' idle connections end by themselves; calls that still wait need them open.
+      const [routes, providers] = [new RouteTable(next.models), createProviders(next, version)]
+      snapshot = { ...snapshot, routes, providers }
+      limits.admission.applyLimits(next.rateLimits)
+      return fixedSections.filter((name) => !isDeepStrictEqual(config[name], next[name]))
+    },
     async stop(reason) {
       isDraining = true
       events.stopping(reason, openCalls.size)
-      const grace = setTimeout(() => listeners.closeNow(), config.server.shutdownGraceMs)
-      limits.admission.close()
+      const grace = setTimeout(() => {
+        limits.admission.close()
+        listeners.closeNow()
+      }, config.server.shutdownGraceMs)
+      // Connections that outlive a restart still bring calls; elsewhere nobody is to wait in a line for nothing.
+      if (!isInherited) limits.admission.close()
       await listeners.close()
       clearTimeout(grace)
       // A call whose connection is gone has still to be settled before that is saved.
       await Promise.all(openCalls)
       await limits.save()
-      await Promise.all([...providers.values()].map((provider) => provider.close()))
+      await Promise.all([...snapshot.providers.values()].map((provider) => provider.close()))
       events.stopped()
     },
   }
@@ -201,6 +235,15 @@ async function startLimits(
   events.limitsLoaded(await file.load())
   const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
+}
+
+/** What is built once, at the start. */
+const fixedSections = ['server', 'access', 'cors', 'routing', 'logging'] as const
+
+function createProviders(config: Config, version: string): Map<string, Provider> {
+  return new Map(
+    Array.from(config.providers, ([name, provider]) => [name, createProvider(provider, version)]),
+  )
 }
 
 function createProvider(config: ProviderConfig, version: string): Provider {

@@ -2,6 +2,7 @@
 
 /** Code → HTTP status and `error.type` of the answer. The README's table is held against this by a test. */
 export const errorTable = {
+  expectation_failed: { status: 417, type: 'invalid_request_error' },
   headers_too_large: { status: 431, type: 'invalid_request_error' },
   host_not_allowed: { status: 403, type: 'permission_error' },
   internal_error: { status: 500, type: 'api_error' },

@@ -38,13 +38,18 @@ export type Decision =
 export interface Hold {
   /** Whose slot is held; undefined if the call named no provider. */
   readonly provider: string | undefined
-  /** What was reserved for the call. */
+  /** What is charged for the call so far: as reserved, or as grown since. */
   readonly tokens: number
   readonly waitedMs: number
   /** At the time of admission, with this call counted. */
   readonly standing: Standing
   /** Takes a slot of another provider in place of this one, for a further attempt. False: none is free, all is as before. */
   moveTo(providers: readonly Candidate[]): boolean | Promise<boolean>
+  /**
+   * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved: nobody is to be
+   * admitted against tokens that are used already. Never lowers it, never refuses.
+   */
+  grow(tokens: number): void
   /** The first call counts; later ones change nothing. */
   settle(outcome: Outcome): void
 }
@@ -220,6 +225,12 @@ class StoreHold implements Hold {
 
   moveTo(providers: readonly Candidate[]): boolean | Promise<boolean> {
     return this.#parts.store.move(this.#reservation, providers, this.#parts.now())
+  }
+
+  grow(tokens: number): void {
+    const { store, now, onChange } = this.#parts
+    void store.grow(this.#reservation, tokens, now())
+    onChange?.()
   }
 
   settle(outcome: Outcome): void {

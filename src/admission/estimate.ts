@@ -39,6 +39,8 @@ export interface CalibrationFact {
   readonly tokensPerMedia: number
   /** Mean completion tokens of one answer; 0: none seen. */
   readonly outputTokens: number
+  /** Mean absolute deviation from it, in tokens. */
+  readonly outputDeviation: number
   /** Answers learnt from. */
   readonly samples: number
 }
@@ -53,6 +55,10 @@ const newestWeight = 0.1
 const halfWeightBytes = 256
 /** How many mean errors the reserved guess lies above the mean and the sure one below. */
 const errorMargin = 2
+/** How many mean deviations the predicted output lies above the mean: nine of ten answers, if their lengths are exponential. */
+const outputMargin = 2
+/** The deviation follows faster than the mean: the first long answers after short ones end last, and must tell soon. */
+const deviationGain = 2
 const minPredictedOutput = 256
 /** More than any model takes or gives in one call. */
 const maxPlausibleTokens = 10_000_000
@@ -90,6 +96,19 @@ export class Calibration {
     this.#byKey.set(key, rates)
   }
 
+  /**
+   * Takes in an answer that was cut off: it would have got at least so long. Long answers are cut more often than short
+   * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.
+   */
+  learnCut(model: string, provider: string, size: PromptSize, completionTokens: number): void {
+    const rates = this.#byKey.get(keyOf(model, provider))
+    // Without a counted answer there is no mean yet, and cut ones alone would only ever raise it.
+    if (rates === undefined || rates.outputTokens === 0) return
+    if (completionTokens / answers(size) <= rates.outputTokens) return
+    const weight = Math.max(newestWeight, 1 / (rates.samples + 2))
+    if (learnOutput(rates, size, { completionTokens, weight })) rates.samples++
+  }
+
   /** What was learnt, of one model or of all. */
   describe(model?: string): CalibrationFact[] {
     const facts = Array.from(this.#byKey.values(), (rates) => ({ ...rates }))
@@ -106,6 +125,7 @@ export class Calibration {
         error: between(fact.error, 0, 1),
         tokensPerMedia: between(fact.tokensPerMedia, 0, 10_000),
         outputTokens: between(fact.outputTokens, 0, maxPlausibleTokens),
+        outputDeviation: between(fact.outputDeviation, 0, maxPlausibleTokens),
         samples: Math.floor(between(fact.samples, 0, Number.MAX_SAFE_INTEGER)),
       })
     }
@@ -134,7 +154,8 @@ function predictOutput(
   within: { promptTokens: number; tpm: number | undefined },
 ): number {
   const { promptTokens, tpm = Infinity } = within
-  const usual = Math.max(minPredictedOutput, Math.ceil(rates.outputTokens))
+  const long = Math.ceil(rates.outputTokens + outputMargin * rates.outputDeviation)
+  const usual = Math.max(minPredictedOutput, long)
   const each = Math.min(size.maxOutputTokens ?? Infinity, usual, Math.ceil(tpm / 4))
   return Math.max(0, Math.min(each * answers(size), tpm - promptTokens))
 }
@@ -162,6 +183,7 @@ function learnPrompt(
   return true
 }
 
+/** Mean and deviation as TCP keeps them of its round trips (RFC 6298 section 2). */
 function learnOutput(
   rates: Rates,
   size: PromptSize,
@@ -169,8 +191,14 @@ function learnOutput(
 ): boolean {
   if (!isPlausible(seen.completionTokens) || seen.completionTokens === 0) return false
   const each = seen.completionTokens / answers(size)
-  rates.outputTokens =
-    rates.outputTokens === 0 ? each : rates.outputTokens + seen.weight * (each - rates.outputTokens)
+  if (rates.outputTokens === 0) {
+    rates.outputTokens = each
+    rates.outputDeviation = each / 2
+    return true
+  }
+  const missedBy = each - rates.outputTokens
+  rates.outputDeviation += deviationGain * seen.weight * (Math.abs(missedBy) - rates.outputDeviation)
+  rates.outputTokens += seen.weight * missedBy
   return true
 }
 
@@ -182,6 +210,7 @@ function untaught(model: string, provider: string): Rates {
     error: 0.15,
     tokensPerMedia: 1000,
     outputTokens: 0,
+    outputDeviation: 0,
     samples: 0,
   }
 }

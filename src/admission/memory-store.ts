@@ -30,6 +30,7 @@ interface ModelCount {
 
 /** What this store keeps behind a `Reservation`. */
 interface Held extends Reservation {
+  tokens: number
   provider: string | undefined
   readonly entry: Entry
   readonly sinceMs: number
@@ -71,6 +72,13 @@ export class MemoryStore implements AdmissionStore {
   probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | TooLarge | undefined {
     const { window } = this.#count(demand.model, limits)
     return this.#refusal(window, demand, { limits, nowMs })
+  }
+
+  grow(reservation: Reservation, tokens: number, nowMs: number): void {
+    const held = reservation as Held
+    if (!held.entry.open || tokens <= held.tokens) return
+    this.#models.get(held.model)!.window.grow(held.entry, tokens, nowMs)
+    held.tokens = tokens
   }
 
   settle(reservation: Reservation, charge: Charge, nowMs: number): void {

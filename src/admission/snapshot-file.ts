@@ -43,6 +43,8 @@ interface Saved {
   readonly calibration: readonly CalibrationFact[]
 }
 
+type SavedFact = Omit<CalibrationFact, 'outputDeviation'> & { readonly outputDeviation?: number }
+
 const version = 1
 const saveEveryMs = 2000
 
@@ -140,8 +142,8 @@ function parse(text: string): Saved | string {
   const { savedAtMs, models, calibration } = value
   if (!isAmount(savedAtMs)) return 'no time of saving'
   if (!Array.isArray(models) || !models.every(isSavedModel)) return 'malformed entries'
-  if (!Array.isArray(calibration) || !calibration.every(isCalibrationFact)) return 'malformed calibration'
-  return { savedAtMs, models, calibration }
+  if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'malformed calibration'
+  return { savedAtMs, models, calibration: calibration.map(withDeviation) }
 }
 
 function isSavedModel(value: unknown): value is SavedModel {
@@ -156,11 +158,17 @@ function isSavedModel(value: unknown): value is SavedModel {
   })
 }
 
-function isCalibrationFact(value: unknown): value is CalibrationFact {
+/** Files of earlier versions have none; what a single sample would give takes its place. */
+function withDeviation(fact: SavedFact): CalibrationFact {
+  return { ...fact, outputDeviation: fact.outputDeviation ?? fact.outputTokens / 2 }
+}
+
+function isSavedFact(value: unknown): value is SavedFact {
   if (!isRecord(value) || typeof value['model'] !== 'string' || typeof value['provider'] !== 'string')
     return false
   const numbers = ['tokensPerByte', 'error', 'tokensPerMedia', 'outputTokens', 'samples']
-  return numbers.every((name) => isAmount(value[name]))
+  const deviation = value['outputDeviation']
+  return numbers.every((name) => isAmount(value[name])) && (deviation === undefined || isAmount(deviation))
 }
 
 function isAmount(value: unknown): value is number {

@@ -43,8 +43,8 @@ export interface Limited {
   readonly used: number
   readonly requested: number
   /**
-   * Whole milliseconds, at least 1. Exact for requests and tokens: refused a millisecond before. For `parallel` a guess
-   * from how long calls took.
+   * Whole milliseconds, at least 1. Exact for requests and tokens, unless calls under way grow: refused a millisecond
+   * before. For `parallel` a guess from how long calls took.
    */
   readonly retryAfterMs: number
   readonly standing: Standing
@@ -61,7 +61,7 @@ export interface TooLarge {
 /** What an admitted call holds. Opaque but for these; it goes back to the store that gave it. */
 export interface Reservation {
   readonly model: string
-  /** As reserved: at most the whole limit. */
+  /** What is charged until it is settled: as reserved, at most the whole limit, or as grown since. */
   readonly tokens: number
   /** Whose slot is held now. */
   readonly provider: string | undefined
@@ -104,6 +104,11 @@ export interface AdmissionStore {
     limits: ModelLimits | undefined,
     nowMs: number,
   ): Limited | TooLarge | undefined | Promise<Limited | TooLarge | undefined>
+  /**
+   * Raises the charge of a call under way to `tokens` in all (whole, above 0), whatever the limit says: they are used.
+   * Fewer than are charged already, or a settled reservation, change nothing.
+   */
+  grow(reservation: Reservation, tokens: number, nowMs: number): void | Promise<void>
   /** Replaces the reserved amounts by the true ones and frees the slots. */
   settle(reservation: Reservation, charge: Charge, nowMs: number): void | Promise<void>
   /** Changes to a slot of the first of these providers that has one free. False: none has, and all stays as it was. */

@@ -13,9 +13,14 @@ const maxCapacity = 262_144
 
 /** What one call holds in the window. Settled through `settle`, once; the object belongs to who reserved. */
 export interface Entry {
-  readonly seq: number
-  readonly requests: number
-  readonly tokens: number
+  /** Where it stands in the window; further on once it has grown after its first place had left. */
+  seq: number
+  /** What is charged there. */
+  requests: number
+  tokens: number
+  /** What had left the window by then. */
+  requestsGone: number
+  tokensGone: number
   open: boolean
 }
 
@@ -94,7 +99,29 @@ export class SlidingWindow {
   add(requests: number, tokens: number, nowMs: number): Entry {
     assertWhole(requests, tokens)
     this.#slide(nowMs)
-    return { seq: this.#push(requests, tokens, nowMs), requests, tokens, open: true }
+    const seq = this.#push(requests, tokens, nowMs)
+    return { seq, requests, tokens, requestsGone: 0, tokensGone: 0, open: true }
+  }
+
+  /**
+   * Raises an open entry's charge to `tokens` in all. What is added counts from the admission on or, where that has
+   * left the window, from now. Fewer than are charged already change nothing.
+   */
+  grow(entry: Entry, tokens: number, nowMs: number): void {
+    assertWhole(0, tokens)
+    const moreTokens = tokens - entry.tokensGone - entry.tokens
+    if (!entry.open || moreTokens <= 0) return
+    this.#slide(nowMs)
+    if (entry.seq >= this.#marks[0]!) {
+      this.#tokens.add(entry.seq & this.#mask, moreTokens)
+      entry.tokens += moreTokens
+    } else {
+      entry.requestsGone += entry.requests
+      entry.tokensGone += entry.tokens
+      entry.requests = 0
+      entry.tokens = moreTokens
+      entry.seq = this.#push(0, moreTokens, nowMs)
+    }
   }
 
   /**
@@ -106,8 +133,9 @@ export class SlidingWindow {
     assertWhole(charge.requests, charge.tokens)
     entry.open = false
     this.#slide(nowMs)
-    const moreRequests = charge.requests - entry.requests
-    const moreTokens = charge.tokens - entry.tokens
+    // What has left the window can't be given back.
+    const moreRequests = Math.max(charge.requests - entry.requestsGone, 0) - entry.requests
+    const moreTokens = Math.max(charge.tokens - entry.tokensGone, 0) - entry.tokens
     if (entry.seq < this.#marks[0]!) {
       if (moreTokens > 0) this.#push(0, moreTokens, nowMs)
       return false

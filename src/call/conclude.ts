@@ -7,7 +7,7 @@ import type { Answer, AttemptOutcome } from './answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
-import { relay } from './relay.ts'
+import { type Relayed, relay } from './relay.ts'
 
 /** How an admitted call ended. */
 export interface Concluded {
@@ -23,6 +23,7 @@ interface Ended {
   readonly on: Pick<Snapshot, 'ticker' | 'now'>
   readonly record: CallRecord
   readonly meter: Meter
+  readonly hold: Relayed['hold']
   /** Of the attempts that failed. */
   readonly cost: Outcome
   /** Takes the provider's key out of its headers. */
@@ -73,7 +74,10 @@ export function passFailure(
   return undefined
 }
 
-async function passAnswer(answer: Answer, { call, on, record, meter, mask }: Ended): Promise<Concluded> {
+async function passAnswer(
+  answer: Answer,
+  { call, on, record, meter, hold, mask }: Ended,
+): Promise<Concluded> {
   const { dialect, reply } = call
   if (reply.isStarted && !answer.isEventStream) {
     answer.abort()
@@ -82,7 +86,7 @@ async function passAnswer(answer: Answer, { call, on, record, meter, mask }: End
   record.status = answer.head.status
   if (!reply.isStarted) addCallHeaders(reply, record, on.now())
   const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter },
+    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter, hold },
     dialect,
     on,
   )

@@ -87,8 +87,8 @@ async function serveBy(
   }
   const { hold, promptTokens } = admitted
   if (failed !== undefined) record.fallbackModel = route.model.name
-  // Should anything below throw that is no expected end, the call is charged as it was reserved.
-  let outcome: Outcome = { kind: 'cut', tokens: hold.tokens }
+  // Should anything below throw that is no expected end, the call is charged as it stands by then.
+  let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
     const tried = await tryTargets({ call, request, targets, hold, failures }, on, record)
     const { target, cost, hidesUsage } = tried
@@ -99,13 +99,17 @@ async function serveBy(
     const { hasOutputTokens } = call.dialect
     const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)
-    const concluded = await conclude(tried.outcome, { call, on, record, meter, cost, mask }) // 200, the provider's own, 499
+    const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, cost, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
     const { error, trouble } = concluded
     if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs: undefined }, on)
     if (error !== undefined) throw error // 502, 504
-    if (record.usage?.isEstimated === false) {
-      on.calibration.learn(route.model.name, target.provider, request.size, record.usage)
+    if (record.usage !== undefined) {
+      const [model, { provider }] = [route.model.name, target]
+      if (!record.usage.isEstimated) on.calibration.learn(model, provider, request.size, record.usage)
+      else if (outcome.kind === 'cut') {
+        on.calibration.learnCut(model, provider, request.size, record.usage.completionTokens)
+      }
     }
     return 'over'
   } finally {

@@ -96,6 +96,12 @@ export class Meter {
     if (at >= 0) this.#take({ usage: parse(objectAt(part, at + usageKey.length)) })
   }
 
+  /** Prompt and output so far, cheap enough to ask all the time. */
+  seenTokens(): number {
+    const { promptTokens = this.#options.estimatedPrompt, completionTokens = 0 } = this.#usage ?? {}
+    return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)
+  }
+
   /** @param isWhole whether the answer came to its end; before that a provider's count is not its last. */
   result(isWhole: boolean): Metered {
     if (this.#usage === undefined) this.#readTimings()

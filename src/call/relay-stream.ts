@@ -16,11 +16,15 @@ export const heartbeat = Buffer.from(': ping\n\n')
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
+/** A stream that takes more than was reserved is charged ahead of what is seen by a quarter: in few steps, not at each event. */
+const growth = 1.25
+
 export class StreamRelay implements AnswerReader, EventSink, Timed {
   readonly #answer: Answer
   readonly #reply: Reply
   readonly #dialect: Dialect
   readonly #meter: Meter
+  readonly #hold: Relayed['hold']
   readonly #ticker: Snapshot['ticker']
   readonly #resolve: (ending: Ending) => void
   readonly #splitter = new EventSplitter()
@@ -34,7 +38,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   #lastWriteMs = 0
 
   constructor(
-    { answer, reply, headers, meter }: Relayed,
+    { answer, reply, headers, meter, hold }: Relayed,
     dialect: Dialect,
     ticker: Snapshot['ticker'],
     resolve: (ending: Ending) => void,
@@ -43,6 +47,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.#reply = reply
     this.#dialect = dialect
     this.#meter = meter
+    this.#hold = hold
     this.#ticker = ticker
     this.#resolve = resolve
     reply.start(answer.head.status, [...headers, ...streamHeaders])
@@ -50,6 +55,8 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   }
 
   onTick(nowMs: number): void {
+    const seenTokens = this.#meter.seenTokens()
+    if (seenTokens > this.#hold.tokens) this.#hold.grow(Math.ceil(seenTokens * growth))
     if (this.#hasWritten) {
       this.#hasWritten = false
       this.#lastWriteMs = nowMs

@@ -1,4 +1,5 @@
 // The way back: from a provider's answer to the client, byte for byte.
+import type { Hold } from '../admission/admission.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Answer } from './answer.ts'
@@ -21,6 +22,8 @@ export interface Relayed {
   /** For the status line, names and values in turn. */
   readonly headers: readonly string[]
   readonly meter: Meter
+  /** The call's charge, which grows with a stream that takes more than was reserved. */
+  readonly hold: Pick<Hold, 'tokens' | 'grow'>
 }
 
 /** Passes the answer to the client and says how that ended. Never rejects. */

@@ -2,14 +2,21 @@
 // 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
+import { asErrors, isJournal } from '../systemd/journal.ts'
 import { explainCommand } from './explain.ts'
-import { type ServeIo, serveCommand } from './serve.ts'
+import { serveCommand, type ServeIo } from './serve.ts'
+import { addServiceCommands } from './service-commands.ts'
+import type { CredentialIo } from './credential-set.ts'
 import { validateConfigCommand } from './validate-config.ts'
 
 const usageErrorStatus = 2
 
 /** @returns a program whose `run` gives the exit status. */
-export function createProgram(io: ServeIo): { run(args: readonly string[]): Promise<number> } {
+export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin'>>): {
+  run(args: readonly string[]): Promise<number>
+} {
+  const { stdin = process.stdin, stdout, env } = given
+  const io = { stdin, stdout, stderr: errorStream(given), env }
   const version = readVersion()
   let status = 0
   const program = new Command('llm-gateway')
@@ -37,9 +44,18 @@ export function createProgram(io: ServeIo): { run(args: readonly string[]): Prom
     .argument('[file]', 'configuration file')
     .option(...configOption)
     .option('--json', 'print the problems as JSON')
-    .action(async (file: string | undefined, options: { config?: string; json?: boolean }) => {
-      status = await validateConfigCommand(io, file ?? options.config, { json: options.json === true })
-    })
+    .option('--without-secrets', 'do not look for the keys: for who may not read them')
+    .action(
+      async (
+        file: string | undefined,
+        options: { config?: string; json?: boolean; withoutSecrets?: boolean },
+      ) => {
+        if (file !== undefined && options.config !== undefined)
+          program.error('error: give FILE or --config, not both')
+        const { json = false, withoutSecrets = false } = options
+        status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
+      },
+    )
   program
     .command('explain')
     .description('say what a call to a model would use: rule, targets, limits, credentials by reference')
@@ -49,6 +65,9 @@ export function createProgram(io: ServeIo): { run(args: readonly string[]): Prom
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
       status = await explainCommand(io, model, { config: options.config, json: options.json === true })
     })
+  addServiceCommands(program, io, (result) => {
+    status = result
+  })
   program.addHelpText('after', helpEnd)
 
   return {
@@ -70,6 +89,11 @@ The configuration is the first of: --config, $LLM_GATEWAY_CONFIG,
 and the one that the package ships.
 
 Exit status: 0 done, 1 something is wrong (and said so), 2 the command line is.`
+
+/** In the journal, what goes to standard error is an error. */
+function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
+  return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
+}
 
 /** One folder up from src/ or dist/. */
 function readVersion(): string {

@@ -4,7 +4,11 @@ import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
+import { isJournal } from '../systemd/journal.ts'
+import { takePassedSockets } from '../systemd/listen-fds.ts'
+import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
+import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -21,27 +25,40 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   if (unsafe.length > 0) return 1
   // A report of a crash would list the environment, and with it the keys.
   process.report.excludeEnv = true
+  const settings = takeManagerSettings(io.env, process.pid)
+  const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
   const loaded = loadConfig(configFile, { env: io.env })
   printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
-  if (!loaded.ok) return 1
+  if (!loaded.ok) {
+    await tellFailure(settings, firstOf(loaded.problems))
+    return 1
+  }
   const { config } = loaded
   let app: App
   try {
     app = await startApp(config, {
       stdout: io.stdout,
+      isJournal: isJournal(io.env, 1),
       version,
       configFile,
       stateDirectory: findStateDirectory(io.env),
+      sockets,
     })
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     io.stderr.write(`llm-gateway can't start: ${error.message}\n`)
+    await tellFailure(settings, error.message)
     return 1
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app)
-  await untilSignal((signal) => app.stop(signal))
+  const service = underManager({ app, config, settings, io, configFile })
+  await untilSignal(async (signal) => {
+    service.stopping()
+    await app.stop(signal)
+    await service.stopped()
+  })
   return 0
 }
 

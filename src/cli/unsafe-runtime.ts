@@ -33,7 +33,8 @@ export function unsafeSettings({ env, execArgv, inspectorUrl: inspector }: Runti
   return found
 }
 
-const inspectForm = /^--(?:inspect|debug-port)(?![a-z])/
+/** The ones that open it. Others only say where and how; the test runner sets some of these. */
+const inspectForm = /^--inspect(?:-brk(?:-node)?|-wait)?$/
 const inspectWhy = 'lets other programs read keys and prompts out of memory'
 
 /** Sorted. */

@@ -9,10 +9,10 @@ import { displayWidth, Output, printable, type CommandIo } from './output.ts'
 export async function validateConfigCommand(
   io: CommandIo,
   file: string | undefined,
-  options: { json: boolean },
+  options: { json: boolean; withoutSecrets?: boolean },
 ): Promise<number> {
   const path = findConfigFile(file, io.env)
-  const loaded = loadConfig(path, { env: io.env })
+  const loaded = loadConfig(path, { env: io.env, withoutSecrets: options.withoutSecrets === true })
   const problems = problemsOf(loaded)
   if (options.json) {
     new Output(io.stdout, io.env).json({ file: path, valid: loaded.ok, problems })

@@ -45,7 +45,9 @@ export function readDocument(text: string, expand: Expand): ParsedDocument {
     return { kind: 'unreadable', findings: [{ path: [], message: 'is nested too deeply', place }] }
   }
   if (document.errors.length > 0) {
-    const findings = document.errors.map((error) => ({
+    // One slip can trip the parser many times at one place; the first word of it is the one that helps.
+    const firsts = new Map(document.errors.toReversed().map((error) => [error.pos[0], error]))
+    const findings = [...firsts.values()].toReversed().map((error) => ({
       path: [],
       place: placeAt(error.pos[0]),
       ...inWords(error.code),

@@ -28,7 +28,7 @@ export function findConfigFile(
 }
 
 /** The default that comes with the program: `config/` beside `src/` or `dist/`. */
-function packagedConfigFile(): string {
+export function packagedConfigFile(): string {
   return fileURLToPath(new URL('../../config/llm-gateway.yaml', import.meta.url))
 }
 

@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly env: NodeJS.ProcessEnv
   /** Who may own the files; the system's accounts unless given. */
   readonly accounts?: Accounts
+  /** Leaves keys where they are, for who may not read them: the rest of the file is checked. */
+  readonly withoutSecrets?: boolean
   /** Keys that are refused as not supported yet; the program's own table unless given. */
   readonly notSupported?: typeof notSupportedYet
 }
@@ -103,7 +105,7 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  places: SecretPlaces,
+  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets'>,
   hasFault: HasFault,
 ): { found: Map<RawSecret, Secret>; findings: Finding[] } {
   const found = new Map<RawSecret, Secret>()
@@ -115,6 +117,7 @@ function findSecrets(
       findings.push({ path, message, hint: 'write credential, file or env' })
       continue
     }
+    if (places.withoutSecrets === true) continue
     const result = findSecret(reference, places)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (result.kind === 'refused' || reference.optional !== true) {

@@ -246,7 +246,8 @@ export const routingSchema = {
     },
     cooldown_ms: {
       type: 'integer',
-      description: 'How long a target that failed is passed over, in milliseconds.',
+      description:
+        'How long a target that failed is tried last, in milliseconds. Trouble of some kinds lasts longer or shorter.',
       default: defaults.routing.cooldown_ms,
       minimum: 0,
       maximum: 3_600_000,

@@ -104,7 +104,7 @@ function fromFile(
 /** A key goes into a header: one line of visible ASCII (RFC 9110 §5.5), so that nothing can be smuggled behind it. */
 function checked(text: string, source: string): FoundSecret {
   const value = text.replace(/\r?\n$/, '')
-  const fault = valueFault(value)
+  const fault = secretFault(value)
   if (fault === undefined) return { kind: 'found', secret: new HeldSecret(value, source) }
   return {
     kind: 'refused',
@@ -113,7 +113,8 @@ function checked(text: string, source: string): FoundSecret {
   }
 }
 
-function valueFault(value: string): string | undefined {
+/** What keeps a text from being a key, to follow its name in a message; undefined when nothing does. */
+export function secretFault(value: string): string | undefined {
   if (value.trim() === '') return 'is empty'
   if (/[\r\n]/.test(value)) return 'has more than one line'
   if (!/^[\x20-\x7e]*$/.test(value)) return 'has characters other than visible ASCII'

@@ -117,7 +117,7 @@ export interface ModelConfig {
 export interface RoutingConfig {
   /** Further attempts after the first. */
   readonly retries: number
-  /** How long a target that failed is passed over, in milliseconds. */
+  /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
 }
 

@@ -45,6 +45,11 @@ export interface Events {
   refused(facts: RefusalFacts): void
   listening(addresses: readonly string[], configFile: string): void
   providerChecked(provider: string, isReachable: boolean, detail: string): void
+  reloaded(configFile: string, needsRestart: readonly string[]): void
+  /** A configuration that was not taken over: the old one is still served. */
+  reloadRefused(configFile: string, problems: readonly string[]): void
+  /** The service manager could not be told; told once, however often it happens. */
+  managerNotTold(cause: unknown): void
   /** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
   peersUnreadable(cause: Error): void
   stopping(reason: string, openCalls: number): void
@@ -75,6 +80,17 @@ export function createEvents(log: Log): Events {
     providerChecked(provider, isReachable, detail) {
       if (isReachable) log.info({ event: 'provider_reachable', provider, detail })
       else log.warn({ event: 'provider_unreachable', provider, detail })
+    },
+    reloaded(configFile, needsRestart) {
+      const line = { event: 'reloaded', config: configFile }
+      if (needsRestart.length === 0) log.info(line)
+      else log.warn({ ...line, needs_restart: needsRestart })
+    },
+    reloadRefused(configFile, problems) {
+      log.error({ event: 'reload_refused', config: configFile, problems })
+    },
+    managerNotTold(cause) {
+      log.warn({ event: 'service_manager_not_told', reason: String(cause) })
     },
     peersUnreadable(cause) {
       const way =

@@ -6,11 +6,14 @@ import { prettyLine } from './pretty.ts'
 
 export type Log = Logger
 
-/**
- * @param stream where lines go; standard output unless a test gives another. It is written without blocking, and
- *   lines that wait are joined into one write.
- */
-export function createLog(config: LoggingConfig, stream: NodeJS.WritableStream & { isTTY?: boolean }): Log {
+export interface LogTarget {
+  /** Standard output unless a test gives another. It is written without blocking, and lines that wait are joined. */
+  readonly stream: NodeJS.WritableStream & { isTTY?: boolean }
+  /** True for the systemd journal, which takes syslog's priority from the front of a line (sd-daemon(3)). */
+  readonly isJournal?: boolean
+}
+
+export function createLog(config: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
   const isPretty = config.format === 'pretty' || (config.format === 'auto' && stream.isTTY === true)
   const sink: DestinationStream =
     isPretty || stream !== process.stdout
@@ -24,6 +27,24 @@ export function createLog(config: LoggingConfig, stream: NodeJS.WritableStream &
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
     },
-    sink,
+    isJournal ? withPriorities(sink) : sink,
   )
+}
+
+/** Syslog's priorities for pino's levels: error, warning, informational, debug (syslog(3)). */
+function priorityOf(level: number): string {
+  if (level >= 50) return '<3>'
+  if (level >= 40) return '<4>'
+  return level >= 30 ? '<6>' : '<7>'
+}
+
+/** pino tells a destination with this mark the level of each line, in `lastLevel`. */
+function withPriorities(sink: DestinationStream): DestinationStream {
+  return {
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 30,
+    write(this: { lastLevel: number }, line: string) {
+      sink.write(priorityOf(this.lastLevel) + line)
+    },
+  } as DestinationStream
 }

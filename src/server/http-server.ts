@@ -45,6 +45,8 @@ export interface Door {
   readonly identify: Identify
   /** A route to 127.0.0.1 can be opened to the network (`route_localnet`): what comes that way is cut off. */
   readonly isLoopbackOnly: boolean
+  /** True where a connection that was accepted before the server began to close is served still. */
+  readonly servesWhileClosing?: boolean
 }
 
 /** A server that does not listen yet. */
@@ -90,7 +92,7 @@ function guardDoor(server: Server, { onTurnedAway }: Handlers, door: Door): void
   }
   const admit = (socket: Socket, identity: Identity) => {
     // The gateway has begun to stop, or the client has left.
-    if (!server.listening || socket.destroyed) {
+    if ((!server.listening && door.servesWhileClosing !== true) || socket.destroyed) {
       socket.destroy()
     } else if (identity.kind === 'refused') {
       turnAway(socket, identity.client, identity.error)

@@ -48,6 +48,7 @@ function calibrationOf(fact: CalibrationFact): object {
     error: fact.error,
     tokens_per_media: fact.tokensPerMedia,
     output_tokens: fact.outputTokens,
+    output_deviation: fact.outputDeviation,
     samples: fact.samples,
   }
 }

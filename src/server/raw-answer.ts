@@ -1,8 +1,8 @@
 // Answers on a bare socket: to what is no HTTP, and to those who are refused before anything is read from them.
+import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { GatewayError } from '../errors.ts'
-import { servedMethods } from './guards/method.ts'
 import { errorAnswer, safetyHeaders } from './reply.ts'
 
 /** How long a refused client may take to speak, and then to stop. */
@@ -14,9 +14,14 @@ const maxLingerMs = 2_000
  * and take the answer along.
  */
 export function answerUnread(socket: Socket, error: GatewayError): void {
+  socket.once('data', () => socket.end(rawAnswer(error)))
+  dropRest(socket)
+}
+
+/** Reads on without looking, until the client stops or has had its time: a socket that nobody reads never closes. */
+function dropRest(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), maxLingerMs)
   socket.once('close', () => clearTimeout(timer))
-  socket.once('data', () => socket.end(rawAnswer(error)))
   socket.on('end', () => socket.destroySoon())
   socket.resume()
 }
@@ -39,6 +44,7 @@ export function answerRaw(socket: Socket, problem: string | undefined): GatewayE
   }
   const error = errorOf(problem)
   socket.end(rawAnswer(error))
+  dropRest(socket)
   return error
 }
 
@@ -63,12 +69,15 @@ function errorOf(problem = 'unknown'): GatewayError {
   switch (problem) {
     case 'CONNECT':
       return new GatewayError('method_not_allowed', 'CONNECT is not supported.', {
-        headers: { allow: servedMethods },
+        headers: { allow: 'GET, HEAD, OPTIONS, POST' },
       })
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new GatewayError('request_timeout', 'The request did not arrive in time.')
     case 'HPE_HEADER_OVERFLOW':
-      return new GatewayError('headers_too_large', 'The headers of a request may have 16 KiB in all.')
+      return new GatewayError(
+        'headers_too_large',
+        'A request may have 100 headers, and 16 KiB of them in all.',
+      )
     default:
       return new GatewayError('invalid_request', `This is no valid HTTP/1.1 request (${problem}).`)
   }
@@ -77,7 +86,7 @@ function errorOf(problem = 'unknown'): GatewayError {
 /** The bytes of a whole answer, after which the connection ends. */
 function rawAnswer(error: GatewayError): string {
   const { headers, body } = errorAnswer(error)
-  const fields = [...safetyHeaders, ...headers, 'connection', 'close']
+  const fields = ['x-request-id', `req_${randomUUID()}`, ...safetyHeaders, ...headers, 'connection', 'close']
   let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n`
   for (let index = 0; index < fields.length; index += 2) head += `${fields[index]}: ${fields[index + 1]}\r\n`
   return `${head}\r\n${body.toString()}`

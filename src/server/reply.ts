@@ -16,7 +16,7 @@ export class HttpReply implements Reply {
   readonly #raw: ServerResponse
   readonly #headers: string[]
   #hasSent = false
-  isGone = false
+  isGone: boolean
   onGone: (() => void) | undefined
   onDrain: (() => void) | undefined
 
@@ -24,6 +24,8 @@ export class HttpReply implements Reply {
   constructor(raw: ServerResponse, headers: readonly string[]) {
     this.#raw = raw
     this.#headers = [...headers, ...safetyHeaders]
+    // A client that left while its user was looked up or its body read has closed before anybody listened.
+    this.isGone = raw.destroyed
     raw.on('close', () => {
       if (raw.writableFinished) return
       this.isGone = true

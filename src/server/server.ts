@@ -50,7 +50,24 @@ export interface ServerParts {
 }
 
 /** Headers that browser pages of allowed origins may send, and read. */
-const pageMaySend = ['authorization', 'content-type', 'x-request-id']
+const pageMaySend = [
+  'authorization',
+  'content-type',
+  // OpenAI's SDK sends these with every call, also from a page; none of them goes further than here.
+  'openai-organization',
+  'openai-project',
+  'user-agent',
+  'x-request-id',
+  'x-stainless-arch',
+  'x-stainless-helper-method',
+  'x-stainless-lang',
+  'x-stainless-os',
+  'x-stainless-package-version',
+  'x-stainless-retry-count',
+  'x-stainless-runtime',
+  'x-stainless-runtime-version',
+  'x-stainless-timeout',
+]
 const pageMayRead = [
   'retry-after',
   'retry-after-ms',
@@ -107,7 +124,11 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   )
   const methods = addRoutes(app, parts)
   app.setNotFoundHandler((request, reply) => sendFailure(parts, notFound(request, methods), request, reply))
-  app.setErrorHandler<FastifyError>((error, request, reply) => sendFailure(parts, error, request, reply))
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    // fastify wants a body of some methods (QUERY) before it looks whether there is a route.
+    const isUnrouted = error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE'
+    sendFailure(parts, isUnrouted ? notFound(request, methods) : error, request, reply)
+  })
   await app.ready()
   return handlersOf(app, parts)
 }
@@ -125,7 +146,8 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
       setLatest(request.socket, response)
       const refusal = firstRefusal(parts.guards, request)
       if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)
-      if (request.headers.expect !== undefined && !acceptExpectation(request, response)) return
+      // The body is asked for only now that the guards have passed the head.
+      if (request.headers.expect !== undefined) response.writeContinue()
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
@@ -153,16 +175,6 @@ function refuseUnrouted(
   const requestId = requestIdOf(request)
   reportRefusal(parts, request, error, requestId)
   refuse(request, response, error, ['x-request-id', requestId])
-}
-
-/** The body is asked for only now that the guards have passed the head. */
-function acceptExpectation(request: IncomingMessage, response: ServerResponse): boolean {
-  if (request.headers.expect?.toLowerCase() === '100-continue') {
-    response.writeContinue()
-    return true
-  }
-  response.writeHead(417, ['connection', 'close', 'content-length', '0']).end()
-  return false
 }
 
 function sendFailure(parts: ServerParts, error: Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -98,7 +98,8 @@ function answerTo(request: ProviderRequest): EchoAnswer {
     text,
     words: text.match(/\s*\S+|\s+$/g) ?? [],
   }
-  return request.isStream ? sse(form.events(echo, body)) : json(200, form.whole(echo))
+  if (!request.isStream || form.events === undefined) return json(200, form.whole(echo))
+  return sse(form.events(echo, body))
 }
 
 /** What clients write is no more than JSON: `messages` may be anything. */
@@ -129,7 +130,8 @@ interface Echo {
 
 interface Form {
   whole(echo: Echo): object
-  events(echo: Echo, body: EchoRequest): string[]
+  /** Absent where nothing streams: a wish for it is passed over, as providers do. */
+  events?(echo: Echo, body: EchoRequest): string[]
 }
 
 /** A word is a token here: good enough to watch limits work. */
@@ -240,7 +242,6 @@ const embedding: Form = {
     data: [{ object: 'embedding', index: 0, embedding: [echo.words.length] }],
     usage: { prompt_tokens: echo.words.length, total_tokens: echo.words.length },
   }),
-  events: () => [],
 }
 
 const forms: ReadonlyMap<string, Form> = new Map([

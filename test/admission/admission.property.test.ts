@@ -42,6 +42,7 @@ const outcomeChoice = fc.constantFrom(
 type Operation =
   | { kind: 'arrive'; client: string; tokens: number }
   | { kind: 'settle'; pick: number; outcome: string; tokens: number }
+  | { kind: 'grow'; pick: number; tokens: number }
   | { kind: 'leave'; pick: number }
   | { kind: 'advance'; byMs: number }
   | { kind: 'reload'; limits: ModelLimits }
@@ -71,6 +72,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       kind: fc.constant('advance' as const),
       byMs: fc.oneof(fc.nat(3), fc.nat(3000), fc.nat(30_000), fc.constantFrom(59_999, 60_000, 1)),
     }),
+  },
+  {
+    weight: 10,
+    arbitrary: fc.record({ kind: fc.constant('grow' as const), pick: fc.nat(1000), tokens: fc.nat(200) }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('leave' as const), pick: fc.nat(1000) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('reload' as const), limits: limitsChoice }) },
@@ -112,6 +117,9 @@ class Pair {
       case 'settle':
         // One of the latest: most are still under way, some are settled already.
         this.#settle(this.#arrivals - 1 - (step.pick % 12), step.outcome, step.tokens)
+        break
+      case 'grow':
+        this.#grow(this.#arrivals - 1 - (step.pick % 12), step.tokens)
         break
       case 'leave': {
         const id = this.naive.waiting[step.pick % Math.max(1, this.naive.waiting.length)]
@@ -189,6 +197,13 @@ class Pair {
     } else this.#ends.set(id, { how: decision.kind, waitedMs: decision.waitedMs })
   }
 
+  #grow(id: number, tokens: number): void {
+    const hold = this.#holds.get(id)
+    if (hold === undefined) return
+    this.naive.grow(id, tokens)
+    hold.grow(tokens)
+  }
+
   #settle(id: number, kind: string, tokens: number): void {
     const hold = this.#holds.get(id)
     if (hold === undefined) return
@@ -226,7 +241,7 @@ class Pair {
   }
 }
 
-test('decides and counts as the naive log does, over reserve, settle, cancel, wait, reload and restart', async () => {
+test('decides and counts as the naive log does, over reserve, grow, settle, cancel, wait, reload and restart', async () => {
   let operations = 0
   const steps = fc.array(operation, { minLength: operationsPerRun, maxLength: operationsPerRun, size: 'max' })
   await fc.assert(

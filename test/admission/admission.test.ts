@@ -293,3 +293,16 @@ test('a report tells limits, use, what remains and what was learnt', async () =>
     },
   ])
 })
+
+test('a call that grows is saved, and what it used is charged even if nobody says how it ended', async () => {
+  let changes = 0
+  const { admission } = make({ m: { tpm: 100 } }, { onChange: () => changes++ })
+  const hold = admit(admission, { tokens: 20 })
+  const before = changes
+  hold.grow(80)
+  assert.equal(changes, before + 1)
+  assert.equal(hold.tokens, 80)
+  assert.equal(refuse(admission, { tokens: 30 }).used, 80)
+  hold.settle({ kind: 'cut', tokens: 0 })
+  assert.deepEqual((await used(admission)).slice(0, 2), [1, 80])
+})

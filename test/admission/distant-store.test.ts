@@ -17,6 +17,7 @@ function distant(arrival: () => Promise<void> = () => Promise.resolve()): Admiss
   return {
     reserve: (...args) => later(store.reserve(...args)),
     probe: (...args) => later(store.probe(...args)),
+    grow: (...args) => later(store.grow(...args)),
     settle: (...args) => later(store.settle(...args)),
     move: (...args) => later(store.move(...args)),
     use: (...args) => later(store.use(...args)),

@@ -162,3 +162,73 @@ test('what was learnt survives saving, and numbers out of range are brought into
   const { tokensPerByte, error } = after.describe()[0]!
   assert.deepEqual([tokensPerByte, error], [1, 1])
 })
+
+/** A calibration that has seen answers of these lengths, in this order. */
+function taught(...answers: readonly number[]): Calibration {
+  const calibration = new Calibration()
+  for (const completionTokens of answers) {
+    calibration.learn('m', 'p', size({ textBytes: 100 }), { promptTokens: 30, completionTokens })
+  }
+  return calibration
+}
+
+function predicted(calibration: Calibration, of: Partial<PromptSize> = {}, tpm?: number): number {
+  return calibration.estimate('m', 'p', size(of), tpm).outputTokens
+}
+
+test('answers of all lengths are predicted at two mean deviations above their mean', () => {
+  const output = predicted(taught(...Array.from({ length: 100 }, (_, index) => (index % 2 ? 3000 : 1000))))
+  assert.ok(output > 3700 && output < 4300, `${output}`)
+})
+
+test('answers of one length are predicted with hardly a margin', () => {
+  const output = predicted(taught(...Array.from({ length: 50 }, () => 1000)))
+  assert.ok(output >= 1000 && output < 1050, `${output}`)
+})
+
+test('three long answers after many short ones are enough to expect the next', () => {
+  const short = Array.from({ length: 200 }, () => 30)
+  assert.equal(predicted(taught(...short)), 256)
+  assert.ok(predicted(taught(...short, 1200, 1200, 1200)) >= 1200)
+})
+
+test('however much answers vary, an agent that asks for 32,000 tokens leaves room for others in 40,000', () => {
+  const calibration = taught(200, 9000, 150, 30_000, 80, 12_000)
+  assert.equal(predicted(calibration, { maxOutputTokens: 32_000 }, 40_000), 10_000)
+})
+
+test('no prediction is above the cap of the client or a quarter of the limit', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 100_000 }), { maxLength: 20 }),
+      fc.nat(50_000),
+      fc.integer({ min: 1, max: 100_000 }),
+      (answers, maxOutputTokens, tpm) => {
+        const output = predicted(taught(...answers), { maxOutputTokens }, tpm)
+        assert.ok(Number.isSafeInteger(output) && output >= 0)
+        assert.ok(output <= Math.min(maxOutputTokens, Math.ceil(tpm / 4)))
+      },
+    ),
+  )
+})
+
+test('a long answer that was cut teaches its length so far, a short one nothing', () => {
+  const calibration = taught(1000, 1000)
+  const before = calibration.describe()
+  calibration.learnCut('m', 'p', size(), 999)
+  assert.deepEqual(calibration.describe(), before)
+  calibration.learnCut('m', 'p', size(), 5000)
+  assert.ok(calibration.describe()[0]!.outputTokens > 1000)
+})
+
+test('cut answers alone teach nothing: there is no counted one to compare them with', () => {
+  const calibration = new Calibration()
+  calibration.learnCut('m', 'p', size(), 5000)
+  assert.deepEqual(calibration.describe(), [])
+})
+
+test('a saved deviation out of range is brought into it', () => {
+  const calibration = taught(1000)
+  calibration.restore([{ ...calibration.describe()[0]!, outputDeviation: -7 }])
+  assert.equal(calibration.describe()[0]!.outputDeviation, 0)
+})

@@ -8,6 +8,12 @@ interface Entry {
   tokens: number
 }
 
+/** What a call under way holds of the log: its last entry, and the tokens of earlier ones, which had left when it grew. */
+interface Open {
+  entry: Entry
+  tokensGone: number
+}
+
 interface Waiting {
   readonly id: number
   readonly client: string
@@ -26,7 +32,7 @@ const windowMs = 60_000
 
 export class NaiveAdmission {
   readonly ends = new Map<number, NaiveEnd>()
-  readonly open = new Map<number, Entry>()
+  readonly open = new Map<number, Open>()
   limits: ModelLimits
   nowMs: number
   readonly #log: Entry[] = []
@@ -63,14 +69,32 @@ export class NaiveAdmission {
   }
 
   settle(id: number, requests: number, tokens: number): void {
-    const entry = this.open.get(id)
-    if (entry === undefined) return
+    const open = this.open.get(id)
+    if (open === undefined) return
     this.open.delete(id)
-    if (entry.timeMs > this.nowMs - windowMs) Object.assign(entry, { requests, tokens })
-    else if (tokens > entry.tokens) {
-      this.#log.push({ timeMs: this.nowMs, requests: 0, tokens: tokens - entry.tokens })
+    const { entry, tokensGone } = open
+    const rest = Math.max(0, tokens - tokensGone)
+    if (entry.timeMs > this.nowMs - windowMs) {
+      entry.tokens = rest
+      // The request is the first entry's; the others have none.
+      entry.requests = Math.min(entry.requests, requests)
+    } else if (rest > entry.tokens) {
+      this.#log.push({ timeMs: this.nowMs, requests: 0, tokens: rest - entry.tokens })
     }
     this.#examine()
+  }
+
+  grow(id: number, tokens: number): void {
+    const open = this.open.get(id)
+    if (open === undefined) return
+    const more = tokens - open.tokensGone - open.entry.tokens
+    if (more <= 0) return
+    if (open.entry.timeMs > this.nowMs - windowMs) open.entry.tokens += more
+    else {
+      open.tokensGone += open.entry.tokens
+      open.entry = { timeMs: this.nowMs, requests: 0, tokens: more }
+      this.#log.push(open.entry)
+    }
   }
 
   leave(id: number): void {
@@ -130,7 +154,7 @@ export class NaiveAdmission {
   #admit(id: number, tokens: number, waitedMs: number): void {
     const entry = { timeMs: this.nowMs, requests: 1, tokens: Math.min(tokens, this.limits.tpm ?? Infinity) }
     this.#log.push(entry)
-    this.open.set(id, entry)
+    this.open.set(id, { entry, tokensGone: 0 })
     this.ends.set(id, { how: 'admitted', waitedMs })
   }
 

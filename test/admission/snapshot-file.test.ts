@@ -147,6 +147,25 @@ test('a torn file, wherever it was cut, starts the gateway with empty windows', 
     }
   }))
 
+const fact = {
+  model: 'm',
+  provider: 'p',
+  tokensPerByte: 0.3,
+  error: 0.1,
+  tokensPerMedia: 1000,
+  outputTokens: 800,
+  samples: 9,
+}
+
+test('a file from before deviations were learnt is taken up with that of a single sample', () =>
+  inDirectory(async (directory) => {
+    const content = { version: 1, savedAtMs: 1000, models: [], calibration: [fact] }
+    await writeFile(join(directory, 'limits.json'), JSON.stringify(content))
+    const after = start(directory, 2000)
+    assert.equal((await after.file.load()).kind, 'restored')
+    assert.deepEqual(after.calibration.describe(), [{ ...fact, outputDeviation: 400 }])
+  }))
+
 const foreign: readonly (readonly [what: string, content: unknown])[] = [
   ['another version', { version: 2, savedAtMs: 1, models: [], calibration: [] }],
   ['no object', [1]],
@@ -181,6 +200,10 @@ const foreign: readonly (readonly [what: string, content: unknown])[] = [
   [
     'a calibration that is none',
     { version: 1, savedAtMs: 1, models: [], calibration: [{ model: 'm', provider: 'p' }] },
+  ],
+  [
+    'a deviation that is none',
+    { version: 1, savedAtMs: 1, models: [], calibration: [{ ...fact, outputDeviation: '7' }] },
   ],
 ]
 for (const [what, content] of foreign) {

@@ -56,6 +56,38 @@ test('a refund that is known only after the entry has left changes nothing', () 
   assert.equal(window.used('tokens', 80_000), 50)
 })
 
+test('what a call grows by counts from its admission on, and is settled with it', () => {
+  const window = new SlidingWindow(1024)
+  const entry = window.add(1, 100, 0)
+  window.grow(entry, 250, 30_000)
+  assert.equal(window.used('tokens', 30_000), 250)
+  window.grow(entry, 200, 31_000)
+  assert.equal(window.used('tokens', 31_000), 250)
+  assert.equal(window.settle(entry, { requests: 1, tokens: 220 }, 40_000), true)
+  assert.equal(window.used('tokens', 59_999), 220)
+  assert.equal(window.used('tokens', 60_000), 0)
+})
+
+test('what a call grows by after its entry has left counts from then on', () => {
+  const window = new SlidingWindow(1024)
+  const entry = window.add(1, 100, 0)
+  window.grow(entry, 150, 70_000)
+  window.grow(entry, 250, 80_000)
+  assert.deepEqual([window.used('requests', 80_000), window.used('tokens', 80_000)], [0, 150])
+  window.grow(entry, 300, 140_000)
+  assert.equal(window.used('tokens', 140_000), 50)
+  assert.equal(window.settle(entry, { requests: 1, tokens: 270 }, 150_000), true)
+  assert.deepEqual([window.used('requests', 150_000), window.used('tokens', 150_000)], [0, 20])
+})
+
+test('a settled call grows no more', () => {
+  const window = new SlidingWindow(1024)
+  const entry = window.add(1, 100, 0)
+  window.settle(entry, { requests: 1, tokens: 10 }, 1)
+  window.grow(entry, 500, 2)
+  assert.equal(window.used('tokens', 2), 10)
+})
+
 test('settling again changes nothing, before and after the entry has left', () => {
   const window = new SlidingWindow(1024)
   const entry = window.add(1, 100, 0)
@@ -89,6 +121,7 @@ test('an amount that is not a count is a defect and spoils nothing', () => {
   for (const tokens of [NaN, -1, 1.5, Infinity]) {
     assert.throws(() => window.add(1, tokens, 1), RangeError)
     assert.throws(() => window.settle(entry, { requests: 1, tokens }, 1), RangeError)
+    assert.throws(() => window.grow(entry, tokens, 1), RangeError)
   }
   assert.equal(window.used('tokens', 2), 10)
 })
@@ -170,7 +203,7 @@ function naiveEmptyAt(log: readonly Logged[], dimension: Dimension, nowMs: numbe
 
 const step = fc.record({
   afterMs: fc.oneof(fc.nat(50), fc.nat(5000), fc.nat(40_000)),
-  action: fc.constantFrom('reserve', 'reserve', 'settle', 'cancel'),
+  action: fc.constantFrom('reserve', 'reserve', 'grow', 'settle', 'cancel'),
   tokens: fc.nat(100),
   pick: fc.nat(),
 })
@@ -180,7 +213,7 @@ test('sums and waits are those of a naive log, whatever happens', () => {
     fc.property(fc.array(step, { minLength: 250, maxLength: 250 }), (steps) => {
       const window = new SlidingWindow(1024)
       const log: Logged[] = []
-      const handles: { entry: Entry; logged: Logged; isOpen: boolean }[] = []
+      const handles: Handle[] = []
       let nowMs = 0
       for (const { afterMs, action, tokens, pick } of steps) {
         nowMs += afterMs
@@ -188,11 +221,14 @@ test('sums and waits are those of a naive log, whatever happens', () => {
         if (action === 'reserve' || chosen === undefined) {
           const logged = { timeMs: nowMs, requests: 1, tokens }
           log.push(logged)
-          handles.push({ entry: window.add(1, tokens, nowMs), logged, isOpen: true })
+          handles.push({ entry: window.add(1, tokens, nowMs), parts: [logged], isOpen: true })
+        } else if (action === 'grow') {
+          window.grow(chosen.entry, 2 * tokens, nowMs)
+          if (chosen.isOpen) growNaively(log, chosen, { tokens: 2 * tokens, nowMs })
         } else {
           const charge = action === 'cancel' ? { requests: 0, tokens: 0 } : { requests: 1, tokens }
           window.settle(chosen.entry, charge, nowMs)
-          if (chosen.isOpen) settleNaively(log, chosen.logged, { charge, nowMs })
+          if (chosen.isOpen) settleNaively(log, chosen, { charge, nowMs })
           chosen.isOpen = false
         }
         assert.equal(window.used('requests', nowMs), naiveUsed(log, 'requests', nowMs))
@@ -208,15 +244,37 @@ test('sums and waits are those of a naive log, whatever happens', () => {
   )
 })
 
+/** A call's parts of the log: one, and one more for each time it grew when the last had left. */
+interface Handle {
+  readonly entry: Entry
+  readonly parts: Logged[]
+  isOpen: boolean
+}
+
+function growNaively(log: Logged[], { parts }: Handle, by: { tokens: number; nowMs: number }): void {
+  const more = by.tokens - parts.reduce((sum, { tokens }) => sum + tokens, 0)
+  if (more <= 0) return
+  const last = parts.at(-1)!
+  if (last.timeMs > by.nowMs - windowMs) last.tokens += more
+  else {
+    const part = { timeMs: by.nowMs, requests: 0, tokens: more }
+    parts.push(part)
+    log.push(part)
+  }
+}
+
 function settleNaively(
   log: Logged[],
-  logged: Logged,
-  by: { charge: { requests: number; tokens: number }; nowMs: number },
+  { parts }: Handle,
+  { charge, nowMs }: { charge: { requests: number; tokens: number }; nowMs: number },
 ): void {
-  if (logged.timeMs > by.nowMs - windowMs) Object.assign(logged, by.charge)
-  else if (by.charge.tokens > logged.tokens) {
-    log.push({ timeMs: by.nowMs, requests: 0, tokens: by.charge.tokens - logged.tokens })
-  }
+  const last = parts.at(-1)!
+  const tokensGone = parts.slice(0, -1).reduce((sum, { tokens }) => sum + tokens, 0)
+  const tokens = Math.max(0, charge.tokens - tokensGone)
+  if (last.timeMs > nowMs - windowMs) {
+    last.tokens = tokens
+    if (parts.length === 1) last.requests = charge.requests
+  } else if (tokens > last.tokens) log.push({ timeMs: nowMs, requests: 0, tokens: tokens - last.tokens })
 }
 
 test('waits are exact across blocks of a large ring, also after it went round', () => {

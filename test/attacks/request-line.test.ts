@@ -89,8 +89,8 @@ attackSuite('Other protocols:', [
   {
     name: 'TRACE of nothing',
     sends: line('TRACE /nothing HTTP/1.1'),
-    expected: 405,
-    code: 'method_not_allowed',
+    expected: 404,
+    code: 'unknown_url',
   },
   ...['PUT', 'DELETE', 'PATCH', 'HEAD'].map((method): Attack => ({
     name: `${method} on a route`,

@@ -146,6 +146,16 @@ test('an answer that is cut is charged for what was seen beyond the last count',
   assert.equal(isEstimated, true)
 })
 
+test('what is seen of a stream under way is what it would be charged if it was cut now', () => {
+  const meter = meterWith()
+  assert.equal(meter.seenTokens(), estimatedPrompt + meter.result(false).completionTokens)
+  for (let count = 0; count < 50; count++) {
+    const usage = { prompt_tokens: 31, completion_tokens: 3 * count, total_tokens: 31 + 3 * count }
+    meter.passes(chunk('a word or two', count % 10 === 9 ? { usage } : {}))
+    assert.equal(meter.seenTokens(), meter.result(false).totalTokens)
+  }
+})
+
 test('cumulative usage is taken as it stands last, never summed', () => {
   const meter = meterWith()
   for (let count = 1; count <= 5; count++) {

@@ -19,7 +19,7 @@ suite('the gateway does not start with', () => {
     [{}, ['--inspect=127.0.0.1:0'], /--inspect /],
     [{}, ['--inspect-brk'], /--inspect-brk/],
     [{}, ['--inspect-wait=1'], /--inspect-wait/],
-    [{ NODE_OPTIONS: '--inspect-port=0' }, [], /--inspect-port/],
+    [{ NODE_OPTIONS: '--inspect=0' }, [], /--inspect/],
     [{}, ['--tls-keylog=/tmp/keys'], /--tls-keylog/],
     [{}, ['--trace-tls'], /--trace-tls/],
     [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, [], /NODE_TLS_REJECT_UNAUTHORIZED=0.*NODE_EXTRA_CA_CERTS/],
@@ -54,7 +54,7 @@ test('other settings of Node are no matter', () => {
     NODE_DEBUG: 'timer,module',
     NODE_EXTRA_CA_CERTS: '/x.pem',
   }
-  assert.deepEqual(settings(env, ['--disable-sigusr1', '--title=--inspect']), [])
+  assert.deepEqual(settings(env, ['--disable-sigusr1', '--title=--inspect', '--inspect-port=0']), [])
 })
 
 test('`serve` says so and exits with 1', () => {

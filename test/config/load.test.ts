@@ -282,3 +282,12 @@ test('a fault anywhere in a good file has a place', (t) => {
     { numRuns: 400 },
   )
 })
+
+test('without secrets a key that is not there is no problem, and other problems still are', (t) => {
+  const text =
+    'providers: { a: { base_url: "http://x.example/v1", api_key: { credential: a_key } } }\nmodels: { m: { provider: a } }\n'
+  const secure = text.replace('http:', 'https:')
+  assert.equal(loadText(t, secure).ok, false)
+  assert.equal(loadText(t, secure, { withoutSecrets: true }).ok, true)
+  assert.equal(loadText(t, `${secure}nonsense: 1\n`, { withoutSecrets: true }).ok, false)
+})

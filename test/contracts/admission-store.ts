@@ -139,6 +139,46 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     assert.equal(refusal.standing.tokens?.remaining, 0)
   })
 
+  contract('a call that grows holds further ones off before it is settled', async (store) => {
+    const reservation = await admit(store, demand({ tokens: 10 }), 0)
+    await store.grow(reservation, 95, 1000)
+    assert.equal(reservation.tokens, 95)
+    const refusal = await refuse(store, demand({ tokens: 10 }), 1000)
+    assert.deepEqual([refusal.dimension, refusal.used, refusal.retryAfterMs], ['tokens', 95, 59_000])
+    await store.settle(reservation, used(40), 2000)
+    await admit(store, demand({ tokens: 60 }), 2000)
+  })
+
+  contract('a call grows beyond the whole limit, for its tokens are used', async (store) => {
+    const reservation = await admit(store, demand(), 0)
+    await store.grow(reservation, 500, 1)
+    const use = await store.use('m', limits, 1)
+    assert.deepEqual([use.requests, use.tokens, use.parallel], [1, 500, 1])
+    assert.equal(use.standing.tokens?.remaining, 0)
+  })
+
+  contract('growing never lowers a charge, nor touches a settled one, nor frees anything', async (store) => {
+    let freed = 0
+    store.onFreed = () => freed++
+    const reservation = await admit(store, demand({ tokens: 50 }), 0)
+    await store.grow(reservation, 20, 1)
+    await store.grow(reservation, 60, 1)
+    assert.deepEqual([(await store.use('m', limits, 1)).tokens, freed], [60, 0])
+    await store.settle(reservation, used(30), 2)
+    await store.grow(reservation, 90, 3)
+    assert.equal((await store.use('m', limits, 3)).tokens, 30)
+  })
+
+  contract('what a call grows by after 60 seconds counts from then on', async (store) => {
+    const reservation = await admit(store, demand({ tokens: 10 }), 0)
+    await store.grow(reservation, 60, 70_000)
+    const use = await store.use('m', limits, 70_000)
+    assert.deepEqual([use.requests, use.tokens], [0, 50])
+    await store.settle(reservation, used(40), 80_000)
+    assert.equal((await store.use('m', limits, 80_000)).tokens, 30)
+    assert.equal((await store.use('m', limits, 140_000)).tokens, 0)
+  })
+
   contract('refuses for good only what surely exceeds the whole limit', async (store) => {
     assert.equal((await store.reserve(demand({ tokens: 150, minTokens: 101 }), limits, 0)).kind, 'too_large')
     const reservation = await admit(store, demand({ tokens: 150, minTokens: 100 }), 0)

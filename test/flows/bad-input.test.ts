@@ -225,7 +225,6 @@ const methods: readonly [string, string][] = [
   ['DELETE /v1/models/llama3.1:8b', 'GET, HEAD'],
   ['DELETE /v1/models/open%2Fx', 'GET, HEAD'],
   ['POST /healthz', 'GET, HEAD'],
-  ['TRACE /v1/models', 'GET, HEAD'],
   ['GET /v1/chat/completions?x=1', 'POST'],
 ]
 
@@ -244,7 +243,6 @@ const paths = [
   'GET /',
   'POST /v1/chat/completion',
   'POST /v1/chat/completions/',
-  'POST //v1/chat/completions',
   'POST /v2/chat/completions',
   'GET /v1/%2e%2e/healthz',
   'GET /metrics-and-more',

@@ -322,3 +322,34 @@ async function call(
   )
   return client
 }
+
+test('a stream that takes more than was reserved is charged as it goes, and settled as counted', async (t) => {
+  const { gateway, upstream, clock } = await startLimited(t, '{ limits: { small: { tpm: 600 } } }')
+  const usage = { prompt_tokens: 7, completion_tokens: 400, total_tokens: 407 }
+  let finish = (): void => {}
+  const isFinished = new Promise<void>((resolve) => (finish = resolve))
+  async function* script() {
+    yield streamHead()
+    for (let count = 0; count < 400; count++) yield event('word')
+    yield event('last')
+    await isFinished
+    yield chunk(`data: ${usageEvent(usage)}\n\n`)
+    yield chunk('data: [DONE]\n\n')
+    yield bytes('0\r\n\r\n')
+  }
+  upstream.answer(script())
+  const client = await call(t, { gateway }, true)
+  await client.seen('last')
+  const reserved = (await used(gateway)).tokens
+
+  clock.advance(100)
+
+  const { tokens } = await used(gateway)
+  assert.ok(reserved < 407 && tokens >= 407 && tokens < 1.3 * 450, `${reserved}, then ${tokens}`)
+  assert.equal((await chat(gateway, 'small')).status, 429, 'would have fitted beside the reservation')
+  clock.advance(1000)
+  assert.equal((await used(gateway)).tokens, tokens, 'grows no further than the stream')
+  finish()
+  await client.response()
+  assert.deepEqual(await used(gateway), { requests: 1, tokens: 407, parallel: 0 })
+})

@@ -44,6 +44,7 @@ test('the report tells limits, use, what remains, the line and what was learnt',
     'error',
     'tokens_per_media',
     'output_tokens',
+    'output_deviation',
     'samples',
   ])
 })

@@ -86,12 +86,18 @@ suite('the package', { timeout: 120_000 }, () => {
       .split('\n')
       .filter((name) => name !== '' && !name.startsWith('package/node_modules/'))
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
+      /^package\/(bin\/llm-gateway|config\/|systemd\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
     )
-    for (const name of ['bin/llm-gateway', 'dist/main.js', 'config/llm-gateway.yaml', 'package.json']) {
+    for (const name of [
+      'bin/llm-gateway',
+      'dist/main.js',
+      'config/llm-gateway.yaml',
+      'systemd/user/llm-gateway.service',
+      'package.json',
+    ]) {
       assert.ok(names.includes(`package/${name}`), name)
     }
     assert.ok(stdout.includes('package/node_modules/fastify/'))

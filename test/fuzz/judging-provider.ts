@@ -46,13 +46,11 @@ export async function startJudgingProvider(
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => {
       count += 1
-      void judge(request, Buffer.concat(parts), key).then((faults) => {
-        for (const fault of faults)
-          accuse(
-            `${fault}; the provider got ${request.method} ${request.url} ${Buffer.concat(parts).toString().slice(0, 500)}`,
-          )
-        answer(response, Buffer.concat(parts))
-      })
+      const body = Buffer.concat(parts)
+      for (const fault of judge(request, body, key)) {
+        accuse(`${fault}; the provider got ${request.method} ${request.url} ${body.toString().slice(0, 500)}`)
+      }
+      answer(response, body)
     })
     request.on('error', () => {})
   })
@@ -76,7 +74,7 @@ export async function startJudgingProvider(
   }
 }
 
-async function judge(request: IncomingMessage, body: Buffer, key: string): Promise<string[]> {
+function judge(request: IncomingMessage, body: Buffer, key: string): string[] {
   const faults: string[] = []
   // The gateway asks once by itself, whether the provider is there.
   if (request.method === 'GET' && request.url === '/v1/models') return faults
@@ -85,21 +83,37 @@ async function judge(request: IncomingMessage, body: Buffer, key: string): Promi
   const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
   for (const name of names) if (!headerNames.has(name)) faults.push(`a header of the client: ${name}`)
   if (new Set(names).size < names.length) faults.push('a header that stands there twice')
-  const model = await modelIn(request, body)
+  const model = modelIn(request, body)
   if (typeof model !== 'string' || !models.has(model)) faults.push(`the model ${JSON.stringify(model)}`)
   return faults
 }
 
-/** The model as an ordinary server reads it. */
-async function modelIn(request: IncomingMessage, body: Buffer): Promise<unknown> {
+/** The model as an ordinary server reads it: the last of several in JSON, all of them in a form. */
+function modelIn(request: IncomingMessage, body: Buffer): unknown {
   const type = request.headers['content-type'] ?? ''
   try {
     if (type === 'application/json') return (JSON.parse(body.toString()) as { model?: unknown }).model
-    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
-    return form.getAll('model').length === 1 ? form.get('model') : form.getAll('model')
+    const boundary = /; ?boundary="?([^"]+)"?$/.exec(type)![1]!
+    const models = readForm(body.toString('latin1'), boundary).filter(
+      ([name]) => name.toLowerCase() === 'model',
+    )
+    return models.length === 1 ? models[0]![1] : models
   } catch (error) {
     return `unreadable: ${String(error)}`
   }
+}
+
+/** Names and contents of the parts; a part without a readable name is an error. */
+function readForm(body: string, boundary: string): [name: string, content: string][] {
+  const parts = `\r\n${body}`.split(`\r\n--${boundary}`).slice(1, -1)
+  return parts.map((part) => {
+    const [head = '', ...rest] = part.split('\r\n\r\n')
+    const name = /\r\ncontent-disposition:[ \t]*form-data[ \t]*;[^\r\n]*?\bname="?([^";\r\n]*)/i.exec(
+      head,
+    )?.[1]
+    if (name === undefined) throw new Error(`no name in ${JSON.stringify(head)}`)
+    return [name, rest.join('\r\n\r\n')]
+  })
 }
 
 function answer(response: ServerResponse, body: Buffer): void {

@@ -31,6 +31,7 @@ export class Lane {
   async send(input: Input, mayReuse: boolean): Promise<Sent> {
     const connection = this.#connection ?? new Connection(this.#port, this.#key)
     this.#connection = undefined
+    await connection.open
     connection.begin(input)
     for (const piece of input.pieces) {
       connection.socket.write(piece)
@@ -57,6 +58,8 @@ type State = 'answered' | 'quiet' | 'ended'
 
 class Connection {
   readonly socket: Socket
+  /** Resolves when it is there, or failed. */
+  readonly open: Promise<void>
   statuses: number[] = []
   fault: string | undefined
   readonly #reader: MessageReader
@@ -69,6 +72,10 @@ class Connection {
 
   constructor(port: number, key: string) {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+    this.open = new Promise((resolve) => {
+      this.socket.once('connect', resolve)
+      this.socket.once('close', () => resolve())
+    })
     this.#reader = new MessageReader({
       isResponse: true,
       bodyless: () => this.#isBodyless,
@@ -134,7 +141,6 @@ class Connection {
   #judgeHead(message: HttpMessage): void {
     const status = Number(message.startLine.split(' ')[1])
     this.statuses.push(status)
-    if (status >= 500) this.fault ??= `an answer of ${status}`
     if (status === 101) this.fault ??= 'another protocol'
   }
 
@@ -144,6 +150,6 @@ class Connection {
     this.#mustEnd ||= message.headers.some(([name, value]) => name === 'connection' && value === 'close')
     const text = JSON.stringify(message.headers) + message.body().toString()
     if (text.includes(key)) this.fault ??= 'an answer has the key'
-    if (text.includes('internal_error')) this.fault ??= `an answer has ${text}`
+    if (this.statuses.at(-1)! >= 500) this.fault ??= `${message.startLine} ${text}`
   }
 }

@@ -69,7 +69,6 @@ function jsonBody(random: Random, model: string): Buffer {
 }
 
 function multipartBody(random: Random, model: string): { type: string; body: Buffer } {
-  // undici, which judges, takes none that is shorter.
   const boundary = random.pick(['----WebKitFormBoundary7MA4YWxkTrZu', "a'()+_,-./:=?z0123456789abcdef"])
   const part = (name: string, content: string) =>
     `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${content}\r\n`

@@ -92,7 +92,7 @@ const wantedKey = fc.tuple(fc.constantFrom(...wanted), fc.nat()).map(([name, at]
   return `"${i < name.length ? `${name.slice(0, i)}\\u${escaped}${name.slice(i + 1)}` : name}"`
 })
 const otherKey = fc
-  .oneof(quoted, fc.constantFrom('"messages"', '"tools"', '"prompt"', '"input"', '"__proto__"'))
+  .oneof(quoted, fc.constantFrom('"messages"', '"tools"', '"prompt"', '"input"'))
   .filter((key) => !wanted.has((JSON.parse(key) as string).toLowerCase().replaceAll('ſ', 's')))
 const document = fc
   .uniqueArray(fc.tuple(space, fc.oneof(wantedKey, otherKey), space, value), {

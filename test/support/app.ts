@@ -1,4 +1,5 @@
 // The real gateway in this process, from a configuration text to open ports, with its log at hand.
+import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { PassThrough } from 'node:stream'
 import { type App, startApp, type Surroundings } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { soon } from './deadline.ts'
+import { findKey } from './key-forms.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 export interface TestGateway {
@@ -54,6 +56,7 @@ export async function startGateway(
   const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {
     await stop()
+    assertKept(env, JSON.stringify(log.lines))
     rmSync(folder, { recursive: true })
   })
   return {
@@ -62,6 +65,13 @@ export async function startGateway(
     log: () => log.lines,
     logged: (wanted) => soon(log.find(wanted), () => `a log line like ${JSON.stringify(wanted)}`),
     stop,
+  }
+}
+
+/** No log of any test may hold a key that its gateway was given. */
+function assertKept(env: Readonly<Record<string, string>>, log: string): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name.endsWith('KEY')) assert.deepEqual(findKey(log, value), [], `the log has ${name}`)
   }
 }
 

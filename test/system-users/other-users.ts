@@ -1,17 +1,7 @@
 // Other accounts of this machine, as which a test running as root can call: by number, or through a login over SSH.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -76,19 +66,19 @@ const separationFolder = '/run/sshd'
  */
 export async function openTunnel(t: Cleanup, user: string, target: string): Promise<{ socketPath: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'ssh-'))
-  // sshd reads the list of keys as the user who logs in.
-  chmodSync(folder, 0o755)
   const key = join(folder, 'key')
   for (const file of [key, join(folder, 'host_key')]) {
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file])
+    execFileSync(findProgram('ssh-keygen')!, ['-q', '-t', 'ed25519', '-N', '', '-f', file])
   }
-  copyFileSync(`${key}.pub`, join(folder, 'authorized_keys'))
   const configuration = join(folder, 'sshd_config')
   writeFileSync(
     configuration,
     [
       `HostKey ${folder}/host_key`,
-      `AuthorizedKeysFile ${folder}/authorized_keys`,
+      // A file of keys would be read as the user who logs in, who may not come this far.
+      `AuthorizedKeysCommand ${findProgram('cat')!} ${key}.pub`,
+      'AuthorizedKeysCommandUser root',
+      'AuthorizedKeysFile none',
       'AuthenticationMethods publickey',
       'PermitRootLogin prohibit-password',
       'StrictModes no',

@@ -3,17 +3,21 @@ import { test } from 'node:test'
 
 import { createEcho } from '../../src/upstream/echo.ts'
 
-/** What it answers to a whole request. */
-function ask(body: string): Promise<{ status: number; text: string }> {
+/** What it answers. */
+function ask(
+  body: string,
+  path = '/chat/completions',
+  isStream = false,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     let status = 0
     let text = ''
     createEcho('echo').send(
       {
-        path: '/chat/completions',
+        path,
         body: Buffer.from(body),
         contentType: 'application/json',
-        isStream: false,
+        isStream,
         requestId: 'r1',
       },
       {
@@ -43,4 +47,11 @@ test('a content nested as deep as a request may be is answered', async () => {
   const deep = `${'['.repeat(9_990)}"hi"${']'.repeat(9_990)}`
 
   assert.equal((await ask(`{"model":"echo","input":${deep}}`)).status, 200)
+})
+
+test('embeddings are answered whole, whatever the request says of a stream', async () => {
+  const { status, text } = await ask('{"model":"echo","input":"a b","stream":true}', '/embeddings', true)
+
+  assert.equal(status, 200)
+  assert.deepEqual(JSON.parse(text).data[0].embedding, [2])
 })

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+
+import { readSecret, type SecretInput } from '../../src/cli/read-secret.ts'
+
+/** A terminal on which somebody types; `modes` are the raw modes that were set. */
+function terminal() {
+  const modes: boolean[] = []
+  const stream = new PassThrough()
+  const input = Object.assign(stream, {
+    isTTY: true,
+    setRawMode: (mode: boolean) => {
+      modes.push(mode)
+      return input
+    },
+  }) as unknown as SecretInput & PassThrough
+  return { input, modes }
+}
+
+async function typed(text: string) {
+  const { input, modes } = terminal()
+  let shown = ''
+  const reading = readSecret(input, (prompt) => {
+    shown += prompt
+  })
+  input.write(text)
+  return { result: await reading, shown, modes }
+}
+
+test('what is typed up to Enter is the key, and it is not shown', async () => {
+  const { result, shown, modes } = await typed('sk-1\rmore')
+  assert.equal(result, 'sk-1')
+  assert.equal(shown, 'Key (not shown): \n')
+  assert.deepEqual(modes, [true, false])
+})
+
+test('Backspace and Ctrl-U correct', async () => {
+  assert.equal((await typed('wrong\x15sk-22\x7f\r')).result, 'sk-2')
+})
+
+test('Ctrl-C calls it off, with the terminal as it was', async () => {
+  const { result, modes } = await typed('sk-\x03')
+  assert.equal(result, undefined)
+  assert.deepEqual(modes, [true, false])
+})
+
+function pipe(text: string): SecretInput {
+  const stream = Object.assign(new PassThrough(), { isTTY: false })
+  stream.end(text)
+  return stream as unknown as SecretInput
+}
+
+test('a pipe is read whole, without its last newline', async () => {
+  assert.equal(await readSecret(pipe('sk-1\n'), assert.fail), 'sk-1')
+})
+
+test('a pipe that does not end in reason is no key', async () => {
+  assert.equal(await readSecret(pipe('x'.repeat(20_000)), assert.fail), undefined)
+})

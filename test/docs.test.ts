@@ -1,0 +1,76 @@
+// What the documents say is held against the code.
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+
+import { loadConfig } from '../src/config/load.ts'
+import { dialects } from '../src/dialects/table.ts'
+import { errorTable } from '../src/errors.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+
+describe('README.md', () => {
+  test('lists every error of the gateway with its status and type, sorted', () => {
+    const rows = [...read('README.md').matchAll(/^\| (\w+) \| (\d{3}) \| (\w+) \|$/gm)]
+    const expected = Object.entries(errorTable).map(([code, { status, type }]) => [
+      code,
+      String(status),
+      type,
+    ])
+    assert.deepEqual(
+      rows.map(([, ...cells]) => cells),
+      expected.toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
+    )
+  })
+
+  test('names every route of the API', () => {
+    const text = read('README.md')
+    for (const { path } of dialects) assert.ok(text.includes(`/v1${path}`), path)
+  })
+
+  test('has a configuration by example that is valid', (t) => {
+    const example = /```yaml\n(providers:[\s\S]*?)```/.exec(read('README.md'))?.[1]
+    assert.ok(example !== undefined)
+    const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-docs-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'gateway.yaml')
+    writeFileSync(file, example)
+    chmodSync(file, 0o600)
+    const env = { OPENAI_API_KEY: 'sk-docs', OPENROUTER_API_KEY: 'sk-docs' }
+    const loaded = loadConfig(file, { env })
+    assert.deepEqual(loaded.ok ? [] : loaded.problems, [])
+  })
+
+  test('names scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    for (const [, name = ''] of read('README.md').matchAll(/npm run ([\w:-]+)/g))
+      assert.ok(name in scripts, name)
+  })
+})
+
+describe('all documents', () => {
+  for (const file of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'docs/security.md',
+    'docs/systemd.md',
+    'docs/remote.md',
+  ]) {
+    test(`${file} links to files that exist`, () => {
+      const links = [...read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)/g)]
+      const folder = file.includes('/') ? join(root, file, '..') : root
+      for (const [, link = ''] of links) assert.ok(existsSync(join(folder, link)), link)
+    })
+  }
+})
+
+test('ARCHITECTURE.md shows the folders that there are', () => {
+  const text = read('ARCHITECTURE.md')
+  const layout = /```\nsrc\/\n([\s\S]*?)```/.exec(text)?.[1] ?? ''
+  const named = [...layout.matchAll(/(?:^|\s)([\w/-]+)\/\s{2,}/g)].map(([, name = '']) => name)
+  assert.ok(named.length >= 10, 'the layout is read')
+  for (const name of named) assert.ok(existsSync(join(root, 'src', name)), name)
+})

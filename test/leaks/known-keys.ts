@@ -1,0 +1,9 @@
+import { key as hostileKey } from '../attacks/hostilities.ts'
+import { providerKey } from '../flows/wiring.ts'
+import { fuzzKey } from '../fuzz/fuzz.ts'
+
+/** A key that stands nowhere by chance, with characters that encodings change. */
+export const leakKey = 'Zq7/leak+Probe=41xW9'
+
+/** What gateways of the test suites were given to keep. */
+export const knownKeys: readonly string[] = [fuzzKey, hostileKey, leakKey, providerKey]

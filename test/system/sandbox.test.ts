@@ -1,0 +1,79 @@
+// What the unit promises, tried out within its sandbox: a score does not know what a manager silently drops.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { missing } from '../support/needs.ts'
+import { noUserManager, startInstalled, streamCommand } from '../support/user-manager.ts'
+import type { UserManager } from '../support/user-manager.ts'
+
+const skip = noUserManager()
+const key = '.config/llm-gateway/credentials/slow_api_key'
+
+/** The service with this program in the place of the gateway, under the same directives; gives what it wrote. */
+async function inSandbox(manager: UserManager, script: string): Promise<string> {
+  await manager.ok('cat >probe.mjs', { input: script })
+  await manager.ok(
+    `sed "s|^ExecStart=.*|ExecStart=${process.execPath} --disable-sigusr1 $HOME/probe.mjs|; s|^Type=notify|Type=exec|; s|^Requires=.*||; s|^Restart=.*|Restart=no|; s|^SyslogIdentifier=.*|StandardOutput=file:/home/gateway/out|" .config/systemd/user/llm-gateway.service >.config/systemd/user/probe.service`,
+  )
+  await manager.ok('systemctl --user daemon-reload && systemctl --user start probe')
+  await manager.ok('while systemctl --user is-active -q probe; do sleep 0.05; done')
+  return manager.ok('cat out')
+}
+
+test('no write anywhere but in the state directory', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  const result = await inSandbox(
+    manager,
+    `import { writeFileSync } from 'node:fs'
+    for (const folder of ['/home/gateway', '/home/gateway/.config/llm-gateway', '/home/gateway/.config/systemd/user',
+      '/home/gateway/.local/state', '/etc', '/usr', '/run/user/1501', '/home/gateway/.local/state/llm-gateway']) {
+      try { writeFileSync(folder + '/probe', 'x'); console.log(folder, 'written') }
+      catch (error) { console.log(folder, error.code) }
+    }`,
+  )
+  const allowed = result.split('\n').filter((line) => line.endsWith('written'))
+  assert.deepEqual(allowed, ['/home/gateway/.local/state/llm-gateway written'])
+})
+
+test('the stored keys and those of other programs can not be read', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await manager.ok(`mkdir -p .ssh .aws; echo x | tee .ssh/id .aws/credentials ${key}`)
+  const result = await inSandbox(
+    manager,
+    `import { readFileSync } from 'node:fs'
+    for (const file of ['.ssh/id', '.aws/credentials', '${key}']) {
+      try { readFileSync('/home/gateway/' + file); console.log(file, 'read') }
+      catch (error) { console.log(file, error.code) }
+    }`,
+  )
+  assert.doesNotMatch(result, / read$/m)
+})
+
+test('no new privileges, no capabilities, a filter for system calls, no core dumps', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await manager.ok(streamCommand())
+  const pid = await manager.ok('systemctl --user show -P MainPID llm-gateway')
+  const status = await manager.ok(`cat /proc/${pid}/status`)
+  for (const line of [
+    'NoNewPrivs:\t1',
+    'Seccomp:\t2',
+    'CapBnd:\t0000000000000000',
+    'CapEff:\t0000000000000000',
+  ]) {
+    assert.ok(status.includes(line), line)
+  }
+  assert.match(await manager.ok(`cat /proc/${pid}/limits`), /^Max core file size +0 +0 /m)
+  assert.match(await manager.ok(`cat /proc/${pid}/uid_map`), /^1501\s+1501\s+1$/)
+})
+
+test('no address families but IPv4, IPv6 and Unix', { skip: skip || missing('python3') }, async (t) => {
+  const manager = await startInstalled(t)
+  const result = await inSandbox(
+    manager,
+    `import { execFileSync } from 'node:child_process'
+    const code = 'import socket,sys\\nfor n in sys.argv[1:]:\\n  try: socket.socket(getattr(socket,n), socket.SOCK_RAW if n in ("AF_NETLINK","AF_PACKET") else socket.SOCK_STREAM); print(n,"opened")\\n  except OSError as e: print(n,e.errno)'
+    console.log(execFileSync('/usr/bin/python3', ['-c', code, 'AF_INET', 'AF_INET6', 'AF_UNIX', 'AF_NETLINK', 'AF_PACKET', 'AF_VSOCK', 'AF_ALG'].map(String)).toString())`,
+  )
+  const opened = result.match(/^\S+(?= opened$)/gm)
+  assert.deepEqual(opened, ['AF_INET', 'AF_INET6', 'AF_UNIX'])
+})

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+
+import { renderUnits } from '../../src/systemd/units.ts'
+import type { Scope } from '../../src/systemd/scope.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { missing } from '../support/needs.ts'
+
+const skip = missing('systemd-analyze')
+
+/** The highest exposure that `systemd-analyze security` may find, of 10. */
+const maxExposure: Readonly<Record<Scope, number>> = { user: 1.8, system: 1.5 }
+
+for (const scope of ['user', 'system'] as const) {
+  suite(`the ${scope} units`, { skip }, () => {
+    test('are clean', (t) => {
+      const { files, analyze } = rendered(t, scope)
+      const { status, stdout, stderr } = analyze(['verify', '--man=no', ...files])
+      assert.deepEqual([status, stdout, stderr], [0, '', ''])
+    })
+
+    test(`have an exposure of at most ${maxExposure[scope]}`, (t) => {
+      const { files, analyze } = rendered(t, scope)
+      const { stdout, stderr } = analyze(['security', '--no-pager', '--offline=true', files[0]!])
+      const exposure = /Overall exposure level for llm-gateway\.service: ([\d.]+)/.exec(stdout)?.[1]
+      t.diagnostic(`exposure of the ${scope} unit: ${exposure}`)
+      assert.ok(Number(exposure) <= maxExposure[scope], stdout + stderr)
+    })
+  })
+}
+
+function rendered(t: Parameters<typeof scratchDirectory>[0], scope: Scope) {
+  const folder = scratchDirectory(t)
+  const root = join(import.meta.dirname, '../..')
+  const units = renderUnits(scope, {
+    node: process.execPath,
+    main: join(root, 'src/main.ts'),
+    config: '/etc/llm-gateway/llm-gateway.yaml',
+    state: '/var/lib/llm-gateway',
+    credentials: '/etc/llm-gateway/credentials',
+    hosts: ['127.0.0.1', '::1'],
+    port: 4000,
+  })
+  const files = units.map(({ name, text }) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  })
+  mkdirSync(join(folder, 'run'), { mode: 0o700 })
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    XDG_RUNTIME_DIR: join(folder, 'run'),
+    LANG: 'C.UTF-8',
+  }
+  const mode = scope === 'user' ? ['--user'] : []
+  const analyze = (args: readonly string[]) =>
+    spawnSync('systemd-analyze', [...mode, ...args], { encoding: 'utf8', env })
+  return { files, analyze }
+}
