@@ -86,7 +86,7 @@ suite('the package', { timeout: 120_000 }, () => {
       .split('\n')
       .filter((name) => name !== '' && !name.startsWith('package/node_modules/'))
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|systemd\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
