@@ -13,7 +13,7 @@ const key = '.config/llm-gateway/credentials/slow_api_key'
 async function inSandbox(manager: UserManager, script: string): Promise<string> {
   await manager.ok('cat >probe.mjs', { input: script })
   await manager.ok(
-    `sed "s|^ExecStart=.*|ExecStart=${process.execPath} --disable-sigusr1 $HOME/probe.mjs|; s|^Type=notify|Type=exec|; s|^Requires=.*||; s|^Restart=.*|Restart=no|; s|^SyslogIdentifier=.*|StandardOutput=file:/home/gateway/out|" .config/systemd/user/llm-gateway.service >.config/systemd/user/probe.service`,
+    `sed "s|^ExecStart=\\([^ ]*\\) .*|ExecStart=\\1 --disable-sigusr1 $HOME/probe.mjs|; s|^Type=notify|Type=exec|; s|^Requires=.*||; s|^Restart=.*|Restart=no|; s|^SyslogIdentifier=.*|StandardOutput=file:/home/gateway/out|" .config/systemd/user/llm-gateway.service >.config/systemd/user/probe.service`,
   )
   await manager.ok('systemctl --user daemon-reload && systemctl --user start probe')
   await manager.ok('while systemctl --user is-active -q probe; do sleep 0.05; done')
