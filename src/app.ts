@@ -161,7 +161,7 @@ export async function startApp(
     reload(next) {
       // The old providers' idle connections end by themselves; calls that still wait need them open.
       const [routes, providers] = [new RouteTable(next.models), createProviders(next, version)]
-      snapshot = { ...snapshot, routes, providers }
+      snapshot = { ...snapshot, routes, providers, routing: next.routing }
       limits.admission.applyLimits(next.rateLimits)
       return fixedSections.filter((name) => !isDeepStrictEqual(config[name], next[name]))
     },
@@ -238,7 +238,7 @@ async function startLimits(
 }
 
 /** What is built once, at the start. */
-const fixedSections = ['server', 'access', 'cors', 'routing', 'logging'] as const
+const fixedSections = ['server', 'access', 'cors', 'logging'] as const
 
 function createProviders(config: Config, version: string): Map<string, Provider> {
   return new Map(
