@@ -137,7 +137,7 @@ export async function startApp(
     ],
     isOriginAllowed,
     maxBodyBytes: config.server.maxRequestBodyBytes,
-    perClientRpm: config.rateLimits.enabled ? config.rateLimits.perClientRpm : undefined,
+    perClientRpm: floodLimitOf(config),
     clientOf: clientOf(config.server.trustedProxies),
     serveCall,
     routes: () => snapshot.routes,
@@ -163,7 +163,9 @@ export async function startApp(
       const [routes, providers] = [new RouteTable(next.models), createProviders(next, version)]
       snapshot = { ...snapshot, routes, providers, routing: next.routing }
       limits.admission.applyLimits(next.rateLimits)
-      return fixedSections.filter((name) => !isDeepStrictEqual(config[name], next[name]))
+      const fixed: string[] = fixedSections.filter((name) => !isDeepStrictEqual(config[name], next[name]))
+      if (floodLimitOf(config) !== floodLimitOf(next)) fixed.push('rate_limit_settings.per_client')
+      return fixed
     },
     async stop(reason) {
       isDraining = true
@@ -239,6 +241,10 @@ async function startLimits(
 
 /** What is built once, at the start. */
 const fixedSections = ['server', 'access', 'cors', 'logging'] as const
+
+function floodLimitOf({ rateLimits }: Config): number | undefined {
+  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
+}
 
 function createProviders(config: Config, version: string): Map<string, Provider> {
   return new Map(
