@@ -22,6 +22,6 @@ test('lines that are no account are passed over', () => {
   for (const name of ['bad', 'hex', 'short', '+', '']) assert.equal(users.uidOf(name), undefined, name)
 })
 
-test('the user that runs the gateway is known', () => {
-  assert.equal(typeof systemUsers().nameOf(process.getuid!()), 'string')
+test('the accounts of this machine are read', () => {
+  assert.equal(systemUsers().nameOf(0), 'root')
 })

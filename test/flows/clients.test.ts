@@ -1,19 +1,20 @@
 // Who a call's client is, in the log and on the way to it.
 import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
 import { scratchDirectory } from '../support/config-file.ts'
+import { systemUsers } from '../../src/unix-users.ts'
 import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 
 const echo = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\nlogging: { format: json }\n'
 const call = (headers: Record<string, string> = {}) =>
   rawRequest('POST /v1/chat/completions', headers, '{"model":"m","messages":[]}')
-const self = `user:${userInfo().username}`
+/** In a container the account may have a number only. */
+const self = `user:${systemUsers().nameOf(process.getuid!()) ?? process.getuid!()}`
 
 suite('the client of a call is', () => {
   const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
