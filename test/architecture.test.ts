@@ -19,7 +19,8 @@ const leaves = ['config/types.ts', 'http', 'leaf']
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', ...leaves],
   cli: ['app.ts', 'server', 'config', 'systemd', 'routing/route-table.ts', ...leaves],
-  'app.ts': ['server', 'call', ...parts, 'config', 'systemd', ...leaves],
+  'app.ts': ['app', 'server', 'call', ...parts, 'config', 'systemd', ...leaves],
+  app: ['server', 'call', ...parts, 'config', 'systemd', ...leaves],
   server: ['call', ...parts, ...leaves],
   call: [...parts, ...leaves],
   ...Object.fromEntries(parts.map((part) => [part, leaves])),

@@ -53,9 +53,11 @@ export interface Snapshot {
 export interface Reply {
   /** True once the status is out and can't be changed. */
   readonly isStarted: boolean
-  /** True once the client has left before the answer's end. */
+  /** True once the call is to end before its answer has: the client has left, or the gateway interrupts it. */
   readonly isGone: boolean
-  /** Called once when the client leaves before the answer's end. The phase that owns the call sets it. */
+  /** Why the gateway interrupted the call, while its client is still there to be told. */
+  readonly interruption: GatewayError | undefined
+  /** Called once when `isGone` becomes true. The phase that owns the call sets it. */
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined
@@ -70,6 +72,8 @@ export interface Reply {
   end(bytes?: Buffer): void
   /** Sends the error's status and body; only before `start`. */
   fail(error: GatewayError): void
+  /** Ends the call as if its client had left; the error goes out as its last word. */
+  interrupt(error: GatewayError): void
   /** Ends the connection so that the client sees that the answer is not whole. */
   cut(): void
 }

@@ -17,6 +17,8 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const record = new CallRecord(call)
   try {
     await serve(call, on, record)
+    const { interruption } = call.reply
+    if (interruption !== undefined) tellClient(call, interruption, on, record) // 503 shutting_down
   } catch (error) {
     tellClient(call, asGatewayError(error, on), on, record)
   }

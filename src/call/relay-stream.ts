@@ -112,6 +112,11 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.#endBroken(error)
   }
 
+  /** Only whole events have gone out. */
+  get mayEndHere(): boolean {
+    return !this.#isInsideEvent
+  }
+
   /** No more ticks; for the end, and for a client that has left. */
   stop(): void {
     this.#ticker.delete(this)

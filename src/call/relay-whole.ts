@@ -12,6 +12,8 @@ import type { Ending, Relayed } from './relay.ts'
 const heldAnswerBytes = 262_144
 
 export class WholeRelay implements AnswerReader {
+  /** Half a body is none. */
+  readonly mayEndHere = false
   readonly #answer: Answer
   readonly #reply: Reply
   readonly #headers: readonly string[]

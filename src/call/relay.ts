@@ -36,6 +36,8 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
     reply.onGone = () => {
       answer.abort()
       reader.stop()
+      // Whatever might still be said would stand in the middle of something.
+      if (reply.interruption !== undefined && reply.isStarted && !reader.mayEndHere) reply.cut()
       resolve({ kind: 'gone' })
     }
     reply.onDrain = () => answer.resume()

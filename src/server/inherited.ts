@@ -1,8 +1,8 @@
 // Serving on sockets that somebody else opened and keeps open while this process ends and the next one starts. So no
 // call need fail in between: those under way are finished, and whoever wants to call again is told to connect anew.
-import type { Server, ServerResponse } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
+import type { Server } from 'node:http'
 import { StartError } from '../errors.ts'
+import { Draining } from './draining.ts'
 import { createHttpServer, type Handlers, httpLimits } from './http-server.ts'
 import type { Doormen, Listeners } from './listeners.ts'
 
@@ -13,10 +13,7 @@ export interface InheritedSocket {
   readonly path: string | undefined
 }
 
-/**
- * How long an idle connection stays open after the end was announced. Its client may be sending a request right now,
- * which a connection closed at once would lose.
- */
+/** Its client may be sending a request right now, which a connection closed at once would lose. */
 const lingerMs = 1_000
 
 /**
@@ -29,20 +26,25 @@ export async function listenInherited(
   handlers: Handlers,
 ): Promise<Listeners> {
   const servers: Draining[] = []
+  const addresses: string[] = []
   try {
-    for (const socket of sockets) servers.push(await open(socket, doormen, handlers))
+    for (const socket of sockets) {
+      const server = await open(socket, doormen, handlers)
+      servers.push(new Draining(server, lingerMs))
+      addresses.push(addressOf(server, socket.path))
+    }
   } catch (error) {
     await Promise.all(servers.map((server) => server.close()))
     throw error
   }
   return {
-    addresses: servers.map((server) => server.address),
+    addresses,
     close: async () => void (await Promise.all(servers.map((server) => server.close()))),
     closeNow: () => servers.forEach((server) => server.closeNow()),
   }
 }
 
-async function open({ fd, path }: InheritedSocket, doormen: Doormen, handlers: Handlers): Promise<Draining> {
+async function open({ fd, path }: InheritedSocket, doormen: Doormen, handlers: Handlers): Promise<Server> {
   const doorman =
     path === undefined
       ? { identify: doormen.tcp, isLoopbackOnly: true }
@@ -58,7 +60,7 @@ async function open({ fd, path }: InheritedSocket, doormen: Doormen, handlers: H
   } finally {
     server.off('error', reject)
   }
-  return new Draining(server, addressOf(server, path))
+  return server
 }
 
 function addressOf(server: Server, path: string | undefined): string {
@@ -67,60 +69,4 @@ function addressOf(server: Server, path: string | undefined): string {
   if (address === null || typeof address === 'string' || typeof address.port !== 'number')
     return `unix:${path ?? 'unknown'}`
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
-}
-
-/** A server that knows which of its connections carry a request. */
-class Draining {
-  readonly address: string
-  readonly #server: Server
-  readonly #open = new Map<Socket, Set<ServerResponse>>()
-  #isClosing = false
-
-  constructor(server: Server, address: string) {
-    this.#server = server
-    this.address = address
-    server.on('connection', (socket: Socket) => this.#follow(socket))
-    // Before the listener that answers.
-    server.prependListener('request', (request, response) => this.#begin(request.socket, response))
-    server.prependListener('checkContinue', (request, response) => this.#begin(request.socket, response))
-  }
-
-  close(): Promise<void> {
-    this.#isClosing = true
-    return new Promise((resolve) => {
-      // Not http's own close(): that ends idle connections at once.
-      NetServer.prototype.close.call(this.#server, () => resolve())
-      for (const [socket, responses] of this.#open) {
-        for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false
-        if (responses.size === 0) this.#linger(socket)
-      }
-    })
-  }
-
-  closeNow(): void {
-    this.#server.closeAllConnections()
-  }
-
-  #follow(socket: Socket): void {
-    this.#open.set(socket, new Set())
-    socket.once('close', () => this.#open.delete(socket))
-    if (this.#isClosing) this.#linger(socket)
-  }
-
-  #begin(socket: Socket, response: ServerResponse): void {
-    const responses = this.#open.get(socket)
-    if (responses === undefined) return
-    responses.add(response)
-    if (this.#isClosing) response.shouldKeepAlive = false
-    response.once('close', () => {
-      responses.delete(response)
-      if (this.#isClosing && responses.size === 0) this.#linger(socket)
-    })
-  }
-
-  #linger(socket: Socket): void {
-    setTimeout(() => {
-      if (this.#open.get(socket)?.size === 0) socket.destroy()
-    }, lingerMs)
-  }
 }

@@ -1,6 +1,7 @@
 // Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
 import { StartError } from '../errors.ts'
 import type { AddressInfo } from 'node:net'
+import { Draining } from './draining.ts'
 import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
 import type { Identify } from './guards/peer-user.ts'
 import { bindUnixSocket } from './unix-socket.ts'
@@ -28,6 +29,9 @@ export interface Doormen {
   readonly unixSocket: Identify
 }
 
+/** For a request that is on its way over loopback while the server begins to close. */
+const lingerMs = 20
+
 /**
  * Listens everywhere or nowhere.
  * @throws StartError when a place is taken or not allowed.
@@ -38,7 +42,7 @@ export async function listen(
   handlers: Handlers,
   limits: HttpLimits = httpLimits,
 ): Promise<Listeners> {
-  const servers: Server[] = []
+  const servers: Draining[] = []
   const addresses: string[] = []
   let chosenPort = port
   try {
@@ -48,7 +52,7 @@ export async function listen(
       if (address === undefined) continue
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
-      servers.push(server)
+      servers.push(new Draining(server, lingerMs))
       addresses.push(
         `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
       )
@@ -61,17 +65,17 @@ export async function listen(
         limits,
       )
       await bindUnixSocket(server, unixSocket)
-      servers.push(server)
+      servers.push(new Draining(server, lingerMs))
       addresses.push(`unix:${unixSocket}`)
     }
   } catch (error) {
-    for (const server of servers) server.close()
+    await Promise.all(servers.map((server) => server.close()))
     throw error
   }
   return {
     addresses,
-    close: async () => void (await Promise.all(servers.map(closeGently))),
-    closeNow: () => servers.forEach((server) => server.closeAllConnections()),
+    close: async () => void (await Promise.all(servers.map((server) => server.close()))),
+    closeNow: () => servers.forEach((server) => server.closeNow()),
   }
 }
 
@@ -99,14 +103,4 @@ function describe(code: string | undefined, host: string, port: number): string 
   if (code === 'EACCES')
     return `${place} needs a privilege that the gateway should not have; choose a port from 1024 on.`
   return undefined
-}
-
-function closeGently(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    // Connections that carry a call now: node:http leaves them open after it, for the whole keep-alive time.
-    server.keepAliveTimeout = 1
-    server.keepAliveTimeoutBuffer = 0
-    server.close(() => resolve())
-    server.closeIdleConnections()
-  })
 }

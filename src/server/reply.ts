@@ -17,6 +17,7 @@ export class HttpReply implements Reply {
   readonly #headers: string[]
   #hasSent = false
   isGone: boolean
+  interruption: GatewayError | undefined
   onGone: (() => void) | undefined
   onDrain: (() => void) | undefined
 
@@ -27,9 +28,8 @@ export class HttpReply implements Reply {
     // A client that left while its user was looked up or its body read has closed before anybody listened.
     this.isGone = raw.destroyed
     raw.on('close', () => {
-      if (raw.writableFinished) return
-      this.isGone = true
-      this.onGone?.()
+      this.interruption = undefined
+      if (!raw.writableFinished) this.#leave()
     })
     raw.on('drain', () => this.onDrain?.())
     // A write after the client has left: 'close' tells.
@@ -67,14 +67,26 @@ export class HttpReply implements Reply {
   }
 
   fail(error: GatewayError): void {
-    if (this.isGone || this.#raw.headersSent) return
+    if (this.#raw.destroyed || this.#raw.headersSent) return
     const { headers, body } = errorAnswer(error)
     this.start(error.status, headers)
     this.#raw.end(body)
   }
 
+  interrupt(error: GatewayError): void {
+    if (this.#raw.writableEnded) return
+    this.interruption = error
+    this.#leave()
+  }
+
   cut(): void {
     this.#raw.destroy()
+  }
+
+  #leave(): void {
+    if (this.isGone) return
+    this.isGone = true
+    this.onGone?.()
   }
 }
 

@@ -52,7 +52,7 @@ function addModelRoute(app: FastifyInstance, prefix: string, dialect: Dialect, p
     },
     handler(request, reply) {
       reply.hijack()
-      void parts.serveCall(callOf(request, reply, dialect))
+      parts.serveCall(callOf(request, reply, dialect))
     },
   })
 }

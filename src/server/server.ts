@@ -41,7 +41,7 @@ export interface ServerParts {
   /** Requests of one client in any 60 seconds, whatever they are for; undefined: unlimited. */
   readonly perClientRpm: number | undefined
   readonly clientOf: (request: IncomingMessage) => Client
-  readonly serveCall: (call: Call) => Promise<void>
+  readonly serveCall: (call: Call) => void
   readonly routes: () => RouteTable
   readonly admission: Pick<Admission, 'describe'>
   readonly isDraining: () => boolean

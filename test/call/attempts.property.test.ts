@@ -78,6 +78,7 @@ const deeds: Readonly<Record<string, (sink: AnswerSink) => void>> = {
 class FakeReply implements Reply {
   isStarted = false
   isGone = false
+  readonly interruption = undefined
   ends = 0
   onGone: (() => void) | undefined
   onDrain: (() => void) | undefined
@@ -105,6 +106,8 @@ class FakeReply implements Reply {
   cut(): void {
     this.ends += 1
   }
+
+  interrupt(): void {}
 
   leave(): void {
     if (this.ends > 0 || this.isGone) return

@@ -180,7 +180,7 @@ models: { plain: { provider: scripted } }
 `
 }
 
-test('a call that outlasts the grace time is cut, at the provider too', async (t) => {
+test('a stream that outlasts the grace time ends with an error event, and at the provider', async (t) => {
   const upstream = await startUpstream(t)
   upstream.answerAlways(toCalls([streamHead(), chunk('data: {"one":1}\n\n'), hang]))
   const file = configFile(t, yamlFor(`${upstream.url}/v1`, ', shutdown_grace_ms: 50'))
@@ -192,7 +192,12 @@ test('a call that outlasts the grace time is cut, at the provider too', async (t
   gateway.kill('SIGTERM')
 
   assert.deepEqual(await gateway.ended, { status: 0, signal: null })
-  assert.equal((await client.response()).complete, false)
+  const response = await client.response()
+  assert.ok(response.complete)
+  assert.match(
+    response.body().toString(),
+    /^data: \{"one":1\}\n\ndata: \{"error":\{.*"code":"shutting_down"\}\}\n\n$/,
+  )
   assert.equal((await (await nextCall(upstream)).outcome).kind, 'aborted')
 })
 

@@ -1,0 +1,54 @@
+// Which checks stand before the router and the connections, by the configuration.
+import type { Config } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import { addressGuard, addressIdentity } from '../server/guards/address.ts'
+import { bodySizeGuard } from '../server/guards/body-size.ts'
+import { contentCodingGuard } from '../server/guards/content-coding.ts'
+import { expectGuard } from '../server/guards/expect.ts'
+import { framingGuard } from '../server/guards/framing.ts'
+import type { Guard } from '../server/guards/guard.ts'
+import { headerCountGuard } from '../server/guards/header-count.ts'
+import { hostGuard } from '../server/guards/host.ts'
+import { fetchSiteGuard, originGuard } from '../server/guards/origin.ts'
+import { peerUserCheck, socketOwner } from '../server/guards/peer-user.ts'
+import { targetGuard } from '../server/guards/target.ts'
+import { upgradeGuard } from '../server/guards/upgrade.ts'
+import type { Doormen } from '../server/listeners.ts'
+import { PeerTable } from '../server/peer-table.ts'
+import { systemUsers } from '../unix-users.ts'
+
+/** Every check of a request's head, in the order in which they refuse. */
+export function guardsOf(
+  { access, server }: Config,
+  isOriginAllowed: (origin: string) => boolean,
+): readonly Guard[] {
+  return [
+    headerCountGuard,
+    addressGuard(access.allowedIps, server.trustedProxies),
+    hostGuard(server.allowedHosts),
+    originGuard(isOriginAllowed),
+    fetchSiteGuard(isOriginAllowed),
+    upgradeGuard,
+    expectGuard,
+    targetGuard,
+    framingGuard,
+    contentCodingGuard,
+    bodySizeGuard(server.maxRequestBodyBytes),
+  ]
+}
+
+/**
+ * Who says whom the listeners let in.
+ * @throws StartError when a user to be served is none here.
+ */
+export function doormenOf({ access }: Config, events: Events): Doormen {
+  const parts = { users: systemUsers(), ownUid: process.getuid?.() ?? 0 }
+  const byUser = peerUserCheck({
+    ...parts,
+    allowedUsers: access.allowedUsers,
+    platform: process.platform,
+    table: new PeerTable(),
+    onUnreadable: (cause) => events.peersUnreadable(cause),
+  })
+  return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }
+}

@@ -1,0 +1,61 @@
+// The providers of every configuration that calls are still served by. One whose settings stay the same over a reload
+// is kept, with its connections; one that no configuration names any more ends when the last call that may need it has.
+import type { ProviderConfig } from '../config/types.ts'
+import { createEcho } from '../upstream/echo.ts'
+import type { Provider } from '../upstream/provider.ts'
+import { hasSameSettings } from '../upstream/same-settings.ts'
+import { createHttpProvider } from '../upstream/send.ts'
+
+/** The providers of one configuration, by name. */
+export type ProviderSet = ReadonlyMap<string, Provider>
+
+interface Running {
+  readonly config: ProviderConfig
+  readonly provider: Provider
+  /** Sets that it belongs to. */
+  sets: number
+}
+
+export class Providers {
+  readonly #userAgent: string
+  readonly #running = new Map<Provider, Running>()
+  #newest: ProviderSet = new Map()
+
+  /** @param userAgent what providers are told of who asks. */
+  constructor(userAgent: string) {
+    this.#userAgent = userAgent
+  }
+
+  /** @returns the providers of a configuration, open until they are released. */
+  open(configs: ReadonlyMap<string, ProviderConfig>): ProviderSet {
+    this.#newest = new Map(Array.from(configs, ([name, config]) => [name, this.#openOne(name, config)]))
+    return this.#newest
+  }
+
+  /** Closes those that belong to no other set. Resolves when their open exchanges are done. */
+  async release(set: ProviderSet): Promise<void> {
+    const unused = [...set.values()].filter((provider) => {
+      const running = this.#running.get(provider)!
+      running.sets -= 1
+      return running.sets === 0
+    })
+    for (const provider of unused) this.#running.delete(provider)
+    await Promise.all(unused.map((provider) => provider.close()))
+  }
+
+  #openOne(name: string, config: ProviderConfig): Provider {
+    const before = this.#newest.get(name)
+    const kept = before === undefined ? undefined : this.#running.get(before)
+    if (kept !== undefined && hasSameSettings(kept.config, config)) {
+      kept.sets += 1
+      return kept.provider
+    }
+    const provider = this.#create(config)
+    this.#running.set(provider, { config, provider, sets: 1 })
+    return provider
+  }
+
+  #create(config: ProviderConfig): Provider {
+    return config.kind === 'echo' ? createEcho(config.name) : createHttpProvider(config, this.#userAgent)
+  }
+}

@@ -1,0 +1,65 @@
+// The end of a server: what is under way is finished, down to its last byte, and what is idle ends.
+import type { Server, ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+
+/** A server that knows which of its connections carry a request. */
+export class Draining {
+  readonly #server: Server
+  readonly #lingerMs: number
+  readonly #open = new Map<Socket, Set<ServerResponse>>()
+  #isClosing = false
+
+  /** @param lingerMs how long an idle connection stays open after the end was announced. */
+  constructor(server: Server, lingerMs: number) {
+    this.#server = server
+    this.#lingerMs = lingerMs
+    server.on('connection', (socket: Socket) => this.#follow(socket))
+    // Before the listener that answers.
+    server.prependListener('request', (request, response) => this.#begin(request.socket, response))
+    server.prependListener('checkContinue', (request, response) => this.#begin(request.socket, response))
+  }
+
+  /** Stops accepting, and resolves when the last connection has ended. */
+  close(): Promise<void> {
+    this.#isClosing = true
+    return new Promise((resolve) => {
+      // Not http's own close(): that takes an answer for done before its last bytes are on their way.
+      NetServer.prototype.close.call(this.#server, () => {
+        this.#server.close() // ends its timer
+        resolve()
+      })
+      for (const [socket, responses] of this.#open) {
+        for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false
+        if (responses.size === 0) this.#linger(socket)
+      }
+    })
+  }
+
+  /** Ends what is still open. */
+  closeNow(): void {
+    this.#server.closeAllConnections()
+  }
+
+  #follow(socket: Socket): void {
+    this.#open.set(socket, new Set())
+    socket.once('close', () => this.#open.delete(socket))
+    if (this.#isClosing) this.#linger(socket)
+  }
+
+  #begin(socket: Socket, response: ServerResponse): void {
+    const responses = this.#open.get(socket)
+    if (responses === undefined) return
+    responses.add(response)
+    if (this.#isClosing) response.shouldKeepAlive = false
+    response.once('close', () => {
+      responses.delete(response)
+      if (this.#isClosing && responses.size === 0) this.#linger(socket)
+    })
+  }
+
+  #linger(socket: Socket): void {
+    setTimeout(() => {
+      if (this.#open.get(socket)?.size === 0) socket.destroy()
+    }, this.#lingerMs)
+  }
+}
