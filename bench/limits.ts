@@ -108,6 +108,7 @@ function configFor(url: string): Config {
       trustedProxies: [],
       maxRequestBodyBytes: 1_000_000,
       shutdownGraceMs: 1000,
+      watchConfig: false,
     },
     access: { allowedUsers: ['any'], allowedIps: [] },
     cors: { enabled: false, allowedOrigins: [], allowAll: false },

@@ -28,7 +28,7 @@ export interface App {
   readonly providers: ReadonlyMap<string, Provider>
   /**
    * Serves by another configuration from the next call on; calls under way end as they began.
-   * @returns the sections of the file that changed and that only a restart applies.
+   * @returns the keys of the file whose values changed and that only a restart applies; all others are applied.
    */
   reload(config: Config): string[]
   /**
@@ -78,9 +78,10 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     chance: Math.random,
   }
   const snapshots = new Snapshots(config, lasting, new Providers(`llm-gateway/${version}`))
+  const { cors, server } = config
+  let { shutdownGraceMs } = server
   let isDraining = false
 
-  const { cors, server } = config
   const isOriginAllowed = originMatcher(cors.enabled ? cors.allowedOrigins : [], cors.allowAll)
   const handlers = await createHandlers({
     guards: guardsOf(config, isOriginAllowed),
@@ -110,7 +111,8 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     reload(next) {
       snapshots.replace(next)
       admission.applyLimits(next.rateLimits)
-      return sectionsToRestartFor(config, next)
+      shutdownGraceMs = next.server.shutdownGraceMs
+      return settingsToRestartFor(config, next)
     },
     async stop(reason) {
       isDraining = true
@@ -121,7 +123,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
         admission.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
         deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
-      }, server.shutdownGraceMs)
+      }, shutdownGraceMs)
       await listeners.close()
       clearTimeout(deadline)
       // A call whose connection is gone has still to be settled before that is saved.
@@ -136,13 +138,26 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
 /** How long the last bytes of calls that were ended may take to their clients. */
 const lastWordsMs = 1_000
 
-/** What is built once, at the start. */
-const fixedSections = ['server', 'access', 'cors', 'logging'] as const
+/** What is built once, at the start: key of the file and value. */
+function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
+  const { server, access, cors, logging } = config
+  yield ['server.hosts', server.hosts]
+  yield ['server.port', server.port]
+  yield ['server.unix_socket', server.unixSocket]
+  yield ['server.allowed_hosts', server.allowedHosts]
+  yield ['server.trusted_proxies', server.trustedProxies]
+  yield ['server.max_request_body_bytes', server.maxRequestBodyBytes]
+  yield ['access', access]
+  yield ['cors', cors]
+  yield ['logging', logging]
+  yield ['rate_limit_settings.per_client', floodLimitOf(config)]
+}
 
-function sectionsToRestartFor(served: Config, next: Config): string[] {
-  const changed: string[] = fixedSections.filter((name) => !isDeepStrictEqual(served[name], next[name]))
-  if (floodLimitOf(served) !== floodLimitOf(next)) changed.push('rate_limit_settings.per_client')
-  return changed
+function settingsToRestartFor(started: Config, next: Config): string[] {
+  const wanted = new Map(fixedSettings(next))
+  return [...fixedSettings(started)]
+    .filter(([key, value]) => !isDeepStrictEqual(value, wanted.get(key)))
+    .map(([key]) => key)
 }
 
 function floodLimitOf({ rateLimits }: Config): number | undefined {

@@ -2,6 +2,7 @@
 import { type App, startApp } from '../app.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
+import { fileVersion } from '../config/watch.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { isJournal } from '../systemd/journal.ts'
@@ -28,6 +29,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
+  const configVersion = fileVersion(configFile)
   const loaded = loadConfig(configFile, { env: io.env })
   printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
   if (!loaded.ok) {
@@ -53,7 +55,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app)
-  const service = underManager({ app, config, settings, io, configFile })
+  const service = underManager({ app, config, settings, io, configFile, configVersion })
   await untilSignal(async (signal) => {
     service.stopping()
     await app.stop(signal)

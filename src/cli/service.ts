@@ -1,6 +1,7 @@
 // What `serve` does for a service manager: says when it is ready, gives signs of life, and reloads on SIGHUP.
 import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
+import { fileVersion, watchForChanges } from '../config/watch.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { createNotifier, type ManagerSettings } from '../systemd/notify.ts'
@@ -13,10 +14,12 @@ interface Service {
   readonly settings: ManagerSettings
   readonly io: ServeIo
   readonly configFile: string
+  /** Of the file that `config` was read from. */
+  readonly configVersion: string | undefined
 }
 
 /** Reports to the manager from here on; everything here works, and says nothing, without one. */
-export function underManager({ app, config, settings, io, configFile }: Service): {
+export function underManager({ app, config, settings, io, configFile, configVersion }: Service): {
   stopping(): void
   /** Resolves when the manager has been told all. */
   stopped(): Promise<void>
@@ -30,13 +33,16 @@ export function underManager({ app, config, settings, io, configFile }: Service)
     watchdogPingMs === undefined ? undefined : setInterval(() => notifier.watchdog(), watchdogPingMs)
 
   let served = config
+  let version = configVersion
   const reload = () => {
     notifier.reloading()
+    version = fileVersion(configFile)
     const loaded = loadConfig(configFile, { env: io.env })
     printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
     if (loaded.ok) {
       const needsRestart = app.reload(loaded.config)
       served = loaded.config
+      watch()
       app.events.reloaded(configFile, needsRestart)
       const still = needsRestart.length === 0 ? '' : `; restart to apply ${needsRestart.join(', ')}`
       notifier.ready(statusOf(app, served) + still)
@@ -45,6 +51,12 @@ export function underManager({ app, config, settings, io, configFile }: Service)
       notifier.ready(`${statusOf(app, served)}; reload refused: ${firstOf(loaded.problems)}`)
     }
   }
+  let stopWatching = () => {}
+  const watch = () => {
+    stopWatching()
+    if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, reload)
+  }
+  watch()
   // At a terminal SIGHUP says that the person has left, and ends the process as usual.
   if (io.stdout.isTTY !== true) process.on('SIGHUP', reload)
   notifier.ready(statusOf(app, served))
@@ -52,6 +64,7 @@ export function underManager({ app, config, settings, io, configFile }: Service)
   return {
     stopping: () => notifier.stopping(served.server.shutdownGraceMs),
     async stopped() {
+      stopWatching()
       clearInterval(ping)
       await notifier.sent()
     },

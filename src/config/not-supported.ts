@@ -15,7 +15,6 @@ interface NotSupported {
 export const notSupportedYet: readonly NotSupported[] = [
   { path: 'providers.*.discover_models', inert: false },
   { path: 'providers.*.health_check', inert: false },
-  { path: 'server.watch_config', inert: false },
 ]
 
 /** Names what `table` refuses in a configuration. */

@@ -33,8 +33,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[]
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
-  /** Load the file again when it changes. Off when absent. */
-  readonly watchConfig?: boolean
+  /** Load the file again when it changes. */
+  readonly watchConfig: boolean
 }
 
 interface AccessConfig {

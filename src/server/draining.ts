@@ -58,8 +58,10 @@ export class Draining {
   }
 
   #linger(socket: Socket): void {
-    setTimeout(() => {
+    const endIdle = () => {
       if (this.#open.get(socket)?.size === 0) socket.destroy()
-    }, this.#lingerMs)
+    }
+    // What has arrived meanwhile is read before that, however late the timer is.
+    setTimeout(() => setImmediate(endIdle), this.#lingerMs)
   }
 }

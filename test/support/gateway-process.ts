@@ -16,9 +16,13 @@ export interface GatewayProcess {
   readonly pid: number
   /** Its working directory and its home, with the configuration in it. */
   readonly folder: string
+  /** The configuration file. */
+  readonly file: string
   /** The log so far, as written. */
   stdout(): string
   stderr(): string
+  /** Resolves with the first match in the log, come or coming, from `from` on. */
+  says(pattern: RegExp, from?: number): Promise<string>
   /** Takes every further piece of the log instead of keeping it. */
   drainInto(take: (text: string) => void): void
   /** Undefined while it runs; then the exit code, or the signal that ended it. */
@@ -48,8 +52,10 @@ export async function startGatewayProcess(
   })
   let stdout = ''
   let stderr = ''
+  let hasSpoken = Promise.withResolvers<void>()
   let take = (text: string): void => {
     stdout += text
+    hasSpoken.resolve()
   }
   let ending: number | string | undefined
   const ended = once(child, 'close').then(([code, signal]) => (ending = (code ?? signal) as number | string))
@@ -64,6 +70,14 @@ export async function startGatewayProcess(
     if (ending === undefined) child.kill(signal)
     return soon(ended, () => `the end of the gateway after ${signal}; it said ${stdout.slice(-500)}${stderr}`)
   }
+  const says = async (pattern: RegExp, from = 0) => {
+    for (;;) {
+      const match = pattern.exec(stdout.slice(from))
+      if (match !== null) return match[0]
+      hasSpoken = Promise.withResolvers()
+      await soon(hasSpoken.promise, () => `${pattern} in ${stdout.slice(-2_000)}${stderr}`)
+    }
+  }
   t.after(async () => {
     await stop('SIGKILL')
     rmSync(folder, { recursive: true })
@@ -74,8 +88,10 @@ export async function startGatewayProcess(
     url,
     pid: child.pid!,
     folder,
+    file,
     stdout: () => stdout,
     stderr: () => stderr,
+    says,
     drainInto(next) {
       take = next
     },

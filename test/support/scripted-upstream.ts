@@ -44,6 +44,10 @@ export interface ScriptedUpstream {
   readonly requests: readonly ReceivedRequest[]
   /** Connections that were ever accepted. */
   readonly connections: number
+  /** Connections that are open now. */
+  readonly openConnections: number
+  /** Resolves when the last open connection has closed. */
+  allClosed(): Promise<void>
   /** Answers the next request that has no answer yet; they queue up. */
   answer(answer: Answer): void
   /** Answers every request for which nothing is queued; without it they get a 500 that says so. */
@@ -98,6 +102,15 @@ class Upstream implements ScriptedUpstream {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  get openConnections(): number {
+    return this.#sockets.size
+  }
+
+  async allClosed(): Promise<void> {
+    const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await soon(Promise.all(closed), () => `the last of ${this.#sockets.size} connections to close`)
   }
 
   async listen(): Promise<void> {
