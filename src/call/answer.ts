@@ -1,6 +1,7 @@
 // One try at one target: from sending the request until it is known whether this target answers the call.
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
-// A stream counts as an answer from its first event on: until then an error in it can still become another attempt.
+// A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held): until
+// then nothing has been passed on, and what breaks can still become another attempt.
 import { GatewayError } from '../errors.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { Snapshot } from './call.ts'
@@ -25,12 +26,20 @@ export type AttemptOutcome =
       readonly providerCode?: string | undefined
       /** The connection was closed as soon as the request was on it: it had been idle, and nobody read the request. */
       readonly isStaleConnection: boolean
+      /** A body that is no stream had begun to come: the provider has read the prompt. */
+      readonly hasBegun: boolean
     }
   /** The client has left. */
   | { readonly kind: 'gone'; readonly wasSent: boolean }
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576
+
+/**
+ * A JSON answer up to this size is held until it is whole. Audio starts playing before its end, so what is not JSON is
+ * not held.
+ */
+export const maxHeldAnswerBytes = 262_144
 
 /** A client that reads nothing for so long holds a connection and a slot for nobody. */
 const maxStallMs = 120_000
@@ -79,6 +88,8 @@ export class Answer implements AnswerSink, Timed {
   #headAtMs = 0
   /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
   #peek: FirstEvent | undefined
+  /** A JSON answer that is not whole yet. */
+  #isHeld = false
   #reader: AnswerReader | undefined
   /** What came before somebody read, or the body of an error answer. */
   #held: Buffer[] = []
@@ -103,6 +114,11 @@ export class Answer implements AnswerSink, Timed {
   get head(): AnswerHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
+  }
+
+  /** When the head came, in milliseconds of the monotonic clock. */
+  get headAtMs(): number {
+    return this.#headAtMs
   }
 
   get mediaType(): string {
@@ -154,7 +170,8 @@ export class Answer implements AnswerSink, Timed {
     this.#hasMoved = true
     if (head.status >= 300) return
     if (this.isEventStream) this.#peek = new FirstEvent()
-    else this.#settle({ kind: 'answered', answer: this })
+    else if (this.mediaType === 'application/json') this.#isHeld = true
+    else this.#commit()
   }
 
   onData(chunk: Buffer): void {
@@ -169,6 +186,8 @@ export class Answer implements AnswerSink, Timed {
       this.#look(this.#peek, chunk)
       // Comments without end, and no event among them.
       if (this.#peek !== undefined && this.#heldBytes > maxErrorBytes) this.#commit()
+    } else if (this.#isHeld) {
+      if (this.#heldBytes > maxHeldAnswerBytes) this.#commit()
     } else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
       this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
     }
@@ -179,9 +198,10 @@ export class Answer implements AnswerSink, Timed {
     if (this.#peek !== undefined) {
       return this.#fail('provider_bad_response', 'ended its stream before the first event')
     }
+    this.#end = 'ended'
+    if (this.#isHeld) return this.#commit()
     if (this.#resolve !== undefined)
       this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
-    this.#end = 'ended'
     this.#reader?.onEnd()
   }
 
@@ -236,8 +256,10 @@ export class Answer implements AnswerSink, Timed {
     this.#settle(judgeErrorAnswer(this.#provider, head, data))
   }
 
+  /** From here on what comes is passed on. */
   #commit(): void {
     this.#peek = undefined
+    this.#isHeld = false
     this.#settle({ kind: 'answered', answer: this })
   }
 
@@ -251,8 +273,13 @@ export class Answer implements AnswerSink, Timed {
     this.#finish()
     const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
     this.#end = error
-    const providerStatus = this.#head && { providerStatus: this.#head.status }
-    this.#settle({ kind: 'failed', error, isStaleConnection: this.#isStaleConnection, ...providerStatus })
+    this.#settle({
+      kind: 'failed',
+      error,
+      ...(this.#head && { providerStatus: this.#head.status }),
+      isStaleConnection: this.#isStaleConnection,
+      hasBegun: this.#isHeld,
+    })
     this.#reader?.onBroken(error)
   }
 

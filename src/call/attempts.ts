@@ -11,6 +11,7 @@ import type { Provider } from '../upstream/provider.ts'
 import { type AttemptOutcome, startAttempt } from './answer.ts'
 import { costlier, costOf } from './attempt-cost.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
+import type { Metered } from './meter.ts'
 import type { CallRecord } from './record.ts'
 import { judge, type Verdict } from './retry-rule.ts'
 import { isUsageRefusal } from './usage-refusals.ts'
@@ -21,6 +22,8 @@ export interface Admittee {
   readonly request: ModelRequest
   readonly targets: readonly Target[]
   readonly hold: Hold
+  /** As estimated. */
+  readonly promptTokens: number
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
 }
@@ -55,7 +58,7 @@ const loadingPollMs = 1_000
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
-  const { call, hold, targets, failures } = admittee
+  const { call, hold, targets, failures, promptTokens } = admittee
   // Waiting in line has a limit of its own.
   const sinceMs = call.startedAtMs + record.waitMs
   const startedMs = on.now()
@@ -65,7 +68,10 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
     const verdict = judge(outcome, failures.has(target), on.wallNow())
     learn(target, outcome, verdict, on)
-    if (outcome.kind === 'refused' || outcome.kind === 'failed') cost = costlier(cost, costOf(outcome))
+    if (outcome.kind === 'refused' || outcome.kind === 'failed') {
+      cost = costlier(cost, costOf(outcome, promptTokens))
+    }
+    if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
     const provider = providerOf(target, on)
     const mayMove = verdict.mayMove && hasTimeLeft(provider, on.now() - sinceMs)
     const tried: Tried = { target, outcome, mayMove, hidesUsage, cost }
@@ -198,14 +204,21 @@ async function attempt(
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.attempts += 1
   record.sentAtMs ??= on.now()
-  record.headAtMs = undefined
+  record.answeredAtMs = undefined
+  record.firstByteAtMs = undefined
   const { contentType, isStream } = request
   const sent = { path: dialect.path, body, contentType, isStream, requestId }
   const started = startAttempt(provider, sent, sinceMs, on)
   reply.onGone = () => started.abort()
   const outcome = await started.outcome
-  record.headAtMs = on.now()
+  record.answeredAtMs = on.now()
+  record.firstByteAtMs = outcome.kind === 'answered' ? outcome.answer.headAtMs : record.answeredAtMs
   return outcome
+}
+
+/** An answer that broke off before anything of it was passed on. */
+function ofPrompt(promptTokens: number): Metered {
+  return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
 }
 
 /** What the outcome says of the target's health. */
@@ -243,6 +256,7 @@ function named(tried: Tried, failures: ReadonlyMap<Target, Failure>): Tried {
       error,
       providerCode,
       isStaleConnection: false,
+      hasBegun: false,
       ...(providerStatus !== undefined && { providerStatus }),
     },
   }

@@ -11,7 +11,8 @@ export function judgeErrorAnswer(provider: Provider, head: AnswerHead, received:
   const providerCode = errorCodeOf(body)
   const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
-    return { kind: 'failed', error, providerStatus: status, providerCode, isStaleConnection: false }
+    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    return { kind: 'failed', error, ...facts }
   }
   if (status === 401 || status === 403) {
     const way = `The key is the gateway's own: see providers.${name}.api_key in its configuration.`

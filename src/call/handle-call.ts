@@ -92,7 +92,7 @@ async function serveBy(
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
-    const tried = await tryTargets({ call, request, targets, hold, failures }, on, record)
+    const tried = await tryTargets({ call, request, targets, hold, promptTokens, failures }, on, record)
     const { target, cost, hidesUsage } = tried
     if (tried.mayMove) {
       outcome = cost

@@ -15,9 +15,12 @@ export class CallRecord {
   waitMs = 0
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
-  /** When this model's first attempt was sent, and when the last one's head or failure came. */
+  /** When this model's first attempt was sent. */
   sentAtMs: number | undefined
-  headAtMs: number | undefined
+  /** When the last attempt's head or failure came. */
+  firstByteAtMs: number | undefined
+  /** When it was known how the last attempt came out; from then on what comes is passed on. */
+  answeredAtMs: number | undefined
   status = 0
   usage: Metered | undefined
   error: GatewayError | undefined
@@ -36,7 +39,8 @@ export class CallRecord {
   gaveUp(nowMs: number): void {
     this.#earlierMs = this.#upstreamMs(nowMs)
     this.sentAtMs = undefined
-    this.headAtMs = undefined
+    this.firstByteAtMs = undefined
+    this.answeredAtMs = undefined
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
@@ -48,9 +52,10 @@ export class CallRecord {
 
   facts(nowMs: number): CallFacts {
     const { startedAtMs, requestId, client, dialect } = this.#call
-    const firstByteMs = this.headAtMs === undefined ? undefined : round(this.headAtMs - startedAtMs)
-    // From the head on, the provider sets the pace; what relaying costs is not told apart from it.
-    const gatewayMs = (this.headAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
+    const { firstByteAtMs } = this
+    const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
+    // From then on, the provider sets the pace; what relaying costs is not told apart from it.
+    const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
       request_id: requestId,
       client: client.id,
@@ -79,7 +84,7 @@ export class CallRecord {
   /** With the pauses between attempts, which providers ask for. */
   #upstreamMs(nowMs: number): number {
     if (this.sentAtMs === undefined) return this.#earlierMs
-    return this.#earlierMs + (this.headAtMs ?? nowMs) - this.sentAtMs
+    return this.#earlierMs + (this.answeredAtMs ?? nowMs) - this.sentAtMs
   }
 }
 

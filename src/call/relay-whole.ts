@@ -1,15 +1,9 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
 import type { GatewayError } from '../errors.ts'
-import type { Answer, AnswerReader } from './answer.ts'
+import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
-
-/**
- * A JSON answer up to this size is held until it is whole, so that one that breaks off becomes an error with a status.
- * Audio starts playing before its end, so what is not JSON is not held.
- */
-const heldAnswerBytes = 262_144
 
 export class WholeRelay implements AnswerReader {
   /** Half a body is none. */
@@ -41,7 +35,7 @@ export class WholeRelay implements AnswerReader {
     }
     this.#held.push(chunk)
     this.#heldBytes += chunk.length
-    if (this.#heldBytes <= heldAnswerBytes) return
+    if (this.#heldBytes <= maxHeldAnswerBytes) return
     const held = this.#held
     this.#held = undefined
     this.#start()

@@ -18,7 +18,7 @@ function refused(status: number, { code, body = '{}', headers = {} }: Word = {})
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {
-  return { kind: 'failed', error: new GatewayError(code, 'no'), isStaleConnection }
+  return { kind: 'failed', error: new GatewayError(code, 'no'), isStaleConnection, hasBegun: false }
 }
 
 const loading = '{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'

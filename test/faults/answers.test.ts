@@ -52,7 +52,7 @@ function first(status: number, error: object): Fault {
   }
 }
 
-const broken = { ...early, forms: ['whole'], moves: false, charged: [1, 'some'] } as const
+const broken = { ...early, forms: ['whole'], charged: [1, 'some'] } as const
 
 const faults: readonly Fault[] = [
   { ...early, what: 'ends before its first event', script: [streamHead(), lastChunk] },
