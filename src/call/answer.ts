@@ -160,8 +160,9 @@ export class Answer implements AnswerSink, Timed {
 
   /** The client has left: the provider's request ends, nobody hears more of it. */
   abort(): void {
+    const wasSent = this.#exchange?.wasSent === true
     this.#finish()
-    this.#settle({ kind: 'gone', wasSent: true })
+    this.#settle({ kind: 'gone', wasSent })
   }
 
   onHead(head: AnswerHead): void {

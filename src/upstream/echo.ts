@@ -30,6 +30,7 @@ interface EchoAnswer {
 
 /** Sends one piece a turn of the event loop, and stops in between when told to. */
 class EchoExchange implements Exchange {
+  readonly wasSent = true
   readonly #sink: AnswerSink
   readonly #answer: EchoAnswer
   #next = 0

@@ -40,6 +40,8 @@ export interface AnswerSink {
 
 /** The sender's end of an exchange under way. */
 export interface Exchange {
+  /** False until a connection stands and the request goes out on it. */
+  readonly wasSent: boolean
   /** No `onData` comes until `resume`, save for what is already on its way. */
   pause(): void
   resume(): void

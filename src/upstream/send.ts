@@ -125,6 +125,10 @@ class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
     this.#sink = sink
   }
 
+  get wasSent(): boolean {
+    return this.#controller !== undefined
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     // Aborted while it waited for a connection: there was no controller to tell.

@@ -145,7 +145,12 @@ function fakeProvider(name: string, next: () => string): Provider {
           onFailure: (failure) => over(() => sink.onFailure(failure)),
         }),
       )
-      return { pause() {}, resume() {}, abort: () => void (isOver = true) }
+      return {
+        wasSent: true,
+        pause() {},
+        resume() {},
+        abort: () => void (isOver = true),
+      }
     },
   }
 }

@@ -1,5 +1,7 @@
 // A provider on a real socket whose every byte the test decides: what it answers, in which pieces, and when. It runs
 // on `node:net` alone, because an HTTP server would repair what a broken provider sends.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 
@@ -85,6 +87,30 @@ export async function refusingUrl(t: Cleanup): Promise<string> {
     server.close()
   })
   return `http://127.0.0.1:${holder.localPort}`
+}
+
+/**
+ * The URL of a port where connections hang while they are made: whoever listens there accepts none, and its queue in the
+ * kernel is full (Linux then leaves the first packet of a further connection unanswered).
+ */
+export async function silentUrl(t: Cleanup): Promise<string> {
+  const code = `
+    const server = require('node:net').createServer()
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, String(server.address().port))
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000)
+    })`
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [text] = (await soon(once(child.stdout, 'data'), () => 'a port that stays silent')) as [Buffer]
+  const port = Number(text.toString())
+  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  t.after(() => {
+    child.kill('SIGKILL')
+    for (const socket of fillers) socket.destroy()
+  })
+  // The queue takes one more than its length; the others hang as every further connection will.
+  await soon(Promise.any(fillers.slice(1).map((socket) => once(socket, 'connect'))), () => 'a full queue')
+  return `http://127.0.0.1:${port}`
 }
 
 class Upstream implements ScriptedUpstream {
