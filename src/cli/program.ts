@@ -2,6 +2,7 @@
 // 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
+import { packagePath } from '../package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { explainCommand } from './explain.ts'
 import { serveCommand, type ServeIo } from './serve.ts'
@@ -95,8 +96,7 @@ function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
   return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }
 
-/** One folder up from src/ or dist/. */
 function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(packagePath('package.json'), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }

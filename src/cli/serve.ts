@@ -8,6 +8,7 @@ import { StartError } from '../errors.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
+import { keepCompileCache } from './compile-cache.ts'
 import type { CommandIo } from './output.ts'
 import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
@@ -55,6 +56,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app)
+  keepCompileCache()
   const service = underManager({ app, config, settings, io, configFile, configVersion })
   await untilSignal(async (signal) => {
     service.stopping()

@@ -1,10 +1,10 @@
 // `llm-gateway systemd install`: units, configuration and directories for one of the two managers. Safe to repeat.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, userInfo } from 'node:os'
-import { dirname, extname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
 import { outlineConfig } from '../config/outline.ts'
+import { mainPath } from '../package.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -81,7 +81,7 @@ class Installer {
     const { hosts, port } = read.outline
     const units = renderUnits(scope, {
       node: process.execPath,
-      main: mainFile(),
+      main: mainPath(),
       config,
       state: stateDirectory,
       credentials: credentialsDirectory,
@@ -181,11 +181,6 @@ class Installer {
     const { status, stderr } = this.#run('systemctl', [...scope, ...args])
     return status === 0 ? undefined : stderr || `exit status ${status}`
   }
-}
-
-/** Beside this folder, in the sources or in what is built of them. */
-function mainFile(): string {
-  return fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
 }
 
 function hasIpv6(): boolean {

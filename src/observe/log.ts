@@ -1,13 +1,14 @@
 // The log: one JSON object a line, or a readable line each on a terminal. Levels are upper-case words, so that
 // `journalctl | grep ERROR` finds them.
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 import type { LoggingConfig } from '../config/types.ts'
+import { BatchedLines } from './batched-lines.ts'
 import { prettyLine } from './pretty.ts'
 
 export type Log = Logger
 
 export interface LogTarget {
-  /** Standard output unless a test gives another. It is written without blocking, and lines that wait are joined. */
+  /** Standard output unless a test gives another. */
   readonly stream: NodeJS.WritableStream & { isTTY?: boolean }
   /** True for the systemd journal, which takes syslog's priority from the front of a line (sd-daemon(3)). */
   readonly isJournal?: boolean
@@ -15,10 +16,10 @@ export interface LogTarget {
 
 export function createLog(config: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
   const isPretty = config.format === 'pretty' || (config.format === 'auto' && stream.isTTY === true)
-  const sink: DestinationStream =
-    isPretty || stream !== process.stdout
-      ? { write: (line) => void stream.write(isPretty ? prettyLine(line, stream.isTTY === true) : line) }
-      : destination({ fd: 1, sync: false })
+  const lines = stream === process.stdout ? new BatchedLines(stream) : stream
+  const sink: DestinationStream = {
+    write: (line) => void lines.write(isPretty ? prettyLine(line, stream.isTTY === true) : line),
+  }
   return pino(
     {
       base: null,

@@ -90,6 +90,8 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     bodyLimit: parts.maxBodyBytes,
     genReqId: (raw) => requestIdOf(raw),
     routerOptions: { maxParamLength: 1_024 },
+    // No route has a schema; the default compilers would be loaded all the same.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (error, request, reply) => sendFailure(parts, error, request, reply),
   })
   app.decorateRequest('startedAtMs', 0)
@@ -131,6 +133,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   })
   await app.ready()
   return handlersOf(app, parts)
+}
+
+function noSchemas(): never {
+  throw new Error('no route has a schema')
 }
 
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {

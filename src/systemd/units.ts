@@ -1,7 +1,7 @@
 // The unit files: the templates in systemd/, with the paths of this installation filled in.
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packagePath } from '../package.ts'
 import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 
 /** What a template does not know. Paths are absolute. */
@@ -25,9 +25,8 @@ export interface UnitFile {
 
 /** The service and its socket. */
 export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
-  const folder = new URL(`../../systemd/${scope}/`, import.meta.url)
   return [serviceUnit, socketUnit].map((name) => {
-    const template = readFileSync(fileURLToPath(new URL(name, folder)), 'utf8')
+    const template = readFileSync(packagePath(`systemd/${scope}/${name}`), 'utf8')
     return { name, text: fill(template, facts) }
   })
 }
