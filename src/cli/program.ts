@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { asErrors, isJournal } from '../systemd/journal.ts'
+import { addDoctorCommand } from './doctor-options.ts'
 import { explainCommand } from './explain.ts'
 import { serveCommand, type ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
@@ -65,9 +66,11 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
       status = await explainCommand(io, model, { config: options.config, json: options.json === true })
     })
-  addServiceCommands(program, io, (result) => {
+  const done = (result: number) => {
     status = result
-  })
+  }
+  addDoctorCommand(program, io, version, done)
+  addServiceCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {

@@ -8,17 +8,20 @@ import { systemdInstallCommand } from './systemd-install.ts'
 import { systemdStatusCommand } from './systemd-status.ts'
 import { systemdUninstallCommand } from './systemd-uninstall.ts'
 
-interface ScopeOptions {
+export interface ScopeOptions {
   readonly user?: boolean
   readonly system?: boolean
 }
 
+/** Of the service that `--user` or `--system` asks for. */
+export function chosenPlaces({ user, system }: ScopeOptions, env: NodeJS.ProcessEnv): Places {
+  const asked = system === true ? 'system' : user === true ? 'user' : undefined
+  return placesOf(chosenScope(asked, process.getuid?.() ?? 0), env)
+}
+
 /** @param done gets the exit status of the command that ran. */
 export function addServiceCommands(program: Command, io: CredentialIo, done: (status: number) => void): void {
-  const placesFor = ({ user, system }: ScopeOptions): Places => {
-    const asked = system === true ? 'system' : user === true ? 'user' : undefined
-    return placesOf(chosenScope(asked, process.getuid?.() ?? 0), io.env)
-  }
+  const placesFor = (options: ScopeOptions) => chosenPlaces(options, io.env)
   const scoped = (parent: Command, name: string, description: string) =>
     parent
       .command(name)

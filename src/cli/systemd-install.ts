@@ -188,13 +188,14 @@ function mainFile(): string {
   return fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
 }
 
-function hasIpv6(): boolean {
+/** Whether this machine has the address `::1`. */
+export function hasIpv6(): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some(({ address }) => address === '::1'),
   )
 }
 
-/** As logind keeps it: loginctl(1). */
-function isLingering(): boolean {
+/** Whether the user's manager outlives her sessions, as logind keeps it: loginctl(1). */
+export function isLingering(): boolean {
   return existsSync(join('/var/lib/systemd/linger', userInfo().username))
 }
