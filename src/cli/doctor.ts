@@ -2,6 +2,7 @@
 // changes nothing, and asks providers by itself: a call through the gateway would be counted, and would not tell at
 // which step it fails.
 import { resolve } from 'node:path'
+import { listenHostFault } from '../config/addresses.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../config/load.ts'
 import { outlineConfig } from '../config/outline.ts'
@@ -105,7 +106,7 @@ async function examine(subject: Subject): Promise<Check[]> {
     stateDirectory: env['STATE_DIRECTORY'] === undefined ? places.stateDirectory : findStateDirectory(env),
   }
   const addresses = addressesOf(subject)
-  const unasked: Finding[] = [skippedFor('the configuration is not valid')]
+  const unasked = [skipped('all', notValid)]
   const listener =
     addresses === undefined ? unasked : await examineListener({ ...addresses, ...service }, loaded.ok)
   return [
@@ -123,8 +124,10 @@ function inArea(area: Check['area'], findings: readonly Finding[]): Check[] {
   return findings.map((finding) => ({ area, ...finding }))
 }
 
-function skippedFor(detail: string): Finding {
-  return { subject: 'all', state: 'skipped', detail }
+const notValid = 'the configuration is not valid'
+
+function skipped(subject: string, detail: string): Finding {
+  return { subject, state: 'skipped', detail }
 }
 
 function secretFiles(raw: RawConfig): string[] {
@@ -139,16 +142,19 @@ function addressesOf({ io, file, loaded }: Subject) {
   }
   const read = outlineConfig(file, io.env)
   if (read.kind === 'unreadable') return undefined
-  return { hosts: read.outline.hosts, port: read.outline.port, unixSocket: undefined }
+  const { hosts, port } = read.outline
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined
+  return { hosts: hosts.filter((host) => listenHostFault(host) === undefined), port, unixSocket: undefined }
 }
 
 async function examineProviders(
   { io, options, surroundings, loaded }: Subject,
   lacking: ReadonlyMap<string, LackingKey>,
 ): Promise<Finding[]> {
-  if (!loaded.ok) return [skippedFor('the configuration is not valid')]
+  if (!loaded.ok) return [skipped('all providers', notValid)]
   // They may hand keys to whoever answers.
-  if (unsafeSettings(currentRuntime(io.env)).length > 0) return [skippedFor('settings of Node are not safe')]
+  if (unsafeSettings(currentRuntime(io.env)).length > 0)
+    return [skipped('all providers', 'settings of Node are not safe')]
   const { config } = loaded
   const { mayCall, timeoutMs, providers: asked } = options
   const { now, version } = surroundings

@@ -2,18 +2,13 @@
 import type { HttpProvider } from '../../config/types.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
 import { counted, type Finding, shortened, shownMs } from './finding.ts'
-import { failureTrouble, messageOf, type Trouble, troubleOf } from './provider-trouble.ts'
+import { type Asked, failureTrouble, messageOf, type Trouble, troubleOf } from './provider-trouble.ts'
 import { mediaTypeOf, type Trial } from './trial-call.ts'
-
-interface Asked {
-  readonly config: HttpProvider
-  /** Takes the provider's own secrets out of what it sent. */
-  readonly mask: (text: string) => string
-}
 
 type ReadStream = NonNullable<Trial['stream']>
 
-export function callFindings(model: string, trial: Trial, { config, mask }: Asked): Finding[] {
+export function callFindings(model: string, trial: Trial, asked: Asked): Finding[] {
+  const { config, mask } = asked
   const { outcome, stream, firstByteMs } = trial
   const figures = { model }
   const streaming = ({ state, detail, fix }: Omit<Trouble, 'kind'>): Finding => {
@@ -22,7 +17,7 @@ export function callFindings(model: string, trial: Trial, { config, mask }: Aske
   if (outcome.kind === 'failed')
     return [streaming({ state: 'fail', ...failureTrouble(outcome.failure, config) })]
   if (outcome.head.status !== 200) {
-    const trouble = troubleOf(outcome.head, mask(outcome.body.toString()), config)
+    const trouble = troubleOf(outcome.head, outcome.body, asked)
     // Those are said of the key.
     return trouble.kind === 'key' || trouble.kind === 'billing' ? [] : [streaming(trouble)]
   }

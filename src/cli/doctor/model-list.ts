@@ -12,7 +12,8 @@ export interface ModelList {
 /** Undefined when the text is no list of models. OpenAI's form is `{data: [{id}]}`; Together's is a bare array. */
 export function parseModelList(text: string): ModelList | undefined {
   const root = parse(text)
-  const list = Array.isArray(root) ? root : (fields(root)['data'] ?? fields(root)['models'])
+  const { data, models } = fields(root)
+  const list = Array.isArray(root) ? root : data === undefined ? models : data
   // Ollama without a model sends `data: null`.
   if (list === null && fields(root)['object'] === 'list')
     return { names: [], isPartial: false, server: 'ollama' }

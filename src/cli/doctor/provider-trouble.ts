@@ -18,8 +18,20 @@ const billingCodes = [
   'spend_limit_exceeded',
 ]
 
+/** Who was asked. */
+export interface Asked {
+  readonly config: HttpProvider
+  /** Takes the provider's own secrets out of what it sent. To be used before anything is cut off. */
+  readonly mask: (text: string) => string
+}
+
 /** What an answer of another status than 200 means. */
-export function troubleOf({ status, headers }: AnswerHead, text: string, provider: HttpProvider): Trouble {
+export function troubleOf(
+  { status, headers }: AnswerHead,
+  body: Buffer,
+  { config: provider, mask }: Asked,
+): Trouble {
+  const text = mask(body.toString())
   const said = messageOf(text)
   const detail = `answers ${status}${said === '' ? '' : `: ${said}`}`
   const entry = `providers.${provider.name}`
@@ -32,7 +44,8 @@ export function troubleOf({ status, headers }: AnswerHead, text: string, provide
     return { kind: 'billing', state: 'fail', detail, fix }
   }
   if (status >= 300 && status < 400) {
-    const to = typeof headers['location'] === 'string' ? ` to ${shortened(headers['location'], 100)}` : ''
+    const { location } = headers
+    const to = typeof location === 'string' ? ` to ${shortened(mask(location), 100)}` : ''
     const fix = `write the address that it leads to into ${entry}.base_url; redirects are not followed`
     return { kind: 'other', state: 'fail', detail: `redirects (${status})${to}`, fix }
   }
@@ -93,12 +106,15 @@ export function failureTrouble(
   if (kind === 'timeout') {
     return { detail, fix: `look into that server's log; --timeout SECONDS waits longer` }
   }
-  const isTlsPort = code === 'HPE_INVALID_CONSTANT' || code === 'UND_ERR_SOCKET'
-  const hint =
-    isTlsPort && provider.origin.startsWith('http:')
-      ? `, or https:// in ${entry}.base_url if it wants TLS`
-      : ''
-  return { detail, fix: `see what listens at ${provider.origin}${hint}` }
+  // undici gives its parser's errors no code at times.
+  const isGarbage = code === 'UNKNOWN' || code.startsWith('HPE_')
+  const hint = provider.origin.startsWith('http:')
+    ? `, or write https:// in ${entry}.base_url if it wants TLS`
+    : ''
+  return {
+    detail: isGarbage ? 'what comes is no HTTP' : detail,
+    fix: `see what listens at ${provider.origin}${hint}`,
+  }
 }
 
 const trustFix = () =>

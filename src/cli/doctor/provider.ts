@@ -6,7 +6,7 @@ import type { LackingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import { type Finding, shownMs, type State } from './finding.ts'
 import { hasModel, modelFindings, type ModelList, parseModelList } from './model-list.ts'
-import { failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
+import { type Asked, failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
 import { mediaTypeOf, type Trial, tryCall } from './trial-call.ts'
 
 export interface Examination {
@@ -55,6 +55,7 @@ class Examiner {
   readonly #examination: Examination
   readonly #config: HttpProvider
   readonly #probe: Probe
+  readonly #asked: Asked
   readonly #findings: Finding[] = []
   /** The list answered, so the key is good unless the list is for everybody. */
   #hasListed = false
@@ -63,6 +64,7 @@ class Examiner {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
+    this.#asked = { config, mask: (text) => probe.mask(text) }
   }
 
   async examine(): Promise<Finding[]> {
@@ -75,13 +77,14 @@ class Examiner {
     })
     if (!this.#noteReachable(outcome)) return this.#findings
     const list = this.#readList(outcome)
-    const trial = await this.#trial(list)
-    const listTrouble = list.kind === 'trouble' ? list.trouble : undefined
-    this.#noteKey(listTrouble, trial)
-    this.#noteModels(list, trial)
-    if (trial !== undefined) {
-      const { model, result } = trial
-      this.#add(callFindings(model, result, { config: this.#config, mask: (text) => this.#probe.mask(text) }))
+    const called = await this.#call(list)
+    this.#noteKey(list, called)
+    this.#noteModels(list, called)
+    if (called.kind === 'called') {
+      const { model, trial } = called
+      this.#add(callFindings(model, trial, this.#asked))
+    } else if (called.detail !== '') {
+      this.#note('streaming', 'skipped', called.detail)
     }
     return this.#findings
   }
@@ -133,7 +136,8 @@ class Examiner {
     const { status } = outcome.head
     if (status === 404 || status === 405 || status === 501)
       return { kind: 'none', detail: `it has no list of models (${status})` }
-    if (status !== 200) return { kind: 'trouble', trouble: this.#troubleOf(outcome) }
+    if (status !== 200)
+      return { kind: 'trouble', trouble: troubleOf(outcome.head, outcome.body, this.#asked) }
     const list = parseModelList(text)
     if (list !== undefined) {
       this.#hasListed = true
@@ -146,20 +150,12 @@ class Examiner {
     return { kind: 'trouble', trouble: { kind: 'other', state: 'fail', detail, fix } }
   }
 
-  #troubleOf(outcome: ProbeOutcome & { readonly kind: 'answered' | 'cut' }): Trouble {
-    const trouble = troubleOf(outcome.head, this.#text(outcome), this.#config)
-    return { ...trouble, detail: this.#probe.mask(trouble.detail) }
-  }
-
   /** Makes the call, unless it is known to say nothing new; then says why not. */
-  async #trial(list: ReadList): Promise<{ model: string; result: Trial } | undefined> {
+  async #call(list: ReadList): Promise<Called> {
     const { models, mayCall, lacking, timeoutMs, now, onWait } = this.#examination
-    const skip = (detail: string, fix?: string) => {
-      this.#note('streaming', 'skipped', detail, { fix })
-      return undefined
-    }
-    if (list.kind === 'trouble' && list.trouble.state === 'fail') return undefined
-    if (lacking !== undefined) return skip(lacking.reason, lacking.fix)
+    const skip = (detail: string): Called => ({ kind: 'skipped', detail })
+    // Said of the list or the key already.
+    if ((list.kind === 'trouble' && list.trouble.state === 'fail') || lacking !== undefined) return skip('')
     if (!mayCall) return skip('no call was made (--no-calls)')
     const speaking = models.filter((model) => !isForOtherUse(model))
     if (speaking.length === 0) return skip('the configuration names no model of it that chats')
@@ -172,29 +168,29 @@ class Examiner {
     onWait(`an answer of ${model}${isLocal ? ', which it may have to load first' : ''}`)
     const usual = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
     const asksUsage = includeUsage !== 'never'
-    const result = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual, now })
-    return { model, result }
+    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual, now })
+    return { kind: 'called', model, trial }
   }
 
-  #noteKey(listTrouble: Trouble | undefined, trial: { result: Trial } | undefined): void {
+  #noteKey(list: ReadList, called: Called): void {
     const { lacking } = this.#examination
     const source = this.#config.apiKey?.source
     if (lacking !== undefined) return this.#note('key', 'skipped', lacking.reason, { fix: lacking.fix })
-    const outcome = trial?.result.outcome
-    const callTrouble =
-      outcome !== undefined && outcome.kind !== 'failed' && outcome.head.status !== 200
-        ? this.#troubleOf(outcome)
-        : undefined
-    const trouble = [listTrouble, callTrouble].find(
-      (found) => found?.kind === 'key' || found?.kind === 'billing',
-    )
+    const outcome = called.kind === 'called' ? called.trial.outcome : undefined
+    const answer = outcome?.kind === 'failed' ? undefined : outcome
+    const troubles = [
+      list.kind === 'trouble' ? list.trouble : undefined,
+      answer === undefined || answer.head.status === 200
+        ? undefined
+        : troubleOf(answer.head, answer.body, this.#asked),
+    ]
+    const trouble = troubles.find((found) => found?.kind === 'key' || found?.kind === 'billing')
     if (trouble?.kind === 'key') {
       const which = source === undefined ? 'a request without a key is' : `the key from ${source} is`
       return this.#note('key', 'fail', `${which} ${trouble.detail}`, { fix: trouble.fix })
     }
-    if (trouble?.kind === 'billing')
-      return this.#note('account', 'fail', trouble.detail, { fix: trouble.fix })
-    const hasAnswered = outcome !== undefined && outcome.kind !== 'failed' && outcome.head.status === 200
+    if (trouble !== undefined) return this.#note('account', 'fail', trouble.detail, { fix: trouble.fix })
+    const hasAnswered = answer?.head.status === 200
     if (source === undefined) {
       if (hasAnswered || this.#hasListed) this.#note('key', 'ok', 'none is given, and none wanted')
       return
@@ -204,7 +200,7 @@ class Examiner {
     this.#note('key', 'ok', `the list of models comes with ${source} (some providers give it to everybody)`)
   }
 
-  #noteModels(list: ReadList, trial: { model: string; result: Trial } | undefined): void {
+  #noteModels(list: ReadList, called: Called): void {
     if (list.kind === 'none') return this.#note('models', 'skipped', list.detail)
     if (list.kind === 'trouble') {
       const { kind, state, detail, fix } = list.trouble
@@ -213,10 +209,15 @@ class Examiner {
       return
     }
     // A provider that answers for a model has it, listed or not (aliases, deployments).
-    const answered = trial?.result.stream === undefined ? undefined : trial.model
+    const answered = called.kind === 'called' && called.trial.stream !== undefined ? called.model : undefined
     this.#add(modelFindings(this.#examination.models, list.list, answered))
   }
 }
+
+/** The detail is empty where the reason is told by other findings. */
+type Called =
+  | { readonly kind: 'called'; readonly model: string; readonly trial: Trial }
+  | { readonly kind: 'skipped'; readonly detail: string }
 
 type ReadList =
   | { readonly kind: 'list'; readonly list: ModelList }
