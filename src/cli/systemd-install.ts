@@ -1,6 +1,6 @@
 // `llm-gateway systemd install`: units, configuration and directories for one of the two managers. Safe to repeat.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { networkInterfaces, userInfo } from 'node:os'
+import { userInfo } from 'node:os'
 import { dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packagedConfigFile } from '../config/find.ts'
@@ -188,11 +188,13 @@ function mainFile(): string {
   return fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
 }
 
-/** Whether this machine has the address `::1`. */
+/** Whether this machine has the address `::1`. Asked of proc_pid_net(5): the sandbox has no AF_NETLINK, which Node uses. */
 export function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).some((addresses) =>
-    addresses?.some(({ address }) => address === '::1'),
-  )
+  try {
+    return /^0{31}1 /m.test(readFileSync('/proc/self/net/if_inet6', 'latin1'))
+  } catch {
+    return false
+  }
 }
 
 /** Whether the user's manager outlives her sessions, as logind keeps it: loginctl(1). */

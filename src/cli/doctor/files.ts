@@ -87,12 +87,13 @@ function look(path: string): Stats | string {
   }
 }
 
+/** A read-only file system is the sandbox of this process, and not the gateway's. */
 function mayWrite(path: string): boolean {
   try {
     accessSync(path, constants.W_OK)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS'
   }
 }
 

@@ -87,7 +87,7 @@ function wordsOf(text: string): string {
   }
   const { error, message, detail } = fields(Array.isArray(root) ? root[0] : root)
   const words = [fields(error)['message'], error, message, detail].find((value) => typeof value === 'string')
-  return (words as string | undefined) ?? ''
+  return words ?? ''
 }
 
 function fields(value: unknown): Readonly<Record<string, unknown>> {
