@@ -107,8 +107,10 @@ async function examine(subject: Subject): Promise<Check[]> {
   }
   const addresses = addressesOf(subject)
   const unasked = [skipped('all', notValid)]
-  const listener =
-    addresses === undefined ? unasked : await examineListener({ ...addresses, ...service }, loaded.ok)
+  const [listener, providers] = await Promise.all([
+    addresses === undefined ? unasked : examineListener({ ...addresses, ...service }, loaded.ok),
+    examineProviders(subject, credentials?.lacking ?? new Map()),
+  ])
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('config', examineConfig(file, loaded)),
@@ -116,7 +118,7 @@ async function examine(subject: Subject): Promise<Check[]> {
     ...inArea('credentials', credentials?.findings ?? unasked),
     ...inArea('service', service.findings),
     ...inArea('port', listener),
-    ...inArea('provider', await examineProviders(subject, credentials?.lacking ?? new Map())),
+    ...inArea('provider', providers),
   ]
 }
 

@@ -6,7 +6,7 @@ import { createMask } from './mask.ts'
 import type { AnswerHead, ProviderFailure } from './provider.ts'
 import { DispatchRelay, dispatchInto, headersOf, poolOptions, secretsOf } from './send.ts'
 
-export interface ProbeRequest {
+interface ProbeRequest {
   /** Below the provider's base URL. */
   readonly path: string
   /** JSON to post; a GET without it. */

@@ -4,8 +4,8 @@ import type { AnswerHead, ProviderFailure } from '../../upstream/provider.ts'
 import { shortened, type State } from './finding.ts'
 
 export interface Trouble {
-  /** `key`: refused for who asks; `billing`: for want of money; `model`: not there. */
-  readonly kind: 'key' | 'billing' | 'model' | 'other'
+  /** `key`: refused for who asks; `billing`: for want of money. */
+  readonly kind: 'key' | 'billing' | 'other'
   readonly state: State
   readonly detail: string
   readonly fix: string | undefined
@@ -49,7 +49,10 @@ export function troubleOf(
     const fix = `write the address that it leads to into ${entry}.base_url; redirects are not followed`
     return { kind: 'other', state: 'fail', detail: `redirects (${status})${to}`, fix }
   }
-  if (status === 404) return { kind: 'model', state: 'fail', detail, fix: undefined }
+  if (status === 404) {
+    const fix = `see whether ${entry}.base_url is the API's (it often ends in /v1), and whether the model is there`
+    return { kind: 'other', state: 'fail', detail, fix }
+  }
   if (status === 429) return { kind: 'other', state: 'warn', detail, fix: 'its own limit: ask again later' }
   if (status === 503 && text.includes('Loading model')) {
     return { kind: 'other', state: 'warn', detail: 'is loading a model', fix: 'ask again when it has' }

@@ -7,7 +7,7 @@ import { eventData, EventSplitter } from '../../http/sse.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'
 
-export const maxTrialTokens = 16
+const maxTrialTokens = 16
 
 /** An answer of 16 tokens has far less; whoever sends more has not understood the cap. */
 const maxTrialBytes = 1024 * 1024
@@ -97,8 +97,7 @@ export function mediaTypeOf({ head }: ProbeOutcome): string {
   return (typeof value === 'string' ? parseMediaType(value)?.essence : undefined) ?? ''
 }
 
-/** Exported for its test. */
-export function readStream(body: Buffer): ReadStream {
+function readStream(body: Buffer): ReadStream {
   const datas: Buffer[] = []
   const tail: Buffer[] = []
   const splitter = new EventSplitter()
