@@ -194,6 +194,14 @@ test('on a terminal a wait is shown on one line, which is erased', () => {
   assert.ok(stderr.length < 100)
 })
 
+test('a terminal without a width is written to all the same', () => {
+  const io = recordedIo({}, true)
+  const progress = new Progress({ ...io, stderr: { ...io.stderr, columns: 0 } as typeof io.stderr }, () => 0)
+  progress.wait('p', 'its list of models')
+  progress.done('p')
+  assert.match(io.written.stderr, /waiting for p: its list of models … 0 s/)
+})
+
 const execute = promisify(execFile)
 
 async function start(program: string, args: readonly string[], cwd: string) {

@@ -38,13 +38,13 @@ export class Progress {
     const more = this.#waits.size > 1 ? ` (and ${this.#waits.size - 1} more)` : ''
     const seconds = Math.floor((this.#now() - sinceMs) / 1000)
     const text = `waiting for ${provider}: ${what}${more} … ${seconds} s`
-    this.#stderr.write(carriageReturn + eraseLine + fitting(printable(text), this.#stderr.columns ?? 80))
+    this.#stderr.write(carriageReturn + eraseLine + fitting(printable(text), this.#stderr.columns || 80))
   }
 }
 
-/** A line that wraps could not be erased. */
+/** A line that wraps could not be erased. A terminal that does not know its width says 0. */
 function fitting(text: string, columns: number): string {
   let shown = text
-  while (displayWidth(shown) >= columns) shown = shown.slice(0, -1)
+  while (shown !== '' && displayWidth(shown) >= columns) shown = shown.slice(0, -1)
   return shown
 }
