@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly accounts?: Accounts
   /** Leaves keys where they are, for who may not read them: the rest of the file is checked. */
   readonly withoutSecrets?: boolean
+  /** Takes the keys that can be had; the others are no problems here, for who judges them one by one. */
+  readonly mayLackSecrets?: boolean
   /** Keys that are refused as not supported yet; the program's own table unless given. */
   readonly notSupported?: typeof notSupportedYet
 }
@@ -105,7 +107,7 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets'>,
+  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets' | 'mayLackSecrets'>,
   hasFault: HasFault,
 ): { found: Map<RawSecret, Secret>; findings: Finding[] } {
   const found = new Map<RawSecret, Secret>()
@@ -120,6 +122,7 @@ function findSecrets(
     if (places.withoutSecrets === true) continue
     const result = findSecret(reference, places)
     if (result.kind === 'found') found.set(reference, result.secret)
+    else if (places.mayLackSecrets === true) continue
     else if (result.kind === 'refused' || reference.optional !== true) {
       findings.push({ path, message: result.message, hint: result.hint })
     }
@@ -127,7 +130,8 @@ function findSecrets(
   return { found, findings }
 }
 
-function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> {
+/** Every place of a configuration that refers to a secret. */
+export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> {
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
     if (provider.api_key !== undefined) yield [['providers', name, 'api_key'], provider.api_key]
     for (const [header, value] of Object.entries(provider.headers ?? {})) {

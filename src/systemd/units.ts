@@ -72,3 +72,15 @@ function quoted(word: string, isCommand: boolean): string {
   const literal = word.replaceAll('%', '%%').replaceAll('$', () => (isCommand ? '$$' : '$'))
   return /^[\w/.:=%$@+,-]+$/.test(literal) ? literal : `"${literal.replaceAll(/["\\]/g, '\\$&')}"`
 }
+
+/** The words of the first `ExecStart=` line as `fill` writes them: Node, the main file, `--config` and its file. */
+export function startCommand(unit: string): string[] {
+  const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? ''
+  const words = line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []
+  return words.map((word) =>
+    word
+      .replace(/^"(.*)"$/, (_, inner: string) => inner.replaceAll(/\\(["\\])/g, '$1'))
+      .replaceAll('%%', '%')
+      .replaceAll('$$', () => '$'),
+  )
+}
