@@ -29,6 +29,7 @@ function configPage(): string {
     fenced('yaml', readFileSync(inProject('config/llm-gateway.yaml'), 'utf8').trimEnd()),
     ...sections.map(([name, schema]) => section(name, schema)),
     wildcards,
+    discovery,
     secrets,
     environment(),
     notSupported(),
@@ -65,6 +66,21 @@ ${fenced(
   "gpt-*": { provider: openai }                         # gpt-5 → gpt-5
   "local/*": { provider: ollama, model: "*:latest" }    # local/llama3.1 → llama3.1:latest`,
 )}`
+
+const discovery = `## Models that providers list
+
+With \`discover_models: true\` the gateway asks a provider for its models (\`GET {base_url}/models\`) at the start, at a
+reload and every 30 s (a remote one every 10 min), and offers each as \`PROVIDER/MODEL\`. The plain name \`MODEL\` works
+too where nothing in \`models\` takes it, wildcards included, and no other provider lists it. A call for an unknown name
+has the lists looked at again, at most every 5 s, so that a model is there as soon as it has been pulled.
+
+- The file comes first: no list changes where its names, aliases and wildcards lead. \`PROVIDER/\` belongs to the provider
+  whose models are discovered: a shorter wildcard (\`*\`) does not catch what it does not list, but \`PROVIDER/*\` does.
+- A model that is gone from the list is gone: 404. A provider that gives no list keeps what it listed for 10 minutes.
+- Limits and fallbacks name a discovered model in full: \`limits: { "ollama/qwen3:8b": { rpm: 20 } }\`. It shares them
+  under each of its names; without an entry of its own, \`default\` counts.
+- Names with spaces, invisible characters or \`*\` are left out, and so is what goes beyond 10,000 models or 4 MiB.
+- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp tells count as names.`
 
 const secrets = `## Secrets
 

@@ -12,11 +12,7 @@ interface NotSupported {
 }
 
 /** Sorted by path. */
-export const notSupportedYet: readonly NotSupported[] = [
-  { path: 'providers.*.discover_models', inert: false },
-  { path: 'providers.*.health_check', inert: false },
-  { path: 'server.watch_config', inert: false },
-]
+export const notSupportedYet: readonly NotSupported[] = [{ path: 'server.watch_config', inert: false }]
 
 /** Names what `table` refuses in a configuration. */
 export function* notSupportedFindings(raw: unknown, table: readonly NotSupported[]): Generator<Finding> {
