@@ -40,7 +40,7 @@ interface Listing {
   /** When it last gave a list, in milliseconds of the monotonic clock; undefined: not since it is asked. */
   listedAtMs: number | undefined
   /** Why it gave none last time, as far as that was told. */
-  toldFault: 'unreachable' | 'no_list' | undefined
+  toldFault: 'away' | 'no_list' | undefined
 }
 
 export class Discovery {
@@ -128,10 +128,10 @@ export class Discovery {
 
   #takeFault(name: string, listing: Listing, asked: Asked): void {
     const { clock, events } = this.#parts
-    const fault = asked.kind === 'failed' && asked.failure.kind === 'unreachable' ? 'unreachable' : 'no_list'
+    const fault = asked.kind === 'failed' ? 'away' : 'no_list'
     if (listing.toldFault !== fault) {
       listing.toldFault = fault
-      const isUsual = fault === 'unreachable' && listing.listedAtMs === undefined
+      const isUsual = isRefused(asked) && listing.listedAtMs === undefined
       events.discoveryFailed(name, reasonOf(asked), isUsual)
     }
     if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return
@@ -147,6 +147,11 @@ export class Discovery {
 
 function discovers(config: ProviderConfig): boolean {
   return config.kind === 'openai' && config.discoverModels === true
+}
+
+/** Nothing listens there. */
+function isRefused(asked: Asked): boolean {
+  return asked.kind === 'failed' && asked.failure.kind === 'unreachable'
 }
 
 function changeOf(

@@ -18,9 +18,6 @@ export interface HealthCheckParts {
 const maxBytes = 65_536
 const timeoutMs = 5_000
 
-/** After a connection that broke, which may have been an idle one that the server closed just then. */
-const secondLookMs = 200
-
 export class HealthChecks {
   readonly #parts: HealthCheckParts
   readonly #polls: Polls
@@ -47,14 +44,7 @@ export class HealthChecks {
     const { health, events } = this.#parts
     /** Undefined until the first outcome. */
     let wasWell: boolean | undefined
-    let hasBroken = false
     const onAsked = (asked: Asked) => {
-      const isBroken = asked.kind === 'failed' && asked.failure.kind === 'broken'
-      if (isBroken && !hasBroken) {
-        hasBroken = true
-        return secondLookMs
-      }
-      hasBroken = isBroken
       const finding = findingOf(asked)
       if (finding === undefined) return intervalMs
       const { trouble, reason } = finding

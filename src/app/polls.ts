@@ -95,18 +95,29 @@ export class Poll {
   #begin(): void {
     if (this.#question !== undefined) return
     this.#stopTimer?.()
-    const { now, setTimer, chance } = this.#clock
-    this.#askedAtMs = now()
-    this.#question = ask(this.provider, this.#parts.question, setTimer, (asked) => {
-      this.#question = undefined
-      const delayMs = this.#parts.onAsked(asked)
-      // Up to a tenth more or less, so that gateways that were started together do not ask together.
-      this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
-      this.#release()
-    })
+    this.#askedAtMs = this.#clock.now()
+    // A connection that broke may have been an idle one that the server closed just then: a new one tells.
+    this.#send((asked) => (isBroken(asked) ? this.#send((second) => this.#take(second)) : this.#take(asked)))
+  }
+
+  #send(onAsked: (asked: Asked) => void): void {
+    this.#question = ask(this.provider, this.#parts.question, this.#clock.setTimer, onAsked)
+  }
+
+  #take(asked: Asked): void {
+    this.#question = undefined
+    const delayMs = this.#parts.onAsked(asked)
+    const { setTimer, chance } = this.#clock
+    // Up to a tenth more or less, so that gateways that were started together do not ask together.
+    this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
+    this.#release()
   }
 
   #release(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
+}
+
+function isBroken(asked: Asked): boolean {
+  return asked.kind === 'failed' && asked.failure.kind === 'broken'
 }
