@@ -88,6 +88,31 @@ describe('what a provider lists', () => {
     assert.deepEqual([refused.status, refused.code], [429, 'rate_limit_exceeded'])
   })
 
+  test('stands in the report of limits once, by its full name', async (t) => {
+    const more = 'rate_limit_settings: { default: { rpm: 5 } }\n'
+    const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm:latest') }, more)
+    await call(t, gateway, 'm')
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits'))
+    const { data } = JSON.parse(response.body().toString()) as {
+      data: { model: string; used: { requests: number } }[]
+    }
+    assert.deepEqual(
+      data.map(({ model, used }) => [model, used.requests]),
+      [
+        ['echo', 0],
+        ['ollama/m:latest', 1],
+      ],
+    )
+  })
+
+  test('may be ten thousand models', async (t) => {
+    const many = await startModelServer(t, ...Array.from({ length: 10_005 }, (_, index) => `m${index}`))
+    const { gateway } = await startDiscovering(t, { many })
+    assert.equal((await call(t, gateway, 'm9999')).status, 200)
+    assert.equal((await call(t, gateway, 'm10000')).status, 404)
+    assert.equal(Object.keys(await offered(t, gateway)).length, 20_001)
+  })
+
   test('can be what another model falls back to', async (t) => {
     const [ollama, broken] = [await startModelServer(t, 'm'), await startModelServer(t)]
     broken.answersCalls(json(500, { error: { message: 'broken' } }))

@@ -146,6 +146,38 @@ test('a model without another target is called all the same, and an answer ends 
   assert.equal((await call(t, gateway, 'm')).provider, 'first')
 })
 
+test('a call that finds no target hears of each, those that were passed over too', async (t) => {
+  const servers = await Promise.all(Array.from({ length: 4 }, () => startModelServer(t)))
+  const [unwell, ...others] = servers
+  unwell!.lists(json(401, {}))
+  for (const server of others) server.answersCalls(json(500, {}))
+  const names = ['a', 'b', 'c', 'd']
+  const check = 'health_check: { interval_ms: 1000 }'
+  const providers = servers.map(
+    ({ url }, at) => `  ${names[at]}: { base_url: "${url}/v1", ${at === 0 ? check : ''} }`,
+  )
+  const targets = names.map((name, at) => `{ provider: ${name}, tier: ${at + 1} }`)
+  const gateway = await startGateway(
+    t,
+    `
+providers:
+${providers.join('\n')}
+models: { m: { targets: [${targets.join(', ')}] } }
+routing: { retries: 1, cooldown_ms: 30000 }
+logging: { format: json }
+`,
+    {},
+    { clock: new FakeClock() },
+  )
+  await gateway.logged({ event: 'provider_unhealthy', provider: 'a' })
+  const { status, code, message } = await call(t, gateway, 'm')
+  assert.deepEqual([status, code], [503, 'no_target_available'])
+  assert.equal(
+    message,
+    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): not tried; a (m): not tried, auth before.',
+  )
+})
+
 describe('a reload', () => {
   test('keeps what is known of a provider that stays as it is', async (t) => {
     const { gateway, first, second } = await startChecked(t, json(503, {}))

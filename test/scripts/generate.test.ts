@@ -23,6 +23,24 @@ test('the default configuration is valid without anything in the environment', (
   assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, [])
 })
 
+test('the default configuration discovers the usual local ports', (t) => {
+  const loaded = loadText(t, readProjectFile('config/llm-gateway.yaml'))
+  assert.ok(loaded.ok)
+  const discovering = [...loaded.config.providers.values()].flatMap((provider) =>
+    provider.kind === 'openai' && provider.discoverModels === true ? [provider.name, provider.origin] : [],
+  )
+  assert.deepEqual(discovering, [
+    'ollama',
+    'http://127.0.0.1:11434',
+    'vllm',
+    'http://127.0.0.1:8000',
+    'llama-cpp',
+    'http://127.0.0.1:8080',
+    'lmstudio',
+    'http://127.0.0.1:1234',
+  ])
+})
+
 test('every example in a comment of the default configuration is valid', (t) => {
   const text = readProjectFile('config/llm-gateway.yaml').replace(/^ {2}# ("?[a-z][\w/*-]*"?: \{)/gm, '  $1')
   const loaded = loadText(t, text, {
