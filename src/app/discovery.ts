@@ -47,6 +47,8 @@ export class Discovery {
   readonly #parts: DiscoveryParts
   readonly #polls: Polls
   readonly #listings = new Map<string, Listing>()
+  /** Providers that models of the file need. */
+  #needed: ReadonlySet<string> = new Set()
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts
@@ -54,7 +56,9 @@ export class Discovery {
   }
 
   /** Asks the providers of a configuration that are to be asked, at once and from now on, and no others. */
-  follow({ providers: configs }: Config, providers: ProviderSet): void {
+  follow({ providers: configs, models }: Config, providers: ProviderSet): void {
+    const targets = [...models.values()].flatMap((model) => model.targets)
+    this.#needed = new Set(targets.map(({ provider }) => provider))
     const kept: Poll[] = []
     for (const [name, config] of configs) {
       const poll = this.#polls.get(name)
@@ -131,7 +135,7 @@ export class Discovery {
     const fault = asked.kind === 'failed' ? 'away' : 'no_list'
     if (listing.toldFault !== fault) {
       listing.toldFault = fault
-      const isUsual = isRefused(asked) && listing.listedAtMs === undefined
+      const isUsual = isRefused(asked) && listing.listedAtMs === undefined && !this.#needed.has(name)
       events.discoveryFailed(name, reasonOf(asked), isUsual)
     }
     if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return

@@ -56,7 +56,7 @@ export interface Events {
   providerChecked(provider: string, isReachable: boolean, detail: string): void
   /** A provider's list of models has come for the first time, has changed, or is there again. */
   modelsDiscovered(provider: string, change: ListChange): void
-  /** A provider gives no list of models; told once for a cause, until one comes. `isUsual`: nothing listens there. */
+  /** A provider gives no list of models; told once for a cause, until one comes. `isUsual`: nothing listens there or has to. */
   discoveryFailed(provider: string, reason: string, isUsual: boolean): void
   /** The outcome of health checks, told when it changes. `reason`: what is wrong; undefined: nothing. */
   healthChecked(provider: string, reason: string | undefined): void

@@ -117,6 +117,12 @@ describe('a provider that is away', () => {
     assert.equal(eventsOf(gateway, 'discovery_failed').length, 1)
   })
 
+  test('and that models of the file need is told of as a warning', async (t) => {
+    const away = { url: await refusingUrl(t) }
+    const { gateway } = await startAsking(t, { away }, 'models: { m: { provider: away } }\n')
+    await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'WARN' })
+  })
+
   test('for less than ten minutes keeps its models: calls fail by what is true', async (t) => {
     const { gateway } = await startLeft(t)
     const { status, code } = await call(t, gateway, 'm')

@@ -119,6 +119,6 @@ export async function offered(t: TestContext, { url }: TestGateway): Promise<Rec
 }
 
 /** Log lines of one event. */
-export function eventsOf({ log }: TestGateway, event: string): Record<string, unknown>[] {
-  return log().filter((line) => line['event'] === event)
+export function eventsOf(gateway: TestGateway, event: string): Record<string, unknown>[] {
+  return gateway.log().filter((line) => line['event'] === event)
 }
