@@ -43,7 +43,7 @@ test('a taken slot lets hope for as long as calls took, shared by those under wa
   assert.equal(refusal.retryAfterMs, 4000)
 })
 
-test('asking how a model stands leaves no trace of it', () => {
+test('a model that nobody has called stands at nothing, before and beside others', () => {
   const store = new MemoryStore()
   const { standing, ...counts } = store.use('m', limits, 5000)
   assert.deepEqual(counts, { requests: 0, tokens: 0, parallel: 0 })
