@@ -34,7 +34,9 @@ export function underManager({ app, config, settings, io, configFile, configVers
 
   let served = config
   let version = configVersion
+  let isStopping = false
   const reload = () => {
+    if (isStopping) return
     notifier.reloading()
     version = fileVersion(configFile)
     const loaded = loadConfig(configFile, { env: io.env })
@@ -62,9 +64,12 @@ export function underManager({ app, config, settings, io, configFile, configVers
   notifier.ready(statusOf(app, served))
 
   return {
-    stopping: () => notifier.stopping(served.server.shutdownGraceMs),
-    async stopped() {
+    stopping() {
+      isStopping = true
       stopWatching()
+      notifier.stopping(served.server.shutdownGraceMs)
+    },
+    async stopped() {
       clearInterval(ping)
       await notifier.sent()
     },

@@ -5,7 +5,6 @@ import { departures, secretPaths } from './conform.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
 import { expandVariables, readOverrides, withOverrides } from './environment.ts'
 import { maskedLines } from './mask.ts'
-import { notSupportedFindings, notSupportedYet } from './not-supported.ts'
 import { formatPath, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import { resolve } from './resolve.ts'
@@ -24,8 +23,6 @@ export interface Surroundings {
   readonly withoutSecrets?: boolean
   /** Takes the keys that can be had; the others are no problems here, for who judges them one by one. */
   readonly mayLackSecrets?: boolean
-  /** Keys that are refused as not supported yet; the program's own table unless given. */
-  readonly notSupported?: typeof notSupportedYet
 }
 
 export type LoadedConfig =
@@ -69,12 +66,7 @@ function judge(
   const { overrides, faults } = readOverrides(env)
   const effective = withOverrides(raw, overrides)
   const secrets = findSecrets(effective, surroundings, hasFault)
-  const findings = [
-    ...shapeFindings,
-    ...notSupportedFindings(raw, surroundings.notSupported ?? notSupportedYet),
-    ...configFindings(effective, hasFault),
-    ...secrets.findings,
-  ]
+  const findings = [...shapeFindings, ...configFindings(effective, hasFault), ...secrets.findings]
   const problems = inOrder([
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
     ...findings.map((finding) => placed(finding, file, document.placeOf)),

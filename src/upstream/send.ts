@@ -60,6 +60,13 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
       return relay
     },
 
+    get(path, sink) {
+      const relay = new DispatchRelay(sink)
+      const headers = fixedHeaders.concat('accept', 'application/json, */*')
+      dispatchInto(relay, pool, { path: config.basePath + path, method: 'GET', headers })
+      return relay
+    },
+
     check(timeoutMs) {
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
