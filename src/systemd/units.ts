@@ -8,7 +8,7 @@ import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 export interface UnitFacts {
   /** The Node that runs the gateway. */
   readonly node: string
-  /** `src/main.ts` or `dist/main.js`. */
+  /** `src/main.ts` or `dist/main.cjs`. */
   readonly main: string
   readonly config: string
   readonly state: string
