@@ -48,6 +48,14 @@ export function spoiltConfiguration(addresses: Addresses, random: Random): strin
   ])
 }
 
+/** What is held at rest must not run out of time. */
+const patient = { connect_ms: 10_000, first_byte_ms: 20_000, idle_ms: 20_000, total_ms: 30_000 }
+
+function impatient(random: Random): typeof patient {
+  const total_ms = random.pick([8_000, 3_000])
+  return { connect_ms: 500, first_byte_ms: random.pick([1_000, 700]), idle_ms: 800, total_ms }
+}
+
 function configuration(addresses: Addresses, fixed: Fixed, random: Random | undefined): string {
   const { rpm, parallel, providerParallel } = fixed
   const names = [...addresses.keys()]
@@ -60,7 +68,7 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
     base_url: `${url}/v1`,
     max_parallel_requests: providerParallel,
     include_usage: vary('auto', 'auto', 'always', 'never'),
-    timeouts: { connect_ms: 500, first_byte_ms: vary(700, 500), idle_ms: 600, total_ms: vary(8_000, 3_000) },
+    timeouts: random === undefined ? patient : impatient(random),
   })
   return JSON.stringify({
     server: { hosts: ['127.0.0.1'], shutdown_grace_ms: 5_000 },

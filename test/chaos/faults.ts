@@ -3,7 +3,7 @@ import type { Random } from '../support/random.ts'
 
 /** Weights, in parts of all requests. */
 const weights = {
-  none: 620,
+  none: 900,
   slow: 60,
   /** 429 with `retry-after-ms`. */
   rate_limit: 50,

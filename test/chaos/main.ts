@@ -24,7 +24,8 @@ try {
   const { ends, counts, memory, sockets, findings } = report
   const total = [...ends.values()].reduce((sum, count) => sum + count, 0)
   write(`calls      ${total}, with ${report.visits} requests at the upstreams`)
-  for (const [end, count] of [...ends].sort()) write(`  ${String(count).padStart(7)} ${end}`)
+  for (const [end, count] of [...ends].toSorted(([one], [other]) => one.localeCompare(other)))
+    write(`  ${String(count).padStart(7)} ${end}`)
   write(`upstreams  killed ${counts.kills} times`)
   write(`reloads    ${counts.reloads}, and ${counts.refusals} refused`)
   write(`sockets    ${sockets[0]} at first, ${sockets[1]} at last`)

@@ -31,6 +31,7 @@ interface Exchange {
   readonly shape: Shape
   readonly random: Random
   readonly fault: Fault
+  readonly isStream: boolean
   readonly hasUsage: boolean
 }
 
@@ -51,12 +52,13 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
     random,
     shape: shapeOf(new Random(Number(seed) + shapeSeed, index)),
     fault: isCalm || isProbe(callId) ? 'none' : faultOf(random),
+    isStream: body.includes('"stream":true'),
     hasUsage: body.includes('"include_usage":true'),
   }
   active += 1
   response.once('close', () => (active -= 1))
   tell({ kind: 'began', tag, callId, atMs: nowMs() })
-  await (body.includes('"stream":true') ? stream(exchange) : answerWhole(exchange))
+  await (exchange.isStream ? stream(exchange) : answerWhole(exchange))
   const atMs = lastWrites.get(response)
   if (response.writableFinished && atMs !== undefined) tell({ kind: 'ended', tag, callId, atMs })
 }
@@ -123,14 +125,11 @@ async function stream(exchange: Exchange): Promise<void> {
 }
 
 /** In the middle of an answer. */
-async function spoil({ response, sender, fault }: Exchange): Promise<void> {
+async function spoil({ response, sender, fault, isStream }: Exchange): Promise<void> {
   if (fault === 'reset_later') response.socket?.resetAndDestroy()
-  if (fault === 'error_later' && !response.hasHeader('content-length'))
-    return end(response, errorEvent(sender))
-  if (fault === 'ends_early' || fault === 'error_later') {
-    if (response.hasHeader('content-length')) response.socket?.end()
-    else await end(response, '')
-  }
+  else if (fault === 'stalls') return
+  else if (!isStream) response.socket?.end()
+  else await end(response, fault === 'error_later' ? errorEvent(sender) : '')
 }
 
 /** Waits while the gateway takes no more. */

@@ -1,5 +1,6 @@
 // The upstreams and the gateway of a run, and what is done to them while it runs.
 import { readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 
 import { type GatewayProcess, residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
@@ -81,7 +82,8 @@ export async function killAndRestart(
 
 export async function reloadAgainAndAgain(world: World, pace: number, signal: AbortSignal): Promise<void> {
   const random = new Random(world.seed + 2, 0)
-  while (await pause(pace * 1_000, signal)) {
+  let nextMs = performance.now()
+  while (await pause(Math.max(0, (nextMs += pace * 1_000) - performance.now()), signal)) {
     const addresses = addressesOf(world.upstreams)
     if (random.has(0.15)) await reload(world, spoiltConfiguration(addresses, random), 'reload_refused')
     else await reload(world, variedConfiguration(addresses, world.fixed, random), 'reloaded')
