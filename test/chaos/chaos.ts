@@ -17,6 +17,8 @@ export interface ChaosOptions {
   /** How long clients call. A run of less than 20 s goes at four times the pace. */
   readonly seconds: number
   readonly connections: number
+  /** On a busy machine the run goes on until so many calls have ended. */
+  readonly leastCalls: number
   /** Ends the run early. */
   readonly signal?: AbortSignal
 }
@@ -37,7 +39,7 @@ export interface ChaosReport {
 
 const callDeadlineMs = 30_000
 const maxFindings = 20
-/** Memory counts from a third of a run of so many seconds on: before, code is compiled and windows fill. */
+/** Memory counts from a quarter of a run of so many seconds on: before, code is compiled and windows fill. */
 const minSecondsForMemory = 30
 const maxGrowth = 1.25
 const maxGrowthBytes = 40 * 1_048_576
@@ -76,7 +78,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
 
 /** All at once, for as long as the run takes. */
 async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: number[] }> {
-  const { seconds, connections, signal: early } = options
+  const { seconds, connections, leastCalls, signal: early } = options
   const pace = seconds < 20 ? 0.25 : 1
   const over = new AbortController()
   const signal = early === undefined ? over.signal : AbortSignal.any([over.signal, early])
@@ -90,6 +92,7 @@ async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ende
   ]
   const watch = watchMemory(world, signal)
   await pause(seconds * 1_000, signal)
+  while (ended.length < leastCalls && (await pause(100, signal)));
   over.abort()
   await Promise.all([...clients, ...others])
   return { ended, memory: await watch }
@@ -119,15 +122,12 @@ async function callAgainAndAgain(
 
 function faultsOfMemory(samples: readonly number[], seconds: number): readonly string[] {
   if (seconds < minSecondsForMemory) return []
-  const third = Math.ceil(samples.length / 3)
-  const warm = median(samples.slice(third, third + 5))
-  const last = median(samples.slice(-5))
+  const quarter = Math.ceil(samples.length / 4)
+  // The least of a while: between two collections garbage may pile up.
+  const warm = Math.min(...samples.slice(quarter, 2 * quarter))
+  const last = Math.min(...samples.slice(-quarter))
   const isFlat = last < warm * maxGrowth && last - warm < maxGrowthBytes
   return isFlat ? [] : [`the memory grew from ${warm} to ${last} bytes`]
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
 }
 
 function nameOfEnd({ verdict }: Ended): string {

@@ -114,9 +114,8 @@ function judgeStream({ call, shape, text, from }: Answer, isAll: boolean): Verdi
   const whole = sender === undefined ? [] : [...content, ...lastEvents(sender, call.wantsUsage)]
   const differsAt = events.findIndex((event, index) => event !== whole[index])
   const right = differsAt < 0 ? events.length : differsAt
-  if (right === events.length && (!isAll || right === whole.length)) {
-    return tag === undefined || !isAll ? { end: 'left' } : { end: 'streamed', tag }
-  }
+  if (!isAll && right === events.length) return { end: 'left' }
+  if (tag !== undefined && right === events.length && right === whole.length) return { end: 'streamed', tag }
   const odd = events[right] ?? ''
   const where = `event ${right} of ${whole.length} of ${tag}`
   if (right < events.length - 1) return { fault: `${where}, with more behind it: ${odd.slice(0, 300)}` }
