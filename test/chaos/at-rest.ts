@@ -20,7 +20,6 @@ const probeDeadlineMs = 15_000
 
 export async function judgeRest(world: World, ended: readonly Ended[]): Promise<number> {
   const { upstreams, fixed, gateway, accuse } = world
-  for (const upstream of upstreams) upstream.order('calm down')
   await reload(world, plainConfiguration(addressesOf(upstreams), fixed), 'reloaded')
   const socketsAtLast = await quiet(world)
   await judgeCounters(world, ended)

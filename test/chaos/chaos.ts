@@ -14,7 +14,7 @@ import { killAndRestart, pause, reloadAgainAndAgain, startWorld, watchMemory, ty
 
 export interface ChaosOptions {
   readonly seed: number
-  /** How long clients call. A run of less than 20 s goes at four times the pace. */
+  /** How long clients call. A run of less than 20 s goes at more than twice the pace. */
   readonly seconds: number
   readonly connections: number
   /** On a busy machine the run goes on until so many calls have ended. */
@@ -79,7 +79,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
 /** All at once, for as long as the run takes. */
 async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: number[] }> {
   const { seconds, connections, leastCalls, signal: early } = options
-  const pace = seconds < 20 ? 0.25 : 1
+  const pace = seconds < 20 ? 0.4 : 1
   const over = new AbortController()
   const signal = early === undefined ? over.signal : AbortSignal.any([over.signal, early])
   const ended: Ended[] = []
@@ -94,7 +94,10 @@ async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ende
   await pause(seconds * 1_000, signal)
   while (ended.length < leastCalls && (await pause(100, signal)));
   over.abort()
-  await Promise.all([...clients, ...others])
+  await Promise.all(others)
+  // What is under way comes to a good end then, or has ended already.
+  for (const upstream of world.upstreams) upstream.order('calm down')
+  await Promise.all(clients)
   return { ended, memory: await watch }
 }
 

@@ -39,10 +39,8 @@ export async function startWorld(
         else visits.get(key)!.endedAtMs = atMs
       }),
   )
-  for (const upstream of upstreams) {
-    t.after(() => upstream.kill())
-    await upstream.start(false)
-  }
+  for (const upstream of upstreams) t.after(() => upstream.kill())
+  await Promise.all(upstreams.map((upstream) => upstream.start(false)))
   const gateway = await startGatewayProcess(t, plainConfiguration(addressesOf(upstreams), fixed))
   const log = new GatewayLog()
   gateway.drainInto((text) => log.read(text))
