@@ -9,7 +9,7 @@ import { judgeRest } from './at-rest.ts'
 import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
 import { judge } from './judge.ts'
-import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits } from './records.ts'
+import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
 import { killAndRestart, pause, reloadAgainAndAgain, startWorld, watchMemory, type World } from './world.ts'
 
 export interface ChaosOptions {
@@ -33,6 +33,8 @@ export interface ChaosReport {
   readonly visits: number
   /** Open sockets of the gateway before the first call and after the last. */
   readonly sockets: readonly [atFirst: number, atLast: number]
+  /** Calls of the model `steady` that were surely admitted in the fullest 60 s, and its limit. */
+  readonly steady: readonly [most: number, rpm: number]
   /** Resident memory of the gateway, once a second. */
   readonly memory: readonly number[]
 }
@@ -50,8 +52,8 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   const accuse = (what: string) => {
     if (findings.length < maxFindings) findings.push(what)
   }
-  // A call or two a second of each connection, of which steady gets a fifth: it comes to its limit.
-  const rpm = Math.ceil(connections * seconds * 0.25)
+  // Of about a call a second of each connection, steady gets a fifth: it comes to its limit in a minute's course.
+  const rpm = Math.ceil(connections * seconds * 0.07)
   const world = await startWorld(t, { seed, accuse, fixed: { rpm, parallel: 8, providerParallel: 16 } })
   const { ended, memory } = await drive(world, options)
   const isCutShort = options.signal?.aborted === true
@@ -73,7 +75,16 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   const ends = new Map(
     [...Map.groupBy(ended, nameOfEnd)].map(([name, { length }]) => [name, length] as const),
   )
-  return { findings, ends, counts, visits: visits.length, sockets: [socketsAtFirst, atLast], memory }
+  const most = mostInWindow(ended.filter(({ call }) => call.model === 'steady'))
+  return {
+    findings,
+    ends,
+    counts,
+    visits: visits.length,
+    steady: [most, rpm],
+    sockets: [socketsAtFirst, atLast],
+    memory,
+  }
 }
 
 /** All at once, for as long as the run takes. */

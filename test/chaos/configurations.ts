@@ -77,14 +77,14 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
       limits: {
         steady: { rpm, max_parallel_requests: parallel, when_limited: 'reject' },
         queue: {
-          rpm: vary(rpm * 2, rpm, rpm * 4),
-          tpm: vary(rpm * 400, rpm * 200, rpm * 1_000),
+          rpm: vary(rpm * 4, rpm * 2, rpm * 8),
+          tpm: vary(rpm * 400, rpm * 100, rpm * 1_000),
           max_parallel_requests: vary(10, 4, 20),
           when_limited: 'wait',
           max_wait_ms: vary(1_000, 200, 3_000),
         },
         free: { when_limited: 'wait', max_wait_ms: vary(500, 100) },
-        lonely: { rpm: rpm * 4, when_limited: vary<string>('reject', 'wait') },
+        lonely: { rpm, when_limited: vary<string>('reject', 'wait') },
       },
     },
     providers: Object.fromEntries(Array.from(addresses, ([name, url]) => [name, provider(url)])),

@@ -21,13 +21,14 @@ try {
   const t = { after: (release: () => unknown) => releases.push(release) }
   const report = await chaos(t, { seed, seconds, connections, leastCalls: 0, signal: interruption.signal })
   const mib = (bytes: number | undefined) => ((bytes ?? 0) / 1_048_576).toFixed(0)
-  const { ends, counts, memory, sockets, findings } = report
+  const { ends, counts, steady, memory, sockets, findings } = report
   const total = [...ends.values()].reduce((sum, count) => sum + count, 0)
   write(`calls      ${total}, with ${report.visits} requests at the upstreams`)
   for (const [end, count] of [...ends].toSorted(([one], [other]) => one.localeCompare(other)))
     write(`  ${String(count).padStart(7)} ${end}`)
   write(`upstreams  killed ${counts.kills} times`)
   write(`reloads    ${counts.reloads}, and ${counts.refusals} refused`)
+  write(`steady     ${steady[0]} calls for sure in 60 s, of ${steady[1]} that its limit allows`)
   write(`sockets    ${sockets[0]} at first, ${sockets[1]} at last`)
   write(
     `memory     ${memory
