@@ -84,7 +84,7 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
           max_wait_ms: vary(1_000, 200, 3_000),
         },
         free: { when_limited: 'wait', max_wait_ms: vary(500, 100) },
-        lonely: { rpm, when_limited: vary<string>('reject', 'wait') },
+        lonely: { rpm, when_limited: vary<string>('reject', 'wait'), max_wait_ms: 1_000 },
       },
     },
     providers: Object.fromEntries(Array.from(addresses, ([name, url]) => [name, provider(url)])),
