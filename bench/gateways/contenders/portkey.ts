@@ -9,10 +9,12 @@ import type { Contender, Found } from '../contender.ts'
 import { cacheDirectory } from '../cache.ts'
 
 const version = '1.15.2'
+/** With later ones its streams fail: github.com/Portkey-AI/gateway/issues/1389. */
+const serverVersion = '1.13.8'
 
 export const portkey: Contender = {
   name: 'Portkey',
-  setup: 'as npm has it, `--headless`, on the same Node as ours',
+  setup: `as npm has it, \`--headless\`, on the same Node as ours; with @hono/node-server ${serverVersion}, because its streams fail with what npm picks`,
   path: '/v1/chat/completions',
   model: 'bench',
   headers: ({ upstreamPort }) => ({
@@ -20,7 +22,7 @@ export const portkey: Contender = {
     'x-portkey-custom-host': `http://127.0.0.1:${upstreamPort}/v1`,
   }),
   async find({ mayDownload }): Promise<Found> {
-    const directory = join(cacheDirectory(), `portkey-${version}`)
+    const directory = join(cacheDirectory(), `portkey-${version}-${serverVersion}`)
     const start = join(directory, 'node_modules/@portkey-ai/gateway/build/start-server.js')
     // Written last, so that a broken download is not taken for a whole one.
     const done = join(directory, 'done')
@@ -47,18 +49,15 @@ async function install(directory: string): Promise<string | undefined> {
   const npm = findProgram('npm')
   if (npm === undefined) return 'no npm to install it with'
   mkdirSync(directory, { recursive: true })
-  const options = [
-    '--ignore-scripts',
-    '--omit=dev',
-    '--no-audit',
-    '--no-fund',
-    '--no-save',
-    '--prefix',
-    directory,
-  ]
+  const wanted = {
+    private: true,
+    dependencies: { '@portkey-ai/gateway': version },
+    overrides: { '@hono/node-server': serverVersion },
+  }
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(wanted))
+  const options = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--prefix', directory]
   try {
-    const args = ['install', ...options, `@portkey-ai/gateway@${version}`]
-    await promisify(execFile)(npm, args, { cwd: directory, timeout: 180_000 })
+    await promisify(execFile)(npm, ['install', ...options], { cwd: directory, timeout: 180_000 })
     return undefined
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string }

@@ -61,7 +61,7 @@ async function measureEvents(stage: Stage, instance: Instance, round: number): P
   const contender = instance.contender.name
   stage.tell(`round ${round + 1}: streams of ${contender}`)
   instance.trimLog()
-  const gapMs = 1000 / eventsPerSecond
+  const gapMs = scale.isQuick ? 5 : 1000 / eventsPerSecond
   const leadMs = gapMs * 10
   const events = Math.ceil((scale.measureMs + 3 * leadMs) / gapMs)
   const calls = instance.callsOf({ kind: 'stream', events, gapMs })
