@@ -105,7 +105,7 @@ function round(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

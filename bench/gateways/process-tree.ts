@@ -49,7 +49,7 @@ export function residentBytes(root: number): number {
 }
 
 /** The process itself and all that descend from it. */
-export function treeOf(root: number): number[] {
+function treeOf(root: number): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 export const marker = 'This sentence came all the way from the scripted upstream.'
 
 /** Comes before an event's number in a stream. */
-export const eventMark = '"content":"w'
+const eventMark = '"content":"w'
 const eventDigits = 6
 
 export type Script =

@@ -80,6 +80,6 @@ async function measureStall(stage: Stage): Promise<void> {
   }
 }
 
-export function sizeOf(bytes: number): string {
+function sizeOf(bytes: number): string {
   return bytes < 1_000_000 ? `${bytes / 1000} KB` : `${bytes / 1_000_000} MB`
 }
