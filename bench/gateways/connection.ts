@@ -28,10 +28,6 @@ export class Connection {
     this.#port = port
   }
 
-  get isBusy(): boolean {
-    return this.#sink !== undefined
-  }
-
   /** Opens the connection first when there is none. */
   call(request: Buffer, expected: Expected, sink: CallSink): void {
     this.#sink = sink
@@ -45,6 +41,12 @@ export class Connection {
   close(): void {
     this.#sink = undefined
     this.#socket?.destroy()
+  }
+
+  /** Closes without a trace: thousands of closed connections would be in the kernel's tables for another minute. */
+  reset(): void {
+    this.#sink = undefined
+    this.#socket?.resetAndDestroy()
   }
 
   #open(): Socket {

@@ -1,80 +1,20 @@
 // The load generator, a process of its own: does one task after the other as its parent asks, and ends with it.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CallSink, Connection, type Expected } from './connection.ts'
-import { percentile } from './statistics.ts'
-import type { Calls, Outcome, Task } from './tasks.ts'
-import { chatBody, requestBytes } from './wire.ts'
+import { type CallSink, Connection } from './connection.ts'
+import { Requests, Tally } from './tally.ts'
+import type { CallTask, Outcome, Task } from './tasks.ts'
 
 /** An answer that takes longer fails its task. */
 const patienceMs = 30_000
+/** What opening thousands of streams may take beyond that. */
+const openingMs = 60_000
 /** Timers are good to a millisecond: the rest of the way to a call that is due is watched. */
 const watchedMs = 1.2
 
-/** What a task has come to so far. */
-class Tally {
-  readonly #startedMs = performance.now()
-  readonly #latencies: number[] = []
-  readonly #lateness: number[] = []
-  readonly #faults: Record<string, number> = {}
-  calls = 0
-  failed = 0
-  events = 0
-  together = 0
-
-  end(fault: string | undefined, latencyMs?: number): void {
-    this.calls += 1
-    if (fault !== undefined) {
-      this.failed += 1
-      this.#faults[fault] = (this.#faults[fault] ?? 0) + 1
-    } else if (latencyMs !== undefined) this.#latencies.push(latencyMs)
-  }
-
-  late(byMs: number): void {
-    this.#lateness.push(byMs)
-  }
-
-  takeEvents(count: number): void {
-    this.events += count
-    if (count > 1) this.together += count
-  }
-
-  outcome(): Outcome {
-    const elapsedMs = performance.now() - this.#startedMs
-    const [sorted, late] = [
-      Float64Array.from(this.#latencies).sort(),
-      Float64Array.from(this.#lateness).sort(),
-    ]
-    const { calls, failed, events, together } = this
-    const latency =
-      sorted.length === 0
-        ? undefined
-        : { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), max: sorted.at(-1)! }
-    const latenessP99 = late.length === 0 ? 0 : percentile(late, 0.99)
-    return { calls, failed, faults: this.#faults, elapsedMs, latency, latenessP99, events, together }
-  }
-}
-
-/** Requests in turn, made before they are needed. */
-class Requests {
-  readonly expected: Expected
-  readonly #buffers: readonly Buffer[]
-  #next = 0
-
-  constructor({ address, models, script, bulkBytes }: Calls) {
-    this.#buffers = models.map((model) => requestBytes(address, chatBody(model, script, bulkBytes)))
-    const isStream = script.kind === 'stream' || script.kind === 'hold'
-    this.expected = isStream ? { kind: 'stream', events: script.events } : { kind: 'whole' }
-  }
-
-  next(): Buffer {
-    const buffer = this.#buffers[this.#next]!
-    this.#next = (this.#next + 1) % this.#buffers.length
-    return buffer
-  }
-}
-
 let tally = new Tally()
-let held: { connections: Connection[]; tally: Tally; allEnded: Promise<void> } | undefined
+/** All connections of the task. */
+let opened: Connection[] = []
+let held: { tally: Tally; allEnded: Promise<unknown> } | undefined
 
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
@@ -92,24 +32,37 @@ async function run(task: Task): Promise<Outcome> {
   if (task.kind === 'await_held') return await awaitHeld()
   const requests = new Requests(task.calls)
   tally = new Tally()
+  opened = []
+  try {
+    await perform(task, requests)
+  } catch (error) {
+    // Too late is as wrong as wrong: the task fails, the run goes on.
+    tally.end((error as Error).message)
+    for (const connection of opened) connection.reset()
+  }
+  return tally.outcome()
+}
+
+function perform(task: CallTask, requests: Requests): Promise<void> {
   const { port } = task.calls.address
   switch (task.kind) {
     case 'closed':
-      await closed(task, requests, port)
-      break
+      return closed(task, requests, port)
     case 'open':
-      await open(task, requests, port)
-      break
+      return open(task, requests, port)
     case 'streams':
-      await streams(task, requests, port)
-      break
+      return streams(task, requests, port)
     case 'first_events':
-      await firstEvents(task, requests, port)
-      break
-    case 'hold':
-      return await hold(task, requests, port)
+      return firstEvents(task, requests, port)
+    default:
+      return hold(task, requests, port)
   }
-  return tally.outcome()
+}
+
+function connectTo(port: number): Connection {
+  const connection = new Connection(port)
+  opened.push(connection)
+  return connection
 }
 
 async function closed(
@@ -120,7 +73,7 @@ async function closed(
   const untilMs = performance.now() + durationMs
   let begun = 0
   const clients = Array.from({ length: connections }, () => {
-    const connection = new Connection(port)
+    const connection = connectTo(port)
     return patient(
       new Promise<void>((resolve) => {
         const next = (): void => {
@@ -157,7 +110,7 @@ async function open(
   const all = new Set<Connection>()
   const count = Math.floor((durationMs / 1000) * ratePerSecond)
   // Connections are there before the first call: what opening one costs is no part of a call's latency here.
-  const warm = Array.from({ length: 4 }, () => new Connection(port))
+  const warm = Array.from({ length: 4 }, () => connectTo(port))
   await Promise.all(warm.map((connection) => once(connection, requests)))
   idle.push(...warm)
   const startMs = performance.now() + 20
@@ -166,7 +119,7 @@ async function open(
     new Promise<void>((resolve) => {
       let sent = 0
       const send = (dueMs: number): void => {
-        const connection = idle.pop() ?? new Connection(port)
+        const connection = idle.pop() ?? connectTo(port)
         all.add(connection)
         tally.late(performance.now() - dueMs)
         connection.call(requests.next(), requests.expected, {
@@ -205,7 +158,7 @@ async function streams(
 ): Promise<void> {
   const running = Array.from({ length: streams }, async (_, index) => {
     await sleep((index * spreadMs) / streams)
-    const connection = new Connection(port)
+    const connection = connectTo(port)
     const sink = { onEvents: (count: number) => tally.takeEvents(count) }
     tally.end(await once(connection, requests, sink))
     connection.close()
@@ -218,7 +171,7 @@ async function firstEvents(
   requests: Requests,
   port: number,
 ): Promise<void> {
-  const connection = new Connection(port)
+  const connection = connectTo(port)
   const untilMs = performance.now() + durationMs
   while (performance.now() < untilMs) {
     const sentMs = performance.now()
@@ -237,43 +190,45 @@ async function hold(
   { streams, atOnce }: Task & { kind: 'hold' },
   requests: Requests,
   port: number,
-): Promise<Outcome> {
-  const connections = Array.from({ length: streams }, () => new Connection(port))
-  const [opening, ending] = [new Tally(), new Tally()]
+): Promise<void> {
+  const ending = new Tally()
   const ends: Promise<unknown>[] = []
   let next = 0
   const openers = Array.from({ length: Math.min(atOnce, streams) }, async () => {
     while (next < streams) {
-      const connection = connections[next]!
+      const connection = connectTo(port)
       next += 1
       await new Promise<void>((resolve) => {
         let isOpen = false
-        const opened = (fault: string | undefined): void => {
+        const begun = (fault: string | undefined): void => {
           if (isOpen) return
           isOpen = true
-          opening.end(fault)
+          tally.end(fault)
           resolve()
         }
-        const ended = once(connection, requests, { onEvents: () => opened(undefined) }).then((fault) => {
-          opened(fault)
+        const ended = once(connection, requests, { onEvents: () => begun(undefined) }).then((fault) => {
+          begun(fault)
           ending.end(fault)
         })
         ends.push(ended)
       })
     }
   })
-  await patient(Promise.all(openers), patienceMs)
-  held = { connections, tally: ending, allEnded: Promise.all(ends).then(() => {}) }
-  return opening.outcome()
+  await patient(Promise.all(openers), openingMs)
+  held = { tally: ending, allEnded: Promise.all(ends) }
 }
 
 async function awaitHeld(): Promise<Outcome> {
-  if (held === undefined) throw new Error('no streams are held')
-  await patient(held.allEnded, patienceMs)
-  for (const connection of held.connections) connection.close()
-  const outcome = held.tally.outcome()
+  const waiting = held
   held = undefined
-  return outcome
+  if (waiting === undefined) return tally.outcome()
+  const fault = await patient(waiting.allEnded, patienceMs).then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+  if (fault !== undefined) waiting.tally.end(fault)
+  for (const connection of opened) connection.reset()
+  return waiting.tally.outcome()
 }
 
 function once(

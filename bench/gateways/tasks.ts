@@ -10,7 +10,8 @@ export interface Calls {
   readonly bulkBytes: number
 }
 
-export type Task =
+/** A task that makes calls. */
+export type CallTask =
   /** Each connection sends its next call when the last one was answered; ends at whichever of the two comes first. */
   | {
       readonly kind: 'closed'
@@ -37,6 +38,9 @@ export type Task =
   | { readonly kind: 'first_events'; readonly calls: Calls; readonly durationMs: number }
   /** Opens streams and leaves them open, at most `atOnce` on their way. */
   | { readonly kind: 'hold'; readonly calls: Calls; readonly streams: number; readonly atOnce: number }
+
+export type Task =
+  | CallTask
   /** Waits for the end of the streams that are held. */
   | { readonly kind: 'await_held' }
   /** The events so far of the task that is running. */

@@ -28,7 +28,7 @@ process.on('message', (message) => {
   held.clear()
 })
 
-const server = createServer({ noDelay: true }, serve)
+const server = createServer({ noDelay: true, allowHalfOpen: true }, serve)
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   process.send?.({ port: (server.address() as AddressInfo).port })
 })
@@ -54,6 +54,8 @@ function serve(socket: Socket): void {
     },
   })
   socket.on('data', (data: Buffer) => reader.push(data))
+  // A reset leaves no closed connection behind in the kernel's tables, which some gateways read.
+  socket.on('end', () => socket.resetAndDestroy())
   socket.on('error', () => socket.destroy())
 }
 

@@ -16,6 +16,7 @@ export const nginx: Contender = {
     })),
 }
 
+/** When few of its connections are left, nginx closes some that wait: there are more here than a run takes. */
 const config = ({ port, upstreamPort, directory, maxFiles }: Place): string => `
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
@@ -23,7 +24,7 @@ worker_processes 1;
 worker_rlimit_nofile ${maxFiles};
 pid ${directory}/nginx.pid;
 error_log stderr warn;
-events { worker_connections ${maxFiles}; }
+events { worker_connections ${Math.min(24_000, Math.ceil(maxFiles * 1.2))}; }
 http {
   access_log off;
   client_body_temp_path ${directory}/client;

@@ -5,7 +5,7 @@ import { type Instance, startInstance } from '../instance.ts'
 import { residentBytes } from '../process-tree.ts'
 
 /** Streams on their way to being opened. */
-const atOnce = 250
+const atOnce = 400
 const mib = 1_048_576
 
 export const life: Measurement = {
@@ -21,6 +21,7 @@ export const life: Measurement = {
       unit: 'KiB',
       digits: 1,
     },
+    { id: 'opening', title: `time to open them, ${atOnce} at once`, unit: 's', digits: 2 },
   ],
   async measure(stage) {
     for (let round = 0; round < stage.scale.rounds; round += 1) {
@@ -37,7 +38,7 @@ async function live(stage: Stage, { contender, found }: Entrant, round: number):
     const where = { contender: contender.name, round }
     ledger.add({ figure: 'ready', ...where, value: instance.readyMs })
     ledger.add({ figure: 'first_answer', ...where, value: instance.firstAnswerMs })
-    await sleep(scale.isQuick ? 0 : 1000)
+    await sleep(scale.isQuick ? 0 : 700)
     const idle = residentBytes(instance.pid)
     ledger.add({ figure: 'idle_memory', ...where, value: idle / mib })
     await holdStreams(stage, instance, round)
@@ -58,10 +59,14 @@ async function holdStreams(stage: Stage, instance: Instance, round: number): Pro
   try {
     const opened = await load.run({ kind: 'hold', calls, streams: scale.heldStreams, atOnce })
     await sleep(scale.isQuick ? 0 : 1000)
+    ledger.add({ figure: 'opening', contender, round, value: opened.elapsedMs / 1000 })
     const bytes = residentBytes(instance.pid) - before
     stage.releaseHeld()
     const ended = await load.run({ kind: 'await_held' })
-    const outcome = { failed: ended.failed, faults: { ...opened.faults, ...ended.faults } }
+    const outcome = {
+      failed: Math.max(opened.failed, ended.failed),
+      faults: { ...opened.faults, ...ended.faults },
+    }
     const value = bytes / scale.heldStreams / 1024
     ledger.add({ figure: 'stream_memory', contender, round, value }, outcome)
   } finally {
