@@ -43,19 +43,24 @@ async function run(task: Task): Promise<Outcome> {
   return tally.outcome()
 }
 
-function perform(task: CallTask, requests: Requests): Promise<void> {
+async function perform(task: CallTask, requests: Requests): Promise<void> {
   const { port } = task.calls.address
   switch (task.kind) {
     case 'closed':
-      return closed(task, requests, port)
+      await closed(task, requests, port)
+      break
     case 'open':
-      return open(task, requests, port)
+      await open(task, requests, port)
+      break
     case 'streams':
-      return streams(task, requests, port)
+      await streams(task, requests, port)
+      break
     case 'first_events':
-      return firstEvents(task, requests, port)
-    default:
-      return hold(task, requests, port)
+      await firstEvents(task, requests, port)
+      break
+    case 'hold':
+      await hold(task, requests, port)
+      break
   }
 }
 
