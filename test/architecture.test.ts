@@ -47,7 +47,6 @@ const packageFolder: Readonly<Record<string, string>> = {
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',
-  pino: 'observe',
   'prom-client': 'observe',
   undici: 'upstream',
   yaml: 'config',
