@@ -15,6 +15,7 @@ import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { TargetHealth } from './routing/target-health.ts'
+import { ClientWindows, type FloodLimit } from './server/flood-limit.ts'
 import { clientOf } from './server/guards/address.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { type InheritedSocket, listenInherited } from './server/inherited.ts'
@@ -96,7 +97,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     guards: guardsOf(config, isOriginAllowed),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
-    perClientRpm: floodLimitOf(config),
+    floodLimit: floodLimitOf(config, clock),
     clientOf: clientOf(server.trustedProxies),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
@@ -167,7 +168,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['access', access]
   yield ['cors', cors]
   yield ['logging', logging]
-  yield ['rate_limit_settings.per_client', floodLimitOf(config)]
+  yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
 }
 
 function settingsToRestartFor(started: Config, next: Config): string[] {
@@ -177,6 +178,12 @@ function settingsToRestartFor(started: Config, next: Config): string[] {
     .map(([key]) => key)
 }
 
-function floodLimitOf({ rateLimits }: Config): number | undefined {
+/** Undefined: the requests of a client are not limited. */
+function perClientRpmOf({ rateLimits }: Config): number | undefined {
   return rateLimits.enabled ? rateLimits.perClientRpm : undefined
+}
+
+function floodLimitOf(config: Config, { now }: Clock): FloodLimit | undefined {
+  const rpm = perClientRpmOf(config)
+  return rpm === undefined ? undefined : { rpm, windows: new ClientWindows(rpm, now) }
 }

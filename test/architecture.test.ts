@@ -43,7 +43,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Third-party packages and the one folder that imports each. */
 const packageFolder: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
-  '@fastify/rate-limit': 'server',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',

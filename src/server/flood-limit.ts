@@ -1,47 +1,33 @@
-// How many requests one client may send, before a byte of any body is read. @fastify/rate-limit hooks it into the
-// routes; the counting is our own, because the plugin's fixed windows let twice the limit through at their border, go by
-// the wall clock, and count what they refuse.
-import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
-import type { FastifyInstance } from 'fastify'
+// How many requests one client may send, before a byte of any body is read: an exact sliding window per client.
+import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
-const windowMs = 60_000
+/** Length of a client's window in milliseconds. */
+export const floodWindowMs = 60_000
 
-/**
- * Limits every route that is registered from here on, but for those with `config.rateLimit: false`.
- * @param rpm requests of one client in any 60 seconds; at least 1.
- * @param now milliseconds of a monotonic clock.
- */
-export async function addFloodLimit(app: FastifyInstance, rpm: number, now: () => number): Promise<void> {
-  const windows = new ClientWindows(rpm, now)
-  class Store implements FastifyRateLimitStore {
-    incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1]): void {
-      const waitMs = windows.take(client)
-      done(null, { current: waitMs > 0 ? rpm + 1 : rpm, ttl: waitMs })
-    }
+/** Exact sliding windows, one per client. A refused request leaves no trace. */
+export interface FloodWindows {
+  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
+  take(client: string): number
+}
 
-    child(): this {
-      return this
-    }
-  }
-  const none = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
-  await app.register(rateLimit, {
-    max: rpm,
-    timeWindow: windowMs,
-    hook: 'onRequest',
-    store: Store,
-    keyGenerator: (request) => request.client.id,
-    // These names tell of the model's limits (admission/rate-headers.ts).
-    addHeaders: { ...none, 'retry-after': false },
-    addHeadersOnExceeding: none,
-    errorResponseBuilder: (request, { ttl }) => floodError(request.client.id, rpm, ttl),
-  })
+/** At most `rpm` requests of one client, at least 1, in any 60 seconds. */
+export interface FloodLimit {
+  readonly rpm: number
+  readonly windows: FloodWindows
+}
+
+/** Counts a request of the client; the error when it is one too many. */
+export function floodRefusal(limit: FloodLimit | undefined, { id }: Client): GatewayError | undefined {
+  if (limit === undefined) return undefined
+  const waitMs = limit.windows.take(id)
+  return waitMs === 0 ? undefined : floodError(id, limit.rpm, waitMs)
 }
 
 /** @param waitMs until the same request passes; above 0. */
 function floodError(client: string, rpm: number, waitMs: number): GatewayError {
-  const retryAfterMs = Math.min(windowMs, Math.ceil(waitMs))
+  const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
@@ -59,23 +45,23 @@ interface Ring {
   newestMs: number
 }
 
-/** Exact sliding windows, one per client. A refused request leaves no trace. */
-class ClientWindows {
+/** Windows that no other thread sees. */
+export class ClientWindows implements FloodWindows {
   readonly #rpm: number
   readonly #now: () => number
   /** In the order of their newest requests. */
   readonly #rings = new Map<string, Ring>()
 
+  /** @param now milliseconds of a monotonic clock. */
   constructor(rpm: number, now: () => number) {
     this.#rpm = rpm
     this.#now = now
   }
 
-  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
   take(client: string): number {
     const nowMs = this.#now()
     const ring = this.#rings.get(client) ?? { times: [], next: 0, newestMs: nowMs }
-    const leavesAtMs = (ring.times[ring.next] ?? -Infinity) + windowMs
+    const leavesAtMs = (ring.times[ring.next] ?? -Infinity) + floodWindowMs
     if (leavesAtMs > nowMs) return leavesAtMs - nowMs
     ring.times[ring.next] = nowMs
     ring.next = (ring.next + 1) % this.#rpm
@@ -89,7 +75,7 @@ class ClientWindows {
   /** Whoever sent nothing for a window has nothing that counts. */
   #forgetIdle(nowMs: number): void {
     for (const [client, { newestMs }] of this.#rings) {
-      if (newestMs + windowMs > nowMs) return
+      if (newestMs + floodWindowMs > nowMs) return
       this.#rings.delete(client)
     }
   }
