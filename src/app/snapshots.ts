@@ -1,5 +1,6 @@
 // What calls are served by, from one load of the configuration to the next. A call keeps the snapshot that it began
 // with; a snapshot that was replaced gives its providers back when its last call has ended.
+import { Bag, type Bagged } from '../bag.ts'
 import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
 import type { Config } from '../config/types.ts'
@@ -10,18 +11,23 @@ import type { Providers, ProviderSet } from './providers.ts'
 /** What outlives every load. */
 export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
 
+interface OpenCall extends Bagged {
+  readonly call: Call
+}
+
 /** The calls of one load. */
 interface Generation {
   readonly providers: ProviderSet
-  readonly calls: Set<Call>
+  readonly calls: Bag<OpenCall>
 }
 
 export class Snapshots {
   readonly #lasting: Lasting
   readonly #providers: Providers
   readonly #open = new Set<Generation>()
-  /** Ends of calls and of what they used. */
-  readonly #ends = new Set<Promise<void>>()
+  /** Calls whose end is not over, and generations whose providers are being closed. */
+  #unsettled = 0
+  #onSettled: (() => void) | undefined
   readonly #refresh: (model: string) => Promise<void>
   #config: Config
   #discovered: Discovered = new Map()
@@ -54,13 +60,14 @@ export class Snapshots {
   /** Serves a call by the newest load. */
   serve(call: Call): void {
     const generation = this.#newest
-    generation.calls.add(call)
-    this.#await(
-      handleCall(call, this.#current).then(() => {
-        generation.calls.delete(call)
-        return this.#endUnused(generation)
-      }),
-    )
+    const open = { call, place: -1 }
+    generation.calls.add(open)
+    this.#unsettled += 1
+    void handleCall(call, this.#current).then(() => {
+      generation.calls.delete(open)
+      if (generation !== this.#newest && generation.calls.size === 0) void this.#close(generation)
+      this.#settle()
+    })
   }
 
   /** Serves by another configuration from the next call on. */
@@ -72,7 +79,7 @@ export class Snapshots {
     for (const [name, provider] of before.providers) {
       if (this.#newest.providers.get(name) !== provider) this.#lasting.health.forget(name)
     }
-    this.#await(this.#endUnused(before))
+    if (before.calls.size === 0) void this.#close(before)
   }
 
   /** Offers what the providers list now, from the next call on. */
@@ -83,12 +90,13 @@ export class Snapshots {
 
   /** Ends every call under way with an error that its client can see. */
   interrupt(error: GatewayError): void {
-    for (const { calls } of this.#open) for (const call of calls) call.reply.interrupt(error)
+    for (const { calls } of this.#open) calls.forEach(({ call }) => call.reply.interrupt(error))
   }
 
-  /** Resolves when every call has been settled. */
-  async settled(): Promise<void> {
-    while (this.#ends.size > 0) await Promise.all(this.#ends)
+  /** Resolves when every call has been settled. One may wait for that. */
+  settled(): Promise<void> {
+    if (this.#unsettled === 0) return Promise.resolve()
+    return new Promise((resolve) => (this.#onSettled = resolve))
   }
 
   /** Ends what is left; no call may be under way. */
@@ -99,7 +107,7 @@ export class Snapshots {
 
   #build({ models, providers: configs, routing }: Config): [Generation, Snapshot] {
     const providers = this.#providers.open(configs)
-    const generation: Generation = { providers, calls: new Set() }
+    const generation: Generation = { providers, calls: new Bag() }
     this.#open.add(generation)
     const routes = new RouteTable(models, this.#discovered)
     const findLate = (name: string) => this.#findLate(name, providers)
@@ -113,14 +121,16 @@ export class Snapshots {
     return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
   }
 
-  async #endUnused(generation: Generation): Promise<void> {
-    if (generation === this.#newest || generation.calls.size > 0) return
+  /** Of a replaced load, when its last call has ended. */
+  async #close(generation: Generation): Promise<void> {
     this.#open.delete(generation)
+    this.#unsettled += 1
     await this.#providers.release(generation.providers)
+    this.#settle()
   }
 
-  #await(end: Promise<void>): void {
-    this.#ends.add(end)
-    void end.then(() => this.#ends.delete(end))
+  #settle(): void {
+    this.#unsettled -= 1
+    if (this.#unsettled === 0) this.#onSettled?.()
   }
 }

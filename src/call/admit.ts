@@ -83,6 +83,7 @@ async function waitInLine(
 }
 
 class Pulse implements Timed {
+  place = -1
   readonly #reply: Reply
   #lastBeatMs: number
 

@@ -1,8 +1,9 @@
 // One timer for all calls under way. A timer each would be armed and cleared again for every chunk.
+import { Bag, type Bagged } from '../bag.ts'
 import type { Clock } from '../clock.ts'
 
 /** Something with deadlines. */
-export interface Timed {
+export interface Timed extends Bagged {
   /** @param nowMs milliseconds of the monotonic clock. */
   onTick(nowMs: number): void
 }
@@ -17,7 +18,7 @@ const periodMs = 100
 
 /** Ticks while there is something to watch; at rest it holds no timer. */
 export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>): Ticker {
-  const watched = new Set<Timed>()
+  const watched = new Bag<Timed>()
   let isTicking = false
 
   const tick = () => {
@@ -25,7 +26,7 @@ export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>)
     if (!isTicking) return
     setTimer(tick, periodMs)
     const nowMs = now()
-    for (const each of watched) each.onTick(nowMs)
+    watched.forEach((each) => each.onTick(nowMs))
   }
 
   return {
@@ -35,6 +36,6 @@ export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>)
       isTicking = true
       setTimer(tick, periodMs)
     },
-    delete: (timed) => void watched.delete(timed),
+    delete: (timed) => watched.delete(timed),
   }
 }

@@ -6,7 +6,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 export class Draining {
   readonly #server: Server
   readonly #lingerMs: number
-  readonly #open = new Map<Socket, Set<ServerResponse>>()
+  readonly #open = new Map<Socket, ServerResponse[]>()
   #isClosing = false
 
   /** @param lingerMs how long an idle connection stays open after the end was announced. */
@@ -30,7 +30,7 @@ export class Draining {
       })
       for (const [socket, responses] of this.#open) {
         for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false
-        if (responses.size === 0) this.#linger(socket)
+        if (responses.length === 0) this.#linger(socket)
       }
     })
   }
@@ -41,7 +41,7 @@ export class Draining {
   }
 
   #follow(socket: Socket): void {
-    this.#open.set(socket, new Set())
+    this.#open.set(socket, [])
     socket.once('close', () => this.#open.delete(socket))
     if (this.#isClosing) this.#linger(socket)
   }
@@ -49,17 +49,17 @@ export class Draining {
   #begin(socket: Socket, response: ServerResponse): void {
     const responses = this.#open.get(socket)
     if (responses === undefined) return
-    responses.add(response)
+    responses.push(response)
     if (this.#isClosing) response.shouldKeepAlive = false
     response.once('close', () => {
-      responses.delete(response)
-      if (this.#isClosing && responses.size === 0) this.#linger(socket)
+      responses.splice(responses.indexOf(response), 1)
+      if (this.#isClosing && responses.length === 0) this.#linger(socket)
     })
   }
 
   #linger(socket: Socket): void {
     const endIdle = () => {
-      if (this.#open.get(socket)?.size === 0) socket.destroy()
+      if (this.#open.get(socket)?.length === 0) socket.destroy()
     }
     // What has arrived meanwhile is read before that, however late the timer is.
     setTimeout(() => setImmediate(endIdle), this.#lingerMs)

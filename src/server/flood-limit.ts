@@ -49,8 +49,8 @@ interface Ring {
 export class ClientWindows implements FloodWindows {
   readonly #rpm: number
   readonly #now: () => number
-  /** In the order of their newest requests. */
   readonly #rings = new Map<string, Ring>()
+  #sweptAtMs = -Infinity
 
   /** @param now milliseconds of a monotonic clock. */
   constructor(rpm: number, now: () => number) {
@@ -60,23 +60,25 @@ export class ClientWindows implements FloodWindows {
 
   take(client: string): number {
     const nowMs = this.#now()
-    const ring = this.#rings.get(client) ?? { times: [], next: 0, newestMs: nowMs }
-    const leavesAtMs = (ring.times[ring.next] ?? -Infinity) + floodWindowMs
+    let ring = this.#rings.get(client)
+    const leavesAtMs = (ring?.times[ring.next] ?? -Infinity) + floodWindowMs
     if (leavesAtMs > nowMs) return leavesAtMs - nowMs
+    if (ring === undefined) {
+      ring = { times: [], next: 0, newestMs: nowMs }
+      this.#rings.set(client, ring)
+    }
     ring.times[ring.next] = nowMs
     ring.next = (ring.next + 1) % this.#rpm
     ring.newestMs = nowMs
-    this.#rings.delete(client)
-    this.#rings.set(client, ring)
-    this.#forgetIdle(nowMs)
+    if (nowMs - this.#sweptAtMs >= floodWindowMs) this.#forgetIdle(nowMs)
     return 0
   }
 
   /** Whoever sent nothing for a window has nothing that counts. */
   #forgetIdle(nowMs: number): void {
+    this.#sweptAtMs = nowMs
     for (const [client, { newestMs }] of this.#rings) {
-      if (newestMs + floodWindowMs > nowMs) return
-      this.#rings.delete(client)
+      if (newestMs + floodWindowMs <= nowMs) this.#rings.delete(client)
     }
   }
 }

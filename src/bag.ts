@@ -1,0 +1,41 @@
+// Things that come and go with every call. Not a Set: V8 replaces the table of a Set as it grows and shrinks and links
+// the old one to the new. Once one of them is old, all that follow live until the next full collection, and with them
+// every call that they ever held.
+
+/** What a bag keeps in its items. */
+export interface Bagged {
+  /** Where it lies; below 0: in no bag. An item can be in one bag at a time. */
+  place: number
+}
+
+/** Items in no order. */
+export class Bag<T extends Bagged> {
+  readonly #items: T[] = []
+
+  get size(): number {
+    return this.#items.length
+  }
+
+  add(item: T): void {
+    item.place = this.#items.push(item) - 1
+  }
+
+  /** Nothing happens if it is in none. */
+  delete(item: T): void {
+    const { place } = item
+    if (place < 0) return
+    item.place = -1
+    const last = this.#items.pop()!
+    if (last === item) return
+    this.#items[place] = last
+    last.place = place
+  }
+
+  /** Calls `visit` for each; any of them may leave or come meanwhile, and one may be visited twice then. */
+  forEach(visit: (item: T) => void): void {
+    for (let place = this.#items.length - 1; place >= 0; place--) {
+      const item = this.#items[place]
+      if (item !== undefined) visit(item)
+    }
+  }
+}
