@@ -59,9 +59,8 @@ export function underManager({ app, config, settings, io, configFile, configVers
     if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, reload)
   }
   watch()
-  // At a terminal SIGHUP says that the person has left, and ends the process as usual.
-  if (io.stdout.isTTY !== true) process.on('SIGHUP', reload)
   notifier.ready(statusOf(app, served))
+  io.reloadSignal.listen(reload)
 
   return {
     stopping() {
