@@ -48,6 +48,7 @@ async function examine(config: HttpProvider, more: Partial<Examination> = {}): P
     mayCall: true,
     timeoutMs: 5_000,
     userAgent: 'test',
+    command: 'bin/llm-gateway',
     now: () => performance.now(),
     onWait: () => {},
     ...more,
@@ -220,7 +221,7 @@ suite('keys', () => {
     upstream.answerAlways(json(401, {}))
     const stored = new HeldSecret(key, 'credential p_key')
     const withKey = await examine(configOf(upstream.url, { apiKey: stored }))
-    assert.equal(fixOf(withKey, 'key'), 'llm-gateway credential rotate p')
+    assert.equal(fixOf(withKey, 'key'), 'bin/llm-gateway credential rotate p')
     const without = await examine(configOf(upstream.url))
     assert.match(fixOf(without, 'key')!, /api_key: \{ credential: p_api_key \} into providers\.p/)
   })
