@@ -78,8 +78,12 @@ function keyFix({ name, apiKey }: HttpProvider, command: string): string {
 
 /** The provider's words, from the shapes in which servers put them; never a page of HTML. */
 export function messageOf(text: string): string {
-  const said = wordsOf(text)
-  return shortened(said.replaceAll(keyShape, '[key]'))
+  return quotable(wordsOf(text))
+}
+
+/** What a provider sent, for people. The provider's own secrets are to be out of it already. */
+export function quotable(text: string): string {
+  return shortened(text.replaceAll(keyShape, '[key]'))
 }
 
 /** What a provider repeats of a key is often a part of it, which no mask of the whole key finds. */
