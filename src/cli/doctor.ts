@@ -3,7 +3,7 @@
 // which step it fails.
 import { resolve } from 'node:path'
 import { listenHostFault } from '../config/addresses.ts'
-import { findConfigFile, findStateDirectory } from '../config/find.ts'
+import { findConfigFile, findStateDirectory, packagedConfigFile } from '../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../config/load.ts'
 import { outlineConfig } from '../config/outline.ts'
 import type { RawConfig } from '../config/raw.ts'
@@ -18,6 +18,7 @@ import { examineCredentials, type LackingKey } from './doctor/credentials.ts'
 import { examineFiles } from './doctor/files.ts'
 import type { Check, Finding } from './doctor/finding.ts'
 import { examineListener } from './doctor/listener.ts'
+import { judgeNeeds } from './doctor/need.ts'
 import { Progress } from './doctor/progress.ts'
 import { examineProvider } from './doctor/provider.ts'
 import { countStates, printJson, printTable } from './doctor/report.ts'
@@ -170,7 +171,7 @@ async function examineProviders(
     ({ name }) => asked.length === 0 || asked.includes(name),
   )
   const examined = chosen.map(async (provider) => {
-    const findings = await examineProvider({
+    const examinedOne = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
       lacking: lacking.get(provider.name),
@@ -182,9 +183,15 @@ async function examineProviders(
       onWait: (what) => progress.wait(provider.name, what),
     })
     progress.done(provider.name)
-    return findings
+    return examinedOne
   })
-  return (await Promise.all(examined)).flat()
+  return judgeNeeds(config, await Promise.all(examined), packagedConfig())
+}
+
+/** What comes with the program, without what the environment would change of it. */
+function packagedConfig(): Config | undefined {
+  const loaded = loadConfig(packagedConfigFile(), { env: {}, mayLackSecrets: true })
+  return loaded.ok ? loaded.config : undefined
 }
 
 /** The provider's names for what is asked of it, each once. What a wildcard stands for is not known. */

@@ -40,8 +40,8 @@ function configOf(url: string, more: Partial<HttpProvider> = {}): HttpProvider {
   }
 }
 
-async function examine(config: HttpProvider, more: Partial<Examination> = {}): Promise<Finding[]> {
-  const findings = await examineProvider({
+async function examine(config: HttpProvider, more: Partial<Examination> = {}): Promise<readonly Finding[]> {
+  const { findings } = await examineProvider({
     config,
     models: ['m'],
     lacking: undefined,
@@ -141,7 +141,7 @@ test('a provider that refuses whatever is changed is asked three times at most',
 })
 
 test('the built-in echo is asked nothing', async () => {
-  const findings = await examineProvider({
+  const { findings } = await examineProvider({
     ...({} as Examination),
     config: { kind: 'echo', name: 'echo' },
   })
