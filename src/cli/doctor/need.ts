@@ -2,6 +2,7 @@
 // for whoever has them: a fault is a failure only where a model that somebody has written down has nothing else.
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ModelConfig, ProviderConfig } from '../../config/types.ts'
+import { RouteTable } from '../../routing/route-table.ts'
 import { counted, type Finding } from './finding.ts'
 
 /** What an examination of a provider came to. */
@@ -50,10 +51,13 @@ class Needs {
   readonly #config: Config
   readonly #faulty: ReadonlySet<string>
   readonly #examples: Config | undefined
+  readonly #routes: RouteTable
 
   constructor(config: Config, examined: readonly Examined[], examples: Config | undefined) {
     this.#config = config
     this.#examples = examples
+    const discovering = [...config.providers.values()].filter(discovers)
+    this.#routes = new RouteTable(config.models, new Map(discovering.map(({ name }) => [name, []])))
     const faulty = examined.filter(({ findings }) => findings.some(({ state }) => state === 'fail'))
     this.#faulty = new Set(faulty.map((each) => each.config.name))
   }
@@ -72,14 +76,21 @@ class Needs {
     return { without: without.map(({ name }) => name), own, all }
   }
 
-  /** Those of its fallbacks included. */
-  #providersOf({ targets, fallbacks }: ModelConfig): string[] {
-    const models = fallbacks.map((name) => this.#config.models.get(name))
-    const others = models.flatMap((model) => model?.targets ?? [])
-    // A fallback may be a model that a provider lists: PROVIDER/MODEL.
-    const listed = fallbacks.map((name) => name.slice(0, Math.max(0, name.indexOf('/'))))
-    const known = listed.filter((name, at) => models[at] === undefined && this.#config.providers.has(name))
-    return [...targets, ...others].map((target) => target.provider).concat(known)
+  /** Those of its fallbacks included, and of theirs. */
+  #providersOf({ name }: ModelConfig): string[] {
+    const names = new Set([name])
+    const found: string[] = []
+    // A set may grow while it is gone through.
+    for (const each of names) {
+      // By its own name where it is a wildcard's; a fallback may also be a model that a provider would list.
+      const model =
+        this.#config.models.get(each) ?? (this.#routes.find(each) ?? this.#routes.expected(each))?.model
+      if (model === undefined) continue
+      const { targets, fallbacks } = model
+      found.push(...targets.map((target) => target.provider))
+      for (const fallback of fallbacks) names.add(fallback)
+    }
+    return found
   }
 
   #isExample(model: ModelConfig): boolean {
@@ -93,6 +104,10 @@ class Needs {
     if (one?.kind !== 'openai' || other?.kind !== 'openai') return one?.kind === other?.kind
     return one.origin === other.origin && one.basePath === other.basePath
   }
+}
+
+function discovers(provider: ProviderConfig): boolean {
+  return provider.kind === 'openai' && provider.discoverModels === true
 }
 
 function absentFindings({ findings }: Examined, { all, own, without }: Need): Finding[] {

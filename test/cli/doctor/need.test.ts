@@ -115,6 +115,18 @@ models: ${models}
       ['warn one'],
     ],
     [
+      'is a warning where the fallback of a fallback works',
+      '{ m: { provider: one, fallbacks: [n] }, n: { provider: one, fallbacks: [o] }, o: { provider: two } }',
+      { one: 'absent' },
+      ['warn one'],
+    ],
+    [
+      'is a warning where a fallback works that goes by an alias',
+      '{ m: { provider: one, fallbacks: [x] }, n: { provider: two, aliases: [x] } }',
+      { one: 'absent' },
+      ['warn one'],
+    ],
+    [
       'is a failure where no other target works either',
       '{ m: { targets: [{ provider: one }, { provider: two }] } }',
       { one: 'absent', two: 'faulty' },
