@@ -18,7 +18,8 @@ const leaves = ['config/types.ts', 'http', 'leaf']
 /** What a unit may import besides itself: units, or single files of one. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', ...leaves],
-  cli: ['app.ts', 'server', 'config', 'systemd', 'routing/route-table.ts', ...leaves],
+  cli: ['fleet', 'app.ts', 'server', 'config', 'systemd', 'routing/route-table.ts', ...leaves],
+  fleet: ['app.ts', 'app', 'server', ...parts, 'config', ...leaves],
   'app.ts': ['app', 'server', 'call', ...parts, 'config', 'systemd', ...leaves],
   app: ['server', 'call', ...parts, 'config', 'systemd', ...leaves],
   server: ['call', ...parts, ...leaves],

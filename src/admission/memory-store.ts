@@ -242,7 +242,7 @@ class OwnPlaces implements CounterPlaces {
   }
 }
 
-class OwnWindow implements WindowPlace {
+export class OwnWindow implements WindowPlace {
   window: SlidingWindow
 
   constructor(capacity: number) {

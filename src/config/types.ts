@@ -33,6 +33,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[]
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
+  /** Threads that serve; at least 1. */
+  readonly workers: number
   /** Load the file again when it changes. */
   readonly watchConfig: boolean
 }

@@ -6,9 +6,15 @@ import { prettyLine } from './pretty.ts'
 
 export type Log = Logger
 
+/** Where whole lines go. */
+export interface LogOutput {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
 export interface LogTarget {
   /** Standard output unless a test gives another. It is written without blocking, and lines that wait are joined. */
-  readonly stream: NodeJS.WritableStream & { isTTY?: boolean }
+  readonly stream: LogOutput
   /** True for the systemd journal, which takes syslog's priority from the front of a line (sd-daemon(3)). */
   readonly isJournal?: boolean
 }
@@ -18,7 +24,7 @@ export function createLog(config: LoggingConfig, { stream, isJournal = false }: 
   const sink: DestinationStream =
     isPretty || stream !== process.stdout
       ? { write: (line) => void stream.write(isPretty ? prettyLine(line, stream.isTTY === true) : line) }
-      : destination({ fd: 1, sync: false })
+      : standardOutput()
   return pino(
     {
       base: null,
@@ -29,6 +35,18 @@ export function createLog(config: LoggingConfig, { stream, isJournal = false }: 
     },
     isJournal ? withPriorities(sink) : sink,
   )
+}
+
+/**
+ * The stream for a log that several threads write to, as `createLog` would write to it: lines of all go the same way, so
+ * that none is broken by another.
+ */
+export function sharedOutput(stream: LogOutput): LogOutput {
+  return stream === process.stdout && stream.isTTY !== true ? standardOutput() : stream
+}
+
+function standardOutput(): DestinationStream {
+  return destination({ fd: 1, sync: false })
 }
 
 /** Syslog's priorities for pino's levels: error, warning, informational, debug (syslog(3)). */

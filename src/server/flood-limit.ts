@@ -6,15 +6,25 @@ import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
-const windowMs = 60_000
+/** Length of a client's window in milliseconds. */
+export const floodWindowMs = 60_000
+
+/** Exact sliding windows, one per client. A refused request leaves no trace. */
+export interface FloodWindows {
+  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
+  take(client: string): number
+}
+
+/** At most `rpm` requests of one client, at least 1, in any 60 seconds. */
+export interface FloodLimit {
+  readonly rpm: number
+  readonly windows: FloodWindows
+}
 
 /**
  * Limits every route that is registered from here on, but for those with `config.rateLimit: false`.
- * @param rpm requests of one client in any 60 seconds; at least 1.
- * @param now milliseconds of a monotonic clock.
  */
-export async function addFloodLimit(app: FastifyInstance, rpm: number, now: () => number): Promise<void> {
-  const windows = new ClientWindows(rpm, now)
+export async function addFloodLimit(app: FastifyInstance, { rpm, windows }: FloodLimit): Promise<void> {
   class Store implements FastifyRateLimitStore {
     incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1]): void {
       const waitMs = windows.take(client)
@@ -28,7 +38,7 @@ export async function addFloodLimit(app: FastifyInstance, rpm: number, now: () =
   const none = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   await app.register(rateLimit, {
     max: rpm,
-    timeWindow: windowMs,
+    timeWindow: floodWindowMs,
     hook: 'onRequest',
     store: Store,
     keyGenerator: (request) => request.client.id,
@@ -41,7 +51,7 @@ export async function addFloodLimit(app: FastifyInstance, rpm: number, now: () =
 
 /** @param waitMs until the same request passes; above 0. */
 function floodError(client: string, rpm: number, waitMs: number): GatewayError {
-  const retryAfterMs = Math.min(windowMs, Math.ceil(waitMs))
+  const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
@@ -59,23 +69,23 @@ interface Ring {
   newestMs: number
 }
 
-/** Exact sliding windows, one per client. A refused request leaves no trace. */
-class ClientWindows {
+/** Windows that no other thread sees. */
+export class ClientWindows implements FloodWindows {
   readonly #rpm: number
   readonly #now: () => number
   /** In the order of their newest requests. */
   readonly #rings = new Map<string, Ring>()
 
+  /** @param now milliseconds of a monotonic clock. */
   constructor(rpm: number, now: () => number) {
     this.#rpm = rpm
     this.#now = now
   }
 
-  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
   take(client: string): number {
     const nowMs = this.#now()
     const ring = this.#rings.get(client) ?? { times: [], next: 0, newestMs: nowMs }
-    const leavesAtMs = (ring.times[ring.next] ?? -Infinity) + windowMs
+    const leavesAtMs = (ring.times[ring.next] ?? -Infinity) + floodWindowMs
     if (leavesAtMs > nowMs) return leavesAtMs - nowMs
     ring.times[ring.next] = nowMs
     ring.next = (ring.next + 1) % this.#rpm
@@ -89,7 +99,7 @@ class ClientWindows {
   /** Whoever sent nothing for a window has nothing that counts. */
   #forgetIdle(nowMs: number): void {
     for (const [client, { newestMs }] of this.#rings) {
-      if (newestMs + windowMs > nowMs) return
+      if (newestMs + floodWindowMs > nowMs) return
       this.#rings.delete(client)
     }
   }

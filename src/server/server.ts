@@ -16,7 +16,7 @@ import { GatewayError } from '../errors.ts'
 import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
-import { addFloodLimit } from './flood-limit.ts'
+import { addFloodLimit, type FloodLimit } from './flood-limit.ts'
 import { bodyTooLarge } from './guards/body-size.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
@@ -38,8 +38,8 @@ export interface ServerParts {
   readonly guards: readonly Guard[]
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
-  /** Requests of one client in any 60 seconds, whatever they are for; undefined: unlimited. */
-  readonly perClientRpm: number | undefined
+  /** On requests of one client, whatever they are for; undefined: unlimited. */
+  readonly floodLimit: FloodLimit | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => void
   readonly routes: () => RouteTable
@@ -107,7 +107,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     maxAge: 600,
     strictPreflight: false,
   })
-  if (parts.perClientRpm !== undefined) await addFloodLimit(app, parts.perClientRpm, parts.now)
+  if (parts.floodLimit !== undefined) await addFloodLimit(app, parts.floodLimit)
   // Model calls take their headers along themselves (routes.ts); this is for all other answers.
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
