@@ -1,10 +1,12 @@
 // npm run bench -- NAME…: runs the named benches, or all of them.
 import { benchAdmission } from './admission.ts'
 import { benchLimits } from './limits.ts'
+import { benchWorkers } from './workers.ts'
 
 const benches: Readonly<Record<string, () => void | Promise<void>>> = {
   admission: benchAdmission,
   limits: benchLimits,
+  workers: benchWorkers,
 }
 
 const names = process.argv.slice(2)

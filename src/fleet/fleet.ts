@@ -31,6 +31,10 @@ const maxLockWaitMs = 1_000
 /** Beyond `server.shutdown_grace_ms`: for the last words of calls and the end of the thread. */
 const stopMarginMs = 5_000
 
+const unsharable =
+  'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
+  'and a manager of the same user.'
+
 /** @throws StartError as `startApp`. */
 export async function startFleet(
   config: Config,
@@ -118,7 +122,7 @@ class Fleet implements App {
       const others = numbers.map((number) => this.#workers.get(number)).filter((each) => each !== undefined)
       for (const number of numbers) this.#workers.delete(number)
       await Promise.all(others.map((worker) => worker.end()))
-      this.events.workersMissing(1, `${error.message} The socket unit needs ReusePort=yes.`)
+      this.events.workersMissing(1, unsharable)
     }
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
