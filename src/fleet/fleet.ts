@@ -64,6 +64,7 @@ class Fleet implements App {
   readonly #file: SnapshotFile | undefined
   readonly #providers: Providers
   readonly #workers = new Map<number, WorkerThread>()
+  readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restarts = new Restarts(threadClock.now)
   #providerSet: ProviderSet
   #reloaded: PackedConfig | undefined
@@ -141,6 +142,7 @@ class Fleet implements App {
 
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
+    for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
     this.events.stopping(
@@ -200,26 +202,29 @@ class Fleet implements App {
   }
 
   #replaceAtEnd(number: number, worker: WorkerThread): void {
-    void worker.ended.then((reason) => {
+    void worker.ended.then((cause) => {
       this.#store.forget(number)
       this.#floodWindows?.forget(number)
-      if (this.#isStopping) return
+      if (this.#isStopping || cause === undefined) return
       this.#workers.delete(number)
       const delayMs = this.#restarts.delayMs()
-      this.events.workerEnded(number, reason ?? 'unknown', delayMs)
+      this.events.workerEnded(number, cause, delayMs)
       // The passed sockets went with it, and only a new process gets them again.
-      if (number === 1 && (this.#surroundings.sockets ?? []).length > 0) throw new Error(reason)
-      setTimeout(() => this.#relaunch(number), delayMs)
+      if (number === 1 && (this.#surroundings.sockets ?? []).length > 0) throw cause
+      this.#relaunches.set(
+        number,
+        setTimeout(() => this.#relaunch(number), delayMs),
+      )
     })
   }
 
   #relaunch(number: number): void {
-    if (this.#isStopping) return
+    this.#relaunches.delete(number)
     const worker = this.#launch(number)
     this.#replaceAtEnd(number, worker)
     worker.started.then(
       () => this.events.workerRestarted(number),
-      () => void worker.end(),
+      () => {}, // its end is told of
     )
   }
 }

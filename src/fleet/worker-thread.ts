@@ -13,8 +13,8 @@ export interface WorkerHooks {
 export class WorkerThread {
   /** Its addresses. Rejects when it can't start, with a StartError where the cause is known. */
   readonly started: Promise<readonly string[]>
-  /** Resolves when the thread has ended: undefined if it was asked to, else why. All that it had to say has come by then. */
-  readonly ended: Promise<string | undefined>
+  /** Resolves when the thread has ended, and all that it had to say has come: undefined if it was asked to, else why. */
+  readonly ended: Promise<Error | undefined>
   readonly #worker: Worker
   readonly #answers = new Map<number, (openCalls: number) => void>()
   #lastId = 0
@@ -25,22 +25,26 @@ export class WorkerThread {
   /** @param entry the file that the thread runs. */
   constructor(entry: URL, start: WorkerStart, hooks: WorkerHooks) {
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>()
-    let cause: unknown
+    let cause: Error | undefined
     // The environment holds keys, which have come with the configuration already.
     this.#worker = new Worker(entry, { workerData: start, env: {}, name: `worker ${start.thread}` })
     this.#worker.on('message', (message: FromWorker) => {
       if (message.kind === 'listening') resolve(message.addresses)
-      else if (message.kind === 'refused') reject(new StartError(message.message))
-      else this.#hear(message, hooks)
+      else if (message.kind === 'refused') {
+        cause = new StartError(message.message)
+        void this.#worker.terminate()
+      } else this.#hear(message, hooks)
     })
-    this.#worker.on('error', (error) => (cause = error))
+    this.#worker.on('error', (error: unknown) => {
+      cause = error instanceof Error ? error : new Error(String(error))
+    })
     this.ended = new Promise((end) => {
       this.#worker.once('exit', (code) => {
-        const reason = cause instanceof Error ? cause.message : `exit code ${code}`
-        reject(cause ?? new Error(`worker ${start.thread} ended before it served (${reason})`))
+        cause ??= new Error(`worker ${start.thread} ended with exit code ${code}`)
+        reject(cause)
         this.#hasEnded = true
         for (const answer of this.#answers.values()) answer(0)
-        end(this.#isStopping ? undefined : reason)
+        end(this.#isStopping ? undefined : cause)
       })
     })
     this.started = promise

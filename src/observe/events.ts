@@ -55,7 +55,7 @@ export interface Events {
   stopping(reason: string, openCalls: number): void
   stopped(): void
   /** A worker thread ended by itself; another one takes its place. */
-  workerEnded(worker: number, reason: string, restartInMs: number): void
+  workerEnded(worker: number, cause: Error, restartInMs: number): void
   workerRestarted(worker: number): void
   /** Fewer threads serve than the configuration asks for. */
   workersMissing(workers: number, reason: string): void
@@ -116,8 +116,8 @@ export function createEvents(log: Log): Events {
     limitsNotSaved(cause) {
       log.warn({ event: 'limits_not_saved', reason: String(cause) })
     },
-    workerEnded(worker, reason, restartInMs) {
-      log.error({ event: 'worker_ended', worker, reason, restart_in_ms: restartInMs })
+    workerEnded(worker, { message: reason, stack }, restartInMs) {
+      log.error({ event: 'worker_ended', worker, reason, restart_in_ms: restartInMs, stack })
     },
     workerRestarted(worker) {
       log.info({ event: 'worker_restarted', worker })
