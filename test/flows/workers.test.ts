@@ -27,13 +27,13 @@ const obedient = { workerEntry: obedientEntry }
 test('every worker serves, also while the others stand still, and what came to those is answered later', async (t) => {
   const { gateway, upstream } = await startWorkers(t, {}, obedient)
   upstream.answerAlways(whole())
-  const { block } = commander(t)
+  const command = commander(t)
   for (const others of [
     [1, 2],
     [1, 3],
     [2, 3],
   ]) {
-    const releases = await Promise.all(others.map(block))
+    const releases = await Promise.all(others.map((thread) => command.block(thread)))
     const calls = Array.from({ length: 60 }, () => callModel(gateway))
     await Promise.any(calls)
     for (const release of releases) release()

@@ -6,10 +6,10 @@ import { channelName, type Command } from './obedient-workers.ts'
 
 const { thread } = workerData as WorkerStart
 const channel = new BroadcastChannel(channelName)
-channel.onmessage = (message: unknown) => {
+channel.addEventListener('message', (message: unknown) => {
   const data = (message as { data: Command }).data
   if (data.thread !== thread) return
   if (data.kind === 'fail') throw new Error('a test made this worker fail')
   Atomics.store(data.state, 0, 1)
   Atomics.wait(data.state, 0, 1)
-}
+})

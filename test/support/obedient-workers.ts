@@ -18,9 +18,9 @@ export interface Commander {
 }
 
 export function commander(t: Cleanup): Commander {
-  const channel = new BroadcastChannel(channelName)
-  t.after(() => channel.close())
-  const tell = (command: Command) => channel.postMessage(command)
+  const port = new BroadcastChannel(channelName)
+  t.after(() => port.close())
+  const tell = (command: Command) => port.postMessage(command)
   return {
     fail: (thread) => tell({ kind: 'fail', thread }),
     async block(thread) {

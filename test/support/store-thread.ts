@@ -11,14 +11,16 @@ const { place, thread, limits } = workerData as StoreThreadStart
 const store = new SharedStore(new SharedMemory(place.buffer, thread), place)
 const { now, setTimer } = threadClock
 const rateLimits = { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() }
+const port = parentPort!
+const say = (message: unknown) => port.postMessage(message)
 const admission = new Admission({ store, limits: rateLimits, calibration: new Calibration(), now, setTimer })
 
-parentPort!.on('message', (order: HammerOrder) => {
-  if (order.kind === 'hammer') parentPort!.postMessage(hammer(order))
+port.on('message', (order: HammerOrder) => {
+  if (order.kind === 'hammer') say(hammer(order))
   else if (order.kind === 'wait') void waitFor(order.client, order.tokens)
   else if (order.kind === 'hold') hold(order.isLocked)
 })
-parentPort!.postMessage('ready')
+say('ready')
 
 /** Asks as often as it may, without a break; gives what was admitted and what it came to. */
 function hammer({ model, times, tokens }: HammerOrder & { kind: 'hammer' }): object {
@@ -47,9 +49,9 @@ async function waitFor(client: string, tokens: number): Promise<void> {
   const departure = { isGone: false, onGone: undefined }
   const ask = { client: { id: client }, departure, model: 'm', tokens, minTokens: 0, providers: [] }
   const asked = admission.reserve(ask)
-  parentPort!.postMessage('asked')
+  say('asked')
   const decision = await asked
-  parentPort!.postMessage({ client, kind: decision.kind, atMs: now() })
+  say({ client, kind: decision.kind, atMs: now() })
   if (decision.kind === 'admitted') decision.hold.settle({ kind: 'used', tokens })
 }
 
@@ -57,5 +59,5 @@ async function waitFor(client: string, tokens: number): Promise<void> {
 function hold(isLocked: boolean): void {
   const verdict = store.reserve({ model: 'm', tokens: 1, minTokens: 0, providers: [] }, limits, now())
   if (isLocked) store.memory.lock()
-  parentPort!.postMessage(verdict.kind)
+  say(verdict.kind)
 }
