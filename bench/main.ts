@@ -1,22 +1,40 @@
-// npm run bench -- NAME…: runs the named benches, or all of them.
+// npm run bench -- NAME… [options]: runs the named benches, or all of them. Options are those of a single named bench.
 import { benchAdmission } from './admission.ts'
+import { benchGateways } from './gateways/run.ts'
 import { benchLimits } from './limits.ts'
 import { benchWorkers } from './workers.ts'
 
-const benches: Readonly<Record<string, () => void | Promise<void>>> = {
+/** A bench may return the exit status. */
+type Bench = (options: readonly string[]) => void | number | Promise<void | number>
+
+const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
+  gateways: benchGateways,
   limits: benchLimits,
   workers: benchWorkers,
 }
 
-const names = process.argv.slice(2)
-for (const name of names.length > 0 ? names : Object.keys(benches)) {
+const args = process.argv.slice(2)
+const firstOption = args.findIndex((arg) => arg.startsWith('-'))
+const named = firstOption < 0 ? args : args.slice(0, firstOption)
+const options = args.slice(named.length)
+const names = named.length > 0 ? named : Object.keys(benches)
+
+if (options.length > 0 && named.length !== 1) {
+  process.stderr.write(`options belong to one bench: npm run bench -- gateways ${options.join(' ')}\n`)
+  process.exitCode = 2
+} else {
+  for (const name of names) await run(name)
+}
+
+async function run(name: string): Promise<void> {
   const bench = benches[name]
   if (bench === undefined) {
     process.stderr.write(`no bench ${name}; there are: ${Object.keys(benches).join(', ')}\n`)
     process.exitCode = 2
-  } else {
-    process.stdout.write(`\n${name}\n`)
-    await bench()
+    return
   }
+  process.stdout.write(`\n${name}\n`)
+  const status = await bench(options)
+  if (status) process.exitCode = status
 }

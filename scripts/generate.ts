@@ -3,7 +3,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { overrideVariables } from '../src/config/environment.ts'
-import { notSupportedYet } from '../src/config/not-supported.ts'
 import { configSchema, type Schema } from '../src/config/schema.ts'
 
 /** Path from the root of the project → text. */
@@ -29,9 +28,9 @@ function configPage(): string {
     fenced('yaml', readFileSync(inProject('config/llm-gateway.yaml'), 'utf8').trimEnd()),
     ...sections.map(([name, schema]) => section(name, schema)),
     wildcards,
+    discovery,
     secrets,
     environment(),
-    notSupported(),
   ]
     .join('\n\n')
     .concat('\n')
@@ -66,6 +65,21 @@ ${fenced(
   "local/*": { provider: ollama, model: "*:latest" }    # local/llama3.1 → llama3.1:latest`,
 )}`
 
+const discovery = `## Models that providers list
+
+With \`discover_models: true\` the gateway asks a provider for its models (\`GET {base_url}/models\`) at the start, at a
+reload and every 30 s (a remote one every 10 min), and offers each as \`PROVIDER/MODEL\`. The plain name \`MODEL\` works
+too where nothing in \`models\` takes it, wildcards included, and no other provider lists it. A call for an unknown name
+has the lists looked at again, at most every 5 s, so that a model is there as soon as it has been pulled.
+
+- The file comes first: no list changes where its names, aliases and wildcards lead. \`PROVIDER/\` belongs to the provider
+  whose models are discovered: a shorter wildcard (\`*\`) does not catch what it does not list, but \`PROVIDER/*\` does.
+- A model that is gone from the list is gone: 404. A provider that gives no list keeps what it listed for 10 minutes.
+- Limits and fallbacks name a discovered model in full: \`limits: { "ollama/qwen3:8b": { rpm: 20 } }\`. It shares them
+  under each of its names; without an entry of its own, \`default\` counts.
+- Names with spaces, invisible characters or \`*\` are left out, and so is what goes beyond 10,000 models or 4 MiB.
+- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp tells count as names.`
+
 const secrets = `## Secrets
 
 A key never stands in the file. \`api_key\`, and any value of \`headers\`, names the places where it may be:
@@ -97,18 +111,6 @@ counts as not set.
 | variable | in place of | value |
 |---|---|---|
 ${rows.join('\n')}`
-}
-
-function notSupported(): string {
-  if (notSupportedYet.length === 0) return ''
-  const paths = notSupportedYet.map(({ path, inert }) => {
-    return `- \`${path}\`${inert === undefined ? '' : ` (but for \`${JSON.stringify(inert)}\`)`}`
-  })
-  return `## Not supported yet
-
-These are refused rather than passed over, so that no limit is relied on that is not there:
-
-${paths.join('\n')}`
 }
 
 function section(name: string, schema: Schema): string {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from './admission/store.ts'
 import { doormenOf, guardsOf } from './app/guards.ts'
 import { type Limits, startLimits } from './app/limits.ts'
+import { ProviderWatch } from './app/provider-watch.ts'
 import { Providers } from './app/providers.ts'
 import { Snapshots } from './app/snapshots.ts'
 import { createTicker } from './call/ticker.ts'
@@ -90,7 +91,15 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     ...clock,
     chance: Math.random,
   }
-  const snapshots = new Snapshots(config, lasting, new Providers(`llm-gateway/${version}`))
+  const { health } = lasting
+  const watch = new ProviderWatch({
+    clock: lasting,
+    events,
+    health,
+    onModels: (models) => snapshots.offer(models),
+  })
+  const providers = new Providers(`llm-gateway/${version}`)
+  const snapshots = new Snapshots(config, lasting, providers, (model) => watch.refresh(model))
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let isDraining = false
@@ -110,9 +119,15 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     now: clock.now,
   })
   const isInherited = sockets.length > 0
-  const listeners = isInherited
-    ? await listenInherited(sockets, doormen, handlers)
-    : await listen({ ...server, reusePort: common !== undefined }, doormen, handlers)
+  // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
+  watch.follow(config, snapshots.current.providers)
+  const listening = isInherited
+    ? listenInherited(sockets, doormen, handlers)
+    : listen({ ...server, reusePort: common !== undefined }, doormen, handlers)
+  const listeners = await listening.catch((error: unknown) => {
+    watch.stop()
+    throw error
+  })
   events.listening(listeners.addresses, configFile)
 
   return {
@@ -123,12 +138,14 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     },
     reload(next) {
       snapshots.replace(next)
+      watch.follow(next, snapshots.current.providers)
       admission.applyLimits(next.rateLimits)
       shutdownGraceMs = next.server.shutdownGraceMs
       return settingsToRestartFor(config, next)
     },
     async stop(reason) {
       isDraining = true
+      watch.stop()
       events.stopping(reason, snapshots.openCalls)
       // Connections that outlive a restart still bring calls; elsewhere nobody is to wait in a line for nothing.
       if (!isInherited) admission.close()

@@ -9,9 +9,11 @@ export function closestName(name: string, candidates: Iterable<string>): string 
   if (wanted.length > maxNameLength) return undefined
   let nearest: string | undefined
   let limit = Math.min(3, Math.max(1, Math.floor(wanted.length / 3)))
+  let compared = 0
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - wanted.length) > limit) continue
-    const distance = editDistance(wanted, candidate.toLowerCase())
+    if (++compared > maxComparisons) break
+    const distance = editDistance(wanted, candidate.toLowerCase(), limit)
     if (distance > limit) continue
     nearest = candidate
     limit = distance - 1
@@ -20,24 +22,37 @@ export function closestName(name: string, candidates: Iterable<string>): string 
   return nearest
 }
 
-/** Bounds the work: a client chooses the name, and the distance costs the product of both lengths. */
+/** Both bound the work: a client chooses the name, and a provider may list thousands of others. */
 const maxNameLength = 100
+const maxComparisons = 2_000
 
-/** Edits between two texts, a swap of neighbours counting once (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
+/**
+ * Edits between two texts, a swap of neighbours counting once (optimal string alignment). More than `limit` are not
+ * counted: only what lies so near to the diagonal is looked at, for as long as it can still lead to few enough.
+ */
+function editDistance(a: string, b: string, limit: number): number {
+  let [beforeLast, last, row] = Array.from({ length: 3 }, () =>
+    Array.from({ length: b.length + 2 }, (_, j) => j),
+  )
+  let leastOfLast = 0
   for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
+    const start = Math.max(1, i - limit)
+    const end = Math.min(b.length, i + limit)
+    row![start - 1] = start === 1 ? i : Infinity
+    row![end + 1] = Infinity
+    let least = Infinity
+    for (let j = start; j <= end; j++) {
       const change = a[i - 1] === b[j - 1] ? 0 : 1
-      let cost = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + change)
+      let cost = Math.min(last![j]! + 1, row![j - 1]! + 1, last![j - 1]! + change)
       const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      if (isSwap) cost = Math.min(cost, beforeLast[j - 2]! + 1)
-      row.push(cost)
+      if (isSwap) cost = Math.min(cost, beforeLast![j - 2]! + 1)
+      row![j] = cost
+      least = Math.min(least, cost)
     }
-    beforeLast = last
-    last = row
+    // A swap looks two rows back, and adds one.
+    if (least > limit && leastOfLast >= limit) return limit + 1
+    leastOfLast = least
+    ;[beforeLast, last, row] = [last, row, beforeLast]
   }
-  return last[b.length]!
+  return last![b.length]!
 }

@@ -1,5 +1,5 @@
 // argv → one command.
-import { createProgram } from './cli/program.ts'
+import { useCompileCache } from './cli/compile-cache.ts'
 
 // A reader that has seen enough (`| head`) is no fault.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,4 +8,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-process.exitCode = await createProgram(process).run(process.argv.slice(2))
+useCompileCache(process)
+void import('./cli/program.ts').then(async ({ createProgram }) => {
+  process.exitCode = await createProgram(process).run(process.argv.slice(2))
+})

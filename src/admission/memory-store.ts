@@ -33,6 +33,7 @@ export interface WindowPlace {
 
 /** Where the counters of a store lie. */
 export interface CounterPlaces {
+  find(model: string): WindowPlace | undefined
   /** Found or made, with room for this many slots at least. */
   windowOf(model: string, capacity: number): WindowPlace
   /** Those that have a window. */
@@ -66,6 +67,7 @@ export class MemoryStore implements AdmissionStore {
   onFreed: (() => void) | undefined
   readonly #models = new Map<string, ModelCount>()
   readonly #places: CounterPlaces
+  readonly #unused = new SlidingWindow(capacityFor(undefined))
   readonly #modelSlots: Slots
   readonly #providerSlots: Slots
 
@@ -132,7 +134,8 @@ export class MemoryStore implements AdmissionStore {
   }
 
   use(model: string, limits: ModelLimits | undefined, nowMs: number): ModelUse {
-    const window = this.#windowOf(model, limits)
+    // Asking leaves no trace: there may be thousands of models that nobody calls.
+    const window = this.#places.find(model)?.window ?? this.#unused
     return {
       requests: window.used('requests', nowMs),
       tokens: window.used('tokens', nowMs),
@@ -227,6 +230,10 @@ class OwnPlaces implements CounterPlaces {
   readonly modelSlots = new Slots()
   readonly providerSlots = new Slots()
   readonly #windows = new Map<string, OwnWindow>()
+
+  find(model: string): WindowPlace | undefined {
+    return this.#windows.get(model)
+  }
 
   windowOf(model: string, capacity: number): WindowPlace {
     let place = this.#windows.get(model)

@@ -2,7 +2,7 @@
 import type { SharedMemory } from '../shared-memory.ts'
 import { type CounterPlaces, OwnWindow, type WindowPlace } from './memory-store.ts'
 import { recordKinds, type SharedDirectory } from './shared-directory.ts'
-import { type Slot, Slots } from './slots.ts'
+import { type Slot, type SlotPlaces, Slots } from './slots.ts'
 import { SlidingWindow } from './window.ts'
 
 export class SharedCounters implements CounterPlaces {
@@ -18,14 +18,21 @@ export class SharedCounters implements CounterPlaces {
     this.#memory = memory
     this.#directory = directory
     this.#threads = threads
-    this.modelSlots = new Slots((name) => this.#slotOf(recordKinds.modelSlots, name))
-    this.providerSlots = new Slots((name) => this.#slotOf(recordKinds.providerSlots, name))
+    this.modelSlots = new Slots(this.#slotsOf(recordKinds.modelSlots))
+    this.providerSlots = new Slots(this.#slotsOf(recordKinds.providerSlots))
+  }
+
+  find(model: string): WindowPlace | undefined {
+    const known = this.#windows.get(model)
+    if (known !== undefined) return known
+    const isThere = this.#directory.find(recordKinds.window, model) !== undefined
+    return isThere ? this.windowOf(model, 0) : undefined
   }
 
   windowOf(model: string, capacity: number): WindowPlace {
     let place = this.#windows.get(model)
     if (place === undefined) {
-      const record = this.#directory.find(recordKinds.window, model, SharedWindow.recordBytes)
+      const record = this.#directory.findOrAdd(recordKinds.window, model, SharedWindow.recordBytes)
       // Without room this thread counts for itself, as a store does that can't reach its server.
       place = record === undefined ? new OwnWindow(capacity) : new SharedWindow(this.#memory, record)
       this.#windows.set(model, place)
@@ -42,18 +49,25 @@ export class SharedCounters implements CounterPlaces {
   forget(thread: number, mayBeTorn: boolean): void {
     for (const kind of [recordKinds.modelSlots, recordKinds.providerSlots]) {
       for (const name of this.#directory.namesOf(kind)) {
-        const slot = this.#slotOf(kind, name)
-        if (slot instanceof SharedSlot) slot.releaseAllOf(thread)
+        this.#slotAt(this.#directory.find(kind, name))?.releaseAllOf(thread)
       }
     }
     if (!mayBeTorn) return
     for (const model of this.models()) this.windowOf(model, 0).window.recount()
   }
 
-  #slotOf(kind: number, name: string): Slot {
-    const record = this.#directory.find(kind, name, SharedSlot.recordBytes(this.#threads))
-    if (record === undefined) return { inUse: 0, meanHoldMs: 0 }
-    return new SharedSlot(this.#memory, record, this.#threads)
+  #slotsOf(kind: number): SlotPlaces {
+    return {
+      find: (name) => this.#slotAt(this.#directory.find(kind, name)),
+      make: (name) => {
+        const record = this.#directory.findOrAdd(kind, name, SharedSlot.recordBytes(this.#threads))
+        return this.#slotAt(record) ?? { inUse: 0, meanHoldMs: 0 }
+      },
+    }
+  }
+
+  #slotAt(record: number | undefined): SharedSlot | undefined {
+    return record === undefined ? undefined : new SharedSlot(this.#memory, record, this.#threads)
   }
 }
 

@@ -35,22 +35,23 @@ export class SharedDirectory {
     return first
   }
 
-  /** Where the payload lies, zeros at first; always the same number of bytes for one kind. Undefined: no room for it. */
-  find(kind: number, name: string, payloadBytes: number): number | undefined {
-    return (
-      this.#known.get(kind)?.get(name) ?? this.#catchUp(kind, name) ?? this.#append(kind, name, payloadBytes)
-    )
+  /** Where the payload lies; undefined: there is no such record. */
+  find(kind: number, name: string): number | undefined {
+    const known = this.#known.get(kind)?.get(name)
+    if (known !== undefined) return known
+    this.#readOn()
+    return this.#known.get(kind)?.get(name)
+  }
+
+  /** The same, added with zeros where it is missing; for one kind always with as many bytes. Undefined: no room for it. */
+  findOrAdd(kind: number, name: string, payloadBytes: number): number | undefined {
+    return this.find(kind, name) ?? this.#append(kind, name, payloadBytes)
   }
 
   /** Those of one kind, from the oldest on. */
   namesOf(kind: number): string[] {
     this.#readOn()
     return [...(this.#known.get(kind)?.keys() ?? [])]
-  }
-
-  #catchUp(kind: number, name: string): number | undefined {
-    this.#readOn()
-    return this.#known.get(kind)?.get(name)
   }
 
   /** Takes in what other threads have added. */

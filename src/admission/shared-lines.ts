@@ -64,6 +64,8 @@ export class ThreadLines implements SharedLines {
   }
 
   waiting(model: string): number {
+    // Most often nobody waits at all; the lock is for thousands of models that are asked for in a row then.
+    if (!this.#waiting.some((count) => count > 0)) return 0
     this.#memory.lock()
     try {
       return this.#lineOf(model)?.waiting[0] ?? 0
@@ -110,7 +112,7 @@ export class ThreadLines implements SharedLines {
   #lineOf(model: string): Line | undefined {
     if (this.#lines.has(model)) return this.#lines.get(model)
     const turnBytes = 8 * this.#threads
-    const record = this.#directory.find(recordKinds.line, model, turnBytes + 4 * (1 + this.#threads))
+    const record = this.#directory.findOrAdd(recordKinds.line, model, turnBytes + 4 * (1 + this.#threads))
     const { buffer } = this.#memory
     const line =
       record === undefined

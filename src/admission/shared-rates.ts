@@ -54,7 +54,7 @@ export class SharedRates implements RatesPlaces {
     let rates = this.#known.get(name)
     if (rates === undefined) {
       const [model = '', provider = ''] = name.split('\n')
-      const record = this.#locked(() => this.#directory.find(recordKinds.rates, name, recordBytes))
+      const record = this.#locked(() => this.#directory.findOrAdd(recordKinds.rates, name, recordBytes))
       const values =
         record === undefined
           ? new Float64Array(numbers.length + 1)

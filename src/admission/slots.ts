@@ -7,20 +7,32 @@ export interface Slot {
   meanHoldMs: number
 }
 
+/** Where the slots of names are that this thread has not met yet. */
+export interface SlotPlaces {
+  find(name: string): Slot | undefined
+  make(name: string): Slot
+}
+
+/** Nowhere: whatever is not known is free. */
+const ownPlaces: SlotPlaces = {
+  find: () => undefined,
+  make: () => ({ inUse: 0, meanHoldMs: 0 }),
+}
+
 const newestWeight = 0.2
 
 /** Counts per name. Also where no limit applies, so that a reload that brings one finds the truth. */
 export class Slots {
   readonly #byName = new Map<string, Slot>()
-  readonly #create: (name: string) => Slot
+  readonly #places: SlotPlaces
 
-  /** @param create the place of a name's count; nothing is in use there, or what others who share it use. */
-  constructor(create: (name: string) => Slot = () => ({ inUse: 0, meanHoldMs: 0 })) {
-    this.#create = create
+  /** @param places where the counts are; nothing is in use there, or what others who share them use. */
+  constructor(places: SlotPlaces = ownPlaces) {
+    this.#places = places
   }
 
   inUse(name: string): number {
-    return this.#slotOf(name).inUse
+    return this.#find(name)?.inUse ?? 0
   }
 
   isFree(name: string, limit: number | undefined): boolean {
@@ -41,15 +53,24 @@ export class Slots {
 
   /** When the next slot may be expected, judged by how long calls took; 1,000 to 60,000. */
   expectedFreeMs(name: string): number {
-    const { inUse, meanHoldMs } = this.#slotOf(name)
-    if (inUse === 0) return 1000
-    return Math.min(60_000, Math.max(1000, Math.ceil(meanHoldMs / inUse)))
+    const slot = this.#find(name)
+    if (slot === undefined || slot.inUse === 0) return 1000
+    return Math.min(60_000, Math.max(1000, Math.ceil(slot.meanHoldMs / slot.inUse)))
+  }
+
+  /** Asking leaves no trace. */
+  #find(name: string): Slot | undefined {
+    const known = this.#byName.get(name)
+    if (known !== undefined) return known
+    const found = this.#places.find(name)
+    if (found !== undefined) this.#byName.set(name, found)
+    return found
   }
 
   #slotOf(name: string): Slot {
-    let slot = this.#byName.get(name)
+    let slot = this.#find(name)
     if (slot === undefined) {
-      slot = this.#create(name)
+      slot = this.#places.make(name)
       this.#byName.set(name, slot)
     }
     return slot

@@ -4,11 +4,11 @@ import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
 import type { Config } from '../config/types.ts'
 import type { GatewayError } from '../errors.ts'
-import { RouteTable } from '../routing/route-table.ts'
+import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
 import type { Providers, ProviderSet } from './providers.ts'
 
 /** What outlives every load. */
-export type Lasting = Omit<Snapshot, 'routes' | 'providers' | 'routing'>
+export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
 
 /** The calls of one load. */
 interface Generation {
@@ -22,11 +22,22 @@ export class Snapshots {
   readonly #open = new Set<Generation>()
   /** Ends of calls and of what they used. */
   readonly #ends = new Set<Promise<void>>()
+  readonly #refresh: (model: string) => Promise<void>
+  #config: Config
+  #discovered: Discovered = new Map()
   #newest: Generation
   #current: Snapshot
 
-  constructor(config: Config, lasting: Lasting, providers: Providers) {
+  /** @param refresh has the providers asked again that may have a model that is unknown so far. */
+  constructor(
+    config: Config,
+    lasting: Lasting,
+    providers: Providers,
+    refresh: (model: string) => Promise<void>,
+  ) {
+    this.#config = config
     this.#lasting = lasting
+    this.#refresh = refresh
     this.#providers = providers
     ;[this.#newest, this.#current] = this.#build(config)
   }
@@ -55,8 +66,19 @@ export class Snapshots {
   /** Serves by another configuration from the next call on. */
   replace(config: Config): void {
     const before = this.#newest
+    this.#config = config
     ;[this.#newest, this.#current] = this.#build(config)
+    // What is known of a provider's health was learnt at its old address, or with its old key.
+    for (const [name, provider] of before.providers) {
+      if (this.#newest.providers.get(name) !== provider) this.#lasting.health.forget(name)
+    }
     this.#await(this.#endUnused(before))
+  }
+
+  /** Offers what the providers list now, from the next call on. */
+  offer(discovered: Discovered): void {
+    this.#discovered = discovered
+    this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
   }
 
   /** Ends every call under way with an error that its client can see. */
@@ -79,7 +101,16 @@ export class Snapshots {
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new Set() }
     this.#open.add(generation)
-    return [generation, { ...this.#lasting, routes: new RouteTable(models), providers, routing }]
+    const routes = new RouteTable(models, this.#discovered)
+    const findLate = (name: string) => this.#findLate(name, providers)
+    return [generation, { ...this.#lasting, routes, findLate, providers, routing }]
+  }
+
+  async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {
+    await this.#refresh(name)
+    const route = this.#current.routes.find(name)
+    // A reload may have come in between; the call goes on with the providers that it began with.
+    return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
   }
 
   async #endUnused(generation: Generation): Promise<void> {

@@ -85,7 +85,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     }
     const next = retriesLeft > 0 ? await nextTarget(admittee, { target, verdict, sinceMs }, on) : undefined
     if (next === undefined) {
-      if (!call.reply.isGone) return named(tried, failures)
+      if (!call.reply.isGone) return named(tried, admittee, on)
       return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
     }
     target = next
@@ -241,10 +241,13 @@ export function learnTrouble(
 }
 
 /** When several targets have failed, no single one's word tells the client what is wrong. */
-function named(tried: Tried, failures: ReadonlyMap<Target, Failure>): Tried {
+function named(tried: Tried, { targets, failures }: Admittee, on: Snapshot): Tried {
   const { outcome } = tried
   if (failures.size < 2 || (outcome.kind !== 'failed' && outcome.kind !== 'refused')) return tried
-  const list = [...failures].map(([{ provider, model }, { reason }]) => `${provider} (${model}): ${reason}`)
+  const list = [...new Set([...failures.keys(), ...targets])].map((target) => {
+    const reason = failures.get(target)?.reason ?? whyUntried(target, on)
+    return `${target.provider} (${target.model}): ${reason}`
+  })
   const message = `No target answers. ${list.join('; ')}.`
   const error = new GatewayError('no_target_available', message, { headers: retryAfter(failures) })
   const providerStatus = outcome.kind === 'refused' ? outcome.head.status : outcome.providerStatus
@@ -260,6 +263,12 @@ function named(tried: Tried, failures: ReadonlyMap<Target, Failure>): Tried {
       ...(providerStatus !== undefined && { providerStatus }),
     },
   }
+}
+
+/** A target that was passed over is in trouble since earlier calls, or shares its provider's, or its turn did not come. */
+function whyUntried(target: Target, on: Snapshot): string {
+  const { trouble } = on.health.stateOf(target, on.now())
+  return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
 }
 
 /** The shortest time that a provider has asked for; no header when none has. */

@@ -8,7 +8,7 @@ import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import type { ProviderLoad } from '../routing/provider-load.ts'
-import type { RouteTable } from '../routing/route-table.ts'
+import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Ticker } from './ticker.ts'
@@ -33,6 +33,8 @@ export const clientGoneStatus = 499
 /** Everything built from one load of the configuration, as far as calls need it. */
 export interface Snapshot {
   readonly routes: RouteTable
+  /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
+  readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
   readonly admission: Admission
   readonly calibration: Calibration

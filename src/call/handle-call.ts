@@ -30,7 +30,7 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   record.model = request.model
   record.isStream = request.isStream
 
-  const route = on.routes.find(request.model)
+  const route = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
   const failures = new Map<Target, Failure>()

@@ -5,7 +5,7 @@ import type { RawConfig } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
 import type { Config, ProviderConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
-import { RouteTable, type Route } from '../routing/route-table.ts'
+import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
 import { Output, printable, type CommandIo } from './output.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -22,10 +22,12 @@ export async function explainCommand(
     else printProblems(io, loaded.problems, loaded.lines)
     return 1
   }
-  const routes = new RouteTable(loaded.config.models)
-  const route = routes.find(model)
+  const routes = new RouteTable(loaded.config.models, nothingListed(loaded.config))
+  // What a server lists at this moment is not asked: the file alone is explained.
+  const route = routes.find(model) ?? routes.expected(model)
   if (route === undefined) {
-    sayUnknown(io, { file, model, routes, isJson: options.json })
+    const discovering = [...nothingListed(loaded.config).keys()]
+    sayUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
   const explanation = explain(model, route, loaded)
@@ -35,10 +37,21 @@ export async function explainCommand(
   return 0
 }
 
-function sayUnknown(
-  io: CommandIo,
-  { file, model, routes, isJson }: { file: string; model: string; routes: RouteTable; isJson: boolean },
-): void {
+/** Providers that are asked for their models while the gateway runs. */
+function nothingListed({ providers }: Config): Discovered {
+  const asked = [...providers.values()].filter((each) => each.kind === 'openai' && each.discoverModels)
+  return new Map(asked.map(({ name }) => [name, []]))
+}
+
+interface Unknown {
+  readonly file: string
+  readonly model: string
+  readonly routes: RouteTable
+  readonly discovering: readonly string[]
+  readonly isJson: boolean
+}
+
+function sayUnknown(io: CommandIo, { file, model, routes, discovering, isJson }: Unknown): void {
   const suggestion = routes.suggest(model)
   if (isJson) {
     new Output(io.stdout, io.env).json({ file, found: false, model, suggestion: suggestion ?? null })
@@ -51,6 +64,11 @@ function sayUnknown(
   if (suggestion === undefined && names.length > 0) {
     const shown = names.slice(0, 20).map(printable).join(', ')
     err.line(`There is: ${shown}${names.length > 20 ? ', …' : ''}`)
+  }
+  if (discovering.length > 0) {
+    err.line(
+      `It may be a name that ${discovering.join(' or ')} lists while the gateway runs: GET /v1/models.`,
+    )
   }
 }
 
@@ -126,6 +144,7 @@ const rules = {
   name: () => 'by its name',
   alias: (entry: string) => `as an alias of ${entry}`,
   wildcard: (entry: string) => `by the wildcard ${entry}`,
+  discovered: () => 'if its provider lists it (discover_models)',
 }
 
 function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: Explanation): void {

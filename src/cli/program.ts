@@ -1,13 +1,14 @@
 // The command line: which command, its options, and the exit status.
 // 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
+// A command is loaded when it is asked for: a start has no time for the others.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
+import { packagePath } from '../package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
-import { explainCommand } from './explain.ts'
-import { serveCommand, type ServeIo } from './serve.ts'
+import { addDoctorCommand } from './doctor-options.ts'
+import type { ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
-import { validateConfigCommand } from './validate-config.ts'
 
 const usageErrorStatus = 2
 
@@ -36,6 +37,7 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
     .description('run the gateway until SIGTERM or SIGINT')
     .option(...configOption)
     .action(async ({ config }: { config?: string }) => {
+      const { serveCommand } = await import('./serve.ts')
       status = await serveCommand(io, config, version)
     })
   program
@@ -53,6 +55,7 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
         if (file !== undefined && options.config !== undefined)
           program.error('error: give FILE or --config, not both')
         const { json = false, withoutSecrets = false } = options
+        const { validateConfigCommand } = await import('./validate-config.ts')
         status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
       },
     )
@@ -63,11 +66,14 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
     .option(...configOption)
     .option('--json', 'print the facts as JSON')
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
+      const { explainCommand } = await import('./explain.ts')
       status = await explainCommand(io, model, { config: options.config, json: options.json === true })
     })
-  addServiceCommands(program, io, (result) => {
+  const done = (result: number) => {
     status = result
-  })
+  }
+  addDoctorCommand(program, io, version, done)
+  addServiceCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {
@@ -95,8 +101,7 @@ function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
   return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }
 
-/** One folder up from src/ or dist/. */
 function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(packagePath('package.json'), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }

@@ -3,12 +3,13 @@ import { type App, startApp } from '../app.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
-import type { Config } from '../config/types.ts'
+import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { startFleet } from '../fleet/fleet.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
+import { keepCompileCache } from './compile-cache.ts'
 import type { CommandIo } from './output.ts'
 import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
@@ -56,7 +57,8 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
     return 1
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
-  void checkProviders(app)
+  void checkProviders(app, config)
+  keepCompileCache()
   const service = underManager({ app, config, settings, io, configFile, configVersion })
   await untilSignal(async (signal) => {
     service.stopping()
@@ -91,12 +93,18 @@ function banner(config: Config, app: App, configFile: string, version: string): 
 }
 
 /** A provider that does not answer is a warning: it may come later. */
-async function checkProviders({ providers, events }: App): Promise<void> {
-  const checks = [...providers.values()].map(async (provider) => {
+async function checkProviders({ providers, events }: App, { providers: configs }: Config): Promise<void> {
+  const unasked = [...providers.values()].filter(({ name }) => !isAskedAnyway(configs.get(name)!))
+  const checks = unasked.map(async (provider) => {
     const { isReachable, detail } = await provider.check(checkTimeoutMs)
     events.providerChecked(provider.name, isReachable, detail)
   })
   await Promise.all(checks)
+}
+
+/** Discovery and health checks tell by themselves how a provider is. */
+function isAskedAnyway(config: ProviderConfig): boolean {
+  return config.kind === 'openai' && (config.discoverModels === true || config.healthCheck !== undefined)
 }
 
 /** Stops on the first SIGTERM or SIGINT; a second one ends the process at once, as an impatient person expects. */

@@ -36,13 +36,16 @@ export function underManager({ app, config, settings, io, configFile, configVers
 
   let served = config
   let version = configVersion
+  let isStopping = false
   const reload = async () => {
+    if (isStopping) return
     notifier.reloading()
     version = fileVersion(configFile)
     const loaded = loadConfig(configFile, { env: io.env })
     printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
     if (loaded.ok) {
       const needsRestart = await app.reload(loaded.config)
+      if (isStopping) return
       served = loaded.config
       watch()
       app.events.reloaded(configFile, needsRestart)
@@ -64,9 +67,12 @@ export function underManager({ app, config, settings, io, configFile, configVers
   notifier.ready(statusOf(app, served))
 
   return {
-    stopping: () => notifier.stopping(served.server.shutdownGraceMs),
-    async stopped() {
+    stopping() {
+      isStopping = true
       stopWatching()
+      notifier.stopping(served.server.shutdownGraceMs)
+    },
+    async stopped() {
       clearInterval(ping)
       await notifier.sent()
     },

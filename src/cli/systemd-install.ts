@@ -1,10 +1,10 @@
 // `llm-gateway systemd install`: units, configuration and directories for one of the two managers. Safe to repeat.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { networkInterfaces, userInfo } from 'node:os'
-import { dirname, extname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { userInfo } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
 import { outlineConfig } from '../config/outline.ts'
+import { mainPath } from '../package.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -81,7 +81,7 @@ class Installer {
     const { hosts, port } = read.outline
     const units = renderUnits(scope, {
       node: process.execPath,
-      main: mainFile(),
+      main: mainPath(),
       config,
       state: stateDirectory,
       credentials: credentialsDirectory,
@@ -183,18 +183,16 @@ class Installer {
   }
 }
 
-/** Beside this folder, in the sources or in what is built of them. */
-function mainFile(): string {
-  return fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
+/** Whether this machine has the address `::1`. Asked of proc_pid_net(5): the sandbox has no AF_NETLINK, which Node uses. */
+export function hasIpv6(): boolean {
+  try {
+    return /^0{31}1 /m.test(readFileSync('/proc/self/net/if_inet6', 'latin1'))
+  } catch {
+    return false
+  }
 }
 
-function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).some((addresses) =>
-    addresses?.some(({ address }) => address === '::1'),
-  )
-}
-
-/** As logind keeps it: loginctl(1). */
-function isLingering(): boolean {
+/** Whether the user's manager outlives her sessions, as logind keeps it: loginctl(1). */
+export function isLingering(): boolean {
   return existsSync(join('/var/lib/systemd/linger', userInfo().username))
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type Places, serviceUnit, socketUnit } from '../systemd/scope.ts'
+import { readUnitState, type UnitState } from '../systemd/unit-state.ts'
 import { type CommandIo, Output, printable } from './output.ts'
 
 /** The exit code: 0 when the socket or the service is active, else 1. */
@@ -13,8 +14,10 @@ export async function systemdStatusCommand(io: CommandIo, places: Places, run: R
   const units = [serviceUnit, socketUnit].map((unit) => join(places.unitDirectory, unit))
   const absent = units.filter((unit) => !existsSync(unit))
   row('units', absent.length === 0 ? units.join(', ') : `not there: ${absent.join(', ')}`)
-  const socket = propertiesOf(socketUnit, places, run)
-  const service = propertiesOf(serviceUnit, places, run)
+  const wanted = ['ActiveState', 'SubState', 'Result', 'StatusText', 'NRestarts']
+  const [socket, service] = [socketUnit, serviceUnit].map((unit) =>
+    readUnitState(unit, wanted, places.scope, run),
+  ) as [UnitState, UnitState]
   row('socket', stateOf(socket))
   row('service', stateOf(service))
   if ((service['StatusText'] ?? '') !== '') row('says', service['StatusText']!)
@@ -26,7 +29,7 @@ export async function systemdStatusCommand(io: CommandIo, places: Places, run: R
   return [socket, service].some((unit) => unit['ActiveState'] === 'active') ? 0 : 1
 }
 
-function stateOf(unit: Readonly<Record<string, string>>): string {
+function stateOf(unit: UnitState): string {
   const {
     ActiveState: state = 'unknown (the manager does not answer)',
     SubState: detail,
@@ -34,14 +37,4 @@ function stateOf(unit: Readonly<Record<string, string>>): string {
   } = unit
   const failure = result === undefined || result === 'success' ? '' : `, ${result}`
   return `${state}${detail === undefined ? '' : ` (${detail}${failure})`}`
-}
-
-function propertiesOf(unit: string, { scope }: Places, run: RunProgram): Record<string, string> {
-  const wanted = 'ActiveState,SubState,Result,StatusText,NRestarts'
-  const args = [...(scope === 'user' ? ['--user'] : []), 'show', unit, '--property', wanted]
-  const { stdout } = run('systemctl', args)
-  const lines = stdout.split('\n').filter((line) => line.includes('='))
-  return Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  )
 }

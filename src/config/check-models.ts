@@ -22,7 +22,7 @@ export function* modelFindings(raw: RawConfig, hasFault: HasFault): Generator<Fi
   const owners = new Map<string, string>()
   yield* aliasFindings(models, owners)
   if (raw.models === undefined) return
-  const names = { models, owners, hasFault }
+  const names = { models, owners, hasFault, isDiscoverable: discoverable(raw, models, hasFault) }
   yield* fallbackFindings(names)
   yield* limitFindings(raw, names)
 }
@@ -114,9 +114,31 @@ interface Names {
   /** Alias → the model that has it. */
   readonly owners: ReadonlyMap<string, string>
   readonly hasFault: HasFault
+  /** Whether a name may be one that a provider lists. */
+  readonly isDiscoverable: (name: string) => boolean
 }
 
-function* fallbackFindings({ models, owners, hasFault }: Names): Generator<Finding> {
+/**
+ * `PROVIDER/MODEL` of a provider that is asked for its models, unless a wildcard of the file takes the name. Which ones
+ * there are only the provider knows.
+ */
+function discoverable(
+  raw: RawConfig,
+  models: ReadonlyMap<string, RawModel>,
+  hasFault: HasFault,
+): (name: string) => boolean {
+  const providers = new Map(Object.entries(raw.providers ?? {}))
+  const prefixes = [...models.keys()].filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1))
+  return (name) => {
+    const provider = name.slice(0, Math.max(0, name.indexOf('/')))
+    const room = `${provider}/`
+    if (name.length === room.length || name.includes('*')) return false
+    if (prefixes.some((prefix) => prefix.startsWith(room) && name.startsWith(prefix))) return false
+    return providers.get(provider)?.discover_models === true || hasFault(['providers', provider])
+  }
+}
+
+function* fallbackFindings({ models, owners, hasFault, isDiscoverable }: Names): Generator<Finding> {
   const known = [...models.keys(), ...owners.keys()]
   // The longest first, as calls are routed.
   const wildcards = [...models.keys()]
@@ -135,6 +157,7 @@ function* fallbackFindings({ models, owners, hasFault }: Names): Generator<Findi
         yield { path, message: `${quoted(fallback)} names no single model`, hint: 'write a name in full' }
         continue
       }
+      if (isDiscoverable(fallback) && !models.has(fallback) && !owners.has(fallback)) continue
       const to = modelOf(fallback)
       if (to !== undefined) list.push({ to, path })
       else if (!hasFault(['models', fallback])) {
@@ -177,12 +200,16 @@ function* cycleFindings(
   }
 }
 
-function* limitFindings(raw: RawConfig, { models, owners, hasFault }: Names): Generator<Finding> {
+function* limitFindings(
+  raw: RawConfig,
+  { models, owners, hasFault, isDiscoverable }: Names,
+): Generator<Finding> {
   for (const name of Object.keys(raw.rate_limit_settings?.limits ?? {})) {
     if (models.has(name) || hasFault(['models', name])) continue
     const path = ['rate_limit_settings', 'limits', name]
     const owner = owners.get(name)
     if (owner === undefined) {
+      if (isDiscoverable(name)) continue
       const hint = nameHint(name, models.keys())
       yield { path, message: `there is no model ${quoted(name)}`, hint, at: 'key' }
     } else {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
+import { packagePath } from '../package.ts'
 import { gatewayVariable } from './environment.ts'
 
 /** Tells whether a path exists; a name for tests to replace. */
@@ -29,7 +29,7 @@ export function findConfigFile(
 
 /** The default that comes with the program: `config/` beside `src/` or `dist/`. */
 export function packagedConfigFile(): string {
-  return fileURLToPath(new URL('../../config/llm-gateway.yaml', import.meta.url))
+  return packagePath('config/llm-gateway.yaml')
 }
 
 /**

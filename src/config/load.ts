@@ -5,7 +5,6 @@ import { departures, secretPaths } from './conform.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
 import { expandVariables, readOverrides, withOverrides } from './environment.ts'
 import { maskedLines } from './mask.ts'
-import { notSupportedFindings, notSupportedYet } from './not-supported.ts'
 import { formatPath, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import { resolve } from './resolve.ts'
@@ -22,8 +21,8 @@ export interface Surroundings {
   readonly accounts?: Accounts
   /** Leaves keys where they are, for who may not read them: the rest of the file is checked. */
   readonly withoutSecrets?: boolean
-  /** Keys that are refused as not supported yet; the program's own table unless given. */
-  readonly notSupported?: typeof notSupportedYet
+  /** Takes the keys that can be had; the others are no problems here, for who judges them one by one. */
+  readonly mayLackSecrets?: boolean
 }
 
 export type LoadedConfig =
@@ -67,12 +66,7 @@ function judge(
   const { overrides, faults } = readOverrides(env)
   const effective = withOverrides(raw, overrides)
   const secrets = findSecrets(effective, surroundings, hasFault)
-  const findings = [
-    ...shapeFindings,
-    ...notSupportedFindings(raw, surroundings.notSupported ?? notSupportedYet),
-    ...configFindings(effective, hasFault),
-    ...secrets.findings,
-  ]
+  const findings = [...shapeFindings, ...configFindings(effective, hasFault), ...secrets.findings]
   const problems = inOrder([
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
     ...findings.map((finding) => placed(finding, file, document.placeOf)),
@@ -105,7 +99,7 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets'>,
+  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets' | 'mayLackSecrets'>,
   hasFault: HasFault,
 ): { found: Map<RawSecret, Secret>; findings: Finding[] } {
   const found = new Map<RawSecret, Secret>()
@@ -120,6 +114,7 @@ function findSecrets(
     if (places.withoutSecrets === true) continue
     const result = findSecret(reference, places)
     if (result.kind === 'found') found.set(reference, result.secret)
+    else if (places.mayLackSecrets === true) continue
     else if (result.kind === 'refused' || reference.optional !== true) {
       findings.push({ path, message: result.message, hint: result.hint })
     }
@@ -127,7 +122,8 @@ function findSecrets(
   return { found, findings }
 }
 
-function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> {
+/** Every place of a configuration that refers to a secret. */
+export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> {
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
     if (provider.api_key !== undefined) yield [['providers', name, 'api_key'], provider.api_key]
     for (const [header, value] of Object.entries(provider.headers ?? {})) {

@@ -73,16 +73,18 @@ const timeouts = {
 
 const healthCheck = {
   type: ['boolean', 'object'],
-  description: 'Ask the provider now and then whether it is there, and pass it over while it is not.',
+  description: 'Ask the provider now and then whether it is there, and try it last while it is not.',
   default: defaults.provider.health_check,
   additionalProperties: false,
   properties: {
     path: {
       type: 'string',
-      description: 'Path below the base URL. Default: `/models`.',
+      description:
+        'Path below the base URL that is answered with 2xx. Default: `/models`; llama.cpp also has `/health`.',
       minLength: 1,
       maxLength: 1024,
-      pattern: '^/',
+      // No spaces and nothing that would have to be percent-encoded.
+      pattern: '^/[!-~]*$',
     },
     interval_ms: {
       type: 'integer',
@@ -158,7 +160,8 @@ const provider = {
     health_check: healthCheck,
     discover_models: {
       type: 'boolean',
-      description: 'Offer the models that the provider lists, besides the ones under `models`.',
+      description:
+        'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` where nothing else has that name.',
       default: defaults.provider.discover_models,
     },
   },

@@ -24,16 +24,17 @@ const log = new LogBatch(start.isTTY, (text) => say({ kind: 'log', text }))
 process.on('exit', () => log.flush())
 let openCalls = 0
 
-try {
-  const app = await startOne()
+startOne().then(serve, (error: unknown) => {
+  if (!(error instanceof StartError)) throw error
+  say({ kind: 'refused', message: error.message })
+})
+
+function serve(app: App): void {
   say({ kind: 'listening', addresses: app.addresses })
   port.on('message', ({ id, ...order }: ToWorker) => {
     follow(app, order)
     say({ kind: 'answer', id, openCalls })
   })
-} catch (error) {
-  if (!(error instanceof StartError)) throw error
-  say({ kind: 'refused', message: error.message })
 }
 
 async function startOne(): Promise<App> {

@@ -40,11 +40,26 @@ interface RefusalFacts {
   readonly unlogged?: number
 }
 
+/** How a provider's list of models has changed. */
+interface ListChange {
+  readonly count: number
+  readonly added: number
+  readonly removed: number
+  /** Entries without a usable name, or too many. */
+  readonly skipped: number
+}
+
 export interface Events {
   callEnded(facts: CallFacts): void
   refused(facts: RefusalFacts): void
   listening(addresses: readonly string[], configFile: string): void
   providerChecked(provider: string, isReachable: boolean, detail: string): void
+  /** A provider's list of models has come for the first time, has changed, or is there again. */
+  modelsDiscovered(provider: string, change: ListChange): void
+  /** A provider gives no list of models; told once for a cause, until one comes. `isUsual`: nothing listens there or has to. */
+  discoveryFailed(provider: string, reason: string, isUsual: boolean): void
+  /** The outcome of health checks, told when it changes. `reason`: what is wrong; undefined: nothing. */
+  healthChecked(provider: string, reason: string | undefined): void
   reloaded(configFile: string, needsRestart: readonly string[]): void
   /** A configuration that was not taken over: the old one is still served. */
   reloadRefused(configFile: string, problems: readonly string[]): void
@@ -85,6 +100,18 @@ export function createEvents(log: Log): Events {
     providerChecked(provider, isReachable, detail) {
       if (isReachable) log.info({ event: 'provider_reachable', provider, detail })
       else log.warn({ event: 'provider_unreachable', provider, detail })
+    },
+    modelsDiscovered(provider, change) {
+      log.info({ event: 'models_discovered', provider, ...change })
+    },
+    discoveryFailed(provider, reason, isUsual) {
+      const line = { event: 'discovery_failed', provider, reason }
+      if (isUsual) log.info(line)
+      else log.warn(line)
+    },
+    healthChecked(provider, reason) {
+      if (reason === undefined) log.info({ event: 'provider_healthy', provider })
+      else log.warn({ event: 'provider_unhealthy', provider, reason })
     },
     reloaded(configFile, needsRestart) {
       const line = { event: 'reloaded', config: configFile }

@@ -1,10 +1,18 @@
 // The log: one JSON object a line, or a readable line each on a terminal. Levels are upper-case words, so that
 // `journalctl | grep ERROR` finds them.
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
 import type { LoggingConfig } from '../config/types.ts'
+import { BatchedLines } from './batched-lines.ts'
 import { prettyLine } from './pretty.ts'
 
-export type Log = Logger
+/** Writes a line of these facts; those that are undefined are left out. */
+type WriteLine = (facts: object) => void
+
+export interface Log {
+  readonly error: WriteLine
+  readonly warn: WriteLine
+  readonly info: WriteLine
+  readonly debug: WriteLine
+}
 
 /** Where whole lines go. */
 export interface LogOutput {
@@ -13,56 +21,39 @@ export interface LogOutput {
 }
 
 export interface LogTarget {
-  /** Standard output unless a test gives another. It is written without blocking, and lines that wait are joined. */
+  /** Standard output unless a test gives another. */
   readonly stream: LogOutput
   /** True for the systemd journal, which takes syslog's priority from the front of a line (sd-daemon(3)). */
   readonly isJournal?: boolean
 }
 
-export function createLog(config: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
-  const isPretty = config.format === 'pretty' || (config.format === 'auto' && stream.isTTY === true)
-  const sink: DestinationStream =
-    isPretty || stream !== process.stdout
-      ? { write: (line) => void stream.write(isPretty ? prettyLine(line, stream.isTTY === true) : line) }
-      : standardOutput()
-  return pino(
-    {
-      base: null,
-      level: config.level,
-      messageKey: 'message',
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label.toUpperCase() }) },
-    },
-    isJournal ? withPriorities(sink) : sink,
-  )
-}
-
-/**
- * The stream for a log that several threads write to, as `createLog` would write to it: lines of all go the same way, so
- * that none is broken by another.
- */
+/** The stream for a log that several threads write to, as `createLog` would write to it: no line is broken by another. */
 export function sharedOutput(stream: LogOutput): LogOutput {
-  return stream === process.stdout && stream.isTTY !== true ? standardOutput() : stream
+  if (stream !== process.stdout) return stream
+  const lines = new BatchedLines(process.stdout)
+  return { write: (text) => lines.write(text), isTTY: stream.isTTY === true }
 }
 
-function standardOutput(): DestinationStream {
-  return destination({ fd: 1, sync: false })
-}
+/** The most urgent first, with syslog's priorities (syslog(3)). */
+const levels = { error: 3, warn: 4, info: 6, debug: 7 } as const
 
-/** Syslog's priorities for pino's levels: error, warning, informational, debug (syslog(3)). */
-function priorityOf(level: number): string {
-  if (level >= 50) return '<3>'
-  if (level >= 40) return '<4>'
-  return level >= 30 ? '<6>' : '<7>'
-}
-
-/** pino tells a destination with this mark the level of each line, in `lastLevel`. */
-function withPriorities(sink: DestinationStream): DestinationStream {
+export function createLog({ level, format }: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
+  const isPretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
+  const output = stream === process.stdout ? new BatchedLines(process.stdout) : stream
+  const writerOf = (name: keyof typeof levels): WriteLine => {
+    if (levels[name] > levels[level]) return () => {}
+    const priority = isJournal ? `<${levels[name]}>` : ''
+    const head = `{"level":"${name.toUpperCase()}","time":"`
+    return (facts) => {
+      // What JSON.stringify makes of the facts begins with the brace that `head` has already.
+      const line = `${head}${new Date().toISOString()}",${JSON.stringify(facts).slice(1)}\n`
+      output.write(priority + (isPretty ? prettyLine(line, stream.isTTY === true) : line))
+    }
+  }
   return {
-    [Symbol.for('pino.metadata')]: true,
-    lastLevel: 30,
-    write(this: { lastLevel: number }, line: string) {
-      sink.write(priorityOf(this.lastLevel) + line)
-    },
-  } as DestinationStream
+    error: writerOf('error'),
+    warn: writerOf('warn'),
+    info: writerOf('info'),
+    debug: writerOf('debug'),
+  }
 }

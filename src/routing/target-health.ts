@@ -59,14 +59,21 @@ const factors: Readonly<Record<Trouble, number>> = {
   unreachable: 1,
 }
 
+/** Later than every cool-down: what is known to be away is the very last that is tried. */
+const untilItIsWell = Number.MAX_SAFE_INTEGER
+
 /** A local server is back as soon as somebody starts it. */
 const localFactor = 0.1
 
 export class TargetHealth {
   readonly #cooling = new Map<string, Cooling>()
+  /** Provider → what its last health check found wrong. */
+  readonly #unwell = new Map<string, Trouble>()
 
   /** How a target stands. Does not change it. */
   stateOf(target: Target, nowMs: number): TargetState {
+    const found = this.#unwell.get(target.provider)
+    if (found !== undefined) return { isReady: false, readyAtMs: untilItIsWell, trouble: found }
     const ready = { isReady: true, readyAtMs: 0, trouble: undefined }
     for (const key of [providerKey(target), targetKey(target)]) {
       const cooling = this.#cooling.get(key)
@@ -88,6 +95,7 @@ export class TargetHealth {
 
   /** The target answered, or refused the client for the client's own mistake. */
   succeeded(target: Target): void {
+    this.#unwell.delete(target.provider)
     this.#cooling.delete(providerKey(target))
     this.#cooling.delete(targetKey(target))
   }
@@ -125,6 +133,27 @@ export class TargetHealth {
       of.retryAfterMs === undefined ? base * growth : Math.min(of.retryAfterMs, maxAskedCooldownMs)
     const untilMs = Math.max(of.nowMs + forMs, isSame ? before.untilMs : 0)
     this.#cooling.set(key, { trouble, untilMs, streak, isProbing: false })
+  }
+
+  /**
+   * What a health check of the provider found: its targets are tried last until a check finds nothing, or one of them
+   * answers. A server that is back is used again at once; trouble of other kinds is not mended by being there.
+   */
+  checked(provider: string, trouble: Trouble | undefined): void {
+    if (trouble !== undefined) {
+      this.#unwell.set(provider, trouble)
+      return
+    }
+    this.#unwell.delete(provider)
+    this.#forget(provider, 'unreachable')
+  }
+
+  /** Everything about a provider: it is another one now. */
+  forget(provider: string): void {
+    this.#unwell.delete(provider)
+    for (const key of this.#cooling.keys()) {
+      if (key === provider || key.startsWith(`${provider}\n`)) this.#cooling.delete(key)
+    }
   }
 
   #forget(key: string, trouble: Trouble): void {

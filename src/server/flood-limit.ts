@@ -1,8 +1,5 @@
-// How many requests one client may send, before a byte of any body is read. @fastify/rate-limit hooks it into the
-// routes; the counting is our own, because the plugin's fixed windows let twice the limit through at their border, go by
-// the wall clock, and count what they refuse.
-import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
-import type { FastifyInstance } from 'fastify'
+// How many requests one client may send, before a byte of any body is read: an exact sliding window per client.
+import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
@@ -21,32 +18,11 @@ export interface FloodLimit {
   readonly windows: FloodWindows
 }
 
-/**
- * Limits every route that is registered from here on, but for those with `config.rateLimit: false`.
- */
-export async function addFloodLimit(app: FastifyInstance, { rpm, windows }: FloodLimit): Promise<void> {
-  class Store implements FastifyRateLimitStore {
-    incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1]): void {
-      const waitMs = windows.take(client)
-      done(null, { current: waitMs > 0 ? rpm + 1 : rpm, ttl: waitMs })
-    }
-
-    child(): this {
-      return this
-    }
-  }
-  const none = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
-  await app.register(rateLimit, {
-    max: rpm,
-    timeWindow: floodWindowMs,
-    hook: 'onRequest',
-    store: Store,
-    keyGenerator: (request) => request.client.id,
-    // These names tell of the model's limits (admission/rate-headers.ts).
-    addHeaders: { ...none, 'retry-after': false },
-    addHeadersOnExceeding: none,
-    errorResponseBuilder: (request, { ttl }) => floodError(request.client.id, rpm, ttl),
-  })
+/** Counts a request of the client; the error when it is one too many. */
+export function floodRefusal(limit: FloodLimit | undefined, { id }: Client): GatewayError | undefined {
+  if (limit === undefined) return undefined
+  const waitMs = limit.windows.take(id)
+  return waitMs === 0 ? undefined : floodError(id, limit.rpm, waitMs)
 }
 
 /** @param waitMs until the same request passes; above 0. */

@@ -103,7 +103,7 @@ function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Connecti
 }
 
 /** Native byte order, in words of 32 bits: an IPv4 address as itself and as IPv6 (`::ffff:…`), or the one of IPv6. */
-function tableForms(address: string): string[] {
+export function tableForms(address: string): string[] {
   if (address === '::1') return [`${'0'.repeat(24)}${hexWord([0, 0, 0, 1])}`]
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address
   const bytes = plain.split('.').map(Number)

@@ -11,11 +11,15 @@ export const safetyHeaders = [
   'same-origin',
 ] as const
 
+/** Node sends head and body in one write if both are text; latin1 keeps every byte as it is. */
+const maxJoinedBytes = 65_536
+
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
   readonly #headers: string[]
   #hasSent = false
+  #awaitsDrain = false
   isGone: boolean
   interruption: GatewayError | undefined
   onGone: (() => void) | undefined
@@ -27,13 +31,9 @@ export class HttpReply implements Reply {
     this.#headers = [...headers, ...safetyHeaders]
     // A client that left while its user was looked up or its body read has closed before anybody listened.
     this.isGone = raw.destroyed
-    raw.on('close', () => {
-      this.interruption = undefined
-      if (!raw.writableFinished) this.#leave()
-    })
-    raw.on('drain', () => this.onDrain?.())
+    raw.on('close', () => this.#close())
     // A write after the client has left: 'close' tells.
-    raw.on('error', () => {})
+    raw.on('error', ignore)
   }
 
   get isStarted(): boolean {
@@ -54,23 +54,35 @@ export class HttpReply implements Reply {
   }
 
   flush(): void {
-    if (!this.#hasSent) this.#raw.flushHeaders()
+    if (this.#hasSent) return
+    this.#hasSent = true
+    this.#raw.flushHeaders()
   }
 
   write(bytes: Buffer): boolean {
     this.#hasSent = true
-    return this.isGone || this.#raw.write(bytes)
+    if (this.isGone || this.#raw.write(bytes)) return true
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true
+      this.#raw.once('drain', () => {
+        this.#awaitsDrain = false
+        this.onDrain?.()
+      })
+    }
+    return false
   }
 
   end(bytes?: Buffer): void {
-    this.#raw.end(bytes)
+    if (bytes === undefined) this.#raw.end()
+    else if (this.#hasSent || bytes.length > maxJoinedBytes) this.#raw.end(bytes)
+    else this.#raw.end(bytes.toString('latin1'), 'latin1')
   }
 
   fail(error: GatewayError): void {
     if (this.#raw.destroyed || this.#raw.headersSent) return
     const { headers, body } = errorAnswer(error)
     this.start(error.status, headers)
-    this.#raw.end(body)
+    this.end(body)
   }
 
   interrupt(error: GatewayError): void {
@@ -81,6 +93,11 @@ export class HttpReply implements Reply {
 
   cut(): void {
     this.#raw.destroy()
+  }
+
+  #close(): void {
+    this.interruption = undefined
+    if (!this.#raw.writableFinished) this.#leave()
   }
 
   #leave(): void {
@@ -104,7 +121,7 @@ export function refuse(
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   const closing = hasBody ? ['connection', 'close'] : []
-  raw.on('error', () => {})
+  raw.on('error', ignore)
   raw.writeHead(error.status, [...own, ...safetyHeaders, ...headers, ...closing])
   if (hasBody) lingerAfter(request, raw, body)
   else raw.end(body)
@@ -143,3 +160,5 @@ export function errorAnswer(error: GatewayError): { headers: string[]; body: Buf
   for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
   return { headers, body }
 }
+
+function ignore(): void {}

@@ -1,22 +1,16 @@
-// The HTTP surface: which path is served by what, and the answers to everything else.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Call } from '../call/call.ts'
-import { dialects } from '../dialects/table.ts'
-import type { Dialect } from '../dialects/dialect.ts'
+// The HTTP surface besides the model calls (model-calls.ts), and the answers to everything that does not exist.
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { parseMediaType } from '../http/media-type.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { limitsReport } from './limits-report.ts'
-import { HttpReply } from './reply.ts'
+import { floodRefusal } from './flood-limit.ts'
+import { modelPaths, prefixes } from './model-calls.ts'
 import type { ServerParts } from './server.ts'
-
-/** The same routes with and without `/v1`: clients disagree on which the base URL holds. */
-const prefixes = ['/v1', ''] as const
 
 type Methods = ReadonlyMap<string, readonly string[]>
 
-/** Registers every route. Returns the methods of each known path, for 405. */
+/** Registers the routes. Returns the methods of each known path, for 405. */
 export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
   const methods = new Map<string, string[]>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -27,66 +21,21 @@ export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
     )
   })
 
-  const uncounted = { config: { rateLimit: false } } as const
-  app.get('/healthz', uncounted, () => ({ status: 'ok' }))
-  app.get('/readyz', uncounted, () => {
+  app.get('/healthz', () => ({ status: 'ok' }))
+  app.get('/readyz', () => {
     if (!parts.isDraining()) return { status: 'ok' }
     throw new GatewayError('shutting_down', 'The gateway is shutting down.')
   })
+  for (const path of modelPaths) methods.set(path, ['POST'])
+  const counted: RouteShorthandOptions = {
+    onRequest: (request, _, done) => done(floodRefusal(parts.floodLimit, request.client)),
+  }
   for (const prefix of prefixes) {
-    app.get(`${prefix}/limits`, (request) => listLimits(request.client, parts))
-    app.get(`${prefix}/models`, () => listModels(parts))
-    app.get(`${prefix}/models/*`, (request) => oneModel(request, parts))
-    for (const dialect of dialects) addModelRoute(app, prefix, dialect, parts)
+    app.get(`${prefix}/limits`, counted, (request) => listLimits(request.client, parts))
+    app.get(`${prefix}/models`, counted, () => listModels(parts))
+    app.get(`${prefix}/models/*`, counted, (request) => oneModel(request, parts))
   }
   return methods
-}
-
-function addModelRoute(app: FastifyInstance, prefix: string, dialect: Dialect, parts: ServerParts): void {
-  const expected = dialect.body === 'json' ? 'application/json' : 'multipart/form-data'
-  app.route({
-    method: 'POST',
-    url: prefix + dialect.path,
-    onRequest(request, _, done) {
-      done(mediaTypeProblem(request, expected))
-    },
-    handler(request, reply) {
-      reply.hijack()
-      parts.serveCall(callOf(request, reply, dialect))
-    },
-  })
-}
-
-/** Before the body is read, so that a wrong one costs nothing. */
-function mediaTypeProblem(request: FastifyRequest, expected: string): GatewayError | undefined {
-  const type = parseMediaType(request.headers['content-type'])
-  if (type?.essence !== expected) {
-    const seen =
-      request.headers['content-type'] === undefined ? 'none' : JSON.stringify(request.headers['content-type'])
-    return new GatewayError(
-      'unsupported_media_type',
-      `The content-type must be ${expected}; this request has ${seen}.`,
-    )
-  }
-  if (type.charset !== undefined && type.charset.toLowerCase() !== 'utf-8') {
-    return new GatewayError(
-      'unsupported_media_type',
-      `The charset must be utf-8, not ${JSON.stringify(type.charset)}.`,
-    )
-  }
-  return undefined
-}
-
-function callOf(request: FastifyRequest, reply: FastifyReply, dialect: Dialect): Call {
-  return {
-    dialect,
-    body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-    contentType: request.headers['content-type'],
-    requestId: request.id,
-    client: request.client,
-    reply: new HttpReply(reply.raw, ownHeaders(request, reply)),
-    startedAtMs: request.startedAtMs,
-  }
 }
 
 /** What hooks have put on the reply (CORS), with the request id, as names and values in turn. */

@@ -7,29 +7,27 @@ import {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify'
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { isRequestId } from '../http/headers.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
-import { addFloodLimit, type FloodLimit } from './flood-limit.ts'
-import { bodyTooLarge } from './guards/body-size.ts'
+import { pageMayRead, pageMaySend } from './cors.ts'
+import type { FloodLimit } from './flood-limit.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Handlers } from './http-server.ts'
+import { type ModelCallParts, takeModelCall } from './model-calls.ts'
 import { answerRaw, setLatest } from './raw-answer.ts'
 import { Repeats } from './repeats.ts'
 import { refuse, safetyHeaders } from './reply.ts'
+import { requestIdOf } from './request-id.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
 import { clientOfSocket } from './socket-client.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Milliseconds of the monotonic clock when the request's head had arrived. */
-    startedAtMs: number
     client: Client
   }
 }
@@ -49,53 +47,18 @@ export interface ServerParts {
   readonly now: () => number
 }
 
-/** Headers that browser pages of allowed origins may send, and read. */
-const pageMaySend = [
-  'authorization',
-  'content-type',
-  // OpenAI's SDK sends these with every call, also from a page; none of them goes further than here.
-  'openai-organization',
-  'openai-project',
-  'user-agent',
-  'x-request-id',
-  'x-stainless-arch',
-  'x-stainless-helper-method',
-  'x-stainless-lang',
-  'x-stainless-os',
-  'x-stainless-package-version',
-  'x-stainless-retry-count',
-  'x-stainless-runtime',
-  'x-stainless-runtime-version',
-  'x-stainless-timeout',
-]
-const pageMayRead = [
-  'retry-after',
-  'retry-after-ms',
-  'server-timing',
-  'x-llm-gateway-error',
-  'x-llm-gateway-provider',
-  'x-ratelimit-limit-requests',
-  'x-ratelimit-limit-tokens',
-  'x-ratelimit-remaining-requests',
-  'x-ratelimit-remaining-tokens',
-  'x-ratelimit-reset-requests',
-  'x-ratelimit-reset-tokens',
-  'x-request-id',
-]
-
 /** Builds the routes and gives the handlers for the listeners. */
 export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   const app = fastify({
     logger: false,
-    bodyLimit: parts.maxBodyBytes,
     genReqId: (raw) => requestIdOf(raw),
     routerOptions: { maxParamLength: 1_024 },
+    // No route has a schema; the default compilers would be loaded all the same.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (error, request, reply) => sendFailure(parts, error, request, reply),
   })
-  app.decorateRequest('startedAtMs', 0)
   app.decorateRequest('client')
   app.addHook('onRequest', (request, _, done) => {
-    request.startedAtMs = parts.now()
     request.client = parts.clientOf(request.raw)
     done()
   })
@@ -107,8 +70,6 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     maxAge: 600,
     strictPreflight: false,
   })
-  if (parts.floodLimit !== undefined) await addFloodLimit(app, parts.floodLimit)
-  // Model calls take their headers along themselves (routes.ts); this is for all other answers.
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
     for (let index = 0; index < safetyHeaders.length; index += 2) {
@@ -117,11 +78,6 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     done()
   })
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    ['application/json', 'multipart/form-data'],
-    { parseAs: 'buffer' },
-    (_, body, done) => done(null, body),
-  )
   const methods = addRoutes(app, parts)
   app.setNotFoundHandler((request, reply) => sendFailure(parts, notFound(request, methods), request, reply))
   app.setErrorHandler<FastifyError>((error, request, reply) => {
@@ -133,6 +89,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   return handlersOf(app, parts)
 }
 
+function noSchemas(): never {
+  throw new Error('no route has a schema')
+}
+
 function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
   const repeats = new Repeats()
   const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
@@ -141,6 +101,7 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
     const more = unlogged > 0 && { unlogged }
     parts.events.refused({ client, method: undefined, code, status, reason, ...more })
   }
+  const modelCalls = { ...parts, refuse: refuseLogged(parts) }
   return {
     onRequest(request, response) {
       setLatest(request.socket, response)
@@ -148,7 +109,7 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
       if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)
       // The body is asked for only now that the guards have passed the head.
       if (request.headers.expect !== undefined) response.writeContinue()
-      app.routing(request, response)
+      if (!takeModelCall(request, response, modelCalls)) app.routing(request, response)
     },
     onRawSocket(socket, problem) {
       const error = answerRaw(socket, problem)
@@ -164,6 +125,14 @@ function firstRefusal(guards: readonly Guard[], request: IncomingMessage): Gatew
     if (refusal !== undefined) return refusal
   }
   return undefined
+}
+
+/** Refuses a request and logs that, under the id that the answer carries. */
+function refuseLogged(parts: ServerParts): ModelCallParts['refuse'] {
+  return (request, response, error, own) => {
+    reportRefusal(parts, request, error, own[1]!)
+    refuse(request, response, error, own)
+  }
 }
 
 function refuseUnrouted(
@@ -201,7 +170,6 @@ function asGatewayError(
   parts: ServerParts,
 ): GatewayError {
   if (error instanceof GatewayError) return error
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(parts.maxBodyBytes)
   if (error.code === 'FST_ERR_BAD_URL') {
     return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
   }
@@ -210,10 +178,4 @@ function asGatewayError(
   }
   parts.events.unexpected(error, 'server')
   return new GatewayError('internal_error', 'The gateway failed on this request; its log says why.')
-}
-
-/** The client's own id, if it is well formed. */
-function requestIdOf(request: IncomingMessage): string {
-  const given = request.headers['x-request-id']
-  return isRequestId(given) ? given : `req_${randomUUID()}`
 }

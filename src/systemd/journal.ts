@@ -18,5 +18,10 @@ export function isJournal(env: NodeJS.ProcessEnv, fd: number): boolean {
 
 /** Puts syslog's priority "error" in front of every line. */
 export function asErrors(text: string): string {
-  return text.replace(/^(?=.)/gm, '<3>')
+  return asPriority(3, text)
+}
+
+/** @param priority of syslog, from 0 (emergency) to 7 (debug). */
+export function asPriority(priority: number, text: string): string {
+  return text.replace(/^(?=.)/gm, `<${priority}>`)
 }

@@ -10,15 +10,18 @@ interface ProgramResult {
 
 export type RunProgram = (program: string, args: readonly string[], input?: string) => ProgramResult
 
-/** A restart waits for the calls under way. */
-const timeoutMs = 180_000
-
-export const runProgram: RunProgram = (program, args, input = '') => {
-  const { status, error, stdout, stderr } = spawnSync(program, args, {
-    input,
-    encoding: 'utf8',
-    timeout: timeoutMs,
-  })
-  if (error !== undefined) return { status: undefined, stdout: '', stderr: error.message }
-  return { status: status ?? undefined, stdout, stderr }
+/** Ends a program that takes longer. */
+export function programRunner(timeoutMs: number): RunProgram {
+  return (program, args, input = '') => {
+    const { status, error, stdout, stderr } = spawnSync(program, args, {
+      input,
+      encoding: 'utf8',
+      timeout: timeoutMs,
+    })
+    if (error !== undefined) return { status: undefined, stdout: '', stderr: error.message }
+    return { status: status ?? undefined, stdout, stderr }
+  }
 }
+
+/** A restart waits for the calls under way. */
+export const runProgram: RunProgram = programRunner(180_000)

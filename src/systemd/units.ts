@@ -1,14 +1,14 @@
 // The unit files: the templates in systemd/, with the paths of this installation filled in.
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packagePath } from '../package.ts'
 import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 
 /** What a template does not know. Paths are absolute. */
 export interface UnitFacts {
   /** The Node that runs the gateway. */
   readonly node: string
-  /** `src/main.ts` or `dist/main.js`. */
+  /** `src/main.ts` or `dist/main.cjs`. */
   readonly main: string
   readonly config: string
   readonly state: string
@@ -25,9 +25,8 @@ export interface UnitFile {
 
 /** The service and its socket. */
 export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
-  const folder = new URL(`../../systemd/${scope}/`, import.meta.url)
   return [serviceUnit, socketUnit].map((name) => {
-    const template = readFileSync(fileURLToPath(new URL(name, folder)), 'utf8')
+    const template = readFileSync(packagePath(`systemd/${scope}/${name}`), 'utf8')
     return { name, text: fill(template, facts) }
   })
 }
@@ -72,4 +71,16 @@ function homeLines({ node, main, config }: UnitFacts): string[] {
 function quoted(word: string, isCommand: boolean): string {
   const literal = word.replaceAll('%', '%%').replaceAll('$', () => (isCommand ? '$$' : '$'))
   return /^[\w/.:=%$@+,-]+$/.test(literal) ? literal : `"${literal.replaceAll(/["\\]/g, '\\$&')}"`
+}
+
+/** The words of the first `ExecStart=` line as `fill` writes them: Node, the main file, `--config` and its file. */
+export function startCommand(unit: string): string[] {
+  const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? ''
+  const words = line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []
+  return words.map((word) =>
+    word
+      .replace(/^"(.*)"$/, (_, inner: string) => inner.replaceAll(/\\(["\\])/g, '$1'))
+      .replaceAll('%%', '%')
+      .replaceAll('$$', () => '$'),
+  )
 }

@@ -17,6 +17,11 @@ export function createEcho(name: string): Provider {
       setImmediate(() => exchange.begin())
       return exchange
     },
+    get(path, sink) {
+      const exchange = new EchoExchange(sink, noPage(path))
+      setImmediate(() => exchange.begin())
+      return exchange
+    },
     check: () => Promise.resolve({ isReachable: true, detail: 'built in' }),
     close: () => Promise.resolve(),
   }
@@ -81,6 +86,11 @@ interface EchoRequest {
   readonly prompt?: unknown
   readonly input?: unknown
   readonly stream_options?: { readonly include_usage?: unknown }
+}
+
+function noPage(path: string): EchoAnswer {
+  const message = `The echo provider has no ${path}.`
+  return json(404, { error: { message, type: 'invalid_request_error', param: null, code: 'not_an_echo' } })
 }
 
 function answerTo(request: ProviderRequest): EchoAnswer {

@@ -59,6 +59,8 @@ export interface Provider {
   /** Takes the provider's own secrets out of what it sent. */
   mask(text: string): string
   send(request: ProviderRequest, sink: AnswerSink): Exchange
+  /** A GET of `path` below the base URL, with the provider's key and headers: what it has, how it is. */
+  get(path: string, sink: AnswerSink): Exchange
   /** Whether it answers at all, within `timeoutMs`; for the start-up lines. Never throws. */
   check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>
   /** Ends idle connections and lets open exchanges finish. */

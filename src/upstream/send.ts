@@ -14,16 +14,21 @@ const maxAnswerHeaderBytes = 16_384
 /** Answers of 1xx before the one that counts. Processing and hints need a few; a flood of them is no answer. */
 const maxInterimAnswers = 32
 
+/** The same for calls and for probes, so that what a probe finds holds for calls. */
+export const poolOptions = {
+  allowH2: false,
+  pipelining: 1,
+  connections: null,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: keepAliveTimeoutMs,
+  maxHeaderSize: maxAnswerHeaderBytes,
+} as const
+
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
   const pool = new Pool(config.origin, {
-    allowH2: false,
-    pipelining: 1,
-    connections: null,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    maxHeaderSize: maxAnswerHeaderBytes,
+    ...poolOptions,
     connect: { timeout: config.timeouts.connectMs },
   })
   const fixedHeaders = headersOf(config, userAgent)
@@ -52,6 +57,13 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
           requestId,
         ),
       })
+      return relay
+    },
+
+    get(path, sink) {
+      const relay = new DispatchRelay(sink)
+      const headers = fixedHeaders.concat('accept', 'application/json, */*')
+      dispatchInto(relay, pool, { path: config.basePath + path, method: 'GET', headers })
       return relay
     },
 
@@ -88,7 +100,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
 }
 
 /** Where a provider's key is written to a request; it goes to this provider's origin only. */
-function headersOf(config: HttpProvider, userAgent: string): string[] {
+export function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
     if (config.auth === 'bearer') headers.push('authorization', `Bearer ${config.apiKey.reveal()}`)
@@ -101,12 +113,12 @@ function headersOf(config: HttpProvider, userAgent: string): string[] {
 }
 
 /** To be found again in what the provider answers. */
-function secretsOf({ apiKey, headers }: HttpProvider): string[] {
+export function secretsOf({ apiKey, headers }: HttpProvider): string[] {
   const values = headers.map(([, value]) => value).filter((value) => typeof value !== 'string')
   return [...values, ...(apiKey === undefined ? [] : [apiKey])].map((secret) => secret.reveal())
 }
 
-function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.DispatchOptions): void {
+export function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.DispatchOptions): void {
   try {
     pool.dispatch(options, relay)
   } catch (error) {
@@ -115,7 +127,7 @@ function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatcher.Disp
 }
 
 /** undici's handler and the sender's end of the exchange in one object. */
-class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
+export class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   readonly #sink: AnswerSink
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false

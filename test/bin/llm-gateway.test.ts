@@ -53,7 +53,7 @@ test('the pinned Node comes before the one on the PATH', (t) => {
     [`${installed}/node_modules/${pinned}/bin/node`]: fakeNode('pinned', 'v26.10.0'),
     'path/node': fakeNode('own', 'v26.0.0'),
   })
-  assert.equal(run().stdout, `pinned [--disable-sigusr1] [ROOT/${installed}/dist/main.js] [a b] []`)
+  assert.equal(run().stdout, `pinned [--disable-sigusr1] [ROOT/${installed}/dist/main.cjs] [a b] []`)
 })
 
 test('the pinned Node is found where npm put it next to the package', (t) => {
@@ -92,7 +92,7 @@ test('links lead to the package, relative and absolute, one behind the other', (
   symlinkSync(join(root, 'bin/relative'), join(root, 'absolute link'))
   assert.equal(
     run(join(root, 'absolute link')).stdout,
-    `own [--disable-sigusr1] [ROOT/${installed}/dist/main.js] [a b] []`,
+    `own [--disable-sigusr1] [ROOT/${installed}/dist/main.cjs] [a b] []`,
   )
 })
 

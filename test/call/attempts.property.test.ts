@@ -126,6 +126,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     mask: (text) => text,
     check: () => Promise.resolve({ isReachable: true, detail: '' }),
     close: () => Promise.resolve(),
+    get: () => assert.fail('calls ask for no pages'),
     send(_, sink) {
       let isOver = false
       const only = (action: () => void) => {
@@ -180,6 +181,7 @@ function startScene(next: () => string) {
   ])
   const on: Snapshot = {
     routes: new RouteTable(models),
+    findLate: () => Promise.resolve(undefined),
     providers: new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)])),
     admission: new Admission({
       store,

@@ -111,6 +111,27 @@ test('an unknown model that is like none is met with the list', async (t) => {
   assert.deepEqual(JSON.parse((await run(t, 'xyz', { json: true })).stdout).suggestion, null)
 })
 
+describe('of a provider that is asked for its models,', () => {
+  const text = config.replace(
+    'kind: echo }',
+    'kind: echo }\n  box: { base_url: "http://127.0.0.1:9/v1", discover_models: true }',
+  )
+
+  test('a name in its room is explained, with the condition', async (t) => {
+    const { code, stdout } = await run(t, 'box/a/b', { text })
+    assert.equal(code, 0)
+    assert.match(stdout, /^box\/a\/b is found if its provider lists it \(discover_models\)\n\n1\. box /)
+    assert.match(stdout, /model +a\/b\n/)
+    assert.equal(JSON.parse((await run(t, 'box/a/b', { text, json: true })).stdout).rule, 'discovered')
+  })
+
+  test('an unknown short name may be one', async (t) => {
+    const { code, stderr } = await run(t, 'xyz', { text })
+    assert.equal(code, 1)
+    assert.match(stderr, /It may be a name that box lists while the gateway runs/)
+  })
+})
+
 test('a configuration with problems is not explained', async (t) => {
   const { code, stdout, stderr } = await run(t, 'echo', { text: 'server: {}\n' })
   assert.equal(code, 1)

@@ -188,3 +188,60 @@ test('serving every web page is a warning', (t) => {
     '5:20 cors.allow_all: every web page that is open in a browser here can use the gateway',
   ])
 })
+
+describe('where a provider is asked for its models,', () => {
+  const discovering = (
+    top: string,
+    models = 'm: { provider: ollama }',
+    provider = 'discover_models: true',
+  ) => `providers:
+  ollama: { base_url: "http://127.0.0.1:11434/v1", ${provider} }
+models:
+  ${models}
+${top}
+`
+  const limit = (name: string) => `rate_limit_settings: { limits: { "${name}": { rpm: 1 } } }`
+
+  test('limits and fallbacks may name one in full', (t) => {
+    const text = discovering(limit('ollama/a/b:8b'), 'm: { provider: ollama, fallbacks: ["ollama/x"] }')
+    assert.deepEqual(problemsOf(t, text), [])
+  })
+
+  for (const name of ['x', 'ollama/', 'ollama/*', 'other/x', '/x']) {
+    test(`limits may not name ${JSON.stringify(name)}`, (t) => {
+      assert.deepEqual(problemsOf(t, discovering(limit(name))), [
+        `5:34 rate_limit_settings.limits["${name}"]: there is no model "${name}"`.replace('["x"]', '.x'),
+      ])
+    })
+  }
+
+  test('limits may not name one that a wildcard of the file takes', (t) => {
+    const text = discovering(limit('ollama/x'), '"ollama/*": { provider: ollama }')
+    assert.equal(problemsOf(t, text).length, 1)
+  })
+
+  test('a fallback to one makes no circle by way of a shorter wildcard', (t) => {
+    const text = discovering('', '"*": { provider: ollama, fallbacks: ["ollama/x"] }')
+    assert.deepEqual(problemsOf(t, text), [])
+  })
+
+  test('and else, a name in its room is no model', (t) => {
+    assert.equal(problemsOf(t, discovering(limit('ollama/x'), undefined, '')).length, 1)
+  })
+
+  test('a fault of that provider is told alone', (t) => {
+    const text = discovering(limit('ollama/x'), undefined, 'discover_models: 1')
+    assert.deepEqual(problemsOf(t, text), [
+      '2:69 providers.ollama.discover_models: must be true or false, not 1',
+    ])
+  })
+})
+
+test('the path of a health check is one that can be asked for', (t) => {
+  for (const path of ['health', '/a b', '/\u00e9']) {
+    const text = `providers: { p: { base_url: "http://127.0.0.1:1/v1", health_check: { path: "${path}" } } }
+models: { m: { provider: p } }
+`
+    assert.equal(problemsOf(t, text).length, 1, path)
+  }
+})

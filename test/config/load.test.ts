@@ -198,7 +198,7 @@ function loaderOf(t: TestContext): (text: string) => LoadedConfig {
   const path = writeScratch(t, '')
   return (text) => {
     writeFileSync(path, text)
-    return loadConfig(path, { env: {}, accounts: ownAccounts, notSupported: [] })
+    return loadConfig(path, { env: {}, accounts: ownAccounts })
   }
 }
 

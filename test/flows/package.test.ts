@@ -86,14 +86,14 @@ suite('the package', { timeout: 120_000 }, () => {
       .split('\n')
       .filter((name) => name !== '' && !name.startsWith('package/node_modules/'))
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.js$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
     )
     for (const name of [
       'bin/llm-gateway',
-      'dist/main.js',
+      'dist/main.cjs',
       'config/llm-gateway.yaml',
       'systemd/user/llm-gateway.service',
       'package.json',

@@ -100,7 +100,7 @@ test('the shipped configuration serves: providers that are not there are warning
   const gateway = run(t, ['serve'])
 
   const url = await gateway.says(serving)
-  const warning = JSON.parse(await gateway.says(/^.*"provider_unreachable".*"ollama".*$/m))
+  const warning = JSON.parse(await gateway.says(/^.*"discovery_failed".*"ollama".*$/m))
 
   assert.equal(warning.level, 'WARN')
   assert.match(gateway.stdout, /"event":"listening"/)

@@ -7,7 +7,7 @@ import type { Cleanup } from '../support/scripted-upstream.ts'
 import { startJudgingProvider } from './judging-provider.ts'
 import { Lane } from './lane.ts'
 import { makeInput } from './mutations.ts'
-import { Random } from './random.ts'
+import { Random } from '../support/random.ts'
 
 export interface FuzzOptions {
   readonly seed: number

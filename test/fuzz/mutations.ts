@@ -1,5 +1,5 @@
 // Ways to spoil a request: in its bytes, its head, its body, its framing, and its delivery.
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 import { validRequest } from './requests.ts'
 import type { Draft } from './requests.ts'
 

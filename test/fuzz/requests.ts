@@ -1,6 +1,6 @@
 // Requests as they should be, in pieces that mutations can take hold of.
 import { dialects } from '../../src/dialects/table.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 
 /** Names that a client may ask for, and what the provider calls them. The `echo` model has no provider to tell. */
 export const providerNames: ReadonlyMap<string, string> = new Map([

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import type { ModelConfig } from '../../src/config/types.ts'
-import { RouteTable } from '../../src/routing/route-table.ts'
+import { modelNotFound, RouteTable } from '../../src/routing/route-table.ts'
 
 function model(name: string, target = 'up', aliases: string[] = []): [string, ModelConfig] {
   return [
@@ -95,5 +95,148 @@ test('of all wildcards that fit, the longest wins', () => {
       assert.equal(route?.model.name, longest === undefined ? undefined : `${longest}*`)
       assert.equal(route?.targets[0]?.model, longest === undefined ? undefined : asked.slice(longest.length))
     }),
+  )
+})
+
+/** A table with these lists, `NAME` or `NAME=ALIAS` each. */
+function tableWith(lists: Readonly<Record<string, readonly string[]>>, ...models: [string, ModelConfig][]) {
+  const discovered = Object.entries(lists).map(([provider, names]) => {
+    const listed = names.map((name) => {
+      const [id, ...aliases] = name.split('=')
+      return { id: id!, aliases }
+    })
+    return [provider, listed] as const
+  })
+  return new RouteTable(new Map(models), new Map(discovered))
+}
+
+/** `RULE SCOPE → PROVIDER MODEL`. */
+function way(routes: RouteTable, name: string): string | undefined {
+  const route = routes.find(name)
+  const target = route?.targets[0]
+  return route && `${route.rule} ${route.model.name} → ${target?.provider} ${target?.model}`
+}
+
+describe('a listed model is found', () => {
+  test("by its provider's name and its own, and by its own alone, with one scope for its limits", () => {
+    const routes = tableWith({ ollama: ['qwen3:8b'], vllm: ['meta/llama'] })
+    const expected = 'discovered ollama/qwen3:8b → ollama qwen3:8b'
+    assert.equal(way(routes, 'ollama/qwen3:8b'), expected)
+    assert.equal(way(routes, 'qwen3:8b'), expected)
+    assert.equal(way(routes, 'meta/llama'), 'discovered vllm/meta/llama → vllm meta/llama')
+    assert.equal(routes.find('vllm/qwen3:8b'), undefined)
+  })
+
+  test('by its aliases, as the same model', () => {
+    const routes = tableWith({ 'llama-cpp': ['long-name=short'] })
+    for (const name of ['long-name', 'short', 'llama-cpp/long-name', 'llama-cpp/short']) {
+      assert.equal(way(routes, name), 'discovered llama-cpp/long-name → llama-cpp long-name')
+    }
+    assert.deepEqual(routes.models(), ['llama-cpp/long-name'])
+  })
+
+  test('by names that objects know', () => {
+    const routes = tableWith({ p: ['__proto__', 'constructor'] })
+    assert.equal(way(routes, '__proto__'), 'discovered p/__proto__ → p __proto__')
+    assert.equal(way(routes, 'p/constructor'), 'discovered p/constructor → p constructor')
+  })
+})
+
+describe('no list takes a call away from', () => {
+  const lists = { ollama: ['m', 'other/x', 'gpt-5', 'ollama2/y'], ollama2: ['y'] }
+
+  test('a name or an alias of the file, short or full', () => {
+    const routes = tableWith(lists, model('m', 'up'), model('z', 'up', ['gpt-5', 'ollama2/y']))
+    assert.equal(way(routes, 'm'), 'name m → p up')
+    assert.equal(way(routes, 'gpt-5'), 'alias z → p up')
+    assert.equal(way(routes, 'ollama2/y'), 'alias z → p up')
+    assert.equal(way(routes, 'ollama/m'), 'discovered ollama/m → ollama m')
+  })
+
+  test('a wildcard of the file, by a short name', () => {
+    const routes = tableWith(lists, model('gpt-*', 'gpt-*'), model('*', '*'))
+    assert.equal(way(routes, 'gpt-5'), 'wildcard gpt-* → p gpt-5')
+    assert.equal(way(routes, 'm'), 'wildcard * → p m')
+    assert.deepEqual(
+      routes.list().filter((name) => ['gpt-5', 'm'].includes(name)),
+      [],
+    )
+  })
+
+  test("a wildcard of the file for the provider's own room", () => {
+    const routes = tableWith(lists, model('ollama/*', '*'))
+    assert.equal(way(routes, 'ollama/m'), 'wildcard ollama/* → p m')
+    assert.equal(way(routes, 'ollama/none'), 'wildcard ollama/* → p none')
+  })
+
+  test('the room of another provider', () => {
+    assert.equal(way(tableWith(lists), 'ollama2/y'), 'discovered ollama2/y → ollama2 y')
+    const gone = tableWith({ ...lists, ollama2: [] })
+    assert.equal(gone.find('ollama2/y'), undefined)
+  })
+})
+
+test("a shorter wildcard neither hides what a provider lists nor catches what it doesn't", () => {
+  const routes = tableWith({ ollama: ['m'] }, model('*', '*'), model('oll*', 'up'))
+  assert.equal(way(routes, 'ollama/m'), 'discovered ollama/m → ollama m')
+  assert.equal(routes.find('ollama/gone'), undefined)
+  assert.equal(way(routes, 'elsewhere/gone'), 'wildcard * → p elsewhere/gone')
+})
+
+describe('a name that several providers list', () => {
+  const routes = tableWith({ a: ['m', 'x:latest=x'], b: ['m', 'x'] })
+
+  test('leads nowhere by itself, and the answer names the ways', () => {
+    assert.equal(routes.find('m'), undefined)
+    assert.equal(routes.find('x'), undefined)
+    assert.match(modelNotFound('m', routes).message, /Several providers list it: ask for "a\/m" or "b\/m"\./)
+  })
+
+  test('is listed in full only', () => {
+    assert.deepEqual(routes.list().sort(), ['a/m', 'a/x', 'a/x:latest', 'b/m', 'b/x', 'x:latest'])
+  })
+})
+
+test('names that a provider lists are suggested', () => {
+  assert.equal(tableWith({ ollama: ['qwen3:8b'] }).suggest('qwen3:7b'), 'qwen3:8b')
+})
+
+test("where a name in a provider's room would lead is told without its list", () => {
+  const routes = tableWith({ ollama: [] }, model('m'))
+  assert.deepEqual(routes.expected('ollama/a/b')?.targets[0], {
+    provider: 'ollama',
+    model: 'a/b',
+    tier: 1,
+    weight: 1,
+  })
+  for (const name of ['ollama/', 'ollama', 'm', 'p/m', '/m']) {
+    assert.equal(routes.expected(name), undefined, name)
+  }
+})
+
+test('whatever is listed, the names of the file lead where they led', () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', '/'), minLength: 1, maxLength: 4 })
+  const lists = fc.dictionary(fc.constantFrom('a', 'b', 'ab'), fc.uniqueArray(name, { maxLength: 6 }))
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(name, { maxLength: 4 }),
+      fc.uniqueArray(name, { maxLength: 3 }),
+      lists,
+      name,
+      (names, prefixes, listed, asked) => {
+        const models = [
+          ...names.map((each) => model(each)),
+          ...prefixes.map((each) => model(`${each}*`, '*')),
+        ]
+        const without = way(tableWith({}, ...models), asked)
+        const routes = tableWith(listed, ...models)
+        const found = way(routes, asked)
+        const isInRoom = Object.keys(listed).some((provider) => asked.startsWith(`${provider}/`))
+        if (without !== undefined && !isInRoom) assert.equal(found, without)
+        if (without?.startsWith('name') === true) assert.equal(found, without)
+        for (const each of routes.list()) assert.ok(routes.find(each) !== undefined, each)
+        assert.equal(new Set(routes.list()).size, routes.list().length)
+      },
+    ),
   )
 })

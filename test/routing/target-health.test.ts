@@ -179,3 +179,63 @@ test('no order of events leaves a target passed over for ever', () => {
     ),
   )
 })
+
+describe('a health check', () => {
+  test('that finds something puts all targets of its provider last, until one finds nothing', () => {
+    const health = new TargetHealth()
+    health.checked('p', 'unreachable')
+    for (const nowMs of [1000, 1e12]) {
+      for (const each of [target, sibling]) {
+        const { isReady, trouble } = health.stateOf(each, nowMs)
+        assert.deepEqual([isReady, trouble], [false, 'unreachable'])
+      }
+    }
+    assert.equal(health.stateOf(stranger, 1000).isReady, true)
+    health.checked('p', undefined)
+    assert.equal(health.stateOf(target, 1000).isReady, true)
+  })
+
+  test('that finds something holds until a call succeeds', () => {
+    const health = new TargetHealth()
+    health.checked('p', 'timeout')
+    health.succeeded(sibling)
+    assert.equal(health.stateOf(target, 1000).isReady, true)
+  })
+
+  test('that finds something outlasts the cool-down that a call has set', () => {
+    const health = new TargetHealth()
+    fail(health, 'unreachable', 1000)
+    health.checked('p', 'unreachable')
+    assert.equal(health.stateOf(target, 1e9).isReady, false)
+  })
+
+  test('that finds nothing ends "unreachable" at once, and no other trouble', () => {
+    for (const [trouble] of cooldowns) {
+      const health = new TargetHealth()
+      fail(health, trouble, 1000)
+      health.checked('p', undefined)
+      assert.equal(health.stateOf(target, 1000).isReady, trouble === 'unreachable', trouble)
+    }
+  })
+})
+
+test('everything about a provider can be forgotten, and nothing about another one', () => {
+  const health = new TargetHealth()
+  const namesake = { ...target, provider: 'pp' }
+  for (const each of [target, namesake]) {
+    for (const trouble of ['rate_limit', 'auth'] as const) {
+      health.failed(each, trouble, {
+        cooldownMs: 30_000,
+        isLocal: false,
+        retryAfterMs: undefined,
+        nowMs: 1000,
+      })
+    }
+    health.checked(each.provider, 'broken')
+  }
+  health.forget('p')
+  assert.equal(health.stateOf(target, 1000).isReady, true)
+  assert.equal(health.stateOf(namesake, 1000).isReady, false)
+  health.checked('pp', undefined)
+  assert.equal(health.stateOf(namesake, 1000).isReady, false)
+})

@@ -4,7 +4,6 @@ import { describe, test } from 'node:test'
 
 import { generatedFiles } from '../../scripts/generate.ts'
 import { departures } from '../../src/config/conform.ts'
-import { notSupportedYet } from '../../src/config/not-supported.ts'
 import { configSchema, type Schema } from '../../src/config/schema.ts'
 import { loadText } from '../support/config-file.ts'
 
@@ -19,15 +18,32 @@ describe('what is on disk is what `npm run generate` writes:', () => {
 })
 
 test('the default configuration is valid without anything in the environment', (t) => {
-  const loaded = loadText(t, readProjectFile('config/llm-gateway.yaml'), { notSupported: notSupportedYet })
+  const loaded = loadText(t, readProjectFile('config/llm-gateway.yaml'))
   assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, [])
+})
+
+test('the default configuration discovers the usual local ports', (t) => {
+  const loaded = loadText(t, readProjectFile('config/llm-gateway.yaml'))
+  assert.ok(loaded.ok)
+  const discovering = [...loaded.config.providers.values()].flatMap((provider) =>
+    provider.kind === 'openai' && provider.discoverModels === true ? [provider.name, provider.origin] : [],
+  )
+  assert.deepEqual(discovering, [
+    'ollama',
+    'http://127.0.0.1:11434',
+    'vllm',
+    'http://127.0.0.1:8000',
+    'llama-cpp',
+    'http://127.0.0.1:8080',
+    'lmstudio',
+    'http://127.0.0.1:1234',
+  ])
 })
 
 test('every example in a comment of the default configuration is valid', (t) => {
   const text = readProjectFile('config/llm-gateway.yaml').replace(/^ {2}# ("?[a-z][\w/*-]*"?: \{)/gm, '  $1')
   const loaded = loadText(t, text, {
     env: { OPENAI_API_KEY: 'a', OPENROUTER_API_KEY: 'b' },
-    notSupported: notSupportedYet,
   })
   assert.ok(loaded.ok, JSON.stringify(!loaded.ok && loaded.problems))
   assert.ok(loaded.config.providers.has('openai') && loaded.config.models.has('openrouter/*'))

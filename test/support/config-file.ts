@@ -33,7 +33,7 @@ export function writeScratch(
   return path
 }
 
-/** Loads a text as a configuration file, with nothing in the environment and every key supported. */
+/** Loads a text as a configuration file with nothing in the environment. */
 export function loadText(
   t: TestContext,
   text: string | Buffer,
@@ -42,7 +42,6 @@ export function loadText(
   return loadConfig(writeScratch(t, text), {
     env: {},
     accounts: ownAccounts,
-    notSupported: [],
     ...surroundings,
   })
 }

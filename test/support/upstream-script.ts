@@ -31,6 +31,12 @@ export const reset: Step = { kind: 'reset' }
 /** Says nothing more until the client leaves. */
 export const hang: Step = { kind: 'hang' }
 
+/** The script, once the test settles the promise. */
+export async function* after(gate: Promise<unknown>, script: Script): AsyncGenerator<Step> {
+  yield wait(gate)
+  yield* script
+}
+
 // ── Whole answers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Headers = Readonly<Record<string, string>>

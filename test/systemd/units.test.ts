@@ -5,7 +5,7 @@ import { fill, renderUnits, type UnitFacts } from '../../src/systemd/units.ts'
 
 const facts: UnitFacts = {
   node: '/opt/node',
-  main: '/opt/llm-gateway/dist/main.js',
+  main: '/opt/llm-gateway/dist/main.cjs',
   config: '/etc/llm-gateway/llm-gateway.yaml',
   state: '/var/lib/llm-gateway',
   credentials: '/etc/llm-gateway/credentials',

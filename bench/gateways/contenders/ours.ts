@@ -1,0 +1,88 @@
+// Ours, with every feature that is on by default: guards, the check of the peer's Unix user, the flood limit, limits by
+// model with their state on disk, retries, the log. Limits are set high, so that they count everything and refuse nothing.
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Contender, Found, FindOptions, Launch, Place } from '../contender.ts'
+import { cacheDirectory } from '../cache.ts'
+
+const root = join(import.meta.dirname, '../../..')
+/** The most that the configuration takes. */
+const rpm = 10_000_000
+const tpm = 1_000_000_000_000
+
+export interface OwnSetup {
+  /** Besides `bench`. */
+  readonly models: readonly string[]
+  /** Node loads this module first: a probe that the product knows nothing of. */
+  readonly probe?: string
+}
+
+export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
+
+export function createOurs(name: string, own: OwnSetup): Contender {
+  return {
+    name,
+    setup:
+      '`bin/llm-gateway serve` of the built package, every default on; 4 models, each with `rpm` and `tpm`, and `per_client`, all set high enough to refuse nothing; JSON log to a file; limits kept in a state directory',
+    path: '/v1/chat/completions',
+    model: 'bench',
+    readyPath: '/readyz',
+    find: (options) => Promise.resolve(find(own, options)),
+  }
+}
+
+function find(own: OwnSetup, options: FindOptions): Found {
+  const home = options.isPacked ? pack() : root
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  return { kind: 'found', version, launch: (place) => launch(home, own, place) }
+}
+
+function launch(home: string, { models, probe }: OwnSetup, place: Place): Launch {
+  const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
+  const common = {
+    env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
+    files: { 'llm-gateway.yaml': config(place, models) },
+  }
+  if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
+  const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')
+  return {
+    ...common,
+    command: process.execPath,
+    args: ['--disable-sigusr1', '--import', probe, main, ...serve],
+    withChannel: true,
+  }
+}
+
+/** Others have windows of the least size, so that thousands of them fit. */
+function config({ port, upstreamPort }: Place, models: readonly string[]): string {
+  const few = models.length < 100
+  return `
+server: { hosts: [127.0.0.1], port: ${port}, shutdown_grace_ms: 1000 }
+rate_limit_settings:
+  per_client: { rpm: ${rpm} }
+  default: { rpm: ${few ? rpm : 250}, tpm: ${tpm} }
+  limits:
+    bench: { rpm: ${rpm}, tpm: ${tpm} }
+providers:
+  scripted: { base_url: "http://127.0.0.1:${upstreamPort}/v1" }
+models:
+${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
+}
+
+let packed: string | undefined
+
+/** The package as it is installed: built, without the sources, its dependencies above it. Built once in a run. */
+function pack(): string {
+  if (packed !== undefined) return packed
+  execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
+  mkdirSync(cacheDirectory(), { recursive: true })
+  const home = mkdtempSync(join(cacheDirectory(), 'package-'))
+  process.once('exit', () => rmSync(home, { recursive: true, force: true }))
+  for (const part of ['bin', 'dist', 'config', 'package.json']) {
+    cpSync(join(root, part), join(home, part), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(home, 'node_modules'))
+  packed = home
+  return home
+}

@@ -1,0 +1,89 @@
+// A figure of the report, and the place where its values are gathered.
+import type { Contender, Found } from './contender.ts'
+import type { Ground, Instance } from './instance.ts'
+import type { Load } from './processes.ts'
+import type { Outcome } from './tasks.ts'
+
+/** How much is measured; small numbers for a smoke run. */
+export interface Scale {
+  readonly rounds: number
+  /** Length of one measurement; others follow from it. */
+  readonly measureMs: number
+  readonly warmUpMs: number
+  readonly openRate: number
+  readonly streams: number
+  readonly heldStreams: number
+  readonly manyModels: number
+  readonly windowEntries: number
+  readonly bodyBytes: readonly number[]
+  readonly isQuick: boolean
+}
+
+/** One row of the report. */
+export interface Figure {
+  readonly id: string
+  readonly title: string
+  readonly unit: string
+  readonly digits: number
+  /** True where more is better: ratios are theirs to ours then, so that below 1 is always better for ours. */
+  readonly isMoreBetter?: boolean
+}
+
+export interface Sample {
+  readonly figure: string
+  readonly contender: string
+  readonly round: number
+  readonly value: number
+  readonly failed: number
+}
+
+export class Ledger {
+  readonly samples: Sample[] = []
+  readonly notes: string[] = []
+  /** Why calls failed, by contender. */
+  readonly faults = new Map<string, string>()
+
+  add(sample: Omit<Sample, 'failed'>, outcome?: Pick<Outcome, 'failed' | 'faults'>): void {
+    const failed = outcome?.failed ?? 0
+    this.samples.push({ ...sample, failed })
+    if (failed > 0) {
+      const reasons = Object.entries(outcome!.faults).map(([reason, count]) => `${count} × ${reason}`)
+      this.faults.set(`${sample.contender}, ${sample.figure}`, reasons.join(', '))
+    }
+  }
+}
+
+export interface Entrant {
+  readonly contender: Contender
+  readonly found: Found & { readonly kind: 'found' }
+}
+
+/** What the measurements work with. */
+export interface Stage {
+  readonly scale: Scale
+  readonly load: Load
+  readonly ground: Ground
+  readonly ledger: Ledger
+  /** Those that answered right; ours is among them or not. */
+  readonly entrants: readonly Entrant[]
+  /** The upstream itself, without anything in front of it. */
+  readonly direct: Pick<Instance, 'callsOf'>
+  readonly isPacked: boolean
+  /** The items in this round's order. */
+  inTurn<Item>(items: readonly Item[]): Item[]
+  releaseHeld(): void
+  tell(text: string): void
+}
+
+/** A group of figures that are measured together. */
+export interface Measurement {
+  readonly name: string
+  readonly figures: (scale: Scale) => readonly Figure[]
+  /** @param instances of all entrants, warm; measurements that start their own leave them alone. */
+  measure(stage: Stage, instances: readonly Instance[]): Promise<void>
+  /** True where no other process shall run meanwhile. */
+  readonly startsItsOwn?: boolean
+}
+
+/** Name under which values without a gateway are kept. */
+export const directName = 'direct'

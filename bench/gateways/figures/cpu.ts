@@ -1,0 +1,87 @@
+// CPU time of the gateway's process tree, by call and by streamed event.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Ledger, Measurement, Stage } from '../figure.ts'
+import type { Instance } from '../instance.ts'
+import { cpuBetween, readCpu } from '../process-tree.ts'
+import type { Outcome, Task } from '../tasks.ts'
+
+/** In closed loop: each sends its next call when it has its answer. */
+const connections = 8
+/** About as fast as a model writes. */
+const eventsPerSecond = 40
+
+export const cpu: Measurement = {
+  name: 'cpu',
+  figures: ({ streams }) => [
+    {
+      id: 'call_cpu',
+      title: `CPU per plain chat call, ${connections} connections`,
+      unit: 'µs',
+      digits: 0,
+    },
+    {
+      id: 'event_cpu',
+      title: `CPU per streamed event, ${streams} streams of ${eventsPerSecond} events/s`,
+      unit: 'µs',
+      digits: 1,
+    },
+    { id: 'together', title: 'events that arrived together with another', unit: '%', digits: 1 },
+  ],
+  async measure(stage, instances) {
+    const { scale, load, ledger } = stage
+    for (let round = 0; round < scale.rounds; round += 1) {
+      for (const instance of stage.inTurn(instances)) {
+        stage.tell(`round ${round + 1}: calls of ${instance.contender.name}`)
+        const calls = instance.callsOf({ kind: 'plain' })
+        const task: Task = {
+          kind: 'closed',
+          calls,
+          connections,
+          durationMs: scale.measureMs,
+        }
+        const { perCall, outcome } = await cpuPerCall(instance, () => load.run(task))
+        const contender = instance.contender.name
+        ledger.add({ figure: 'call_cpu', contender, round, value: perCall }, outcome)
+      }
+      for (const instance of stage.inTurn(instances)) await measureEvents(stage, instance, round)
+    }
+  },
+}
+
+export async function cpuPerCall(instance: Instance, run: () => Promise<Outcome>) {
+  instance.trimLog()
+  const before = readCpu(instance.pid)
+  const outcome = await run()
+  return { perCall: cpuBetween(before, readCpu(instance.pid)) / outcome.calls, outcome }
+}
+
+/** In the middle of the streams, when all are open: what opening and ending them costs is not in it. */
+async function measureEvents(stage: Stage, instance: Instance, round: number): Promise<void> {
+  const { scale, load, ledger } = stage
+  const contender = instance.contender.name
+  stage.tell(`round ${round + 1}: streams of ${contender}`)
+  instance.trimLog()
+  const gapMs = scale.isQuick ? 5 : 1000 / eventsPerSecond
+  const leadMs = gapMs * 10
+  const events = Math.ceil((scale.measureMs + 3 * leadMs) / gapMs)
+  const calls = instance.callsOf({ kind: 'stream', events, gapMs })
+  const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: leadMs })
+  await sleep(2 * leadMs)
+  const before = readCpu(instance.pid)
+  const first = await load.run({ kind: 'count' })
+  await sleep(scale.measureMs)
+  const after = readCpu(instance.pid)
+  const last = await load.run({ kind: 'count' })
+  const outcome = await running
+  const [count, together] = [last.events - first.events, last.together - first.together]
+  addEvents(ledger, { contender, round }, { value: cpuBetween(before, after) / count, outcome })
+  ledger.add({ figure: 'together', contender, round, value: (100 * together) / count })
+}
+
+function addEvents(
+  ledger: Ledger,
+  where: { contender: string; round: number },
+  { value, outcome }: { value: number; outcome: Outcome },
+): void {
+  ledger.add({ figure: 'event_cpu', ...where, value }, outcome)
+}

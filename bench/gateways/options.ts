@@ -1,0 +1,96 @@
+// The command line of `npm run bench -- gateways`.
+import { parseArgs } from 'node:util'
+import type { Scale } from './figure.ts'
+
+export interface Options {
+  readonly isQuick: boolean
+  /** Lower case; undefined: all. */
+  readonly only: readonly string[] | undefined
+  readonly figures: readonly string[] | undefined
+  readonly rounds: number
+  readonly seed: number
+  /** Where the report goes; undefined: to standard output. */
+  readonly out: string | undefined
+}
+
+export const help = `npm run bench -- gateways [options]
+
+Measures llm-gateway against the gateways and proxies that are on this machine.
+
+  --quick            a smoke run: every contender answers right, every figure is measured once with
+                     small numbers; times are not looked at and nothing is written
+  --only NAMES       some contenders: ours, nginx, haproxy, caddy, portkey, litellm, bifrost, olla, llama-swap
+  --figures NAMES    some figures: cpu, latency, throughput, first-event, bodies, life, growth
+  --rounds N         how often each is measured (5; at least 5 for a report that counts)
+  --seed N           of the order within the rounds (1)
+  --out DIRECTORY    where gateways.md and gateways.svg go (bench/results for a full run; a run of some
+                     contenders or figures prints its report)
+`
+
+/** @throws TypeError for an unknown option, RangeError for a bad number. */
+export function readOptions(args: readonly string[], defaultOut: string): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      figures: { type: 'string' },
+      rounds: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      out: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const [only, figures] = [listOf(values.only), listOf(values.figures)]
+  const isPartial = only !== undefined || figures !== undefined || values.quick
+  return {
+    isQuick: values.quick,
+    only,
+    figures,
+    rounds: countOf('rounds', values.rounds ?? (values.quick ? '1' : '5')),
+    seed: countOf('seed', values.seed),
+    out: values.out ?? (isPartial ? undefined : defaultOut),
+  }
+}
+
+/** @param maxFiles how many files one process may open: a stream takes two in a gateway. */
+export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
+  if (isQuick) {
+    return {
+      isQuick,
+      rounds,
+      measureMs: 120,
+      warmUpMs: 20,
+      openRate: 200,
+      streams: 5,
+      heldStreams: 20,
+      manyModels: 50,
+      windowEntries: 200,
+      bodyBytes: [1000, 200_000],
+    }
+  }
+  return {
+    isQuick,
+    rounds,
+    measureMs: 1600,
+    warmUpMs: 6000,
+    openRate: 500,
+    streams: 50,
+    heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),
+    manyModels: 10_000,
+    windowEntries: 100_000,
+    bodyBytes: [1000, 100_000, 1_000_000, 10_000_000],
+  }
+}
+
+function listOf(text: string | undefined): string[] | undefined {
+  return text?.split(',').map((name) => name.trim().toLowerCase())
+}
+
+function countOf(name: string, text: string): number {
+  const count = Number(text)
+  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`--${name} takes a number from 1 on`)
+  return count
+}

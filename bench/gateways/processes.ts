@@ -1,0 +1,122 @@
+// Starts the processes of a run and sees to it that none outlives it: each contender leads a group of its own, and a
+// keeper that outlives us kills the groups that are left, whatever became of us.
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Outcome, Task } from './tasks.ts'
+
+export interface Command {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly directory: string
+  /** Standard output and error go here. */
+  readonly logFile: string
+  /** A channel for messages to the process; for a probe. */
+  readonly withChannel?: boolean
+}
+
+/** Which cores what runs on; undefined where nothing can be pinned. */
+export interface Cores {
+  readonly contender: string
+  readonly load: string
+  readonly upstream: string
+}
+
+export class Processes {
+  readonly #keeper: ChildProcess
+  readonly #cores: Cores | undefined
+
+  /** @param directory is removed when this process ends in whatever way. */
+  constructor(directory: string, cores: Cores | undefined) {
+    this.#cores = cores
+    this.#keeper = fork(join(import.meta.dirname, 'keeper.ts'), [directory], { detached: true })
+    this.#keeper.unref()
+    this.#keeper.channel?.unref()
+  }
+
+  /** One of our own two: a program beside this file that talks over its channel. */
+  helper(name: 'load' | 'upstream'): ChildProcess {
+    const file = join(import.meta.dirname, `${name}.ts`)
+    const [command, args] = this.#pinned(this.#cores?.[name], process.execPath, [file])
+    return spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  }
+
+  contender({ command, args, env, directory, logFile, withChannel = false }: Command): ChildProcess {
+    const [pinned, all] = this.#pinned(this.#cores?.contender, command, args)
+    // Opened for appending, so that it can be emptied while it is written to.
+    const log = openSync(logFile, 'a')
+    const child = spawn(pinned, all, {
+      cwd: directory,
+      env: { ...cleanEnvironment(), ...env },
+      detached: true,
+      stdio: withChannel ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
+    })
+    closeSync(log)
+    if (child.pid !== undefined) this.#keeper.send({ add: child.pid })
+    return child
+  }
+
+  /** At once: no contender has anything to lose. */
+  async stop(child: ChildProcess): Promise<void> {
+    const { pid } = child
+    if (pid === undefined) return
+    const isRunning = child.exitCode === null && child.signalCode === null
+    const exited = isRunning ? once(child, 'exit') : undefined
+    killGroup(pid)
+    await exited
+    this.#keeper.send({ remove: pid })
+  }
+
+  #pinned(cores: string | undefined, command: string, args: readonly string[]): [string, string[]] {
+    return cores === undefined ? [command, [...args]] : ['taskset', ['-c', cores, command, ...args]]
+  }
+}
+
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of it is gone.
+  }
+}
+
+/** Nothing of the caller's settings for Node, npm or a service manager reaches a contender. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], LANG: 'C.UTF-8' }
+}
+
+/** The load generator, as seen from here. */
+export class Load {
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<
+    number,
+    { resolve: (outcome: Outcome) => void; reject: (error: Error) => void }
+  >()
+  #nextId = 0
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    child.on('message', (message) => {
+      if (message === 'ready') return
+      const { id, outcome, error } = message as { id: number; outcome?: Outcome; error?: string }
+      const waiting = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      if (outcome === undefined) waiting?.reject(new Error(error))
+      else waiting?.resolve(outcome)
+    })
+    child.once('exit', () => {
+      for (const { reject } of this.#waiting.values()) reject(new Error('the load generator is gone'))
+    })
+  }
+
+  run(task: Task): Promise<Outcome> {
+    this.#nextId += 1
+    const id = this.#nextId
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#child.send({ id, task })
+    })
+  }
+}

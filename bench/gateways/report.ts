@@ -1,0 +1,179 @@
+// The report as Markdown.
+import { directName, type Figure, type Sample } from './figure.ts'
+import { type Spread, spreadOf } from './statistics.ts'
+import { ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
+
+export interface Account {
+  readonly command: string
+  /** ISO 8601, the day only. */
+  readonly date: string
+  /** One line each. */
+  readonly machine: readonly string[]
+  readonly rounds: number
+  readonly seed: number
+  readonly contenders: readonly { readonly name: string; readonly version: string; readonly setup: string }[]
+  /** Not measured, and why. */
+  readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
+  readonly figures: readonly Figure[]
+  readonly samples: readonly Sample[]
+  readonly notes: readonly string[]
+  /** Why calls failed, by contender and figure. */
+  readonly faults: ReadonlyMap<string, string>
+}
+
+/** @param own the contender that the others are compared with. */
+export function writeReport(account: Account, own: string): string {
+  return [
+    '# Gateways compared',
+    '',
+    `\`${account.command}\`, ${account.date}, seed ${account.seed}, ${account.rounds} rounds.`,
+    '',
+    ...account.machine.map((line) => `- ${line}`),
+    '',
+    '![Medians by contender](gateways.svg)',
+    '',
+    '## Targets',
+    '',
+    ...targetTable(account, own),
+    '',
+    '## Medians',
+    '',
+    ...medianTable(account),
+    '',
+    '## Contenders',
+    '',
+    '| name | version | set up with |',
+    '|---|---|---|',
+    ...account.contenders.map(({ name, version, setup }) => row([name, version, setup])),
+    '',
+    ...account.leftOut.map(({ name, reason }) => `- ${name} was left out: ${reason}.`),
+    '',
+    ...method,
+    ...account.notes.map((note) => `- ${note}`),
+    '',
+    ...faultLines(account),
+    '## All figures',
+    '',
+    `The last three columns are ${own}'s value divided by the other's in the same round.`,
+    '',
+    ...account.figures.flatMap((figure) => figureTable(figure, account.samples, own)),
+  ].join('\n')
+}
+
+function targetTable({ samples, rounds }: Account, own: string): string[] {
+  const rows = targetsOf(own).map((target) => {
+    const got = standing(target, samples, own)
+    const unit = target.unit === '' ? '' : ` ${target.unit}`
+    const show = (value: number) => `${significant(value)}${unit}`
+    const range =
+      got === undefined ? '–' : `${show(got.median)} (${significant(got.min)} to ${significant(got.max)})`
+    return row([
+      target.title,
+      `≤ ${show(target.target)}`,
+      `≤ ${show(target.stretch)}`,
+      range,
+      verdict(target, got),
+    ])
+  })
+  return [
+    `| figure | target | stretch | median (least to most of ${rounds} rounds) | verdict |`,
+    '|---|--:|--:|--:|---|',
+    ...rows,
+  ]
+}
+
+function medianTable({ figures, samples, contenders }: Account): string[] {
+  const names = contenders.map(({ name }) => name)
+  const rows = figures.map((figure) => {
+    const cells = names.map((name) => {
+      const values = [...valuesOf(samples, figure.id, name).values()]
+      const mark = hasFailed(samples, figure.id, name) ? ' ✗' : ''
+      return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
+    })
+    return row([`${figure.title}, ${figure.unit}`, ...cells])
+  })
+  return [
+    row(['', ...names]),
+    row(['---', ...names.map(() => '--:')]),
+    ...rows,
+    '',
+    '✗: calls failed in this measurement.',
+  ]
+}
+
+const method = [
+  '## How it is measured',
+  '',
+  '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404.',
+  '- In each round every contender is measured, in an order that is drawn for the round; ratios are taken within a round.',
+  '- CPU is user and system time of the process tree, as the scheduler counts it by thread to the nanosecond (`schedstat`); where a thread has ended meanwhile, the time in `stat` of its process, which includes ended threads but is kept to 10 ms. Work of the kernel in interrupts counts for whoever was running.',
+  '- Added latency and delay are the percentile through the gateway less that of the upstream without one. At a fixed rate a call counts from the moment it was due, sent or not.',
+  '- Events of different streams are spread evenly over time, so that each arrives alone.',
+  '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
+  '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
+] as const
+
+function faultLines({ faults }: Account): string[] {
+  if (faults.size === 0) return ['No call failed.', '']
+  return [...[...faults].map(([where, why]) => `- Failed calls, ${where}: ${why}.`), '']
+}
+
+function figureTable(figure: Figure, samples: readonly Sample[], own: string): string[] {
+  const names = [
+    ...new Set(samples.filter((sample) => sample.figure === figure.id).map((each) => each.contender)),
+  ]
+  if (names.length === 0) return []
+  const ours = valuesOf(samples, figure.id, own)
+  const rows = names
+    .sort((one, other) => rank(one, own) - rank(other, own))
+    .map((name) => {
+      const values = valuesOf(samples, figure.id, name)
+      const ratios = name === own || name === directName ? undefined : ratiosOf(ours, values)
+      const failed = samples
+        .filter((sample) => sample.figure === figure.id && sample.contender === name)
+        .reduce((total, sample) => total + sample.failed, 0)
+      const cells = threeOf(spreadOf([...values.values()]), (value) => shown(value, figure))
+      return row([name, ...cells, ...threeOf(ratios, significant), failed === 0 ? '' : String(failed)])
+    })
+  return [
+    `### ${capital(figure.title)}`,
+    '',
+    `| ${figure.unit}${figure.isMoreBetter === true ? ', more is better' : ''} | min | median | max | ratio min | median | max | failed |`,
+    '|---|--:|--:|--:|--:|--:|--:|--:|',
+    ...rows,
+    '',
+  ]
+}
+
+function rank(name: string, own: string): number {
+  if (name === own) return 0
+  return name === directName ? 2 : 1
+}
+
+function threeOf(spread: Spread | undefined, show: (value: number) => string): string[] {
+  return spread === undefined ? ['', '', ''] : [show(spread.min), show(spread.median), show(spread.max)]
+}
+
+function hasFailed(samples: readonly Sample[], figure: string, contender: string): boolean {
+  return samples.some((each) => each.figure === figure && each.contender === contender && each.failed > 0)
+}
+
+/** In the figure's own precision, with commas from a thousand on. */
+export function shown(value: number, { digits }: Pick<Figure, 'digits'>): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** Two to three digits that count: what a ratio can claim. */
+function significant(value: number): string {
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.2 ? 2 : 3
+  return value.toFixed(digits)
+}
+
+/** A table's row; bars within cells would end them. */
+function row(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

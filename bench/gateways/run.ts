@@ -1,0 +1,252 @@
+// The whole run: who is there, who answers right, what is measured, what is written.
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkAnswers } from './check.ts'
+import type { Contender } from './contender.ts'
+import { contenders as allContenders } from './contenders/all.ts'
+import { ours } from './contenders/ours.ts'
+import { drawChart } from './chart.ts'
+import { type Entrant, type Figure, Ledger, type Measurement, type Scale, type Stage } from './figure.ts'
+import { bodies } from './figures/bodies.ts'
+import { cpu } from './figures/cpu.ts'
+import { firstEvent } from './figures/first-event.ts'
+import { growth } from './figures/growth.ts'
+import { latency } from './figures/latency.ts'
+import { life } from './figures/life.ts'
+import { throughput } from './figures/throughput.ts'
+import { type Ground, type Instance, startInstance } from './instance.ts'
+import { chooseCores, describeMachine, maxOpenFiles } from './machine.ts'
+import { help, type Options, readOptions, scaleOf } from './options.ts'
+import { Load, Processes } from './processes.ts'
+import { type Account, writeReport } from './report.ts'
+import { randomFrom, shuffled } from './statistics.ts'
+
+const resultsDirectory = join(import.meta.dirname, '../results')
+/** No run takes longer, whatever hangs. */
+const limitMs = { full: 40 * 60_000, quick: 90_000 }
+
+const measurements: readonly Measurement[] = [cpu, latency, throughput, firstEvent, bodies, life, growth]
+/** Enough for the last stage of a compiler. */
+const warmUpCalls = 20_000
+const chartFigures = ['call_cpu', 'event_cpu', 'latency_p50', 'throughput_32', 'idle_memory', 'stream_memory']
+
+/** @returns the exit status: 0, or 1 when a contender answered wrong or, with `--quick`, a call failed; 2 for bad options. */
+export async function benchGateways(args: readonly string[]): Promise<number> {
+  let options: Options | 'help'
+  try {
+    options = readOptions(args, resultsDirectory)
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${help}`)
+    return 2
+  }
+  if (options === 'help') {
+    process.stdout.write(help)
+    return 0
+  }
+  // The keeper ends what was started, however this process ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+  setTimeout(
+    () => {
+      tell('took too long')
+      process.exit(1)
+    },
+    options.isQuick ? limitMs.quick : limitMs.full,
+  ).unref()
+  return await run(options)
+}
+
+async function run(options: Options): Promise<number> {
+  const maxFiles = maxOpenFiles()
+  const scale = scaleOf(options, maxFiles)
+  const cores = chooseCores()
+  const directory = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'))
+  const processes = new Processes(directory, cores)
+  const upstream = processes.helper('upstream')
+  const [{ port: upstreamPort }] = (await once(upstream, 'message')) as [{ port: number }]
+  const loadProcess = processes.helper('load')
+  await once(loadProcess, 'message')
+  const ground: Ground = { processes, upstreamPort, directory, maxFiles }
+  const { entrants, instances, leftOut, wrong } = await admit(options, ground)
+  const random = randomFrom(options.seed)
+  const ledger = new Ledger()
+  const stage: Stage = {
+    scale,
+    load: new Load(loadProcess),
+    ground,
+    ledger,
+    entrants,
+    direct: {
+      callsOf: (script, bulkBytes = 0, models = ['bench']) => {
+        const address = { port: upstreamPort, path: '/v1/chat/completions', headers: {} }
+        return { address, models, script, bulkBytes }
+      },
+    },
+    isPacked: !options.isQuick,
+    inTurn: (items) => shuffled(items, random),
+    releaseHeld: () => upstream.send('release'),
+    tell,
+  }
+  const chosen = measurements.filter(({ name }) => options.figures?.includes(name) ?? true)
+  try {
+    await measureAll(stage, chosen, instances)
+  } finally {
+    await Promise.all(instances.map((instance) => instance.stop()))
+    upstream.disconnect()
+    loadProcess.disconnect()
+  }
+  const figures = chosen.flatMap((measurement) => measurement.figures(scale))
+  if (options.isQuick) return conclude(stage, figures, wrong)
+  const account: Account = {
+    command: `npm run bench -- gateways${commandOf(options)}`,
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(cores),
+    rounds: options.rounds,
+    seed: options.seed,
+    contenders: entrants.map(({ contender, found }) => ({ ...contender, version: found.version })),
+    leftOut: [...leftOut, ...wrong],
+    figures,
+    samples: ledger.samples,
+    notes: ledger.notes,
+    faults: ledger.faults,
+  }
+  write(account, options.out)
+  return wrong.length === 0 ? 0 : 1
+}
+
+interface Field {
+  readonly entrants: readonly Entrant[]
+  readonly instances: readonly Instance[]
+  readonly leftOut: readonly { name: string; reason: string }[]
+  /** Those that did not start or did not answer right. */
+  readonly wrong: readonly { name: string; reason: string }[]
+}
+
+/** Finds the contenders, starts them, and lets in who answers right. */
+async function admit({ only, isQuick }: Options, ground: Ground): Promise<Field> {
+  const [entrants, instances, leftOut, wrong]: [Entrant[], Instance[], Reasons, Reasons] = [[], [], [], []]
+  for (const contender of allContenders.filter((each) => isChosen(each, only))) {
+    const { name } = contender
+    tell(`looks for ${name}`)
+    const found = await contender.find({ mayDownload: !isQuick, isPacked: !isQuick })
+    if (found.kind === 'absent') {
+      leftOut.push({ name, reason: found.reason })
+      tell(`${name} is left out: ${found.reason}`)
+      continue
+    }
+    try {
+      const instance = await startInstance(contender, found, ground)
+      const faults = await checkAnswers(instance.address, contender.model)
+      if (faults.length > 0) {
+        await instance.stop()
+        throw new Error(`answers wrong: ${faults.join('; ')}`)
+      }
+      entrants.push({ contender, found })
+      instances.push(instance)
+      tell(`${name} ${found.version} answers right`)
+    } catch (error) {
+      const reason = (error as Error).message
+      wrong.push({ name, reason })
+      tell(`${name} is not measured: ${reason}`)
+    }
+  }
+  return { entrants, instances, leftOut, wrong }
+}
+
+type Reasons = { name: string; reason: string }[]
+
+function isChosen({ name }: Contender, only: readonly string[] | undefined): boolean {
+  if (only === undefined) return true
+  return only.includes(name.toLowerCase()) || (name === ours.name && only.includes('ours'))
+}
+
+async function measureAll(
+  stage: Stage,
+  chosen: readonly Measurement[],
+  instances: readonly Instance[],
+): Promise<void> {
+  const [shared, own] = [
+    chosen.filter((each) => each.startsItsOwn !== true),
+    chosen.filter((each) => each.startsItsOwn),
+  ]
+  if (shared.length > 0) for (const instance of instances) await warmUp(stage, instance)
+  for (const [index, measurement] of [...shared, ...own].entries()) {
+    // Processes of its own are to have the machine for themselves.
+    if (index === shared.length) await Promise.all(instances.map((instance) => instance.stop()))
+    const prefix = `${measurement.name} (${index + 1} of ${chosen.length})`
+    await measurement.measure({ ...stage, tell: (text) => tell(`${prefix}: ${text}`) }, instances)
+  }
+}
+
+/** Until their compilers have seen what is to come. */
+async function warmUp({ load, scale }: Stage, instance: Instance): Promise<void> {
+  tell(`warms up ${instance.contender.name}`)
+  const calls = instance.callsOf({ kind: 'plain' })
+  const durationMs = scale.warmUpMs
+  await load.run({ kind: 'closed', calls, connections: 8, durationMs, maxCalls: warmUpCalls })
+  const events = Math.max(5, Math.floor(durationMs / 40))
+  const streams = instance.callsOf({ kind: 'stream', events, gapMs: 10 })
+  await load.run({ kind: 'streams', calls: streams, streams: scale.streams, spreadMs: 10 })
+}
+
+/** A smoke run: everything was measured, and nothing failed. */
+function conclude(
+  { ledger, scale, entrants }: Stage,
+  figures: readonly Figure[],
+  wrong: Reasons | Field['wrong'],
+): number {
+  const faults = wrong.map(({ name, reason }) => `${name}: ${reason}`)
+  for (const [where, why] of ledger.faults) faults.push(`failed calls, ${where}: ${why}`)
+  for (const { id } of figures) {
+    const count = ledger.samples.filter(({ figure, value }) => figure === id && Number.isFinite(value)).length
+    if (count < expectedSamples(id, scale, entrants)) faults.push(`${id}: only ${count} values`)
+  }
+  for (const fault of faults) process.stdout.write(`✗ ${fault}\n`)
+  const names = entrants.map(({ contender }) => contender.name)
+  process.stdout.write(
+    `${faults.length === 0 ? '✓' : '✗'} ${figures.length} figures of ${names.join(', ')}\n`,
+  )
+  return faults.length === 0 ? 0 : 1
+}
+
+/** Figures of ours alone have one value a round, and none without ours. */
+function expectedSamples(id: string, { rounds }: Scale, entrants: readonly Entrant[]): number {
+  const isOursAlone = id === 'stall' || id.startsWith('models_') || id.startsWith('window_')
+  if (!isOursAlone) return rounds * entrants.length
+  return entrants.some(({ contender }) => contender === ours) ? rounds : 0
+}
+
+function write(account: Account, out: string | undefined): void {
+  const report = writeReport(account, ours.name)
+  if (out === undefined) {
+    process.stdout.write(`${report}\n`)
+    return
+  }
+  mkdirSync(out, { recursive: true })
+  writeFileSync(join(out, 'gateways.md'), `${report.trimEnd()}\n`)
+  const chart = drawChart({
+    figures: chartFigures.flatMap((id) => account.figures.find((figure) => figure.id === id) ?? []),
+    samples: account.samples,
+    contenders: account.contenders.map(({ name }) => name),
+    own: ours.name,
+    caption: `Medians of ${account.rounds} rounds on a logarithmic scale, thin lines: least to most. ${account.date}.`,
+  })
+  writeFileSync(join(out, 'gateways.svg'), chart)
+  process.stdout.write(`${report.split('## Medians')[0]}\nThe report is in ${out}.\n`)
+}
+
+function commandOf({ only, figures, rounds, seed }: Options): string {
+  return [
+    only === undefined ? '' : ` --only ${only.join(',')}`,
+    figures === undefined ? '' : ` --figures ${figures.join(',')}`,
+    rounds === 5 ? '' : ` --rounds ${rounds}`,
+    seed === 1 ? '' : ` --seed ${seed}`,
+  ].join('')
+}
+
+function tell(text: string): void {
+  const seconds = Math.floor(process.uptime())
+  const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+  process.stderr.write(`[${clock}] ${text}\n`)
+}

@@ -1,0 +1,140 @@
+// The scripted upstream, a process of its own: a provider that costs next to nothing. Answers are made before they are
+// asked for. Its parent is told the port, and says when held streams shall end; it ends with its parent.
+import { createServer, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { MessageReader } from './message-reader.ts'
+import { digestOf, marker, readScript, streamEnd, streamEvent, wholeAnswer, type Script } from './wire.ts'
+
+/** Larger bodies are counted, not kept. */
+const keptBytes = 65_536
+/** Of a larger body the last bytes are kept, where a gateway may have moved the parameters. */
+const tailBytes = 4096
+
+const plainAnswer = whole(200, wholeAnswer(marker))
+const modelList = whole(200, JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
+const streamHead =
+  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n'
+const events = Array.from({ length: 1000 }, (_, index) => chunk(streamEvent(index)))
+const ends = { true: `${chunk(streamEnd(true))}0\r\n\r\n`, false: `${chunk(streamEnd(false))}0\r\n\r\n` }
+
+/** Streams that wait to be released. */
+const held = new Set<() => void>()
+
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit())
+process.on('message', (message) => {
+  if (message !== 'release') return
+  for (const release of held) release()
+  held.clear()
+})
+
+const server = createServer({ noDelay: true, allowHalfOpen: true }, serve)
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+  process.send?.({ port: (server.address() as AddressInfo).port })
+})
+
+function serve(socket: Socket): void {
+  let isGet = false
+  let pieces: Buffer[] = []
+  let bytes = 0
+  const reader = new MessageReader({
+    onHead(head) {
+      isGet = !head.startsWith('POST')
+      pieces = []
+      bytes = 0
+    },
+    onBody(piece) {
+      bytes += piece.length
+      if (bytes > keptBytes && pieces.length > 2) pieces.splice(1, pieces.length - 2)
+      pieces.push(bytes > keptBytes && pieces.length > 0 ? piece.subarray(-tailBytes) : piece)
+    },
+    onEnd() {
+      if (isGet) socket.write(modelList)
+      else answer(socket, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes)
+    },
+  })
+  socket.on('data', (data: Buffer) => reader.push(data))
+  // A reset leaves no closed connection behind in the kernel's tables, which some gateways read.
+  socket.on('end', () => socket.resetAndDestroy())
+  socket.on('error', () => socket.destroy())
+}
+
+function answer(socket: Socket, body: Buffer, bytes: number): void {
+  const script = scriptOf(body)
+  switch (script?.kind) {
+    case 'plain':
+      socket.write(plainAnswer)
+      return
+    case 'big':
+      socket.write(bytes >= script.bytes ? plainAnswer : refusal(500, `only ${bytes} bytes came`))
+      return
+    case 'refuse':
+      socket.write(refusal(script.status, 'as it was asked for'))
+      return
+    case 'digest': {
+      const { messages } = JSON.parse(body.toString()) as { messages: unknown }
+      socket.write(whole(200, wholeAnswer(digestOf(messages))))
+      return
+    }
+    case 'stream':
+    case 'hold':
+      stream(socket, script, body.includes('"include_usage":true'))
+      return
+    case undefined:
+      socket.write(refusal(400, 'no script'))
+  }
+}
+
+function scriptOf(body: Buffer): Script | undefined {
+  const at = body.indexOf('"user":')
+  if (at < 0) return undefined
+  return readScript(/^"user": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
+}
+
+function stream(socket: Socket, script: Script & { events: number }, withUsage: boolean): void {
+  const end = ends[withUsage ? 'true' : 'false']
+  if (script.kind === 'hold' || (script.kind === 'stream' && script.gapMs === 0)) {
+    const [first, ...others] = events.slice(0, script.events)
+    if (script.kind === 'stream') {
+      socket.write(streamHead + first + others.join('') + end)
+      return
+    }
+    const release = () => socket.write(others.join('') + end)
+    socket.write(streamHead + first)
+    held.add(release)
+    socket.once('close', () => held.delete(release))
+    return
+  }
+  if (script.kind !== 'stream') return
+  let sent = 1
+  socket.write(streamHead + events[0])
+  const timer = setInterval(() => {
+    if (sent < script.events) {
+      socket.write(events[sent]!)
+      sent += 1
+      return
+    }
+    clearInterval(timer)
+    socket.removeListener('close', stop)
+    socket.write(end)
+  }, script.gapMs)
+  const stop = () => clearInterval(timer)
+  socket.once('close', stop)
+}
+
+function chunk(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`
+}
+
+function refusal(status: number, message: string): Buffer {
+  return whole(
+    status,
+    JSON.stringify({ error: { message, type: 'invalid_request_error', code: 'scripted' } }),
+  )
+}
+
+function whole(status: number, body: string): Buffer {
+  return Buffer.from(
+    `HTTP/1.1 ${status} Scripted\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,144 @@
+// What the load generator and the scripted upstream agree on: the bodies of calls, and the answers to them.
+//
+// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants.
+import { createHash } from 'node:crypto'
+
+/** Stands in every whole answer, and must come back. */
+export const marker = 'This sentence came all the way from the scripted upstream.'
+
+/** Comes before an event's number in a stream. */
+const eventMark = '"content":"w'
+const eventDigits = 6
+
+export type Script =
+  | { readonly kind: 'plain' }
+  /** A whole answer, if at least so many bytes of body came; else 500. */
+  | { readonly kind: 'big'; readonly bytes: number }
+  /** So many events, one after the other, `gapMs` apart; 0: all in one write. */
+  | { readonly kind: 'stream'; readonly events: number; readonly gapMs: number }
+  /** One event at once, the others when the upstream is told to release. */
+  | { readonly kind: 'hold'; readonly events: number }
+  /** A refusal with this status. */
+  | { readonly kind: 'refuse'; readonly status: number }
+  /** The digest of the messages that came. */
+  | { readonly kind: 'digest' }
+
+export function writeScript(script: Script): string {
+  return Object.values(script).join('-')
+}
+
+/** @returns undefined for what is no script. */
+export function readScript(text: string): Script | undefined {
+  const [kind, first, second] = text.split('-')
+  const [a, b] = [Number(first), Number(second)]
+  if (kind === 'plain' || kind === 'digest') return { kind }
+  if (kind === 'big' && a >= 0) return { kind, bytes: a }
+  if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
+  if (kind === 'hold' && a > 0) return { kind, events: a }
+  if (kind === 'refuse' && a >= 400) return { kind, status: a }
+  return undefined
+}
+
+/** An OpenAI chat call; `bulkBytes` of base64 image come with it when above 0. */
+export function chatBody(model: string, script: Script, bulkBytes = 0): string {
+  const isStream = script.kind === 'stream' || script.kind === 'hold'
+  return JSON.stringify({
+    model,
+    user: writeScript(script),
+    ...(isStream ? { stream: true } : {}),
+    temperature: 0.7,
+    messages: messages(bulkBytes),
+  })
+}
+
+export function messages(bulkBytes: number): readonly object[] {
+  const text = 'Which of these cities has the oldest underground railway, and how long is it today? '.repeat(
+    3,
+  )
+  const system = { role: 'system', content: 'You are a careful assistant. Answer in one short paragraph.' }
+  if (bulkBytes === 0) return [system, { role: 'user', content: text }]
+  const url = `data:image/png;base64,${'iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQ'.repeat(Math.ceil(bulkBytes / 32)).slice(0, bulkBytes)}`
+  const parts = [
+    { type: 'text', text },
+    { type: 'image_url', image_url: { url } },
+  ]
+  return [system, { role: 'user', content: parts }]
+}
+
+export function digestOf(messages: unknown): string {
+  return createHash('sha256').update(JSON.stringify(messages)).digest('hex')
+}
+
+export interface Addressing {
+  readonly port: number
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** The bytes of a request over HTTP/1.1, head and body, in one buffer. */
+export function requestBytes({ port, path, headers }: Addressing, body: string): Buffer {
+  const all = {
+    host: `127.0.0.1:${port}`,
+    'user-agent': 'OpenAI/Python 2.8.1',
+    accept: 'application/json',
+    'content-type': 'application/json',
+    authorization: 'Bearer none',
+    ...headers,
+    'content-length': String(Buffer.byteLength(body)),
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+}
+
+const usage = { prompt_tokens: 74, completion_tokens: 23, total_tokens: 97 }
+const envelope = { id: 'chatcmpl-bench', created: 1_700_000_000, model: 'bench' }
+
+/** A whole answer as JSON. */
+export function wholeAnswer(content: string): string {
+  const choice = { index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }
+  return JSON.stringify({ ...envelope, object: 'chat.completion', choices: [choice], usage })
+}
+
+/** The event with this number, from 0 on. */
+export function streamEvent(index: number): string {
+  const content = `w${String(index).padStart(eventDigits, '0')} `
+  return chunkEvent({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })
+}
+
+/** What follows the last numbered event. */
+export function streamEnd(withUsage: boolean): string {
+  const finish = chunkEvent({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+  return `${finish}${withUsage ? chunkEvent({ choices: [], usage }) : ''}data: [DONE]\n\n`
+}
+
+function chunkEvent(rest: object): string {
+  return `data: ${JSON.stringify({ ...envelope, object: 'chat.completion.chunk', ...rest })}\n\n`
+}
+
+/** Follows a stream as it comes in, however it is cut. */
+export class StreamCheck {
+  /** Numbered events that came, all in order. */
+  events = 0
+  isDone = false
+  /** True once an event was missing or out of order. */
+  isWrong = false
+  #rest = ''
+
+  /** @returns how many numbered events ended in this piece. */
+  take(piece: Buffer): number {
+    const text = this.#rest + piece.toString('latin1')
+    const before = this.events
+    let from = 0
+    for (;;) {
+      const at = text.indexOf(eventMark, from)
+      const end = at + eventMark.length + eventDigits
+      if (at < 0 || end > text.length) break
+      if (Number(text.slice(end - eventDigits, end)) !== this.events) this.isWrong = true
+      this.events += 1
+      from = end
+    }
+    if (text.includes('data: [DONE]', from)) this.isDone = true
+    this.#rest = text.slice(Math.max(from, text.length - 40))
+    return this.events - before
+  }
+}

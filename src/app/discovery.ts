@@ -1,0 +1,178 @@
+// The models that providers list (`discover_models`): asked for at the start, at a reload, every half a minute (clouds:
+// every ten), and when a call names one that nobody knows. A list that comes replaces the one before. A provider that
+// gives none keeps what it listed for ten minutes: calls then fail by the provider's state, not by a name that is gone,
+// and a server that restarts has its models all the while.
+import { isDeepStrictEqual } from 'node:util'
+import type { Config, ProviderConfig } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import type { Discovered } from '../routing/route-table.ts'
+import type { Asked } from '../upstream/ask.ts'
+import { type ListedModel, readModelList } from '../upstream/model-list.ts'
+import type { Provider } from '../upstream/provider.ts'
+import { type Poll, type PollClock, Polls } from './polls.ts'
+import type { ProviderSet } from './providers.ts'
+
+export interface DiscoveryParts {
+  readonly clock: PollClock
+  readonly events: Pick<Events, 'modelsDiscovered' | 'discoveryFailed'>
+  /** Called with all lists when one has changed. */
+  readonly onChange: (discovered: Discovered) => void
+}
+
+const question = { path: '/models', maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
+
+const localIntervalMs = 30_000
+const remoteIntervalMs = 600_000
+const keepMs = 600_000
+
+/** A provider that was asked so lately is not asked again for a name that it did not list. */
+const freshMs = 5_000
+
+/** A call for an unknown name waits no longer for the lists. */
+const maxCallWaitMs = 1_000
+
+/** As clients may write it; `PROVIDER/MODEL` has to fit. */
+const maxModelNameLength = 256
+
+/** What is known of one provider. */
+interface Listing {
+  models: readonly ListedModel[]
+  /** When it last gave a list, in milliseconds of the monotonic clock; undefined: not since it is asked. */
+  listedAtMs: number | undefined
+  /** Why it gave none last time, as far as that was told. */
+  toldFault: 'away' | 'no_list' | undefined
+}
+
+export class Discovery {
+  readonly #parts: DiscoveryParts
+  readonly #polls: Polls
+  readonly #listings = new Map<string, Listing>()
+  /** Providers that models of the file need. */
+  #needed: ReadonlySet<string> = new Set()
+
+  constructor(parts: DiscoveryParts) {
+    this.#parts = parts
+    this.#polls = new Polls(parts.clock)
+  }
+
+  /** Asks the providers of a configuration that are to be asked, at once and from now on, and no others. */
+  follow({ providers: configs, models }: Config, providers: ProviderSet): void {
+    const targets = [...models.values()].flatMap((model) => model.targets)
+    this.#needed = new Set(targets.map(({ provider }) => provider))
+    const kept: Poll[] = []
+    for (const [name, config] of configs) {
+      const poll = this.#polls.get(name)
+      if (!discovers(config)) this.#listings.delete(name)
+      else if (!this.#listings.has(name)) {
+        this.#listings.set(name, { models: [], listedAtMs: undefined, toldFault: undefined })
+      } else if (poll !== undefined && poll.provider === providers.get(name)) kept.push(poll)
+    }
+    for (const name of this.#listings.keys()) if (!configs.has(name)) this.#listings.delete(name)
+    this.#publish()
+    this.#polls.follow(providers, (provider) => {
+      if (!discovers(configs.get(provider.name)!)) return undefined
+      return { question, onAsked: (asked) => this.#take(provider, asked) }
+    })
+    for (const poll of kept) void poll.ask()
+  }
+
+  /**
+   * Asks those again who may have a model that is unknown so far. Resolves when they have answered, at once when all
+   * were asked just now, and in any case after a second.
+   */
+  async refresh(model: string): Promise<void> {
+    const { now, setTimer } = this.#parts.clock
+    const owner = model.slice(0, Math.max(0, model.indexOf('/')))
+    const names = this.#listings.has(owner) ? [owner] : [...this.#listings.keys()]
+    const due = names
+      .map((name) => this.#polls.get(name))
+      .filter((poll) => poll !== undefined)
+      .filter((poll) => poll.isAsking || now() - poll.askedAtMs >= freshMs)
+    if (due.length === 0) return
+    await new Promise<void>((resolve) => {
+      const stopTimer = setTimer(resolve, maxCallWaitMs)
+      void Promise.all(due.map((poll) => poll.ask())).then(() => {
+        stopTimer()
+        resolve()
+      })
+    })
+  }
+
+  stop(): void {
+    this.#polls.stop()
+  }
+
+  /** @returns how long until it is asked again, in milliseconds. */
+  #take(provider: Provider, asked: Asked): number {
+    const { clock, events } = this.#parts
+    const { name, isLocal } = provider
+    const listing = this.#listings.get(name)!
+    const list =
+      asked.kind === 'answered' && asked.status === 200 && asked.isWhole
+        ? readModelList(asked.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
+        : undefined
+    if (list === undefined) {
+      this.#takeFault(name, listing, asked)
+      return localIntervalMs
+    }
+    const isNews = listing.listedAtMs === undefined || listing.toldFault !== undefined
+    const before = listing.models
+    listing.listedAtMs = clock.now()
+    listing.toldFault = undefined
+    if (!isDeepStrictEqual(before, list.models)) {
+      listing.models = list.models
+      this.#publish()
+    }
+    const change = changeOf(before, list.models)
+    if (isNews || change.added > 0 || change.removed > 0) {
+      events.modelsDiscovered(name, { ...change, skipped: list.skipped })
+    }
+    return isLocal ? localIntervalMs : remoteIntervalMs
+  }
+
+  #takeFault(name: string, listing: Listing, asked: Asked): void {
+    const { clock, events } = this.#parts
+    const fault = asked.kind === 'failed' ? 'away' : 'no_list'
+    if (listing.toldFault !== fault) {
+      listing.toldFault = fault
+      const isUsual = isRefused(asked) && listing.listedAtMs === undefined && !this.#needed.has(name)
+      events.discoveryFailed(name, reasonOf(asked), isUsual)
+    }
+    if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return
+    events.modelsDiscovered(name, { count: 0, added: 0, removed: listing.models.length, skipped: 0 })
+    listing.models = []
+    this.#publish()
+  }
+
+  #publish(): void {
+    this.#parts.onChange(new Map(Array.from(this.#listings, ([name, { models }]) => [name, models])))
+  }
+}
+
+function discovers(config: ProviderConfig): boolean {
+  return config.kind === 'openai' && config.discoverModels === true
+}
+
+/** Nothing listens there. */
+function isRefused(asked: Asked): boolean {
+  return asked.kind === 'failed' && asked.failure.kind === 'unreachable'
+}
+
+function changeOf(
+  before: readonly ListedModel[],
+  after: readonly ListedModel[],
+): { count: number; added: number; removed: number } {
+  const [old, current] = [before, after].map((models) => new Set(models.map(({ id }) => id)))
+  return {
+    count: after.length,
+    added: current!.difference(old!).size,
+    removed: old!.difference(current!).size,
+  }
+}
+
+/** For people. Nothing of the answer itself is told. */
+function reasonOf(asked: Asked): string {
+  if (asked.kind === 'failed') return asked.failure.detail
+  if (asked.status !== 200) return `status ${asked.status}`
+  return asked.isWhole ? 'the answer is no list of models' : `more than ${question.maxBytes} bytes`
+}

@@ -1,0 +1,94 @@
+// Health checks (`health_check`): a GET every now and then tells whether a provider is there, so that calls need not
+// find out. Its targets are tried last while it is not, and used again at once when it is.
+import type { Config } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import type { TargetHealth, Trouble } from '../routing/target-health.ts'
+import type { Asked } from '../upstream/ask.ts'
+import type { Provider } from '../upstream/provider.ts'
+import { type PollClock, type PollParts, Polls } from './polls.ts'
+import type { ProviderSet } from './providers.ts'
+
+export interface HealthCheckParts {
+  readonly clock: PollClock
+  readonly events: Pick<Events, 'healthChecked'>
+  readonly health: Pick<TargetHealth, 'checked'>
+}
+
+/** Of a page that is not read for what it says, save for the word "loading". */
+const maxBytes = 65_536
+const timeoutMs = 5_000
+
+export class HealthChecks {
+  readonly #parts: HealthCheckParts
+  readonly #polls: Polls
+
+  constructor(parts: HealthCheckParts) {
+    this.#parts = parts
+    this.#polls = new Polls(parts.clock)
+  }
+
+  /** Checks the providers of a configuration that are to be checked, and no others. */
+  follow({ providers: configs }: Config, providers: ProviderSet): void {
+    this.#polls.follow(providers, (provider) => {
+      const config = configs.get(provider.name)!
+      if (config.kind !== 'openai' || config.healthCheck === undefined) return undefined
+      return this.#checkOf(provider, config.healthCheck)
+    })
+  }
+
+  stop(): void {
+    this.#polls.stop()
+  }
+
+  #checkOf({ name }: Provider, { path, intervalMs }: { path: string; intervalMs: number }): PollParts {
+    const { health, events } = this.#parts
+    /** Undefined until the first outcome. */
+    let wasWell: boolean | undefined
+    const onAsked = (asked: Asked) => {
+      const finding = findingOf(asked)
+      if (finding === undefined) return intervalMs
+      const { trouble, reason } = finding
+      health.checked(name, trouble)
+      const isWell = trouble === undefined
+      if (isWell !== wasWell) events.healthChecked(name, reason)
+      wasWell = isWell
+      return intervalMs
+    }
+    return { question: { path, maxBytes, timeoutMs }, onAsked }
+  }
+}
+
+interface Finding {
+  /** Undefined: it is well. */
+  readonly trouble: Trouble | undefined
+  /** For people. */
+  readonly reason: string | undefined
+}
+
+/** What an answer says of the provider; undefined when it says nothing. */
+function findingOf(asked: Asked): Finding | undefined {
+  if (asked.kind === 'failed') return { trouble: asked.failure.kind, reason: asked.failure.detail }
+  const { status, body } = asked
+  // It is there, and has been asked too often.
+  if (status === 429) return undefined
+  if (status >= 200 && status < 300) return { trouble: undefined, reason: undefined }
+  return { trouble: troubleOf(status, body), reason: `status ${status}` }
+}
+
+function troubleOf(status: number, body: Buffer): Trouble {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'auth'
+    case 402:
+      return 'billing'
+    case 502:
+    case 504:
+      return 'overloaded'
+    case 503:
+    case 529:
+      return body.includes('Loading model') ? 'loading' : 'overloaded'
+    default:
+      return 'broken'
+  }
+}

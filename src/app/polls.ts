@@ -1,0 +1,123 @@
+// Questions to providers that are asked again and again while a configuration names them: what models they have,
+// whether they are well. A provider hears one of a kind at a time.
+import type { Clock } from '../clock.ts'
+import { ask, type Asked, type Question } from '../upstream/ask.ts'
+import type { Exchange, Provider } from '../upstream/provider.ts'
+import type { ProviderSet } from './providers.ts'
+
+export interface PollParts {
+  readonly question: Question
+  /** Takes an answer. @returns milliseconds until the next question, more or less. */
+  readonly onAsked: (asked: Asked) => number
+}
+
+export type PollClock = Pick<Clock, 'now' | 'setTimer'> & {
+  /** From 0 to below 1, at random. */
+  readonly chance: () => number
+}
+
+/** The polls of one kind, by the provider's name. */
+export class Polls {
+  readonly #clock: PollClock
+  readonly #running = new Map<string, Poll>()
+
+  constructor(clock: PollClock) {
+    this.#clock = clock
+  }
+
+  get(provider: string): Poll | undefined {
+    return this.#running.get(provider)
+  }
+
+  /**
+   * Goes over to another set: ends the polls of providers that are not in it or are others by now (with settings that
+   * differ), and begins those that are missing, with a question at once.
+   * @param partsFor undefined for a provider that is to be left alone.
+   */
+  follow(providers: ProviderSet, partsFor: (provider: Provider) => PollParts | undefined): void {
+    for (const [name, poll] of this.#running) {
+      if (providers.get(name) === poll.provider) continue
+      poll.stop()
+      this.#running.delete(name)
+    }
+    for (const [name, provider] of providers) {
+      const parts = this.#running.has(name) ? undefined : partsFor(provider)
+      if (parts === undefined) continue
+      const poll = new Poll(provider, parts, this.#clock)
+      this.#running.set(name, poll)
+      void poll.ask()
+    }
+  }
+
+  stop(): void {
+    for (const poll of this.#running.values()) poll.stop()
+    this.#running.clear()
+  }
+}
+
+export class Poll {
+  readonly provider: Provider
+  readonly #parts: PollParts
+  readonly #clock: PollClock
+  readonly #waiting: (() => void)[] = []
+  #question: Pick<Exchange, 'abort'> | undefined
+  #stopTimer: (() => void) | undefined
+  #askedAtMs = 0
+
+  constructor(provider: Provider, parts: PollParts, clock: PollClock) {
+    this.provider = provider
+    this.#parts = parts
+    this.#clock = clock
+  }
+
+  /** Whether a question is under way. */
+  get isAsking(): boolean {
+    return this.#question !== undefined
+  }
+
+  /** When the last question began, in milliseconds of the monotonic clock. */
+  get askedAtMs(): number {
+    return this.#askedAtMs
+  }
+
+  /** Asks now unless a question is under way. Resolves when its answer has been taken, or the poll has ended. */
+  ask(): Promise<void> {
+    this.#begin()
+    return new Promise((resolve) => void this.#waiting.push(resolve))
+  }
+
+  stop(): void {
+    this.#stopTimer?.()
+    this.#question?.abort()
+    this.#release()
+  }
+
+  #begin(): void {
+    if (this.#question !== undefined) return
+    this.#stopTimer?.()
+    this.#askedAtMs = this.#clock.now()
+    // A connection that broke may have been an idle one that the server closed just then: a new one tells.
+    this.#send((asked) => (isBroken(asked) ? this.#send((second) => this.#take(second)) : this.#take(asked)))
+  }
+
+  #send(onAsked: (asked: Asked) => void): void {
+    this.#question = ask(this.provider, this.#parts.question, this.#clock.setTimer, onAsked)
+  }
+
+  #take(asked: Asked): void {
+    this.#question = undefined
+    const delayMs = this.#parts.onAsked(asked)
+    const { setTimer, chance } = this.#clock
+    // Up to a tenth more or less, so that gateways that were started together do not ask together.
+    this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
+    this.#release()
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+function isBroken(asked: Asked): boolean {
+  return asked.kind === 'failed' && asked.failure.kind === 'broken'
+}

@@ -1,0 +1,82 @@
+// What a trial call shows of a provider: whether it streams, whether it reports usage, how soon it begins.
+import type { HttpProvider } from '../../config/types.ts'
+import type { ProbeOutcome } from '../../upstream/probe.ts'
+import { counted, type Finding, shortened, shownMs } from './finding.ts'
+import { type Asked, failureTrouble, messageOf, type Trouble, troubleOf } from './provider-trouble.ts'
+import { mediaTypeOf, type Trial } from './trial-call.ts'
+
+type ReadStream = NonNullable<Trial['stream']>
+
+export function callFindings(model: string, trial: Trial, asked: Asked): Finding[] {
+  const { config, mask } = asked
+  const { outcome, stream, firstByteMs } = trial
+  const figures = { model }
+  const streaming = ({ state, detail, fix }: Omit<Trouble, 'kind'>): Finding => {
+    return { subject: 'streaming', state, detail: mask(`${model}: ${detail}`), fix, figures }
+  }
+  if (outcome.kind === 'failed')
+    return [streaming({ state: 'fail', ...failureTrouble(outcome.failure, config) })]
+  if (outcome.head.status !== 200) {
+    const trouble = troubleOf(outcome.head, outcome.body, asked)
+    // Those are said of the key.
+    return trouble.kind === 'key' || trouble.kind === 'billing' ? [] : [streaming(trouble)]
+  }
+  if (stream === undefined) return [streaming(noStream(outcome, config))]
+  const isEndless = outcome.kind === 'cut'
+  const ending = streaming(isEndless ? endless : endingOf(stream, mask))
+  if (ending.state === 'fail') return [ending]
+  const usage = isEndless && stream.usage === undefined ? [] : [usageFinding(trial, stream.usage, config)]
+  if (firstByteMs === undefined) return [ending, ...usage]
+  const times = { firstByteMs: Math.round(firstByteMs), totalMs: Math.round(outcome.totalMs) }
+  const detail = `after ${shownMs(firstByteMs)}`
+  return [ending, ...usage, { subject: 'first byte', state: 'ok', detail, figures: { ...figures, ...times } }]
+}
+
+const endless = {
+  state: 'warn',
+  detail: 'it goes on beyond max_tokens; the call was ended',
+  fix: 'limits of tokens can not hold such a server back; use a newer version of it',
+} as const
+
+function noStream(outcome: ProbeOutcome, { name }: HttpProvider): Omit<Trouble, 'kind'> {
+  const type = mediaTypeOf(outcome)
+  if (type === 'application/json') {
+    const fix = 'clients that stream wait for the whole answer; see whether the server can be told to stream'
+    return { state: 'warn', detail: 'a whole answer comes in place of a stream', fix }
+  }
+  const seen = type === '' ? 'something without a content type' : shortened(type, 60)
+  const fix = `see whether providers.${name}.base_url is the API's: it often ends in /v1`
+  return { state: 'fail', detail: `${seen} comes in place of events`, fix }
+}
+
+function endingOf({ events, ending, errorData }: ReadStream, mask: Asked['mask']): Omit<Trouble, 'kind'> {
+  const fix = "look into that server's log"
+  if (events === 0) return { state: 'fail', detail: 'the stream has no event', fix }
+  if (ending === 'complete') return { state: 'ok', detail: counted(events, 'event'), fix: undefined }
+  if (ending === 'cut')
+    return { state: 'fail', detail: `the stream breaks off after ${counted(events, 'event')}`, fix }
+  const said = messageOf(mask(errorData))
+  return { state: 'fail', detail: `the stream ends with an error${said === '' ? '' : `: ${said}`}`, fix }
+}
+
+function usageFinding(
+  { askedUsage }: Trial,
+  usage: ReadStream['usage'],
+  { includeUsage }: HttpProvider,
+): Finding {
+  const subject = 'usage'
+  if (usage !== undefined) {
+    const { promptTokens, completionTokens } = usage
+    const detail = `${promptTokens ?? '?'} tokens of prompt, ${completionTokens ?? '?'} of answer`
+    const figures = {
+      ...(promptTokens !== undefined && { promptTokens }),
+      ...(completionTokens !== undefined && { completionTokens }),
+    }
+    return { subject, state: 'ok', detail, figures }
+  }
+  if (includeUsage === 'never')
+    return { subject, state: 'skipped', detail: 'not asked for (include_usage: never)' }
+  const why = askedUsage ? 'not reported' : 'it refuses stream_options'
+  const fix = 'use a newer version of that server, or limit its models by rpm in place of tpm'
+  return { subject, state: 'warn', detail: `${why}; limits of tokens go by estimates`, fix }
+}

@@ -1,0 +1,53 @@
+// The findings as a table, or as JSON.
+import { asPriority } from '../../systemd/journal.ts'
+import { type CommandIo, displayWidth, Output, printable } from '../output.ts'
+import { type Check, counted, type State } from './finding.ts'
+
+const styles = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const
+/** Of syslog, for the journal. */
+const priorities = { ok: 6, warn: 4, fail: 3, skipped: 6 } as const
+
+/** Beyond this, a row's second column pushes its third one aside. */
+const maxWhatWidth = 44
+
+export function printTable(io: CommandIo, checks: readonly Check[], isJournal: boolean): void {
+  const out = new Output(io.stdout, io.env)
+  const whats = checks.map(({ area, subject }) =>
+    printable(area === 'provider' ? subject : `${area}: ${subject}`),
+  )
+  const width = Math.min(maxWhatWidth, Math.max(0, ...whats.map(displayWidth)))
+  const line = (state: State, text: string) =>
+    out.line(isJournal ? asPriority(priorities[state], text) : text)
+  line('ok', out.styled('bold', `${'state'.padEnd(stateWidth)}  ${'what'.padEnd(width)}  seen`))
+  for (const [index, { state, detail, fix }] of checks.entries()) {
+    const what = whats[index]!
+    const padding = ' '.repeat(Math.max(0, width - displayWidth(what)))
+    line(
+      state,
+      `${out.styled(styles[state], state.padEnd(stateWidth))}  ${what}${padding}  ${printable(detail)}`,
+    )
+    if (fix === undefined) continue
+    line(state, `${' '.repeat(stateWidth + 2)}${out.styled('dim', '→')} ${printable(fix)}`)
+  }
+  if (!isJournal) out.line()
+  const { fail, warn, ok, skipped } = countStates(checks)
+  const worst = fail > 0 ? 'fail' : warn > 0 ? 'warn' : 'ok'
+  const summary = `${counted(fail, 'failure')}, ${counted(warn, 'warning')}, ${ok} ok, ${skipped} skipped`
+  line(worst, out.styled(styles[worst], summary))
+}
+
+const stateWidth = 'skipped'.length
+
+/** One object a check: `area`, `subject`, `state`, `detail`, `fix`, and its figures. */
+export function printJson(io: CommandIo, config: string, isOk: boolean, checks: readonly Check[]): void {
+  const flat = checks.map(({ area, subject, state, detail, fix, figures }) => {
+    return { area, subject, state, detail, fix: fix ?? null, ...figures }
+  })
+  new Output(io.stdout, io.env).json({ ok: isOk, config, checks: flat })
+}
+
+export function countStates(checks: readonly Check[]): Record<State, number> {
+  const counts = { ok: 0, warn: 0, fail: 0, skipped: 0 }
+  for (const { state } of checks) counts[state] += 1
+  return counts
+}

@@ -1,0 +1,146 @@
+// Asks a provider a question for somebody who examines it: as a call would, over a pool of its own, with the times that
+// it took and a bounded answer. Nothing is retried and no redirect followed.
+import { buildConnector, Pool } from 'undici'
+import type { HttpProvider } from '../config/types.ts'
+import { createMask } from './mask.ts'
+import type { AnswerHead, ProviderFailure } from './provider.ts'
+import { DispatchRelay, dispatchInto, headersOf, poolOptions, secretsOf } from './send.ts'
+
+interface ProbeRequest {
+  /** Below the provider's base URL. */
+  readonly path: string
+  /** JSON to post; a GET without it. */
+  readonly body?: string
+  readonly timeoutMs: number
+  /** What comes beyond that is not read: the request is ended. */
+  readonly maxBytes: number
+  /** Sees the body as it comes; `false` ends the request. */
+  readonly onData?: (chunk: Buffer) => boolean
+}
+
+interface ProbeTimes {
+  /** Until the answer's head was there; undefined when none came. */
+  readonly headMs: number | undefined
+  readonly totalMs: number
+}
+
+/** `cut`: more than `maxBytes` came, or `onData` had seen enough. A timeout has the head if one came before it. */
+export type ProbeOutcome = ProbeTimes &
+  (
+    | { readonly kind: 'answered' | 'cut'; readonly head: AnswerHead; readonly body: Buffer }
+    | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: AnswerHead | undefined }
+  )
+
+export interface Probe {
+  ask(request: ProbeRequest): Promise<ProbeOutcome>
+  /** Of the last connection that was made, TLS included. */
+  connectMs(): number | undefined
+  /** Takes the provider's own secrets out of what it sent. */
+  mask(text: string): string
+  close(): Promise<void>
+}
+
+/** @param now milliseconds of a monotonic clock. */
+export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
+  let connectMs: number | undefined
+  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  const pool = new Pool(config.origin, {
+    ...poolOptions,
+    connect(options, callback) {
+      const startedAtMs = now()
+      connect(options, (...result) => {
+        if (result[0] === null) connectMs = now() - startedAtMs
+        callback(...result)
+      })
+    },
+  })
+  const headers = headersOf(config, userAgent)
+  return {
+    mask: createMask(secretsOf(config)),
+    connectMs: () => connectMs,
+    close: () => pool.destroy(),
+    ask(request) {
+      const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
+      const answer = new BoundedAnswer(request, now, resolve)
+      const isPost = request.body !== undefined
+      dispatchInto(answer.relay, pool, {
+        path: config.basePath + request.path,
+        method: isPost ? 'POST' : 'GET',
+        headers: isPost
+          ? headers.concat(
+              'content-type',
+              'application/json',
+              'accept',
+              'text/event-stream, application/json',
+            )
+          : headers,
+        ...(isPost && { body: request.body }),
+      })
+      return promise
+    },
+  }
+}
+
+/** One answer, up to its end, its bound or its time, whichever comes first. */
+class BoundedAnswer {
+  readonly relay: DispatchRelay
+  readonly #request: ProbeRequest
+  readonly #now: () => number
+  readonly #resolve: (outcome: ProbeOutcome) => void
+  readonly #startedAtMs: number
+  readonly #timer: NodeJS.Timeout
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+  #head: AnswerHead | undefined
+  #headMs: number | undefined
+
+  constructor(request: ProbeRequest, now: () => number, resolve: (outcome: ProbeOutcome) => void) {
+    this.#request = request
+    this.#now = now
+    this.#resolve = resolve
+    this.#startedAtMs = now()
+    this.relay = new DispatchRelay({
+      onHead: (head) => this.#takeHead(head),
+      onData: (chunk) => this.#takeData(chunk),
+      onEnd: () => this.#end('answered'),
+      onFailure: (failure) => this.#fail(failure),
+    })
+    const { timeoutMs } = request
+    this.#timer = setTimeout(() => {
+      this.relay.abort()
+      const detail = `no ${this.#head === undefined ? 'answer' : 'end of the answer'} within ${timeoutMs / 1000} s`
+      this.#fail({ kind: 'timeout', code: 'TIMEOUT', detail })
+    }, timeoutMs)
+  }
+
+  #takeHead(head: AnswerHead): void {
+    this.#headMs = this.#now() - this.#startedAtMs
+    this.#head = head
+  }
+
+  #takeData(chunk: Buffer): void {
+    const { maxBytes, onData } = this.#request
+    const room = maxBytes - this.#bytes
+    const taken = chunk.subarray(0, room)
+    this.#bytes += taken.length
+    this.#chunks.push(taken)
+    const wantsMore = onData?.(taken) ?? true
+    if (wantsMore && chunk.length <= room) return
+    this.relay.abort()
+    this.#end('cut')
+  }
+
+  #end(kind: 'answered' | 'cut'): void {
+    clearTimeout(this.#timer)
+    this.#resolve({ kind, head: this.#head!, body: Buffer.concat(this.#chunks), ...this.#times() })
+  }
+
+  #fail(failure: ProviderFailure): void {
+    clearTimeout(this.#timer)
+    this.#resolve({ kind: 'failed', failure, head: this.#head, ...this.#times() })
+  }
+
+  #times(): ProbeTimes {
+    return { headMs: this.#headMs, totalMs: this.#now() - this.#startedAtMs }
+  }
+}

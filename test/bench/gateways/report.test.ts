@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { drawChart } from '../../../bench/gateways/chart.ts'
+import type { Figure, Sample } from '../../../bench/gateways/figure.ts'
+import { type Account, writeReport } from '../../../bench/gateways/report.ts'
+
+const figures: readonly Figure[] = [{ id: 'call_cpu', title: 'CPU per <call>', unit: 'µs', digits: 0 }]
+const samples: readonly Sample[] = [
+  ...[100, 90, 120].map((value, round) => ({
+    figure: 'call_cpu',
+    contender: 'ours',
+    round,
+    value,
+    failed: 0,
+  })),
+  ...[200, 180, 120].map((value, round) => ({
+    figure: 'call_cpu',
+    contender: 'Caddy',
+    round,
+    value,
+    failed: round,
+  })),
+]
+const account: Account = {
+  command: 'npm run bench -- gateways',
+  date: '2026-01-02',
+  machine: ['one core'],
+  rounds: 3,
+  seed: 1,
+  contenders: ['ours', 'Caddy'].map((name) => ({ name, version: '1.0', setup: 'a | b' })),
+  leftOut: [{ name: 'Olla', reason: 'not on the PATH' }],
+  figures,
+  samples,
+  notes: [],
+  faults: new Map([['Caddy, call_cpu', '3 × status 500']]),
+}
+
+suite('the report', () => {
+  const lines = writeReport(account, 'ours').split('\n')
+
+  test('gives least, median and most, and the ratio by round', () => {
+    assert.ok(lines.includes('| Caddy | 120 | 180 | 200 | 0.50 | 0.50 | 1.00 | 3 |'))
+    assert.ok(lines.includes('| ours | 90 | 100 | 120 |  |  |  |  |'))
+  })
+
+  test('holds ours against the targets', () => {
+    const line = lines.find((each) => each.startsWith('| CPU per plain chat call, against Caddy'))
+    assert.equal(
+      line,
+      '| CPU per plain chat call, against Caddy | ≤ 1.00 | ≤ 0.70 | 0.50 (0.50 to 1.00) | stretch |',
+    )
+  })
+
+  test('marks a measurement in which calls failed, and says why', () => {
+    assert.ok(lines.includes('| CPU per <call>, µs | 100 | 180 ✗ |'))
+    assert.ok(lines.includes('- Failed calls, Caddy, call_cpu: 3 × status 500.'))
+  })
+
+  test('names who was left out, and why', () => {
+    assert.ok(lines.includes('- Olla was left out: not on the PATH.'))
+  })
+
+  test('keeps bars in texts from ending a cell', () => {
+    assert.ok(lines.includes('| Caddy | 1.0 | a \\| b |'))
+  })
+})
+
+suite('the chart', () => {
+  const chart = (input: Partial<Parameters<typeof drawChart>[0]> = {}) =>
+    drawChart({ figures, samples, contenders: ['ours', 'Caddy'], own: 'ours', caption: '"a" & b', ...input })
+
+  test('shows texts as they are, not as markup', () => {
+    assert.ok(chart().includes('>CPU per &lt;call&gt;</text>'))
+    assert.ok(chart().includes('aria-label="&quot;a&quot; &amp; b"'))
+  })
+
+  test('draws a longer bar for more', () => {
+    const lengths = [...chart().matchAll(/class="bar"[^>]* width="([\d.]+)"/g)].map((match) =>
+      Number(match[1]),
+    )
+    assert.equal(lengths.length, 2)
+    assert.ok(lengths[0]! < lengths[1]!)
+  })
+
+  test('has colours of its own for dark pages', () => {
+    assert.match(chart(), /@media \(prefers-color-scheme: dark\)/)
+  })
+
+  test('leaves out what has no place on a logarithmic scale', () => {
+    const negative = samples.map((sample) => ({ ...sample, value: sample.value - 100 }))
+    assert.doesNotMatch(chart({ samples: negative }), /NaN|Infinity/)
+  })
+})

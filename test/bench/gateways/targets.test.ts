@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Sample } from '../../../bench/gateways/figure.ts'
+import { ratiosOf, standing, type Target, verdict } from '../../../bench/gateways/targets.ts'
+
+const target: Target = {
+  title: 'a cost against theirs',
+  figure: 'cost',
+  over: { contender: 'theirs', figure: 'cost' },
+  unit: '',
+  target: 2,
+  stretch: 1.5,
+}
+
+function samples(contender: string, values: readonly number[]): Sample[] {
+  return values.map((value, round) => ({ figure: 'cost', contender, round, value, failed: 0 }))
+}
+
+suite('ratios', () => {
+  test('are taken within rounds', () => {
+    const all = [...samples('ours', [10, 20, 90]), ...samples('theirs', [10, 10, 30])]
+    assert.deepEqual(standing(target, all, 'ours'), { min: 1, median: 2, max: 3 })
+  })
+
+  test('leave out rounds in which the divisor is missing or not above 0', () => {
+    const ratios = ratiosOf(
+      new Map([
+        [0, 4],
+        [1, 4],
+        [2, 4],
+      ]),
+      new Map([
+        [0, 2],
+        [1, -1],
+      ]),
+    )
+    assert.deepEqual(ratios, { min: 2, median: 2, max: 2 })
+  })
+
+  test('are missing where there is nothing to compare with', () => {
+    assert.equal(standing(target, samples('ours', [1]), 'ours'), undefined)
+  })
+})
+
+suite('a verdict', () => {
+  const cases = [
+    [1.5, 'stretch'],
+    [1.51, 'met'],
+    [2, 'met'],
+    [2.5, 'missed by 25 %'],
+  ] as const
+  for (const [median, expected] of cases) {
+    test(`at ${median} is: ${expected}`, () => {
+      assert.equal(verdict(target, { min: 0, median, max: 9 }), expected)
+    })
+  }
+
+  test('is not given for what was not measured', () => {
+    assert.equal(verdict(target, undefined), 'not measured')
+  })
+})

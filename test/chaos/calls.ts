@@ -1,0 +1,71 @@
+// The calls of a run: what each asks for and how its client behaves, by the seed alone.
+import { rawRequest } from '../support/raw-client.ts'
+import { Random } from '../support/random.ts'
+
+export interface PlannedCall {
+  /** Goes out as `x-request-id`. */
+  readonly id: string
+  readonly model: string
+  readonly isStream: boolean
+  /** Whether the client asks for the event with the usage. */
+  readonly wantsUsage: boolean
+  /** Undefined: it stays. */
+  readonly leaves: { readonly afterMs: number; readonly how: 'close' | 'reset' } | undefined
+  readonly readsSlowly: boolean
+  /** Before the call. */
+  readonly pauseMs: number
+}
+
+/** Answers' shapes are drawn with another seed than all else. */
+export const shapeSeed = 1_000_003
+
+const callsPerLane = 100_000
+
+/** Of `callId`: every lane counts its own calls. */
+export function indexOf(callId: string): number {
+  const [, lane, count] = callId.split('-')
+  return Number(lane) * callsPerLane + Number(count)
+}
+
+/** Calls that fill the slots of a provider at the end, and are held until they are released. */
+export function isProbe(callId: string): boolean {
+  return callId.startsWith('probe-')
+}
+
+export function planCall(seed: number, lane: number, count: number): PlannedCall {
+  const id = `chaos-${lane}-${count}`
+  const random = new Random(seed, indexOf(id))
+  const isStream = lane % 2 === 0
+  return {
+    id,
+    model: random.pick([
+      'steady',
+      'steady',
+      'queue',
+      'queue',
+      'queue',
+      'free',
+      'free',
+      'free',
+      'free',
+      'lonely',
+    ]),
+    isStream,
+    wantsUsage: isStream && random.has(0.2),
+    leaves: random.has(0.15)
+      ? { afterMs: random.below(random.pick([5, 100, 600])), how: random.pick(['close', 'reset']) }
+      : undefined,
+    readsSlowly: random.has(0.05),
+    pauseMs: random.below(150),
+  }
+}
+
+export function requestOf({ id, model, isStream, wantsUsage }: PlannedCall): Buffer {
+  const body = {
+    model,
+    messages: [{ role: 'user', content: `${id} says hello to whoever will answer` }],
+    stream: isStream,
+    ...(wantsUsage && { stream_options: { include_usage: true } }),
+  }
+  return rawRequest('POST /v1/chat/completions', { 'x-request-id': id }, JSON.stringify(body))
+}

@@ -1,0 +1,149 @@
+// Clients call the gateway while its upstreams misbehave and die, its configuration changes every second, and clients
+// leave; then all is held against what may happen to a call, and against what has to be given back.
+import { performance } from 'node:perf_hooks'
+
+import { Random } from '../support/random.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { shapeOf } from './answers.ts'
+import { judgeRest } from './at-rest.ts'
+import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
+import { ClientConnection } from './client-connection.ts'
+import { judge } from './judge.ts'
+import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
+import { killAndRestart, pause, reloadAgainAndAgain, startWorld, watchMemory, type World } from './world.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  /** How long clients call. A run of less than 20 s goes at more than twice the pace. */
+  readonly seconds: number
+  readonly connections: number
+  /** On a busy machine the run goes on until so many calls have ended. */
+  readonly leastCalls: number
+  /** Ends the run early. */
+  readonly signal?: AbortSignal
+}
+
+export interface ChaosReport {
+  /** What should not have happened. No more than the first 20. */
+  readonly findings: readonly string[]
+  /** Calls by how they ended. */
+  readonly ends: ReadonlyMap<string, number>
+  readonly counts: World['counts']
+  /** Requests that reached the upstreams. */
+  readonly visits: number
+  /** Open sockets of the gateway before the first call and after the last. */
+  readonly sockets: readonly [atFirst: number, atLast: number]
+  /** Calls of the model `steady` that were surely admitted in the fullest 60 s, and its limit. */
+  readonly steady: readonly [most: number, rpm: number]
+  /** Resident memory of the gateway, once a second. */
+  readonly memory: readonly number[]
+}
+
+const callDeadlineMs = 30_000
+const maxFindings = 20
+/** Memory counts from a quarter of a run of so many seconds on: before, code is compiled and windows fill. */
+const minSecondsForMemory = 30
+const maxGrowth = 1.25
+const maxGrowthBytes = 40 * 1_048_576
+
+export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosReport> {
+  const { seed, seconds, connections } = options
+  const findings: string[] = []
+  const accuse = (what: string) => {
+    if (findings.length < maxFindings) findings.push(what)
+  }
+  // Of about a call a second of each connection, steady gets a fifth: it comes to its limit in a minute's course.
+  const rpm = Math.ceil(connections * seconds * 0.07)
+  const world = await startWorld(t, { seed, accuse, fixed: { rpm, parallel: 8, providerParallel: 16 } })
+  const { ended, memory } = await drive(world, options)
+  const isCutShort = options.signal?.aborted === true
+  const hasEnded = world.gateway.ending() !== undefined
+  if (hasEnded)
+    accuse(`the gateway ended (${world.gateway.ending()}): ${world.gateway.stderr().slice(-3000)}`)
+  const atLast = isCutShort || hasEnded ? 0 : await judgeRest(world, ended)
+  const { log, counts, socketsAtFirst } = world
+  const visits = [...world.visits.values()]
+  if (!isCutShort && !hasEnded) {
+    for (const each of ended) {
+      const fault = faultOfLine(each, log.calls.get(each.call.id))
+      if (fault !== undefined) accuse(`${each.call.id} ${fault}`)
+    }
+    for (const fault of [...faultsOfLimits(ended, visits, world.fixed), ...faultsOfVisits(visits, log.calls)])
+      accuse(fault)
+    for (const fault of [...log.faults, ...faultsOfMemory(memory, seconds)]) accuse(fault)
+  }
+  const ends = new Map(
+    [...Map.groupBy(ended, nameOfEnd)].map(([name, { length }]) => [name, length] as const),
+  )
+  const most = mostInWindow(ended.filter(({ call }) => call.model === 'steady'))
+  return {
+    findings,
+    ends,
+    counts,
+    visits: visits.length,
+    steady: [most, rpm],
+    sockets: [socketsAtFirst, atLast],
+    memory,
+  }
+}
+
+/** All at once, for as long as the run takes. */
+async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: number[] }> {
+  const { seconds, connections, leastCalls, signal: early } = options
+  const pace = seconds < 20 ? 0.4 : 1
+  const over = new AbortController()
+  const signal = early === undefined ? over.signal : AbortSignal.any([over.signal, early])
+  const ended: Ended[] = []
+  const clients = Array.from({ length: connections }, (_, lane) =>
+    callAgainAndAgain(world, lane, ended, signal),
+  )
+  const others = [
+    ...world.upstreams.map((upstream) => killAndRestart(world, upstream, pace, signal)),
+    reloadAgainAndAgain(world, pace, signal),
+  ]
+  const watch = watchMemory(world, signal)
+  await pause(seconds * 1_000, signal)
+  while (ended.length < leastCalls && (await pause(100, signal)));
+  over.abort()
+  await Promise.all(others)
+  // What is under way comes to a good end then, or has ended already.
+  for (const upstream of world.upstreams) upstream.order('calm down')
+  await Promise.all(clients)
+  return { ended, memory: await watch }
+}
+
+async function callAgainAndAgain(
+  { seed, gateway, accuse }: World,
+  lane: number,
+  ended: Ended[],
+  signal: AbortSignal,
+): Promise<void> {
+  const connection = new ClientConnection(gateway.url, callDeadlineMs)
+  for (let count = 0; gateway.ending() === undefined; count++) {
+    const call = planCall(seed, lane, count)
+    if (!(await pause(call.pauseMs, signal))) break
+    const wire = await connection.call(requestOf(call), call)
+    const verdict = judge(call, shapeOf(new Random(seed + shapeSeed, indexOf(call.id))), wire)
+    if ('fault' in verdict) {
+      const tookMs = Math.round(performance.now() - wire.sentAtMs)
+      accuse(
+        `${call.id} (${call.model}, ${call.isStream ? 'streamed' : 'whole'}, ${tookMs} ms): ${verdict.fault}`,
+      )
+    } else ended.push({ call, wire, verdict })
+  }
+  connection.close()
+}
+
+function faultsOfMemory(samples: readonly number[], seconds: number): readonly string[] {
+  if (seconds < minSecondsForMemory) return []
+  const quarter = Math.ceil(samples.length / 4)
+  // The least of a while: between two collections garbage may pile up.
+  const warm = Math.min(...samples.slice(quarter, 2 * quarter))
+  const last = Math.min(...samples.slice(-quarter))
+  const isFlat = last < warm * maxGrowth && last - warm < maxGrowthBytes
+  return isFlat ? [] : [`the memory grew from ${warm} to ${last} bytes`]
+}
+
+function nameOfEnd({ verdict }: Ended): string {
+  return 'code' in verdict ? `${verdict.end} ${verdict.code}` : verdict.end
+}

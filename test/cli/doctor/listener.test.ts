@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+
+import { examineListener } from '../../../src/cli/doctor/listener.ts'
+import { findRow } from '../../../src/cli/doctor/listening-program.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
+import { startGatewayProcess } from '../../support/gateway-process.ts'
+import { startUpstream } from '../../support/scripted-upstream.ts'
+import { content, json } from '../../support/upstream-script.ts'
+
+const place = { hosts: ['127.0.0.1'], unixSocket: undefined, waitingSockets: [], hasSockets: false }
+const portOf = (url: string) => Number(new URL(url).port)
+
+async function examine(
+  port: number,
+  more: Partial<Parameters<typeof examineListener>[0]> = {},
+  isAsking = true,
+) {
+  const [finding] = await examineListener({ ...place, port, ...more }, isAsking)
+  return finding!
+}
+
+async function listening(t: TestContext, server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+test("the gateway's own port is told, and what it says is believed", async (t) => {
+  const gateway = await startGatewayProcess(
+    t,
+    'providers: { e: { kind: echo } }\nmodels: { e: { provider: e } }\nlogging: { format: json }\n',
+  )
+  const finding = await examine(portOf(gateway.url))
+  assert.deepEqual([finding.state, finding.detail], ['ok', 'the gateway answers'])
+})
+
+test('a gateway that refuses this user is still the gateway', async (t) => {
+  const upstream = await startUpstream(t)
+  upstream.answer(json(403, {}, { 'x-llm-gateway-error': 'user_not_allowed' }))
+  const finding = await examine(portOf(upstream.url))
+  assert.equal(finding.state, 'ok')
+  assert.match(finding.fix!, /access\.allowed_users/)
+})
+
+test('a free port is free', async (t) => {
+  const server = createServer()
+  const port = await listening(t, server)
+  await new Promise((resolve) => server.close(resolve))
+  assert.equal((await examine(port)).detail, 'free')
+})
+
+test('another program is named, with its process', async (t) => {
+  const upstream = await startUpstream(t)
+  upstream.answer(content(200, 'text/html', '<html>'))
+  const finding = await examine(portOf(upstream.url))
+  assert.equal(finding.state, 'fail')
+  assert.match(finding.detail, new RegExp(`^taken by .+ \\(pid ${process.pid}\\), which is not the gateway$`))
+  assert.match(finding.fix!, /server\.port/)
+})
+
+test('a program that says the same as the gateway is not taken for it', async (t) => {
+  const upstream = await startUpstream(t)
+  upstream.answer(json(200, { status: 'ok' }))
+  assert.equal((await examine(portOf(upstream.url))).state, 'fail')
+})
+
+test('nobody is asked where a start would fail, nor where systemd waits', async (t) => {
+  let connections = 0
+  const port = await listening(
+    t,
+    createServer(() => (connections += 1)),
+  )
+  assert.equal((await examine(port, {}, false)).state, 'skipped')
+  const waiting = await examine(port, { waitingSockets: [`127.0.0.1:${port}`] })
+  assert.equal(waiting.detail, 'systemd holds it; the first call starts the gateway')
+  assert.equal(connections, 0)
+})
+
+test('a file in the place of the Unix socket fails, and one left over does not', async (t) => {
+  const folder = scratchDirectory(t)
+  const path = join(folder, 'api.sock')
+  const look = async () =>
+    (await examineListener({ ...place, hosts: [], port: 1, unixSocket: path }, true))[0]!
+  assert.equal((await look()).detail, 'free')
+  writeFileSync(path, '')
+  assert.equal((await look()).state, 'fail')
+})
+
+test('the row of the address itself is preferred to one of all addresses', () => {
+  const row = (address: string, uid: number, inode: number) =>
+    `   0: ${address}:0FA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 x`
+  const table = ['  sl  local', row('00000000', 1, 11), row('0200007F', 2, 12), row('0100007F', 3, 13)].join(
+    '\n',
+  )
+  assert.deepEqual(findRow(table, '127.0.0.1', 4000), { uid: 3, inode: '13' })
+  assert.deepEqual(findRow(table, '127.0.0.3', 4000), { uid: 1, inode: '11' })
+  assert.equal(findRow(table, '127.0.0.1', 4001), undefined)
+})

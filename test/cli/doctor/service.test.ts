@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+
+import { examineService } from '../../../src/cli/doctor/service.ts'
+import type { RunProgram } from '../../../src/systemd/programs.ts'
+import { placesOf, socketUnit } from '../../../src/systemd/scope.ts'
+import { renderUnits } from '../../../src/systemd/units.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
+
+const waiting = {
+  socket: 'ActiveState=active\nSubState=listening\nUnitFileState=enabled\nListen=127.0.0.1:4000 (Stream)\n',
+  service: 'ActiveState=inactive\nSubState=dead\nResult=success\nNRestarts=0\n',
+}
+
+interface Scene {
+  readonly socket?: string
+  readonly service?: string
+  /** Changes what was installed. */
+  readonly edit?: (text: string) => string
+  readonly main?: string
+}
+
+function scene(
+  t: TestContext,
+  { socket = waiting.socket, service = waiting.service, edit, main }: Scene = {},
+) {
+  const home = scratchDirectory(t)
+  const places = placesOf('user', { HOME: home })
+  const config = join(home, 'my gateway.yaml')
+  writeFileSync(config, 'server: { hosts: [127.0.0.1] }\n', { mode: 0o600 })
+  mkdirSync(places.unitDirectory, { recursive: true })
+  const facts = {
+    node: process.execPath,
+    main: main ?? import.meta.filename,
+    config,
+    state: places.stateDirectory,
+    credentials: places.credentialsDirectory,
+    hosts: ['127.0.0.1'],
+    port: 4000,
+  }
+  for (const { name, text } of renderUnits('user', facts)) {
+    writeFileSync(join(places.unitDirectory, name), edit?.(text) ?? text)
+  }
+  const run: RunProgram = (_, args) => {
+    return { status: 0, stdout: args.includes(socketUnit) ? socket : service, stderr: '' }
+  }
+  const examined = examineService(config, places, {}, run)
+  const shown = examined.findings.map(({ subject, state }) => `${state} ${subject}`)
+  // Whether the account lingers is the machine's affair.
+  return { ...examined, config, shown: shown.filter((text) => !text.endsWith('lingering')) }
+}
+
+test('a service that waits at its socket is well, and its addresses are known', (t) => {
+  const { shown, waitingSockets } = scene(t)
+  assert.deepEqual(shown, ['ok units', 'ok enabled', 'ok state'])
+  assert.deepEqual(waitingSockets, ['127.0.0.1:4000'])
+})
+
+test('a service that runs says of itself what it serves', (t) => {
+  const { findings, waitingSockets } = scene(t, {
+    service: 'ActiveState=active\nStatusText=serving 2 models\n',
+  })
+  assert.ok(findings.some(({ detail }) => detail.endsWith('is active: serving 2 models')))
+  assert.deepEqual(waitingSockets, [])
+})
+
+test('one that has failed tells why, and how to start it again', (t) => {
+  const { findings } = scene(t, {
+    service: 'ActiveState=failed\nResult=exit-code\nStatusText=not started: x\n',
+  })
+  const failed = findings.find(({ state }) => state === 'fail')
+  assert.equal(failed?.detail, 'llm-gateway.service has failed (exit-code; not started: x)')
+  assert.match(
+    failed?.fix ?? '',
+    /^journalctl --user -u llm-gateway -n 50; then systemctl --user reset-failed /,
+  )
+})
+
+test('a socket that is not enabled, and restarts, are warnings', (t) => {
+  const { shown } = scene(t, {
+    socket: 'ActiveState=active\nUnitFileState=disabled\n',
+    service: 'ActiveState=active\nNRestarts=3\n',
+  })
+  assert.deepEqual(shown, ['ok units', 'warn enabled', 'ok state', 'warn restarts'])
+})
+
+test('neither socket nor service is a failure', (t) => {
+  const dead = 'ActiveState=inactive\nUnitFileState=enabled\n'
+  assert.deepEqual(scene(t, { socket: dead, service: dead }).shown, ['ok units', 'ok enabled', 'fail state'])
+})
+
+test('units of an older version are told', (t) => {
+  const { findings, config } = scene(t, { edit: (text) => text.replace('LimitCORE=0\n', '') })
+  assert.match(findings[0]!.detail, /^llm-gateway\.service differ/)
+  assert.ok(findings[0]!.fix!.startsWith(`llm-gateway systemd install --config '${config}' --dry-run`))
+})
+
+test('a unit whose program is gone fails', (t) => {
+  assert.deepEqual(scene(t, { main: '/gone/src/main.ts' }).findings[0], {
+    subject: 'units',
+    state: 'fail',
+    detail: 'the service runs /gone/src/main.ts, which is not there',
+    fix: 'llm-gateway systemd install',
+  })
+})
+
+test('without units, or without a manager, it is skipped with the reason', (t) => {
+  const places = placesOf('user', { HOME: scratchDirectory(t) })
+  const silent: RunProgram = () => ({ status: undefined, stdout: '', stderr: 'ENOENT' })
+  const [none] = examineService('/x', places, {}, silent).findings
+  assert.equal(none?.state, 'skipped')
+  const { shown } = scene(t, { socket: '', service: '' })
+  assert.deepEqual(shown, ['ok units', 'skipped service'])
+})
