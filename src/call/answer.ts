@@ -69,7 +69,8 @@ export function startAttempt(
   on: AnswerParts,
 ): { outcome: Promise<AttemptOutcome>; abort(): void } {
   const answer = new Answer(provider, sinceMs, on)
-  const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
+  const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>()
+  answer.begin(request, resolve)
   return { outcome, abort: () => answer.abort() }
 }
 
@@ -144,8 +145,7 @@ export class Answer implements AnswerSink, Timed {
     const held = this.#held
     this.#held = []
     for (const chunk of held) reader.onData(chunk)
-    if (this.#end === 'ended') reader.onEnd()
-    else if (this.#end !== 'open') reader.onBroken(this.#end)
+    if (this.#end !== 'open') this.#tellEnd(this.#end)
   }
 
   pause(): void {
@@ -204,7 +204,7 @@ export class Answer implements AnswerSink, Timed {
     if (this.#isHeld) return this.#commit()
     if (this.#resolve !== undefined)
       this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
-    this.#reader?.onEnd()
+    this.#tellEnd('ended')
   }
 
   onFailure(failure: { kind: 'unreachable' | 'broken' | 'timeout'; code: string; detail: string }): void {
@@ -282,7 +282,15 @@ export class Answer implements AnswerSink, Timed {
       isStaleConnection: this.#isStaleConnection,
       hasBegun: this.#isHeld,
     })
-    this.#reader?.onBroken(error)
+    this.#tellEnd(error)
+  }
+
+  /** Lets go of the reader, and with it of the call: the provider's connection may hold on to this answer for a while. */
+  #tellEnd(end: 'ended' | GatewayError): void {
+    const reader = this.#reader
+    this.#reader = undefined
+    if (end === 'ended') reader?.onEnd()
+    else reader?.onBroken(end)
   }
 
   #finish(): void {
