@@ -24,6 +24,7 @@ import { countStates, printJson, printTable } from './doctor/report.ts'
 import { examineRuntime } from './doctor/runtime.ts'
 import { examineService } from './doctor/service.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { ownCommand } from './own-command.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 
 export interface DoctorOptions {
@@ -111,10 +112,14 @@ async function examine(subject: Subject): Promise<Check[]> {
     addresses === undefined ? unasked : examineListener({ ...addresses, ...service }, loaded.ok),
     examineProviders(subject, credentials?.lacking ?? new Map()),
   ])
+  const config = examineConfig(file, loaded)
+  // Who reads a file that others may write has said so already.
+  const told = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))
+  const modes = examineFiles(files, accounts).filter(({ state, fix }) => state !== 'fail' || !told.has(fix))
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
-    ...inArea('config', examineConfig(file, loaded)),
-    ...inArea('files', examineFiles(files, accounts)),
+    ...inArea('config', config),
+    ...inArea('files', modes),
     ...inArea('credentials', credentials?.findings ?? unasked),
     ...inArea('service', service.findings),
     ...inArea('port', listener),
@@ -172,6 +177,7 @@ async function examineProviders(
       mayCall,
       timeoutMs,
       userAgent: `llm-gateway/${version} doctor`,
+      command: ownCommand(io.env),
       now,
       onWait: (what) => progress.wait(provider.name, what),
     })

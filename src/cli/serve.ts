@@ -11,12 +11,16 @@ import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import { keepCompileCache } from './compile-cache.ts'
 import type { CommandIo } from './output.ts'
+import type { ReloadSignal } from './reload-signal.ts'
 import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
 /** The log goes to standard output, and what is for a person's eyes only to standard error. */
-export type ServeIo = CommandIo & { readonly stdout: NodeJS.WritableStream & { isTTY?: boolean } }
+export type ServeIo = CommandIo & {
+  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
+  readonly reloadSignal: ReloadSignal
+}
 
 /** How long a provider may take to answer the question whether it is there. */
 const checkTimeoutMs = 2_000

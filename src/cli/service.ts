@@ -62,9 +62,8 @@ export function underManager({ app, config, settings, io, configFile, configVers
     if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, () => void reload())
   }
   watch()
-  // At a terminal SIGHUP says that the person has left, and ends the process as usual.
-  if (io.stdout.isTTY !== true) process.on('SIGHUP', () => void reload())
   notifier.ready(statusOf(app, served))
+  io.reloadSignal.listen(() => void reload())
 
   return {
     stopping() {

@@ -207,6 +207,25 @@ describe('a reload', () => {
     assert.equal((await call(t, gateway, 'm')).provider, 'first')
   })
 
+  test('keeps what calls have learnt of a provider that may take more calls at once', async (t) => {
+    const { gateway, first, second } = await startChecked(t, [hang])
+    first.answersCalls(json(401, {}))
+    assert.equal((await call(t, gateway, 'alone')).code, 'provider_auth_failed')
+    const changed = checkedYaml(first, second).replace(
+      'health_check',
+      'max_parallel_requests: 7, health_check',
+    )
+    reload(t, gateway, changed)
+    assert.equal((await call(t, gateway, 'm')).provider, 'second')
+  })
+
+  test('without health_check forgets what the last check found', async (t) => {
+    const { gateway, first, second } = await startChecked(t, json(503, {}))
+    await gateway.logged({ event: 'provider_unhealthy' })
+    reload(t, gateway, checkedYaml(first, second).replace('health_check: { interval_ms: 1000 }', ''))
+    assert.equal((await call(t, gateway, 'm')).provider, 'first')
+  })
+
   test('without health_check ends it', async (t) => {
     const { gateway, clock, first, second } = await startChecked(t, [hang])
     const request = await first.nextRequest()

@@ -19,6 +19,8 @@ export interface Examination {
   /** How long the call may take, in place of what is usual. */
   readonly timeoutMs: number | undefined
   readonly userAgent: string
+  /** How this program is called here. */
+  readonly command: string
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** Told what is waited for. */
@@ -64,7 +66,7 @@ class Examiner {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
-    this.#asked = { config, mask: (text) => probe.mask(text) }
+    this.#asked = { config, mask: (text) => probe.mask(text), command: examination.command }
   }
 
   async examine(): Promise<Finding[]> {
