@@ -6,6 +6,7 @@ import { type Limits, startLimits } from './app/limits.ts'
 import { ProviderWatch } from './app/provider-watch.ts'
 import { Providers } from './app/providers.ts'
 import { Snapshots } from './app/snapshots.ts'
+import { warmUp } from './app/warm-up.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -129,6 +130,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     throw error
   })
   events.listening(listeners.addresses, configFile)
+  warmUp(clock.setTimer)
 
   return {
     addresses: listeners.addresses,

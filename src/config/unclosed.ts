@@ -36,23 +36,20 @@ export function findUnclosed(text: string): Unclosed[] {
 }
 
 function faultOf(token: CST.Token): Omit<Unclosed, 'offset'> | undefined {
-  switch (token.type) {
-    case 'flow-collection': {
-      const isList = token.start.source === '['
-      const last = isList ? ']' : '}'
-      if (token.end[0]?.source === last) return undefined
-      return {
-        message: `the ${isList ? 'list' : 'mapping'} that begins here is not closed`,
-        hint: `add a ${last}`,
-      }
-    }
-    case 'double-quoted-scalar':
-      return /^"(?:[^"\\]|\\[^])*"$/.test(token.source) ? undefined : unclosedText('"')
-    case 'single-quoted-scalar':
-      return /^'(?:[^']|'')*'$/.test(token.source) ? undefined : unclosedText("'")
-    default:
-      return undefined
+  if (token.type === 'flow-collection') {
+    const isList = token.start.source === '['
+    const last = isList ? ']' : '}'
+    if (token.end[0]?.source === last) return undefined
+    const message = `the ${isList ? 'list' : 'mapping'} that begins here is not closed`
+    return { message, hint: `add a ${last}` }
   }
+  if (token.type === 'double-quoted-scalar') {
+    return /^"(?:[^"\\]|\\[^])*"$/.test(token.source) ? undefined : unclosedText('"')
+  }
+  if (token.type === 'single-quoted-scalar') {
+    return /^'(?:[^']|'')*'$/.test(token.source) ? undefined : unclosedText("'")
+  }
+  return undefined
 }
 
 function unclosedText(quote: string): Omit<Unclosed, 'offset'> {

@@ -33,7 +33,7 @@ export function readNumbersOrExit<Name extends string>(
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error
     const names = Object.keys(options).map((name) => `[--${name} N]`)
     process.stderr.write(`${error.message}\noptions: ${names.join(' ')}\n`)
-    process.exit(2)
+    return process.exit(2)
   }
 }
 
