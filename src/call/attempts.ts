@@ -208,7 +208,8 @@ async function attempt(
   record.firstByteAtMs = undefined
   const { contentType, isStream } = request
   const sent = { path: dialect.path, body, contentType, isStream, requestId }
-  const started = startAttempt(provider, sent, sinceMs, on)
+  const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
+  const started = startAttempt(provider, sent, expected, on)
   reply.onGone = () => started.abort()
   const outcome = await started.outcome
   record.answeredAtMs = on.now()

@@ -11,6 +11,8 @@ export interface Dialect {
   readonly hasStreamOptions: boolean
   /** Whether the answer is made of tokens that a model writes, so that a part of the limit is kept for it. */
   readonly hasOutputTokens: boolean
+  /** Whether a text of no bytes is an answer: a transcript of silence. */
+  readonly mayBeEmpty: boolean
   readonly stream: StreamFormat
 }
 
