@@ -5,7 +5,7 @@ import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { type Admitted, admit } from './admit.ts'
-import { type Failure, learnTrouble, type Tried, tryTargets } from './attempts.ts'
+import { type Failure, learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { addCallHeaders, conclude, passFailure } from './conclude.ts'
@@ -40,6 +40,7 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
     if (turn === 'over') return
     failed = turn
     record.gaveUp(on.now())
+    if (failures.size >= maxTargetsTried) break
   }
   const { outcome, target } = failed!
   if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return

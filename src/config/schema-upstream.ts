@@ -242,7 +242,8 @@ export const routingSchema = {
   properties: {
     retries: {
       type: 'integer',
-      description: 'Further attempts after the first.',
+      description:
+        'Times that a call may ask a target again which has failed. Targets not asked yet do not count.',
       default: defaults.routing.retries,
       minimum: 0,
       maximum: 10,

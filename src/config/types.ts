@@ -115,7 +115,7 @@ export interface ModelConfig {
 }
 
 export interface RoutingConfig {
-  /** Further attempts after the first. */
+  /** Further attempts at targets that have failed in this call; a first attempt at another target is none. */
   readonly retries: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
