@@ -1,5 +1,5 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
-import type { Decision, Hold } from '../admission/admission.ts'
+import type { Hold } from '../admission/admission.ts'
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
@@ -7,8 +7,6 @@ import { GatewayError } from '../errors.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
-import type { Timed } from './ticker.ts'
 
 /** A call with the model that shall answer it, and that model's targets in order of preference. */
 export interface Candidate {
@@ -41,7 +39,7 @@ export async function admit(
   const { client, reply } = call
   const { tokens, minTokens } = estimate
   const asked = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const decision = asked instanceof Promise ? await waitInLine(asked, reply, request.isStream, on) : asked
+  const decision = asked instanceof Promise ? await asked : asked
   record.waitMs += decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
   switch (decision.kind) {
     case 'admitted':
@@ -63,39 +61,4 @@ export async function admit(
 function addRateHeaders(reply: Reply, hold: Hold): void {
   const headers = rateHeaders(hold.standing)
   for (const name in headers) reply.set(name, headers[name]!)
-}
-
-/** A stream's client hears a heartbeat when the wait grows long; that commits the answer to status 200. */
-async function waitInLine(
-  decision: Promise<Decision>,
-  reply: Reply,
-  isStream: boolean,
-  on: Pick<Snapshot, 'ticker' | 'now'>,
-): Promise<Decision> {
-  if (!isStream) return decision
-  const pulse = new Pulse(reply, on.now())
-  on.ticker.add(pulse)
-  try {
-    return await decision
-  } finally {
-    on.ticker.delete(pulse)
-  }
-}
-
-class Pulse implements Timed {
-  place = -1
-  readonly #reply: Reply
-  #lastBeatMs: number
-
-  constructor(reply: Reply, nowMs: number) {
-    this.#reply = reply
-    this.#lastBeatMs = nowMs
-  }
-
-  onTick(nowMs: number): void {
-    if (nowMs - this.#lastBeatMs < heartbeatMs) return
-    this.#lastBeatMs = nowMs
-    this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(heartbeat)
-  }
 }

@@ -45,9 +45,6 @@ export const maxHeldAnswerBytes = 262_144
 /** A client that reads nothing for so long holds a connection and a slot for nobody. */
 const maxStallMs = 120_000
 
-/** How long a stream's first event is waited for before the client is told that the answer has begun. */
-const maxPeekMs = 15_000
-
 /** An idle connection that the provider has closed breaks at once; one that breaks later broke under the work. */
 const staleConnectionMs = 500
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
@@ -250,8 +247,6 @@ export class Answer implements AnswerSink, Timed {
       }
     } else if (this.#head === undefined) {
       if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
-    } else if (this.#peek !== undefined && nowMs - this.#headAtMs >= maxPeekMs) {
-      this.#commit()
     } else if (idleMs > 0 && hasRestedFor >= idleMs) {
       this.#timeOut(`was silent for ${idleMs} ms`)
     }

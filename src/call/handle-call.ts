@@ -10,6 +10,7 @@ import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { addCallHeaders, conclude, passFailure } from './conclude.ts'
 import { Meter } from './meter.ts'
+import { Pulse } from './pulse.ts'
 import { CallRecord } from './record.ts'
 
 /** Serves one call and logs it. Never rejects: what fails becomes the client's error answer. */
@@ -33,10 +34,20 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   const route = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
+  const pulse = request.isStream && call.dialect.hasEvents ? new Pulse(call.reply, on) : undefined
+  try {
+    await serveByAny(route, { call, request, pulse }, on, record)
+  } finally {
+    pulse?.stop()
+  }
+}
+
+/** Lets the model answer that was asked for, or else one of its fallbacks. */
+async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRecord): Promise<void> {
   const failures = new Map<Target, Failure>()
   let failed: Tried | undefined
   for (const model of [route, ...fallbacksOf(route, on)]) {
-    const turn = await serveBy(model, { call, request, failures, failed }, on, record)
+    const turn = await serveBy(model, { ...of, failures, failed }, on, record)
     if (turn === 'over') return
     failed = turn
     record.gaveUp(on.now())
@@ -44,7 +55,8 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   }
   const { outcome, target } = failed!
   if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return
-  const error = passFailure(outcome, { call, on, record, mask: maskOf(target, on) }) // the provider's own
+  of.pulse?.stop()
+  const error = passFailure(outcome, { call: of.call, on, record, mask: maskOf(target, on) }) // the provider's own
   if (error !== undefined) throw error // 502, 503 no_target_available, 504
 }
 
@@ -60,9 +72,14 @@ function fallbacksOf({ model }: Route, on: Pick<Snapshot, 'routes'>): Route[] {
   return model.fallbacks.map((name) => on.routes.find(name)).filter((other) => other !== undefined)
 }
 
-interface Turn {
+interface Asked {
   readonly call: Call
   readonly request: ModelRequest
+  /** Beats until the answer begins. */
+  readonly pulse: Pulse | undefined
+}
+
+interface Turn extends Asked {
   readonly failures: Map<Target, Failure>
   /** How the model before this one failed. */
   readonly failed: Tried | undefined
@@ -71,7 +88,7 @@ interface Turn {
 /** Lets one model answer. A failure comes back where nothing has gone out yet and another model may do better. */
 async function serveBy(
   route: Route,
-  { call, request, failures, failed }: Turn,
+  { call, request, pulse, failures, failed }: Turn,
   on: Snapshot,
   record: CallRecord,
 ): Promise<'over' | Tried> {
@@ -99,6 +116,7 @@ async function serveBy(
       outcome = cost
       return tried
     }
+    pulse?.stop()
     const { hasOutputTokens } = call.dialect
     const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)

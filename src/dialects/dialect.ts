@@ -13,6 +13,8 @@ export interface Dialect {
   readonly hasOutputTokens: boolean
   /** Whether a text of no bytes is an answer: a transcript of silence. */
   readonly mayBeEmpty: boolean
+  /** Whether `stream: true` asks for events; speech comes in pieces of sound. */
+  readonly hasEvents: boolean
   readonly stream: StreamFormat
 }
 

@@ -9,7 +9,7 @@ const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
 
-const plain = { hasStreamOptions: false, hasOutputTokens: false, mayBeEmpty: false } as const
+const plain = { hasStreamOptions: false, hasOutputTokens: false, mayBeEmpty: false, hasEvents: true } as const
 const json = { ...plain, body: 'json', stream: chatStream } as const
 const multipart = { ...plain, body: 'multipart' } as const
 const transcript = {
@@ -21,7 +21,7 @@ const transcript = {
 const written = { ...json, hasOutputTokens: true } as const
 
 export const dialects = [
-  { ...json, name: 'speech', path: '/audio/speech', stream: speechStream },
+  { ...json, name: 'speech', path: '/audio/speech', hasEvents: false, stream: speechStream },
   { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
   { ...transcript, name: 'translation', path: '/audio/translations' },
   { ...written, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
