@@ -34,11 +34,11 @@ interface Silence {
 /** A call under way whose provider does `before` and is silent then, until it does `then`; a second one stands by. */
 async function startSilence(
   t: TestContext,
-  of: { readonly form?: Form; readonly before?: Script; readonly then: Script; readonly targets?: string },
+  of: { readonly form?: Form; readonly before?: Script; readonly reply: Script; readonly targets?: string },
 ): Promise<Silence> {
   const [a, second] = [await startUpstream(t), await startUpstream(t)]
   const gate = Promise.withResolvers<void>()
-  a.answer(scriptOf(of.before ?? [], gate.promise, of.then))
+  a.answer(scriptOf(of.before ?? [], gate.promise, of.reply))
   a.answerAlways(json(500, {}))
   second.answerAlways(good)
   const targets = of.targets ?? '{ provider: a }, { provider: b, tier: 2 }'
@@ -50,9 +50,9 @@ async function startSilence(
   return { scene, client, second, speak: gate.resolve }
 }
 
-async function* scriptOf(before: Script, gate: Promise<void>, then: Script): AsyncGenerator<never> {
+async function* scriptOf(before: Script, gate: Promise<void>, reply: Script): AsyncGenerator<never> {
   yield* before as Iterable<never>
-  yield* after(gate, then) as AsyncIterable<never>
+  yield* after(gate, reply) as AsyncIterable<never>
 }
 
 /** Two heartbeats' time. */
@@ -76,14 +76,14 @@ async function bodyOf(silence: Silence): Promise<string> {
 }
 
 test('a provider that is silent before its head is covered by heartbeats', async (t) => {
-  const silence = await startSilence(t, { then: good })
+  const silence = await startSilence(t, { reply: good })
   await passTime(silence)
   assert.equal(await bodyOf(silence), goodBody)
 })
 
 test('so is one that is silent between its head and its first event', async (t) => {
   const [, ...events] = good as Iterable<Step>
-  const silence = await startSilence(t, { before: [streamHead()], then: events })
+  const silence = await startSilence(t, { before: [streamHead()], reply: events })
   await passTime(silence)
   assert.equal(await bodyOf(silence), goodBody)
 })
@@ -95,9 +95,9 @@ const failures: readonly [string, Script, Script][] = [
   ['ends before its first event', [streamHead()], [reset]],
 ]
 
-for (const [what, before, then] of failures) {
+for (const [what, before, reply] of failures) {
   test(`after heartbeats a provider that ${what} is followed by the next one`, async (t) => {
-    const silence = await startSilence(t, { before, then })
+    const silence = await startSilence(t, { before, reply })
     await passTime(silence)
     assert.equal(await bodyOf(silence), goodBody)
     assert.equal(silence.second.requests.length, 1)
@@ -109,9 +109,9 @@ const late: readonly [string, Script, RegExp][] = [
   ['a whole answer', whole(), /sent no stream/],
 ]
 
-for (const [what, then, message] of late) {
+for (const [what, reply, message] of late) {
   test(`after heartbeats ${what} becomes an error event`, async (t) => {
-    const silence = await startSilence(t, { then, targets: '{ provider: a }' })
+    const silence = await startSilence(t, { reply, targets: '{ provider: a }' })
     await passTime(silence)
     const body = await bodyOf(silence)
     const { error } = JSON.parse(body.replace(/^data: /, ''))
@@ -122,7 +122,7 @@ for (const [what, then, message] of late) {
 }
 
 test('a whole call hears no heartbeats', async (t) => {
-  const { scene, client, speak } = await startSilence(t, { form: 'whole', then: whole() })
+  const { scene, client, speak } = await startSilence(t, { form: 'whole', reply: whole() })
   scene.clock.fake.advance(60_000)
   await roundTrips(t, scene)
   assert.equal(client.received().length, 0)
@@ -156,7 +156,7 @@ test('nor does one for speech, which comes in pieces of sound', async (t) => {
 })
 
 test('a client that leaves between heartbeats ends the provider’s request', async (t) => {
-  const silence = await startSilence(t, { then: good })
+  const silence = await startSilence(t, { reply: good })
   await passTime(silence)
   silence.client.leave()
   const line = await silence.scene.gateway.logged({ event: 'call' })
