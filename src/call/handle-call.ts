@@ -3,6 +3,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { fallbackChain } from '../routing/fallback-chain.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { type Admitted, admit } from './admit.ts'
 import { type Failure, learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
@@ -46,7 +47,7 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
 async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRecord): Promise<void> {
   const failures = new Map<Target, Failure>()
   let failed: Tried | undefined
-  for (const model of [route, ...fallbacksOf(route, on)]) {
+  for (const model of fallbackChain(of.request.model, route, on.routes)) {
     const turn = await serveBy(model, { ...of, failures, failed }, on, record)
     if (turn === 'over') return
     failed = turn
@@ -66,10 +67,6 @@ function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: s
 
 function isLimit(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'rate_limit_exceeded'
-}
-
-function fallbacksOf({ model }: Route, on: Pick<Snapshot, 'routes'>): Route[] {
-  return model.fallbacks.map((name) => on.routes.find(name)).filter((other) => other !== undefined)
 }
 
 interface Asked {

@@ -221,7 +221,8 @@ const model = {
     },
     fallbacks: {
       type: 'array',
-      description: 'Models to try, in order, when no target of this one is left.',
+      description:
+        'Models to try when no target of this one is left: in order, each followed by its own fallbacks.',
       items: modelName,
     },
   },

@@ -110,7 +110,7 @@ export interface ModelConfig {
   readonly name: string
   readonly aliases: readonly string[]
   readonly targets: readonly Target[]
-  /** Models to try when no target of this one is left, in order. */
+  /** Models to try when no target of this one is left: in order, each followed by its own fallbacks. */
   readonly fallbacks: readonly string[]
 }
 

@@ -52,6 +52,28 @@ test('a fallback answers for a model whose targets fail, and is the one that is 
   )
 })
 
+test('a fallback that fails is followed by its own fallbacks', async (t) => {
+  const [a, b, c] = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)])
+  a.answerAlways(refusal(500))
+  b.answerAlways(refusal(500))
+  c.answerAlways(whole())
+  const chain = `
+  small: { provider: a, fallbacks: [one] }
+  one: { provider: b, fallbacks: [two] }
+  two: { provider: c }
+`
+  const { gateway } = await startFaulty(t, { a: a.url, b: b.url, c: c.url }, { models: chain, limits })
+
+  const { status } = await chat(gateway, 'small')
+
+  assert.equal(status, 200)
+  assert.deepEqual(
+    [a, b, c].map(({ requests }) => requests.length),
+    [1, 1, 1],
+  )
+  assert.equal((await gateway.logged({ event: 'call' }))['fallback_model'], 'two')
+})
+
 test('the rate headers are those of the model that was asked for', async (t) => {
   const { gateway } = await startThree(t, { a: refusal(503) })
   const { headers } = await chat(gateway, 'small')
