@@ -5,7 +5,7 @@ import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { fallbackChain } from '../routing/fallback-chain.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
-import { type Admitted, admit } from './admit.ts'
+import { addRateHeaders, admit, type Refused } from './admit.ts'
 import { type Failure, learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
@@ -46,15 +46,17 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
 /** Lets the model answer that was asked for, or else one of its fallbacks. */
 async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRecord): Promise<void> {
   const failures = new Map<Target, Failure>()
-  let failed: Tried | undefined
+  let setback: Tried | Refused | undefined
   for (const model of fallbackChain(of.request.model, route, on.routes)) {
-    const turn = await serveBy(model, { ...of, failures, failed }, on, record)
+    const turn = await serveBy(model, { ...of, failures, setback }, on, record)
     if (turn === 'over') return
-    failed = turn
+    setback = turn
     record.gaveUp(on.now())
     if (failures.size >= maxTargetsTried) break
   }
-  const { outcome, target } = failed!
+  if (setback === undefined) throw new Error('no model was tried')
+  if ('error' in setback) throw setback.error // 429 rate_limit_exceeded
+  const { outcome, target } = setback
   if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return
   of.pulse?.stop()
   const error = passFailure(outcome, { call: of.call, on, record, mask: maskOf(target, on) }) // the provider's own
@@ -63,10 +65,6 @@ async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRec
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
   return (text) => on.providers.get(provider)!.mask(text)
-}
-
-function isLimit(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'rate_limit_exceeded'
 }
 
 interface Asked {
@@ -78,32 +76,36 @@ interface Asked {
 
 interface Turn extends Asked {
   readonly failures: Map<Target, Failure>
-  /** How the model before this one failed. */
-  readonly failed: Tried | undefined
+  /** Why the models before this one did not answer; undefined for the one that was asked for. */
+  readonly setback: Tried | Refused | undefined
 }
 
-/** Lets one model answer. A failure comes back where nothing has gone out yet and another model may do better. */
+/** Lets one model answer. A setback comes back where nothing has gone out yet and another model may do better. */
 async function serveBy(
   route: Route,
-  { call, request, pulse, failures, failed }: Turn,
+  { call, request, pulse, failures, setback }: Turn,
   on: Snapshot,
   record: CallRecord,
-): Promise<'over' | Tried> {
+): Promise<'over' | Tried | Refused> {
   const targets = chooseTargets(route, request, on)
-  let admitted: Admitted | undefined
-  try {
-    admitted = await admit({ call, request, route, targets }, on, record) // 429 rate_limit_exceeded, 503 shutting_down
-  } catch (error) {
-    // The client hears of the limits of the model that it asked for; another one that is at its own is passed over.
-    if (failed !== undefined && isLimit(error)) return failed
-    throw error
-  }
-  if (admitted === undefined) {
+  const entrance = await admit({ call, request, route, targets }, on, record) // 503 shutting_down
+  if (entrance.kind === 'gone') {
     record.status = clientGoneStatus // 499
     return 'over'
   }
-  const { hold, promptTokens } = admitted
-  if (failed !== undefined) record.fallbackModel = route.model.name
+  if (entrance.kind === 'limited') {
+    // The client hears of the limits of the model that it asked for; another one that is at its own is passed over.
+    if (setback !== undefined) return setback
+    // What a model may do in a minute is a promise, and no fallback a way around it; slots only say who has room now.
+    if (entrance.isFull) return entrance
+    throw entrance.error // 429 rate_limit_exceeded
+  }
+  const { hold, promptTokens } = entrance
+  if (setback === undefined) addRateHeaders(call.reply, hold.standing)
+  else {
+    if ('standing' in setback) addRateHeaders(call.reply, setback.standing)
+    record.fallbackModel = route.model.name
+  }
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
