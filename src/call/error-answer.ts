@@ -45,11 +45,13 @@ export function mediaTypeOf({ headers }: AnswerHead): string {
   return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
 }
 
-/** The provider's `error.code`, or its `type` where there is none. Some servers write a number. */
+/** The provider's `error.code`, or its `type` where there is none or only a number, which tells less. */
 function errorCodeOf(body: Buffer): string | undefined {
   try {
     const { error } = JSON.parse(body.toString()) as { error?: { code?: unknown; type?: unknown } }
-    const code = error?.code ?? error?.type
+    const { code: own, type } = error ?? {}
+    const isWord = typeof own === 'string' && !/^\d+$/.test(own)
+    const code = isWord ? own : (type ?? own)
     return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
   } catch {
     // Not JSON: the status is all there is to know.
