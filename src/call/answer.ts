@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf, FirstEvent } from './first-event.ts'
+import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
 import type { Timed } from './ticker.ts'
 import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
 
@@ -258,6 +258,7 @@ export class Answer implements AnswerSink, Timed {
   #look(peek: FirstEvent, chunk: Buffer): void {
     const data = peek.push(chunk)
     if (data === undefined) return
+    if (isDone(data)) return this.onEnd()
     const head = errorHeadOf(data)
     if (head === undefined) return this.#commit()
     this.#finish()

@@ -22,6 +22,13 @@ export class FirstEvent implements EventSink {
   }
 }
 
+const doneMark = Buffer.from('[DONE]')
+
+/** Whether an event's data is the mark after the last event. A stream that begins with it says nothing. */
+export function isDone(data: Buffer): boolean {
+  return data.equals(doneMark)
+}
+
 interface Code {
   readonly code?: unknown
   readonly status?: unknown

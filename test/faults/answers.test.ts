@@ -71,6 +71,7 @@ const broken = { ...early, forms: ['whole'], charged: [1, 'some'] } as const
 
 const faults: readonly Fault[] = [
   { ...early, what: 'ends before its first event', script: [streamHead(), lastChunk] },
+  { ...early, what: 'has nothing but the end mark', script: sse(['[DONE]']) },
   { ...early, what: 'closes before its first event', script: [streamHead(), end] },
   { ...early, what: 'resets before its first event', script: [streamHead(), reset] },
   { ...early, what: 'resets within its first event', script: [streamHead(), halfEvent, reset] },
