@@ -104,19 +104,25 @@ for (const [what, before, reply] of failures) {
   })
 }
 
-const late: readonly [string, Script, RegExp][] = [
-  ['an error answer', json(400, { error: { message: 'own words' } }), /answered 400/],
-  ['a whole answer', whole(), /sent no stream/],
+const bad = 'provider_bad_response'
+const refusal = { message: 'own words', type: 'invalid_request_error', param: null, code: 'too_long' }
+const late: readonly [string, Script, RegExp, string][] = [
+  ['an error answer', json(400, { error: refusal }), /^own words$/, 'too_long'],
+  ['an error without words', json(400, {}), /answered 400/, bad],
+  ['a whole answer', whole(), /sent no stream/, bad],
 ]
 
-for (const [what, reply, message] of late) {
+for (const [what, reply, message, code] of late) {
   test(`after heartbeats ${what} becomes an error event`, async (t) => {
     const silence = await startSilence(t, { reply, targets: '{ provider: a }' })
     await passTime(silence)
     const body = await bodyOf(silence)
     const { error } = JSON.parse(body.replace(/^data: /, ''))
-    assert.equal(error.code, 'provider_bad_response')
+    assert.equal(error.code, code)
     assert.match(error.message, message)
+    const line = await silence.scene.gateway.logged({ event: 'call' })
+    assert.deepEqual([line['status'], line['code']], [200, bad])
+    assert.ok(!JSON.stringify(line).includes('own words'))
     assert.deepEqual(await used(silence.scene.gateway), { requests: 1, tokens: 0, parallel: 0 })
   })
 }
