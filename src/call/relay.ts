@@ -29,7 +29,6 @@ export interface Relayed {
 /** Passes the answer to the client and says how that ended. Never rejects. */
 export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
   const { answer, reply } = relayed
-  // Not from within a promise's executor: what is called from there outlives young collections, with the whole call.
   const { promise, resolve } = Promise.withResolvers<Ending>()
   const reader = answer.isEventStream
     ? new StreamRelay(relayed, dialect, on.ticker, resolve)

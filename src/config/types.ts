@@ -115,12 +115,12 @@ export interface ModelConfig {
   readonly name: string
   readonly aliases: readonly string[]
   readonly targets: readonly Target[]
-  /** Models to try when no target of this one is left, in order. */
+  /** Models to try when no target of this one is left: in order, each followed by its own fallbacks. */
   readonly fallbacks: readonly string[]
 }
 
 export interface RoutingConfig {
-  /** Further attempts after the first. */
+  /** Further attempts at targets that have failed in this call; a first attempt at another target is none. */
   readonly retries: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
