@@ -2,6 +2,7 @@
 import { benchAdmission } from './admission.ts'
 import { benchGateways } from './gateways/run.ts'
 import { benchLimits } from './limits.ts'
+import { benchWorkers } from './workers.ts'
 
 /** A bench may return the exit status. */
 type Bench = (options: readonly string[]) => void | number | Promise<void | number>
@@ -10,6 +11,7 @@ const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
   gateways: benchGateways,
   limits: benchLimits,
+  workers: benchWorkers,
 }
 
 const withOptions: ReadonlySet<string> = new Set(['gateways'])

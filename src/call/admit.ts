@@ -1,14 +1,13 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
-import type { Decision, Hold } from '../admission/admission.ts'
+import type { Hold } from '../admission/admission.ts'
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
+import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
-import type { Timed } from './ticker.ts'
 
 /** A call with the model that shall answer it, and that model's targets in order of preference. */
 export interface Candidate {
@@ -18,22 +17,36 @@ export interface Candidate {
   readonly targets: readonly Target[]
 }
 
-export interface Admitted {
-  readonly hold: Hold
-  /** As estimated. */
-  readonly promptTokens: number
+/** Whether a call may enter. */
+export type Entrance =
+  | {
+      readonly kind: 'admitted'
+      readonly hold: Hold
+      /** As estimated. */
+      readonly promptTokens: number
+    }
+  | Refused
+  /** The client left while its call waited. */
+  | { readonly kind: 'gone' }
+
+export interface Refused {
+  readonly kind: 'limited'
+  /** The model's or its provider's slots are all taken. The model's limits of requests and tokens have room. */
+  readonly isFull: boolean
+  readonly standing: Standing
+  readonly error: GatewayError
 }
 
 /**
- * Reserves the call's share of the limits, waiting in line where the model's limits say so.
- * Resolves to undefined when the client left meanwhile. Whoever gets the hold settles it.
- * @throws GatewayError `rate_limit_exceeded`, `shutting_down`.
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so. Whoever gets the hold
+ * settles it.
+ * @throws GatewayError `shutting_down`.
  */
 export async function admit(
   { call, request, route, targets }: Candidate,
   on: Snapshot,
   record: CallRecord,
-): Promise<Admitted | undefined> {
+): Promise<Entrance> {
   const model = route.model.name
   const providers = targets.map(({ provider }) => on.providers.get(provider)!)
   const tpm = on.admission.limitsOf(model)?.tpm
@@ -41,18 +54,18 @@ export async function admit(
   const { client, reply } = call
   const { tokens, minTokens } = estimate
   const asked = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const decision = asked instanceof Promise ? await waitInLine(asked, reply, request.isStream, on) : asked
+  const decision = asked instanceof Promise ? await asked : asked
   record.waitMs += decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
   switch (decision.kind) {
     case 'admitted':
-      // They tell of the model that was asked for, also where another one answers.
-      if (!reply.isStarted && record.attempts === 0) addRateHeaders(reply, decision.hold)
-      return { hold: decision.hold, promptTokens: estimate.promptTokens }
+      return { kind: 'admitted', hold: decision.hold, promptTokens: estimate.promptTokens }
     case 'limited':
-    case 'too_large':
-      throw rateLimitError(model, decision)
+    case 'too_large': {
+      const isFull = decision.kind === 'limited' && decision.dimension === 'parallel'
+      return { kind: 'limited', isFull, standing: decision.standing, error: rateLimitError(model, decision) }
+    }
     case 'gone':
-      return undefined
+      return { kind: 'gone' }
     case 'shutting_down':
       throw new GatewayError('shutting_down', 'The gateway is shutting down.')
     default:
@@ -60,42 +73,9 @@ export async function admit(
   }
 }
 
-function addRateHeaders(reply: Reply, hold: Hold): void {
-  const headers = rateHeaders(hold.standing)
+/** How the limits of a model stand, on whatever answer comes. */
+export function addRateHeaders(reply: Reply, standing: Standing): void {
+  if (reply.isStarted) return
+  const headers = rateHeaders(standing)
   for (const name in headers) reply.set(name, headers[name]!)
-}
-
-/** A stream's client hears a heartbeat when the wait grows long; that commits the answer to status 200. */
-async function waitInLine(
-  decision: Promise<Decision>,
-  reply: Reply,
-  isStream: boolean,
-  on: Pick<Snapshot, 'ticker' | 'now'>,
-): Promise<Decision> {
-  if (!isStream) return decision
-  const pulse = new Pulse(reply, on.now())
-  on.ticker.add(pulse)
-  try {
-    return await decision
-  } finally {
-    on.ticker.delete(pulse)
-  }
-}
-
-class Pulse implements Timed {
-  place = -1
-  readonly #reply: Reply
-  #lastBeatMs: number
-
-  constructor(reply: Reply, nowMs: number) {
-    this.#reply = reply
-    this.#lastBeatMs = nowMs
-  }
-
-  onTick(nowMs: number): void {
-    if (nowMs - this.#lastBeatMs < heartbeatMs) return
-    this.#lastBeatMs = nowMs
-    this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(heartbeat)
-  }
 }

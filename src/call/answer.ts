@@ -1,13 +1,14 @@
 // One try at one target: from sending the request until it is known whether this target answers the call.
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
-// A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held): until
-// then nothing has been passed on, and what breaks can still become another attempt.
+// A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
+// body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
 import { GatewayError } from '../errors.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf, FirstEvent } from './first-event.ts'
+import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
 import type { Timed } from './ticker.ts'
+import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
 
 /** How a try at a target came out. */
 export type AttemptOutcome =
@@ -44,9 +45,6 @@ export const maxHeldAnswerBytes = 262_144
 /** A client that reads nothing for so long holds a connection and a slot for nobody. */
 const maxStallMs = 120_000
 
-/** How long a stream's first event is waited for before the client is told that the answer has begun. */
-const maxPeekMs = 15_000
-
 /** An idle connection that the provider has closed breaks at once; one that breaks later broke under the work. */
 const staleConnectionMs = 500
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
@@ -60,17 +58,25 @@ export interface AnswerReader {
 
 /**
  * Starts the attempt; `abort` on the returned handle ends it in any phase.
- * @param sinceMs from when on the provider's total timeout counts: one deadline for all attempts of a call.
  */
 export function startAttempt(
   provider: Provider,
   request: ProviderRequest,
-  sinceMs: number,
+  expected: Expected,
   on: AnswerParts,
 ): { outcome: Promise<AttemptOutcome>; abort(): void } {
-  const answer = new Answer(provider, sinceMs, on)
-  const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
+  const answer = new Answer(provider, expected, on)
+  const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>()
+  answer.begin(request, resolve)
   return { outcome, abort: () => answer.abort() }
+}
+
+/** What may come, and until when. */
+export interface Expected {
+  /** From when on the provider's total timeout counts: one deadline for all attempts of a call. */
+  readonly sinceMs: number
+  /** Whether a text of no bytes is an answer. */
+  readonly mayBeEmpty: boolean
 }
 
 type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
@@ -81,7 +87,7 @@ export class Answer implements AnswerSink, Timed {
   readonly #provider: Provider
   readonly #on: AnswerParts
   readonly #startedMs: number
-  readonly #sinceMs: number
+  readonly #expected: Expected
   readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
@@ -89,7 +95,7 @@ export class Answer implements AnswerSink, Timed {
   #headAtMs = 0
   /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
   #peek: FirstEvent | undefined
-  /** A JSON answer that is not whole yet. */
+  /** An answer that is no stream, and not passed on yet. */
   #isHeld = false
   #reader: AnswerReader | undefined
   /** What came before somebody read, or the body of an error answer. */
@@ -103,11 +109,11 @@ export class Answer implements AnswerSink, Timed {
   /** The client, not the provider, brought it to a halt. */
   isStalled = false
 
-  constructor(provider: Provider, sinceMs: number, on: AnswerParts) {
+  constructor(provider: Provider, expected: Expected, on: AnswerParts) {
     this.#provider = provider
     this.#on = on
     this.#startedMs = on.now()
-    this.#sinceMs = sinceMs
+    this.#expected = expected
     this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
   }
@@ -171,9 +177,10 @@ export class Answer implements AnswerSink, Timed {
     this.#headAtMs = this.#on.now()
     this.#hasMoved = true
     if (head.status >= 300) return
+    const fault = faultOfHead(head)
+    if (fault !== undefined) return this.#fail('provider_bad_response', fault)
     if (this.isEventStream) this.#peek = new FirstEvent()
-    else if (this.mediaType === 'application/json') this.#isHeld = true
-    else this.#commit()
+    else this.#isHeld = true
   }
 
   onData(chunk: Buffer): void {
@@ -189,7 +196,8 @@ export class Answer implements AnswerSink, Timed {
       // Comments without end, and no event among them.
       if (this.#peek !== undefined && this.#heldBytes > maxErrorBytes) this.#commit()
     } else if (this.#isHeld) {
-      if (this.#heldBytes > maxHeldAnswerBytes) this.#commit()
+      const maxBytes = this.mediaType === 'application/json' ? maxHeldAnswerBytes : 0
+      if (this.#heldBytes > maxBytes) this.#commit()
     } else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
       this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
     }
@@ -201,7 +209,7 @@ export class Answer implements AnswerSink, Timed {
       return this.#fail('provider_bad_response', 'ended its stream before the first event')
     }
     this.#end = 'ended'
-    if (this.#isHeld) return this.#commit()
+    if (this.#isHeld) return this.#judgeWhole()
     if (this.#resolve !== undefined)
       this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
     this.#reader?.onEnd()
@@ -240,22 +248,38 @@ export class Answer implements AnswerSink, Timed {
       }
     } else if (this.#head === undefined) {
       if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
-    } else if (this.#peek !== undefined && nowMs - this.#headAtMs >= maxPeekMs) {
-      this.#commit()
     } else if (idleMs > 0 && hasRestedFor >= idleMs) {
       this.#timeOut(`was silent for ${idleMs} ms`)
     }
-    if (totalMs > 0 && nowMs - this.#sinceMs >= totalMs) this.#timeOut(`was not done within ${totalMs} ms`)
+    if (totalMs > 0 && nowMs - this.#expected.sinceMs >= totalMs)
+      this.#timeOut(`was not done within ${totalMs} ms`)
   }
 
   /** A stream that begins with an error is an error answer. */
   #look(peek: FirstEvent, chunk: Buffer): void {
     const data = peek.push(chunk)
     if (data === undefined) return
+    if (isDone(data)) return this.onEnd()
     const head = errorHeadOf(data)
     if (head === undefined) return this.#commit()
     this.#finish()
     this.#settle(judgeErrorAnswer(this.#provider, head, data))
+  }
+
+  #judgeWhole(): void {
+    const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
+    this.#held = body.length === 0 ? [] : [body]
+    const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
+    switch (verdict.kind) {
+      case 'answer':
+        return this.#commit()
+      case 'error':
+        return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))
+      case 'none':
+        return this.#fail('provider_bad_response', verdict.what)
+      default:
+        return verdict satisfies never
+    }
   }
 
   /** From here on what comes is passed on. */

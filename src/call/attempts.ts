@@ -49,6 +49,8 @@ export interface Tried {
   readonly cost: Outcome
 }
 
+/** Targets that one call asks, those of fallback models among them: more would be no answer in any time. */
+export const maxTargetsTried = 16
 /** A provider that wants to be asked later than this is not waited for; the client gets its answer. */
 const maxRetryWaitMs = 10_000
 const firstBackoffMs = 200
@@ -64,7 +66,8 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   const startedMs = on.now()
   let cost: Outcome = { kind: 'unsent' }
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
-  for (let retriesLeft = on.routing.retries; ; retriesLeft -= 1) {
+  let retriesLeft = on.routing.retries
+  for (;;) {
     const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
     const verdict = judge(outcome, failures.has(target), on.wallNow())
     learn(target, outcome, verdict, on)
@@ -78,16 +81,15 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     if (!verdict.mayMove && !verdict.mayRepeat) return tried
     const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
     failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
-    const { firstByteMs } = provider.timeouts
-    if (verdict.trouble === 'loading' && (firstByteMs === 0 || on.now() - startedMs < firstByteMs)) {
-      // A model that is being loaded is no failure.
-      retriesLeft += 1
-    }
-    const next = retriesLeft > 0 ? await nextTarget(admittee, { target, verdict, sinceMs }, on) : undefined
+    const isFree = (each: Target) => isLoading(each, on.now() - startedMs, { failures }, on)
+    const mayRepeat = (each: Target) => retriesLeft > 0 || isFree(each)
+    const next = await nextTarget(admittee, { target, verdict, sinceMs, mayRepeat }, on)
     if (next === undefined) {
       if (!call.reply.isGone) return named(tried, admittee, on)
       return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
     }
+    // A target's first attempt is no retry.
+    if (failures.has(next) && !isFree(next)) retriesLeft -= 1
     target = next
   }
 }
@@ -96,27 +98,42 @@ interface Step {
   readonly target: Target
   readonly verdict: Verdict
   readonly sinceMs: number
+  /** Whether a target that has failed may be asked again. */
+  readonly mayRepeat: (target: Target) => boolean
 }
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
 async function nextTarget(admittee: Admittee, step: Step, on: Snapshot): Promise<Target | undefined> {
   const { call, hold, targets, failures } = admittee
-  const { target, verdict, sinceMs } = step
+  const { target, verdict, sinceMs, mayRepeat } = step
   // The connection was at fault, not the target, which has the conversation's cache.
-  if (verdict.trouble === undefined && verdict.mayRepeat) return target
+  if (verdict.trouble === undefined && verdict.mayRepeat && mayRepeat(target)) return target
   const passedMs = on.now() - sinceMs
-  const untried = targets.filter((each) => !isKnownToFail(each, failures))
+  const isEnough = failures.size >= maxTargetsTried
+  const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
   const providers = untried.map((each) => providerOf(each, on)).filter((each) => hasTimeLeft(each, passedMs))
   if (providers.length > 0 && (await hold.moveTo(providers))) {
     return untried.find(({ provider }) => provider === hold.provider)
   }
-  const again = soonest(targets, failures)
+  const again = soonest(targets.filter(mayRepeat), failures)
   if (again === undefined) return undefined
   const provider = providerOf(again.target, on)
   const waitMs = Math.max(0, again.readyAtMs - on.now())
   if (waitMs > maxRetryWaitMs || !hasTimeLeft(provider, passedMs + waitMs)) return undefined
   if (!(await hasWaited(waitMs, call.reply, on))) return undefined
   return (await hold.moveTo([provider])) ? again.target : undefined
+}
+
+/** A model that is being loaded is no failure, for as long as a first byte may take. */
+function isLoading(
+  target: Target,
+  passedMs: number,
+  { failures }: Pick<Admittee, 'failures'>,
+  on: Snapshot,
+): boolean {
+  if (failures.get(target)?.verdict.trouble !== 'loading') return false
+  const { firstByteMs } = providerOf(target, on).timeouts
+  return firstByteMs === 0 || passedMs < firstByteMs
 }
 
 /** Tried itself, or at a provider whose trouble all of its models share. */
@@ -208,7 +225,8 @@ async function attempt(
   record.firstByteAtMs = undefined
   const { contentType, isStream } = request
   const sent = { path: dialect.path, body, contentType, isStream, requestId }
-  const started = startAttempt(provider, sent, sinceMs, on)
+  const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
+  const started = startAttempt(provider, sent, expected, on)
   reply.onGone = () => started.abort()
   const outcome = await started.outcome
   record.answeredAtMs = on.now()

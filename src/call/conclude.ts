@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
 import type { Trouble } from '../routing/target-health.ts'
 import type { Answer, AttemptOutcome } from './answer.ts'
+import { errorWordsOf } from './error-answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
@@ -54,10 +55,10 @@ export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Con
   }
 }
 
-/** The provider's own error answer, as it is; or else the error that the client has to be told. */
+/** The provider's own error answer, as it is or as an event; or else the error that the client has to be told. */
 export function passFailure(
   failure: AttemptOutcome & { kind: 'failed' | 'refused' },
-  { call: { reply }, on, record, mask }: Pick<Ended, 'call' | 'on' | 'record' | 'mask'>,
+  { call: { reply, dialect }, on, record, mask }: Pick<Ended, 'call' | 'on' | 'record' | 'mask'>,
 ): GatewayError | undefined {
   record.providerCode = failure.providerCode
   if (failure.kind === 'failed') {
@@ -66,7 +67,15 @@ export function passFailure(
   }
   const { head, body } = failure
   record.providerStatus = head.status
-  if (reply.isStarted) return lateError(record, `answered ${head.status}`)
+  if (reply.isStarted) {
+    const error = lateError(record, `answered ${head.status}`)
+    const words = errorWordsOf(body)
+    if (words === undefined) return error
+    record.status = 200
+    record.error = error
+    reply.end(dialect.stream.errorEvent(words))
+    return undefined
+  }
   record.status = head.status
   addCallHeaders(reply, record, on.now())
   reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
@@ -114,7 +123,7 @@ async function passAnswer(
   }
 }
 
-/** After a long wait in line the client has its status already, so what comes can only be an event. */
+/** After a heartbeat the client has its status already, so what comes can only be an event. */
 function lateError({ provider }: CallRecord, what: string): GatewayError {
   return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
 }

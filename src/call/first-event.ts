@@ -22,6 +22,13 @@ export class FirstEvent implements EventSink {
   }
 }
 
+const doneMark = Buffer.from('[DONE]')
+
+/** Whether an event's data is the mark after the last event. A stream that begins with it says nothing. */
+export function isDone(data: Buffer): boolean {
+  return data.equals(doneMark)
+}
+
 interface Code {
   readonly code?: unknown
   readonly status?: unknown
@@ -38,8 +45,9 @@ interface ErrorEvent extends Code {
 export function errorHeadOf(data: Buffer): AnswerHead | undefined {
   const event = data.includes('error') ? parse(data) : undefined
   if (event === undefined) return undefined
-  // Some write `null` or nothing into the `error` of every event.
-  const hasError = Boolean(event.error)
+  // Some write `null` or nothing into the `error` of every event. A whole response of the Responses API that has failed
+  // is an answer: it tells of that by itself, with what was used.
+  const hasError = Boolean(event.error) && event.object !== 'response'
   // vLLM's older form has `object`, the Responses API has `type`.
   if (!hasError && event.type !== 'error' && event.object !== 'error') return undefined
   return { status: statusOf(event), headers: { 'content-type': 'application/json' } }

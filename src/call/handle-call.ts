@@ -3,13 +3,15 @@ import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { fallbackChain } from '../routing/fallback-chain.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
-import { type Admitted, admit } from './admit.ts'
-import { type Failure, learnTrouble, type Tried, tryTargets } from './attempts.ts'
+import { addRateHeaders, admit, type Refused } from './admit.ts'
+import { type Failure, learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { addCallHeaders, conclude, passFailure } from './conclude.ts'
 import { Meter } from './meter.ts'
+import { Pulse } from './pulse.ts'
 import { CallRecord } from './record.ts'
 
 /** Serves one call and logs it. Never rejects: what fails becomes the client's error answer. */
@@ -33,17 +35,31 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   const route = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
-  const failures = new Map<Target, Failure>()
-  let failed: Tried | undefined
-  for (const model of [route, ...fallbacksOf(route, on)]) {
-    const turn = await serveBy(model, { call, request, failures, failed }, on, record)
-    if (turn === 'over') return
-    failed = turn
-    record.gaveUp(on.now())
+  const pulse = request.isStream && call.dialect.hasEvents ? new Pulse(call.reply, on) : undefined
+  try {
+    await serveByAny(route, { call, request, pulse }, on, record)
+  } finally {
+    pulse?.stop()
   }
-  const { outcome, target } = failed!
+}
+
+/** Lets the model answer that was asked for, or else one of its fallbacks. */
+async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRecord): Promise<void> {
+  const failures = new Map<Target, Failure>()
+  let setback: Tried | Refused | undefined
+  for (const model of fallbackChain(of.request.model, route, on.routes)) {
+    const turn = await serveBy(model, { ...of, failures, setback }, on, record)
+    if (turn === 'over') return
+    setback = turn
+    record.gaveUp(on.now())
+    if (failures.size >= maxTargetsTried) break
+  }
+  if (setback === undefined) throw new Error('no model was tried')
+  if ('error' in setback) throw setback.error // 429 rate_limit_exceeded
+  const { outcome, target } = setback
   if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return
-  const error = passFailure(outcome, { call, on, record, mask: maskOf(target, on) }) // the provider's own
+  of.pulse?.stop()
+  const error = passFailure(outcome, { call: of.call, on, record, mask: maskOf(target, on) }) // the provider's own
   if (error !== undefined) throw error // 502, 503 no_target_available, 504
 }
 
@@ -51,44 +67,45 @@ function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: s
   return (text) => on.providers.get(provider)!.mask(text)
 }
 
-function isLimit(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'rate_limit_exceeded'
-}
-
-function fallbacksOf({ model }: Route, on: Pick<Snapshot, 'routes'>): Route[] {
-  return model.fallbacks.map((name) => on.routes.find(name)).filter((other) => other !== undefined)
-}
-
-interface Turn {
+interface Asked {
   readonly call: Call
   readonly request: ModelRequest
-  readonly failures: Map<Target, Failure>
-  /** How the model before this one failed. */
-  readonly failed: Tried | undefined
+  /** Beats until the answer begins. */
+  readonly pulse: Pulse | undefined
 }
 
-/** Lets one model answer. A failure comes back where nothing has gone out yet and another model may do better. */
+interface Turn extends Asked {
+  readonly failures: Map<Target, Failure>
+  /** Why the models before this one did not answer; undefined for the one that was asked for. */
+  readonly setback: Tried | Refused | undefined
+}
+
+/** Lets one model answer. A setback comes back where nothing has gone out yet and another model may do better. */
 async function serveBy(
   route: Route,
-  { call, request, failures, failed }: Turn,
+  { call, request, pulse, failures, setback }: Turn,
   on: Snapshot,
   record: CallRecord,
-): Promise<'over' | Tried> {
+): Promise<'over' | Tried | Refused> {
   const targets = chooseTargets(route, request, on)
-  let admitted: Admitted | undefined
-  try {
-    admitted = await admit({ call, request, route, targets }, on, record) // 429 rate_limit_exceeded, 503 shutting_down
-  } catch (error) {
-    // The client hears of the limits of the model that it asked for; another one that is at its own is passed over.
-    if (failed !== undefined && isLimit(error)) return failed
-    throw error
-  }
-  if (admitted === undefined) {
+  const entrance = await admit({ call, request, route, targets }, on, record) // 503 shutting_down
+  if (entrance.kind === 'gone') {
     record.status = clientGoneStatus // 499
     return 'over'
   }
-  const { hold, promptTokens } = admitted
-  if (failed !== undefined) record.fallbackModel = route.model.name
+  if (entrance.kind === 'limited') {
+    // The client hears of the limits of the model that it asked for; another one that is at its own is passed over.
+    if (setback !== undefined) return setback
+    // What a model may do in a minute is a promise, and no fallback a way around it; slots only say who has room now.
+    if (entrance.isFull) return entrance
+    throw entrance.error // 429 rate_limit_exceeded
+  }
+  const { hold, promptTokens } = entrance
+  if (setback === undefined) addRateHeaders(call.reply, hold.standing)
+  else {
+    if ('standing' in setback) addRateHeaders(call.reply, setback.standing)
+    record.fallbackModel = route.model.name
+  }
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
@@ -98,6 +115,7 @@ async function serveBy(
       outcome = cost
       return tried
     }
+    pulse?.stop()
     const { hasOutputTokens } = call.dialect
     const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)

@@ -1,9 +1,10 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
+import { mayEndJson } from './whole-answer.ts'
 
 export class WholeRelay implements AnswerReader {
   /** Half a body is none. */
@@ -46,6 +47,10 @@ export class WholeRelay implements AnswerReader {
   onEnd(): void {
     if (this.#held === undefined) {
       this.#meter.readPart(this.#tail)
+      if (this.#isCut()) {
+        const message = 'The provider ended its answer in the middle of its JSON.'
+        return this.onBroken(new GatewayError('provider_bad_response', message))
+      }
       this.#reply.end()
     } else {
       const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
@@ -63,6 +68,12 @@ export class WholeRelay implements AnswerReader {
 
   stop(): void {
     this.#held = undefined
+  }
+
+  #isCut(): boolean {
+    const { mediaType, head } = this.#answer
+    const encoding = head.headers['content-encoding'] ?? 'identity'
+    return mediaType === 'application/json' && encoding === 'identity' && !mayEndJson(this.#tail)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */

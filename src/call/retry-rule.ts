@@ -17,17 +17,21 @@ export interface Verdict {
 
 const final: Verdict = { trouble: undefined, mayMove: false, mayRepeat: false, retryAfterMs: undefined }
 
-/** Codes of a 429 that no waiting mends (OpenAI and those who follow it). */
+/** Codes of a 429 that no waiting mends (OpenAI, those who follow it, and those who have words of their own). */
 const billingCodes: ReadonlySet<string> = new Set([
-  'billing_hard_limit_reached',
-  'credit_balance_exhausted',
+  'exceeded_current_quota_error',
   'insufficient_quota',
   'organization_spend_limit_exceeded',
   'organization_usage_limit_exceeded',
   'project_spend_limit_exceeded',
+  'quota_exceeded',
 ])
 
+/** Words of codes that speak of money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
+const billingWords = /(?:^|[^a-z])(?:balance|billing|credits?|funds|payment)(?:$|[^a-z])/
+
 const missingModelCodes: ReadonlySet<string> = new Set([
+  'NotFoundError',
   'model_not_found',
   'not_found',
   'not_found_error',
@@ -86,7 +90,7 @@ function judgeRefusal(
       return { trouble: 'timeout', ...again }
     case 429:
       // Another provider has an account of its own.
-      if (billingCodes.has(providerCode ?? '')) return { ...final, trouble: 'billing', mayMove: true }
+      if (isBilling(providerCode ?? '')) return { ...final, trouble: 'billing', mayMove: true }
       // So a request is refused that alone exceeds the limit: no trouble of the target's.
       if (!mayRepeat) return final
       return { trouble: 'rate_limit', ...again }
@@ -100,6 +104,11 @@ function judgeRefusal(
       // It may have failed on this very request, so the same server is spared another try.
       return head.status >= 500 ? { ...final, trouble: 'broken', mayMove: true } : final
   }
+}
+
+function isBilling(code: string): boolean {
+  const words = code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
+  return billingCodes.has(words) || billingWords.test(words)
 }
 
 /** llama.cpp answers so while it reads a model from disk. */

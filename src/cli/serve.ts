@@ -5,6 +5,7 @@ import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
+import { startFleet } from '../fleet/fleet.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -44,7 +45,8 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const { config } = loaded
   let app: App
   try {
-    app = await startApp(config, {
+    const start = config.server.workers > 1 ? startFleet : startApp
+    app = await start(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),
       version,

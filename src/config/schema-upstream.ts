@@ -223,7 +223,8 @@ const model = {
     },
     fallbacks: {
       type: 'array',
-      description: 'Models to try, in order, when no target of this one is left.',
+      description:
+        'Models to try when no target of this one is left: in order, each followed by its own fallbacks.',
       items: modelName,
     },
   },
@@ -244,7 +245,8 @@ export const routingSchema = {
   properties: {
     retries: {
       type: 'integer',
-      description: 'Further attempts after the first.',
+      description:
+        'Times that a call may ask a target again which has failed. Targets not asked yet do not count.',
       default: defaults.routing.retries,
       minimum: 0,
       maximum: 10,

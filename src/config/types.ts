@@ -4,7 +4,10 @@ import type { ModelLimits, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it gives `[secret]`. */
 export interface Secret {
-  /** The value. Called in `upstream/`, where the header is written and echoes of it are masked; nowhere else. */
+  /**
+   * The value. Called in `upstream/`, where the header is written and echoes of it are masked, and on the way to another
+   * thread (`config/transfer.ts`); nowhere else.
+   */
   reveal(): string
   /** Where it came from, to show to people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
   readonly source: string
@@ -33,6 +36,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[]
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
+  /** Threads that serve; at least 1. */
+  readonly workers: number
   /** Load the file again when it changes. */
   readonly watchConfig: boolean
 }
@@ -110,12 +115,12 @@ export interface ModelConfig {
   readonly name: string
   readonly aliases: readonly string[]
   readonly targets: readonly Target[]
-  /** Models to try when no target of this one is left, in order. */
+  /** Models to try when no target of this one is left: in order, each followed by its own fallbacks. */
   readonly fallbacks: readonly string[]
 }
 
 export interface RoutingConfig {
-  /** Further attempts after the first. */
+  /** Further attempts at targets that have failed in this call; a first attempt at another target is none. */
   readonly retries: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number

@@ -40,10 +40,8 @@ function faultOf(token: CST.Token): Omit<Unclosed, 'offset'> | undefined {
     const isList = token.start.source === '['
     const last = isList ? ']' : '}'
     if (token.end[0]?.source === last) return undefined
-    return {
-      message: `the ${isList ? 'list' : 'mapping'} that begins here is not closed`,
-      hint: `add a ${last}`,
-    }
+    const message = `the ${isList ? 'list' : 'mapping'} that begins here is not closed`
+    return { message, hint: `add a ${last}` }
   }
   if (token.type === 'double-quoted-scalar') {
     return /^"(?:[^"\\]|\\[^])*"$/.test(token.source) ? undefined : unclosedText('"')

@@ -1,5 +1,4 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
-import type { GatewayError } from '../errors.ts'
 import { encodeEvent, eventData } from '../http/sse.ts'
 import type { StreamFormat } from './dialect.ts'
 
@@ -18,7 +17,8 @@ export const chatStream: StreamFormat = {
     return isWhole ? 'complete' : 'cut'
   },
 
-  errorEvent: (error: GatewayError) => encodeEvent({ data: JSON.stringify(error) }),
+  errorEvent: ({ message, type, param, code }) =>
+    encodeEvent({ data: JSON.stringify({ error: { message, type, param, code } }) }),
 }
 
 const doneMark = Buffer.from('[DONE]')

@@ -1,6 +1,4 @@
 // What the call's story knows of a wire format. One file per format implements it; `table.ts` lists them.
-import type { GatewayError } from '../errors.ts'
-
 export interface Dialect {
   /** For the log and the metrics. */
   readonly name: string
@@ -11,7 +9,19 @@ export interface Dialect {
   readonly hasStreamOptions: boolean
   /** Whether the answer is made of tokens that a model writes, so that a part of the limit is kept for it. */
   readonly hasOutputTokens: boolean
+  /** Whether a text of no bytes is an answer: a transcript of silence. */
+  readonly mayBeEmpty: boolean
+  /** Whether `stream: true` asks for events; speech comes in pieces of sound. */
+  readonly hasEvents: boolean
   readonly stream: StreamFormat
+}
+
+/** What an error says, the gateway's own or a provider's. */
+export interface ErrorWords {
+  readonly message: string
+  readonly type: string | null
+  readonly param: string | null
+  readonly code: string | number | null
 }
 
 /** How the events of a streamed answer end, well or badly. */
@@ -22,7 +32,7 @@ export interface StreamFormat {
    */
   ending(tail: readonly Buffer[]): 'complete' | 'error' | 'cut'
   /** The event that tells this format's clients that the answer is broken. */
-  errorEvent(error: GatewayError): Buffer
+  errorEvent(error: ErrorWords): Buffer
 }
 
 /** Enough for a last choice, a usage event and `[DONE]`. */

@@ -9,26 +9,21 @@ const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
 
-const json = { body: 'json', hasStreamOptions: false, hasOutputTokens: false, stream: chatStream } as const
-const multipart = { body: 'multipart', hasStreamOptions: false, hasOutputTokens: false } as const
+const plain = { hasStreamOptions: false, hasOutputTokens: false, mayBeEmpty: false, hasEvents: true } as const
+const json = { ...plain, body: 'json', stream: chatStream } as const
+const multipart = { ...plain, body: 'multipart' } as const
+const transcript = {
+  ...multipart,
+  hasOutputTokens: true,
+  mayBeEmpty: true,
+  stream: transcriptStream,
+} as const
 const written = { ...json, hasOutputTokens: true } as const
 
 export const dialects = [
-  { ...json, name: 'speech', path: '/audio/speech', stream: speechStream },
-  {
-    ...multipart,
-    name: 'transcription',
-    path: '/audio/transcriptions',
-    hasOutputTokens: true,
-    stream: transcriptStream,
-  },
-  {
-    ...multipart,
-    name: 'translation',
-    path: '/audio/translations',
-    hasOutputTokens: true,
-    stream: transcriptStream,
-  },
+  { ...json, name: 'speech', path: '/audio/speech', hasEvents: false, stream: speechStream },
+  { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
+  { ...transcript, name: 'translation', path: '/audio/translations' },
   { ...written, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
   { ...written, name: 'completion', path: '/completions', hasStreamOptions: true },
   { ...json, name: 'embedding', path: '/embeddings' },

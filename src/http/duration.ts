@@ -48,7 +48,7 @@ const unitNs: Readonly<Record<string, number>> = {
 
 /**
  * Reads a wait as providers send it: a number, a Go duration, an HTTP date or an RFC 3339 timestamp. A time that has
- * passed is 0. Undefined for anything else, negative numbers too (Azure sends -1 for "unknown").
+ * passed is 0; one too late for a whole number is the largest of these. Undefined for anything else, negative numbers too (Azure sends -1 for "unknown").
  */
 export function parseDurationMs(
   text: string,
@@ -67,7 +67,7 @@ export function parseDurationMs(
   return Number.isNaN(time) ? undefined : Math.max(0, Math.ceil(time - nowMs))
 }
 
-function wholeMs(ns: number): number | undefined {
-  const ms = Math.ceil(Math.round(ns) / 1e6)
-  return Number.isSafeInteger(ms) ? ms : undefined
+/** A time beyond all counting is very late, which is what its sender says; not unknown. */
+function wholeMs(ns: number): number {
+  return Math.min(Math.ceil(Math.round(ns) / 1e6), Number.MAX_SAFE_INTEGER)
 }

@@ -1,6 +1,7 @@
 // A provider over HTTP: one undici pool for its origin, and requests dispatched without promises or streams
 // in between. HTTP/1.1 only: one connection per request under way, so an abort ends the provider's work.
-import { type Dispatcher, Pool } from 'undici'
+import { Socket } from 'node:net'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
 import { createMask } from './mask.ts'
 import type { AnswerSink, Exchange, Provider, ProviderFailure } from './provider.ts'
@@ -27,10 +28,22 @@ export const poolOptions = {
 
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
+  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  // A request that needs a connection has it opened while it is dispatched, and no other request waits for that one.
+  let asking: DispatchRelay | undefined
   const pool = new Pool(config.origin, {
     ...poolOptions,
-    connect: { timeout: config.timeouts.connectMs },
+    connect(options, callback) {
+      // By its types it returns nothing; should that become true, attempts last for `connect_ms` at most.
+      const socket: unknown = connect(options, callback)
+      if (socket instanceof Socket) asking?.waitFor(socket)
+    },
   })
+  const dispatch = (relay: DispatchRelay, options: Dispatcher.DispatchOptions) => {
+    asking = relay
+    dispatchInto(relay, pool, options)
+    asking = undefined
+  }
   const fixedHeaders = headersOf(config, userAgent)
 
   return {
@@ -44,7 +57,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     send(request, sink) {
       const relay = new DispatchRelay(sink)
       const { requestId } = request
-      dispatchInto(relay, pool, {
+      dispatch(relay, {
         path: config.basePath + request.path,
         method: 'POST',
         body: request.body,
@@ -63,7 +76,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     get(path, sink) {
       const relay = new DispatchRelay(sink)
       const headers = fixedHeaders.concat('accept', 'application/json, */*')
-      dispatchInto(relay, pool, { path: config.basePath + path, method: 'GET', headers })
+      dispatch(relay, { path: config.basePath + path, method: 'GET', headers })
       return relay
     },
 
@@ -87,7 +100,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
           onEnd() {},
           onFailure: (failure) => settle(false, failure.detail),
         })
-        dispatchInto(exchange, pool, {
+        dispatch(exchange, {
           path: `${config.basePath}/models`,
           method: 'GET',
           headers: fixedHeaders,
@@ -130,6 +143,8 @@ export function dispatchInto(relay: DispatchRelay, pool: Pool, options: Dispatch
 export class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   readonly #sink: AnswerSink
   #controller: Dispatcher.DispatchController | undefined
+  /** Its connection, while that is being made. */
+  #connecting: Socket | undefined
   #isOver = false
   #interimAnswers = 0
 
@@ -141,7 +156,13 @@ export class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
     return this.#controller !== undefined
   }
 
+  /** The connection that is being made for this request alone: nobody else needs it if the request ends before. */
+  waitFor(connecting: Socket): void {
+    this.#connecting = connecting
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#connecting = undefined
     this.#controller = controller
     // Aborted while it waited for a connection: there was no controller to tell.
     if (this.#isOver) controller.abort(new Error('aborted'))
@@ -187,7 +208,8 @@ export class DispatchRelay implements Dispatcher.DispatchHandler, Exchange {
   abort(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#controller?.abort(new Error('aborted'))
+    if (this.#controller === undefined) this.#connecting?.destroy(new Error('aborted'))
+    else this.#controller.abort(new Error('aborted'))
   }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { errorHeadOf, FirstEvent } from '../../src/call/first-event.ts'
+import { errorHeadOf, FirstEvent, isDone } from '../../src/call/first-event.ts'
 
 /** What is found, and after how many pieces. */
 function find(pieces: readonly Buffer[]): { data: string; at: number } | undefined {
@@ -36,6 +36,11 @@ test('an event that is too large to be an error is found as nothing', () => {
   const piece = Buffer.from('x'.repeat(1_000_000))
   const found = find([Buffer.from('data: '), ...Array.from({ length: 64 }, () => piece)])
   assert.equal(found?.data, '')
+})
+
+test('the end mark is told apart from a first event', () => {
+  assert.equal(isDone(Buffer.from('[DONE]')), true)
+  assert.equal(isDone(Buffer.from('{"a":"[DONE]"}')), false)
 })
 
 const errors: readonly [string, string, number | undefined][] = [

@@ -25,12 +25,15 @@ const loading = '{"error":{"code":503,"message":"Loading model","type":"unavaila
 const noRetry = { 'x-should-retry': 'false' }
 
 /** May: `move` to another target, `repeat` at the same one. */
-const cases: readonly [string, AttemptOutcome, Trouble | undefined, may: '' | 'move' | 'move repeat'][] = [
+type Case = readonly [string, AttemptOutcome, Trouble | undefined, may: '' | 'move' | 'move repeat']
+
+const cases: readonly Case[] = [
   ['gone', { kind: 'gone', wasSent: true }, undefined, ''],
   ['400', refused(400), undefined, ''],
   ['402', refused(402), 'billing', 'move'],
   ['404 of a path', refused(404, { body: 'page not found' }), undefined, ''],
   ['404 of a model, by its code', refused(404, { code: 'model_not_found' }), 'missing_model', 'move'],
+  ['404 of a model, by its type', refused(404, { code: 'NotFoundError' }), 'missing_model', 'move'],
   ['404 of a model, by its text', refused(404, { body: 'model "x" not found' }), 'missing_model', 'move'],
   ['408', refused(408), 'timeout', 'move repeat'],
   ['409', refused(409), undefined, ''],
@@ -38,6 +41,22 @@ const cases: readonly [string, AttemptOutcome, Trouble | undefined, may: '' | 'm
   ['422', refused(422), undefined, ''],
   ['429', refused(429), 'rate_limit', 'move repeat'],
   ['429 for want of money', refused(429, { code: 'insufficient_quota' }), 'billing', 'move'],
+  ...[
+    'billing_not_active',
+    'billing_hard_limit_reached',
+    'credit_balance_exhausted',
+    'exceeded_current_quota_error',
+    'insufficient_balance',
+    'insufficient_credits',
+    'InsufficientBalance',
+    'quota_exceeded',
+  ].map((code): Case => [`429 of ${code}`, refused(429, { code }), 'billing', 'move']),
+  ...['rate_limit_exceeded', 'load_balancer_busy', 'RateLimitReached'].map((code): Case => [
+    `429 of ${code}`,
+    refused(429, { code }),
+    'rate_limit',
+    'move repeat',
+  ]),
   ['429 for a request that alone is too large', refused(429, { headers: noRetry }), undefined, ''],
   ['500', refused(500), 'broken', 'move'],
   ['501', refused(501), 'broken', 'move'],
@@ -79,6 +98,7 @@ const waits: readonly [string, Record<string, string>, number | undefined][] = [
   ['a date', { 'retry-after': 'Thu, 01 Jan 2026 00:00:03 GMT' }, 3000],
   ['a date that has passed', { 'retry-after': 'Wed, 31 Dec 2025 00:00:03 GMT' }, 0],
   ['milliseconds, which are more precise', { 'retry-after': '7', 'retry-after-ms': '6100' }, 6100],
+  ['so late that it is no time', { 'retry-after': '99999999999999' }, Number.MAX_SAFE_INTEGER],
   ['nonsense', { 'retry-after': 'soon' }, undefined],
   ['less than nothing', { 'retry-after': '-1' }, undefined],
 ]

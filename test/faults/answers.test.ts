@@ -3,6 +3,7 @@ import { delta } from '../flows/limits-wiring.ts'
 import {
   bytes,
   chunk,
+  content,
   end,
   hang,
   head,
@@ -12,7 +13,7 @@ import {
   sse,
   streamHead,
 } from '../support/upstream-script.ts'
-import { type Fault, inject } from './fault.ts'
+import { both, type Fault, inject } from './fault.ts'
 
 const event = (text: string) => chunk(`data: ${delta(text)}\n\n`)
 const halfEvent = chunk('data: {"id":"c","choi')
@@ -52,10 +53,25 @@ function first(status: number, error: object): Fault {
   }
 }
 
+/** The same without a stream around it, under a good status. */
+function whole(status: number, error: object | string): Fault {
+  return {
+    ...first(status, {}),
+    what: `answers 200 with an error ${JSON.stringify(error)}`,
+    script: json(200, { error }),
+    forms: both,
+  }
+}
+
+const chunkedJson = head(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' })
+const cut = { ...early, forms: both, charged: [1, 'some'] } as const
+const nothing = { ...early, forms: both, charged: [1, 0] } as const
+
 const broken = { ...early, forms: ['whole'], charged: [1, 'some'] } as const
 
 const faults: readonly Fault[] = [
   { ...early, what: 'ends before its first event', script: [streamHead(), lastChunk] },
+  { ...early, what: 'has nothing but the end mark', script: sse(['[DONE]']) },
   { ...early, what: 'closes before its first event', script: [streamHead(), end] },
   { ...early, what: 'resets before its first event', script: [streamHead(), reset] },
   { ...early, what: 'resets within its first event', script: [streamHead(), halfEvent, reset] },
@@ -112,6 +128,33 @@ const faults: readonly Fault[] = [
     charged: [1, 9],
     once: ['first'],
   } as unknown as Fault,
+
+  whole(500, { message: 'own words' }),
+  whole(500, 'own words'),
+  { ...whole(429, { message: 'own words', code: 429 }), tries: 3 },
+  { ...whole(400, { message: 'own words', code: '400' }), moves: false },
+  {
+    ...whole(502, { message: 'own words', code: 401 }),
+    code: 'provider_auth_failed',
+    charged: [0, 0],
+    once: [],
+  },
+  { ...cut, what: 'ends its JSON too early', script: [chunkedJson, chunk('{"choices":[{}]'), lastChunk] },
+  {
+    ...cut,
+    what: 'closes within JSON of no known length',
+    script: [head(200, { 'content-type': 'application/json' }), bytes('{"choices":['), end],
+  },
+  { ...cut, what: 'answers with no JSON', script: content(200, 'application/json', '') },
+  { ...cut, what: 'answers with white space', script: content(200, 'application/json', ' \n') },
+  { ...cut, what: 'answers with nothing', script: [head(200, { 'content-length': '0' })] },
+  { ...nothing, what: 'answers 204', script: [head(204)] },
+  {
+    ...nothing,
+    what: 'answers with a web page',
+    script: content(200, 'text/html; charset=utf-8', '<h1>Sign in</h1>'),
+    once: ['base_url'],
+  },
 
   { ...broken, what: 'closes within its body', script: [jsonHead, bytes('{"choices":'), end] },
   { ...broken, what: 'resets within its body', script: [jsonHead, bytes('{"choices":'), reset] },

@@ -1,11 +1,11 @@
 // What happens while a call waits for its next attempt, and what later calls have learnt of it.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 
 import { chat, delta, used, whole } from '../flows/limits-wiring.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
-import { chunk, hang, json, reset, sse, streamHead } from '../support/upstream-script.ts'
-import { call, roundTrips, startFaulty } from './fault.ts'
+import { chunk, hang, json, reset, type Script, sse, streamHead } from '../support/upstream-script.ts'
+import { call, roundTrips, type Scene, startFaulty } from './fault.ts'
 
 const one = '{ small: { provider: a } }'
 const two = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
@@ -177,4 +177,58 @@ test('a call that has heard heartbeats in the waiting line still goes to another
   const body = response.body().toString()
   assert.match(body, /^(?:: ping\n\n){3,4}data: .*second.*\n\ndata: \[DONE\]\n\n$/)
   assert.deepEqual([a.requests.length, b.requests.length], [2, 1])
+})
+
+/** Servers `a`, `b`, … that answer so, as targets of one model, a tier each. */
+async function startTiers(
+  t: TestContext,
+  answers: readonly Script[],
+  retries: number,
+): Promise<{ scene: Scene; counts: () => number[] }> {
+  const servers = await Promise.all(
+    answers.map(async (script) => {
+      const upstream = await startUpstream(t)
+      upstream.answerAlways(script)
+      return upstream
+    }),
+  )
+  const name = (index: number) => String.fromCharCode(97 + index)
+  const urls = Object.fromEntries(servers.map(({ url }, index) => [name(index), url]))
+  const targets = servers.map((_, index) => `{ provider: ${name(index)}, tier: ${index + 1} }`)
+  const scene = await startFaulty(t, urls, {
+    models: `{ small: { targets: [${targets.join(', ')}] } }`,
+    retries,
+  })
+  return { scene, counts: () => servers.map(({ requests }) => requests.length) }
+}
+
+test('targets that were not asked yet take nothing off the retries', async (t) => {
+  const { scene, counts } = await startTiers(t, [busy, json(500, {}), busy, busy, whole()], 0)
+  assert.equal((await chat(scene.gateway, 'small')).status, 200)
+  assert.deepEqual(counts(), [1, 1, 1, 1, 1])
+})
+
+test('every target is asked once before one is asked again, and then as often as the retries say', async (t) => {
+  const { scene, counts } = await startTiers(t, [busy, json(500, {}), busy], 3)
+  assert.equal((await chat(scene.gateway, 'small')).status, 503)
+  const [a, b, c] = counts()
+  assert.equal(b, 1)
+  assert.equal(a! + c!, 2 + 3)
+})
+
+test('without retries a model that is being loaded is waited for while the others fail', async (t) => {
+  const { scene, counts } = await startTiers(t, [loading, json(500, {})], 0)
+  assert.equal((await chat(scene.gateway, 'small')).status, 503)
+  assert.ok(counts()[0]! >= 4, 'until a first byte would be late')
+  assert.equal(counts()[1], 1)
+})
+
+test('one call asks sixteen targets and no more', async (t) => {
+  const { scene, counts } = await startTiers(
+    t,
+    Array.from({ length: 18 }, () => json(500, {})),
+    0,
+  )
+  assert.equal((await chat(scene.gateway, 'small')).status, 503)
+  assert.deepEqual(counts(), [...Array.from({ length: 16 }, () => 1), 0, 0])
 })

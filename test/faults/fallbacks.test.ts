@@ -4,8 +4,8 @@ import { test, type TestContext } from 'node:test'
 
 import { chat, used, whole } from '../flows/limits-wiring.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json, type Script } from '../support/upstream-script.ts'
-import { type Scene, startFaulty } from './fault.ts'
+import { hang, json, type Script } from '../support/upstream-script.ts'
+import { call, type Scene, startFaulty } from './fault.ts'
 
 const limits =
   '{ limits: { small: { rpm: 10, tpm: 5000 }, one: { rpm: 1, tpm: 5000 }, two: { rpm: 1, tpm: 5000 } } }'
@@ -52,6 +52,28 @@ test('a fallback answers for a model whose targets fail, and is the one that is 
   )
 })
 
+test('a fallback that fails is followed by its own fallbacks', async (t) => {
+  const [a, b, c] = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)])
+  a.answerAlways(refusal(500))
+  b.answerAlways(refusal(500))
+  c.answerAlways(whole())
+  const chain = `
+  small: { provider: a, fallbacks: [one] }
+  one: { provider: b, fallbacks: [two] }
+  two: { provider: c }
+`
+  const { gateway } = await startFaulty(t, { a: a.url, b: b.url, c: c.url }, { models: chain, limits })
+
+  const { status } = await chat(gateway, 'small')
+
+  assert.equal(status, 200)
+  assert.deepEqual(
+    [a, b, c].map(({ requests }) => requests.length),
+    [1, 1, 1],
+  )
+  assert.equal((await gateway.logged({ event: 'call' }))['fallback_model'], 'two')
+})
+
 test('the rate headers are those of the model that was asked for', async (t) => {
   const { gateway } = await startThree(t, { a: refusal(503) })
   const { headers } = await chat(gateway, 'small')
@@ -88,6 +110,79 @@ test('the limit of the model that was asked for is no reason for a fallback', as
   for (let call = 0; call < 10; call++) await chat(gateway, 'small')
   assert.equal((await chat(gateway, 'small')).status, 429)
   assert.equal((await used(gateway, 'one')).requests, 0)
+})
+
+const full: readonly [string, { parallel?: string; slots?: string }][] = [
+  ['a model', { parallel: ', max_parallel_requests: 1' }],
+  ['a provider', { slots: 'max_parallel_requests: 1' }],
+]
+
+/** `small`, whose one slot is taken by a call that hangs, with the fallback `one`, which has room for one call. */
+async function startFull(
+  t: TestContext,
+  { parallel = '', slots = '' }: { parallel?: string; slots?: string },
+): Promise<Pick<Three, 'gateway' | 'a' | 'b'>> {
+  const [a, b] = await Promise.all([startUpstream(t), startUpstream(t)])
+  a.answerAlways([hang])
+  b.answerAlways(whole())
+  const limits = `{ limits: { small: { rpm: 10, tpm: 5000${parallel} }, one: { rpm: 1 } } }`
+  const models = '{ small: { provider: a, fallbacks: [one] }, one: { provider: b } }'
+  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models, limits, provider: slots })
+  const holder = await call(t, scene, 'whole')
+  t.after(() => holder.leave())
+  await a.nextRequest()
+  return { gateway: scene.gateway, a, b }
+}
+
+for (const [what, where] of full) {
+  test(`a fallback answers for ${what} whose slots are taken`, async (t) => {
+    const { gateway, a, b } = await startFull(t, where)
+
+    const { status, headers } = await chat(gateway, 'small')
+
+    assert.equal(status, 200)
+    assert.equal(headers.get('x-llm-gateway-provider'), 'b')
+    assert.equal(headers.get('x-ratelimit-limit-requests'), '10')
+    assert.deepEqual([a.requests.length, b.requests.length], [1, 1])
+    assert.equal((await used(gateway, 'one')).requests, 1)
+    assert.deepEqual((await gateway.logged({ event: 'call' }))['fallback_model'], 'one')
+  })
+
+  test(`when ${what} is full and its fallback at its limit, the client hears of the former`, async (t) => {
+    const { gateway } = await startFull(t, where)
+    await chat(gateway, 'one')
+
+    const { status, headers, body } = await chat(gateway, 'small')
+
+    assert.equal(status, 429)
+    assert.match(JSON.parse(body).error.message, /for small on parallel requests/)
+    assert.equal(headers.get('x-ratelimit-limit-requests'), '10')
+    assert.equal((await used(gateway, 'small')).parallel, 1)
+  })
+}
+
+test('a fallback that stands in for a full model keeps its own limits', async (t) => {
+  const { gateway, b } = await startFull(t, { parallel: ', max_parallel_requests: 1' })
+  assert.equal((await chat(gateway, 'small')).status, 200)
+  assert.equal((await chat(gateway, 'small')).status, 429)
+  assert.equal(b.requests.length, 1)
+})
+
+test('a model that is full and at its limit of requests is refused for the latter', async (t) => {
+  const [a, b] = await Promise.all([startUpstream(t), startUpstream(t)])
+  a.answerAlways([hang])
+  const limits = '{ limits: { small: { rpm: 1, tpm: 5000, max_parallel_requests: 1 } } }'
+  const models = '{ small: { provider: a, fallbacks: [one] }, one: { provider: b } }'
+  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models, limits })
+  const holder = await call(t, scene, 'whole')
+  await a.nextRequest()
+
+  const { status, body } = await chat(scene.gateway, 'small')
+
+  holder.leave()
+  assert.equal(status, 429)
+  assert.match(JSON.parse(body).error.message, /requests per min/)
+  assert.equal(b.requests.length, 0)
 })
 
 for (const status of [400, 413, 422]) {

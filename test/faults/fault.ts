@@ -77,12 +77,14 @@ export async function startFaulty(
     readonly limits?: string
     readonly timeouts?: string
     readonly retries?: number
+    /** Further settings of each provider. */
+    readonly provider?: string
   },
 ): Promise<Scene> {
   const timeouts = more.timeouts ?? '{ first_byte_ms: 5000, idle_ms: 5000 }'
   const clock = new SkippingClock()
   const providers = Object.entries(urls).map(
-    ([name, url]) => `  ${name}: { base_url: "${url}/v1", timeouts: ${timeouts} }\n`,
+    ([name, url]) => `  ${name}: { base_url: "${url}/v1", timeouts: ${timeouts}, ${more.provider ?? ''} }\n`,
   )
   const yaml = `
 providers:

@@ -46,7 +46,7 @@ async function startChecked(t: TestContext, answer?: Script): Promise<Checked> {
 function reload(t: TestContext, { app }: TestGateway, yaml: string): void {
   const loaded = loadText(t, yaml, { env })
   assert.ok(loaded.ok)
-  app.reload(loaded.config)
+  void app.reload(loaded.config)
 }
 
 const away: readonly [what: string, answer: Script, reason: RegExp][] = [

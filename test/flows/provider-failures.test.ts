@@ -15,6 +15,7 @@ import {
   head,
   json,
   reset,
+  stream,
   streamHead,
 } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
@@ -177,6 +178,17 @@ test('a whole answer too large to be held that breaks off is cut for the client 
   const response = await exchange(t, gateway.url, ask)
   assert.equal(response.status, 200)
   assert.equal(response.complete, false)
+})
+
+test('a whole answer too large to be held that ends too early is cut for the client too', async (t) => {
+  const { gateway, upstream } = await startWired(t)
+  upstream.answer(
+    stream(`{"data":"${'x'.repeat(500_000)}`, { contentType: 'application/json', splitAt: [300_000] }),
+  )
+  const response = await exchange(t, gateway.url, ask)
+  assert.equal(response.complete, false)
+  const line = await gateway.logged({ event: 'call' })
+  assert.equal(line['code'], 'provider_bad_response')
 })
 
 test('sound that breaks off is cut for the client too', async (t) => {

@@ -1,0 +1,95 @@
+// A whole answer with a good status: whether it is one. Proxies send pages, relays hide an error behind a 200, and a
+// server that dies can end its body as if nothing had happened; none of these may pass as an answer.
+import { readString, scanJson } from '../http/json-scan.ts'
+import type { AnswerHead } from '../upstream/provider.ts'
+import { mediaTypeOf } from './error-answer.ts'
+import { errorHeadOf } from './first-event.ts'
+
+export type WholeVerdict =
+  | { readonly kind: 'answer' }
+  /** An error in the clothes of an answer, with the head that it should have had. */
+  | { readonly kind: 'error'; readonly head: AnswerHead }
+  /** Neither; `what` is a clause about the provider, for people. */
+  | { readonly kind: 'none'; readonly what: string }
+
+const answer: WholeVerdict = { kind: 'answer' }
+
+/** What a head with a status from 200 to 299 says against an answer: a clause about the provider. */
+export function faultOfHead(head: AnswerHead): string | undefined {
+  const { status } = head
+  if (status === 204 || status === 205) return `answered ${status}, which has no body`
+  if (mediaTypeOf(head) !== 'text/html') return undefined
+  return `answered ${status} with a web page. Is its base_url right, and does it end in /v1`
+}
+
+/**
+ * @param body read to its end, at most as large as answers are held.
+ * @param mayBeEmpty whether a text of no bytes is an answer: a transcript of silence.
+ */
+export function judgeWholeAnswer(head: AnswerHead, body: Buffer, mayBeEmpty: boolean): WholeVerdict {
+  const mediaType = mediaTypeOf(head)
+  if (body.length === 0) {
+    return mayBeEmpty && mediaType.startsWith('text/') ? answer : none(head, 'an empty body')
+  }
+  const encoding = head.headers['content-encoding'] ?? 'identity'
+  return mediaType === 'application/json' && encoding === 'identity' ? judgeJson(head, body) : answer
+}
+
+/** Where an error can show. Answers have these members too, so the value decides. */
+const tellingMembers: ReadonlySet<string> = new Set(['error', 'object', 'type'])
+
+function judgeJson(head: AnswerHead, received: Buffer): WholeVerdict {
+  const body = withoutByteOrderMark(received)
+  const outcome = scanJson(body, tellingMembers)
+  if (outcome.ok) {
+    const { members } = outcome.scan
+    const isNamedError = ['object', 'type'].some((name) => {
+      const member = members.get(name)
+      return member !== undefined && readString(body, member) === 'error'
+    })
+    if (!isNamedError && (members.get('error')?.kind ?? 'null') === 'null') return answer
+  } else if (!parses(body)) {
+    const isCut = outcome.offset >= body.length || !isBracketed(body)
+    // Python writes NaN and Infinity, and its clients read them.
+    return isCut ? none(head, 'JSON that is not whole') : answer
+  }
+  const errorHead = errorHeadOf(body)
+  return errorHead === undefined ? answer : { kind: 'error', head: errorHead }
+}
+
+function none({ status }: AnswerHead, what: string): WholeVerdict {
+  return { kind: 'none', what: `answered ${status} with ${what}` }
+}
+
+function parses(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString())
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether it begins and ends as an object or an array does. */
+function isBracketed(body: Buffer): boolean {
+  const text = body.toString('latin1').trim()
+  return (text.startsWith('{') && text.endsWith('}')) || (text.startsWith('[') && text.endsWith(']'))
+}
+
+/** Readers of HTTP bodies drop it (https://encoding.spec.whatwg.org/#utf-8-decode), parsers of JSON refuse it. */
+function withoutByteOrderMark(body: Buffer): Buffer {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
+}
+
+const closingBrace = 0x7d
+const closingBracket = 0x5d
+
+/**
+ * Whether JSON that was too large to be held can be whole, by its last bytes: all that can be said of it. One that is
+ * cut right after a brace passes.
+ */
+export function mayEndJson(tail: Buffer): boolean {
+  let at = tail.length - 1
+  while (at >= 0 && tail[at]! <= 0x20) at -= 1
+  return tail[at] === closingBrace || tail[at] === closingBracket
+}

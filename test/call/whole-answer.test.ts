@@ -1,0 +1,91 @@
+// Whole answers under a good status: which are answers, which are errors, and which are nothing.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+
+import { faultOfHead, judgeWholeAnswer, mayEndJson } from '../../src/call/whole-answer.ts'
+
+const head = (type: string, headers = {}) => ({ status: 200, headers: { 'content-type': type, ...headers } })
+
+function kindOf(body: string | Buffer, type = 'application/json', mayBeEmpty = false): string {
+  return judgeWholeAnswer(head(type), Buffer.from(body as string), mayBeEmpty).kind
+}
+
+const answers: readonly [string, string][] = [
+  ['an answer', '{"choices":[{"message":{"content":"an \\"error\\" of mine"}}]}'],
+  ['white space around it', '\n {"choices":[]} \r\n\n'],
+  ['a number beyond 2^53', '{"created":123456789012345678901234567890,"choices":[]}'],
+  ['duplicate names', '{"object":"list","object":"list","type":"a","type":"b"}'],
+  ['a name in another case', '{"Error":null,"choices":[]}'],
+  ['a byte order mark', '\ufeff{"choices":[]}'],
+  ['an array', '[{"embedding":[0.5]}]'],
+  ['a text', '"done"'],
+  ['numbers as Python writes them', '{"logprobs":[NaN,-Infinity],"choices":[]}'],
+  ['an empty error', '{"error":null,"choices":[]}'],
+  ['a response that has failed', '{"object":"response","status":"failed","error":{"code":"server_error"}}'],
+  ['an object that is empty', '{}'],
+]
+
+for (const [what, body] of answers) {
+  test(`${what} is an answer`, () => assert.equal(kindOf(body), 'answer'))
+}
+
+test('an object of more members than a request may have is an answer', () => {
+  const members = Array.from({ length: 1500 }, (_, number) => [`m${number}`, 'error'])
+  assert.equal(kindOf(JSON.stringify(Object.fromEntries(members))), 'answer')
+})
+
+const errors = [
+  '{"error":{"message":"no"}}',
+  '{"error":"no"}',
+  '\ufeff{"error":{"message":"no"}}',
+  '{"object":"error","message":"too long","code":400}',
+  '{"type":"error","error":{"type":"overloaded_error"}}',
+  '{"error":{"message":"no"},"error":{"message":"no"}}',
+]
+
+for (const body of errors) test(`${body} is an error`, () => assert.equal(kindOf(body), 'error'))
+
+const whole = JSON.stringify({
+  id: 'c',
+  choices: [{ message: { content: 'a {brace} "ü" \\ ' } }],
+  n: [1, [2]],
+})
+
+test('JSON is no answer wherever it is cut', () => {
+  const bytes = Buffer.from(whole)
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), (length) => {
+      assert.equal(kindOf(bytes.subarray(0, length)), 'none')
+    }),
+  )
+})
+
+for (const body of ['', ' ', 'upstream error', '<html></html>', '[{"a":1}', '{"a":NaN', '[NaN,']) {
+  test(`${JSON.stringify(body)} is no answer`, () => assert.equal(kindOf(body), 'none'))
+}
+
+test('what is no JSON is judged by whether there is any of it', () => {
+  assert.equal(kindOf('1\n00:00:00,000 --> 00:00:01,000\nerror\n', 'text/plain'), 'answer')
+  assert.equal(kindOf('', 'audio/mpeg', true), 'none')
+  assert.equal(kindOf('', 'text/plain'), 'none')
+  assert.equal(kindOf('', 'text/plain', true), 'answer', 'a transcript of silence')
+})
+
+test('JSON that came compressed is not looked into', () => {
+  const compressed = head('application/json', { 'content-encoding': 'gzip' })
+  assert.equal(judgeWholeAnswer(compressed, Buffer.from([0x1f, 0x8b]), false).kind, 'answer')
+})
+
+test('pages and statuses without a body show in the head', () => {
+  assert.match(faultOfHead(head('Text/HTML; charset=utf-8')) ?? '', /base_url/)
+  assert.match(faultOfHead({ status: 204, headers: {} }) ?? '', /204/)
+  assert.equal(faultOfHead(head('application/json')), undefined)
+})
+
+test('the end of large JSON is a brace or a bracket, whatever white space follows', () => {
+  assert.equal(mayEndJson(Buffer.from('0.5]}\r\n')), true)
+  assert.equal(mayEndJson(Buffer.from('[0.5]')), true)
+  assert.equal(mayEndJson(Buffer.from('0.5,0.2')), false)
+  assert.equal(mayEndJson(Buffer.from('\n')), false)
+})
