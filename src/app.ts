@@ -130,7 +130,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     throw error
   })
   events.listening(listeners.addresses, configFile)
-  warmUp(clock.setTimer)
+  warmUp()
 
   return {
     addresses: listeners.addresses,
@@ -149,8 +149,6 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       isDraining = true
       watch.stop()
       events.stopping(reason, snapshots.openCalls)
-      // Connections that outlive a restart still bring calls; elsewhere nobody is to wait in a line for nothing.
-      if (!isInherited) admission.close()
       let deadline = setTimeout(() => {
         admission.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))

@@ -1,6 +1,6 @@
 // V8 compiles well what has run for a while. Until then the scan of a large body takes the event loop ten times as long,
 // and every other call waits for it; so the scan is run, on a sample, before somebody needs it.
-import type { SetTimer } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import { readRequest } from '../dialects/request.ts'
 import { dialects } from '../dialects/table.ts'
 
@@ -10,7 +10,7 @@ const delayMs = 500
 const pauseMs = 20
 
 /** Runs beside calls, a millisecond or two at a time. */
-export function warmUp(setTimer: SetTimer): void {
+export function warmUp(): void {
   const chat = dialects.find(({ name }) => name === 'chat')!
   const image = {
     type: 'image_url',
@@ -24,7 +24,7 @@ export function warmUp(setTimer: SetTimer): void {
   const run = () => {
     readRequest(chat, 'application/json', body)
     left -= 1
-    if (left > 0) setTimer(run, pauseMs)
+    if (left > 0) systemClock.setTimer(run, pauseMs)
   }
-  setTimer(run, delayMs)
+  systemClock.setTimer(run, delayMs)
 }

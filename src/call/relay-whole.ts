@@ -70,10 +70,12 @@ export class WholeRelay implements AnswerReader {
     this.#held = undefined
   }
 
+  /** A body that came to the length that was said for it is not cut. */
   #isCut(): boolean {
     const { mediaType, head } = this.#answer
+    if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
     const encoding = head.headers['content-encoding'] ?? 'identity'
-    return mediaType === 'application/json' && encoding === 'identity' && !mayEndJson(this.#tail)
+    return encoding === 'identity' && !mayEndJson(this.#tail)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */

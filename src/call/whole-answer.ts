@@ -81,15 +81,15 @@ function withoutByteOrderMark(body: Buffer): Buffer {
   return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
 }
 
-const closingBrace = 0x7d
-const closingBracket = 0x5d
+/** `}`, `]`, and the quote of a text that is all of the answer. */
+const lastBytes: ReadonlySet<number | undefined> = new Set([0x7d, 0x5d, 0x22])
 
 /**
  * Whether JSON that was too large to be held can be whole, by its last bytes: all that can be said of it. One that is
- * cut right after a brace passes.
+ * cut right after such a byte passes.
  */
 export function mayEndJson(tail: Buffer): boolean {
   let at = tail.length - 1
   while (at >= 0 && tail[at]! <= 0x20) at -= 1
-  return tail[at] === closingBrace || tail[at] === closingBracket
+  return lastBytes.has(tail[at])
 }
