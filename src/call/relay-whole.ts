@@ -54,7 +54,7 @@ export class WholeRelay implements AnswerReader {
       this.#reply.end()
     } else {
       const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
-      this.#meter.readWhole(body)
+      this.#meter.readWhole(body, this.#answer.value)
       this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
       this.#reply.end(body)
     }
