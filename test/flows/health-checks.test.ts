@@ -146,10 +146,11 @@ test('a model without another target is called all the same, and an answer ends 
   assert.equal((await call(t, gateway, 'm')).provider, 'first')
 })
 
-test('a call that finds no target hears of each, those that were passed over too', async (t) => {
+test('a call that finds no target hears of each, the unhealthy one last', async (t) => {
   const servers = await Promise.all(Array.from({ length: 4 }, () => startModelServer(t)))
   const [unwell, ...others] = servers
   unwell!.lists(json(401, {}))
+  unwell!.answersCalls(json(401, {}))
   for (const server of others) server.answersCalls(json(500, {}))
   const names = ['a', 'b', 'c', 'd']
   const check = 'health_check: { interval_ms: 1000 }'
@@ -174,7 +175,7 @@ logging: { format: json }
   assert.deepEqual([status, code], [503, 'no_target_available'])
   assert.equal(
     message,
-    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): not tried; a (m): not tried, auth before.',
+    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): broken, status 500; a (m): auth.',
   )
 })
 
