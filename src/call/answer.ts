@@ -4,34 +4,12 @@
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
 import { GatewayError } from '../errors.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
 import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
 import type { Timed } from './ticker.ts'
 import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
-
-/** How a try at a target came out. */
-export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  /** The provider's own error answer; it goes to the client as it is. */
-  | {
-      readonly kind: 'refused'
-      readonly head: AnswerHead
-      readonly body: Buffer
-      readonly providerCode: string | undefined
-    }
-  | {
-      readonly kind: 'failed'
-      readonly error: GatewayError
-      readonly providerStatus?: number
-      readonly providerCode?: string | undefined
-      /** The connection was closed as soon as the request was on it: it had been idle, and nobody read the request. */
-      readonly isStaleConnection: boolean
-      /** A body that is no stream had begun to come: the provider has read the prompt. */
-      readonly hasBegun: boolean
-    }
-  /** The client has left. */
-  | { readonly kind: 'gone'; readonly wasSent: boolean }
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576

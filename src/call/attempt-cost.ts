@@ -1,6 +1,6 @@
 // What attempts cost that did not become an answer. A call is charged once, however many attempts it took.
 import { chargeOf, type Outcome } from '../admission/outcome.ts'
-import type { AttemptOutcome } from './answer.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** The cost of one failed attempt at a prompt of so many tokens. */
 export function costOf(

@@ -2,7 +2,7 @@
 import type { ErrorWords } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import type { AnswerHead, Provider } from '../upstream/provider.ts'
-import type { AttemptOutcome } from './answer.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** @param body read to its end. */
 export function judgeErrorAnswer(provider: Provider, head: AnswerHead, received: Buffer): AttemptOutcome {

@@ -2,7 +2,7 @@
 // answer instead, may the same one be asked again. Pure.
 import { parseDurationMs } from '../http/duration.ts'
 import type { Trouble } from '../routing/target-health.ts'
-import type { AttemptOutcome } from './answer.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 
 export interface Verdict {
   /** What is wrong with the target; undefined when it works, or when the fault is the client's or nobody's. */

@@ -1,6 +1,6 @@
 // Which providers do not take `stream_options`, learnt from their refusals.
 import type { Provider } from '../upstream/provider.ts'
-import type { AttemptOutcome } from './answer.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** After this a provider is asked again: it may have been updated. */
 const memoryMs = 3_600_000

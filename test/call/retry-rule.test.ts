@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import type { AttemptOutcome } from '../../src/call/answer.ts'
+import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { judge } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
 import type { Trouble } from '../../src/routing/target-health.ts'

@@ -150,6 +150,7 @@ test('a call that finds no target hears of each, those that were passed over too
   const servers = await Promise.all(Array.from({ length: 4 }, () => startModelServer(t)))
   const [unwell, ...others] = servers
   unwell!.lists(json(401, {}))
+  unwell!.answersCalls(json(401, {}))
   for (const server of others) server.answersCalls(json(500, {}))
   const names = ['a', 'b', 'c', 'd']
   const check = 'health_check: { interval_ms: 1000 }'
@@ -162,8 +163,8 @@ test('a call that finds no target hears of each, those that were passed over too
     `
 providers:
 ${providers.join('\n')}
-models: { m: { targets: [${targets.join(', ')}] } }
-routing: { retries: 1, cooldown_ms: 30000 }
+models: { m: { targets: [${targets.join(', ')}, { provider: a, model: other, tier: 5 }] } }
+routing: { retries: 0, cooldown_ms: 30000 }
 logging: { format: json }
 `,
     {},
@@ -174,7 +175,7 @@ logging: { format: json }
   assert.deepEqual([status, code], [503, 'no_target_available'])
   assert.equal(
     message,
-    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): not tried; a (m): not tried, auth before.',
+    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): broken, status 500; a (m): auth; a (other): not tried, auth before.',
   )
 })
 
