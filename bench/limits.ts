@@ -109,6 +109,7 @@ function configFor(url: string): Config {
       maxRequestBodyBytes: 1_000_000,
       shutdownGraceMs: 1000,
       watchConfig: false,
+      workers: 1,
     },
     access: { allowedUsers: ['any'], allowedIps: [] },
     cors: { enabled: false, allowedOrigins: [], allowAll: false },

@@ -2,6 +2,7 @@
 import { benchAdmission } from './admission.ts'
 import { benchGateways } from './gateways/run.ts'
 import { benchLimits } from './limits.ts'
+import { benchWorkers } from './workers.ts'
 
 /** A bench may return the exit status. */
 type Bench = (options: readonly string[]) => void | number | Promise<void | number>
@@ -10,7 +11,10 @@ const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
   gateways: benchGateways,
   limits: benchLimits,
+  workers: benchWorkers,
 }
+
+const withOptions: ReadonlySet<string> = new Set(['gateways'])
 
 const args = process.argv.slice(2)
 const firstOption = args.findIndex((arg) => arg.startsWith('-'))
@@ -20,6 +24,9 @@ const names = named.length > 0 ? named : Object.keys(benches)
 
 if (options.length > 0 && named.length !== 1) {
   process.stderr.write(`options belong to one bench: npm run bench -- gateways ${options.join(' ')}\n`)
+  process.exitCode = 2
+} else if (options.length > 0 && !withOptions.has(names[0]!)) {
+  process.stderr.write(`${names[0]} takes no options, and got ${options.join(' ')}\n`)
   process.exitCode = 2
 } else {
   for (const name of names) await run(name)

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 
 /** main.cjs turns the compile cache on before what is to be cached is loaded. */
-const entries = { main: 'src/main.ts', gateway: 'src/cli/program.ts' }
+const entries = { main: 'src/main.ts', gateway: 'src/cli/program.ts', worker: 'src/fleet/worker.ts' }
 
 const gatewayApart: Plugin = {
   name: 'gateway-apart',

@@ -77,7 +77,8 @@ has the lists looked at again, at most every 5 s, so that a model is there as so
 - A model that is gone from the list is gone: 404. A provider that gives no list keeps what it listed for 10 minutes.
 - Limits and fallbacks name a discovered model in full: \`limits: { "ollama/qwen3:8b": { rpm: 20 } }\`. It shares them
   under each of its names; without an entry of its own, \`default\` counts.
-- Names with spaces, invisible characters or \`*\` are left out, and so is what goes beyond 10,000 models or 4 MiB.
+- Names with spaces, invisible characters or \`*\` are left out, and so is what goes beyond 2,000 names of one
+  provider, further names included; an answer of more than 4 MiB, or of 150,000 values, is none.
 - A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp tells count as names.`
 
 const secrets = `## Secrets

@@ -2,10 +2,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from './admission/store.ts'
 import { doormenOf, guardsOf } from './app/guards.ts'
-import { startLimits } from './app/limits.ts'
+import { type Limits, startLimits } from './app/limits.ts'
 import { ProviderWatch } from './app/provider-watch.ts'
 import { Providers } from './app/providers.ts'
 import { Snapshots } from './app/snapshots.ts'
+import { warmUp } from './app/warm-up.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -15,7 +16,7 @@ import { createEvents, type Events } from './observe/events.ts'
 import { createLog } from './observe/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { TargetHealth } from './routing/target-health.ts'
-import { ClientWindows, type FloodLimit } from './server/flood-limit.ts'
+import { ClientWindows, type FloodLimit, type FloodWindows } from './server/flood-limit.ts'
 import { clientOf } from './server/guards/address.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { type InheritedSocket, listenInherited } from './server/inherited.ts'
@@ -32,13 +33,22 @@ export interface App {
    * Serves by another configuration from the next call on; calls under way end as they began.
    * @returns the keys of the file whose values changed and that only a restart applies; all others are applied.
    */
-  reload(config: Config): string[]
+  reload(config: Config): string[] | Promise<string[]>
   /**
    * Stops accepting, lets calls under way finish for `server.shutdown_grace_ms`, then ends them: a stream with an error
    * event, what has not begun with 503.
    * @param reason for the log: the signal's name.
    */
   stop(reason: string): Promise<void>
+  /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
+  isAlive?(): boolean
+}
+
+/** What a gateway has in common with others of this process that serve together with it (fleet/). */
+export interface Common {
+  readonly limits: Limits
+  readonly floodWindows: FloodWindows | undefined
+  readonly events: Events
 }
 
 export interface Surroundings {
@@ -58,15 +68,18 @@ export interface Surroundings {
   readonly clock?: Clock
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
+  /** Absent: this gateway serves alone. */
+  readonly common?: Common
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
-  const { stateDirectory, store } = surroundings
-  const events = createEvents(createLog(config.logging, { stream: stdout, isJournal }))
+  const { stateDirectory, store, common } = surroundings
+  const events = common?.events ?? createEvents(createLog(config.logging, { stream: stdout, isJournal }))
   const doormen = doormenOf(config, events)
-  const limits = await startLimits(config.rateLimits, { stateDirectory, clock, store }, events)
+  const limits =
+    common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
   const { admission, calibration } = limits
   const lasting = {
     admission,
@@ -97,7 +110,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     guards: guardsOf(config, isOriginAllowed),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
-    floodLimit: floodLimitOf(config, clock),
+    floodLimit: floodLimitOf(config, clock, common?.floodWindows),
     clientOf: clientOf(server.trustedProxies),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
@@ -111,12 +124,13 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   watch.follow(config, snapshots.current.providers)
   const listening = isInherited
     ? listenInherited(sockets, doormen, handlers)
-    : listen(server, doormen, handlers)
+    : listen({ ...server, reusePort: common !== undefined }, doormen, handlers)
   const listeners = await listening.catch((error: unknown) => {
     watch.stop()
     throw error
   })
   events.listening(listeners.addresses, configFile)
+  warmUp()
 
   return {
     addresses: listeners.addresses,
@@ -135,8 +149,6 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       isDraining = true
       watch.stop()
       events.stopping(reason, snapshots.openCalls)
-      // Connections that outlive a restart still bring calls; elsewhere nobody is to wait in a line for nothing.
-      if (!isInherited) admission.close()
       let deadline = setTimeout(() => {
         admission.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
@@ -159,6 +171,7 @@ const lastWordsMs = 1_000
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   const { server, access, cors, logging } = config
+  yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
   yield ['server.unix_socket', server.unixSocket]
@@ -171,7 +184,8 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
 }
 
-function settingsToRestartFor(started: Config, next: Config): string[] {
+/** The keys of the file whose values changed and that only a restart applies. */
+export function settingsToRestartFor(started: Config, next: Config): string[] {
   const wanted = new Map(fixedSettings(next))
   return [...fixedSettings(started)]
     .filter(([key, value]) => !isDeepStrictEqual(value, wanted.get(key)))
@@ -179,11 +193,11 @@ function settingsToRestartFor(started: Config, next: Config): string[] {
 }
 
 /** Undefined: the requests of a client are not limited. */
-function perClientRpmOf({ rateLimits }: Config): number | undefined {
+export function perClientRpmOf({ rateLimits }: Config): number | undefined {
   return rateLimits.enabled ? rateLimits.perClientRpm : undefined
 }
 
-function floodLimitOf(config: Config, { now }: Clock): FloodLimit | undefined {
+function floodLimitOf(config: Config, { now }: Clock, windows?: FloodWindows): FloodLimit | undefined {
   const rpm = perClientRpmOf(config)
-  return rpm === undefined ? undefined : { rpm, windows: new ClientWindows(rpm, now) }
+  return rpm === undefined ? undefined : { rpm, windows: windows ?? new ClientWindows(rpm, now) }
 }

@@ -28,7 +28,8 @@ const readByCommands = [
 /** What a unit may import besides itself: units, or single files of one. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', ...leaves],
-  cli: ['app.ts', 'server', 'config', 'systemd', ...readByCommands, ...leaves],
+  cli: ['fleet', 'app.ts', 'server', 'config', 'systemd', ...readByCommands, ...leaves],
+  fleet: ['app.ts', 'app', 'server', ...parts, 'config', ...leaves],
   'app.ts': ['app', 'server', 'call', ...parts, 'config', 'systemd', ...leaves],
   app: ['server', 'call', ...parts, 'config', 'systemd', ...leaves],
   server: ['call', ...parts, ...leaves],

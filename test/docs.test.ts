@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
 import { loadConfig } from '../src/config/load.ts'
+import { defaults } from '../src/config/defaults.ts'
 import { dialects } from '../src/dialects/table.ts'
 import { errorTable } from '../src/errors.ts'
+import { TargetHealth, type Trouble } from '../src/routing/target-health.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -55,6 +57,7 @@ describe('all documents', () => {
   for (const file of [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/routing.md',
     'docs/security.md',
     'docs/systemd.md',
     'docs/remote.md',
@@ -65,6 +68,30 @@ describe('all documents', () => {
       for (const [, link = ''] of links) assert.ok(existsSync(join(folder, link)), link)
     })
   }
+})
+
+describe('docs/routing.md', () => {
+  const rows = [
+    ...read('docs/routing.md').matchAll(/^\| `(\w+)` \| ([\d.]+) s \| ([\d.]+) s \| the (\w+) \|$/gm),
+  ]
+  const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
+  const namesake = { ...target, model: 'n' }
+
+  test('has the cool-down of every trouble', () => {
+    assert.equal(rows.length, 9)
+    for (const [, name = '', remote, local, whose] of rows) {
+      const trouble = name as Trouble
+      const cooldownMs = defaults.routing.cooldown_ms
+      const [far, near] = [false, true].map((isLocal) => {
+        const health = new TargetHealth()
+        health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs: undefined, nowMs: 0 })
+        const isOfAll = !health.stateOf(namesake, 0).isReady
+        return { seconds: health.stateOf(target, 0).readyAtMs / 1000, whose: isOfAll ? 'provider' : 'target' }
+      })
+      assert.deepEqual(far, { seconds: Number(remote), whose }, name)
+      assert.deepEqual(near, { seconds: Number(local), whose }, name)
+    }
+  })
 })
 
 test('ARCHITECTURE.md shows the folders that there are', () => {

@@ -13,21 +13,34 @@ export interface Options {
   readonly out: string | undefined
 }
 
+const contenderNames = [
+  'ours',
+  'nginx',
+  'haproxy',
+  'caddy',
+  'portkey',
+  'litellm',
+  'bifrost',
+  'olla',
+  'llama-swap',
+]
+const figureNames = ['cpu', 'latency', 'throughput', 'first-event', 'bodies', 'life', 'growth']
+
 export const help = `npm run bench -- gateways [options]
 
 Measures llm-gateway against the gateways and proxies that are on this machine.
 
   --quick            a smoke run: every contender answers right, every figure is measured once with
                      small numbers; times are not looked at and nothing is written
-  --only NAMES       some contenders: ours, nginx, haproxy, caddy, portkey, litellm, bifrost, olla, llama-swap
-  --figures NAMES    some figures: cpu, latency, throughput, first-event, bodies, life, growth
+  --only NAMES       some contenders: ${contenderNames.join(', ')}
+  --figures NAMES    some figures: ${figureNames.join(', ')}
   --rounds N         how often each is measured (5; at least 5 for a report that counts)
   --seed N           of the order within the rounds (1)
   --out DIRECTORY    where gateways.md and gateways.svg go (bench/results for a full run; a run of some
                      contenders or figures prints its report)
 `
 
-/** @throws TypeError for an unknown option, RangeError for a bad number. */
+/** @throws TypeError for an unknown option, RangeError for a bad number or name. */
 export function readOptions(args: readonly string[], defaultOut: string): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],
@@ -43,7 +56,10 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     },
   })
   if (values.help) return 'help'
-  const [only, figures] = [listOf(values.only), listOf(values.figures)]
+  const [only, figures] = [
+    listOf('only', values.only, contenderNames),
+    listOf('figures', values.figures, figureNames),
+  ]
   const isPartial = only !== undefined || figures !== undefined || values.quick
   return {
     isQuick: values.quick,
@@ -85,8 +101,15 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
   }
 }
 
-function listOf(text: string | undefined): string[] | undefined {
-  return text?.split(',').map((name) => name.trim().toLowerCase())
+function listOf(
+  option: string,
+  text: string | undefined,
+  known: readonly string[],
+): readonly string[] | undefined {
+  const names = text?.split(',').map((name) => name.trim().toLowerCase())
+  const stranger = names?.find((name) => !known.includes(name))
+  if (stranger === undefined) return names
+  throw new RangeError(`--${option} knows no ${JSON.stringify(stranger)}; there are: ${known.join(', ')}`)
 }
 
 function countOf(name: string, text: string): number {

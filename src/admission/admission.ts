@@ -125,7 +125,7 @@ export class Admission {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
       const { standing, ...used } = await this.#parts.store.use(model, limits, this.#parts.now())
-      const waiting = this.#lines.get(model)?.length ?? 0
+      const waiting = this.#waiting(model)
       reports.push({
         model,
         limits,
@@ -153,11 +153,16 @@ export class Admission {
   async #waitOrRefuse(ask: Ask, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = this.#maxWaitMs(ask.model)
-    if (maxWaitMs === 0 || line.length >= this.#maxLineLength) {
+    if (maxWaitMs === 0 || this.#waiting(ask.model) >= this.#maxLineLength) {
       return { ...(await line.refusalFor(ask)), waitedMs: 0 }
     }
     const end = await line.join(ask, maxWaitMs)
     return end.kind === 'admitted' ? this.#admit(ask, end, end.waitedMs) : end
+  }
+
+  /** In all threads that share the counters. */
+  #waiting(model: string): number {
+    return this.#parts.store.lines?.waiting(model) ?? this.#lines.get(model)?.length ?? 0
   }
 
   /** 0: calls of this model do not wait. */

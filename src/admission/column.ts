@@ -83,6 +83,13 @@ export class Column {
     throw new RangeError(`the window holds less than ${amount}`)
   }
 
+  /** Takes nothing for counted; what counts is to be put again. */
+  clearSums(): void {
+    this.#total[0] = 0
+    this.#blocks.fill(0)
+    this.#superblocks.fill(0)
+  }
+
   #count(slot: number, delta: number): void {
     this.#blocks[slot >> blockBits]! += delta
     this.#superblocks[slot >> superblockBits]! += delta

@@ -29,7 +29,17 @@ export interface CalibrationFact {
   readonly samples: number
 }
 
-type Rates = { -readonly [Key in keyof CalibrationFact]: CalibrationFact[Key] }
+/** What is learnt of one model and provider. */
+export type Rates = { -readonly [Key in keyof CalibrationFact]: CalibrationFact[Key] }
+
+/** Where it is kept. */
+export interface RatesPlaces {
+  find(model: string, provider: string): Rates | undefined
+  /** Makes a place for what has been learnt, or what was read from a file. */
+  put(rates: Rates): void
+  /** All that something was learnt of. */
+  all(): Iterable<Rates>
+}
 
 const tokensPerMessage = 4
 const tokensPerRequest = 3
@@ -48,11 +58,15 @@ const minPredictedOutput = 256
 const maxPlausibleTokens = 10_000_000
 
 export class Calibration {
-  readonly #byKey = new Map<string, Rates>()
+  readonly #places: RatesPlaces
+
+  constructor(places: RatesPlaces = new OwnRates()) {
+    this.#places = places
+  }
 
   /** Prompt with its margin of error plus predicted output; `tpm` bounds the latter, never the prompt. */
   estimate(model: string, provider: string, size: RequestSize, tpm: number | undefined): Estimate {
-    const rates = this.#byKey.get(keyOf(model, provider)) ?? untaught(model, provider)
+    const rates = this.#places.find(model, provider) ?? untaught(model, provider)
     const margin = errorMargin * rates.error
     const known = knownTokens(size)
     const text = rates.tokensPerByte * size.textBytes
@@ -70,14 +84,13 @@ export class Calibration {
     size: RequestSize,
     seen: { promptTokens: unknown; completionTokens: unknown },
   ): void {
-    const key = keyOf(model, provider)
-    const rates = this.#byKey.get(key) ?? untaught(model, provider)
+    const rates = this.#places.find(model, provider) ?? untaught(model, provider)
     const weight = Math.max(newestWeight, 1 / (rates.samples + 2))
     const learntPrompt = learnPrompt(rates, size, { promptTokens: seen.promptTokens, weight })
     const learntOutput = learnOutput(rates, size, { completionTokens: seen.completionTokens, weight })
     if (!learntPrompt && !learntOutput) return
     rates.samples++
-    this.#byKey.set(key, rates)
+    this.#places.put(rates)
   }
 
   /**
@@ -85,7 +98,7 @@ export class Calibration {
    * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.
    */
   learnCut(model: string, provider: string, size: RequestSize, completionTokens: number): void {
-    const rates = this.#byKey.get(keyOf(model, provider))
+    const rates = this.#places.find(model, provider)
     // Without a counted answer there is no mean yet, and cut ones alone would only ever raise it.
     if (rates === undefined || rates.outputTokens === 0) return
     if (completionTokens / answers(size) <= rates.outputTokens) return
@@ -95,14 +108,14 @@ export class Calibration {
 
   /** What was learnt, of one model or of all. */
   describe(model?: string): CalibrationFact[] {
-    const facts = Array.from(this.#byKey.values(), (rates) => ({ ...rates }))
+    const facts = Array.from(this.#places.all(), (rates) => ({ ...rates }))
     return model === undefined ? facts : facts.filter((fact) => fact.model === model)
   }
 
   /** Takes up what `describe` gave, once it has been checked; numbers out of range are brought into it. */
   restore(facts: readonly CalibrationFact[]): void {
     for (const fact of facts) {
-      this.#byKey.set(keyOf(fact.model, fact.provider), {
+      this.#places.put({
         model: fact.model,
         provider: fact.provider,
         tokensPerByte: between(fact.tokensPerByte, 0.05, 1),
@@ -186,7 +199,24 @@ function learnOutput(
   return true
 }
 
-function untaught(model: string, provider: string): Rates {
+class OwnRates implements RatesPlaces {
+  readonly #byKey = new Map<string, Rates>()
+
+  find(model: string, provider: string): Rates | undefined {
+    return this.#byKey.get(keyOf(model, provider))
+  }
+
+  put(rates: Rates): void {
+    this.#byKey.set(keyOf(rates.model, rates.provider), rates)
+  }
+
+  all(): Iterable<Rates> {
+    return this.#byKey.values()
+  }
+}
+
+/** What is taken for true before the first answer. */
+export function untaught(model: string, provider: string): Rates {
   return {
     model,
     provider,

@@ -1,4 +1,5 @@
-// Admission's counters in this process's memory. It cannot fail; snapshot-file.ts carries it over a restart.
+// Admission's counters in memory: how they decide. It cannot fail; snapshot-file.ts carries it over a restart.
+// The memory is this thread's own unless another is given (shared-store.ts).
 import type { ModelLimits } from '../domain.ts'
 import type { Charge } from './outcome.ts'
 import { Slots } from './slots.ts'
@@ -23,8 +24,26 @@ export interface SavedModel {
   readonly entries: readonly SavedEntry[]
 }
 
+/** Where one model's window is, which moves when it grows. */
+export interface WindowPlace {
+  readonly window: SlidingWindow
+  /** Makes room for this many slots at least. */
+  grow(capacity: number): void
+}
+
+/** Where the counters of a store lie. */
+export interface CounterPlaces {
+  find(model: string): WindowPlace | undefined
+  /** Found or made, with room for this many slots at least. */
+  windowOf(model: string, capacity: number): WindowPlace
+  /** Those that have a window. */
+  models(): Iterable<string>
+  readonly modelSlots: Slots
+  readonly providerSlots: Slots
+}
+
 interface ModelCount {
-  window: SlidingWindow
+  readonly place: WindowPlace
   limits: ModelLimits | undefined
 }
 
@@ -47,12 +66,19 @@ const maxSavedEntries = 1024
 export class MemoryStore implements AdmissionStore {
   onFreed: (() => void) | undefined
   readonly #models = new Map<string, ModelCount>()
+  readonly #places: CounterPlaces
   readonly #unused = new SlidingWindow(capacityFor(undefined))
-  readonly #modelSlots = new Slots()
-  readonly #providerSlots = new Slots()
+  readonly #modelSlots: Slots
+  readonly #providerSlots: Slots
+
+  constructor(places: CounterPlaces = new OwnPlaces()) {
+    this.#places = places
+    this.#modelSlots = places.modelSlots
+    this.#providerSlots = places.providerSlots
+  }
 
   reserve(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Admitted | Limited | TooLarge {
-    const { window } = this.#count(demand.model, limits)
+    const window = this.#windowOf(demand.model, limits)
     const refusal = this.#refusal(window, demand, { limits, nowMs })
     if (refusal !== undefined) return refusal
     const tokens = Math.min(demand.tokens, limits?.tpm ?? Infinity)
@@ -71,24 +97,24 @@ export class MemoryStore implements AdmissionStore {
   }
 
   probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | TooLarge | undefined {
-    const { window } = this.#count(demand.model, limits)
+    const window = this.#windowOf(demand.model, limits)
     return this.#refusal(window, demand, { limits, nowMs })
   }
 
   grow(reservation: Reservation, tokens: number, nowMs: number): void {
     const held = reservation as Held
     if (!held.entry.open || tokens <= held.tokens) return
-    this.#models.get(held.model)!.window.grow(held.entry, tokens, nowMs)
+    this.#models.get(held.model)!.place.window.grow(held.entry, tokens, nowMs)
     held.tokens = tokens
   }
 
   settle(reservation: Reservation, charge: Charge, nowMs: number): void {
     const held = reservation as Held
     if (!held.entry.open) return
-    const gaveBack = this.#models.get(held.model)!.window.settle(held.entry, charge, nowMs)
+    const { place, limits } = this.#models.get(held.model)!
+    const gaveBack = place.window.settle(held.entry, charge, nowMs)
     this.#modelSlots.release(held.model, nowMs - held.sinceMs)
     this.#releaseProvider(held, nowMs)
-    const { limits } = this.#models.get(held.model)!
     const freedSlot = held.provider !== undefined || limits?.maxParallelRequests !== undefined
     if (gaveBack || freedSlot) this.onFreed?.()
   }
@@ -109,7 +135,7 @@ export class MemoryStore implements AdmissionStore {
 
   use(model: string, limits: ModelLimits | undefined, nowMs: number): ModelUse {
     // Asking leaves no trace: there may be thousands of models that nobody calls.
-    const window = this.#models.get(model)?.window ?? this.#unused
+    const window = this.#places.find(model)?.window ?? this.#unused
     return {
       requests: window.used('requests', nowMs),
       tokens: window.used('tokens', nowMs),
@@ -118,34 +144,32 @@ export class MemoryStore implements AdmissionStore {
     }
   }
 
-  /** Everything charged in the last 60 seconds, calls under way with what they reserved. */
-  dump(nowMs: number): SavedModel[] {
-    return Array.from(this.#models, ([model, { window }]) => ({
+  /** Everything of these models charged in the last 60 seconds, calls under way with what they reserved. */
+  dump(nowMs: number, models: Iterable<string> = this.#places.models()): SavedModel[] {
+    return Array.from(models, (model) => ({
       model,
-      entries: window.dump(nowMs, maxSavedEntries),
+      entries: this.#places.windowOf(model, 0).window.dump(nowMs, maxSavedEntries),
     })).filter(({ entries }) => entries.length > 0)
   }
 
   /** Takes up what `dump` gave, oldest first within a model, before the first call. */
   restore(saved: readonly SavedModel[], nowMs: number): void {
     for (const { model, entries } of saved) {
-      const window = new SlidingWindow(capacityFor({ rpm: maxSavedEntries }))
+      const { window } = this.#places.windowOf(model, capacityFor({ rpm: maxSavedEntries }))
       for (const [ageMs, requests, tokens] of entries) window.add(requests, tokens, nowMs - ageMs)
-      this.#models.set(model, { window, limits: undefined })
     }
   }
 
-  #count(model: string, limits: ModelLimits | undefined): ModelCount {
+  #windowOf(model: string, limits: ModelLimits | undefined): SlidingWindow {
     let count = this.#models.get(model)
     if (count === undefined) {
-      count = { window: new SlidingWindow(capacityFor(limits)), limits }
+      count = { place: this.#places.windowOf(model, capacityFor(limits)), limits }
       this.#models.set(model, count)
     } else if (count.limits !== limits) {
-      const capacity = capacityFor(limits)
-      if (capacity > count.window.capacity) count.window = count.window.resized(capacity)
+      count.place.grow(capacityFor(limits))
       count.limits = limits
     }
-    return count
+    return count.place.window
   }
 
   #refusal(
@@ -198,6 +222,42 @@ export class MemoryStore implements AdmissionStore {
 
   #releaseProvider(held: Held, nowMs: number): void {
     if (held.provider !== undefined) this.#providerSlots.release(held.provider, nowMs - held.providerSinceMs)
+  }
+}
+
+/** Counters that nobody else sees. */
+class OwnPlaces implements CounterPlaces {
+  readonly modelSlots = new Slots()
+  readonly providerSlots = new Slots()
+  readonly #windows = new Map<string, OwnWindow>()
+
+  find(model: string): WindowPlace | undefined {
+    return this.#windows.get(model)
+  }
+
+  windowOf(model: string, capacity: number): WindowPlace {
+    let place = this.#windows.get(model)
+    if (place === undefined) {
+      place = new OwnWindow(capacity)
+      this.#windows.set(model, place)
+    } else place.grow(capacity)
+    return place
+  }
+
+  models(): Iterable<string> {
+    return this.#windows.keys()
+  }
+}
+
+export class OwnWindow implements WindowPlace {
+  window: SlidingWindow
+
+  constructor(capacity: number) {
+    this.window = new SlidingWindow(capacity)
+  }
+
+  grow(capacity: number): void {
+    if (capacity > this.window.capacity) this.window = this.window.resized(capacity)
   }
 }
 

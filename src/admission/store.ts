@@ -85,6 +85,20 @@ export interface ModelUse {
 }
 
 /**
+ * How the lines of several threads stand to one another. First calls are served in the order of their turns; nobody,
+ * in any thread, overtakes the first of them.
+ */
+export interface SharedLines {
+  /**
+   * Says how many calls of a model wait in this thread, and whether another one than before is the first.
+   * @returns the turn of the first call: above 0, and later than all that were given so far if it is new.
+   */
+  announce(model: string, waiting: number, hasNewFirst: boolean): number
+  /** How many calls of a model wait in all threads. */
+  waiting(model: string): number
+}
+
+/**
  * Counts requests and tokens of the last 60 seconds and calls under way.
  *
  * - Atomic: `reserve` checks the model's requests, tokens and slots and a provider's slot, and commits all of them or
@@ -97,7 +111,13 @@ export interface ModelUse {
  * - Time: `nowMs` is the caller's monotonic clock. A store for several gateways uses its server's clock instead.
  */
 export interface AdmissionStore {
-  reserve(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Verdict | Promise<Verdict>
+  /** `turn`: of the first call of a line, as `lines` gave it; absent for a call that comes new. */
+  reserve(
+    demand: Demand,
+    limits: ModelLimits | undefined,
+    nowMs: number,
+    turn?: number,
+  ): Verdict | Promise<Verdict>
   /** What `reserve` would refuse with; undefined if it would admit. Commits nothing. */
   probe(
     demand: Demand,
@@ -114,6 +134,11 @@ export interface AdmissionStore {
   /** Changes to a slot of the first of these providers that has one free. False: none has, and all stays as it was. */
   move(reservation: Reservation, providers: readonly Candidate[], nowMs: number): boolean | Promise<boolean>
   use(model: string, limits: ModelLimits | undefined, nowMs: number): ModelUse | Promise<ModelUse>
-  /** Called, with no arguments, after anything was given back: a slot, a request, tokens. One listener. */
+  /**
+   * Called, with no arguments, after anything was given back: a slot, a request, tokens; and, where lines are shared,
+   * when the turn has passed on in another thread. One listener.
+   */
   onFreed: (() => void) | undefined
+  /** Where several threads have lines for the same model. Absent: one line of a model is all there is. */
+  readonly lines?: SharedLines
 }

@@ -3,6 +3,8 @@
 // Order: round-robin between clients, first come first served within one. The call whose turn it is keeps its claim to
 // the next capacity until it is admitted, leaves or has waited its time; nobody overtakes it, so a large call is never
 // starved by small ones. The price: small calls behind a large one wait with it.
+// Threads that share their counters have a line each: their first calls are served in the order of their turns, and the
+// first of them is overtaken in no thread (SharedLines in store.ts).
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
 import type { SetTimer } from '../clock.ts'
 import type { Client, ModelLimits } from '../domain.ts'
@@ -53,6 +55,9 @@ export class WaitingLine {
   #isAsking = false
   /** Something changed while the store was asked. */
   #isStale = false
+  /** The first call that other threads know of, and its turn among theirs. */
+  #announced: Waiting | undefined
+  #turn: number | undefined
   /** Why the first call did not fit when last asked. */
   #refusal: Limited | undefined
 
@@ -77,6 +82,7 @@ export class WaitingLine {
       const waiting: Waiting = { arrival, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
       this.#queue.add(arrival.client.id, waiting)
       arrival.departure.onGone = () => this.#leave(waiting)
+      this.#announce()
       this.examine()
     })
   }
@@ -102,7 +108,7 @@ export class WaitingLine {
     for (;;) {
       const first = this.#queue.first()
       if (first === undefined) return
-      const verdict = store.reserve(first.arrival, limitsOf(model), now())
+      const verdict = store.reserve(first.arrival, limitsOf(model), now(), this.#turn)
       if (verdict instanceof Promise) {
         this.#judgeLater(first, verdict)
         return
@@ -163,8 +169,19 @@ export class WaitingLine {
     const waitedMs = this.#parts.now() - waiting.sinceMs
     this.#queue.remove(waiting.arrival.client.id, waiting)
     waiting.arrival.departure.onGone = undefined
+    this.#announce()
     if (result instanceof Promise) waiting.resolve(result.then((late) => ({ ...late, waitedMs })))
     else waiting.resolve({ ...result, waitedMs })
+  }
+
+  /** Whoever becomes the first call of this line takes its turn behind the first calls of other threads. */
+  #announce(): void {
+    const { store, model } = this.#parts
+    if (store.lines === undefined) return
+    const first = this.#queue.first()
+    const hasNewFirst = first !== this.#announced
+    this.#announced = first
+    this.#turn = store.lines.announce(model, this.#queue.length, hasNewFirst)
   }
 
   /** Stands in for a refusal while the first call's is not known yet. */

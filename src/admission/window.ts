@@ -52,19 +52,21 @@ export class SlidingWindow {
   readonly #requests: Column
   readonly #tokens: Column
 
-  /** `capacity` is a power of two, at least 64. A given buffer is taken up as it is. */
+  /** `capacity` is a power of two, at least 64. A given buffer is taken up as it is, from a multiple of 8 on. */
   constructor(
     capacity: number,
     buffer: ArrayBufferLike = new ArrayBuffer(SlidingWindow.byteLength(capacity)),
+    byteOffset = 0,
   ) {
     this.capacity = capacity
     this.#mask = capacity - 1
     this.#quantumMs = windowMs / (capacity / 2 - 1)
-    this.#marks = new Float64Array(buffer, 0, 3)
-    this.#times = new Float64Array(buffer, 24, capacity)
+    this.#marks = new Float64Array(buffer, byteOffset, 3)
+    this.#times = new Float64Array(buffer, byteOffset + 24, capacity)
     const columnBytes = Column.byteLength(capacity)
-    this.#requests = new Column(capacity, buffer, 24 + capacity * 8)
-    this.#tokens = new Column(capacity, buffer, 24 + capacity * 8 + columnBytes)
+    const columnsOffset = byteOffset + 24 + capacity * 8
+    this.#requests = new Column(capacity, buffer, columnsOffset)
+    this.#tokens = new Column(capacity, buffer, columnsOffset + columnBytes)
   }
 
   static byteLength(capacity: number): number {
@@ -146,9 +148,8 @@ export class SlidingWindow {
     return moreRequests < 0 || moreTokens < 0
   }
 
-  /** The same entries in a ring of another size, for a limit that was raised. Handles stay good. */
-  resized(capacity: number): SlidingWindow {
-    const larger = new SlidingWindow(capacity)
+  /** The same entries in a larger ring, which is empty or absent, for a limit that was raised. Handles stay good. */
+  resized(capacity: number, larger: SlidingWindow = new SlidingWindow(capacity)): SlidingWindow {
     larger.#marks.set(this.#marks)
     for (let seq = this.#marks[0]!; seq < this.#marks[1]!; seq++) {
       const from = seq & this.#mask
@@ -158,6 +159,17 @@ export class SlidingWindow {
       larger.#tokens.put(to, this.#tokens.at(from))
     }
     return larger
+  }
+
+  /** Makes the sums true again, after a thread that ended in the middle of a change. */
+  recount(): void {
+    this.#requests.clearSums()
+    this.#tokens.clearSums()
+    for (let seq = this.#marks[0]!; seq < this.#marks[1]!; seq++) {
+      const slot = seq & this.#mask
+      this.#requests.put(slot, this.#requests.at(slot))
+      this.#tokens.put(slot, this.#tokens.at(slot))
+    }
   }
 
   /** What to save, oldest first, in at most about `maxEntries` pieces; merged ones get the younger age. */

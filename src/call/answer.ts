@@ -34,9 +34,7 @@ export interface AnswerReader {
   onBroken(error: GatewayError): void
 }
 
-/**
- * Starts the attempt; `abort` on the returned handle ends it in any phase.
- */
+/** Starts the attempt; `abort` on the returned handle ends it in any phase. */
 export function startAttempt(
   provider: Provider,
   request: ProviderRequest,
@@ -44,7 +42,8 @@ export function startAttempt(
   on: AnswerParts,
 ): { outcome: Promise<AttemptOutcome>; abort(): void } {
   const answer = new Answer(provider, expected, on)
-  const outcome = new Promise<AttemptOutcome>((resolve) => answer.begin(request, resolve))
+  const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>()
+  answer.begin(request, resolve)
   return { outcome, abort: () => answer.abort() }
 }
 
@@ -69,7 +68,8 @@ export class Answer implements AnswerSink, Timed {
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #head: AnswerHead | undefined
-  #headAtMs = 0
+  /** When the head came, in milliseconds of the monotonic clock. */
+  headAtMs = 0
   /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
   #peek: FirstEvent | undefined
   /** An answer that is no stream, and not passed on yet. */
@@ -85,6 +85,8 @@ export class Answer implements AnswerSink, Timed {
   #pausedSinceMs: number | undefined
   /** The client, not the provider, brought it to a halt. */
   isStalled = false
+  /** What the JSON of a whole answer says; undefined where it was not parsed. */
+  value: unknown
 
   constructor(provider: Provider, expected: Expected, on: AnswerParts) {
     this.#provider = provider
@@ -98,11 +100,6 @@ export class Answer implements AnswerSink, Timed {
   get head(): AnswerHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
-  }
-
-  /** When the head came, in milliseconds of the monotonic clock. */
-  get headAtMs(): number {
-    return this.#headAtMs
   }
 
   get mediaType(): string {
@@ -151,7 +148,7 @@ export class Answer implements AnswerSink, Timed {
 
   onHead(head: AnswerHead): void {
     this.#head = head
-    this.#headAtMs = this.#on.now()
+    this.headAtMs = this.#on.now()
     this.#hasMoved = true
     if (head.status >= 300) return
     const fault = faultOfHead(head)
@@ -249,6 +246,7 @@ export class Answer implements AnswerSink, Timed {
     const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
     switch (verdict.kind) {
       case 'answer':
+        this.value = verdict.value
         return this.#commit()
       case 'error':
         return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))

@@ -10,7 +10,8 @@ import type { Provider } from '../upstream/provider.ts'
 import { startAttempt } from './answer.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import { costlier, costOf } from './attempt-cost.ts'
-import type { Call, Reply, Snapshot } from './call.ts'
+import { hasWaited, maxRetryWaitMs, waitBefore } from './back-off.ts'
+import type { Call, Snapshot } from './call.ts'
 import type { Metered } from './meter.ts'
 import { type Failure, summedUp } from './failures.ts'
 import type { CallRecord } from './record.ts'
@@ -43,13 +44,6 @@ export interface Tried {
 
 /** Targets that one call asks, those of fallback models among them: more would be no answer in any time. */
 export const maxTargetsTried = 16
-/** A provider that wants to be asked later than this is not waited for; the client gets its answer. */
-const maxRetryWaitMs = 10_000
-const firstBackoffMs = 200
-const maxBackoffMs = 2_000
-/** How often a server is asked that is loading its model. It may take as long as a first byte may. */
-const loadingPollMs = 1_000
-
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
   const { call, hold, targets, failures, promptTokens } = admittee
@@ -151,28 +145,6 @@ function soonest(
 /** All attempts share one deadline. */
 function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boolean {
   return totalMs === 0 || passedMs < totalMs
-}
-
-/** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
-function waitBefore({ trouble, retryAfterMs }: Verdict, attempts: number, chance: number): number {
-  if (trouble === 'loading') return Math.min(maxRetryWaitMs, Math.max(loadingPollMs, retryAfterMs ?? 0))
-  const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (attempts - 1))
-  return Math.max(retryAfterMs ?? 0, backoffMs * (1 - chance / 2))
-}
-
-/** False when the client left meanwhile; then at once. */
-function hasWaited(delayMs: number, reply: Reply, on: Pick<Snapshot, 'setTimer'>): Promise<boolean> {
-  if (reply.isGone) return Promise.resolve(false)
-  return new Promise((resolve) => {
-    const stop = on.setTimer(() => {
-      reply.onGone = undefined
-      resolve(true)
-    }, delayMs)
-    reply.onGone = () => {
-      stop()
-      resolve(false)
-    }
-  })
 }
 
 /** One try, or two where the provider does not take the wish for usage. */

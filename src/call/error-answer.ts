@@ -54,6 +54,7 @@ export function errorWordsOf(body: Buffer): ErrorWords | undefined {
 /** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
 export function mediaTypeOf({ headers }: AnswerHead): string {
   const type = headers['content-type']
+  if (type === 'application/json') return type
   return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
 }
 

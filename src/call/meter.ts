@@ -76,9 +76,13 @@ export class Meter {
     return !(this.#options.hidesUsage && isUsageOnly(data))
   }
 
-  /** Takes note of a whole JSON answer. */
-  readWhole(body: Buffer): void {
+  /**
+   * Takes note of a whole JSON answer.
+   * @param value what it says, if it was parsed already.
+   */
+  readWhole(body: Buffer, value?: unknown): void {
     this.#wholeBytes = body.length
+    if (value !== undefined) return this.#take(value)
     const outcome = scanJson(body, usageMembers)
     if (!outcome.ok) return
     const { members } = outcome.scan

@@ -58,7 +58,7 @@ export class WholeRelay implements AnswerReader {
       this.#reply.end()
     } else {
       const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
-      this.#meter.readWhole(body)
+      this.#meter.readWhole(body, this.#answer.value)
       this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
       this.#reply.end(body)
     }
@@ -74,12 +74,12 @@ export class WholeRelay implements AnswerReader {
     this.#held = undefined
   }
 
+  /** A body that came to the length that was said for it is not cut. */
   #isCut(): boolean {
     const { mediaType, head } = this.#answer
+    if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
     const encoding = head.headers['content-encoding'] ?? 'identity'
-    return (
-      mediaType === 'application/json' && encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail)
-    )
+    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */

@@ -29,21 +29,24 @@ export interface Relayed {
 /** Passes the answer to the client and says how that ended. Never rejects. */
 export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
   const { answer, reply } = relayed
-  return new Promise((resolve) => {
-    const reader = answer.isEventStream
-      ? new StreamRelay(relayed, dialect, on.ticker, resolve)
-      : new WholeRelay(relayed, resolve)
-    reply.onGone = () => {
-      answer.abort()
-      reader.stop()
-      // Whatever might still be said would stand in the middle of something.
-      if (reply.interruption !== undefined && reply.isStarted && !reader.mayEndHere) reply.cut()
-      resolve({ kind: 'gone' })
-    }
-    reply.onDrain = () => answer.resume()
-    if (reply.isGone) return reply.onGone()
-    answer.read(reader)
-    // Not before: a first chunk that is here already takes the head along in one packet.
-    if (reply.isStarted) reply.flush()
-  })
+  const { promise, resolve } = Promise.withResolvers<Ending>()
+  const reader = answer.isEventStream
+    ? new StreamRelay(relayed, dialect, on.ticker, resolve)
+    : new WholeRelay(relayed, resolve)
+  reply.onGone = () => {
+    answer.abort()
+    reader.stop()
+    // Whatever might still be said would stand in the middle of something.
+    if (reply.interruption !== undefined && reply.isStarted && !reader.mayEndHere) reply.cut()
+    resolve({ kind: 'gone' })
+  }
+  reply.onDrain = () => answer.resume()
+  if (reply.isGone) {
+    reply.onGone()
+    return promise
+  }
+  answer.read(reader)
+  // Not before: a first chunk that is here already takes the head along in one packet.
+  if (reply.isStarted) reply.flush()
+  return promise
 }

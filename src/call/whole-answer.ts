@@ -6,7 +6,8 @@ import { mediaTypeOf } from './error-answer.ts'
 import { errorHeadOf } from './first-event.ts'
 
 export type WholeVerdict =
-  | { readonly kind: 'answer' }
+  /** `value`: what the JSON says, where that was found on the way. */
+  | { readonly kind: 'answer'; readonly value?: unknown }
   /** An error in the clothes of an answer, with the head that it should have had. */
   | { readonly kind: 'error'; readonly head: AnswerHead }
   /** Neither; `what` is a clause about the provider, for people. */
@@ -38,8 +39,13 @@ export function judgeWholeAnswer(head: AnswerHead, body: Buffer, mayBeEmpty: boo
 /** Where an error can show. Answers have these members too, so the value decides. */
 const tellingMembers: ReadonlySet<string> = new Set(['error', 'object', 'type'])
 
+/** The JSON of a usual answer is parsed sooner than it is scanned; of a large one only a little is of interest. */
+const maxParsedBytes = 16_384
+
 function judgeJson(head: AnswerHead, received: Buffer): WholeVerdict {
   const body = withoutByteOrderMark(received)
+  const value = body.length <= maxParsedBytes ? parsed(body) : undefined
+  if (value !== undefined && !mayTellError(value)) return { kind: 'answer', value }
   const outcome = scanJson(body, tellingMembers)
   if (outcome.ok) {
     const { members } = outcome.scan
@@ -48,7 +54,7 @@ function judgeJson(head: AnswerHead, received: Buffer): WholeVerdict {
       return member !== undefined && readString(body, member) === 'error'
     })
     if (!isNamedError && (members.get('error')?.kind ?? 'null') === 'null') return answer
-  } else if (!parses(body)) {
+  } else if (parsed(body) === undefined) {
     const isCut = outcome.offset >= body.length || !isBracketed(body)
     // Python writes NaN and Infinity, and its clients read them.
     return isCut ? none(head, 'JSON that is not whole') : answer
@@ -61,13 +67,19 @@ function none({ status }: AnswerHead, what: string): WholeVerdict {
   return { kind: 'none', what: `answered ${status} with ${what}` }
 }
 
-function parses(body: Buffer): boolean {
+/** Undefined for what is no JSON. */
+function parsed(body: Buffer): unknown {
   try {
-    JSON.parse(body.toString())
-    return true
+    return JSON.parse(body.toString()) as unknown
   } catch {
-    return false
+    return undefined
   }
+}
+
+function mayTellError(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { error, object, type } = value as Readonly<Record<string, unknown>>
+  return (error !== undefined && error !== null) || object === 'error' || type === 'error'
 }
 
 /** Whether it begins and ends as an object or an array does. */

@@ -3,6 +3,7 @@ import { outlineConfig } from '../config/outline.ts'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { Places } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { ownCommand } from './own-command.ts'
 
 /** The exit code: 0. */
 export async function credentialListCommand(
@@ -30,7 +31,9 @@ export async function credentialListCommand(
     ([, name]) => name !== undefined && !stored.some((one) => one.name === name),
   )
   for (const [provider, name] of absent) {
-    out.line(printable(`${name}  not stored, for ${provider} (llm-gateway credential set ${provider})`))
+    out.line(
+      printable(`${name}  not stored, for ${provider} (${ownCommand(io.env)} credential set ${provider})`),
+    )
   }
   if (stored.length + absent.length === 0)
     out.line('No credentials are stored, and no provider asks for one.')

@@ -14,6 +14,7 @@ import {
 import type { RunProgram } from '../systemd/programs.ts'
 import { type Places, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { ownCommand } from './own-command.ts'
 import { readSecret, type SecretInput } from './read-secret.ts'
 
 export type CredentialIo = CommandIo & { readonly stdin: SecretInput }
@@ -77,7 +78,9 @@ function credentialOf(provider: string, file: string, env: NodeJS.ProcessEnv): F
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
   const read = outlineConfig(file, env)
   if (read.kind === 'unreadable') {
-    return unknown(`${printable(file)}: ${printable(read.message)}. llm-gateway systemd install makes one.`)
+    return unknown(
+      `${printable(file)}: ${printable(read.message)}. ${ownCommand(env)} systemd install makes one.`,
+    )
   }
   const { providers } = read.outline
   if (!providers.has(provider)) {

@@ -75,6 +75,10 @@ it report usage, how soon does it begin. Changes nothing, and shows no key. Each
 gets one call of at most 16 tokens, which costs a little where calls cost; --no-calls
 leaves it out.
 
+A local server that is not there, or not well, is a failure only where a model of yours
+has no other target or fallback that works. Models that stand in the file as in the one
+that the program ships are examples: their servers are warnings, also when none is there.
+
 Examples:
   llm-gateway doctor
   llm-gateway doctor --provider ollama --timeout 300

@@ -3,7 +3,7 @@
 // which step it fails.
 import { resolve } from 'node:path'
 import { listenHostFault } from '../config/addresses.ts'
-import { findConfigFile, findStateDirectory } from '../config/find.ts'
+import { findConfigFile, findStateDirectory, packagedConfigFile } from '../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../config/load.ts'
 import { outlineConfig } from '../config/outline.ts'
 import type { RawConfig } from '../config/raw.ts'
@@ -18,12 +18,14 @@ import { examineCredentials, type LackingKey } from './doctor/credentials.ts'
 import { examineFiles } from './doctor/files.ts'
 import type { Check, Finding } from './doctor/finding.ts'
 import { examineListener } from './doctor/listener.ts'
+import { judgeNeeds } from './doctor/need.ts'
 import { Progress } from './doctor/progress.ts'
 import { examineProvider } from './doctor/provider.ts'
 import { countStates, printJson, printTable } from './doctor/report.ts'
 import { examineRuntime } from './doctor/runtime.ts'
 import { examineService } from './doctor/service.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { ownCommand } from './own-command.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 
 export interface DoctorOptions {
@@ -111,10 +113,14 @@ async function examine(subject: Subject): Promise<Check[]> {
     addresses === undefined ? unasked : examineListener({ ...addresses, ...service }, loaded.ok),
     examineProviders(subject, credentials?.lacking ?? new Map()),
   ])
+  const config = examineConfig(file, loaded)
+  // Who reads a file that others may write has said so already.
+  const told = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))
+  const modes = examineFiles(files, accounts).filter(({ state, fix }) => state !== 'fail' || !told.has(fix))
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
-    ...inArea('config', examineConfig(file, loaded)),
-    ...inArea('files', examineFiles(files, accounts)),
+    ...inArea('config', config),
+    ...inArea('files', modes),
     ...inArea('credentials', credentials?.findings ?? unasked),
     ...inArea('service', service.findings),
     ...inArea('port', listener),
@@ -165,20 +171,27 @@ async function examineProviders(
     ({ name }) => asked.length === 0 || asked.includes(name),
   )
   const examined = chosen.map(async (provider) => {
-    const findings = await examineProvider({
+    const examinedOne = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
       lacking: lacking.get(provider.name),
       mayCall,
       timeoutMs,
       userAgent: `llm-gateway/${version} doctor`,
+      command: ownCommand(io.env),
       now,
       onWait: (what) => progress.wait(provider.name, what),
     })
     progress.done(provider.name)
-    return findings
+    return examinedOne
   })
-  return (await Promise.all(examined)).flat()
+  return judgeNeeds(config, await Promise.all(examined), packagedConfig())
+}
+
+/** What comes with the program, without what the environment would change of it. */
+function packagedConfig(): Config | undefined {
+  const loaded = loadConfig(packagedConfigFile(), { env: {}, mayLackSecrets: true })
+  return loaded.ok ? loaded.config : undefined
 }
 
 /** The provider's names for what is asked of it, each once. What a wildcard stands for is not known. */

@@ -6,14 +6,17 @@ import { readFileSync } from 'node:fs'
 import { packagePath } from '../package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor-options.ts'
+import { ReloadSignal } from './reload-signal.ts'
 import type { ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
 
 const usageErrorStatus = 2
 
+type ProgramIo = Omit<ServeIo, 'reloadSignal'>
+
 /** @returns a program whose `run` gives the exit status. */
-export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin'>>): {
+export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
 } {
   const { stdin = process.stdin, stdout, env } = given
@@ -37,8 +40,9 @@ export function createProgram(given: ServeIo & Partial<Pick<CredentialIo, 'stdin
     .description('run the gateway until SIGTERM or SIGINT')
     .option(...configOption)
     .action(async ({ config }: { config?: string }) => {
+      const reloadSignal = new ReloadSignal(process, stdout)
       const { serveCommand } = await import('./serve.ts')
-      status = await serveCommand(io, config, version)
+      status = await serveCommand({ ...io, reloadSignal }, config, version)
     })
   program
     .command('validate-config')
@@ -97,7 +101,7 @@ and the one that the package ships.
 Exit status: 0 done, 1 something is wrong (and said so), 2 the command line is.`
 
 /** In the journal, what goes to standard error is an error. */
-function errorStream({ stderr, env }: ServeIo): ServeIo['stderr'] {
+function errorStream({ stderr, env }: ProgramIo): ProgramIo['stderr'] {
   return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }
 

@@ -5,17 +5,22 @@ import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
+import { startFleet } from '../fleet/fleet.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import { keepCompileCache } from './compile-cache.ts'
 import type { CommandIo } from './output.ts'
+import type { ReloadSignal } from './reload-signal.ts'
 import { firstOf, tellFailure, underManager } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
 /** The log goes to standard output, and what is for a person's eyes only to standard error. */
-export type ServeIo = CommandIo & { readonly stdout: NodeJS.WritableStream & { isTTY?: boolean } }
+export type ServeIo = CommandIo & {
+  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
+  readonly reloadSignal: ReloadSignal
+}
 
 /** How long a provider may take to answer the question whether it is there. */
 const checkTimeoutMs = 2_000
@@ -40,7 +45,8 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const { config } = loaded
   let app: App
   try {
-    app = await startApp(config, {
+    const start = config.server.workers > 1 ? startFleet : startApp
+    app = await start(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),
       version,

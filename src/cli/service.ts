@@ -29,20 +29,23 @@ export function underManager({ app, config, settings, io, configFile, configVers
   })
   // The timer runs in the event loop that serves calls, so that its silence means that no call is served.
   const { watchdogPingMs } = settings
-  const ping =
-    watchdogPingMs === undefined ? undefined : setInterval(() => notifier.watchdog(), watchdogPingMs)
+  const giveSign = () => {
+    if (app.isAlive?.() ?? true) notifier.watchdog()
+  }
+  const ping = watchdogPingMs === undefined ? undefined : setInterval(giveSign, watchdogPingMs)
 
   let served = config
   let version = configVersion
   let isStopping = false
-  const reload = () => {
+  const reload = async () => {
     if (isStopping) return
     notifier.reloading()
     version = fileVersion(configFile)
     const loaded = loadConfig(configFile, { env: io.env })
     printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
     if (loaded.ok) {
-      const needsRestart = app.reload(loaded.config)
+      const needsRestart = await app.reload(loaded.config)
+      if (isStopping) return
       served = loaded.config
       watch()
       app.events.reloaded(configFile, needsRestart)
@@ -56,12 +59,11 @@ export function underManager({ app, config, settings, io, configFile, configVers
   let stopWatching = () => {}
   const watch = () => {
     stopWatching()
-    if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, reload)
+    if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, () => void reload())
   }
   watch()
-  // At a terminal SIGHUP says that the person has left, and ends the process as usual.
-  if (io.stdout.isTTY !== true) process.on('SIGHUP', reload)
   notifier.ready(statusOf(app, served))
+  io.reloadSignal.listen(() => void reload())
 
   return {
     stopping() {

@@ -12,9 +12,11 @@ import {
   type Node,
   type Pair,
   type YAMLMap,
+  type YAMLParseError,
 } from 'yaml'
 
 import { quoted, type Finding, type Path, type Place } from './problems.ts'
+import { findUnclosed } from './unclosed.ts'
 
 /** Replaces what stands in a text of the file; yields what is wrong with it. */
 type Expand = (text: string, path: Path) => Generator<Finding, string>
@@ -45,14 +47,7 @@ export function readDocument(text: string, expand: Expand): ParsedDocument {
     return { kind: 'unreadable', findings: [{ path: [], message: 'is nested too deeply', place }] }
   }
   if (document.errors.length > 0) {
-    // One slip can trip the parser many times at one place; the first word of it is the one that helps.
-    const firsts = new Map(document.errors.toReversed().map((error) => [error.pos[0], error]))
-    const findings = [...firsts.values()].toReversed().map((error) => ({
-      path: [],
-      place: placeAt(error.pos[0]),
-      ...inWords(error.code),
-    }))
-    return { kind: 'unreadable', findings }
+    return { kind: 'unreadable', findings: syntaxFindings(text, document.errors, placeAt) }
   }
   const root = document.contents
   const reader = new ValueReader(expand, placeAt)
@@ -85,6 +80,26 @@ function parse(text: string, lineCounter: LineCounter): ReturnType<typeof parseD
     if (error instanceof RangeError) return undefined
     throw error
   }
+}
+
+function syntaxFindings(
+  text: string,
+  errors: readonly YAMLParseError[],
+  placeAt: (offset: number) => Place,
+): Finding[] {
+  const isTooDeep = errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')
+  const unclosed = isTooDeep ? [] : findUnclosed(text)
+  // What comes after a bracket that is not closed may well be right.
+  const end = unclosed[0]?.offset ?? Infinity
+  // One slip can trip the parser many times at one place; the first word of it is the one that helps.
+  const firsts = new Map(errors.toReversed().map((error) => [error.pos[0], error]))
+  const others = [...firsts.values()]
+    .filter(({ pos: [offset] }) => offset < end)
+    .toReversed()
+    .map(({ code, pos: [offset] }) => ({ offset, ...inWords(code) }))
+  return [...others, ...unclosed].map(({ offset, message, hint }) => {
+    return { path: [], place: placeAt(offset), message, hint }
+  })
 }
 
 /** The parser's own messages can quote the text, and the text may be a key: only their code is used. */

@@ -20,6 +20,7 @@ interface RawServer {
   trusted_proxies?: string[]
   max_request_body_bytes?: number
   shutdown_grace_ms?: number
+  workers?: number
   watch_config?: boolean
 }
 

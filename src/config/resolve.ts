@@ -51,6 +51,7 @@ function resolveServer(raw: RawConfig['server']): ServerConfig {
     trustedProxies: server.trusted_proxies.map(asCidr),
     maxRequestBodyBytes: server.max_request_body_bytes,
     shutdownGraceMs: server.shutdown_grace_ms,
+    workers: server.workers,
     watchConfig: server.watch_config,
   }
 }

@@ -60,6 +60,14 @@ export const serverSchema = {
       minimum: 0,
       maximum: 3_600_000,
     },
+    workers: {
+      type: 'integer',
+      description:
+        'Threads that serve, for a machine with several cores; limits hold exactly for all of them together.',
+      default: defaults.server.workers,
+      minimum: 1,
+      maximum: 64,
+    },
     watch_config: {
       type: 'boolean',
       description: 'Load this file again when it changes.',

@@ -62,7 +62,9 @@ const timeouts = {
   description: 'In milliseconds; 0 turns one off.',
   additionalProperties: false,
   properties: {
-    connect_ms: timeout('Until the connection stands. Default: 2000 for a local provider, 5000 else.'),
+    connect_ms: timeout(
+      'Until the connection stands. Looked at about once a second, so it may end up to a second late. Default: 2000 for a local provider, 5000 else.',
+    ),
     first_byte_ms: timeout(
       'From sending the request to the first byte of the answer. Default: 600000 for a local provider, 120000 else.',
     ),

@@ -1,7 +1,8 @@
 // Reads a configuration or key file, if nobody but its owner can have written it. As OpenSSH does with its files
 // (StrictModes): who can write the configuration can send every prompt and key anywhere. Any doubt refuses.
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { shellWord } from '../shell-word.ts'
 
 /** What the check of a file's owner asks the system. */
 export interface Accounts {
@@ -22,7 +23,7 @@ interface Rules {
   readonly isSecret: boolean
 }
 
-/** Reads a regular UTF-8 file of at most `maxBytes`. Messages name the fault, not the file. */
+/** Reads a regular UTF-8 file of at most `maxBytes`. Messages name the fault, not the file; hints may be commands. */
 export function readTrustedFile(path: string, rules: Rules, accounts: Accounts): TrustedFile {
   let descriptor: number
   try {
@@ -34,10 +35,9 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
   try {
     const status = fstatSync(descriptor)
     if (!status.isFile()) {
-      const what = status.isDirectory() ? 'is a directory' : 'is not a regular file'
-      return { kind: 'refused', message: what, hint: 'name a file' }
+      return { kind: 'refused', message: `is ${kindOf(status)}`, hint: 'it must be a regular file' }
     }
-    const fault = ownershipFault(status, rules.isSecret, accounts)
+    const fault = ownershipFault(path, status, rules, accounts)
     if (fault !== undefined) return { kind: 'refused', ...fault }
     if (status.size > rules.maxBytes) {
       const message = `has ${status.size} bytes, more than the ${rules.maxBytes} that are read`
@@ -47,6 +47,11 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
   } finally {
     closeSync(descriptor)
   }
+}
+
+function kindOf(status: Stats): string {
+  if (status.isDirectory()) return 'a directory'
+  return status.isFIFO() ? 'a pipe' : 'a device'
 }
 
 function openingFault(error: unknown): TrustedFile {
@@ -77,18 +82,23 @@ interface Ownership {
   readonly mode: number
 }
 
-/** Why a file with this owner and mode can not be trusted; undefined when it can. */
+/**
+ * Why a file or directory with this owner and mode can not be trusted, and the command that mends it; undefined when it
+ * can.
+ */
 export function ownershipFault(
+  path: string,
   { uid, gid, mode }: Ownership,
-  isSecret: boolean,
+  { isSecret }: Pick<Rules, 'isSecret'>,
   accounts: Accounts,
 ): { message: string; hint: string } | undefined {
-  const wanted = isSecret ? 'chmod 600' : 'chmod go-w'
+  const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR
+  const wanted = `chmod ${!isSecret ? 'go-w' : isDirectory ? '700' : '600'} ${shellWord(path)}`
   const shownMode = (mode & 0o777).toString(8).padStart(3, '0')
   if (uid !== 0 && uid !== accounts.uid) {
     return {
       message: `belongs to another user (uid ${uid})`,
-      hint: `own it, or give it to root (uid is ${accounts.uid})`,
+      hint: `sudo chown ${accounts.uid} ${shellWord(path)}`,
     }
   }
   if ((mode & 0o002) !== 0)

@@ -4,7 +4,10 @@ import type { ModelLimits, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it gives `[secret]`. */
 export interface Secret {
-  /** The value. Called in `upstream/`, where the header is written and echoes of it are masked; nowhere else. */
+  /**
+   * The value. Called in `upstream/`, where the header is written and echoes of it are masked, and on the way to another
+   * thread (`config/transfer.ts`); nowhere else.
+   */
   reveal(): string
   /** Where it came from, to show to people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
   readonly source: string
@@ -33,6 +36,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[]
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
+  /** Threads that serve; at least 1. */
+  readonly workers: number
   /** Load the file again when it changes. */
   readonly watchConfig: boolean
 }

@@ -3,5 +3,9 @@
  * simple folding, which adds two characters to the ASCII letters: the long s and the Kelvin sign.
  */
 export function foldName(name: string): string {
+  if (isFolded.test(name)) return name
   return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase()
 }
+
+/** As nearly all names are. */
+const isFolded = /^[a-z0-9_]*$/

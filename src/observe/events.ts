@@ -69,6 +69,11 @@ export interface Events {
   peersUnreadable(cause: Error): void
   stopping(reason: string, openCalls: number): void
   stopped(): void
+  /** A worker thread ended by itself; another one takes its place. */
+  workerEnded(worker: number, cause: Error, restartInMs: number): void
+  workerRestarted(worker: number): void
+  /** Fewer threads serve than the configuration asks for. */
+  workersMissing(workers: number, reason: string): void
   unexpected(error: unknown, where: string): void
   /** What the last run left of the limits' counters. */
   limitsLoaded(fact: { readonly kind: string }): void
@@ -137,6 +142,15 @@ export function createEvents(log: Log): Events {
     },
     limitsNotSaved(cause) {
       log.warn({ event: 'limits_not_saved', reason: String(cause) })
+    },
+    workerEnded(worker, { message: reason, stack }, restartInMs) {
+      log.error({ event: 'worker_ended', worker, reason, restart_in_ms: restartInMs, stack })
+    },
+    workerRestarted(worker) {
+      log.info({ event: 'worker_restarted', worker })
+    },
+    workersMissing(workers, reason) {
+      log.warn({ event: 'workers_missing', workers, reason })
     },
     unexpected(error, where) {
       const cause = error instanceof Error ? error : new Error(String(error))

@@ -27,6 +27,13 @@ export interface LogTarget {
   readonly isJournal?: boolean
 }
 
+/** The stream for a log that several threads write to, as `createLog` would write to it: no line is broken by another. */
+export function sharedOutput(stream: LogOutput): LogOutput {
+  if (stream !== process.stdout) return stream
+  const lines = new BatchedLines(process.stdout)
+  return { write: (text) => lines.write(text), isTTY: stream.isTTY === true }
+}
+
 /** The most urgent first, with syslog's priorities (syslog(3)). */
 const levels = { error: 3, warn: 4, info: 6, debug: 7 } as const
 

@@ -148,6 +148,11 @@ export class TargetHealth {
     this.#forget(provider, 'unreachable')
   }
 
+  /** What the last health check found: it is made no more, or in another way. What calls have learnt stays. */
+  dropCheck(provider: string): void {
+    this.#unwell.delete(provider)
+  }
+
   /** Everything about a provider: it is another one now. */
   forget(provider: string): void {
     this.#unwell.delete(provider)

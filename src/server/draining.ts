@@ -7,6 +7,7 @@ export class Draining {
   readonly #server: Server
   readonly #lingerMs: number
   readonly #open = new Map<Socket, ServerResponse[]>()
+  #openResponses = 0
   #isClosing = false
 
   /** @param lingerMs how long an idle connection stays open after the end was announced. */
@@ -28,10 +29,10 @@ export class Draining {
         this.#server.close() // ends its timer
         resolve()
       })
-      for (const [socket, responses] of this.#open) {
+      for (const responses of this.#open.values()) {
         for (const response of responses) if (!response.headersSent) response.shouldKeepAlive = false
-        if (responses.length === 0) this.#linger(socket)
       }
+      this.#endIdle()
     })
   }
 
@@ -43,25 +44,33 @@ export class Draining {
   #follow(socket: Socket): void {
     this.#open.set(socket, [])
     socket.once('close', () => this.#open.delete(socket))
-    if (this.#isClosing) this.#linger(socket)
+    if (this.#isClosing) this.#endIdle()
   }
 
   #begin(socket: Socket, response: ServerResponse): void {
     const responses = this.#open.get(socket)
     if (responses === undefined) return
     responses.push(response)
+    this.#openResponses += 1
     if (this.#isClosing) response.shouldKeepAlive = false
     response.once('close', () => {
       responses.splice(responses.indexOf(response), 1)
-      if (this.#isClosing && responses.length === 0) this.#linger(socket)
+      this.#openResponses -= 1
+      if (this.#isClosing) this.#endIdle()
     })
   }
 
-  #linger(socket: Socket): void {
-    const endIdle = () => {
-      if (this.#open.get(socket)?.length === 0) socket.destroy()
+  /**
+   * Once no call is under way any more. Until then idle connections are kept: who watches this server hears on them that
+   * it is about to end.
+   */
+  #endIdle(): void {
+    if (this.#openResponses > 0) return
+    const end = () => {
+      if (this.#openResponses > 0) return
+      for (const [socket, responses] of this.#open) if (responses.length === 0) socket.destroy()
     }
     // What has arrived meanwhile is read before that, however late the timer is.
-    setTimeout(() => setImmediate(endIdle), this.#lingerMs)
+    setTimeout(() => setImmediate(end), this.#lingerMs)
   }
 }

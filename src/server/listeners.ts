@@ -1,11 +1,10 @@
 // Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
 import { StartError } from '../errors.ts'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { Draining } from './draining.ts'
 import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
 import type { Identify } from './guards/peer-user.ts'
 import { bindUnixSocket } from './unix-socket.ts'
-import type { Server } from 'node:http'
 
 export interface Listeners {
   /** `http://127.0.0.1:4000` and so on; then the Unix socket as `unix:/path`. */
@@ -21,6 +20,8 @@ export interface Places {
   readonly hosts: readonly string[]
   readonly port: number
   readonly unixSocket: string | undefined
+  /** Share the port with other threads that listen on it in this way; the kernel deals connections out to them. */
+  readonly reusePort?: boolean
 }
 
 /** Who is at the other end, by the way of coming in. */
@@ -37,7 +38,7 @@ const lingerMs = 20
  * @throws StartError when a place is taken or not allowed.
  */
 export async function listen(
-  { hosts, port, unixSocket }: Places,
+  { hosts, port, unixSocket, reusePort = false }: Places,
   doormen: Doormen,
   handlers: Handlers,
   limits: HttpLimits = httpLimits,
@@ -48,7 +49,7 @@ export async function listen(
   try {
     for (const host of hosts) {
       const server = createHttpServer(handlers, { identify: doormen.tcp, isLoopbackOnly: true }, limits)
-      const address = await bindTcp(server, host, chosenPort)
+      const address = await bindTcp(server, { host, port: chosenPort, reusePort })
       if (address === undefined) continue
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
@@ -79,10 +80,26 @@ export async function listen(
   }
 }
 
-async function bindTcp(server: Server, host: string, port: number): Promise<AddressInfo | undefined> {
+/**
+ * Looks whether the addresses are to be had. Listening with `reusePort` doesn't tell: it joins whatever program of the
+ * same user listens there in the same way.
+ * @throws StartError when one is taken or not allowed.
+ */
+export async function checkFree({ hosts, port }: Pick<Places, 'hosts' | 'port'>): Promise<void> {
+  for (const host of port === 0 ? [] : hosts) {
+    const server = createServer((socket) => socket.destroy())
+    const address = await bindTcp(server, { host, port, reusePort: false })
+    if (address !== undefined) await new Promise((resolve) => server.close(resolve))
+  }
+}
+
+async function bindTcp(
+  server: Server,
+  { host, port, reusePort }: { host: string; port: number; reusePort: boolean },
+): Promise<AddressInfo | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
-  server.listen({ host, port, exclusive: true }, resolve)
+  server.listen({ host, port, exclusive: true, reusePort }, resolve)
   try {
     await promise
   } catch (error) {

@@ -21,9 +21,6 @@ export type PeerLookup =
 /** What the two tables hold, one after the other. */
 export type ReadTables = () => Promise<string>
 
-/** Local and remote end as the tables write them → the socket's user; `orphan` where the socket is gone. */
-type Rows = ReadonlyMap<string, number | 'orphan'>
-
 export class PeerTable {
   readonly #readTables: ReadTables
   #reading: Promise<unknown> = Promise.resolve()
@@ -53,7 +50,7 @@ export class PeerTable {
   #freshRows(): Promise<Rows> {
     this.#waiting ??= this.#reading.then(() => {
       this.#waiting = undefined
-      const rows = this.#readTables().then(indexRows)
+      const rows = this.#readTables().then((tables) => new Rows(tables))
       this.#reading = rows.catch(() => {})
       return rows
     })
@@ -74,22 +71,57 @@ async function readKernelTables(): Promise<string> {
   return `${tcp}\n${tcp6}`
 }
 
-/** A row without a socket has inode 0, and shows uid 0 whoever had it: no user. */
-function indexRows(tables: string): Rows {
-  const rows = new Map<string, number | 'orphan'>()
-  for (const [, ends = '', uid, inode] of tables.matchAll(rowForm)) {
-    if (inode !== '0') rows.set(ends, Number(uid))
-    else if (!rows.has(ends)) rows.set(ends, 'orphan')
+/** A row's user; a row without a socket has inode 0, and shows uid 0 whoever had it: no user. */
+class Rows {
+  readonly #tables: string
+  #lookups = 0
+  #index: Map<string, number | 'orphan'> | undefined
+
+  constructor(tables: string) {
+    this.#tables = tables
   }
-  return rows
+
+  find(ends: string): number | 'orphan' | undefined {
+    this.#lookups += 1
+    if (this.#lookups > maxSearches) this.#index ??= this.#indexed()
+    return this.#index === undefined ? this.#search(ends) : this.#index.get(ends)
+  }
+
+  #search(ends: string): number | 'orphan' | undefined {
+    let found: 'orphan' | undefined
+    const row = `: ${ends} `
+    for (let at = this.#tables.indexOf(row); at >= 0; at = this.#tables.indexOf(row, at + 1)) {
+      oneRow.lastIndex = at
+      const match = oneRow.exec(this.#tables)
+      if (match === null) continue
+      const [, , uid, inode] = match
+      if (inode !== '0') return Number(uid)
+      found = 'orphan'
+    }
+    return found
+  }
+
+  #indexed(): Map<string, number | 'orphan'> {
+    const rows = new Map<string, number | 'orphan'>()
+    for (const [, ends = '', uid, inode] of this.#tables.matchAll(everyRow)) {
+      if (inode !== '0') rows.set(ends, Number(uid))
+      else if (!rows.has(ends)) rows.set(ends, 'orphan')
+    }
+    return rows
+  }
 }
+
+/** So many searches of the text cost less than an index of it, however long it is. */
+const maxSearches = 16
 
 /** `sl: LOCAL REMOTE st tx:rx tr:when retransmits uid timeout inode …` */
 const rowForm =
-  /^ *\d+: ([\dA-F]+:[\dA-F]{4} [\dA-F]+:[\dA-F]{4}) \w+ \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) /gm
+  ': ([\\dA-F]+:[\\dA-F]{4} [\\dA-F]+:[\\dA-F]{4}) \\w+ \\w+:\\w+ \\w+:\\w+ \\w+ +(\\d+) +\\d+ (\\d+) '
+const oneRow = new RegExp(rowForm, 'y')
+const everyRow = new RegExp(`^ *\\d+${rowForm}`, 'gm')
 
 function findUid(rows: Rows, ends: readonly string[]): number | 'orphan' | undefined {
-  const found = ends.map((end) => rows.get(end)).filter((uid) => uid !== undefined)
+  const found = ends.map((end) => rows.find(end)).filter((uid) => uid !== undefined)
   return found.find((uid) => uid !== 'orphan') ?? found[0]
 }
 

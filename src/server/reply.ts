@@ -14,12 +14,31 @@ export const safetyHeaders = [
 /** Node sends head and body in one write if both are text; latin1 keeps every byte as it is. */
 const maxJoinedBytes = 65_536
 
+const lastChunk = Buffer.from('0\r\n\r\n')
+/** One chunk of a body, and what follows it (RFC 9112 §7.1). */
+function asChunk(bytes: Buffer, rest = noBytes): Buffer {
+  const size = bytes.length.toString(16)
+  const chunk = Buffer.allocUnsafe(size.length + 2 + bytes.length + 2 + rest.length)
+  let at = 0
+  while (at < size.length) at = chunk.writeUInt8(size.charCodeAt(at), at)
+  at = chunk.writeUInt16BE(lineEnd, at)
+  at += bytes.copy(chunk, at)
+  at = chunk.writeUInt16BE(lineEnd, at)
+  rest.copy(chunk, at)
+  return chunk
+}
+
+const noBytes = Buffer.alloc(0)
+/** CR and LF. */
+const lineEnd = 0x0d0a
+
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
   readonly #headers: string[]
   #hasSent = false
   #awaitsDrain = false
+  #isChunked = false
   isGone: boolean
   interruption: GatewayError | undefined
   onGone: (() => void) | undefined
@@ -50,7 +69,12 @@ export class HttpReply implements Reply {
   }
 
   start(status: number, headers: readonly string[]): void {
-    if (!this.#raw.headersSent) this.#raw.writeHead(status, [...this.#headers, ...headers])
+    const raw = this.#raw
+    if (raw.headersSent) return
+    raw.writeHead(status, [...this.#headers, ...headers])
+    // node:http writes a chunk in three pieces. One buffer, made here, goes out at half the cost.
+    this.#isChunked = raw.chunkedEncoding
+    raw.chunkedEncoding = false
   }
 
   flush(): void {
@@ -61,7 +85,8 @@ export class HttpReply implements Reply {
 
   write(bytes: Buffer): boolean {
     this.#hasSent = true
-    if (this.isGone || this.#raw.write(bytes)) return true
+    if (this.isGone || bytes.length === 0) return true
+    if (this.#raw.write(this.#isChunked ? asChunk(bytes) : bytes)) return true
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true
       this.#raw.once('drain', () => {
@@ -73,7 +98,8 @@ export class HttpReply implements Reply {
   }
 
   end(bytes?: Buffer): void {
-    if (bytes === undefined) this.#raw.end()
+    if (this.#isChunked) this.#raw.end(bytes === undefined ? lastChunk : asChunk(bytes, lastChunk))
+    else if (bytes === undefined) this.#raw.end()
     else if (this.#hasSent || bytes.length > maxJoinedBytes) this.#raw.end(bytes)
     else this.#raw.end(bytes.toString('latin1'), 'latin1')
   }

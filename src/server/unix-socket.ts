@@ -4,6 +4,7 @@
 import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import { StartError } from '../errors.ts'
 
 /** @throws StartError when the path, its directory or what lies there is not as it must be. */
@@ -12,12 +13,13 @@ export async function bindUnixSocket(server: Server, path: string): Promise<void
   await clearPath(path)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
-  // The umask is the whole process's; Node binds within the call, so nothing else runs under it.
-  const umask = process.umask(0o177)
+  // The umask is the whole process's; Node binds within the call, so nothing else runs under it. A worker thread may not
+  // change it: there the directory alone keeps others out for the moment until the mode is set.
+  const umask = isMainThread ? process.umask(0o177) : undefined
   try {
     server.listen({ path }, resolve)
   } finally {
-    process.umask(umask)
+    if (umask !== undefined) process.umask(umask)
   }
   try {
     await promise

@@ -12,12 +12,18 @@ export interface ListedModel {
 export interface ModelList {
   /** Sorted by id; no name stands twice. */
   readonly models: readonly ListedModel[]
-  /** Entries that are left out: without a usable name, or too many. */
+  /** What is left out: entries without a usable name, and names beyond the bound. */
   readonly skipped: number
 }
 
-/** A server that lists more is no model server, or one that nobody reads through. */
-export const maxListedModels = 10_000
+/**
+ * Models and their further names together. The longest lists of brokers have some hundreds; each name costs time when the
+ * names that clients may use are worked out, in which no call is served, and a line of `GET /v1/models`.
+ */
+export const maxListedNames = 2_000
+
+/** Of JSON, in all of the answer: to read more takes longer than calls may be held up. A broker's has some thousand. */
+const maxValues = 150_000
 
 /** Further names of one model. */
 const maxAliases = 16
@@ -46,19 +52,27 @@ export function readModelList(
   const isName = (name: unknown): name is string =>
     typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
   const found = new Map<string, readonly string[]>()
+  let room = maxListedNames
+  let leftOut = 0
   for (const entry of entries) {
+    if (room === 0) break
     const { id, aliases } = membersOf(entry)
-    if (!isName(id) || found.has(id) || found.size >= maxListedModels) continue
+    if (!isName(id) || found.has(id)) continue
+    room -= 1
     const others: unknown[] = Array.isArray(aliases) ? aliases.slice(0, maxAliases) : []
     if (id.endsWith(defaultTag)) others.push(id.slice(0, -defaultTag.length))
-    found.set(id, others.filter(isName))
+    const names = new Set(others.filter(isName).filter((name) => name !== id))
+    const taken = [...names].slice(0, room)
+    room -= taken.length
+    leftOut += names.size - taken.length
+    found.set(id, taken)
   }
   if (found.size === 0 && entries.length > 0) return undefined
   const taken = new Set(found.keys())
   const models = [...found].sort(([one], [other]) => (one < other ? -1 : 1))
   return {
     models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, taken)) })),
-    skipped: entries.length - found.size,
+    skipped: entries.length - found.size + leftOut,
   }
 }
 
@@ -68,6 +82,7 @@ function isNew(name: string, taken: Set<string>): boolean {
 
 /** The `data` of the list, or the list itself (Together). */
 function entriesOf(body: Buffer): readonly unknown[] | undefined {
+  if (hasMoreValues(body, maxValues)) return undefined
   let answer: unknown
   try {
     answer = JSON.parse(body.toString())
@@ -81,6 +96,18 @@ function entriesOf(body: Buffer): readonly unknown[] | undefined {
   if (data === null && object === 'list') return []
   return Array.isArray(data) ? data : undefined
 }
+
+/** Each value but the first follows one of three characters; those within texts count too, which is as well. */
+function hasMoreValues(json: Buffer, limit: number): boolean {
+  let count = 0
+  for (let at = 0; at < json.length && count <= limit; at++) {
+    const byte = json[at]
+    if (byte === comma || byte === bracket || byte === brace) count += 1
+  }
+  return count > limit
+}
+
+const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
 
 function membersOf(entry: unknown): { readonly id?: unknown; readonly aliases?: unknown } {
   return typeof entry === 'object' && entry !== null ? entry : {}

@@ -8,6 +8,30 @@ export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boo
   return isDeepStrictEqual(keysOf(one), keysOf(other))
 }
 
+/**
+ * Whether both are asked at the same place and as the same client, so that what is known of one's health holds for the
+ * other: cool-downs of a key that was refused, say, end with the key.
+ */
+export function isSameServer(one: ProviderConfig, other: ProviderConfig): boolean {
+  if (one.kind === 'echo' || other.kind === 'echo') return one.kind === other.kind
+  return isDeepStrictEqual(accessOf(one), accessOf(other))
+}
+
+/** Whether the health of both is asked for in the same way. */
+export function hasSameCheck(one: ProviderConfig, other: ProviderConfig): boolean {
+  return isDeepStrictEqual(checkOf(one), checkOf(other))
+}
+
+function checkOf(provider: ProviderConfig): HttpProvider['healthCheck'] {
+  return provider.kind === 'echo' ? undefined : provider.healthCheck
+}
+
+function accessOf(provider: HttpProvider): unknown[] {
+  const { origin, basePath, auth, apiKey, headers } = provider
+  const sent = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
+  return [origin, basePath, auth, apiKey?.reveal(), sent]
+}
+
 function keysOf({ apiKey, headers }: HttpProvider): string[] {
   const values = [apiKey, ...headers.map(([, value]) => value)]
   return values.filter((value): value is Secret => typeof value === 'object').map((secret) => secret.reveal())

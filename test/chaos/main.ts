@@ -1,15 +1,14 @@
 // npm run chaos -- [--seed N] [--seconds N] [--connections N]: the seed is printed; it decides everything but the time.
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
 
+import { readNumbersOrExit } from '../support/number-options.ts'
 import { chaos } from './chaos.ts'
 
-const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seconds: { type: 'string' }, connections: { type: 'string' } },
+const { seed, seconds, connections } = readNumbersOrExit({
+  seed: { usual: randomInt(1_000_000), least: 0 },
+  seconds: { usual: 60, least: 1 },
+  connections: { usual: 64, least: 1 },
 })
-const seed = Number(values.seed ?? randomInt(1_000_000))
-const seconds = Number(values.seconds ?? 60)
-const connections = Number(values.connections ?? 64)
 const write = (line: string) => void process.stdout.write(`${line}\n`)
 
 const interruption = new AbortController()

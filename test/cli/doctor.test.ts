@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
@@ -149,6 +149,47 @@ suite('JSON', () => {
         area,
       )
     }
+  })
+})
+
+suite('a file that is not trusted', () => {
+  test('is told of once, with a command that can be typed', async (t) => {
+    const config = writeScratch(t, 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\n')
+    chmodSync(config, 0o666)
+    const { status, stdout } = await run(t, '', { config, isJson: true })
+    assert.equal(status, 1)
+    const fails = withoutPort(JSON.parse(stdout) as Report).filter(({ state }) => state === 'fail')
+    assert.deepEqual(
+      fails.map(({ area, fix }) => [area, fix]),
+      [['config', `chmod go-w ${config}`]],
+    )
+  })
+
+  test('is told of once when it holds a key', async (t) => {
+    const secret = writeScratch(t, key)
+    chmodSync(secret, 0o644)
+    const upstream = await workingUpstream(t)
+    const text = yamlFor(upstream.url, `{ file: ${secret} }`)
+    const { stdout } = await run(t, text, { isJson: true })
+    const fails = withoutPort(JSON.parse(stdout) as Report).filter(({ state }) => state === 'fail')
+    assert.deepEqual(
+      fails.map(({ area, fix }) => [area, fix]),
+      [['credentials', `chmod 600 ${secret}`]],
+    )
+  })
+
+  test('is not to be mended when it is no file', async (t) => {
+    const { stdout } = await run(t, '', { config: '/dev/null', isJson: true })
+    const { checks } = JSON.parse(stdout) as Report
+    assert.ok(
+      checks.every(({ fix }) => fix?.includes('/dev/null') !== true),
+      stdout,
+    )
+    const finding = checks.find(({ area }) => area === 'config')
+    assert.deepEqual(
+      [finding?.state, finding?.['detail'], finding?.fix],
+      ['fail', '/dev/null: is a device', 'it must be a regular file'],
+    )
   })
 })
 

@@ -61,6 +61,28 @@ const cases: [name: string, text: string, problems: string[]][] = [
   ],
   ['a second document', `${good}---\n${good}`, ['5:1 : a second document begins here']],
   ['wrong indentation', `server:\n  port: 1\n hosts: []\n${good}`, ['3:1 : is indented wrongly']],
+  ['a list that is not closed', `foo: [\n${good}`, ['1:6 : the list that begins here is not closed']],
+  [
+    'a list that is not closed, at the end',
+    `${good}\nfoo: [\n\n`,
+    ['6:6 : the list that begins here is not closed'],
+  ],
+  [
+    'a brace that closes no bracket',
+    'foo: [{ a: [1, 2}, 3]\n',
+    ['1:12 : the list that begins here is not closed'],
+  ],
+  [
+    'a mapping that is not closed',
+    `${good}server: { port: 1\n`,
+    ['5:9 : the mapping that begins here is not closed'],
+  ],
+  ['a text that is not closed', 'foo: [1, "a\\"]\n', ['1:10 : the text that begins here is not closed']],
+  [
+    'something wrong before a list that is not closed',
+    'foo: @a\nbar: [1\nbaz: @b\n',
+    ['1:6 : this character can not begin a plain text', '2:6 : the list that begins here is not closed'],
+  ],
   ['a list in place of the whole', '- 1\n', ['1:1 : must be a mapping, not a list']],
   ['missing sections', 'server: {}\n', ['1:1 : needs the key "providers"', '1:1 : needs the key "models"']],
   [

@@ -27,6 +27,7 @@ test('what the file leaves out has its default', () => {
       trustedProxies: [],
       maxRequestBodyBytes: 33_554_432,
       shutdownGraceMs: 30_000,
+      workers: 1,
       watchConfig: false,
     },
     access: { allowedUsers: ['self'], allowedIps: [] },

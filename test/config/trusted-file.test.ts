@@ -29,7 +29,7 @@ describe('the owner and mode of a file are', () => {
   for (const [uid, mode, isSecret, accounts, message] of cases) {
     const what = `uid ${uid}, mode ${mode.toString(8)}, ${isSecret ? 'key' : 'configuration'}, ${accounts === alone ? 'own' : 'shared'} group`
     test(`${message === undefined ? 'trusted' : 'refused'}: ${what}`, () => {
-      const fault = ownershipFault({ uid, gid: 50, mode: 0o100000 | mode }, isSecret, accounts)
+      const fault = ownershipFault('f', { uid, gid: 50, mode: 0o100000 | mode }, { isSecret }, accounts)
       if (message === undefined) assert.equal(fault, undefined)
       else assert.match(fault?.message ?? '', message)
     })
@@ -62,7 +62,7 @@ test('a pipe is refused, and its opening does not wait for a writer', (t) => {
   const path = join(scratchDirectory(t), 'pipe')
   execFileSync('/usr/bin/mkfifo', [path])
   const file = readTrustedFile(path, rules, ownAccounts)
-  assert.equal(file.kind === 'refused' && file.message, 'is not a regular file')
+  assert.equal(file.kind === 'refused' && file.message, 'is a pipe')
 })
 
 test('a link is judged by the file that it leads to', (t) => {

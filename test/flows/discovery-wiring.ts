@@ -89,7 +89,7 @@ export async function startAsking(
 export function reload(t: TestContext, gateway: TestGateway, yaml: string): void {
   const loaded = loadText(t, yaml, { env: { LIST_KEY: listKey } })
   assert.ok(loaded.ok, JSON.stringify(loaded))
-  gateway.app.reload(loaded.config)
+  void gateway.app.reload(loaded.config)
 }
 
 export interface Answer {

@@ -46,7 +46,7 @@ async function startChecked(t: TestContext, answer?: Script): Promise<Checked> {
 function reload(t: TestContext, { app }: TestGateway, yaml: string): void {
   const loaded = loadText(t, yaml, { env })
   assert.ok(loaded.ok)
-  app.reload(loaded.config)
+  void app.reload(loaded.config)
 }
 
 const away: readonly [what: string, answer: Script, reason: RegExp][] = [
@@ -146,7 +146,7 @@ test('a model without another target is called all the same, and an answer ends 
   assert.equal((await call(t, gateway, 'm')).provider, 'first')
 })
 
-test('a call that finds no target hears of each, those that were passed over too', async (t) => {
+test('a call that finds no target hears of each, the unhealthy one last', async (t) => {
   const servers = await Promise.all(Array.from({ length: 4 }, () => startModelServer(t)))
   const [unwell, ...others] = servers
   unwell!.lists(json(401, {}))
@@ -205,6 +205,25 @@ describe('a reload', () => {
     assert.equal((await call(t, gateway, 'm')).provider, 'second')
     first.answersCalls(json(200, { choices: [] }))
     reload(t, gateway, checkedYaml(first, second, 'OTHER_KEY'))
+    assert.equal((await call(t, gateway, 'm')).provider, 'first')
+  })
+
+  test('keeps what calls have learnt of a provider that may take more calls at once', async (t) => {
+    const { gateway, first, second } = await startChecked(t, [hang])
+    first.answersCalls(json(401, {}))
+    assert.equal((await call(t, gateway, 'alone')).code, 'provider_auth_failed')
+    const changed = checkedYaml(first, second).replace(
+      'health_check',
+      'max_parallel_requests: 7, health_check',
+    )
+    reload(t, gateway, changed)
+    assert.equal((await call(t, gateway, 'm')).provider, 'second')
+  })
+
+  test('without health_check forgets what the last check found', async (t) => {
+    const { gateway, first, second } = await startChecked(t, json(503, {}))
+    await gateway.logged({ event: 'provider_unhealthy' })
+    reload(t, gateway, checkedYaml(first, second).replace('health_check: { interval_ms: 1000 }', ''))
     assert.equal((await call(t, gateway, 'm')).provider, 'first')
   })
 

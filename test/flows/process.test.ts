@@ -147,8 +147,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
     gateway.kill(signal)
     await gateway.says(new RegExp(`"stopping".*"${signal}".*"open_calls":1`))
-    await idle.ended
     await assert.rejects(fetch(`${url}/healthz`), 'nothing new is accepted')
+    idle.send(rawRequest('GET /readyz'))
+    assert.equal((await idle.response()).status, 503)
     gate.resolve()
 
     // The client does not close its connection: the gateway must not wait for that.

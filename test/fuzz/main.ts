@@ -1,16 +1,15 @@
 // npm run fuzz -- [--seed N] [--count N] [--first N]: the seed is printed, so that a run can be made again; --first N
 // --count 1 repeats a single input.
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
 
+import { readNumbersOrExit } from '../support/number-options.ts'
 import { fuzz } from './fuzz.ts'
 
-const { values } = parseArgs({
-  options: { seed: { type: 'string' }, count: { type: 'string' }, first: { type: 'string' } },
+const { seed, count, first } = readNumbersOrExit({
+  seed: { usual: randomInt(1_000_000), least: 0 },
+  count: { usual: 100_000, least: 1 },
+  first: { usual: 0, least: 0 },
 })
-const seed = Number(values.seed ?? randomInt(1_000_000))
-const count = Number(values.count ?? 100_000)
-const first = Number(values.first ?? 0)
 const write = (line: string) => void process.stdout.write(`${line}\n`)
 
 write(`seed ${seed}, ${count} inputs from ${first} on`)

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { startFleet } from '../../src/fleet/fleet.ts'
 import { soon } from './deadline.ts'
 import { findKey } from './key-forms.ts'
 import type { Cleanup } from './scripted-upstream.ts'
@@ -24,7 +25,10 @@ export interface TestGateway {
 }
 
 /** What of the gateway's surroundings a test may choose: by default real time, and nowhere to keep state. */
-export type Chosen = Partial<Pick<Surroundings, 'clock' | 'stateDirectory'>>
+export type Chosen = Partial<Pick<Surroundings, 'clock' | 'stateDirectory'>> & {
+  /** What worker threads run, where there are any. */
+  readonly workerEntry?: URL
+}
 
 /**
  * Starts the gateway on a free port of 127.0.0.1 with this YAML and stops it after the test.
@@ -35,7 +39,7 @@ export async function startGateway(
   t: Cleanup,
   yaml: string,
   env: Readonly<Record<string, string>> = {},
-  chosen: Chosen = {},
+  { workerEntry, ...chosen }: Chosen = {},
 ): Promise<TestGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')
@@ -45,13 +49,17 @@ export async function startGateway(
   if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
   const log = new TestLog()
   const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
-  const app = await startApp(config, {
+  const surroundings: Surroundings = {
     stdout: log.stream,
     version: '0.0.0-test',
     configFile: file,
     stateDirectory: undefined,
     ...chosen,
-  })
+  }
+  const app =
+    config.server.workers > 1
+      ? await startFleet(config, surroundings, workerEntry)
+      : await startApp(config, surroundings)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { maxListedModels, type ModelList, readModelList } from '../../src/upstream/model-list.ts'
+import { maxListedNames, type ModelList, readModelList } from '../../src/upstream/model-list.ts'
 import {
   bareList,
   listOf,
@@ -75,6 +75,7 @@ describe('no list of models is', () => {
     ['data that is an object', { data: { id: 'm' } }],
     ['an array of what has no name', [1, null, 'm', {}, []]],
     ['an error', { error: { message: 'no', code: 'invalid_api_key' } }],
+    ['more values than can be read at once', `[${'{},'.repeat(150_000)}{"id":"m"}]`],
     ['endless nesting', '['.repeat(100_000)],
   ]
   for (const [what, answer] of answers) test(what, () => assert.equal(read(answer), undefined))
@@ -114,9 +115,23 @@ test('a name that stands twice counts once', () => {
 })
 
 test('of too many models the first are taken', () => {
-  const list = read(listOf(...Array.from({ length: maxListedModels + 5 }, (_, index) => `m${index}`)))
-  assert.equal(list?.models.length, maxListedModels)
+  const list = read(listOf(...Array.from({ length: maxListedNames + 5 }, (_, index) => `m${index}`)))
+  assert.equal(list?.models.length, maxListedNames)
   assert.equal(list?.skipped, 5)
+})
+
+test('further names count like models, and those beyond the bound are counted as left out', () => {
+  const aliases = (id: string) => Array.from({ length: 10 }, (_, index) => `${id}-${index}`)
+  const models = Array.from({ length: 300 }, (_, index) => ({
+    id: `m${index}`,
+    aliases: aliases(`m${index}`),
+  }))
+  const list = read(models)!
+  const names = list.models.flatMap((model) => [model.id, ...model.aliases])
+  assert.equal(names.length, maxListedNames)
+  // 181 models are taken whole, the next one with 8 of its names.
+  assert.equal(list.models.length, 182)
+  assert.equal(list.skipped, 300 - 182 + 2)
 })
 
 test('whatever a server writes, its names are sorted, of one kind, and stand once', () => {

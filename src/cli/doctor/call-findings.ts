@@ -2,7 +2,14 @@
 import type { HttpProvider } from '../../config/types.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
 import { counted, type Finding, shortened, shownMs } from './finding.ts'
-import { type Asked, failureTrouble, messageOf, type Trouble, troubleOf } from './provider-trouble.ts'
+import {
+  type Asked,
+  failureTrouble,
+  messageOf,
+  quotable,
+  type Trouble,
+  troubleOf,
+} from './provider-trouble.ts'
 import { mediaTypeOf, type Trial } from './trial-call.ts'
 
 type ReadStream = NonNullable<Trial['stream']>
@@ -21,7 +28,7 @@ export function callFindings(model: string, trial: Trial, asked: Asked): Finding
     // Those are said of the key.
     return trouble.kind === 'key' || trouble.kind === 'billing' ? [] : [streaming(trouble)]
   }
-  if (stream === undefined) return [streaming(noStream(outcome, config))]
+  if (stream === undefined) return [streaming(noStream(outcome, asked))]
   const isEndless = outcome.kind === 'cut'
   const ending = streaming(isEndless ? endless : endingOf(stream, mask))
   if (ending.state === 'fail') return [ending]
@@ -38,15 +45,47 @@ const endless = {
   fix: 'limits of tokens can not hold such a server back; use a newer version of it',
 } as const
 
-function noStream(outcome: ProbeOutcome, { name }: HttpProvider): Omit<Trouble, 'kind'> {
+function noStream(
+  outcome: Exclude<ProbeOutcome, { kind: 'failed' }>,
+  { config: { name }, mask }: Asked,
+): Omit<Trouble, 'kind'> {
   const type = mediaTypeOf(outcome)
-  if (type === 'application/json') {
-    const fix = 'clients that stream wait for the whole answer; see whether the server can be told to stream'
-    return { state: 'warn', detail: 'a whole answer comes in place of a stream', fix }
-  }
+  if (type === 'application/json') return wholeTrouble(outcome.body.toString(), name, mask)
   const seen = type === '' ? 'something without a content type' : shortened(type, 60)
   const fix = `see whether providers.${name}.base_url is the API's: it often ends in /v1`
   return { state: 'fail', detail: `${seen} comes in place of events`, fix }
+}
+
+/** JSON in place of events: the answer itself, an error, or what no model says. */
+function wholeTrouble(body: string, provider: string, mask: Asked['mask']): Omit<Trouble, 'kind'> {
+  const answer = parse(body)
+  const { choices, error } = typeof answer === 'object' && answer !== null ? answer : {}
+  // Written anew, so that no escape hides a secret.
+  const text = mask(answer === undefined ? body.trim() : JSON.stringify(answer))
+  if (Array.isArray(choices)) {
+    const fix = 'clients that stream wait for the whole answer; see whether the server can be told to stream'
+    return { state: 'warn', detail: 'a whole answer comes in place of a stream', fix }
+  }
+  if (error !== undefined && error !== null) {
+    const said = messageOf(text)
+    const detail = `an error with status 200 comes in place of events${said === '' ? '' : `: ${said}`}`
+    return { state: 'fail', detail, fix: "look into that server's log" }
+  }
+  const kind = answer === undefined ? 'a body that is no JSON' : 'JSON that is no completion'
+  const seen = text === '' ? 'an empty body' : `${kind} (${quotable(text)})`
+  const fix = `see whether providers.${provider}.base_url is the API's: it often ends in /v1`
+  return { state: 'fail', detail: `${seen} comes in place of events`, fix }
+}
+
+type Json = string | number | boolean | null | { readonly choices?: unknown; readonly error?: unknown }
+
+/** Undefined for what is no JSON. */
+function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
 }
 
 function endingOf({ events, ending, errorData }: ReadStream, mask: Asked['mask']): Omit<Trouble, 'kind'> {

@@ -8,7 +8,9 @@ import { findSecret, type SecretPlaces } from '../../config/secrets.ts'
 import { packagePath } from '../../package.ts'
 import { credentialsDropIn, listCredentials, type StoredCredential } from '../../systemd/credentials.ts'
 import type { Places } from '../../systemd/scope.ts'
-import { type Finding, shellWord } from './finding.ts'
+import { shellWord } from '../../shell-word.ts'
+import { ownCommand } from '../own-command.ts'
+import type { Finding } from './finding.ts'
 
 /** Why a provider's keys are not at hand here, and how to have the provider examined with them. */
 export interface LackingKey {
@@ -82,7 +84,7 @@ class Examiner {
       return {
         state: 'fail',
         detail: missing,
-        fix: `llm-gateway systemd install${this.#scopeOption()}`,
+        fix: `${ownCommand(this.#secretPlaces.env)} systemd install${this.#scopeOption()}`,
         lack,
       }
     }
@@ -102,7 +104,8 @@ class Examiner {
   }
 
   #wayToGive(provider: string, { credential, file, env }: RawSecret): string {
-    if (credential !== undefined) return `llm-gateway credential set ${provider}${this.#scopeOption()}`
+    if (credential !== undefined)
+      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}`
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`
     return `give ${env} to the gateway; for the service: systemd/examples/10-environment-file.conf`

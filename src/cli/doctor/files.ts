@@ -3,7 +3,8 @@ import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Accounts, ownershipFault } from '../../config/trusted-file.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
-import { type Finding, shellWord } from './finding.ts'
+import { shellWord } from '../../shell-word.ts'
+import type { Finding } from './finding.ts'
 
 export interface ExaminedFiles {
   readonly config: string
@@ -44,16 +45,13 @@ function examineFile({ path, subject, isSecret }: ExaminedFile, accounts: Accoun
   if (typeof status === 'string') {
     return [{ subject, state: 'skipped', detail: `${path} can't be looked at (${status})` }]
   }
+  // Devices and pipes are refused for what they are, and their modes are the system's.
+  if (!status.isFile() && !status.isDirectory()) return []
   // In a sticky directory of root's (/tmp) nobody can take another one's file away.
   const isSticky = status.isDirectory() && status.uid === 0 && (status.mode & 0o1000) !== 0
-  const fault = isSticky && !isSecret ? undefined : ownershipFault(status, isSecret, accounts)
+  const fault = isSticky && !isSecret ? undefined : ownershipFault(path, status, { isSecret }, accounts)
   if (fault === undefined) return [{ subject, state: 'ok', detail: `${path} (${shownMode(status)})` }]
-  const isForeign = status.uid !== 0 && status.uid !== accounts.uid
-  const mode = status.isDirectory() ? 'chmod 700' : 'chmod 600'
-  const command = isForeign ? `sudo chown ${accounts.uid}` : isSecret ? mode : 'chmod go-w'
-  return [
-    { subject, state: 'fail', detail: `${path} ${fault.message}`, fix: `${command} ${shellWord(path)}` },
-  ]
+  return [{ subject, state: 'fail', detail: `${path} ${fault.message}`, fix: fault.hint }]
 }
 
 /** Its counters are no secret, but who can write them lifts every limit. */

@@ -19,11 +19,6 @@ export interface Check extends Finding {
   readonly area: 'runtime' | 'config' | 'files' | 'credentials' | 'service' | 'port' | 'provider'
 }
 
-/** One word of a shell command. */
-export function shellWord(text: string): string {
-  return /^[\w/.:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
-}
-
 /** Text of others on one line, not too long. */
 export function shortened(text: string, maxLength = 160): string {
   const line = text.trim().replaceAll(/\s+/g, ' ')

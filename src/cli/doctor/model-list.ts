@@ -1,6 +1,7 @@
 // What `GET /models` of a provider says, in the shapes in which servers say it, and what of it the configuration needs.
 import { closestName } from '../../did-you-mean.ts'
-import { type Finding, shellWord, shortened } from './finding.ts'
+import { shellWord } from '../../shell-word.ts'
+import { type Finding, shortened } from './finding.ts'
 
 export interface ModelList {
   readonly names: readonly string[]

@@ -1,6 +1,7 @@
 // What a provider's refusal or silence means for people, and what to do about it.
 import type { HttpProvider } from '../../config/types.ts'
 import type { AnswerHead, ProviderFailure } from '../../upstream/provider.ts'
+import { shellWord } from '../../shell-word.ts'
 import { shortened, type State } from './finding.ts'
 
 export interface Trouble {
@@ -23,13 +24,15 @@ export interface Asked {
   readonly config: HttpProvider
   /** Takes the provider's own secrets out of what it sent. To be used before anything is cut off. */
   readonly mask: (text: string) => string
+  /** How this program is called here. */
+  readonly command: string
 }
 
 /** What an answer of another status than 200 means. */
 export function troubleOf(
   { status, headers }: AnswerHead,
   body: Buffer,
-  { config: provider, mask }: Asked,
+  { config: provider, mask, command }: Asked,
 ): Trouble {
   const text = mask(body.toString())
   const said = messageOf(text)
@@ -37,7 +40,7 @@ export function troubleOf(
   const entry = `providers.${provider.name}`
   if (status === 401 || status === 403) {
     // A provider's words on a key may quote a part of it.
-    return { kind: 'key', state: 'fail', detail: `refused (${status})`, fix: keyFix(provider) }
+    return { kind: 'key', state: 'fail', detail: `refused (${status})`, fix: keyFix(provider, command) }
   }
   if (status === 402 || (status === 429 && billingCodes.some((code) => text.includes(code)))) {
     const fix = `pay, or raise the limit, in the account at ${provider.origin}`
@@ -61,21 +64,26 @@ export function troubleOf(
   return { kind: 'other', state: 'fail', detail, fix: undefined }
 }
 
-function keyFix({ name, apiKey }: HttpProvider): string {
+function keyFix({ name, apiKey }: HttpProvider, command: string): string {
+  const provider = shellWord(name)
   if (apiKey === undefined) {
     const credential = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')}_api_key`
-    return `it wants a key: write api_key: { credential: ${credential} } into providers.${name}, then llm-gateway credential set ${name}`
+    return `it wants a key: write api_key: { credential: ${credential} } into providers.${name}, then ${command} credential set ${provider}`
   }
   const [kind, ...rest] = apiKey.source.split(' ')
   const place = rest.join(' ')
-  if (kind === 'credential') return `llm-gateway credential rotate ${name}`
+  if (kind === 'credential') return `${command} credential rotate ${provider}`
   return kind === 'env' ? `put a valid key into $${place}` : `write a valid key to ${place}`
 }
 
 /** The provider's words, from the shapes in which servers put them; never a page of HTML. */
 export function messageOf(text: string): string {
-  const said = wordsOf(text)
-  return shortened(said.replaceAll(keyShape, '[key]'))
+  return quotable(wordsOf(text))
+}
+
+/** What a provider sent, for people. The provider's own secrets are to be out of it already. */
+export function quotable(text: string): string {
+  return shortened(text.replaceAll(keyShape, '[key]'))
 }
 
 /** What a provider repeats of a key is often a part of it, which no mask of the whole key finds. */

@@ -5,6 +5,7 @@ import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe
 import type { LackingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import { type Finding, shownMs, type State } from './finding.ts'
+import type { Examined } from './need.ts'
 import { hasModel, modelFindings, type ModelList, parseModelList } from './model-list.ts'
 import { type Asked, failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
 import { mediaTypeOf, type Trial, tryCall } from './trial-call.ts'
@@ -19,6 +20,8 @@ export interface Examination {
   /** How long the call may take, in place of what is usual. */
   readonly timeoutMs: number | undefined
   readonly userAgent: string
+  /** How this program is called here. */
+  readonly command: string
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** Told what is waited for. */
@@ -31,21 +34,22 @@ const maxListBytes = 8 * 1024 * 1024
 /** A local server may have to read a model of many gigabytes from disk first. */
 const callTimeoutMs = { local: 120_000, remote: 30_000 }
 
-export async function examineProvider(examination: Examination): Promise<Finding[]> {
+export async function examineProvider(examination: Examination): Promise<Examined> {
   const { config, userAgent, now } = examination
   if (config.kind === 'echo') {
-    return [
-      {
-        subject: `${config.name}: reachable`,
-        state: 'ok',
-        detail: 'built in',
-        figures: { provider: config.name },
-      },
-    ]
+    const figures = { provider: config.name }
+    const builtIn = {
+      subject: `${config.name}: reachable`,
+      state: 'ok',
+      detail: 'built in',
+      figures,
+    } as const
+    return { config, findings: [builtIn], isAbsent: false }
   }
   const probe = createProbe(config, userAgent, now)
   try {
-    return await new Examiner(examination, config, probe).examine()
+    const examiner = new Examiner(examination, config, probe)
+    return { config, findings: await examiner.examine(), isAbsent: examiner.isAbsent }
   } finally {
     await probe.close()
   }
@@ -59,12 +63,13 @@ class Examiner {
   readonly #findings: Finding[] = []
   /** The list answered, so the key is good unless the list is for everybody. */
   #hasListed = false
+  isAbsent = false
 
   constructor(examination: Examination, config: HttpProvider, probe: Probe) {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
-    this.#asked = { config, mask: (text) => probe.mask(text) }
+    this.#asked = { config, mask: (text) => probe.mask(text), command: examination.command }
   }
 
   async examine(): Promise<Finding[]> {
@@ -113,6 +118,7 @@ class Examiner {
     const address = this.#config.origin + this.#config.basePath
     if (outcome.kind === 'failed' && outcome.head === undefined) {
       const { detail, fix } = failureTrouble(outcome.failure, this.#config)
+      this.isAbsent = outcome.failure.kind === 'unreachable'
       this.#note('reachable', 'fail', `${address}: ${this.#probe.mask(detail)}`, { fix })
       return false
     }

@@ -7,7 +7,9 @@ import { type Places, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderUnits, startCommand } from '../../systemd/units.ts'
 import { hasIpv6, isLingering } from '../systemd-install.ts'
-import { type Finding, shellWord } from './finding.ts'
+import { shellWord } from '../../shell-word.ts'
+import { ownCommand } from '../own-command.ts'
+import type { Finding } from './finding.ts'
 
 export interface ExaminedService {
   readonly findings: Finding[]
@@ -29,7 +31,7 @@ export function examineService(
     findings: [{ subject: 'service', state: 'skipped' as const, detail, fix }],
     ...none,
   })
-  const install = `llm-gateway systemd install${places.scope === 'system' ? ' --system' : ''}`
+  const install = `${ownCommand(env)} systemd install${places.scope === 'system' ? ' --system' : ''}`
   if (!existsSync(join(places.unitDirectory, serviceUnit))) {
     return skipped(
       `the gateway is not installed as a service of this ${kindOf(places)}`,
@@ -92,7 +94,7 @@ function examineUnits(config: string, places: Places, env: NodeJS.ProcessEnv, in
       subject: 'units',
       state: 'warn',
       detail,
-      fix: `llm-gateway doctor --config ${shellWord(used)}`,
+      fix: `${ownCommand(env)} doctor --config ${shellWord(used)}`,
     })
   }
   const outline = outlineConfig(used, env)

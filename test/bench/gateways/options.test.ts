@@ -28,6 +28,8 @@ suite('the options', () => {
     assert.throws(() => read('--fast'), TypeError)
     assert.throws(() => read('--rounds', 'many'), RangeError)
     assert.throws(() => read('--rounds', '0'), RangeError)
+    assert.throws(() => read('--only', 'ours,nobody'), RangeError)
+    assert.throws(() => read('--figures', 'beauty'), RangeError)
   })
 })
 

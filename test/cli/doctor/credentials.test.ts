@@ -54,7 +54,7 @@ test('one that must be there fails, with the way to give it', (t) => {
   const places = placesIn(t)
   assert.equal(
     examine(places, { credential: 'k', env: 'KEY' }).finding.fix,
-    'llm-gateway credential set cloud',
+    'bin/llm-gateway credential set cloud',
   )
   assert.match(examine(places, { file: '/no/file' }).finding.fix!, /umask 077; cat >\/no\/file/)
   assert.match(examine(places, { env: 'KEY' }).finding.fix!, /give KEY to the gateway/)
@@ -79,7 +79,7 @@ test('a stored key that no drop-in passes on fails', (t) => {
   store(places, 'cloud_key')
   const { finding } = examine(places, { credential: 'cloud_key' })
   assert.equal(finding.state, 'fail')
-  assert.equal(finding.fix, 'llm-gateway systemd install')
+  assert.equal(finding.fix, 'bin/llm-gateway systemd install')
 })
 
 test('within the service a stored key that was not passed is not there', (t) => {

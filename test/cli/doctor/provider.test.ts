@@ -40,14 +40,15 @@ function configOf(url: string, more: Partial<HttpProvider> = {}): HttpProvider {
   }
 }
 
-async function examine(config: HttpProvider, more: Partial<Examination> = {}): Promise<Finding[]> {
-  const findings = await examineProvider({
+async function examine(config: HttpProvider, more: Partial<Examination> = {}): Promise<readonly Finding[]> {
+  const { findings } = await examineProvider({
     config,
     models: ['m'],
     lacking: undefined,
     mayCall: true,
     timeoutMs: 5_000,
     userAgent: 'test',
+    command: 'bin/llm-gateway',
     now: () => performance.now(),
     onWait: () => {},
     ...more,
@@ -140,7 +141,7 @@ test('a provider that refuses whatever is changed is asked three times at most',
 })
 
 test('the built-in echo is asked nothing', async () => {
-  const findings = await examineProvider({
+  const { findings } = await examineProvider({
     ...({} as Examination),
     config: { kind: 'echo', name: 'echo' },
   })
@@ -220,7 +221,7 @@ suite('keys', () => {
     upstream.answerAlways(json(401, {}))
     const stored = new HeldSecret(key, 'credential p_key')
     const withKey = await examine(configOf(upstream.url, { apiKey: stored }))
-    assert.equal(fixOf(withKey, 'key'), 'llm-gateway credential rotate p')
+    assert.equal(fixOf(withKey, 'key'), 'bin/llm-gateway credential rotate p')
     const without = await examine(configOf(upstream.url))
     assert.match(fixOf(without, 'key')!, /api_key: \{ credential: p_api_key \} into providers\.p/)
   })
@@ -349,6 +350,32 @@ suite('the call', () => {
       expected: /^warn streaming: m: a whole answer comes in place of a stream$/,
     },
     {
+      name: 'JSON that is no completion',
+      answer: json(200, { status: 'ok' }),
+      expected:
+        /^fail streaming: m: JSON that is no completion \(\{"status":"ok"\}\) comes in place of events$/,
+    },
+    {
+      name: 'JSON that is null',
+      answer: json(200, null),
+      expected: /^fail streaming: m: JSON that is no completion \(null\) comes in place of events$/,
+    },
+    {
+      name: 'JSON that breaks off',
+      answer: content(200, 'application/json', '{"choices":['),
+      expected: /^fail streaming: m: a body that is no JSON \(\{"choices":\[\) comes in place of events$/,
+    },
+    {
+      name: 'an empty body',
+      answer: content(200, 'application/json', ''),
+      expected: /^fail streaming: m: an empty body comes in place of events$/,
+    },
+    {
+      name: 'an error with status 200',
+      answer: json(200, { error: { message: 'no GPU' } }),
+      expected: /^fail streaming: m: an error with status 200 comes in place of events: no GPU$/,
+    },
+    {
       name: 'a web page',
       answer: content(200, 'text/html', '<html>'),
       expected: /^fail streaming: m: text\/html comes in place of events$/,
@@ -393,6 +420,13 @@ suite('the call', () => {
     const upstream = await withAnswers(t, list('m'), [hang])
     const findings = await examine(configOf(upstream.url), { timeoutMs: 100 })
     assert.equal(shown(findings).at(-1), 'fail streaming: m: no answer within TIME')
+  })
+
+  test('what comes in its place is shown without the key, however that is written', async (t) => {
+    const escaped = key.replaceAll('-', String.raw`\u002d`)
+    const upstream = await withAnswers(t, list('m'), content(200, 'application/json', `{"a":"${escaped}"}`))
+    const findings = await examine(configOf(upstream.url, { apiKey: secret }))
+    assert.match(shown(findings).at(-1)!, /no completion \(\{"a":"\[secret\]"\}\)/)
   })
 
   test('--no-calls leaves it out', async (t) => {

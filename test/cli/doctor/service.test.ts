@@ -94,7 +94,7 @@ test('neither socket nor service is a failure', (t) => {
 test('units of an older version are told', (t) => {
   const { findings, config } = scene(t, { edit: (text) => text.replace('LimitCORE=0\n', '') })
   assert.match(findings[0]!.detail, /^llm-gateway\.service differ/)
-  assert.ok(findings[0]!.fix!.startsWith(`llm-gateway systemd install --config '${config}' --dry-run`))
+  assert.ok(findings[0]!.fix!.startsWith(`bin/llm-gateway systemd install --config '${config}' --dry-run`))
 })
 
 test('a unit whose program is gone fails', (t) => {
@@ -102,7 +102,7 @@ test('a unit whose program is gone fails', (t) => {
     subject: 'units',
     state: 'fail',
     detail: 'the service runs /gone/src/main.ts, which is not there',
-    fix: 'llm-gateway systemd install',
+    fix: 'bin/llm-gateway systemd install',
   })
 })
 

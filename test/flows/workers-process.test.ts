@@ -1,0 +1,33 @@
+// A gateway of several threads as a service manager sees it: one process, one log, the usual signals.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+import { startGatewayProcess } from '../support/gateway-process.ts'
+import { startUpstream } from '../support/scripted-upstream.ts'
+import { whole } from './limits-wiring.ts'
+import { atOnce, callModel, countOf, workersKey, workersYaml } from './workers-wiring.ts'
+
+test('serves, reloads and ends like a gateway of one thread, with every line whole', async (t) => {
+  const upstream = await startUpstream(t)
+  upstream.answerAlways(whole())
+  const server = ', hosts: [127.0.0.1]'
+  const yaml = workersYaml(upstream.url, { server })
+  const gateway = await startGatewayProcess(t, yaml, { SCRIPTED_KEY: workersKey })
+  assert.equal(countOf(await atOnce(200, () => callModel(gateway)), 200), 200)
+
+  writeFileSync(gateway.file, workersYaml(upstream.url, { server, models: ['added'] }))
+  process.kill(gateway.pid, 'SIGHUP')
+  await gateway.says(/"event":"reloaded"/)
+  assert.equal(countOf(await atOnce(20, () => callModel(gateway, 'added')), 200), 20)
+  assert.equal(await gateway.stop(), 0)
+
+  const lines = gateway.stdout().trimEnd().split('\n')
+  const events = lines.map((line) => (JSON.parse(line) as { event: string }).event)
+  assert.equal(events.filter((event) => event === 'call').length, 220)
+  assert.deepEqual(
+    events.filter((event) => event !== 'call'),
+    ['limits_loaded', 'listening', 'provider_reachable', 'reloaded', 'stopping', 'stopped'],
+  )
+  assert.doesNotMatch(gateway.stdout() + gateway.stderr(), new RegExp(workersKey))
+})

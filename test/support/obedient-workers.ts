@@ -1,0 +1,38 @@
+// Makes a worker thread of a gateway fail, or stand still, from outside of it.
+import type { Cleanup } from './scripted-upstream.ts'
+
+/** What the gateway's threads run; see `Chosen.workerEntry`. */
+export const obedientEntry = new URL('./obedient-worker.ts', import.meta.url)
+
+export const channelName = 'obedient workers'
+
+export type Command =
+  | { readonly kind: 'fail'; readonly thread: number }
+  /** `state` is 1 while it stands still, until somebody writes another number and wakes it. */
+  | { readonly kind: 'block'; readonly thread: number; readonly state: Int32Array }
+
+export interface Commander {
+  fail(thread: number): void
+  /** Resolves when the thread stands still, with what lets it go on. */
+  block(thread: number): Promise<() => void>
+}
+
+export function commander(t: Cleanup): Commander {
+  const port = new BroadcastChannel(channelName)
+  t.after(() => port.close())
+  const tell = (command: Command) => port.postMessage(command)
+  return {
+    fail: (thread) => tell({ kind: 'fail', thread }),
+    async block(thread) {
+      const state = new Int32Array(new SharedArrayBuffer(4))
+      const release = () => {
+        Atomics.store(state, 0, 2)
+        Atomics.notify(state, 0)
+      }
+      t.after(release)
+      tell({ kind: 'block', thread, state })
+      while (Atomics.load(state, 0) === 0) await new Promise(setImmediate)
+      return release
+    },
+  }
+}
