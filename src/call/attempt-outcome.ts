@@ -1,3 +1,4 @@
+// What becomes of one try at one target.
 import type { GatewayError } from '../errors.ts'
 import type { AnswerHead } from '../upstream/provider.ts'
 import type { Answer } from './answer.ts'

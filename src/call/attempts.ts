@@ -5,7 +5,6 @@ import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
 import { isProviderWide, type Trouble } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { startAttempt } from './answer.ts'
@@ -14,6 +13,7 @@ import { costlier, costOf } from './attempt-cost.ts'
 import { hasWaited, maxRetryWaitMs, waitBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { Metered } from './meter.ts'
+import { type Failure, summedUp } from './failures.ts'
 import type { CallRecord } from './record.ts'
 import { judge, type Verdict } from './retry-rule.ts'
 import { isUsageRefusal } from './usage-refusals.ts'
@@ -28,15 +28,6 @@ export interface Admittee {
   readonly promptTokens: number
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
-}
-
-/** Why a target did not answer. */
-export interface Failure {
-  readonly verdict: Verdict
-  /** For people. */
-  readonly reason: string
-  /** From when on it may be asked again. */
-  readonly readyAtMs: number
 }
 
 /** The last attempt, and what it means. */
@@ -80,7 +71,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     const mayRepeat = (each: Target) => retriesLeft > 0 || isFree(each)
     const next = await nextTarget(admittee, { target, verdict, sinceMs, mayRepeat }, on)
     if (next === undefined) {
-      if (!call.reply.isGone) return named(tried, admittee, on)
+      if (!call.reply.isGone) return { ...tried, outcome: summedUp(outcome, admittee, on) }
       return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
     }
     // A target's first attempt is no retry.
@@ -229,44 +220,6 @@ export function learnTrouble(
   const { isLocal } = providerOf(target, on)
   const { cooldownMs } = on.routing
   on.health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs: on.now() })
-}
-
-/** When several targets have failed, no single one's word tells the client what is wrong. */
-function named(tried: Tried, { targets, failures }: Admittee, on: Snapshot): Tried {
-  const { outcome } = tried
-  if (failures.size < 2 || (outcome.kind !== 'failed' && outcome.kind !== 'refused')) return tried
-  const list = [...new Set([...failures.keys(), ...targets])].map((target) => {
-    const reason = failures.get(target)?.reason ?? whyUntried(target, on)
-    return `${target.provider} (${target.model}): ${reason}`
-  })
-  const message = `No target answers. ${list.join('; ')}.`
-  const error = new GatewayError('no_target_available', message, { headers: retryAfter(failures) })
-  const providerStatus = outcome.kind === 'refused' ? outcome.head.status : outcome.providerStatus
-  const { providerCode } = outcome
-  return {
-    ...tried,
-    outcome: {
-      kind: 'failed',
-      error,
-      providerCode,
-      isStaleConnection: false,
-      hasBegun: false,
-      ...(providerStatus !== undefined && { providerStatus }),
-    },
-  }
-}
-
-/** A target that was passed over is in trouble since earlier calls, or shares its provider's, or its turn did not come. */
-function whyUntried(target: Target, on: Snapshot): string {
-  const { trouble } = on.health.stateOf(target, on.now())
-  return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
-}
-
-/** The shortest time that a provider has asked for; no header when none has. */
-function retryAfter(failures: ReadonlyMap<Target, Failure>): Record<string, string> {
-  const asked = [...failures.values()].map(({ verdict }) => verdict.retryAfterMs)
-  const least = Math.min(...asked.filter((each) => each !== undefined))
-  return Number.isFinite(least) ? { 'retry-after': String(Math.ceil(least / 1000)) } : {}
 }
 
 function reasonOf(outcome: AttemptOutcome, { trouble }: Verdict): string {

@@ -4,7 +4,7 @@ import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
-import { mayEndJson } from './whole-answer.ts'
+import { mayBeWhole } from './whole-answer.ts'
 
 export class WholeRelay implements AnswerReader {
   /** Half a body is none. */
@@ -18,6 +18,8 @@ export class WholeRelay implements AnswerReader {
   #heldBytes = 0
   /** The end of what has been passed on, where large answers tell of their usage. */
   #tail: Buffer = Buffer.alloc(0)
+  /** Its first bytes. */
+  #opening: Buffer = Buffer.alloc(0)
 
   constructor({ answer, reply, headers, meter }: Relayed, resolve: (ending: Ending) => void) {
     this.#answer = answer
@@ -40,7 +42,9 @@ export class WholeRelay implements AnswerReader {
     const held = this.#held
     this.#held = undefined
     this.#start()
-    this.#meter.readPart(Buffer.concat(held).subarray(0, usageWindowBytes))
+    const window = Buffer.concat(held).subarray(0, usageWindowBytes)
+    this.#opening = window
+    this.#meter.readPart(window)
     for (const each of held) this.#write(each)
   }
 
@@ -75,7 +79,7 @@ export class WholeRelay implements AnswerReader {
     const { mediaType, head } = this.#answer
     if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
     const encoding = head.headers['content-encoding'] ?? 'identity'
-    return encoding === 'identity' && !mayEndJson(this.#tail)
+    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */

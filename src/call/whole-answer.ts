@@ -20,7 +20,7 @@ export function faultOfHead(head: AnswerHead): string | undefined {
   const { status } = head
   if (status === 204 || status === 205) return `answered ${status}, which has no body`
   if (mediaTypeOf(head) !== 'text/html') return undefined
-  return `answered ${status} with a web page. Is its base_url right, and does it end in /v1`
+  return `answered ${status} with a web page: its base_url may be wrong, or lack a /v1 at its end`
 }
 
 /**
@@ -93,15 +93,12 @@ function withoutByteOrderMark(body: Buffer): Buffer {
   return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
 }
 
-/** `}`, `]`, and the quote of a text that is all of the answer. */
-const lastBytes: ReadonlySet<number | undefined> = new Set([0x7d, 0x5d, 0x22])
-
 /**
- * Whether JSON that was too large to be held can be whole, by its last bytes: all that can be said of it. One that is
- * cut right after such a byte passes.
+ * Whether JSON that was too large to be held can be whole, by its first and its last bytes: all that can be said of it.
+ * One that is cut right after an inner brace passes.
  */
-export function mayEndJson(tail: Buffer): boolean {
-  let at = tail.length - 1
-  while (at >= 0 && tail[at]! <= 0x20) at -= 1
-  return lastBytes.has(tail[at])
+export function mayBeWhole(start: Buffer, tail: Buffer): boolean {
+  const first = withoutByteOrderMark(start).toString('latin1').trimStart()[0]
+  const last = tail.toString('latin1').trimEnd().at(-1)
+  return first === '{' ? last === '}' : first === '[' ? last === ']' : true
 }

@@ -249,9 +249,9 @@ export const hostilities: Hostility[] = [
   },
   {
     name: 'events of nothing but newlines',
-    script: () => stream('\n'.repeat(200_000) + 'data: [DONE]\n\n'),
+    script: () => stream('\n'.repeat(200_000) + 'data: {"choices":[]}\n\ndata: [DONE]\n\n'),
     stream: true,
-    status: 502,
+    status: 200,
   },
   ...hostileCounts.map((tokens): Hostility => ({
     name: `usage of ${tokens} tokens`,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { faultOfHead, judgeWholeAnswer, mayEndJson } from '../../src/call/whole-answer.ts'
+import { faultOfHead, judgeWholeAnswer, mayBeWhole } from '../../src/call/whole-answer.ts'
 
 const head = (type: string, headers = {}) => ({ status: 200, headers: { 'content-type': type, ...headers } })
 
@@ -83,9 +83,13 @@ test('pages and statuses without a body show in the head', () => {
   assert.equal(faultOfHead(head('application/json')), undefined)
 })
 
-test('the end of large JSON is a brace or a bracket, whatever white space follows', () => {
-  assert.equal(mayEndJson(Buffer.from('0.5]}\r\n')), true)
-  assert.equal(mayEndJson(Buffer.from('[0.5]')), true)
-  assert.equal(mayEndJson(Buffer.from('0.5,0.2')), false)
-  assert.equal(mayEndJson(Buffer.from('\n')), false)
+test('large JSON is to end as it began, whatever white space is around it', () => {
+  const judge = (start: string, tail: string) => mayBeWhole(Buffer.from(start), Buffer.from(tail))
+  assert.equal(judge(' {"data":[', '0.5]}\r\n'), true)
+  assert.equal(judge('\ufeff{"data":[', '0.5]}'), true)
+  assert.equal(judge('[0.5', '0.5]'), true)
+  assert.equal(judge('"base64', '=="'), true, 'of a text nothing can be said')
+  assert.equal(judge('{"data":[', '0.5,0.2'), false)
+  assert.equal(judge('{"data":[', '0.5]'), false)
+  assert.equal(judge('[0.5', '\n'), false)
 })

@@ -167,7 +167,7 @@ const mayPass = {
 for (const [what, script] of [
   ['a whole answer', json(200, {}, { ...providers, ...mayPass })],
   ['an error', json(429, { error: { message: 'slow down' } }, { ...providers, ...mayPass })],
-  ['a stream', sse(['[DONE]'], { headers: { ...providers, ...mayPass } })],
+  ['a stream', sse(['{"choices":[]}', '[DONE]'], { headers: { ...providers, ...mayPass } })],
 ] as const) {
   test(`of ${what} only listed headers of the provider reach the client`, async (t) => {
     const { gateway, upstream } = await startWired(t)

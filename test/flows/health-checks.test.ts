@@ -163,8 +163,8 @@ test('a call that finds no target hears of each, the unhealthy one last', async 
     `
 providers:
 ${providers.join('\n')}
-models: { m: { targets: [${targets.join(', ')}] } }
-routing: { retries: 1, cooldown_ms: 30000 }
+models: { m: { targets: [${targets.join(', ')}, { provider: a, model: other, tier: 5 }] } }
+routing: { retries: 0, cooldown_ms: 30000 }
 logging: { format: json }
 `,
     {},
@@ -175,7 +175,7 @@ logging: { format: json }
   assert.deepEqual([status, code], [503, 'no_target_available'])
   assert.equal(
     message,
-    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): broken, status 500; a (m): auth.',
+    'No target answers. b (m): broken, status 500; c (m): broken, status 500; d (m): broken, status 500; a (m): auth; a (other): not tried, auth before.',
   )
 })
 

@@ -110,8 +110,6 @@ test('a client that waits for 100-continue is asked for its body and answered', 
 const answers: Readonly<Record<string, Buffer>> = {
   'numbers and spaces': Buffer.from('{ "created":1.0, "id":9223372036854775807 ,"x":1e2}\n'),
   'bytes that are no UTF-8': Buffer.concat([Buffer.from('{"x":"'), Buffer.of(0xff, 0x00), Buffer.from('"}')]),
-  'no JSON at all under its media type': Buffer.from('Internal: {'),
-  'an empty body': Buffer.alloc(0),
   'more than is held': Buffer.from(`{"x":"${'é'.repeat(400_000)}"}`),
 }
 
