@@ -93,7 +93,14 @@ test('a reload holds in every worker when it is done, and names what needs a res
 test('it stops when the streams of all workers have ended, each with its last byte', async (t) => {
   const { gateway, upstream } = await startWorkers(t)
   const gate = Promise.withResolvers<void>()
-  upstream.answerAlways([streamHead(), wait(gate.promise), chunk('data: [DONE]\n\n'), lastChunk])
+  const event = 'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
+  upstream.answerAlways([
+    streamHead(),
+    wait(gate.promise),
+    chunk(event),
+    chunk('data: [DONE]\n\n'),
+    lastChunk,
+  ])
   const calls = atOnce(20, () => callModel(gateway, 'plain', { stream: true }))
   await atOnce(20, () => upstream.nextRequest())
 
