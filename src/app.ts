@@ -6,7 +6,6 @@ import { type Limits, startLimits } from './app/limits.ts'
 import { ProviderWatch } from './app/provider-watch.ts'
 import { Providers } from './app/providers.ts'
 import { Snapshots } from './app/snapshots.ts'
-import { warmUp } from './app/warm-up.ts'
 import { createTicker } from './call/ticker.ts'
 import { UsageRefusals } from './call/usage-refusals.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -130,7 +129,6 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     throw error
   })
   events.listening(listeners.addresses, configFile)
-  warmUp()
 
   return {
     addresses: listeners.addresses,
