@@ -11,6 +11,7 @@ import { startApp } from '../src/app.ts'
 import { type Clock, systemClock } from '../src/clock.ts'
 import type { Config } from '../src/config/types.ts'
 import type { ModelLimits } from '../src/domain.ts'
+import { randomFrom } from './gateways/statistics.ts'
 import { fixedWindowStore, postHocStore, tokenBucketStore } from './limit-stores.ts'
 import { type RealUse, startCountingProvider } from './limits-provider.ts'
 
@@ -285,15 +286,4 @@ function tokensOf(call: RealUse | undefined): number {
 
 function percent(part: number, whole: number): string {
   return `${Math.round((part / whole) * 100)} %`
-}
-
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed * 0x9e3779b9
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

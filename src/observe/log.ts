@@ -39,7 +39,7 @@ const levels = { error: 3, warn: 4, info: 6, debug: 7 } as const
 
 export function createLog({ level, format }: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
   const isPretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
-  const output = stream === process.stdout ? new BatchedLines(process.stdout) : stream
+  const output = sharedOutput(stream)
   const writerOf = (name: keyof typeof levels): WriteLine => {
     if (levels[name] > levels[level]) return () => {}
     const priority = isJournal ? `<${levels[name]}>` : ''
