@@ -1,6 +1,5 @@
-// Things that come and go with every call. Not a Set: V8 replaces the table of a Set as it grows and shrinks and links
-// the old one to the new. Once one of them is old, all that follow live until the next full collection, and with them
-// every call that they ever held.
+// Things that come and go with every call: each is put in and taken out in constant time, and nothing is allocated for
+// that once the list is as long as it gets.
 
 /** What a bag keeps in its items. */
 export interface Bagged {
