@@ -191,7 +191,7 @@ async function attempt(
   const sent = { path: dialect.path, body, contentType, isStream, requestId }
   const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
   const started = startAttempt(provider, sent, expected, on)
-  reply.onGone = () => started.abort()
+  reply.onGone = started.abort
   const outcome = await started.outcome
   record.answeredAtMs = on.now()
   record.firstByteAtMs = outcome.kind === 'answered' ? outcome.answer.headAtMs : record.answeredAtMs

@@ -33,18 +33,20 @@ export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ti
   const reader = answer.isEventStream
     ? new StreamRelay(relayed, dialect, on.ticker, resolve)
     : new WholeRelay(relayed, resolve)
-  reply.onGone = () => {
+  const leave = () => {
     answer.abort()
     reader.stop()
     // Whatever might still be said would stand in the middle of something.
     if (reply.interruption !== undefined && reply.isStarted && !reader.mayEndHere) reply.cut()
     resolve({ kind: 'gone' })
   }
-  reply.onDrain = () => answer.resume()
   if (reply.isGone) {
-    reply.onGone()
+    leave()
     return promise
   }
+  const resume = () => answer.resume()
+  reply.onGone = leave
+  reply.onDrain = resume
   answer.read(reader)
   // Not before: a first chunk that is here already takes the head along in one packet.
   if (reply.isStarted) reply.flush()
