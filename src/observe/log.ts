@@ -3,6 +3,7 @@
 import type { LoggingConfig } from '../config/types.ts'
 import { BatchedLines } from './batched-lines.ts'
 import { prettyLine } from './pretty.ts'
+import { Timestamps } from './timestamps.ts'
 
 /** Writes a line of these facts; those that are undefined are left out. */
 type WriteLine = (facts: object) => void
@@ -40,13 +41,14 @@ const levels = { error: 3, warn: 4, info: 6, debug: 7 } as const
 export function createLog({ level, format }: LoggingConfig, { stream, isJournal = false }: LogTarget): Log {
   const isPretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
   const output = sharedOutput(stream)
+  const timestamps = new Timestamps()
   const writerOf = (name: keyof typeof levels): WriteLine => {
     if (levels[name] > levels[level]) return () => {}
     const priority = isJournal ? `<${levels[name]}>` : ''
     const head = `{"level":"${name.toUpperCase()}","time":"`
     return (facts) => {
       // What JSON.stringify makes of the facts begins with the brace that `head` has already.
-      const line = `${head}${new Date().toISOString()}",${JSON.stringify(facts).slice(1)}\n`
+      const line = `${head}${timestamps.at(Date.now())}",${JSON.stringify(facts).slice(1)}\n`
       output.write(priority + (isPretty ? prettyLine(line, stream.isTTY === true) : line))
     }
   }

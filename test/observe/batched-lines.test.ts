@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 
 import { BatchedLines } from '../../src/observe/batched-lines.ts'
 
-test('the lines of one turn of the event loop are one write, in their order', async () => {
+test('the lines of a few milliseconds are one write, in their order', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   const writes: string[] = []
   const stream = new Writable({
     write(chunk, _, done) {
@@ -17,8 +17,8 @@ test('the lines of one turn of the event loop are one write, in their order', as
   lines.write('one\n')
   lines.write('two\n')
   assert.deepEqual(writes, [])
-  await turn()
+  t.mock.timers.tick(5)
   lines.write('three\n')
-  await turn()
+  t.mock.timers.tick(5)
   assert.deepEqual(writes, ['one\ntwo\n', 'three\n'])
 })
