@@ -26,7 +26,7 @@ const usedOfUndici: Plugin = {
   setup(build) {
     build.onLoad({ filter: /node_modules\/undici\/index\.js$/ }, () => ({
       contents: `
-        exports.Pool = require('./lib/dispatcher/pool.js')
+        exports.Client = require('./lib/dispatcher/client.js')
         exports.buildConnector = require('./lib/core/connect.js')`,
     }))
   },

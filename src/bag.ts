@@ -30,6 +30,13 @@ export class Bag<T extends Bagged> {
     last.place = place
   }
 
+  /** Takes out the one that came last, or what has taken its place. */
+  take(): T | undefined {
+    const item = this.#items.pop()
+    if (item !== undefined) item.place = -1
+    return item
+  }
+
   /** Calls `visit` for each; any of them may leave or come meanwhile, and one may be visited twice then. */
   forEach(visit: (item: T) => void): void {
     for (let place = this.#items.length - 1; place >= 0; place--) {

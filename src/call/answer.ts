@@ -40,7 +40,7 @@ export function startAttempt(
   request: ProviderRequest,
   expected: Expected,
   on: AnswerParts,
-): { outcome: Promise<AttemptOutcome>; abort(): void } {
+): { outcome: Promise<AttemptOutcome>; abort: () => void } {
   const answer = new Answer(provider, expected, on)
   const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>()
   answer.begin(request, resolve)

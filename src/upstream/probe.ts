@@ -1,10 +1,11 @@
 // Asks a provider a question for somebody who examines it: as a call would, over a pool of its own, with the times that
 // it took and a bounded answer. Nothing is retried and no redirect followed.
-import { buildConnector, Pool } from 'undici'
+import { buildConnector, type Dispatcher } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
-import type { AnswerHead, ProviderFailure } from './provider.ts'
-import { DispatchRelay, dispatchInto, headersOf, poolOptions, secretsOf } from './send.ts'
+import type { AnswerHead, AnswerSink, Exchange, ProviderFailure } from './provider.ts'
+import { headersOf, secretsOf } from './send.ts'
 
 interface ProbeRequest {
   /** Below the provider's base URL. */
@@ -44,52 +45,43 @@ export interface Probe {
 export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
   let connectMs: number | undefined
   const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
-  const pool = new Pool(config.origin, {
-    ...poolOptions,
-    connect(options, callback) {
-      const startedAtMs = now()
-      connect(options, (...result) => {
-        if (result[0] === null) connectMs = now() - startedAtMs
-        callback(...result)
-      })
-    },
+  const connections = new Connections(config.origin, (options, callback) => {
+    const startedAtMs = now()
+    return connect(options, (...result) => {
+      if (result[0] === null) connectMs = now() - startedAtMs
+      callback(...result)
+    })
   })
   const headers = headersOf(config, userAgent)
   return {
     mask: createMask(secretsOf(config)),
     connectMs: () => connectMs,
-    close: () => pool.destroy(),
+    close: () => connections.destroy(),
     ask(request) {
       const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
-      const answer = new BoundedAnswer(request, now, resolve)
       const isPost = request.body !== undefined
-      dispatchInto(answer.relay, pool, {
+      const wish = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
+      const options: Dispatcher.DispatchOptions = {
         path: config.basePath + request.path,
         method: isPost ? 'POST' : 'GET',
-        headers: isPost
-          ? headers.concat(
-              'content-type',
-              'application/json',
-              'accept',
-              'text/event-stream, application/json',
-            )
-          : headers,
+        headers: isPost ? [...headers, ...wish] : headers,
         ...(isPost && { body: request.body }),
-      })
+      }
+      new BoundedAnswer(request, now, resolve).begin((sink) => connections.send(options, sink))
       return promise
     },
   }
 }
 
 /** One answer, up to its end, its bound or its time, whichever comes first. */
-class BoundedAnswer {
-  readonly relay: DispatchRelay
+class BoundedAnswer implements AnswerSink {
   readonly #request: ProbeRequest
   readonly #now: () => number
   readonly #resolve: (outcome: ProbeOutcome) => void
   readonly #startedAtMs: number
   readonly #timer: NodeJS.Timeout
   readonly #chunks: Buffer[] = []
+  #exchange: Exchange | undefined
   #bytes = 0
   #head: AnswerHead | undefined
   #headMs: number | undefined
@@ -99,26 +91,24 @@ class BoundedAnswer {
     this.#now = now
     this.#resolve = resolve
     this.#startedAtMs = now()
-    this.relay = new DispatchRelay({
-      onHead: (head) => this.#takeHead(head),
-      onData: (chunk) => this.#takeData(chunk),
-      onEnd: () => this.#end('answered'),
-      onFailure: (failure) => this.#fail(failure),
-    })
     const { timeoutMs } = request
     this.#timer = setTimeout(() => {
-      this.relay.abort()
+      this.#exchange?.abort()
       const detail = `no ${this.#head === undefined ? 'answer' : 'end of the answer'} within ${timeoutMs / 1000} s`
-      this.#fail({ kind: 'timeout', code: 'TIMEOUT', detail })
+      this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
     }, timeoutMs)
   }
 
-  #takeHead(head: AnswerHead): void {
+  begin(send: (sink: AnswerSink) => Exchange): void {
+    this.#exchange = send(this)
+  }
+
+  onHead(head: AnswerHead): void {
     this.#headMs = this.#now() - this.#startedAtMs
     this.#head = head
   }
 
-  #takeData(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     const { maxBytes, onData } = this.#request
     const room = maxBytes - this.#bytes
     const taken = chunk.subarray(0, room)
@@ -126,18 +116,22 @@ class BoundedAnswer {
     this.#chunks.push(taken)
     const wantsMore = onData?.(taken) ?? true
     if (wantsMore && chunk.length <= room) return
-    this.relay.abort()
+    this.#exchange?.abort()
     this.#end('cut')
+  }
+
+  onEnd(): void {
+    this.#end('answered')
+  }
+
+  onFailure(failure: ProviderFailure): void {
+    clearTimeout(this.#timer)
+    this.#resolve({ kind: 'failed', failure, head: this.#head, ...this.#times() })
   }
 
   #end(kind: 'answered' | 'cut'): void {
     clearTimeout(this.#timer)
     this.#resolve({ kind, head: this.#head!, body: Buffer.concat(this.#chunks), ...this.#times() })
-  }
-
-  #fail(failure: ProviderFailure): void {
-    clearTimeout(this.#timer)
-    this.#resolve({ kind: 'failed', failure, head: this.#head, ...this.#times() })
   }
 
   #times(): ProbeTimes {

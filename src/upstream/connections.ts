@@ -1,0 +1,113 @@
+// A provider's connections over HTTP/1.1, each with one request at a time: an abort ends that request's connection and
+// so the provider's work, and disturbs no other. undici's own pool searches through all of its connections for a free
+// one, which takes seconds where ten thousand streams are open, and keeps as many as there ever were at once.
+import { Socket } from 'node:net'
+import { type buildConnector, Client, type Dispatcher } from 'undici'
+import { Bag, type Bagged } from '../bag.ts'
+import { type ConnectionInUse, HttpExchange } from './http-exchange.ts'
+import type { AnswerSink, Exchange } from './provider.ts'
+
+/** Idle sockets are given up before uvicorn and cpp-httplib (5 s) close them under a request on its way. */
+const keepAliveTimeoutMs = 4_000
+
+/** An answer's headers beyond this size fail the attempt. */
+const maxAnswerHeaderBytes = 16_384
+
+const clientOptions = {
+  allowH2: false,
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: keepAliveTimeoutMs,
+  maxHeaderSize: maxAnswerHeaderBytes,
+} as const
+
+export class Connections {
+  readonly #origin: string
+  readonly #connect: buildConnector.connector
+  readonly #all = new Set<Connection>()
+  readonly #idle = new Bag<Connection>()
+
+  /** @param connect makes a connection to the origin. */
+  constructor(origin: string, connect: buildConnector.connector) {
+    this.#origin = origin
+    this.#connect = connect
+  }
+
+  /** Sends a request over the idle connection that was used last, else over a new one. */
+  send(options: Dispatcher.DispatchOptions, sink: AnswerSink): Exchange {
+    const connection = this.#idle.take() ?? this.#open()
+    const exchange = new HttpExchange(sink, connection)
+    try {
+      connection.client.dispatch(options, exchange)
+    } catch (error) {
+      exchange.onResponseError(null, error as Error)
+    }
+    return exchange
+  }
+
+  /** Ends idle connections, and the others with their requests. Resolves when all have ended. */
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#all, ({ client }) => client.close()))
+  }
+
+  /** Ends all of them now. */
+  async destroy(): Promise<void> {
+    await Promise.all(Array.from(this.#all, ({ client }) => client.destroy()))
+  }
+
+  #open(): Connection {
+    const connection = new Connection(this.#origin, this.#connect, {
+      onIdle: () => this.#idle.add(connection),
+      onEnd: () => {
+        this.#idle.delete(connection)
+        this.#all.delete(connection)
+      },
+    })
+    this.#all.add(connection)
+    return connection
+  }
+}
+
+/** Called for one connection. */
+interface Listener {
+  /** It may carry the next request. */
+  readonly onIdle: () => void
+  /** It will carry no more. */
+  readonly onEnd: () => void
+}
+
+/** undici's client with its one connection. */
+class Connection implements Bagged, ConnectionInUse {
+  place = -1
+  readonly client: Client
+  readonly #listener: Listener
+  /** While the connection is being made, and after. */
+  #socket: Socket | undefined
+
+  constructor(origin: string, connect: buildConnector.connector, listener: Listener) {
+    this.#listener = listener
+    this.client = new Client(origin, {
+      ...clientOptions,
+      connect: (options, callback) => {
+        // By its types it returns nothing; should that become true, an attempt lasts for `connect_ms` at most.
+        const socket: unknown = connect(options, callback)
+        if (socket instanceof Socket) this.#socket = socket
+      },
+    })
+    // The provider or the idle timeout has ended it. A request that is here already makes a new one.
+    this.client.on('disconnect', () => {
+      if (this.place >= 0) this.end()
+    })
+  }
+
+  release(): void {
+    this.#listener.onIdle()
+  }
+
+  end(): void {
+    this.#listener.onEnd()
+    this.#socket?.destroy(new Error('aborted'))
+    void this.client.destroy()
+  }
+}
