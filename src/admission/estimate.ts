@@ -200,18 +200,22 @@ function learnOutput(
 }
 
 class OwnRates implements RatesPlaces {
-  readonly #byKey = new Map<string, Rates>()
+  /** Model → provider → what was learnt. */
+  readonly #byModel = new Map<string, Map<string, Rates>>()
 
   find(model: string, provider: string): Rates | undefined {
-    return this.#byKey.get(keyOf(model, provider))
+    return this.#byModel.get(model)?.get(provider)
   }
 
   put(rates: Rates): void {
-    this.#byKey.set(keyOf(rates.model, rates.provider), rates)
+    const { model, provider } = rates
+    const byProvider = this.#byModel.get(model)
+    if (byProvider === undefined) this.#byModel.set(model, new Map([[provider, rates]]))
+    else byProvider.set(provider, rates)
   }
 
   all(): Iterable<Rates> {
-    return this.#byKey.values()
+    return Array.from(this.#byModel.values(), (byProvider) => [...byProvider.values()]).flat()
   }
 }
 
@@ -247,8 +251,4 @@ function isPlausible(value: unknown): value is number {
 
 function between(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, Number.isFinite(value) ? value : least))
-}
-
-function keyOf(model: string, provider: string): string {
-  return `${model}\n${provider}`
 }

@@ -9,8 +9,8 @@ import type { Limited, Quota, Standing, TooLarge } from './store.ts'
  */
 export function rateHeaders(standing: Standing): Record<string, string> {
   const headers: Record<string, string> = {}
-  addQuota(headers, 'requests', standing.requests)
-  addQuota(headers, 'tokens', standing.tokens)
+  if (standing.requests !== undefined) addRequests(headers, standing.requests)
+  if (standing.tokens !== undefined) addTokens(headers, standing.tokens)
   return headers
 }
 
@@ -48,9 +48,14 @@ function limitName({ dimension, provider }: Limited): string {
   return provider === undefined ? 'parallel requests' : `parallel requests to provider ${provider}`
 }
 
-function addQuota(headers: Record<string, string>, name: string, quota: Quota | undefined): void {
-  if (quota === undefined) return
-  headers[`x-ratelimit-limit-${name}`] = String(quota.limit)
-  headers[`x-ratelimit-remaining-${name}`] = String(quota.remaining)
-  headers[`x-ratelimit-reset-${name}`] = formatGoDuration(quota.resetMs)
+function addRequests(headers: Record<string, string>, { limit, remaining, resetMs }: Quota): void {
+  headers['x-ratelimit-limit-requests'] = String(limit)
+  headers['x-ratelimit-remaining-requests'] = String(remaining)
+  headers['x-ratelimit-reset-requests'] = formatGoDuration(resetMs)
+}
+
+function addTokens(headers: Record<string, string>, { limit, remaining, resetMs }: Quota): void {
+  headers['x-ratelimit-limit-tokens'] = String(limit)
+  headers['x-ratelimit-remaining-tokens'] = String(remaining)
+  headers['x-ratelimit-reset-tokens'] = formatGoDuration(resetMs)
 }

@@ -1,5 +1,5 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
-import type { Hold } from '../admission/admission.ts'
+import type { Decision, Hold } from '../admission/admission.ts'
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
 import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
@@ -38,34 +38,44 @@ export interface Refused {
 }
 
 /**
- * Reserves the call's share of the limits, waiting in line where the model's limits say so. Whoever gets the hold
- * settles it.
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so; only then a promise comes
+ * back. Whoever gets the hold settles it.
  * @throws GatewayError `shutting_down`.
  */
-export async function admit(
+export function admit(
   { call, request, route, targets }: Candidate,
   on: Snapshot,
   record: CallRecord,
-): Promise<Entrance> {
+): Entrance | Promise<Entrance> {
   const model = route.model.name
   const providers = targets.map(({ provider }) => on.providers.get(provider)!)
   const tpm = on.admission.limitsOf(model)?.tpm
-  const estimate = on.calibration.estimate(model, providers[0]!.name, request.size, tpm)
+  const { tokens, minTokens, promptTokens } = on.calibration.estimate(
+    model,
+    providers[0]!.name,
+    request.size,
+    tpm,
+  )
   const { client, reply } = call
-  const { tokens, minTokens } = estimate
-  const asked = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const decision = asked instanceof Promise ? await asked : asked
-  record.waitMs += decision.kind === 'admitted' ? decision.hold.waitedMs : decision.waitedMs
+  const decision = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
+  const enter = (decided: Decision) => {
+    record.waitMs += decided.kind === 'admitted' ? decided.hold.waitedMs : decided.waitedMs
+    return entranceOf(decided, model, promptTokens)
+  }
+  return decision instanceof Promise ? decision.then(enter) : enter(decision)
+}
+
+function entranceOf(decision: Decision, model: string, promptTokens: number): Entrance {
   switch (decision.kind) {
     case 'admitted':
-      return { kind: 'admitted', hold: decision.hold, promptTokens: estimate.promptTokens }
+      return { kind: 'admitted', hold: decision.hold, promptTokens }
     case 'limited':
     case 'too_large': {
       const isFull = decision.kind === 'limited' && decision.dimension === 'parallel'
       return { kind: 'limited', isFull, standing: decision.standing, error: rateLimitError(model, decision) }
     }
     case 'gone':
-      return { kind: 'gone' }
+      return decision
     case 'shutting_down':
       throw new GatewayError('shutting_down', 'The gateway is shutting down.')
     default:

@@ -49,7 +49,6 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   const { call, hold, targets, failures, promptTokens } = admittee
   // Waiting in line has a limit of its own.
   const sinceMs = call.startedAtMs + record.waitMs
-  const startedMs = on.now()
   let cost: Outcome = { kind: 'unsent' }
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   let retriesLeft = on.routing.retries
@@ -67,7 +66,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     if (!verdict.mayMove && !verdict.mayRepeat) return tried
     const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
     failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
-    const isFree = (each: Target) => isLoading(each, on.now() - startedMs, { failures }, on)
+    const isFree = (each: Target) => isLoading(each, on.now() - record.sentAtMs!, { failures }, on)
     const mayRepeat = (each: Target) => retriesLeft > 0 || isFree(each)
     const next = await nextTarget(admittee, { target, verdict, sinceMs, mayRepeat }, on)
     if (next === undefined) {
@@ -155,14 +154,18 @@ async function tryTarget(
   record: CallRecord,
 ): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
   const provider = providerOf(target, on)
+  const nowMs = on.now()
   record.provider = target.provider
   record.targetModel = target.model
-  on.health.began(target, on.now())
-  const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, on.now())
+  record.sentAtMs ??= nowMs
+  on.health.began(target, nowMs)
+  const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, nowMs)
   const to = { request, provider, sinceMs, on, record }
   const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), to)
+  noteTimes(record, outcome, on.now())
   if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
   const plain = await attempt(call, request.bodyFor(target.model, false), to)
+  noteTimes(record, plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return { outcome: plain, hidesUsage: false }
 }
@@ -176,26 +179,25 @@ interface Aim {
 }
 
 /** A client that leaves ends the attempt. */
-async function attempt(
+function attempt(
   call: Call,
   body: Buffer,
   { request, provider, sinceMs, on, record }: Aim,
-): Promise<AttemptOutcome> {
+): AttemptOutcome | Promise<AttemptOutcome> {
   const { dialect, reply, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.attempts += 1
-  record.sentAtMs ??= on.now()
-  record.answeredAtMs = undefined
-  record.firstByteAtMs = undefined
   const { contentType, isStream } = request
   const sent = { path: dialect.path, body, contentType, isStream, requestId }
   const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
-  const started = startAttempt(provider, sent, expected, on)
-  reply.onGone = started.abort
-  const outcome = await started.outcome
-  record.answeredAtMs = on.now()
-  record.firstByteAtMs = outcome.kind === 'answered' ? outcome.answer.headAtMs : record.answeredAtMs
+  const { outcome, abort } = startAttempt(provider, sent, expected, on)
+  reply.onGone = abort
   return outcome
+}
+
+function noteTimes(record: CallRecord, outcome: AttemptOutcome, nowMs: number): void {
+  record.answeredAtMs = nowMs
+  record.firstByteAtMs = outcome.kind === 'answered' ? outcome.answer.headAtMs : nowMs
 }
 
 /** An answer that broke off before anything of it was passed on. */

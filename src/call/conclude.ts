@@ -32,8 +32,8 @@ interface Ended {
   readonly mask: (text: string) => string
 }
 
-/** Brings the outcome to the client. Resolves when the client has it, or has left. */
-export async function conclude(tried: AttemptOutcome, ended: Ended): Promise<Concluded> {
+/** Brings the outcome to the client. A promise comes back for an answer, which takes its time. */
+export function conclude(tried: AttemptOutcome, ended: Ended): Concluded | Promise<Concluded> {
   const { record, meter, cost } = ended
   switch (tried.kind) {
     case 'gone':

@@ -3,7 +3,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { fallbackChain } from '../routing/fallback-chain.ts'
+import { fallbacksOf } from '../routing/fallbacks.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { addRateHeaders, admit, type Refused } from './admit.ts'
 import { learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
@@ -37,30 +37,36 @@ async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
   const pulse = request.isStream && call.dialect.hasEvents ? new Pulse(call.reply, on) : undefined
+  const asked: Asked = { call, request, pulse, failures: new Map() }
   try {
-    await serveByAny(route, { call, request, pulse }, on, record)
+    const turn = await serveBy(route, { ...asked, setback: undefined }, on, record)
+    if (turn !== 'over') await serveByFallbacks(route, { ...asked, setback: turn }, on, record)
   } finally {
     pulse?.stop()
   }
 }
 
-/** Lets the model answer that was asked for, or else one of its fallbacks. */
-async function serveByAny(route: Route, of: Asked, on: Snapshot, record: CallRecord): Promise<void> {
-  const failures = new Map<Target, Failure>()
-  let setback: Tried | Refused | undefined
-  for (const model of fallbackChain(of.request.model, route, on.routes)) {
-    const turn = await serveBy(model, { ...of, failures, setback }, on, record)
-    if (turn === 'over') return
-    setback = turn
+/** Lets the model's fallbacks answer, one after the other. If none does, the client hears of the last setback. */
+async function serveByFallbacks(
+  route: Route,
+  turn: Asked & { readonly setback: Setback },
+  on: Snapshot,
+  record: CallRecord,
+): Promise<void> {
+  let { setback } = turn
+  record.gaveUp(on.now())
+  for (const fallback of fallbacksOf(turn.request.model, route, on.routes)) {
+    if (turn.failures.size >= maxTargetsTried) break
+    const next = await serveBy(fallback, { ...turn, setback }, on, record)
+    if (next === 'over') return
+    setback = next
     record.gaveUp(on.now())
-    if (failures.size >= maxTargetsTried) break
   }
-  if (setback === undefined) throw new Error('no model was tried')
   if ('error' in setback) throw setback.error // 429 rate_limit_exceeded
   const { outcome, target } = setback
   if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return
-  of.pulse?.stop()
-  const error = passFailure(outcome, { call: of.call, on, record, mask: maskOf(target, on) }) // the provider's own
+  turn.pulse?.stop()
+  const error = passFailure(outcome, { call: turn.call, on, record, mask: maskOf(target, on) }) // the provider's own
   if (error !== undefined) throw error // 502, 503 no_target_available, 504
 }
 
@@ -73,12 +79,16 @@ interface Asked {
   readonly request: ModelRequest
   /** Beats until the answer begins. */
   readonly pulse: Pulse | undefined
+  /** Of all models; grows. */
+  readonly failures: Map<Target, Failure>
 }
 
+/** Why a model did not answer, where another one may. */
+type Setback = Tried | Refused
+
 interface Turn extends Asked {
-  readonly failures: Map<Target, Failure>
-  /** Why the models before this one did not answer; undefined for the one that was asked for. */
-  readonly setback: Tried | Refused | undefined
+  /** Of the model before this one; undefined for the one that was asked for. */
+  readonly setback: Setback | undefined
 }
 
 /** Lets one model answer. A setback comes back where nothing has gone out yet and another model may do better. */
@@ -87,7 +97,7 @@ async function serveBy(
   { call, request, pulse, failures, setback }: Turn,
   on: Snapshot,
   record: CallRecord,
-): Promise<'over' | Tried | Refused> {
+): Promise<'over' | Setback> {
   const targets = chooseTargets(route, request, on)
   const entrance = await admit({ call, request, route, targets }, on, record) // 503 shutting_down
   if (entrance.kind === 'gone') {

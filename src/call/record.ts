@@ -57,6 +57,8 @@ export class CallRecord {
     // From then on, the provider sets the pace; what relaying costs is not told apart from it.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
+      // A call that the gateway itself refused is found by the rule that refused it.
+      event: this.attempts === 0 ? (this.error?.code ?? 'call') : 'call',
       request_id: requestId,
       client: client.id,
       dialect: dialect.name,

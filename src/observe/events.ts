@@ -3,6 +3,8 @@ import type { Log } from './log.ts'
 
 /** The facts of one call, as logged when it ends. Absent facts are left out of the line. */
 export interface CallFacts {
+  /** `call`, or the code of the rule that refused it. */
+  readonly event: string
   readonly request_id: string
   readonly client: string
   readonly dialect: string
@@ -85,11 +87,9 @@ export interface Events {
 export function createEvents(log: Log): Events {
   return {
     callEnded(facts) {
-      // A call that the gateway itself refused is found by the rule that refused it.
-      const line = { event: facts.attempts === 0 ? (facts.code ?? 'call') : 'call', ...facts }
-      if (facts.status >= 500 || (facts.status < 400 && facts.code !== undefined)) log.error(line)
-      else if (facts.status >= 400 && facts.status !== 499) log.warn(line)
-      else log.info(line)
+      if (facts.status >= 500 || (facts.status < 400 && facts.code !== undefined)) log.error(facts)
+      else if (facts.status >= 400 && facts.status !== 499) log.warn(facts)
+      else log.info(facts)
     },
     refused(facts) {
       log.warn({ event: facts.code, ...facts })

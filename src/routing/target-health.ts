@@ -65,6 +65,8 @@ const untilItIsWell = Number.MAX_SAFE_INTEGER
 /** A local server is back as soon as somebody starts it. */
 const localFactor = 0.1
 
+const wellState: TargetState = { isReady: true, readyAtMs: 0, trouble: undefined }
+
 export class TargetHealth {
   readonly #cooling = new Map<string, Cooling>()
   /** Provider → what its last health check found wrong. */
@@ -72,9 +74,9 @@ export class TargetHealth {
 
   /** How a target stands. Does not change it. */
   stateOf(target: Target, nowMs: number): TargetState {
+    if (this.#isAllWell()) return wellState
     const found = this.#unwell.get(target.provider)
     if (found !== undefined) return { isReady: false, readyAtMs: untilItIsWell, trouble: found }
-    const ready = { isReady: true, readyAtMs: 0, trouble: undefined }
     for (const key of [providerKey(target), targetKey(target)]) {
       const cooling = this.#cooling.get(key)
       if (cooling === undefined) continue
@@ -82,11 +84,12 @@ export class TargetHealth {
         return { isReady: false, readyAtMs: cooling.untilMs, trouble: cooling.trouble }
       }
     }
-    return ready
+    return wellState
   }
 
   /** A call goes to the target. If that was cooling, it is the probe that others wait for. */
   began(target: Target, nowMs: number): void {
+    if (this.#isAllWell()) return
     for (const key of [providerKey(target), targetKey(target)]) {
       const cooling = this.#cooling.get(key)
       if (cooling !== undefined && nowMs >= cooling.untilMs) cooling.isProbing = true
@@ -95,6 +98,7 @@ export class TargetHealth {
 
   /** The target answered, or refused the client for the client's own mistake. */
   succeeded(target: Target): void {
+    if (this.#isAllWell()) return
     this.#unwell.delete(target.provider)
     this.#cooling.delete(providerKey(target))
     this.#cooling.delete(targetKey(target))
@@ -159,6 +163,11 @@ export class TargetHealth {
     for (const key of this.#cooling.keys()) {
       if (key === provider || key.startsWith(`${provider}\n`)) this.#cooling.delete(key)
     }
+  }
+
+  /** Nearly always; then no key need be made. */
+  #isAllWell(): boolean {
+    return this.#cooling.size === 0 && this.#unwell.size === 0
   }
 
   #forget(key: string, trouble: Trouble): void {

@@ -53,7 +53,7 @@ export class Draining {
     responses.push(response)
     this.#openResponses += 1
     if (this.#isClosing) response.shouldKeepAlive = false
-    response.once('close', () => {
+    response.on('close', () => {
       responses.splice(responses.indexOf(response), 1)
       this.#openResponses -= 1
       if (this.#isClosing) this.#endIdle()

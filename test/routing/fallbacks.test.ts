@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { ModelConfig } from '../../src/config/types.ts'
-import { fallbackChain } from '../../src/routing/fallback-chain.ts'
+import { fallbacksOf } from '../../src/routing/fallbacks.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 
 interface Entry {
@@ -18,7 +18,8 @@ function chainOf(name: string, entries: Readonly<Record<string, Entry>>): string
     return [each, { name: each, aliases, targets, fallbacks }] as [string, ModelConfig]
   })
   const routes = new RouteTable(new Map(models))
-  return Array.from(fallbackChain(name, routes.find(name)!, routes), ({ targets }) => targets[0]!.model)
+  const route = routes.find(name)!
+  return [route, ...fallbacksOf(name, route, routes)].map(({ targets }) => targets[0]!.model)
 }
 
 test('a model without fallbacks stands alone', () => {
