@@ -1,5 +1,6 @@
 // The client's end of a call over node:http, and the answers that the gateway gives by itself.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
 import type { GatewayError } from '../errors.ts'
 
@@ -84,12 +85,13 @@ export class HttpReply implements Reply {
   }
 
   write(bytes: Buffer): boolean {
+    const out = this.#out()
     this.#hasSent = true
     if (this.isGone || bytes.length === 0) return true
-    if (this.#raw.write(this.#isChunked ? asChunk(bytes) : bytes)) return true
+    if (out.write(this.#isChunked ? asChunk(bytes) : bytes)) return true
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true
-      this.#raw.once('drain', () => {
+      out.once('drain', () => {
         this.#awaitsDrain = false
         this.onDrain?.()
       })
@@ -119,6 +121,14 @@ export class HttpReply implements Reply {
 
   cut(): void {
     this.#raw.destroy()
+  }
+
+  /**
+   * The response until it has sent its head, and for as long as it waits for an earlier one on its connection. Then the
+   * socket, because the response would hold each write back to the end of the turn.
+   */
+  #out(): ServerResponse | Socket {
+    return this.#hasSent ? (this.#raw.socket ?? this.#raw) : this.#raw
   }
 
   #close(): void {
