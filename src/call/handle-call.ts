@@ -3,6 +3,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { LargeBody } from '../http/large-body.ts'
 import { fallbackChain } from '../routing/fallback-chain.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { addRateHeaders, admit, type Refused } from './admit.ts'
@@ -25,6 +26,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   } catch (error) {
     tellClient(call, asGatewayError(error, on), on, record)
   }
+  if (call.body instanceof LargeBody) call.body.leave()
   on.events.callEnded(record.facts(on.now()))
 }
 

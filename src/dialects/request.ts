@@ -3,9 +3,11 @@
 import type { RequestSize } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
+import { JsonScanner } from '../http/json-scanner.ts'
+import { LargeBody, type SplicedBody } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
-import { splice, type Splice } from '../http/splice.ts'
+import { splice, type Splice, spliceParts } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
 import { usageSplice } from './usage-wish.ts'
 
@@ -20,11 +22,11 @@ export interface ModelRequest {
   /** Whether the provider can be asked for usage on this stream, which the client did not ask for by itself. */
   readonly mayAskUsage: boolean
   /**
-   * The identical buffer when nothing must change.
+   * The identical buffer when nothing must change. A large body comes in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.
    * @param asksUsage adds `stream_options.include_usage`; only where `mayAskUsage`.
    */
-  bodyFor(providerModel: string, asksUsage: boolean): Buffer
+  bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
 }
 
 /** Longer names are no names; they would only fill the log. */
@@ -55,16 +57,27 @@ const guardedMembers: ReadonlySet<string> = new Set([
   'stream_options',
 ])
 
+/** Scans a large JSON body as it arrives; `readRequest` wants to know then what it found. */
+export function scannerOf(dialect: Dialect, bytes: Buffer): JsonScanner | undefined {
+  return dialect.body === 'json' ? new JsonScanner(bytes, guardedMembers) : undefined
+}
+
 /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
-export function readRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
+export function readRequest(
+  dialect: Dialect,
+  contentType: string | undefined,
+  body: Buffer | LargeBody,
+): ModelRequest {
   return dialect.body === 'json'
     ? readJsonRequest(dialect, body)
     : readMultipartRequest(dialect, contentType, body)
 }
 
-function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
+function readJsonRequest(dialect: Dialect, received: Buffer | LargeBody): ModelRequest {
+  const body = bytesOf(received)
   if (body.length === 0) throw invalid('The body is empty; a JSON object with a "model" is expected.')
-  const outcome = scanJson(body, guardedMembers)
+  const scanned = received instanceof LargeBody ? received.scan : undefined
+  const outcome = scanned ?? scanJson(body, guardedMembers)
   if (!outcome.ok) {
     throw invalid(`The body can't be taken: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
   }
@@ -84,7 +97,7 @@ function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
       if (asksUsage && wish !== undefined) edits.push(wish)
-      return splice(body, edits)
+      return edited(received, edits)
     },
   }
 }
@@ -125,7 +138,12 @@ function readCount(body: Buffer, member: JsonMember | undefined): number | undef
 
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
-function readMultipartRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
+function readMultipartRequest(
+  dialect: Dialect,
+  contentType: string | undefined,
+  received: Buffer | LargeBody,
+): ModelRequest {
+  const body = bytesOf(received)
   const boundary = parseMediaType(contentType)?.boundary
   if (boundary === undefined) {
     throw invalid('The content-type of a multipart body must name its boundary.', 'content-type')
@@ -155,8 +173,16 @@ function readMultipartRequest(dialect: Dialect, contentType: string | undefined,
     },
     promptPrefix: Buffer.alloc(0),
     mayAskUsage: false,
-    bodyFor: (name) => (name === model ? body : splice(body, [{ at: field.value, bytes: name }])),
+    bodyFor: (name) => edited(received, name === model ? [] : [{ at: field.value, bytes: name }]),
   }
+}
+
+function bytesOf(body: Buffer | LargeBody): Buffer {
+  return body instanceof LargeBody ? body.bytes : body
+}
+
+function edited(body: Buffer | LargeBody, edits: readonly Splice[]): Buffer | SplicedBody {
+  return body instanceof LargeBody ? { of: body, parts: spliceParts(body.bytes, edits) } : splice(body, edits)
 }
 
 function checkModel(model: string | undefined): string {

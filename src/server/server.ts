@@ -25,6 +25,7 @@ import { refuse, safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
 import { clientOfSocket } from './socket-client.ts'
+import { Turns } from './turns.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -101,7 +102,8 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
     const more = unlogged > 0 && { unlogged }
     parts.events.refused({ client, method: undefined, code, status, reason, ...more })
   }
-  const modelCalls = { ...parts, refuse: refuseLogged(parts) }
+  const turns = new Turns(parts.now, setImmediate)
+  const modelCalls = { ...parts, turns, refuse: refuseLogged(parts) }
   return {
     onRequest(request, response) {
       setLatest(request.socket, response)

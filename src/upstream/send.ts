@@ -1,8 +1,11 @@
 // A provider over HTTP: one undici pool for its origin, and requests dispatched without promises or streams
 // in between. HTTP/1.1 only: one connection per request under way, so an abort ends the provider's work.
 import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { lengthOf } from '../http/large-body.ts'
+import { bodySlices } from './body-slices.ts'
 import { createMask } from './mask.ts'
 import type { AnswerSink, Exchange, Provider, ProviderFailure } from './provider.ts'
 
@@ -56,12 +59,13 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
 
     send(request, sink) {
       const relay = new DispatchRelay(sink)
-      const { requestId } = request
+      const { requestId, body } = request
       dispatch(relay, {
         path: config.basePath + request.path,
         method: 'POST',
-        body: request.body,
+        body: Buffer.isBuffer(body) ? body : asUndiciBody(bodySlices(body)),
         headers: fixedHeaders.concat(
+          Buffer.isBuffer(body) ? [] : ['content-length', String(lengthOf(body))],
           'content-type',
           request.contentType,
           'accept',
@@ -110,6 +114,11 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
 
     close: () => pool.close(),
   }
+}
+
+/** undici takes every iterable, which its types do not say. */
+function asUndiciBody(slices: AsyncIterable<Buffer>): Readable {
+  return slices as unknown as Readable
 }
 
 /** Where a provider's key is written to a request; it goes to this provider's origin only. */
