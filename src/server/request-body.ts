@@ -47,19 +47,24 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTak
   request.on('end', () => onBody(body ?? empty))
 }
 
-function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): void {
-  const arrival = new Arrival(length, taker)
+function readLarge(request: IncomingMessage, length: number, { turns, ...taker }: BodyTaker): void {
+  const arrival = new Arrival(length, { turns, ...taker })
   const goOn = () => {
     if (arrival.hasReadAll()) request.resume()
-    else taker.turns.wait(goOn)
+    else turns.wait(goOn)
+  }
+  const finish = () => {
+    if (arrival.hasReadAll()) taker.onBody(arrival.body())
+    else turns.wait(finish)
   }
   request.on('data', (piece: Buffer) => {
     arrival.take(piece)
     if (arrival.hasReadAll()) return
     request.pause()
-    taker.turns.wait(goOn)
+    turns.wait(goOn)
   })
-  request.on('end', () => taker.onBody(arrival.body()))
+  // Comes to a request that is paused, too.
+  request.on('end', finish)
 }
 
 /** How long it is shows at the end only. */
