@@ -26,7 +26,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   } catch (error) {
     tellClient(call, asGatewayError(error, on), on, record)
   }
-  if (call.body instanceof LargeBody) call.body.leave()
+  forgetBody(call)
   on.events.callEnded(record.facts(on.now()))
 }
 
@@ -119,6 +119,7 @@ async function serveBy(
       return tried
     }
     pulse?.stop()
+    forgetBody(call) // nobody else is asked any more
     const { hasOutputTokens } = call.dialect
     const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)
@@ -138,6 +139,11 @@ async function serveBy(
   } finally {
     hold.settle(outcome)
   }
+}
+
+/** Its memory may be large, and the answer last for minutes. */
+function forgetBody({ body }: Call): void {
+  if (body instanceof LargeBody) body.done()
 }
 
 /** The error as an answer, or as the last event of a stream that has begun. */

@@ -1,6 +1,6 @@
 // A request as the story needs it: which model, streamed or not, how large, and its bytes for a given target.
 // The bytes are the client's own. Only what must change is spliced in: the model's name, and the wish for usage.
-import type { RequestSize } from '../domain.ts'
+import type { RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
 import { JsonScanner } from '../http/json-scanner.ts'
@@ -31,6 +31,8 @@ export interface ModelRequest {
 
 /** Longer names are no names; they would only fill the log. */
 const maxModelNameLength = 256
+/** Of a name of that length as JSON, if all of it are escapes. What is longer need not be decoded. */
+const maxModelBytes = maxModelNameLength * 6 + 2
 
 /** Providers differ in which of these they follow, so the largest counts. */
 const outputCaps = [
@@ -84,6 +86,7 @@ function readJsonRequest(dialect: Dialect, received: Buffer | LargeBody): ModelR
   const { scan } = outcome
   const member = scan.members.get('model')
   if (member === undefined) throw invalid('The body has no "model".', 'model')
+  if (sizeOfSpan(member.value) > maxModelBytes) throw modelTooLong()
   const model = checkModel(readString(body, member))
   const isStream = scan.members.get('stream')?.kind === 'true'
   const wish = dialect.hasStreamOptions && isStream ? usageSplice(body, scan) : undefined
@@ -136,6 +139,9 @@ function readCount(body: Buffer, member: JsonMember | undefined): number | undef
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
 }
 
+/** Of a field that is read as a number or a word. */
+const maxWordBytes = 64
+
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
 function readMultipartRequest(
@@ -153,17 +159,19 @@ function readMultipartRequest(
   const { fields } = outcome.scan
   const field = fields.get('model')
   if (field === undefined) throw invalid('The multipart body has no "model" part.', 'model')
+  if (sizeOfSpan(field.value) > maxModelBytes) throw modelTooLong()
   const model = checkModel(readField(body, field))
   const textOf = (name: string) => {
     const part = fields.get(name)
-    return part === undefined ? '' : (readField(body, part) ?? '')
+    return part === undefined || sizeOfSpan(part.value) > maxWordBytes ? '' : (readField(body, part) ?? '')
   }
+  const prompt = fields.get('prompt')
   return {
     model,
     isStream: textOf('stream') === 'true',
     contentType: `multipart/form-data; boundary="${boundary}"`,
     size: {
-      textBytes: Buffer.byteLength(textOf('prompt')),
+      textBytes: prompt === undefined ? 0 : sizeOfSpan(prompt.value),
       mediaCount: 1,
       messageCount: 0,
       tokenIdCount: 0,
@@ -177,6 +185,10 @@ function readMultipartRequest(
   }
 }
 
+function sizeOfSpan({ start, end }: Span): number {
+  return end - start
+}
+
 function bytesOf(body: Buffer | LargeBody): Buffer {
   return body instanceof LargeBody ? body.bytes : body
 }
@@ -188,10 +200,12 @@ function edited(body: Buffer | LargeBody, edits: readonly Splice[]): Buffer | Sp
 function checkModel(model: string | undefined): string {
   if (model === undefined) throw invalid('"model" must be a string of valid Unicode.', 'model')
   if (model === '') throw invalid('"model" is empty.', 'model')
-  if (model.length > maxModelNameLength) {
-    throw invalid(`"model" is ${model.length} characters long; ${maxModelNameLength} are allowed.`, 'model')
-  }
+  if (model.length > maxModelNameLength) throw modelTooLong()
   return model
+}
+
+function modelTooLong(): GatewayError {
+  return invalid(`"model" is longer than the ${maxModelNameLength} characters that are allowed.`, 'model')
 }
 
 function invalid(message: string, param?: string): GatewayError {

@@ -7,6 +7,7 @@ import { scannerOf } from '../dialects/request.ts'
 import { dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { BodyMemory } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { corsHeaders } from './cors.ts'
 import { type FloodLimit, floodRefusal } from './flood-limit.ts'
@@ -30,6 +31,7 @@ export interface ModelCallParts {
   readonly maxBodyBytes: number
   /** In which large bodies are read. */
   readonly turns: Turns
+  readonly memory: BodyMemory
   readonly floodLimit: FloodLimit | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => void
@@ -61,10 +63,11 @@ export function takeModelCall(
     parts.refuse(request, response, refusal, own)
     return true
   }
-  const { maxBodyBytes: maxBytes, turns } = parts
+  const { maxBodyBytes: maxBytes, turns, memory } = parts
   readBody(request, {
     maxBytes,
     turns,
+    memory,
     scannerOf: (bytes) => scannerOf(dialect, bytes),
     onBody(body) {
       const reply = new HttpReply(response, own)

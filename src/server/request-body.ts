@@ -2,7 +2,7 @@
 // turn of the event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
 import type { ScanOutcome } from '../http/json-scan.ts'
-import { giveBack, LargeBody, maxSmallBytes } from '../http/large-body.ts'
+import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
 import type { Turns } from './turns.ts'
 
 /** Reads a body as far as it has come: `JsonScanner`. */
@@ -13,6 +13,7 @@ export interface ArrivalScanner {
 export interface BodyTaker {
   readonly maxBytes: number
   readonly turns: Turns
+  readonly memory: BodyMemory
   /** Who scans a large body as it arrives. */
   readonly scannerOf: (bytes: Buffer) => ArrivalScanner | undefined
   /** The body is whole. Not called when the client leaves before that. */
@@ -47,14 +48,15 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTak
   request.on('end', () => onBody(body ?? empty))
 }
 
-function readLarge(request: IncomingMessage, length: number, { turns, ...taker }: BodyTaker): void {
-  const arrival = new Arrival(length, { turns, ...taker })
+function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): void {
+  const { turns, onBody } = taker
+  const arrival = new Arrival(length, taker)
   const goOn = () => {
     if (arrival.hasReadAll()) request.resume()
     else turns.wait(goOn)
   }
   const finish = () => {
-    if (arrival.hasReadAll()) taker.onBody(arrival.body())
+    if (arrival.hasReadAll()) onBody(arrival.body())
     else turns.wait(finish)
   }
   request.on('data', (piece: Buffer) => {
@@ -105,14 +107,16 @@ const stepBytes = 16_384
 /** A large body on its way in. */
 class Arrival {
   readonly #bytes: Buffer
+  readonly #memory: BodyMemory
   readonly #turns: Turns
   readonly #scanner: ArrivalScanner | undefined
   #scan: ScanOutcome | undefined
   #filled = 0
   #read = 0
 
-  constructor(length: number, { turns, scannerOf }: BodyTaker) {
-    this.#bytes = Buffer.allocUnsafeSlow(length)
+  constructor(length: number, { memory, turns, scannerOf }: BodyTaker) {
+    this.#memory = memory
+    this.#bytes = memory.take(length)
     this.#turns = turns
     this.#scanner = scannerOf(this.#bytes)
   }
@@ -120,7 +124,7 @@ class Arrival {
   /** @param piece is empty afterwards. */
   take(piece: Buffer): void {
     this.#filled += piece.copy(this.#bytes, this.#filled)
-    giveBack(piece)
+    freePiece(piece)
   }
 
   /** Scans what has come. False: the turn is over, before that or with it. */
@@ -135,7 +139,7 @@ class Arrival {
 
   /** Once all has come and was read. */
   body(): LargeBody {
-    return new LargeBody(this.#bytes, this.#scan)
+    return new LargeBody(this.#bytes, this.#scan, this.#memory)
   }
 }
 

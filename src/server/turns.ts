@@ -1,7 +1,7 @@
 // Large bodies share the event loop with all other calls: in each of its turns they get a little time, all together.
 
 /** What they get in a turn. A step that has begun goes to its end. */
-const shareMs = 1
+const shareMs = 0.5
 
 export class Turns {
   readonly #now: () => number
