@@ -18,7 +18,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /** Plain words after which a run counts as long. */
-const LONG_RUN_WORDS = 1024
+const LONG_RUN_WORDS = 512
 /** A multiple of sixteen; small enough to stay in the processor's first cache between two looks at it. */
 const WINDOW_BYTES = 16_384
 /** No number comes near; the rest of one that is cut off would be read again and again. */

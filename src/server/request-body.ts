@@ -102,7 +102,7 @@ function join(pieces: readonly Buffer[], arrival: Arrival, { turns, onBody }: Bo
 }
 
 /** Scanned without a look at the clock. Before the scan is compiled, even that takes a millisecond or two. */
-const stepBytes = 16_384
+const stepBytes = 8192
 
 /** A large body on its way in. */
 class Arrival {
