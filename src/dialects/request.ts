@@ -95,7 +95,7 @@ function readJsonRequest(dialect: Dialect, received: Buffer | LargeBody): ModelR
     isStream,
     contentType: 'application/json',
     size: sizeOf(dialect, body, scan),
-    promptPrefix: prefixOf(body, scan),
+    promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
     mayAskUsage: wish !== undefined,
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
