@@ -6,7 +6,7 @@ import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/la
 import type { Turns } from './turns.ts'
 
 /** Reads a body as far as it has come: `JsonScanner`. */
-export interface ArrivalScanner {
+interface ArrivalScanner {
   readTo(limit: number): ScanOutcome | undefined
 }
 
