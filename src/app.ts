@@ -117,6 +117,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     isDraining: () => isDraining,
     events,
     now: clock.now,
+    setTimer: clock.setTimer,
   })
   const isInherited = sockets.length > 0
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.

@@ -5,6 +5,7 @@ import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
+import type { SplicedBody } from '../http/large-body.ts'
 import { isProviderWide, type Trouble } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { startAttempt } from './answer.ts'
@@ -181,7 +182,7 @@ interface Aim {
 /** A client that leaves ends the attempt. */
 function attempt(
   call: Call,
-  body: Buffer,
+  body: Buffer | SplicedBody,
   { request, provider, sinceMs, on, record }: Aim,
 ): AttemptOutcome | Promise<AttemptOutcome> {
   const { dialect, reply, requestId } = call

@@ -6,6 +6,7 @@ import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
+import type { LargeBody } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
 import type { ProviderLoad } from '../routing/provider-load.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
@@ -17,7 +18,7 @@ import type { UsageRefusals } from './usage-refusals.ts'
 /** One client request to an API route, its body read. */
 export interface Call {
   readonly dialect: Dialect
-  readonly body: Buffer
+  readonly body: Buffer | LargeBody
   /** As the client sent it; a multipart body's boundary is in there. */
   readonly contentType: string | undefined
   readonly requestId: string

@@ -3,6 +3,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import { type ModelRequest, readRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { LargeBody } from '../http/large-body.ts'
 import { fallbacksOf } from '../routing/fallbacks.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { addRateHeaders, admit, type Refused } from './admit.ts'
@@ -25,6 +26,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   } catch (error) {
     tellClient(call, asGatewayError(error, on), on, record)
   }
+  forgetBody(call)
   on.events.callEnded(record.facts(on.now()))
 }
 
@@ -127,6 +129,7 @@ async function serveBy(
       return tried
     }
     pulse?.stop()
+    forgetBody(call) // nobody else is asked any more
     const { hasOutputTokens } = call.dialect
     const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)
@@ -146,6 +149,11 @@ async function serveBy(
   } finally {
     hold.settle(outcome)
   }
+}
+
+/** Its memory may be large, and the answer last for minutes. */
+function forgetBody({ body }: Call): void {
+  if (body instanceof LargeBody) body.done()
 }
 
 /** The error as an answer, or as the last event of a stream that has begun. */

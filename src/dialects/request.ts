@@ -1,11 +1,13 @@
 // A request as the story needs it: which model, streamed or not, how large, and its bytes for a given target.
 // The bytes are the client's own. Only what must change is spliced in: the model's name, and the wish for usage.
-import type { RequestSize } from '../domain.ts'
+import type { RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
+import { JsonScanner } from '../http/json-scanner.ts'
+import { LargeBody, type SplicedBody } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
-import { splice, type Splice } from '../http/splice.ts'
+import { splice, type Splice, spliceParts } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
 import { usageSplice } from './usage-wish.ts'
 
@@ -20,15 +22,17 @@ export interface ModelRequest {
   /** Whether the provider can be asked for usage on this stream, which the client did not ask for by itself. */
   readonly mayAskUsage: boolean
   /**
-   * The identical buffer when nothing must change.
+   * The identical buffer when nothing must change. A large body comes in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.
    * @param asksUsage adds `stream_options.include_usage`; only where `mayAskUsage`.
    */
-  bodyFor(providerModel: string, asksUsage: boolean): Buffer
+  bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
 }
 
 /** Longer names are no names; they would only fill the log. */
 const maxModelNameLength = 256
+/** Of a name of that length as JSON, if all of it are escapes. What is longer need not be decoded. */
+const maxModelBytes = maxModelNameLength * 6 + 2
 
 /** Providers differ in which of these they follow, so the largest counts. */
 const outputCaps = [
@@ -55,22 +59,34 @@ const guardedMembers: ReadonlySet<string> = new Set([
   'stream_options',
 ])
 
+/** Scans a large JSON body as it arrives; `readRequest` wants to know then what it found. */
+export function scannerOf(dialect: Dialect, bytes: Buffer): JsonScanner | undefined {
+  return dialect.body === 'json' ? new JsonScanner(bytes, guardedMembers) : undefined
+}
+
 /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
-export function readRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
+export function readRequest(
+  dialect: Dialect,
+  contentType: string | undefined,
+  body: Buffer | LargeBody,
+): ModelRequest {
   return dialect.body === 'json'
     ? readJsonRequest(dialect, body)
     : readMultipartRequest(dialect, contentType, body)
 }
 
-function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
+function readJsonRequest(dialect: Dialect, received: Buffer | LargeBody): ModelRequest {
+  const body = bytesOf(received)
   if (body.length === 0) throw invalid('The body is empty; a JSON object with a "model" is expected.')
-  const outcome = scanJson(body, guardedMembers)
+  const scanned = received instanceof LargeBody ? received.scan : undefined
+  const outcome = scanned ?? scanJson(body, guardedMembers)
   if (!outcome.ok) {
     throw invalid(`The body can't be taken: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
   }
   const { scan } = outcome
   const member = scan.members.get('model')
   if (member === undefined) throw invalid('The body has no "model".', 'model')
+  if (sizeOfSpan(member.value) > maxModelBytes) throw modelTooLong()
   const model = checkModel(readString(body, member))
   const isStream = scan.members.get('stream')?.kind === 'true'
   const wish = dialect.hasStreamOptions && isStream ? usageSplice(body, scan) : undefined
@@ -79,12 +95,12 @@ function readJsonRequest(dialect: Dialect, body: Buffer): ModelRequest {
     isStream,
     contentType: 'application/json',
     size: sizeOf(dialect, body, scan),
-    promptPrefix: prefixOf(body, scan),
+    promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
     mayAskUsage: wish !== undefined,
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
       if (asksUsage && wish !== undefined) edits.push(wish)
-      return splice(body, edits)
+      return edited(received, edits)
     },
   }
 }
@@ -123,9 +139,17 @@ function readCount(body: Buffer, member: JsonMember | undefined): number | undef
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
 }
 
+/** Of a field that is read as a number or a word. */
+const maxWordBytes = 64
+
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
-function readMultipartRequest(dialect: Dialect, contentType: string | undefined, body: Buffer): ModelRequest {
+function readMultipartRequest(
+  dialect: Dialect,
+  contentType: string | undefined,
+  received: Buffer | LargeBody,
+): ModelRequest {
+  const body = bytesOf(received)
   const boundary = parseMediaType(contentType)?.boundary
   if (boundary === undefined) {
     throw invalid('The content-type of a multipart body must name its boundary.', 'content-type')
@@ -135,17 +159,19 @@ function readMultipartRequest(dialect: Dialect, contentType: string | undefined,
   const { fields } = outcome.scan
   const field = fields.get('model')
   if (field === undefined) throw invalid('The multipart body has no "model" part.', 'model')
+  if (sizeOfSpan(field.value) > maxModelBytes) throw modelTooLong()
   const model = checkModel(readField(body, field))
   const textOf = (name: string) => {
     const part = fields.get(name)
-    return part === undefined ? '' : (readField(body, part) ?? '')
+    return part === undefined || sizeOfSpan(part.value) > maxWordBytes ? '' : (readField(body, part) ?? '')
   }
+  const prompt = fields.get('prompt')
   return {
     model,
     isStream: textOf('stream') === 'true',
     contentType: `multipart/form-data; boundary="${boundary}"`,
     size: {
-      textBytes: Buffer.byteLength(textOf('prompt')),
+      textBytes: prompt === undefined ? 0 : sizeOfSpan(prompt.value),
       mediaCount: 1,
       messageCount: 0,
       tokenIdCount: 0,
@@ -155,17 +181,31 @@ function readMultipartRequest(dialect: Dialect, contentType: string | undefined,
     },
     promptPrefix: Buffer.alloc(0),
     mayAskUsage: false,
-    bodyFor: (name) => (name === model ? body : splice(body, [{ at: field.value, bytes: name }])),
+    bodyFor: (name) => edited(received, name === model ? [] : [{ at: field.value, bytes: name }]),
   }
+}
+
+function sizeOfSpan({ start, end }: Span): number {
+  return end - start
+}
+
+function bytesOf(body: Buffer | LargeBody): Buffer {
+  return body instanceof LargeBody ? body.bytes : body
+}
+
+function edited(body: Buffer | LargeBody, edits: readonly Splice[]): Buffer | SplicedBody {
+  return body instanceof LargeBody ? { of: body, parts: spliceParts(body.bytes, edits) } : splice(body, edits)
 }
 
 function checkModel(model: string | undefined): string {
   if (model === undefined) throw invalid('"model" must be a string of valid Unicode.', 'model')
   if (model === '') throw invalid('"model" is empty.', 'model')
-  if (model.length > maxModelNameLength) {
-    throw invalid(`"model" is ${model.length} characters long; ${maxModelNameLength} are allowed.`, 'model')
-  }
+  if (model.length > maxModelNameLength) throw modelTooLong()
   return model
+}
+
+function modelTooLong(): GatewayError {
+  return invalid(`"model" is longer than the ${maxModelNameLength} characters that are allowed.`, 'model')
 }
 
 function invalid(message: string, param?: string): GatewayError {

@@ -5,6 +5,9 @@ import type { Splice } from '../http/splice.ts'
 
 const includeUsage: ReadonlySet<string> = new Set(['include_usage'])
 
+/** There are two options or three. What is much longer would have to be scanned a second time, in one go. */
+const maxOptionsBytes = 16_384
+
 /**
  * The edit that sets `stream_options.include_usage`, every other option kept byte for byte. Undefined when the client
  * asks for usage by itself, and when its `stream_options` are so odd that the provider shall judge them.
@@ -21,6 +24,7 @@ export function usageSplice(body: Buffer, scan: JsonScan): Splice | undefined {
 }
 
 function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Splice | undefined {
+  if (at.end - at.start > maxOptionsBytes) return undefined
   const outcome = scanJson(body.subarray(at.start, at.end), includeUsage)
   if (!outcome.ok) return undefined
   const { members, insertAt, isEmpty } = outcome.scan

@@ -1,8 +1,13 @@
 // Lexical half of the JSON scanner (RFC 8259 §3, §6, §7): where a token ends. Works on raw bytes and decodes nothing.
+// What breaks the grammar is told as `~offset`. So is, with an offset of `limit`, that the bytes end too early so far.
 
 /** The bytes of a body with a view on them in 32-bit words, for looking at four bytes at once. */
 export interface Source {
   readonly bytes: Buffer
+  /** How many of `bytes` have come. Those from here on mean nothing yet, and are never looked at. */
+  limit: number
+  /** Where the latest string that was not to its end can be read on once more bytes have come. */
+  resumeAt: number
   /** Starts up to three bytes before `bytes`, because views must be aligned. */
   readonly words: Int32Array
   /** How many bytes `words` starts before `bytes`, 0–3. */
@@ -13,24 +18,27 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /** Plain words after which a run counts as long. */
-const LONG_RUN_WORDS = 1024
+const LONG_RUN_WORDS = 512
 /** A multiple of sixteen; small enough to stay in the processor's first cache between two looks at it. */
 const WINDOW_BYTES = 16_384
+/** No number comes near; the rest of one that is cut off would be read again and again. */
+const MAX_DIGITS = 1000
 
 const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 )
 
+/** The bytes, of which none counts as come yet. */
 export function sourceOf(bytes: Buffer): Source {
   const lead = bytes.byteOffset & 3
   const words = new Int32Array(bytes.buffer, bytes.byteOffset - lead, (lead + bytes.length) >> 2)
-  return { bytes, words, lead }
+  return { bytes, limit: 0, resumeAt: 0, words, lead }
 }
 
-/** The offset of the first byte at or after `at` that is no JSON white space. */
-export function skipSpace(bytes: Buffer, at: number): number {
+/** The offset of the first byte at or after `at` that is no JSON white space; at most `limit`. */
+export function skipSpace({ bytes, limit }: Source, at: number): number {
   let i = at
-  for (; i < bytes.length; i++) {
+  for (; i < limit; i++) {
     const byte = bytes[i]!
     if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break
   }
@@ -38,18 +46,17 @@ export function skipSpace(bytes: Buffer, at: number): number {
 }
 
 /**
- * The offset after the closing quote of the string that opens at `at`, or `~offset` of the byte that breaks the
- * grammar. Bytes from 0x80 up pass unexamined: text that is no UTF-8 is for the provider to judge.
+ * The offset after the closing quote of the string in which `from` lies, at no escape's inside, or `~offset`. Bytes
+ * from 0x80 up pass unexamined: text that is no UTF-8 is for the provider to judge.
  */
-export function endOfString(source: Source, at: number): number {
-  const { bytes, lead } = source
-  const length = bytes.length
-  let i = at + 1
+export function endOfString(source: Source, from: number): number {
+  const { bytes, limit, lead } = source
+  let i = from
   for (;;) {
     // Most strings are short: sixteen bytes or so one by one, up to a word boundary, before going by words.
-    const stop = Math.min(((i + lead + 19) & ~3) - lead, length)
+    const stop = Math.min(((i + lead + 19) & ~3) - lead, limit)
     while (i < stop && isPlain(bytes[i]!)) i++
-    if (i >= length) return ~length
+    if (i >= limit) break
     if (i === stop) {
       i = skipPlainWords(source, i)
       continue
@@ -57,10 +64,15 @@ export function endOfString(source: Source, at: number): number {
     const byte = bytes[i]!
     if (byte === QUOTE) return i + 1
     if (byte !== BACKSLASH) return ~i
-    const next = endOfEscape(bytes, i)
-    if (next < 0) return next
+    const next = endOfEscape(source, i)
+    if (next < 0) {
+      source.resumeAt = i
+      return next
+    }
     i = next
   }
+  source.resumeAt = i
+  return ~limit
 }
 
 /**
@@ -68,8 +80,9 @@ export function endOfString(source: Source, at: number): number {
  * less than twenty bytes. The bit trick is "a byte less than n" of https://graphics.stanford.edu/~seander/bithacks.html.
  */
 function skipPlainWords(source: Source, at: number): number {
-  const { words, lead } = source
-  const last = Math.min(words.length - 4, ((at + lead) >> 2) + LONG_RUN_WORDS)
+  const { words, limit, lead } = source
+  const end = ((limit + lead) >> 2) - 4
+  const last = Math.min(end, ((at + lead) >> 2) + LONG_RUN_WORDS)
   let w = (at + lead) >> 2
   for (; w <= last; w += 4) {
     const hit =
@@ -77,17 +90,17 @@ function skipPlainWords(source: Source, at: number): number {
     if ((hit & 0x80808080) !== 0) return (w << 2) - lead
   }
   const reached = (w << 2) - lead
-  return w <= words.length - 4 ? skipLongRun(source, reached) : reached
+  return w <= end ? skipLongRun(source, reached) : reached
 }
 
 /**
  * The same for runs that have turned out long, base64 most likely: the C library's search finds quotes and
  * backslashes, one window after the other, which leaves a cheaper test for this loop.
  */
-function skipLongRun({ bytes, words, lead }: Source, from: number): number {
+function skipLongRun({ bytes, limit, words, lead }: Source, from: number): number {
   let at = from
   for (;;) {
-    const window = bytes.subarray(at, at + WINDOW_BYTES)
+    const window = bytes.subarray(at, Math.min(at + WINDOW_BYTES, limit))
     const quote = window.indexOf(QUOTE)
     const plain = quote < 0 ? window : window.subarray(0, quote)
     const backslash = plain.indexOf(BACKSLASH)
@@ -121,48 +134,51 @@ function isPlain(byte: number): boolean {
   return byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH
 }
 
-function endOfEscape(bytes: Buffer, at: number): number {
-  if (at + 1 >= bytes.length) return ~bytes.length
+function endOfEscape({ bytes, limit }: Source, at: number): number {
+  if (at + 1 >= limit) return ~limit
   const byte = bytes[at + 1]!
   if (isSimpleEscape[byte] === 1) return at + 2
   if (byte !== 0x75 /* u */) return ~at
   for (let i = at + 2; i < at + 6; i++) {
-    if (i >= bytes.length) return ~bytes.length
+    if (i >= limit) return ~limit
     const digit = bytes[i]! | 0x20
     if (!(isDigit(bytes[i]!) || (digit >= 0x61 && digit <= 0x66))) return ~at
   }
   return at + 6
 }
 
-/** The offset after the number that starts at `at`, or `~offset` of the byte that breaks the grammar. */
-export function endOfNumber(bytes: Buffer, at: number): number {
-  let i = bytes[at] === 0x2d /* - */ ? at + 1 : at
+/** The offset after the number that starts at `at`, or `~offset`. One that may go on in what is still to come has no end. */
+export function endOfNumber(source: Source, at: number): number {
+  const { bytes, limit } = source
+  let i = at < limit && bytes[at] === 0x2d /* - */ ? at + 1 : at
   // A leading zero stands alone; a digit after it is left over, and refused as such.
-  if (bytes[i] === 0x30) i++
-  else if ((i = endOfDigits(bytes, i)) < 0) return i
-  if (bytes[i] === 0x2e /* . */ && (i = endOfDigits(bytes, i + 1)) < 0) return i
-  if (i < bytes.length && (bytes[i]! | 0x20) === 0x65 /* e */) {
-    const sign = bytes[i + 1]
-    i = endOfDigits(bytes, sign === 0x2b || sign === 0x2d ? i + 2 : i + 1)
+  if (i < limit && bytes[i] === 0x30) i++
+  else if ((i = endOfDigits(source, i)) < 0) return i
+  if (i < limit && bytes[i] === 0x2e /* . */ && (i = endOfDigits(source, i + 1)) < 0) return i
+  if (i < limit && (bytes[i]! | 0x20) === 0x65 /* e */) {
+    const sign = i + 1 < limit ? bytes[i + 1] : undefined
+    if ((i = endOfDigits(source, sign === 0x2b || sign === 0x2d ? i + 2 : i + 1)) < 0) return i
   }
-  return i
+  return i === limit && limit < bytes.length ? ~limit : i
 }
 
-function endOfDigits(bytes: Buffer, at: number): number {
-  const length = bytes.length
+function endOfDigits({ bytes, limit }: Source, at: number): number {
+  const stop = Math.min(limit, at + MAX_DIGITS)
   let i = at
-  while (i < length && isDigit(bytes[i]!)) i++
-  return i > at ? i : ~Math.min(at, length)
+  while (i < stop && isDigit(bytes[i]!)) i++
+  if (i === at + MAX_DIGITS && i < limit && isDigit(bytes[i]!)) return ~i
+  return i > at ? i : ~Math.min(at, limit)
 }
 
-function isDigit(byte: number): boolean {
+export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39
 }
 
-/** The offset after `word` if it stands at `at`, `~at` else. `word` is ASCII. */
-export function endOfWord(bytes: Buffer, at: number, word: string): number {
+/** The offset after `word` if it stands at `at`, `~offset` else. `word` is ASCII. */
+export function endOfWord({ bytes, limit }: Source, at: number, word: string): number {
   for (let i = 0; i < word.length; i++) {
-    if (bytes[at + i] !== word.charCodeAt(i)) return ~Math.min(at + i, bytes.length)
+    if (at + i >= limit) return ~limit
+    if (bytes[at + i] !== word.charCodeAt(i)) return ~(at + i)
   }
   return at + word.length
 }

@@ -11,7 +11,11 @@ export interface Splice {
  * The edits may come in any order. Throws a RangeError when they overlap or leave the body: that is a caller's bug.
  */
 export function splice(body: Buffer, edits: readonly Splice[]): Buffer {
-  if (edits.length === 0) return body
+  return edits.length === 0 ? body : Buffer.concat(spliceParts(body, edits))
+}
+
+/** The same without a copy: parts that follow each other, those of `body` being its own memory. */
+export function spliceParts(body: Buffer, edits: readonly Splice[]): Buffer[] {
   const pieces: Buffer[] = []
   let done = 0
   for (const { at, bytes } of edits.toSorted((a, b) => a.at.start - b.at.start || a.at.end - b.at.end)) {
@@ -22,5 +26,5 @@ export function splice(body: Buffer, edits: readonly Splice[]): Buffer {
     done = at.end
   }
   pieces.push(body.subarray(done))
-  return Buffer.concat(pieces)
+  return pieces
 }

@@ -3,9 +3,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Call } from '../call/call.ts'
 import type { Dialect } from '../dialects/dialect.ts'
+import { scannerOf } from '../dialects/request.ts'
 import { dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { BodyMemory } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { corsHeaders } from './cors.ts'
 import { type FloodLimit, floodRefusal } from './flood-limit.ts'
@@ -13,6 +15,7 @@ import { bodyTooLarge } from './guards/body-size.ts'
 import { HttpReply } from './reply.ts'
 import { readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
+import type { Turns } from './turns.ts'
 
 /** The same routes with and without `/v1`: clients disagree on which the base URL holds. */
 export const prefixes = ['/v1', ''] as const
@@ -26,6 +29,9 @@ export const modelPaths: readonly string[] = [...dialectByPath.keys()]
 
 export interface ModelCallParts {
   readonly maxBodyBytes: number
+  /** In which large bodies are read. */
+  readonly turns: Turns
+  readonly memory: BodyMemory
   readonly floodLimit: FloodLimit | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => void
@@ -57,9 +63,12 @@ export function takeModelCall(
     parts.refuse(request, response, refusal, own)
     return true
   }
-  const { maxBodyBytes: maxBytes } = parts
+  const { maxBodyBytes: maxBytes, turns, memory } = parts
   readBody(request, {
     maxBytes,
+    turns,
+    memory,
+    scannerOf: (bytes) => scannerOf(dialect, bytes),
     onBody(body) {
       const reply = new HttpReply(response, own)
       parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })

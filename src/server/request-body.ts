@@ -1,11 +1,23 @@
-// A request's body as one buffer. Each piece is copied to its place when it comes, so that a large body never takes the
-// event loop for long.
+// A request's body as one buffer. A large one is put together and scanned piece by piece, as it comes, a little in each
+// turn of the event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
+import type { ScanOutcome } from '../http/json-scan.ts'
+import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
+import type { Turns } from './turns.ts'
+
+/** Reads a body as far as it has come: `JsonScanner`. */
+interface ArrivalScanner {
+  readTo(limit: number): ScanOutcome | undefined
+}
 
 export interface BodyTaker {
   readonly maxBytes: number
+  readonly turns: Turns
+  readonly memory: BodyMemory
+  /** Who scans a large body as it arrives. */
+  readonly scannerOf: (bytes: Buffer) => ArrivalScanner | undefined
   /** The body is whole. Not called when the client leaves before that. */
-  readonly onBody: (body: Buffer) => void
+  readonly onBody: (body: Buffer | LargeBody) => void
   /** More has come than may. Called once, and nothing after it. */
   readonly onTooLarge: () => void
   /** The connection broke within the body. (One that ends in order there is no HTTP, which the parser tells.) */
@@ -19,10 +31,11 @@ export function readBody(request: IncomingMessage, taker: BodyTaker): void {
   })
   const length = request.headers['content-length']
   if (length === undefined) readUnmeasured(request, taker)
-  else readMeasured(request, Number(length), taker)
+  else if (Number(length) <= maxSmallBytes) readSmall(request, Number(length), taker)
+  else readLarge(request, Number(length), taker)
 }
 
-function readMeasured(request: IncomingMessage, length: number, { onBody }: BodyTaker): void {
+function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTaker): void {
   let body: Buffer | undefined
   let filled = 0
   request.on('data', (piece: Buffer) => {
@@ -35,20 +48,99 @@ function readMeasured(request: IncomingMessage, length: number, { onBody }: Body
   request.on('end', () => onBody(body ?? empty))
 }
 
-function readUnmeasured(request: IncomingMessage, { maxBytes, onBody, onTooLarge }: BodyTaker): void {
+function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): void {
+  const { turns, onBody } = taker
+  const arrival = new Arrival(length, taker)
+  const goOn = () => {
+    if (arrival.hasReadAll()) request.resume()
+    else turns.wait(goOn)
+  }
+  const finish = () => {
+    if (arrival.hasReadAll()) onBody(arrival.body())
+    else turns.wait(finish)
+  }
+  request.on('data', (piece: Buffer) => {
+    arrival.take(piece)
+    if (arrival.hasReadAll()) return
+    request.pause()
+    turns.wait(goOn)
+  })
+  // Comes to a request that is paused, too.
+  request.on('end', finish)
+}
+
+/** How long it is shows at the end only. */
+function readUnmeasured(request: IncomingMessage, taker: BodyTaker): void {
   const pieces: Buffer[] = []
   let length = 0
   const take = (piece: Buffer) => {
     length += piece.length
     pieces.push(piece)
-    if (length <= maxBytes) return
+    if (length <= taker.maxBytes) return
     request.off('data', take)
     request.off('end', end)
-    onTooLarge()
+    taker.onTooLarge()
   }
-  const end = () => onBody(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length))
+  const end = () => {
+    if (length > maxSmallBytes) join(pieces, new Arrival(length, taker), taker)
+    else taker.onBody(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length))
+  }
   request.on('data', take)
   request.on('end', end)
+}
+
+function join(pieces: readonly Buffer[], arrival: Arrival, { turns, onBody }: BodyTaker): void {
+  let next = 0
+  const goOn = () => {
+    while (arrival.hasReadAll()) {
+      if (next === pieces.length) return onBody(arrival.body())
+      arrival.take(pieces[next++]!)
+    }
+    turns.wait(goOn)
+  }
+  goOn()
+}
+
+/** Scanned without a look at the clock. Before the scan is compiled, even that takes a millisecond or two. */
+const stepBytes = 8192
+
+/** A large body on its way in. */
+class Arrival {
+  readonly #bytes: Buffer
+  readonly #memory: BodyMemory
+  readonly #turns: Turns
+  readonly #scanner: ArrivalScanner | undefined
+  #scan: ScanOutcome | undefined
+  #filled = 0
+  #read = 0
+
+  constructor(length: number, { memory, turns, scannerOf }: BodyTaker) {
+    this.#memory = memory
+    this.#bytes = memory.take(length)
+    this.#turns = turns
+    this.#scanner = scannerOf(this.#bytes)
+  }
+
+  /** @param piece is empty afterwards. */
+  take(piece: Buffer): void {
+    this.#filled += piece.copy(this.#bytes, this.#filled)
+    freePiece(piece)
+  }
+
+  /** Scans what has come. False: the turn is over, before that or with it. */
+  hasReadAll(): boolean {
+    while (!this.#turns.isSpent()) {
+      if (this.#read === this.#filled) return true
+      this.#read = Math.min(this.#read + stepBytes, this.#filled)
+      this.#scan = this.#scanner?.readTo(this.#read)
+    }
+    return false
+  }
+
+  /** Once all has come and was read. */
+  body(): LargeBody {
+    return new LargeBody(this.#bytes, this.#scan, this.#memory)
+  }
 }
 
 const empty = Buffer.alloc(0)

@@ -10,8 +10,10 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
+import type { Clock } from '../clock.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { BodyMemory } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { pageMayRead, pageMaySend } from './cors.ts'
@@ -25,6 +27,7 @@ import { refuse, safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addRoutes, notFound, ownHeaders } from './routes.ts'
 import { clientOfSocket } from './socket-client.ts'
+import { Turns } from './turns.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,7 +47,8 @@ export interface ServerParts {
   readonly admission: Pick<Admission, 'describe'>
   readonly isDraining: () => boolean
   readonly events: Events
-  readonly now: () => number
+  readonly now: Clock['now']
+  readonly setTimer: Clock['setTimer']
 }
 
 /** Builds the routes and gives the handlers for the listeners. */
@@ -101,7 +105,9 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
     const more = unlogged > 0 && { unlogged }
     parts.events.refused({ client, method: undefined, code, status, reason, ...more })
   }
-  const modelCalls = { ...parts, refuse: refuseLogged(parts) }
+  const turns = new Turns(parts.now, setImmediate)
+  const memory = new BodyMemory(parts.setTimer)
+  const modelCalls = { ...parts, turns, memory, refuse: refuseLogged(parts) }
   return {
     onRequest(request, response) {
       setLatest(request.socket, response)

@@ -101,7 +101,7 @@ function answerTo(request: ProviderRequest): EchoAnswer {
       error: { message, type: 'invalid_request_error', param: 'model', code: 'not_an_echo' },
     })
   }
-  const body = JSON.parse(request.body.toString()) as EchoRequest
+  const body = JSON.parse(textOf(request.body)) as EchoRequest
   const text = lastText(lastMessage(body.messages)?.content ?? body.prompt ?? body.input)
   const echo = {
     id: request.requestId,
@@ -111,6 +111,10 @@ function answerTo(request: ProviderRequest): EchoAnswer {
   }
   if (!request.isStream || form.events === undefined) return json(200, form.whole(echo))
   return sse(form.events(echo, body))
+}
+
+function textOf(body: ProviderRequest['body']): string {
+  return (Buffer.isBuffer(body) ? body : Buffer.concat(body.parts)).toString()
 }
 
 /** What clients write is no more than JSON: `messages` may be anything. */

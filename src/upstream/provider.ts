@@ -1,11 +1,12 @@
 // What the call's story knows of a provider: something that takes a request and pushes an answer back.
 import type { HttpProvider, Timeouts } from '../config/types.ts'
+import type { SplicedBody } from '../http/large-body.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
   /** Below the provider's base URL: `/chat/completions`. */
   readonly path: string
-  readonly body: Buffer
+  readonly body: Buffer | SplicedBody
   /** `application/json`, or multipart with the boundary of `body`. */
   readonly contentType: string
   /** Whether the client asked for a stream. */

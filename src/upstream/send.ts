@@ -1,6 +1,9 @@
 // A provider over HTTP: what goes out to it, and where its key is written.
+import type { Readable } from 'node:stream'
 import { buildConnector } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { lengthOf, type SplicedBody } from '../http/large-body.ts'
+import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
@@ -20,10 +23,11 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     mask: createMask(secretsOf(config)),
 
     send(request, sink) {
-      const { path, body, contentType, isStream, requestId } = request
+      const { path, contentType, isStream, requestId } = request
+      const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
-      const headers = [...fixedHeaders, ...own]
+      const headers = [...fixedHeaders, ...own, ...framing]
       return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, sink)
     },
 
@@ -61,6 +65,14 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
 
     close: () => connections.close(),
   }
+}
+
+/** As undici takes it, with the headers that say how long it is where undici does not see that. */
+function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framing: readonly string[] } {
+  if (Buffer.isBuffer(body)) return { body, framing: [] }
+  // undici takes every iterable, which its types do not say.
+  const slices = bodySlices(body) as unknown as Readable
+  return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
 
 /** Where a provider's key is written to a request; it goes to this provider's origin only. */

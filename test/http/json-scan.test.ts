@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readJson, readString, scanJson } from '../../src/http/json-scan.ts'
-import type { JsonScan, Refusal } from '../../src/http/json-scan.ts'
+import type { JsonScan, Refusal, ScanOutcome } from '../../src/http/json-scan.ts'
+import { JsonScanner } from '../../src/http/json-scanner.ts'
 
 const wanted = new Set(['kind', 'max_tokens', 'model', 'n', 'stream', 'stream_options'])
 
@@ -182,6 +183,82 @@ describe('scanJson against JSON.parse', () => {
   })
 })
 
+/** Scans `body` as it arrives: first up to the first of `ends`, and so on. What has not come yet is `noise`. */
+function scanArriving(body: Buffer, ends: readonly number[], noise: number): ScanOutcome {
+  const arriving = Buffer.alloc(body.length, noise)
+  const scanner = new JsonScanner(arriving, wanted)
+  let from = 0
+  for (const end of [
+    ...ends.map((each) => each % (body.length + 1)).toSorted((a, b) => a - b),
+    body.length,
+  ]) {
+    body.copy(arriving, from, from, end)
+    from = end
+    const outcome = scanner.readTo(end)
+    if (outcome !== undefined) return outcome
+  }
+  throw new Error('came to no end')
+}
+
+describe('JsonScanner', () => {
+  const ends = fc.array(fc.nat(), { maxLength: 12 })
+  const noise = fc.constantFrom(...Buffer.from('"\\{}[]:,01-eu \0x'), 0xff)
+
+  it('finds the same wherever the body is cut into pieces, bytes flipped or not', () => {
+    const flip = fc.option(
+      fc.record({ at: fc.nat(), byte: fc.constantFrom(...Buffer.from('"\\{}[]:,0-.eu \n\0x')) }),
+    )
+    fc.assert(
+      fc.property(document, flip, ends, noise, (text, change, cuts, filler) => {
+        const body = Buffer.from(text)
+        if (change !== null && body.length > 0) body[change.at % body.length] = change.byte
+        assert.deepEqual(scanArriving(body, cuts, filler), scanJson(body, wanted))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('finds the same when each byte comes alone', () => {
+    fc.assert(
+      fc.property(document, noise, (text, filler) => {
+        const body = Buffer.from(text)
+        assert.deepEqual(scanArriving(body, [...body.keys()], filler), scanJson(body, wanted))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('goes on within a long string, wherever it was cut', () => {
+    const length = 40_000
+    const special = fc.constantFrom('\\u00e9', '\\n', '\\\\', '\\x', '"', '\n', '')
+    fc.assert(
+      fc.property(fc.nat(length), special, ends, (at, odd, cuts) => {
+        const content = `${'QUJD'.repeat(at / 4)}${odd}${'QUJD'.repeat((length - at) / 4)}`
+        const body = Buffer.from(`{"messages":["${content}"],"model":"a"}`)
+        assert.deepEqual(scanArriving(body, [...cuts, at + 15, at + 17], 0x22), scanJson(body, wanted))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('tells of a refusal before the body is whole', () => {
+    const body = Buffer.from('{"model":1,,                ')
+    assert.equal(new JsonScanner(body, wanted).readTo(10), undefined)
+    assert.deepEqual(new JsonScanner(body, wanted).readTo(12)?.ok, false)
+  })
+
+  it('reads nothing twice', () => {
+    const body = Buffer.from(
+      `{"messages":["${'QUJD'.repeat(500_000)}"],"x":"${'\\n'.repeat(500_000)}","y":[${'1,'.repeat(500_000)}1]${' '.repeat(500_000)}}`,
+    )
+    const scanner = new JsonScanner(body, wanted)
+    let outcome: ScanOutcome | undefined
+    // Byte by byte: quadratic work would take minutes.
+    for (let end = 1; end <= body.length; end++) outcome = scanner.readTo(end)
+    assert.deepEqual(outcome, scanJson(body, wanted))
+  })
+})
+
 describe('scanJson members', () => {
   it('takes a name for what it decodes to', () => {
     assert.equal(modelOf('{"mod\\u0065l":"a"}'), 'a')
@@ -317,6 +394,17 @@ describe('scanJson refuses what is no JSON object', () => {
     )
     assert.equal(refuse('{"a":'.repeat(100_000)).problem, 'values are nested deeper than 10000')
     accept(`{"a":${'['.repeat(9_999)}${']'.repeat(9_999)}}`)
+  })
+
+  it('numbers longer than any request has', () => {
+    accept(`{"a":[${'1'.repeat(1000)},-${'1'.repeat(1000)}.${'1'.repeat(1000)}e+${'1'.repeat(1000)}]}`)
+    for (const number of ['1', '1.1', '1e1', '1e-1']) {
+      const refusal = refuse(`{"a":${number}${'1'.repeat(1000)}}`)
+      assert.deepEqual(
+        [refusal.problem, refusal.offset],
+        ['a number has more than 1,000 digits', 1004 + number.length],
+      )
+    }
   })
 
   it('more members than any request has', () => {

@@ -1,0 +1,309 @@
+// The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
+import { foldName } from './fold-name.ts'
+import type { JsonMember, JsonScan, ScanOutcome } from './json-scan.ts'
+import { endOfNumber, endOfString, endOfWord, isDigit, skipSpace, sourceOf } from './json-tokens.ts'
+import type { Source } from './json-tokens.ts'
+import { LONGEST_ROLE_NAME, PromptCount, type PromptRole, promptRoles } from './prompt-count.ts'
+
+const MAX_DEPTH = 10_000
+/** No request comes near; without a bound, names alone could keep the event loop busy. */
+const MAX_MEMBERS = 1000
+/** Bytes of one ASCII character written as an escape; keys longer than that allows need no decoding. */
+const ESCAPED_CHARACTER_BYTES = 6
+
+const OBJECT = 0x7b
+const ARRAY = 0x5b
+const QUOTE = 0x22
+/** Instead of a byte where none has come yet. */
+const NONE = -1
+
+/** Kinds of values by their first byte; what is left are numbers. */
+const kinds: Readonly<Record<number, JsonMember['kind']>> = {
+  [QUOTE]: 'string',
+  [ARRAY]: 'array',
+  0x66: 'false',
+  0x6e: 'null',
+  0x74: 'true',
+  [OBJECT]: 'object',
+}
+
+/** What is read next where the bytes have ended for now. `name` and `text` are strings that have begun. */
+type Step = 'start' | 'first' | 'key' | 'name' | 'colon' | 'value' | 'text' | 'separator' | 'end'
+
+/** Reads a body in one go or in several: the outcome is the same. What it finds is described at `scanJson`. */
+export class JsonScanner {
+  private readonly source: Source
+  private readonly bytes: Buffer
+  private readonly wanted: ReadonlySet<string>
+  private readonly longestKey: number
+  private readonly members = new Map<string, JsonMember>()
+  /** The opening bytes of the containers around the current place, outermost first. */
+  private readonly open: number[] = []
+  /** What the offset that a step returned points at: a value, or what stands after one. */
+  private isValueNext = false
+  private insertAt = 0
+  private memberCount = 0
+  /** The top-level member being read: its name if that matters here, and where its value starts. */
+  private name: string | undefined
+  private valueStart = 0
+  private role: PromptRole | undefined
+  /** The latest key's bytes, without quotes; none after a nested value ended. */
+  private keyStart = 0
+  private keyEnd = 0
+  private readonly count: PromptCount
+  private outcome: ScanOutcome | undefined
+  /** Where to go on, and with what. */
+  private at = 0
+  private step: Step = 'start'
+
+  constructor(bytes: Buffer, wanted: ReadonlySet<string>) {
+    this.bytes = bytes
+    this.source = sourceOf(bytes)
+    this.count = new PromptCount(bytes, this.open)
+    this.wanted = wanted
+    let longest = LONGEST_ROLE_NAME
+    for (const name of wanted) longest = Math.max(longest, name.length)
+    this.longestKey = longest * ESCAPED_CHARACTER_BYTES
+  }
+
+  /**
+   * Reads on, up to `limit`: so many bytes of the body have come. Never less than the time before.
+   * @returns undefined while there is more to come that matters. A refusal may be known before the end.
+   */
+  readTo(limit: number): ScanOutcome | undefined {
+    if (this.outcome !== undefined) return this.outcome
+    const { source, open } = this
+    source.limit = limit
+    let at = this.resume()
+    while (at >= 0 && open.length > 0) at = this.isValueNext ? this.readValue(at) : this.readSeparator(at)
+    if (at >= 0) this.readEnd(at)
+    return this.outcome
+  }
+
+  // Each step takes the offset of its first byte and returns where the next one starts, or -1 when it stopped: it
+  // refused, or the bytes have ended for now.
+
+  private resume(): number {
+    const { step, source, open } = this
+    if (step === 'name') return this.readName(source.resumeAt)
+    if (step === 'text') return this.readText(this.at, source.resumeAt)
+    const at = skipSpace(source, this.at)
+    switch (step) {
+      case 'start':
+        return this.readStart(at)
+      case 'first':
+        return this.readFirst(at, open[open.length - 1]!)
+      case 'key':
+        return this.readKey(at)
+      case 'colon':
+        return this.readColon(at)
+      case 'value':
+        if (open.length === 1) this.valueStart = at
+        return this.readValue(at)
+      case 'separator':
+        return this.readSeparator(at)
+      case 'end':
+        return at
+      default:
+        return step satisfies never
+    }
+  }
+
+  private readStart(at: number): number {
+    const byte = this.byteAt(at)
+    if (byte !== OBJECT) return this.stop('start', at, startProblem(byte))
+    this.insertAt = at + 1
+    return this.enter(at, OBJECT)
+  }
+
+  private readEnd(at: number): void {
+    const { source, bytes } = this
+    const end = skipSpace(source, at)
+    if (end < bytes.length) this.stop('end', end, 'something follows the JSON object')
+    else this.outcome = { ok: true, scan: this.result() }
+  }
+
+  private result(): JsonScan {
+    const { members, insertAt, memberCount } = this
+    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = this.count
+    return {
+      members,
+      insertAt,
+      isEmpty: memberCount === 0,
+      textBytes,
+      mediaCount,
+      messageCount,
+      tokenIdCount,
+      promptCount: Math.max(promptCount, 1),
+    }
+  }
+
+  private readValue(at: number): number {
+    const byte = this.byteAt(at)
+    if (byte === QUOTE) return this.readText(at, at + 1)
+    if (byte === OBJECT || byte === ARRAY) {
+      if (this.role !== undefined) this.count.element(this.role)
+      return this.enter(at, byte)
+    }
+    let end: number
+    if (byte === 0x74) end = endOfWord(this.source, at, 'true')
+    else if (byte === 0x66) end = endOfWord(this.source, at, 'false')
+    else if (byte === 0x6e) end = endOfWord(this.source, at, 'null')
+    else end = endOfNumber(this.source, at)
+    if (end < 0) return this.stop('value', at, valueProblem(this.byteAt(~end)), ~end)
+    return this.endScalar(at, end)
+  }
+
+  /** @param from what of the string, which opens at `at`, was not read yet. */
+  private readText(at: number, from: number): number {
+    const end = endOfString(this.source, from)
+    if (end < 0) return this.stop('text', at, stringProblem(this.byteAt(~end)), ~end)
+    return this.endScalar(at, end)
+  }
+
+  private endScalar(at: number, end: number): number {
+    const { role } = this
+    if (role !== undefined) {
+      this.count.scalar(role, { start: this.keyStart, end: this.keyEnd }, { start: at, end })
+    }
+    this.isValueNext = false
+    if (this.open.length === 1) this.endMember(end)
+    return end
+  }
+
+  private enter(at: number, byte: typeof OBJECT | typeof ARRAY): number {
+    if (this.open.length === MAX_DEPTH) return this.refuse(at, `values are nested deeper than ${MAX_DEPTH}`)
+    this.open.push(byte)
+    return this.readFirst(skipSpace(this.source, at + 1), byte)
+  }
+
+  /** What comes first in a container, or its end. */
+  private readFirst(at: number, opening: number): number {
+    const byte = this.byteAt(at)
+    // In ASCII each closing bracket stands two after its opening one.
+    if (byte === opening + 2) return this.leave(at)
+    if (byte === NONE) return this.stop('first', at)
+    if (opening === OBJECT) return this.readKey(at)
+    this.isValueNext = true
+    return at
+  }
+
+  private readSeparator(after: number): number {
+    const { source } = this
+    const at = skipSpace(source, after)
+    const byte = this.byteAt(at)
+    const container = this.open[this.open.length - 1]!
+    if (byte === 0x2c /* , */) {
+      const next = skipSpace(source, at + 1)
+      if (container === OBJECT) return this.readKey(next)
+      this.isValueNext = true
+      return next
+    }
+    if (byte === container + 2) return this.leave(at)
+    const closing = container === OBJECT ? 'brace' : 'bracket'
+    return this.stop('separator', at, `a comma or the closing ${closing} is missing`)
+  }
+
+  private leave(at: number): number {
+    this.open.pop()
+    this.isValueNext = false
+    this.keyEnd = this.keyStart
+    if (this.open.length === 1) this.endMember(at + 1)
+    return at + 1
+  }
+
+  private readKey(at: number): number {
+    if (this.byteAt(at) !== QUOTE) return this.stop('key', at, 'a member name in double quotes is missing')
+    this.keyStart = at + 1
+    return this.readName(at + 1)
+  }
+
+  /** @param from what of the key was not read yet. */
+  private readName(from: number): number {
+    const { source, keyStart } = this
+    const end = endOfString(source, from)
+    if (end < 0) return this.stop('name', from, stringProblem(this.byteAt(~end)), ~end)
+    this.keyEnd = end - 1
+    if (this.role?.isSchema === true) this.count.textBytes += this.keyEnd - keyStart
+    return this.readColon(skipSpace(source, end))
+  }
+
+  private readColon(at: number): number {
+    if (this.byteAt(at) !== 0x3a /* : */)
+      return this.stop('colon', at, 'the colon after a member name is missing')
+    this.isValueNext = true
+    const value = skipSpace(this.source, at + 1)
+    return this.open.length === 1 ? this.beginMember(value) : value
+  }
+
+  private beginMember(value: number): number {
+    const start = this.keyStart - 1
+    const end = this.keyEnd + 1
+    if (++this.memberCount > MAX_MEMBERS)
+      return this.refuse(start, `the object has more than ${MAX_MEMBERS} members`)
+    this.valueStart = value
+    this.name = undefined
+    this.role = undefined
+    if (end - start - 2 > this.longestKey) return value
+    const name = decodeKey(this.bytes.toString('utf8', start, end))
+    if (this.wanted.has(name)) {
+      if (this.members.has(name)) return this.refuse(start, `duplicate key ${JSON.stringify(name)}`, name)
+    } else {
+      const folded = foldName(name)
+      if (this.wanted.has(folded)) {
+        const problem = `key ${JSON.stringify(name)} differs from ${JSON.stringify(folded)} only in case`
+        return this.refuse(start, problem, folded)
+      }
+    }
+    this.name = name
+    this.role = promptRoles.get(name)
+    return value
+  }
+
+  private endMember(end: number): void {
+    const { name, valueStart: start } = this
+    this.role = undefined
+    if (name === undefined || !this.wanted.has(name)) return
+    this.members.set(name, { kind: kinds[this.bytes[start]!] ?? 'number', value: { start, end } })
+  }
+
+  /** The byte at `at`, if it has come. */
+  private byteAt(at: number): number {
+    return at < this.source.limit ? this.bytes[at]! : NONE
+  }
+
+  /**
+   * Refuses the body for what stands at `offset`, unless that is where its bytes end for now: then `step` goes on at
+   * `at` when more have come.
+   */
+  private stop(step: Step, at: number, problem = '', offset = at): -1 {
+    if (offset === this.bytes.length)
+      return this.refuse(offset, step === 'start' ? problem : 'the JSON ends too early')
+    if (offset < this.source.limit) return this.refuse(offset, problem)
+    this.step = step
+    this.at = at
+    return -1
+  }
+
+  private refuse(offset: number, problem: string, param?: string): -1 {
+    this.outcome = { ok: false, problem, offset, ...(param !== undefined && { param }) }
+    return -1
+  }
+}
+
+function startProblem(byte: number): string {
+  if (byte === NONE) return 'the body is empty'
+  return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is no JSON object'
+}
+
+function stringProblem(byte: number): string {
+  return byte === 0x5c ? 'a string holds an unknown escape' : 'a string holds a raw control character'
+}
+
+function valueProblem(byte: number): string {
+  return isDigit(byte) ? 'a number has more than 1,000 digits' : 'a value is malformed'
+}
+
+function decodeKey(quoted: string): string {
+  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
+}

@@ -1,0 +1,28 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { SplicedBody } from '../http/large-body.ts'
+
+/** What goes to the system in one turn of the event loop. Above a socket's high-water mark (64 KiB). */
+const sliceBytes = 262_144
+
+/**
+ * The bytes to send, slice by slice. The sender must not ask for the next one before the socket has drained (it says
+ * when, for all that is longer than its high-water mark): the body's memory is given back when nobody reads it any more,
+ * which the system would not notice. What is shorter is a copy.
+ */
+export async function* bodySlices({ of: body, parts }: SplicedBody): AsyncGenerator<Buffer> {
+  body.enter()
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.length; at += sliceBytes) {
+        const slice = part.subarray(at, at + sliceBytes)
+        if (slice.length < sliceBytes) yield Buffer.from(slice)
+        else {
+          yield slice
+          await nextTurn()
+        }
+      }
+    }
+  } finally {
+    body.leave()
+  }
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { BodyMemory, freePiece, LargeBody } from '../../src/http/large-body.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+function memory(): { memory: BodyMemory; clock: FakeClock } {
+  const clock = new FakeClock()
+  return { memory: new BodyMemory(clock.setTimer), clock }
+}
+
+test('a body is gone once its call needs it no longer and the last reader has left', () => {
+  const { memory: own } = memory()
+  const body = new LargeBody(own.take(100_000), undefined, own)
+  body.enter()
+  body.enter()
+  body.done()
+  body.leave()
+  assert.equal(body.bytes.length, 100_000)
+
+  body.leave()
+  assert.throws(() => body.bytes, /gone/)
+  assert.throws(() => body.enter(), /gone/)
+})
+
+test('a body whose readers have left stays while its call may need it again', () => {
+  const { memory: own } = memory()
+  const body = new LargeBody(own.take(100_000), undefined, own)
+  body.enter()
+  body.leave()
+  assert.equal(body.bytes.length, 100_000)
+
+  body.done()
+  assert.throws(() => body.bytes, /gone/)
+})
+
+test('what one call has given back another one takes, and no third', () => {
+  const { memory: own } = memory()
+  const first = new LargeBody(own.take(100_000), undefined, own)
+  first.bytes.fill('a')
+  first.done()
+  first.done()
+
+  const [second, third] = [own.take(90_000), own.take(90_000)]
+  assert.equal(second.length, 90_000)
+  assert.equal(second.toString('latin1', 0, 3), 'aaa')
+  assert.notEqual(second.buffer, third.buffer)
+  assert.throws(() => first.bytes, /gone/)
+})
+
+test('memory that is far too large for a body waits for another one', () => {
+  const { memory: own } = memory()
+  own.giveBack(own.take(1_000_000))
+  assert.equal(own.take(100_000).buffer.byteLength, 100_000)
+  assert.equal(own.take(900_000).buffer.byteLength, 1_000_000)
+})
+
+test('the largest spare is kept, up to a bound', () => {
+  const { memory: own } = memory()
+  const [small, large, huge] = [own.take(100_000), own.take(1_000_000), own.take(20_000_000)]
+  for (const each of [small, large, huge]) own.giveBack(each)
+  assert.equal(huge.length, 0)
+  assert.equal(own.take(500_000).buffer.byteLength, 1_000_000)
+})
+
+test('a spare that nobody takes is freed after a minute or two', () => {
+  const { memory: own, clock } = memory()
+  own.giveBack(own.take(1_000_000))
+  clock.advance(61_000)
+  own.giveBack(own.take(900_000))
+  clock.advance(59_500)
+  const spare = own.take(900_000)
+  assert.equal(spare.buffer.byteLength, 1_000_000)
+  own.giveBack(spare)
+
+  clock.advance(180_000)
+  assert.equal(own.take(900_000).buffer.byteLength, 900_000)
+})
+
+test('a piece of a pool is not freed', () => {
+  const [own, pooled] = [Buffer.allocUnsafeSlow(100), Buffer.from('pooled')]
+  freePiece(own)
+  freePiece(pooled)
+  assert.deepEqual([own.length, pooled.toString()], [0, 'pooled'])
+})

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import fc from 'fast-check'
+
+import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
+import { readBody } from '../../src/server/request-body.ts'
+import { Turns } from '../../src/server/turns.ts'
+
+interface Reading {
+  /** How far the scanner was let read, step by step. */
+  readonly limits: number[]
+  readonly body: Promise<Buffer | LargeBody>
+}
+
+/** Reads a body that comes in these pieces, while each look at the clock takes `lookMs`. */
+function reading(pieces: readonly Buffer[], isMeasured: boolean, lookMs: number): Reading {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const headers = isMeasured ? { 'content-length': String(length) } : {}
+  const own = pieces.map((piece) => Buffer.concat([piece]))
+  const request = Object.assign(Readable.from(own, { objectMode: false }), { headers, socket: {} })
+  let nowMs = 0
+  const limits: number[] = []
+  const outcome = { ok: false, problem: 'none', offset: 0 } as const
+  const body = new Promise<Buffer | LargeBody>((resolve, reject) =>
+    readBody(request as unknown as IncomingMessage, {
+      maxBytes: 1_000_000,
+      turns: new Turns(() => (nowMs += lookMs), setImmediate),
+      memory: new BodyMemory(() => {}),
+      scannerOf: () => ({
+        readTo(limit) {
+          limits.push(limit)
+          return limit === length ? outcome : undefined
+        },
+      }),
+      onBody: resolve,
+      onTooLarge: () => reject(new Error('too large')),
+      onBroken: () => reject(new Error('broken')),
+    }),
+  )
+  return { limits, body }
+}
+
+const lengths = fc.array(fc.integer({ min: 1, max: 65_536 }), { minLength: 1, maxLength: 8 })
+
+test('a body is whole and scanned to its end, however it comes and however little time there is', async () => {
+  await fc.assert(
+    fc.asyncProperty(lengths, fc.boolean(), fc.constantFrom(0, 0.3, 5), async (sizes, isMeasured, lookMs) => {
+      const pieces = sizes.map((size, index) => Buffer.alloc(size, index + 1))
+      const expected = Buffer.concat(pieces)
+      const { limits, body } = reading(pieces, isMeasured, lookMs)
+      const got = await body
+      assert.equal(got instanceof LargeBody, expected.length > 65_536)
+      assert.ok(expected.equals(got instanceof LargeBody ? got.bytes : got))
+      if (!(got instanceof LargeBody)) return
+      assert.equal(limits.at(-1), expected.length)
+      assert.ok(got.scan !== undefined)
+      assert.ok(limits.every((limit, index) => limit > (limits[index - 1] ?? 0)))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('each turn takes a step of it, and others have theirs in between', async () => {
+  const { limits, body } = reading([Buffer.alloc(65_536), Buffer.alloc(65_536)], true, 0.3)
+  const seen: number[] = []
+  let isOver = false
+  const other = () => {
+    seen.push(limits.length)
+    if (!isOver) setImmediate(other)
+  }
+  setImmediate(other)
+  await body
+  isOver = true
+  const most = Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))
+  assert.ok(most <= 4, `${most} steps in one turn`)
+})
