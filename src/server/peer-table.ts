@@ -2,7 +2,8 @@
 // socket of this machine (proc_pid_net(5)). PuTTY and agedu tell users apart in the same way. A connection that sshd
 // opens for `ssh -L` belongs to the user that logged in.
 import { endianness } from 'node:os'
-import { kernelTable, type OpenTable, type Row, SocketTable } from './socket-table.ts'
+import { kernelTable } from './kernel-table.ts'
+import { type OpenTable, type Row, SocketTable } from './socket-table.ts'
 
 /** A connection as our own end sees it. */
 export interface Connection {

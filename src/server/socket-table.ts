@@ -5,12 +5,13 @@
 //
 // A row is as old as the read that brought it, and in an older one it may be the row of an earlier connection with the
 // same ends. So an asker sees the pieces whose read began after the question, and no others.
-import { close, open, read } from 'node:fs'
-import { promisify } from 'node:util'
+
+/** The most of a table that a reader gives at once. */
+export const pieceBytes = 512 * 1024
 
 /** A table's text from the first row on, piece by piece. */
 export interface TableReader {
-  /** Puts rows of this moment into the buffer from `at` on, and tells how many bytes; 0 at the table's end. */
+  /** Puts rows of this moment into the buffer from `at` on, `pieceBytes` at most. Tells the bytes; 0 at the end. */
   read(buffer: Buffer, at: number): Promise<number>
   close(): void
 }
@@ -30,8 +31,8 @@ interface Asker {
   late: boolean
 }
 
-/** More than the largest page (64 KiB): rows that do not fit stay behind in the kernel, and grow old. */
-const bufferBytes = 128 * 1024
+/** What is longer is no row. */
+const longestRow = 4096
 
 const newline = 0x0a
 const colon = 0x3a
@@ -85,7 +86,7 @@ export class SocketTable {
     const reader = await this.#open()
     if (reader === undefined) return
     try {
-      const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(bufferBytes))
+      const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(pieceBytes + longestRow))
       this.#admit({ late: false })
       let kept = 0
       while (this.#askers.size > 0) {
@@ -131,8 +132,7 @@ export class SocketTable {
       if (this.#askers.has(port)) this.#tell(port, rows.toString('latin1', at, end))
       at = end + 1
     }
-    // No row is as long as all of the buffer. What is, is dropped like any other line that is none.
-    if (length - at === buffer.length) return 0
+    if (length - at > longestRow) return 0
     buffer.copyWithin(0, at, length)
     return length - at
   }
@@ -166,22 +166,4 @@ function hexPortAt(rows: Buffer, at: number): number {
 function digitAt(rows: Buffer, at: number): number {
   const code = rows[at] ?? 0
   return code <= 0x39 ? code - 0x30 : code - 0x41 + 10
-}
-
-const openFile = promisify(open)
-const readFile = promisify(read)
-
-/** A machine without IPv6 has no /proc/self/net/tcp6. */
-export function kernelTable(path: string, { isOptional }: { readonly isOptional: boolean }): OpenTable {
-  return async () => {
-    const file = await openFile(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      if (isOptional && error.code === 'ENOENT') return undefined
-      throw error
-    })
-    if (file === undefined) return undefined
-    return {
-      read: async (buffer, at) => (await readFile(file, buffer, at, buffer.length - at, null)).bytesRead,
-      close: () => close(file),
-    }
-  }
 }

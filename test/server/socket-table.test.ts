@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { kernelTable, type OpenTable, type Row, SocketTable } from '../../src/server/socket-table.ts'
+import { type OpenTable, type Row, SocketTable } from '../../src/server/socket-table.ts'
 import { tableHeader, tableOf, tableRow } from '../support/socket-tables.ts'
 
 const ends = '0100007F:D431 0100007F:0FA0'
@@ -183,23 +183,5 @@ suite('reads of the socket table', () => {
     failing.reject(cause)
     await assert.rejects(first, cause)
     assert.equal(await second, 7)
-  })
-})
-
-suite('a table of the kernel', () => {
-  const missing = `${import.meta.dirname}/no-such-table`
-
-  test('may be missing where it is optional', async () => {
-    assert.equal(await kernelTable(missing, { isOptional: true })(), undefined)
-    await assert.rejects(kernelTable(missing, { isOptional: false })(), { code: 'ENOENT' })
-  })
-
-  test('must be readable where it is there', async () => {
-    const folder = kernelTable(import.meta.dirname, { isOptional: true })
-    await assert.rejects(find(folder), { code: 'EISDIR' })
-  })
-
-  test('is read to its end', async () => {
-    assert.equal(await find(kernelTable(import.meta.filename, { isOptional: false })), undefined)
   })
 })
