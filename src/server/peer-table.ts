@@ -68,25 +68,25 @@ export class PeerTable {
 function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Connection): TableForms {
   const [theirs, ours] = [tableForms(remoteAddress), tableForms(localAddress)]
   const ends = (their: string | undefined, our: string | undefined) =>
-    their && our ? `${their}:${hexPort(remotePort)} ${our}:${hexPort(localPort)}` : undefined
+    their && our ? `${their}:${upperHex(remotePort, 4)} ${our}:${upperHex(localPort, 4)}` : undefined
   return { tcp: ends(theirs.tcp, ours.tcp), tcp6: ends(theirs.tcp6, ours.tcp6) }
 }
 
 /** Native byte order, in words of 32 bits. The second table has an IPv4 address as `::ffff:…`. */
 export function tableForms(address: string): TableForms {
-  if (address === '::1') return { tcp: undefined, tcp6: `${'0'.repeat(24)}${hexWord([0, 0, 0, 1])}` }
+  if (address === '::1') return { tcp: undefined, tcp6: loopback6 }
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address
-  const bytes = plain.split('.').map(Number)
+  const bytes = plain.split('.')
   if (bytes.length !== 4) return { tcp: undefined, tcp6: undefined }
-  const word = hexWord(bytes)
-  return { tcp: word, tcp6: `${'0'.repeat(16)}${hexWord([0, 0, 0xff, 0xff])}${word}` }
+  const ordered = isLittleEndian ? bytes.reverse() : bytes
+  const word = ordered.map((byte) => upperHex(Number(byte), 2)).join('')
+  return { tcp: word, tcp6: mappedPrefix + word }
 }
 
-function hexWord(bytes: readonly number[]): string {
-  const ordered = endianness() === 'LE' ? bytes.toReversed() : bytes
-  return Buffer.from(ordered).toString('hex').toUpperCase()
-}
+const isLittleEndian = endianness() === 'LE'
+const loopback6 = `${'0'.repeat(24)}${isLittleEndian ? '01000000' : '00000001'}`
+const mappedPrefix = `${'0'.repeat(16)}${isLittleEndian ? 'FFFF0000' : '0000FFFF'}`
 
-function hexPort(port: number): string {
-  return port.toString(16).toUpperCase().padStart(4, '0')
+function upperHex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, '0')
 }
