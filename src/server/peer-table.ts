@@ -78,7 +78,7 @@ export function tableForms(address: string): TableForms {
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address
   const bytes = plain.split('.')
   if (bytes.length !== 4) return { tcp: undefined, tcp6: undefined }
-  const ordered = isLittleEndian ? bytes.reverse() : bytes
+  const ordered = isLittleEndian ? bytes.toReversed() : bytes
   const word = ordered.map((byte) => upperHex(Number(byte), 2)).join('')
   return { tcp: word, tcp6: mappedPrefix + word }
 }
