@@ -3,20 +3,41 @@
 // `require` leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http
 // load a whole fetch).
 import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
-import { rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
-/** main.cjs turns the compile cache on before what is to be cached is loaded. */
-const entries = { main: 'src/main.ts', gateway: 'src/cli/program.ts', worker: 'src/fleet/worker.ts' }
+/**
+ * gateway.cjs has everything. The other two are where a process and a worker thread begin: they load it with what V8
+ * compiled at the build, or turn the compile cache on first.
+ */
+const entries = { main: 'src/main.ts', worker: 'src/fleet/worker.ts', gateway: 'bundle' }
 
-const gatewayApart: Plugin = {
-  name: 'gateway-apart',
+const oneBundle: Plugin = {
+  name: 'one-bundle',
   setup(build) {
+    const from = (contents: string) => () => ({ contents, resolveDir: root })
+    build.onResolve({ filter: /^bundle$/ }, () => ({ path: 'bundle', namespace: 'bundle' }))
+    build.onLoad(
+      { filter: /.*/, namespace: 'bundle' },
+      from(`
+        exports.program = () => require('./src/cli/program.ts')
+        exports.worker = () => require('./src/fleet/worker.ts')`),
+    )
     build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ kind }) => {
-      return kind === 'dynamic-import' ? { path: './gateway.cjs', external: true } : undefined
+      return kind === 'dynamic-import' ? { path: 'program', namespace: 'stub' } : undefined
     })
+    build.onResolve({ filter: /\/fleet\/worker\.ts$/ }, ({ kind }) => {
+      return kind === 'entry-point' ? { path: 'worker', namespace: 'stub' } : undefined
+    })
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({
+      contents: `
+        const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
+        module.exports = (readBundle(__dirname)?.run() ?? requireBundle(__dirname)).${path}()`,
+      resolveDir: root,
+    }))
   },
 }
 
@@ -50,6 +71,12 @@ await bundle({
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
   logLevel: 'warning',
-  plugins: [gatewayApart, usedOfUndici],
+  plugins: [oneBundle, usedOfUndici],
 })
 await stop()
+
+// Regular expressions and comments are what esbuild leaves as they are.
+const gateway = join(root, 'dist/gateway.cjs')
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+writeFileSync(gateway, readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped))
+execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), join(root, 'dist')], { stdio: 'inherit' })
