@@ -16,7 +16,11 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
 const message = { role: 'assistant', content: 'hello' }
 const whole = JSON.stringify({ object: 'chat.completion', choices: [{ index: 0, message }], usage })
-const piece = JSON.stringify({ object: 'chat.completion.chunk', choices: [{ index: 0, delta: message }], usage })
+const piece = JSON.stringify({
+  object: 'chat.completion.chunk',
+  choices: [{ index: 0, delta: message }],
+  usage,
+})
 
 /** A provider, which answers every call in its two forms. */
 const provider = createServer((call, answer) => {
