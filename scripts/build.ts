@@ -11,31 +11,47 @@ const root = join(import.meta.dirname, '..')
 
 /**
  * gateway.cjs has everything. The other two are where a process and a worker thread begin: they load it with what V8
- * compiled at the build, or turn the compile cache on first.
+ * compiled at the build, or turn the compile cache on first where that is for another Node.
  */
 const entries = { main: 'src/main.ts', worker: 'src/fleet/worker.ts', gateway: 'bundle' }
+
+const bundleStart = `
+  exports.program = () => require('./src/cli/program.ts')
+  exports.worker = () => require('./src/fleet/worker.ts')`
+
+const loadBundle = `
+  const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
+  function load() {
+    const compiled = readBundle(__dirname)
+    if (compiled !== undefined) return compiled.run()
+    require('./src/cli/compile-cache.ts').useCompileCache(process)
+    return requireBundle(__dirname)
+  }`
+
+/** What stands in the place of sources: of those that the bundle has, and of what is done before it is loaded. */
+const stubs: Readonly<Record<string, string>> = {
+  bundle: bundleStart,
+  program: `${loadBundle}\nmodule.exports = load().program()`,
+  worker: `${loadBundle}\nload().worker()`,
+  'compile-cache': 'exports.useCompileCache = () => {}',
+}
 
 const oneBundle: Plugin = {
   name: 'one-bundle',
   setup(build) {
-    const from = (contents: string) => () => ({ contents, resolveDir: root })
-    build.onResolve({ filter: /^bundle$/ }, () => ({ path: 'bundle', namespace: 'bundle' }))
-    build.onLoad(
-      { filter: /.*/, namespace: 'bundle' },
-      from(`
-        exports.program = () => require('./src/cli/program.ts')
-        exports.worker = () => require('./src/fleet/worker.ts')`),
+    const stub = (path: string) => ({ path, namespace: 'stub' })
+    build.onResolve({ filter: /^bundle$/ }, () => stub('bundle'))
+    build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? stub('program') : undefined,
     )
-    build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ kind }) => {
-      return kind === 'dynamic-import' ? { path: 'program', namespace: 'stub' } : undefined
-    })
-    build.onResolve({ filter: /\/fleet\/worker\.ts$/ }, ({ kind }) => {
-      return kind === 'entry-point' ? { path: 'worker', namespace: 'stub' } : undefined
-    })
+    build.onResolve({ filter: /\/fleet\/worker\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? stub('worker') : undefined,
+    )
+    build.onResolve({ filter: /\/cli\/compile-cache\.ts$/ }, ({ importer }) =>
+      importer.endsWith('/src/main.ts') ? stub('compile-cache') : undefined,
+    )
     build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({
-      contents: `
-        const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
-        module.exports = (readBundle(__dirname)?.run() ?? requireBundle(__dirname)).${path}()`,
+      contents: stubs[path]!,
       resolveDir: root,
     }))
   },
@@ -43,7 +59,8 @@ const oneBundle: Plugin = {
 
 /**
  * What packages load at their start and nothing here uses: undici's fetch, caches and mocks, its HTTP/2 (which no
- * connection offers) and with it node:http2, fastify's secure servers. node:http2 and node:tls take a tenth of a start.
+ * connection offers), fastify's secure servers; node:http2 and node:tls take a tenth of a start. Whether its plugins
+ * are for this fastify is known, too.
  */
 const unusedParts: Plugin = {
   name: 'unused-parts',
@@ -59,7 +76,12 @@ const unusedParts: Plugin = {
     build.onResolve({ filter: /^node:(https|http2)$/ }, ({ importer }) => {
       return importer.includes('/fastify/') ? { path: 'secure server', namespace: 'unused' } : undefined
     })
-    build.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+    build.onResolve({ filter: /^semver$/ }, ({ importer }) => {
+      return importer.includes('/fastify/') ? { path: 'semver', namespace: 'unused' } : undefined
+    })
+    build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: path === 'semver' ? 'exports.satisfies = () => true' : 'module.exports = {}',
+    }))
   },
 }
 

@@ -38,6 +38,7 @@ const config = join(folder, 'llm-gateway.yaml')
 writeFileSync(
   config,
   `server: { hosts: [127.0.0.1], port: ${port} }
+logging: { format: json }
 providers: { local: { base_url: "http://127.0.0.1:${providerPort}/v1" } }
 rate_limit_settings: { per_client: { rpm: 1000 }, default: { rpm: 1000, tpm: 1000000 } }
 models: { model: { provider: local } }
@@ -64,7 +65,7 @@ void createProgram({
   env: { STATE_DIRECTORY: join(folder, 'state') },
   stdout: nowhere,
   stderr: process.stderr,
-} as Parameters<typeof createProgram>[0]).run(['serve', '--config', config])
+}).run(['serve', '--config', config])
 
 async function ask(path: string, body?: object): Promise<number> {
   const method = body === undefined ? 'GET' : 'POST'

@@ -5,16 +5,17 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Script } from 'node:vm'
+import type { createProgram } from './program.ts'
 
 export interface Bundle {
-  program(): typeof import('./program.ts')
+  program(): { readonly createProgram: typeof createProgram }
   /** Evaluates the worker, in its thread. */
   worker(): unknown
 }
 
-/** As CommonJS has it, but for its `Script`, which can tell later what has been compiled. */
 export interface CompiledBundle {
   readonly script: Script
+  /** Evaluates it, as Node's loader does with a CommonJS module. */
   run(): Bundle
 }
 
@@ -26,7 +27,7 @@ type Evaluate = (
   dirname: string,
 ) => void
 
-/** Undefined where the package has no cache for this Node. */
+/** The bundle in the folder `dist`; undefined where there is no cache for this Node. */
 export function readBundle(directory: string): CompiledBundle | undefined {
   let cachedData: Buffer
   try {
@@ -54,7 +55,7 @@ export function compileBundle(directory: string, cachedData?: Buffer): CompiledB
   }
 }
 
-/** Without a cache: Node's own loader. */
+/** Through Node's own loader, which uses its compile cache. */
 export function requireBundle(directory: string): Bundle {
   const filename = bundleFile(directory)
   return createRequire(filename)(filename) as Bundle
