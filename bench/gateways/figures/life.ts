@@ -13,6 +13,7 @@ export const life: Measurement = {
   startsItsOwn: true,
   figures: ({ heldStreams }) => [
     { id: 'ready', title: 'start to ready', unit: 'ms', digits: 0 },
+    { id: 'ready_again', title: 'start to ready, second start', unit: 'ms', digits: 0 },
     { id: 'first_answer', title: 'start to the first right answer', unit: 'ms', digits: 0 },
     { id: 'idle_memory', title: 'memory idle', unit: 'MiB', digits: 1 },
     {
@@ -42,6 +43,7 @@ async function live(stage: Stage, { contender, found }: Entrant, round: number):
     const idle = residentBytes(instance.pid)
     ledger.add({ figure: 'idle_memory', ...where, value: idle / mib })
     await holdStreams(stage, instance, round)
+    ledger.add({ figure: 'ready_again', ...where, value: await instance.restart() })
   } finally {
     await instance.stop()
   }
