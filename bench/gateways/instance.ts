@@ -28,10 +28,7 @@ export interface Instance {
   /** Until the first right answer to a call. */
   readonly firstAnswerMs: number
   callsOf(script: Script, bulkBytes?: number, models?: readonly string[]): Calls
-  /**
-   * Ends it and starts it once more where its files are, to be stopped and no more.
-   * @returns milliseconds until it is ready, as `readyMs`.
-   */
+  /** Ends it and starts it once more where its files are. @returns milliseconds until it is ready, as `readyMs`. */
   restart(): Promise<number>
   /** Before each measurement. */
   trimLog(): void
@@ -91,8 +88,12 @@ async function tryStart(
     const firstAnswerMs = await untilAnswer(child, address, contender.model, startedMs)
     return {
       contender,
-      child,
-      pid: child.pid!,
+      get child() {
+        return running
+      },
+      get pid() {
+        return running.pid!
+      },
       address,
       readyMs,
       firstAnswerMs,

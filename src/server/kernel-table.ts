@@ -15,7 +15,7 @@ const readFile = promisify(read)
 
 /** `isOptional`: a machine without IPv6 has no /proc/self/net/tcp6. */
 export function kernelTable(path: string, { isOptional }: { readonly isOptional: boolean }): OpenTable {
-  const seen = { pages: 0, cut: false }
+  const seen = { pages: 0, hasEnded: false, cut: false }
   return async () => {
     const file = await openFile(path, 'r').catch((error: NodeJS.ErrnoException) => {
       if (isOptional && error.code === 'ENOENT') return undefined
@@ -25,11 +25,17 @@ export function kernelTable(path: string, { isOptional }: { readonly isOptional:
   }
 }
 
-/** What earlier reads of a table have shown: its length at least, and whether a page ended within a row. */
+/** What reads of a table have shown so far. */
 interface Seen {
+  /** Its length at the last end that was seen, or as far as it has been read since. */
   pages: number
+  hasEnded: boolean
+  /** A page ended within a row: then they have to be read in their order. */
   cut: boolean
 }
+
+/** From here on a table is taken for a long one; some reads beyond its end cost little beside what it has cost then. */
+const longPages = 128
 
 class KernelTableReader implements TableReader {
   readonly #file: number
@@ -42,12 +48,19 @@ class KernelTableReader implements TableReader {
   }
 
   async read(buffer: Buffer, at: number): Promise<number> {
-    const seen = this.#seen
-    // Not beyond the end: there the kernel walks through all its sockets once more, for each read.
-    if (!seen.cut && this.#pages + readsAtOnce < seen.pages * 0.9) return this.#readSeveral(buffer, at)
+    if (this.#isFarFromEnd()) return this.#readSeveral(buffer, at)
     const count = await this.#readPage(buffer, at)
+    const seen = this.#seen
+    if (count === 0) seen.hasEnded = true
     seen.pages = count === 0 ? this.#pages : Math.max(seen.pages, this.#pages)
     return count
+  }
+
+  /** Beyond the end the kernel walks through all its sockets once more, for each read. */
+  #isFarFromEnd(): boolean {
+    const { pages, hasEnded, cut } = this.#seen
+    if (cut) return false
+    return this.#pages + readsAtOnce < pages * 0.95 || (!hasEnded && this.#pages >= longPages)
   }
 
   async #readSeveral(buffer: Buffer, at: number): Promise<number> {

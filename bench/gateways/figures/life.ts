@@ -39,11 +39,13 @@ async function live(stage: Stage, { contender, found }: Entrant, round: number):
     const where = { contender: contender.name, round }
     ledger.add({ figure: 'ready', ...where, value: instance.readyMs })
     ledger.add({ figure: 'first_answer', ...where, value: instance.firstAnswerMs })
+    // Not at once: what it learned at its first start it may write down seconds later.
+    await sleep(scale.isQuick ? 0 : 6000)
+    ledger.add({ figure: 'ready_again', ...where, value: await instance.restart() })
     await sleep(scale.isQuick ? 0 : 700)
     const idle = residentBytes(instance.pid)
     ledger.add({ figure: 'idle_memory', ...where, value: idle / mib })
     await holdStreams(stage, instance, round)
-    ledger.add({ figure: 'ready_again', ...where, value: await instance.restart() })
   } finally {
     await instance.stop()
   }
