@@ -72,17 +72,16 @@ class KernelTableReader implements TableReader {
       buffer.copyWithin(end, place, place + count)
       end += count
       // Halves of different rows would make a row that nobody has: better to lose both.
-      if (count > 0 && buffer[end - 1] !== newline) {
-        this.#seen.cut = true
-        buffer[end - 1] = newline
-      }
+      if (count > 0) buffer[end - 1] = newline
     }
     return end - at
   }
 
   async #readPage(buffer: Buffer, at: number): Promise<number> {
     const { bytesRead } = await readFile(this.#file, buffer, at, largestPage, null)
-    if (bytesRead > 0) this.#pages += 1
+    if (bytesRead === 0) return 0
+    this.#pages += 1
+    if (buffer[at + bytesRead - 1] !== newline) this.#seen.cut = true
     return bytesRead
   }
 

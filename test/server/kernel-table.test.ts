@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 
 import { kernelTable } from '../../src/server/kernel-table.ts'
 import { type Connection, PeerTable } from '../../src/server/peer-table.ts'
@@ -26,24 +26,44 @@ suite('a table in a file', () => {
     await assert.rejects(find(kernelTable(import.meta.dirname, { isOptional: true })), { code: 'EISDIR' })
   })
 
-  test('whose pages end within rows gives no row that it does not have', async (t) => {
+  const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
+  const numbers = Array.from({ length: 9_000 }, (_, number) => number)
+  const right = numbers.map((number) => number * 7)
+
+  /** Rows of so many bytes; those of 256 fill the pages of a file. */
+  function writeRows(file: string, rowBytes: number): void {
+    const rows = numbers.map((number) => tableRow(`0100007F:${hex(number)}`, '0100007F:0FA0', number * 7))
+    writeFileSync(file, rows.map((row) => `${row.trimEnd().padEnd(rowBytes - 1)}\n`).join(''))
+  }
+
+  function tableIn(t: TestContext, rowBytes: number) {
     const folder = mkdtempSync(join(tmpdir(), 'kernel-table-'))
     t.after(() => rmSync(folder, { recursive: true }))
-    const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
-    const endsOf = (number: number) => `0100007F:${hex(number)} 0100007F:0FA0`
-    const numbers = Array.from({ length: 9_000 }, (_, number) => number)
-    const rows = numbers.map((number) => tableRow(`0100007F:${hex(number)}`, '0100007F:0FA0', number * 7))
-    writeFileSync(join(folder, 'tcp'), rows.join(''))
-    const table = new SocketTable(kernelTable(join(folder, 'tcp'), { isOptional: false }), 8)
-    const all = () => Promise.all(numbers.map((number) => table.find(endsOf(number))))
-    const right = numbers.map((number) => number * 7)
-    assert.deepEqual(await all(), right, 'one page at a time')
-    const several = await all()
-    assert.deepEqual(
-      several.filter((uid, number) => uid !== undefined && uid !== right[number]),
-      [],
-    )
-    assert.deepEqual(await all(), right, 'one page at a time again')
+    const file = join(folder, 'tcp')
+    writeRows(file, rowBytes)
+    const table = new SocketTable(kernelTable(file, { isOptional: false }), 8)
+    const findAll = () =>
+      Promise.all(numbers.map((number) => table.find(`0100007F:${hex(number)} 0100007F:0FA0`)))
+    return { file, findAll }
+  }
+
+  test('whose pages end with rows shows all of them, one page at a time and several', async (t) => {
+    const { findAll } = tableIn(t, 256)
+    for (const look of ['one', 'several', 'again']) assert.deepEqual(await findAll(), right, look)
+  })
+
+  test('whose pages end within rows shows all of them', async (t) => {
+    const { findAll } = tableIn(t, 150)
+    for (const look of ['first', 'second']) assert.deepEqual(await findAll(), right, look)
+  })
+
+  test('whose pages end within rows unexpectedly shows no row that it does not have', async (t) => {
+    const { file, findAll } = tableIn(t, 256)
+    assert.deepEqual(await findAll(), right)
+    writeRows(file, 201)
+    const wrong = (await findAll()).filter((uid, number) => uid !== undefined && uid !== right[number])
+    assert.deepEqual(wrong, [])
+    assert.deepEqual(await findAll(), right, 'one page at a time from then on')
   })
 })
 
