@@ -28,6 +28,8 @@ export interface Instance {
   /** Until the first right answer to a call. */
   readonly firstAnswerMs: number
   callsOf(script: Script, bulkBytes?: number, models?: readonly string[]): Calls
+  /** Ends it and starts it once more where its files are. @returns milliseconds until it is ready, as `readyMs`. */
+  restart(): Promise<number>
   /** Before each measurement. */
   trimLog(): void
   stop(): Promise<void>
@@ -72,11 +74,13 @@ async function tryStart(
   }
   const logFile = join(directory, 'output.log')
   const address = { port: place.port, path: contender.path, headers: contender.headers?.(place) ?? {} }
-  const startedMs = performance.now()
   const { env = {}, command, args, withChannel = false } = launch
-  const child = processes.contender({ command, args, env, directory, logFile, withChannel })
+  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel })
+  const startedMs = performance.now()
+  const child = start()
+  let running = child
   const stop = async (): Promise<void> => {
-    await processes.stop(child)
+    await processes.stop(running)
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
   try {
@@ -84,8 +88,12 @@ async function tryStart(
     const firstAnswerMs = await untilAnswer(child, address, contender.model, startedMs)
     return {
       contender,
-      child,
-      pid: child.pid!,
+      get child() {
+        return running
+      },
+      get pid() {
+        return running.pid!
+      },
       address,
       readyMs,
       firstAnswerMs,
@@ -95,6 +103,12 @@ async function tryStart(
         script,
         bulkBytes,
       }),
+      async restart() {
+        await processes.stop(running)
+        const restartedMs = performance.now()
+        running = start()
+        return await untilReady(running, contender.readyPath, place.port, restartedMs)
+      },
       trimLog: () => trim(logFile),
       stop,
     }

@@ -1,12 +1,13 @@
-// Keeps what V8 compiled from one start to the next, which halves the time that a start takes.
+// Keeps what V8 compiled from one start to the next: in a checkout, and for a Node that the package has no cache for.
 import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { enableCompileCache, flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { findStateDirectory } from '../config/find.ts'
 
 /**
- * Uses the cache from here on; only a gateway that serves begins one. It lies beside the counters, the one place that a service may write to, and not where
- * Node would put it: code that lies in a temporary directory could be anybody's. Without such a place there is none.
+ * Uses the cache from here on; only a gateway that serves begins one. It lies beside the counters, the one place that a
+ * service may write to, and not where Node would put it: code that lies in a temporary directory could be anybody's.
+ * Without such a place there is none.
  */
 export function useCompileCache({ env, argv: [, , command] }: Pick<NodeJS.Process, 'env' | 'argv'>): void {
   const state = findStateDirectory(env)

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -72,6 +81,28 @@ test('a pinned Node that does not run here is passed over', (t) => {
     'path/node': fakeNode('own', 'v24.0.0'),
   })
   assert.match(run().stdout, /^own /)
+})
+
+test('a pinned Node whose libraries are not here is passed over', (t) => {
+  const { root, run } = makePackage(t, {
+    [`${installed}/node_modules/${pinned}/bin/node`]: '',
+    'path/node': fakeNode('own', 'v24.0.0'),
+  })
+  const program = readFileSync(findTool('uname'), 'latin1')
+  assert.ok(program.includes('libc.so.6'))
+  writeFileSync(
+    join(root, installed, 'node_modules', pinned, 'bin/node'),
+    program.replaceAll('libc.so.6', 'libc.so.0'),
+    'latin1',
+  )
+  assert.match(run().stdout, /^own /)
+})
+
+test('without any Node that runs here it says what it found', (t) => {
+  const node = `${installed}/node_modules/${pinned}/bin/node`
+  const { status, stderr } = makePackage(t, { [node]: '#!/no/such/loader\n' }).run()
+  assert.equal(status, 1)
+  assert.ok(stderr.includes(`found ROOT/${node}, which does not run here\n`))
 })
 
 test('a Node that is too old is named together with the way out', (t) => {

@@ -6,6 +6,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
 
+import { codeCacheFile } from '../../src/cli/bundle.ts'
+
 const repository = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
@@ -86,7 +88,7 @@ suite('the package', { timeout: 120_000 }, () => {
       .split('\n')
       .filter((name) => name !== '' && !name.startsWith('package/node_modules/'))
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
@@ -94,6 +96,9 @@ suite('the package', { timeout: 120_000 }, () => {
     for (const name of [
       'bin/llm-gateway',
       'dist/main.cjs',
+      'dist/gateway.cjs',
+      'dist/worker.cjs',
+      codeCacheFile('dist'),
       'config/llm-gateway.yaml',
       'systemd/user/llm-gateway.service',
       'package.json',

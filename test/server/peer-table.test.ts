@@ -5,15 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { type Connection, PeerTable } from '../../src/server/peer-table.ts'
 import { unless } from '../support/needs.ts'
-
-const header =
-  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
-
-/** A row as the kernel of a little-endian machine writes it. */
-function row(local: string, remote: string, uid: number, { inode = 4711, state = '01' } = {}): string {
-  const counters = '00000000:00000000 00:00000000 00000000'
-  return `   3: ${local} ${remote} ${state} ${counters}  ${uid}        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`
-}
+import { tableHeader, tableOf, tableRow as row } from '../support/socket-tables.ts'
 
 const ours = '0100007F:0FA0'
 const theirs = '0100007F:D431'
@@ -25,8 +17,10 @@ const connection: Connection = {
   remotePort: 0xd431,
 }
 
-function lookUp(tables: string, asked: Connection = connection) {
-  return new PeerTable(() => Promise.resolve(header + tables)).find(asked)
+/** No row of one table is ever taken for one of the other: both have them all. */
+function lookUp(rows: string, asked: Connection = connection) {
+  const table = tableOf(tableHeader + rows)
+  return new PeerTable({ tcp: table, tcp6: table }).find(asked)
 }
 
 suite('the user of a connection', () => {
@@ -74,17 +68,53 @@ suite('the user of a connection', () => {
     assert.deepEqual(await lookUp(others.join('')), { kind: 'absent' })
   })
 
+  /** Tells which tables were read, in their order. */
+  function countingTables(tcpReads: string[], tcp6Reads: string[]) {
+    const opened: string[] = []
+    const next = (name: string, reads: string[]) => () => {
+      opened.push(name)
+      return tableOf(reads.shift() ?? '')()
+    }
+    return { tables: { tcp: next('tcp', tcpReads), tcp6: next('tcp6', tcp6Reads) }, opened }
+  }
+
   test('is looked for once more, because the kernel’s listing may step over a row', async () => {
-    const reads = ['', row(theirs, ours, 1502)]
-    const table = new PeerTable(() => Promise.resolve(reads.shift()!))
-    assert.deepEqual(await table.find(connection), { kind: 'found', uid: 1502 })
-    assert.deepEqual(reads, [])
+    const { tables, opened } = countingTables(['', row(theirs, ours, 1502)], [''])
+    assert.deepEqual(await new PeerTable(tables).find(connection), { kind: 'found', uid: 1502 })
+    assert.deepEqual(opened, ['tcp', 'tcp6', 'tcp'])
   })
 
-  test('is unreadable, with the cause, where the tables are', async () => {
+  test('is not looked for in the second table once the first has it', async () => {
+    const { tables, opened } = countingTables([row(theirs, ours, 1502)], [])
+    assert.deepEqual(await new PeerTable(tables).find(connection), { kind: 'found', uid: 1502 })
+    assert.deepEqual(opened, ['tcp'])
+  })
+
+  test('is not looked for in the first table over IPv6', async () => {
+    const { tables, opened } = countingTables([], [])
+    await new PeerTable(tables).find({ ...connection, localAddress: '::1', remoteAddress: '::1' })
+    assert.deepEqual(opened, ['tcp6', 'tcp6'])
+  })
+
+  test('is found in the second table when the first has an orphan', async () => {
+    const mappedRow = row(`${mapped}:D431`, `${mapped}:0FA0`, 1502)
+    const { tables } = countingTables([row(theirs, ours, 0, { inode: 0 })], [mappedRow])
+    assert.deepEqual(await new PeerTable(tables).find(connection), { kind: 'found', uid: 1502 })
+  })
+
+  test('is unknown after one look that shows an orphan', async () => {
+    const { tables, opened } = countingTables([row(theirs, ours, 0, { inode: 0 })], [''])
+    assert.deepEqual(await new PeerTable(tables).find(connection), { kind: 'absent' })
+    assert.deepEqual(opened, ['tcp', 'tcp6'])
+  })
+
+  test('is unreadable, with the cause, where a table is', async () => {
     const cause = new Error('EACCES: permission denied')
-    const table = new PeerTable(() => Promise.reject(cause))
-    assert.deepEqual(await table.find(connection), { kind: 'unreadable', cause })
+    const unreadable = () => Promise.reject(cause)
+    const found = { kind: 'unreadable', cause }
+    const empty = tableOf('')
+    assert.deepEqual(await new PeerTable({ tcp: unreadable, tcp6: empty }).find(connection), found)
+    assert.deepEqual(await new PeerTable({ tcp: empty, tcp6: unreadable }).find(connection), found)
   })
 
   for (const damaged of [row(theirs, ours, 1).slice(0, 60), `: ${theirs} ${ours} x\n`]) {
@@ -92,53 +122,6 @@ suite('the user of a connection', () => {
       assert.deepEqual(await lookUp(damaged), { kind: 'absent' })
     })
   }
-})
-
-suite('reads of the tables', () => {
-  function gatedTable() {
-    const reads: PromiseWithResolvers<string>[] = []
-    const table = new PeerTable(() => {
-      reads.push(Promise.withResolvers<string>())
-      return reads.at(-1)!.promise
-    })
-    const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
-    return { table, reads, settled }
-  }
-
-  test('are shared by connections that come together, and never run at once', async () => {
-    const { table, reads, settled } = gatedTable()
-    const first = table.find(connection)
-    await settled()
-    const later = Array.from({ length: 50 }, () => table.find(connection))
-    await settled()
-    assert.equal(reads.length, 1)
-    reads[0]!.resolve(row(theirs, ours, 1))
-    await first
-    await settled()
-    assert.equal(reads.length, 2)
-    reads[1]!.resolve(row(theirs, ours, 2))
-    assert.deepEqual(new Set((await Promise.all(later)).map((each) => JSON.stringify(each))).size, 1)
-    assert.equal(reads.length, 2)
-  })
-
-  test('that had begun before a connection came do not count for it', async () => {
-    const { table, reads, settled } = gatedTable()
-    const first = table.find(connection)
-    await settled()
-    const second = table.find(connection)
-    reads[0]!.resolve(row(theirs, ours, 1))
-    assert.deepEqual(await first, { kind: 'found', uid: 1 })
-    await settled()
-    reads[1]!.resolve(row(theirs, ours, 2))
-    assert.deepEqual(await second, { kind: 'found', uid: 2 })
-  })
-
-  test('go on after one that failed', async () => {
-    const results = [Promise.reject(new Error('EMFILE')), Promise.resolve(row(theirs, ours, 7))]
-    const table = new PeerTable(() => results.shift()!)
-    assert.equal((await table.find(connection)).kind, 'unreadable')
-    assert.deepEqual(await table.find(connection), { kind: 'found', uid: 7 })
-  })
 })
 
 suite('this machine’s kernel', { skip: unless(process.platform === 'linux', 'needs Linux') }, () => {

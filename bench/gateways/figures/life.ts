@@ -13,6 +13,7 @@ export const life: Measurement = {
   startsItsOwn: true,
   figures: ({ heldStreams }) => [
     { id: 'ready', title: 'start to ready', unit: 'ms', digits: 0 },
+    { id: 'ready_again', title: 'start to ready, second start', unit: 'ms', digits: 0 },
     { id: 'first_answer', title: 'start to the first right answer', unit: 'ms', digits: 0 },
     { id: 'idle_memory', title: 'memory idle', unit: 'MiB', digits: 1 },
     {
@@ -38,6 +39,9 @@ async function live(stage: Stage, { contender, found }: Entrant, round: number):
     const where = { contender: contender.name, round }
     ledger.add({ figure: 'ready', ...where, value: instance.readyMs })
     ledger.add({ figure: 'first_answer', ...where, value: instance.firstAnswerMs })
+    // Not at once: what it learned at its first start it may write down seconds later.
+    await sleep(scale.isQuick ? 0 : 6000)
+    ledger.add({ figure: 'ready_again', ...where, value: await instance.restart() })
     await sleep(scale.isQuick ? 0 : 700)
     const idle = residentBytes(instance.pid)
     ledger.add({ figure: 'idle_memory', ...where, value: idle / mib })

@@ -37,7 +37,7 @@ function readListening(host: string, port: number): Listening | undefined {
 
 /** The row of the address itself before one of all addresses (0.0.0.0, ::). State `0A` is LISTEN. */
 export function findRow(tables: string, host: string, port: number): Listening | undefined {
-  const own = tableForms(host)
+  const own = Object.values(tableForms(host))
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0')
   const form = /^ *\d+: ([\dA-F]+):([\dA-F]{4}) [\dA-F]+:0000 0A \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) /gm
   const rows = [...tables.matchAll(form)].filter(([, , rowPort]) => rowPort === hexPort)
