@@ -1,7 +1,15 @@
 // The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
 import { foldName } from './fold-name.ts'
 import type { JsonMember, JsonScan, ScanOutcome } from './json-scan.ts'
-import { endOfNumber, endOfString, endOfWord, isDigit, skipSpace, sourceOf } from './json-tokens.ts'
+import {
+  endOfNumber,
+  endOfString,
+  endOfWord,
+  skipSpace,
+  sourceOf,
+  stringProblem,
+  valueProblem,
+} from './json-tokens.ts'
 import type { Source } from './json-tokens.ts'
 import { LONGEST_ROLE_NAME, PromptCount, type PromptRole, promptRoles } from './prompt-count.ts'
 
@@ -124,18 +132,8 @@ export class JsonScanner {
   }
 
   private result(): JsonScan {
-    const { members, insertAt, memberCount } = this
-    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = this.count
-    return {
-      members,
-      insertAt,
-      isEmpty: memberCount === 0,
-      textBytes,
-      mediaCount,
-      messageCount,
-      tokenIdCount,
-      promptCount: Math.max(promptCount, 1),
-    }
+    const { members, insertAt, memberCount, count } = this
+    return { members, insertAt, isEmpty: memberCount === 0, ...count.counts() }
   }
 
   private readValue(at: number): number {
@@ -294,14 +292,6 @@ export class JsonScanner {
 function startProblem(byte: number): string {
   if (byte === NONE) return 'the body is empty'
   return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is no JSON object'
-}
-
-function stringProblem(byte: number): string {
-  return byte === 0x5c ? 'a string holds an unknown escape' : 'a string holds a raw control character'
-}
-
-function valueProblem(byte: number): string {
-  return isDigit(byte) ? 'a number has more than 1,000 digits' : 'a value is malformed'
 }
 
 function decodeKey(quoted: string): string {

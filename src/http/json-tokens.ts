@@ -182,3 +182,13 @@ export function endOfWord({ bytes, limit }: Source, at: number, word: string): n
   }
   return at + word.length
 }
+
+/** What is wrong with a string where `endOfString` met this byte. */
+export function stringProblem(byte: number): string {
+  return byte === 0x5c ? 'a string holds an unknown escape' : 'a string holds a raw control character'
+}
+
+/** What is wrong with a number or a word where its end was looked for and this byte met. */
+export function valueProblem(byte: number): string {
+  return isDigit(byte) ? 'a number has more than 1,000 digits' : 'a value is malformed'
+}

@@ -1,5 +1,6 @@
 // What of a request makes up its prompt, counted while its body is scanned.
 import type { Span } from '../domain.ts'
+import type { JsonScan } from './json-scan.ts'
 import { isDigit } from './json-tokens.ts'
 import { isMedia, MIN_MEDIA_BYTES } from './media-string.ts'
 
@@ -30,13 +31,18 @@ export const LONGEST_ROLE_NAME = 15
 const ARRAY = 0x5b
 const QUOTE = 0x22
 
-/** The counts of a `JsonScan`. */
+type PromptCounts = Pick<
+  JsonScan,
+  'textBytes' | 'mediaCount' | 'messageCount' | 'tokenIdCount' | 'promptCount'
+>
+
+/** Adds up as the scan goes on. */
 export class PromptCount {
   textBytes = 0
-  mediaCount = 0
-  messageCount = 0
-  tokenIdCount = 0
-  promptCount = 0
+  private mediaCount = 0
+  private messageCount = 0
+  private tokenIdCount = 0
+  private promptCount = 0
   readonly #bytes: Buffer
   readonly #open: readonly number[]
 
@@ -44,6 +50,11 @@ export class PromptCount {
   constructor(bytes: Buffer, open: readonly number[]) {
     this.#bytes = bytes
     this.#open = open
+  }
+
+  counts(): PromptCounts {
+    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = this
+    return { textBytes, mediaCount, messageCount, tokenIdCount, promptCount: Math.max(promptCount, 1) }
   }
 
   /** An object or array. Those that stand directly in the array of a top-level member count. */
