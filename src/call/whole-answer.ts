@@ -1,6 +1,7 @@
 // A whole answer with a good status: whether it is one. Proxies send pages, relays hide an error behind a 200, and a
 // server that dies can end its body as if nothing had happened; none of these may pass as an answer.
 import { readString, scanJson } from '../http/json-scan.ts'
+import { MemberNames } from '../http/member-names.ts'
 import type { AnswerHead } from '../upstream/provider.ts'
 import { mediaTypeOf } from './error-answer.ts'
 import { errorHeadOf } from './first-event.ts'
@@ -37,7 +38,7 @@ export function judgeWholeAnswer(head: AnswerHead, body: Buffer, mayBeEmpty: boo
 }
 
 /** Where an error can show. Answers have these members too, so the value decides. */
-const tellingMembers: ReadonlySet<string> = new Set(['error', 'object', 'type'])
+const tellingMembers = new MemberNames(['error', 'object', 'type'])
 
 /** The JSON of a usual answer is parsed sooner than it is scanned; of a large one only a little is of interest. */
 const maxParsedBytes = 16_384

@@ -6,6 +6,7 @@ import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '
 import { JsonScanner } from '../http/json-scanner.ts'
 import { LargeBody, type SplicedBody } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
+import { MemberNames } from '../http/member-names.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
 import { splice, type Splice, spliceParts } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
@@ -47,7 +48,7 @@ const outputCaps = [
  * Members that decide what a call costs and where it goes. Each may stand once and in its own spelling only, so that
  * the gateway and the provider can't read them differently.
  */
-const guardedMembers: ReadonlySet<string> = new Set([
+const guardedMembers = new MemberNames([
   ...outputCaps,
   'best_of',
   'input',

@@ -1,9 +1,10 @@
 // Asking a provider for usage at the end of a stream, where the client did not.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import { type JsonScan, scanJson } from '../http/json-scan.ts'
+import { MemberNames } from '../http/member-names.ts'
 import type { Splice } from '../http/splice.ts'
 
-const includeUsage: ReadonlySet<string> = new Set(['include_usage'])
+const includeUsage = new MemberNames(['include_usage'])
 
 /** There are two options or three. What is much longer would have to be scanned a second time, in one go. */
 const maxOptionsBytes = 16_384

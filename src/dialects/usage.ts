@@ -1,6 +1,7 @@
 // What an answer says of its tokens, in the forms of OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
 // A provider's numbers are not trusted: what is no plausible count is passed over.
 import type { Usage } from '../domain.ts'
+import { MemberNames } from '../http/member-names.ts'
 
 /** Counts as far as an answer gave them. Streams may tell of the prompt first and of the output later. */
 export interface PartialUsage {
@@ -15,7 +16,7 @@ const maxPlausibleTokens = 100_000_000
 type Fields = Readonly<Record<string, unknown>>
 
 /** The top-level members that may hold usage; of a long answer nothing else needs to be read. */
-export const usageMembers: ReadonlySet<string> = new Set(['meta', 'timings', 'usage', 'x_groq'])
+export const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
 
 /** The usage in an answer or in the data of an event; undefined when there is none that counts anything. */
 export function findUsage(answer: unknown): PartialUsage | undefined {

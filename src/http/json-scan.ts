@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
 import { JsonScanner } from './json-scanner.ts'
+import type { MemberNames } from './member-names.ts'
 
 /** A member of the top-level object. */
 export interface JsonMember {
@@ -42,10 +43,11 @@ export type ScanOutcome = { readonly ok: true; readonly scan: JsonScan } | Refus
 
 /**
  * Checks that `body` is one JSON object (RFC 8259, no byte order mark, nested no deeper than 10,000, of at most 1,000
- * members, no number of more than 1,000 digits) and finds its `wanted` members (names in lower-case ASCII). A wanted name may stand once and in its own spelling only, because
- * decoders differ: most take the last duplicate, and Go's encoding/json folds case and takes ſ for s and K for k.
+ * members, no number of more than 1,000 digits) and finds its `wanted` members. A wanted name may stand once and in its
+ * own spelling only, because decoders differ: most take the last duplicate, and Go's encoding/json folds case and takes
+ * ſ for s and K for k.
  */
-export function scanJson(body: Buffer, wanted: ReadonlySet<string>): ScanOutcome {
+export function scanJson(body: Buffer, wanted: MemberNames): ScanOutcome {
   return new JsonScanner(body, wanted).readTo(body.length)!
 }
 

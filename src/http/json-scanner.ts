@@ -1,5 +1,4 @@
 // The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
-import { foldName } from './fold-name.ts'
 import type { JsonMember, JsonScan, ScanOutcome } from './json-scan.ts'
 import {
   endOfNumber,
@@ -11,13 +10,12 @@ import {
   valueProblem,
 } from './json-tokens.ts'
 import type { Source } from './json-tokens.ts'
-import { LONGEST_ROLE_NAME, PromptCount, type PromptRole, promptRoles } from './prompt-count.ts'
+import type { MemberNames } from './member-names.ts'
+import { PromptCount, type PromptRole, promptRoles } from './prompt-count.ts'
 
 const MAX_DEPTH = 10_000
 /** No request comes near; without a bound, names alone could keep the event loop busy. */
 const MAX_MEMBERS = 1000
-/** Bytes of one ASCII character written as an escape; keys longer than that allows need no decoding. */
-const ESCAPED_CHARACTER_BYTES = 6
 
 const OBJECT = 0x7b
 const ARRAY = 0x5b
@@ -42,8 +40,7 @@ type Step = 'start' | 'first' | 'key' | 'name' | 'colon' | 'value' | 'text' | 's
 export class JsonScanner {
   private readonly source: Source
   private readonly bytes: Buffer
-  private readonly wanted: ReadonlySet<string>
-  private readonly longestKey: number
+  private readonly wanted: MemberNames
   private readonly members = new Map<string, JsonMember>()
   /** The opening bytes of the containers around the current place, outermost first. */
   private readonly open: number[] = []
@@ -64,14 +61,11 @@ export class JsonScanner {
   private at = 0
   private step: Step = 'start'
 
-  constructor(bytes: Buffer, wanted: ReadonlySet<string>) {
+  constructor(bytes: Buffer, wanted: MemberNames) {
     this.bytes = bytes
     this.source = sourceOf(bytes)
     this.count = new PromptCount(bytes, this.open)
     this.wanted = wanted
-    let longest = LONGEST_ROLE_NAME
-    for (const name of wanted) longest = Math.max(longest, name.length)
-    this.longestKey = longest * ESCAPED_CHARACTER_BYTES
   }
 
   /**
@@ -235,25 +229,24 @@ export class JsonScanner {
   }
 
   private beginMember(value: number): number {
-    const start = this.keyStart - 1
-    const end = this.keyEnd + 1
+    const { wanted, keyStart, keyEnd } = this
     if (++this.memberCount > MAX_MEMBERS)
-      return this.refuse(start, `the object has more than ${MAX_MEMBERS} members`)
+      return this.refuse(keyStart - 1, `the object has more than ${MAX_MEMBERS} members`)
     this.valueStart = value
-    this.name = undefined
+    const name = wanted.read(this.bytes, keyStart, keyEnd)
+    this.name = name
     this.role = undefined
-    if (end - start - 2 > this.longestKey) return value
-    const name = decodeKey(this.bytes.toString('utf8', start, end))
-    if (this.wanted.has(name)) {
-      if (this.members.has(name)) return this.refuse(start, `duplicate key ${JSON.stringify(name)}`, name)
+    if (name === undefined) return value
+    if (wanted.isWanted(name)) {
+      if (this.members.has(name))
+        return this.refuse(keyStart - 1, `duplicate key ${JSON.stringify(name)}`, name)
     } else {
-      const folded = foldName(name)
-      if (this.wanted.has(folded)) {
-        const problem = `key ${JSON.stringify(name)} differs from ${JSON.stringify(folded)} only in case`
-        return this.refuse(start, problem, folded)
+      const like = wanted.wantedLike(name)
+      if (like !== undefined) {
+        const problem = `key ${JSON.stringify(name)} differs from ${JSON.stringify(like)} only in case`
+        return this.refuse(keyStart - 1, problem, like)
       }
     }
-    this.name = name
     this.role = promptRoles.get(name)
     return value
   }
@@ -261,7 +254,7 @@ export class JsonScanner {
   private endMember(end: number): void {
     const { name, valueStart: start } = this
     this.role = undefined
-    if (name === undefined || !this.wanted.has(name)) return
+    if (name === undefined || !this.wanted.isWanted(name)) return
     this.members.set(name, { kind: kinds[this.bytes[start]!] ?? 'number', value: { start, end } })
   }
 
@@ -292,8 +285,4 @@ export class JsonScanner {
 function startProblem(byte: number): string {
   if (byte === NONE) return 'the body is empty'
   return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is no JSON object'
-}
-
-function decodeKey(quoted: string): string {
-  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
 }

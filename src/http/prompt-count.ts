@@ -25,9 +25,6 @@ export const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['tools', { isSchema: true }],
 ])
 
-/** Length of `response_format`. */
-export const LONGEST_ROLE_NAME = 15
-
 const ARRAY = 0x5b
 const QUOTE = 0x22
 

@@ -5,12 +5,13 @@ import fc from 'fast-check'
 
 import { usageSplice } from '../../src/dialects/usage-wish.ts'
 import { scanJson } from '../../src/http/json-scan.ts'
+import { MemberNames } from '../../src/http/member-names.ts'
 import { splice } from '../../src/http/splice.ts'
 
 /** The body with the wish, or undefined where nothing is changed. */
 function asked(body: string): string | undefined {
   const bytes = Buffer.from(body)
-  const outcome = scanJson(bytes, new Set(['stream_options']))
+  const outcome = scanJson(bytes, new MemberNames(['stream_options']))
   assert.ok(outcome.ok, body)
   const edit = usageSplice(bytes, outcome.scan)
   return edit && splice(bytes, [edit]).toString()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { scanJson } from '../../src/http/json-scan.ts'
+import { MemberNames } from '../../src/http/member-names.ts'
 import { splice } from '../../src/http/splice.ts'
 
 describe('splice', () => {
@@ -42,7 +43,7 @@ describe('splice', () => {
   it('replaces a model name and inserts a member; odd numbers and invalid UTF-8 survive', () => {
     const before = String.raw`{"seed":12345678901234567890,"t":1.0,"u":1e2,"model":"alias","messages":["`
     const body = Buffer.concat([Buffer.from(before), Buffer.from([0xff, 0xc3]), Buffer.from('"]}')])
-    const outcome = scanJson(body, new Set(['model']))
+    const outcome = scanJson(body, new MemberNames(['model']))
     assert.ok(outcome.ok)
     const { insertAt, members } = outcome.scan
     const spliced = splice(body, [

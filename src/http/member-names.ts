@@ -1,0 +1,55 @@
+// The names of members that matter to a scan, and a quick way past all others.
+import { foldName } from './fold-name.ts'
+import { promptRoles } from './prompt-count.ts'
+
+/** Bytes of one ASCII character written as an escape. */
+const ESCAPED_CHARACTER_BYTES = 6
+const BACKSLASH = 0x5c
+
+/** Wanted names, in lower-case ASCII. Made once for many scans. */
+export class MemberNames {
+  readonly #wanted: ReadonlySet<string>
+  /** Of all names that matter, in any case. Another name may have the same sum. */
+  readonly #sums = new Set<number>()
+  readonly #maxBytes: number
+
+  constructor(wanted: Iterable<string>) {
+    this.#wanted = new Set(wanted)
+    let longest = 0
+    for (const name of [...this.#wanted, ...promptRoles.keys()]) {
+      this.#sums.add(sumOf(Buffer.from(name), 0, name.length))
+      longest = Math.max(longest, name.length)
+    }
+    this.#maxBytes = longest * ESCAPED_CHARACTER_BYTES
+  }
+
+  isWanted(name: string): boolean {
+    return this.#wanted.has(name)
+  }
+
+  /** The wanted name that a decoder may take `name` for, though it is another one. */
+  wantedLike(name: string): string | undefined {
+    const folded = foldName(name)
+    return this.#wanted.has(folded) ? folded : undefined
+  }
+
+  /** The decoded name, which is written from `start` to `end` without its quotes; undefined if it can't matter. */
+  read(bytes: Buffer, start: number, end: number): string | undefined {
+    if (end - start > this.#maxBytes) return undefined
+    const sum = sumOf(bytes, start, end)
+    if (sum >= 0 && !this.#sums.has(sum)) return undefined
+    const text = bytes.toString('utf8', start, end)
+    return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text
+  }
+}
+
+/** A hash of ASCII letters whatever their case (djb2); -1 where there are escapes or other characters. */
+function sumOf(bytes: Buffer, start: number, end: number): number {
+  let sum = 5381
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte === BACKSLASH || byte >= 0x80) return -1
+    sum = (Math.imul(sum, 33) + (byte | 0x20)) & 0x3fffffff
+  }
+  return sum
+}
