@@ -56,9 +56,7 @@ const readsEnvironment = new Set(['config', 'cli', 'systemd'])
 
 const maxLines = 300
 /** Longer files, and why they are one thing. */
-const longFiles: Readonly<Record<string, string>> = {
-  'http/json-scan.ts': 'one scan over the bytes, whose steps share their position',
-}
+const longFiles: Readonly<Record<string, string>> = {}
 
 /** Folder at the top, or one of the three kinds of files there: the two roots and leaves that everything may use. */
 function unitOf(path: string): string {
