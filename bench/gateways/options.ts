@@ -91,7 +91,7 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
     isQuick,
     rounds,
     measureMs: 1600,
-    warmUpMs: 6000,
+    warmUpMs: 20_000,
     openRate: 500,
     streams: 50,
     heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),

@@ -29,7 +29,7 @@ const limitMs = { full: 40 * 60_000, quick: 90_000 }
 
 const measurements: readonly Measurement[] = [cpu, latency, throughput, firstEvent, bodies, life, growth]
 /** Enough for the last stage of a compiler. */
-const warmUpCalls = 20_000
+const warmUpCalls = 60_000
 const chartFigures = ['call_cpu', 'event_cpu', 'latency_p50', 'throughput_32', 'idle_memory', 'stream_memory']
 
 /** @returns the exit status: 0, or 1 when a contender answered wrong or, with `--quick`, a call failed; 2 for bad options. */
