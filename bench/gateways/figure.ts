@@ -9,7 +9,11 @@ export interface Scale {
   readonly rounds: number
   /** Length of one measurement; others follow from it. */
   readonly measureMs: number
+  /** What ends first ends the warm-up of a contender. */
   readonly warmUpMs: number
+  readonly warmUpCalls: number
+  /** Calls before a measurement of what a call costs: a contender at work, not one that wakes up. */
+  readonly leadMs: number
   readonly openRate: number
   readonly streams: number
   readonly heldStreams: number

@@ -79,6 +79,8 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
       rounds,
       measureMs: 120,
       warmUpMs: 20,
+      warmUpCalls: 100,
+      leadMs: 10,
       openRate: 200,
       streams: 5,
       heldStreams: 20,
@@ -92,6 +94,9 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
     rounds,
     measureMs: 1600,
     warmUpMs: 20_000,
+    // V8 goes on compiling for as long.
+    warmUpCalls: 60_000,
+    leadMs: 1500,
     openRate: 500,
     streams: 50,
     heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),

@@ -107,6 +107,7 @@ const method = [
   '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404.',
   '- In each round every contender is measured, in an order that is drawn for the round; ratios are taken within a round.',
   '- CPU is user and system time of the process tree, as the scheduler counts it by thread to the nanosecond (`schedstat`); where a thread has ended meanwhile, the time in `stat` of its process, which includes ended threads but is kept to 10 ms. Work of the kernel in interrupts counts for whoever was running.',
+  '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU and latency of plain calls are measured, it is at work for 1.5 s. What compilers and collectors do when a contender wakes up is in the figures of throughput, first events and bodies.',
   '- Added latency and delay are the percentile through the gateway less that of the upstream without one. At a fixed rate a call counts from the moment it was due, sent or not.',
   '- Events of different streams are spread evenly over time, so that each arrives alone.',
   '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',

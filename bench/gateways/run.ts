@@ -28,8 +28,6 @@ const resultsDirectory = join(import.meta.dirname, '../results')
 const limitMs = { full: 40 * 60_000, quick: 90_000 }
 
 const measurements: readonly Measurement[] = [cpu, latency, throughput, firstEvent, bodies, life, growth]
-/** Enough for the last stage of a compiler. */
-const warmUpCalls = 60_000
 const chartFigures = ['call_cpu', 'event_cpu', 'latency_p50', 'throughput_32', 'idle_memory', 'stream_memory']
 
 /** @returns the exit status: 0, or 1 when a contender answered wrong or, with `--quick`, a call failed; 2 for bad options. */
@@ -183,9 +181,9 @@ async function measureAll(
 async function warmUp({ load, scale }: Stage, instance: Instance): Promise<void> {
   tell(`warms up ${instance.contender.name}`)
   const calls = instance.callsOf({ kind: 'plain' })
-  const durationMs = scale.warmUpMs
-  await load.run({ kind: 'closed', calls, connections: 8, durationMs, maxCalls: warmUpCalls })
-  const events = Math.max(5, Math.floor(durationMs / 40))
+  const { warmUpMs: durationMs, warmUpCalls: maxCalls } = scale
+  await load.run({ kind: 'closed', calls, connections: 8, durationMs, maxCalls })
+  const events = Math.max(5, Math.floor(durationMs / 100))
   const streams = instance.callsOf({ kind: 'stream', events, gapMs: 10 })
   await load.run({ kind: 'streams', calls: streams, streams: scale.streams, spreadMs: 10 })
 }

@@ -39,6 +39,7 @@ export const cpu: Measurement = {
           connections,
           durationMs: scale.measureMs,
         }
+        await load.run({ ...task, durationMs: scale.leadMs })
         const { perCall, outcome } = await cpuPerCall(instance, () => load.run(task))
         const contender = instance.contender.name
         ledger.add({ figure: 'call_cpu', contender, round, value: perCall }, outcome)
@@ -62,7 +63,7 @@ async function measureEvents(stage: Stage, instance: Instance, round: number): P
   stage.tell(`round ${round + 1}: streams of ${contender}`)
   instance.trimLog()
   const gapMs = scale.isQuick ? 5 : 1000 / eventsPerSecond
-  const leadMs = gapMs * 10
+  const leadMs = gapMs * 40
   const events = Math.ceil((scale.measureMs + 3 * leadMs) / gapMs)
   const calls = instance.callsOf({ kind: 'stream', events, gapMs })
   const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: leadMs })

@@ -56,8 +56,8 @@ async function measureModels(stage: Stage, { few, many, names }: Grown & { few: 
   const { scale, load } = stage
   for (const instance of [few, many]) {
     const calls = instance.callsOf({ kind: 'plain' })
-    const durationMs = scale.warmUpMs * 2
-    await load.run({ kind: 'closed', calls, connections, durationMs })
+    const { warmUpMs: durationMs, warmUpCalls: maxCalls } = scale
+    await load.run({ kind: 'closed', calls, connections, durationMs, maxCalls })
   }
   for (let round = 0; round < scale.rounds; round += 1) {
     const variants: readonly [string, Instance, readonly string[]][] = [

@@ -41,6 +41,8 @@ export const latency: Measurement = {
             continue
           }
           const { name } = instance.contender
+          const calls = instance.callsOf({ kind: 'plain' })
+          await load.run({ kind: 'closed', calls, connections: 8, durationMs: scale.leadMs })
           const { perCall, outcome } = await cpuPerCall(instance, () => measure(name, instance))
           if (mode === 'latency') continue
           ledger.add({ figure: 'open_cpu', contender: name, round, value: perCall }, outcome)
