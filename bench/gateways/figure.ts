@@ -41,8 +41,16 @@ export interface Sample {
   readonly failed: number
 }
 
+/** Sampled time of our main thread by place, over so many calls or events. */
+export interface Profile {
+  readonly of: string
+  readonly us: Readonly<Record<string, number>>
+  readonly count: number
+}
+
 export class Ledger {
   readonly samples: Sample[] = []
+  readonly profiles: Profile[] = []
   readonly notes: string[] = []
   /** Why calls failed, by contender. */
   readonly faults = new Map<string, string>()

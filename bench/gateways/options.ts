@@ -18,13 +18,14 @@ const contenderNames = [
   'nginx',
   'haproxy',
   'caddy',
+  'node',
   'portkey',
   'litellm',
   'bifrost',
   'olla',
   'llama-swap',
 ]
-const figureNames = ['cpu', 'latency', 'throughput', 'first-event', 'bodies', 'life', 'growth']
+const figureNames = ['cpu', 'latency', 'throughput', 'first-event', 'bodies', 'life', 'growth', 'profile']
 
 export const help = `npm run bench -- gateways [options]
 

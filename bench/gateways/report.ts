@@ -1,5 +1,5 @@
 // The report as Markdown.
-import { directName, type Figure, type Sample } from './figure.ts'
+import { directName, type Figure, type Profile, type Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 import { ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
 
@@ -17,6 +17,7 @@ export interface Account {
   readonly figures: readonly Figure[]
   readonly samples: readonly Sample[]
   readonly notes: readonly string[]
+  readonly profiles: readonly Profile[]
   /** Why calls failed, by contender and figure. */
   readonly faults: ReadonlyMap<string, string>
 }
@@ -52,6 +53,7 @@ export function writeReport(account: Account, own: string): string {
     ...account.notes.map((note) => `- ${note}`),
     '',
     ...faultLines(account),
+    ...account.profiles.flatMap(profileTable),
     '## All figures',
     '',
     `The last three columns are ${own}'s value divided by the other's in the same round.`,
@@ -113,6 +115,25 @@ const method = [
   '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
   '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
 ] as const
+
+function profileTable({ of, us, count }: Profile): string[] {
+  const total = Object.values(us).reduce((sum, each) => sum + each, 0)
+  const rows = Object.entries(us)
+    .toSorted(([, one], [, other]) => other - one)
+    .filter(([, each]) => each >= total / 200)
+    .map(([place, each]) => row([place, (each / count).toFixed(1), `${((100 * each) / total).toFixed(0)} %`]))
+  return [
+    `## Where the time of a ${of} goes`,
+    '',
+    `llm-gateway's main thread, sampled from its sources over ${count.toLocaleString('en')} of them; sampling itself costs time.`,
+    '',
+    '| place | µs | share |',
+    '|---|--:|--:|',
+    ...rows,
+    row(['all', (total / count).toFixed(1), '']),
+    '',
+  ]
+}
 
 function faultLines({ faults }: Account): string[] {
   if (faults.size === 0) return ['No call failed.', '']

@@ -13,6 +13,7 @@ import { bodies } from './figures/bodies.ts'
 import { cpu } from './figures/cpu.ts'
 import { firstEvent } from './figures/first-event.ts'
 import { growth } from './figures/growth.ts'
+import { profile } from './figures/profile.ts'
 import { latency } from './figures/latency.ts'
 import { life } from './figures/life.ts'
 import { throughput } from './figures/throughput.ts'
@@ -27,7 +28,16 @@ const resultsDirectory = join(import.meta.dirname, '../results')
 /** No run takes longer, whatever hangs. */
 const limitMs = { full: 40 * 60_000, quick: 90_000 }
 
-const measurements: readonly Measurement[] = [cpu, latency, throughput, firstEvent, bodies, life, growth]
+const measurements: readonly Measurement[] = [
+  cpu,
+  latency,
+  throughput,
+  firstEvent,
+  bodies,
+  life,
+  growth,
+  profile,
+]
 const chartFigures = ['call_cpu', 'event_cpu', 'latency_p50', 'throughput_32', 'idle_memory', 'stream_memory']
 
 /** @returns the exit status: 0, or 1 when a contender answered wrong or, with `--quick`, a call failed; 2 for bad options. */
@@ -107,6 +117,7 @@ async function run(options: Options): Promise<number> {
     figures,
     samples: ledger.samples,
     notes: ledger.notes,
+    profiles: ledger.profiles,
     faults: ledger.faults,
   }
   write(account, options.out)

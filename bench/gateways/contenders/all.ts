@@ -1,4 +1,5 @@
 import type { Contender } from '../contender.ts'
+import { bareNode } from './bare-node.ts'
 import { bifrost } from './bifrost.ts'
 import { caddy } from './caddy.ts'
 import { haproxy } from './haproxy.ts'
@@ -15,6 +16,7 @@ export const contenders: readonly Contender[] = [
   nginx,
   haproxy,
   caddy,
+  bareNode,
   portkey,
   litellm,
   bifrost,

@@ -32,6 +32,9 @@ const account: Account = {
   figures,
   samples,
   notes: [],
+  profiles: [
+    { of: 'plain chat call', us: { undici: 3000, 'llm-gateway: call': 6990, rest: 10 }, count: 100 },
+  ],
   faults: new Map([['Caddy, call_cpu', '3 × status 500']]),
 }
 
@@ -58,6 +61,16 @@ suite('the report', () => {
 
   test('names who was left out, and why', () => {
     assert.ok(lines.includes('- Olla was left out: not on the PATH.'))
+  })
+
+  test('says where the time of a call goes, the most first, without what hardly counts', () => {
+    const from = lines.indexOf('## Where the time of a plain chat call goes')
+    const table = lines.slice(from, from + 9).filter((line) => line.startsWith('|'))
+    assert.deepEqual(table.slice(2), [
+      '| llm-gateway: call | 69.9 | 70 % |',
+      '| undici | 30.0 | 30 % |',
+      '| all | 100.0 |  |',
+    ])
   })
 
   test('keeps bars in texts from ending a cell', () => {

@@ -1,0 +1,76 @@
+// Where the time of a call and of an event goes: ours alone, from its sources, so that the places have names.
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createOurs, ours } from '../contenders/ours.ts'
+import type { Measurement, Stage } from '../figure.ts'
+import { type Instance, startInstance } from '../instance.ts'
+
+const connections = 8
+const gapMs = 25
+
+export const profile: Measurement = {
+  name: 'profile',
+  figures: () => [],
+  startsItsOwn: true,
+  async measure(stage) {
+    if (!stage.entrants.some(({ contender }) => contender === ours)) return
+    const instance = await start(stage)
+    try {
+      await profileCalls(stage, instance)
+      await profileEvents(stage, instance)
+    } finally {
+      await instance.stop()
+    }
+  },
+}
+
+async function start({ ground }: Stage): Promise<Instance> {
+  const probe = join(import.meta.dirname, '../profile-probe.ts')
+  const contender = createOurs(ours.name, { models: [], probe })
+  const found = await contender.find({ mayDownload: false, isPacked: false })
+  if (found.kind !== 'found') throw new Error(found.reason)
+  return await startInstance(contender, found, ground)
+}
+
+async function profileCalls({ scale, load, ledger, tell }: Stage, instance: Instance): Promise<void> {
+  tell('calls')
+  const calls = instance.callsOf({ kind: 'plain' })
+  const { warmUpMs, warmUpCalls: maxCalls } = scale
+  await load.run({ kind: 'closed', calls, connections, durationMs: warmUpMs, maxCalls })
+  await begin(instance)
+  const durationMs = scale.measureMs * 2
+  const outcome = await load.run({ kind: 'closed', calls, connections, durationMs })
+  ledger.profiles.push({ of: 'plain chat call', us: await end(instance), count: outcome.calls })
+}
+
+async function profileEvents({ scale, load, ledger, tell }: Stage, instance: Instance): Promise<void> {
+  tell('events')
+  const events = Math.ceil((scale.measureMs * 3) / gapMs) + 10
+  const calls = instance.callsOf({ kind: 'stream', events, gapMs })
+  const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: gapMs * 5 })
+  await sleep(scale.measureMs / 2)
+  await begin(instance)
+  const first = await load.run({ kind: 'count' })
+  await sleep(scale.measureMs * 2)
+  const last = await load.run({ kind: 'count' })
+  ledger.profiles.push({
+    of: 'streamed event',
+    us: await end(instance),
+    count: last.events - first.events,
+  })
+  await running
+}
+
+async function begin({ child }: Instance): Promise<void> {
+  const started = once(child, 'message')
+  child.send('start')
+  await started
+}
+
+async function end({ child }: Instance): Promise<Readonly<Record<string, number>>> {
+  const answered = once(child, 'message')
+  child.send('stop')
+  const [{ us }] = (await answered) as [{ us: Record<string, number> }]
+  return us
+}
