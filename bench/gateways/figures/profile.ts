@@ -33,8 +33,9 @@ async function start({ ground }: Stage): Promise<Instance> {
   return await startInstance(contender, found, ground)
 }
 
-async function profileCalls({ scale, load, ledger, tell }: Stage, instance: Instance): Promise<void> {
-  tell('calls')
+async function profileCalls(stage: Stage, instance: Instance): Promise<void> {
+  const { scale, load, ledger } = stage
+  stage.tell('calls')
   const calls = instance.callsOf({ kind: 'plain' })
   const { warmUpMs, warmUpCalls: maxCalls } = scale
   await load.run({ kind: 'closed', calls, connections, durationMs: warmUpMs, maxCalls })
@@ -44,8 +45,9 @@ async function profileCalls({ scale, load, ledger, tell }: Stage, instance: Inst
   ledger.profiles.push({ of: 'plain chat call', us: await end(instance), count: outcome.calls })
 }
 
-async function profileEvents({ scale, load, ledger, tell }: Stage, instance: Instance): Promise<void> {
-  tell('events')
+async function profileEvents(stage: Stage, instance: Instance): Promise<void> {
+  const { scale, load, ledger } = stage
+  stage.tell('events')
   const events = Math.ceil((scale.measureMs * 3) / gapMs) + 10
   const calls = instance.callsOf({ kind: 'stream', events, gapMs })
   const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: gapMs * 5 })
