@@ -1,13 +1,13 @@
 // Keeps what V8 compiled from one start to the next: in a checkout, and for a Node that the package has no cache for.
 import { existsSync, lstatSync, mkdirSync } from 'node:fs'
-import { enableCompileCache, flushCompileCache } from 'node:module'
+import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { findStateDirectory } from '../config/find.ts'
 
 /**
  * Uses the cache from here on; only a gateway that serves begins one. It lies beside the counters, the one place that a
  * service may write to, and not where Node would put it: code that lies in a temporary directory could be anybody's.
- * Without such a place there is none.
+ * Without such a place there is none. Node writes it at an orderly exit; at any other time that would hold the calls up.
  */
 export function useCompileCache({ env, argv: [, , command] }: Pick<NodeJS.Process, 'env' | 'argv'>): void {
   const state = findStateDirectory(env)
@@ -21,9 +21,4 @@ export function useCompileCache({ env, argv: [, , command] }: Pick<NodeJS.Proces
   } catch {
     // A start without it takes longer, and does no less.
   }
-}
-
-/** Writes it down once the start is over: Node itself does at an orderly exit only. */
-export function keepCompileCache(): void {
-  setTimeout(flushCompileCache, 5_000).unref()
 }

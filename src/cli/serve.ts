@@ -9,7 +9,6 @@ import { startFleet } from '../fleet/fleet.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
-import { keepCompileCache } from './compile-cache.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 import { firstOf, tellFailure, underManager } from './service.ts'
@@ -62,7 +61,6 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   }
   if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app, config)
-  keepCompileCache()
   const service = underManager({ app, config, settings, io, configFile, configVersion })
   await untilSignal(async (signal) => {
     service.stopping()

@@ -36,7 +36,8 @@ const lineEnd = 0x0d0a
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
-  readonly #headers: string[]
+  /** Until they are out: an answer may be open for long. */
+  #headers: string[]
   #hasSent = false
   #awaitsDrain = false
   #isChunked = false
@@ -73,6 +74,7 @@ export class HttpReply implements Reply {
     const raw = this.#raw
     if (raw.headersSent) return
     raw.writeHead(status, [...this.#headers, ...headers])
+    this.#headers = []
     // node:http writes a chunk in three pieces. One buffer, made here, goes out at half the cost.
     this.#isChunked = raw.chunkedEncoding
     raw.chunkedEncoding = false
