@@ -50,9 +50,8 @@ class KernelTableReader implements TableReader {
   async read(buffer: Buffer, at: number): Promise<number> {
     if (this.#isFarFromEnd()) return this.#readSeveral(buffer, at)
     const count = await this.#readPage(buffer, at)
-    const seen = this.#seen
-    if (count === 0) seen.hasEnded = true
-    seen.pages = count === 0 ? this.#pages : Math.max(seen.pages, this.#pages)
+    if (count === 0) this.#noteEnd()
+    else this.#seen.pages = Math.max(this.#seen.pages, this.#pages)
     return count
   }
 
@@ -66,6 +65,7 @@ class KernelTableReader implements TableReader {
   async #readSeveral(buffer: Buffer, at: number): Promise<number> {
     const places = Array.from({ length: readsAtOnce }, (_, index) => at + index * largestPage)
     const counts = await Promise.all(places.map((place) => this.#readPage(buffer, place)))
+    if (counts.includes(0)) this.#noteEnd()
     let end = at
     for (const [index, count] of counts.entries()) {
       const place = at + index * largestPage
@@ -75,6 +75,11 @@ class KernelTableReader implements TableReader {
       if (count > 0) buffer[end - 1] = newline
     }
     return end - at
+  }
+
+  #noteEnd(): void {
+    this.#seen.pages = this.#pages
+    this.#seen.hasEnded = true
   }
 
   async #readPage(buffer: Buffer, at: number): Promise<number> {

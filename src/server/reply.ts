@@ -87,9 +87,9 @@ export class HttpReply implements Reply {
   }
 
   write(bytes: Buffer): boolean {
+    if (this.isGone || this.#raw.writableEnded || bytes.length === 0) return true
     const out = this.#out()
     this.#hasSent = true
-    if (this.isGone || bytes.length === 0) return true
     if (out.write(this.#isChunked ? asChunk(bytes) : bytes)) return true
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true

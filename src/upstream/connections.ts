@@ -102,7 +102,12 @@ class Connection implements Bagged, ConnectionInUse {
   }
 
   release(): void {
-    this.#listener.onIdle()
+    // A turn later: some providers end a connection right after an answer that did not say so, and what goes out to
+    // meet that end may be served and lost.
+    setImmediate(() => {
+      if (this.client.stats.connected) this.#listener.onIdle()
+      else this.end()
+    })
   }
 
   end(): void {

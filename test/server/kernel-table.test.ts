@@ -8,7 +8,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { kernelTable } from '../../src/server/kernel-table.ts'
 import { type Connection, PeerTable } from '../../src/server/peer-table.ts'
-import { type OpenTable, SocketTable } from '../../src/server/socket-table.ts'
+import { type OpenTable, pieceBytes, SocketTable } from '../../src/server/socket-table.ts'
 import { unless } from '../support/needs.ts'
 import { tableRow } from '../support/socket-tables.ts'
 
@@ -64,6 +64,27 @@ suite('a table in a file', () => {
     const wrong = (await findAll()).filter((uid, number) => uid !== undefined && uid !== right[number])
     assert.deepEqual(wrong, [])
     assert.deepEqual(await findAll(), right, 'one page at a time from then on')
+  })
+
+  test('that has become short is read one page at a time again', async (t) => {
+    const { file } = tableIn(t, 256)
+    const open = kernelTable(file, { isOptional: false })
+    const buffer = Buffer.alloc(pieceBytes)
+    const readAll = async () => {
+      const reader = (await open())!
+      const counts: number[] = []
+      do counts.push(await reader.read(buffer, 0))
+      while (counts.at(-1)! > 0)
+      reader.close()
+      return counts
+    }
+    await readAll()
+    assert.equal((await readAll())[0], pieceBytes)
+
+    writeFileSync(file, Buffer.alloc(1_000, '\n'))
+    await readAll()
+    writeFileSync(file, Buffer.alloc(200_000, '\n'))
+    assert.ok((await readAll())[0]! < 100_000)
   })
 })
 

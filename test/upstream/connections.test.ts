@@ -63,9 +63,11 @@ function send(connections: Connections, path = '/'): Sent {
   return { exchange, ended }
 }
 
+/** The connection is free afterwards. */
 async function answer({ response }: Held, { ended }: Sent): Promise<void> {
   response.end('{}')
   assert.equal(await ended, 'ended')
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
 test('requests one after the other share a connection; at once, each has its own', async (t) => {
@@ -127,6 +129,20 @@ test('a connection that the provider ends makes room for a new one', async (t) =
   const [, next] = await provider.hasGot(2)
   assert.notEqual(next!.port, held!.port)
   await answer(next!, second)
+  await connections.close()
+})
+
+test('a connection that the provider ends right after its answer, without a word, carries no other request', async (t) => {
+  const provider = new Provider(t)
+  const connections = await provider.start()
+  for (const turn of [1, 2, 3]) {
+    const sent = send(connections)
+    const { response } = (await provider.hasGot(turn))[turn - 1]!
+    const { socket } = response
+    response.end('{}', () => socket!.end())
+    assert.equal(await sent.ended, 'ended', `turn ${turn}`)
+  }
+  assert.equal(new Set(provider.held.map(({ port }) => port)).size, 3)
   await connections.close()
 })
 

@@ -1,0 +1,96 @@
+// An answer on its way to a client, over a real connection.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+
+import { HttpReply } from '../../src/server/reply.ts'
+import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
+
+/** A server whose answers the test writes, and a client of it that sends so many requests at once. */
+async function startReplies(
+  t: TestContext,
+  requests: number,
+): Promise<{ client: RawClient; replies: HttpReply[] }> {
+  const replies: HttpReply[] = []
+  const arrived = Promise.withResolvers<void>()
+  const server = createServer((_, response) => {
+    replies.push(new HttpReply(response, []))
+    if (replies.length === requests) arrived.resolve()
+  })
+  t.after(() => server.close().closeAllConnections())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const client = await connectRaw(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  client.send(Buffer.concat(Array.from({ length: requests }, () => rawRequest('GET /'))))
+  await arrived.promise
+  return { client, replies }
+}
+
+test('a first write of no bytes does not keep the head back', async (t) => {
+  const { client, replies } = await startReplies(t, 1)
+  const [reply] = replies
+  reply!.start(200, [])
+  reply!.write(Buffer.alloc(0))
+  reply!.write(Buffer.from('one'))
+  reply!.end(Buffer.from('two'))
+  assert.equal((await client.response()).body().toString(), 'onetwo')
+})
+
+test('nothing that is written after its end reaches the client', async (t) => {
+  const { client, replies } = await startReplies(t, 2)
+  const [first, second] = replies
+  first!.start(200, [])
+  first!.write(Buffer.from('one'))
+  first!.end()
+  first!.write(Buffer.from('late'))
+  second!.start(200, [])
+  second!.end(Buffer.from('two'))
+  assert.equal((await client.response()).body().toString(), 'one')
+  assert.equal((await client.response()).body().toString(), 'two')
+})
+
+test('answers to requests that came at once stay apart and in order', async (t) => {
+  const { client, replies } = await startReplies(t, 3)
+  for (const turn of [0, 1, 2]) {
+    for (const [index, reply] of replies.toReversed().entries()) {
+      reply.start(200, index === 1 ? ['content-length', '300000'] : [])
+      reply.write(Buffer.alloc(100_000, `${2 - index}${turn}`))
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const reply of replies.toReversed()) reply.end()
+  for (const place of [0, 1, 2]) {
+    const response = await client.response()
+    const expected = [0, 1, 2].map((turn) => Buffer.alloc(100_000, `${place}${turn}`))
+    assert.ok(response.body().equals(Buffer.concat(expected)), `answer ${place}`)
+  }
+})
+
+test('each time that a client is too slow, its drain is told once', async (t) => {
+  const { client, replies } = await startReplies(t, 2)
+  client.pause()
+  const bytes = Buffer.alloc(4_000_000, 'x')
+  for (const [index, reply] of replies.entries()) {
+    reply.start(200, [])
+    for (let turn = 0; turn < 3; turn += 1) {
+      let drains = 0
+      const drained = Promise.withResolvers<void>()
+      reply.onDrain = () => {
+        drains += 1
+        drained.resolve()
+      }
+      assert.equal(reply.write(bytes), false)
+      assert.equal(reply.write(Buffer.from('more')), false)
+      client.resume()
+      await drained.promise
+      client.pause()
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.equal(drains, 1, `answer ${index}, turn ${turn}`)
+    }
+    client.resume()
+    reply.end()
+    assert.equal((await client.response()).body().length, 3 * (bytes.length + 4))
+    client.pause()
+  }
+})
