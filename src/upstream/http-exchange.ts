@@ -64,12 +64,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
     this.#sink.onFailure(failureOf(error))
   }
 
+  // Over, they would reach the connection's next answer.
+
   pause(): void {
-    this.#controller?.pause()
+    if (!this.#isOver) this.#controller?.pause()
   }
 
   resume(): void {
-    this.#controller?.resume()
+    if (!this.#isOver) this.#controller?.resume()
   }
 
   abort(): void {

@@ -101,6 +101,6 @@ function isLimited(verdict: Verdict): boolean {
 }
 
 function probeCall(id: string, provider: string): PlannedCall {
-  const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0 }
+  const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0, promptBytes: 60 }
   return { id, model: probeModel(provider), isStream: true, wantsUsage: false, ...stays }
 }

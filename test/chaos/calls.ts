@@ -14,6 +14,8 @@ export interface PlannedCall {
   readonly readsSlowly: boolean
   /** Before the call. */
   readonly pauseMs: number
+  /** Above 64 KiB the gateway reads it bit by bit, into memory that it uses again. */
+  readonly promptBytes: number
 }
 
 /** Answers' shapes are drawn with another seed than all else. */
@@ -36,20 +38,21 @@ export function planCall(seed: number, lane: number, count: number): PlannedCall
   const id = `chaos-${lane}-${count}`
   const random = new Random(seed, indexOf(id))
   const isStream = lane % 2 === 0
+  const model = random.pick([
+    'steady',
+    'steady',
+    'queue',
+    'queue',
+    'queue',
+    'free',
+    'free',
+    'free',
+    'free',
+    'lonely',
+  ])
   return {
     id,
-    model: random.pick([
-      'steady',
-      'steady',
-      'queue',
-      'queue',
-      'queue',
-      'free',
-      'free',
-      'free',
-      'free',
-      'lonely',
-    ]),
+    model,
     isStream,
     wantsUsage: isStream && random.has(0.2),
     leaves: random.has(0.15)
@@ -57,13 +60,20 @@ export function planCall(seed: number, lane: number, count: number): PlannedCall
       : undefined,
     readsSlowly: random.has(0.05),
     pauseMs: random.below(150),
+    // The tokens that the queue allows are soon used up by such prompts.
+    promptBytes: model !== 'queue' && random.has(0.06) ? random.below(800_000) : 60,
   }
 }
 
-export function requestOf({ id, model, isStream, wantsUsage }: PlannedCall): Buffer {
+/** It names its call all over, so that what is missing or another's shows. */
+export function promptOf(callId: string, bytes: number): string {
+  return `${callId} says hello. `.repeat(Math.ceil(bytes / callId.length)).slice(0, bytes)
+}
+
+export function requestOf({ id, model, isStream, wantsUsage, promptBytes }: PlannedCall): Buffer {
   const body = {
     model,
-    messages: [{ role: 'user', content: `${id} says hello to whoever will answer` }],
+    messages: [{ role: 'user', content: promptOf(id, promptBytes) }],
     stream: isStream,
     ...(wantsUsage && { stream_options: { include_usage: true } }),
   }

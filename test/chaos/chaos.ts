@@ -41,7 +41,9 @@ export interface ChaosReport {
 
 const callDeadlineMs = 30_000
 const maxFindings = 20
-/** Memory counts from a quarter of a run of so many seconds on: before, code is compiled and windows fill. */
+/** Memory counts after so many seconds: before, code is compiled, windows fill and V8 lets the heap grow. */
+const warmUpSeconds = 60
+/** After that, for a judgement. */
 const minSecondsForMemory = 30
 const maxGrowth = 1.25
 const maxGrowthBytes = 40 * 1_048_576
@@ -135,11 +137,12 @@ async function callAgainAndAgain(
 }
 
 function faultsOfMemory(samples: readonly number[], seconds: number): readonly string[] {
-  if (seconds < minSecondsForMemory) return []
-  const quarter = Math.ceil(samples.length / 4)
+  if (seconds < warmUpSeconds + minSecondsForMemory) return []
+  const counted = samples.slice(warmUpSeconds)
   // The least of a while: between two collections garbage may pile up.
-  const warm = Math.min(...samples.slice(quarter, 2 * quarter))
-  const last = Math.min(...samples.slice(-quarter))
+  const half = Math.ceil(counted.length / 2)
+  const warm = Math.min(...counted.slice(0, half))
+  const last = Math.min(...counted.slice(half))
   const isFlat = last < warm * maxGrowth && last - warm < maxGrowthBytes
   return isFlat ? [] : [`the memory grew from ${warm} to ${last} bytes`]
 }

@@ -36,7 +36,7 @@ function verdictOf({ status = 200, isStream = true, headers = {}, body, ending =
   const all = { 'x-request-id': id, 'content-type': type, 'x-llm-gateway-provider': 'a', ...headers }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   reader.push(Buffer.from(`HTTP/1.1 ${status} X\r\n${lines.join('')}\r\n${body}`))
-  const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0 }
+  const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0, promptBytes: 60 }
   const call: PlannedCall = { id, model: 'free', isStream, wantsUsage: false, ...stays }
   return judge(call, shape, { ending, message: messages[0], sentAtMs: 0, headAtMs: 1, endedAtMs: 2 })
 }

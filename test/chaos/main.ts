@@ -6,7 +6,7 @@ import { chaos } from './chaos.ts'
 
 const { seed, seconds, connections } = readNumbersOrExit({
   seed: { usual: randomInt(1_000_000), least: 0 },
-  seconds: { usual: 60, least: 1 },
+  seconds: { usual: 120, least: 1 },
   connections: { usual: 64, least: 1 },
 })
 const write = (line: string) => void process.stdout.write(`${line}\n`)

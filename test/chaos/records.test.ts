@@ -20,6 +20,7 @@ const call: PlannedCall = {
   leaves: undefined,
   readsSlowly: false,
   pauseMs: 0,
+  promptBytes: 60,
 }
 const line = { status: 200, code: undefined, attempts: 1, provider: 'a', fallback: false }
 

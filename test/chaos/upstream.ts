@@ -9,7 +9,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Random } from '../support/random.ts'
 import { contentEvents, errorBody, errorEvent, lastEvents, shapeOf, wholeAnswer } from './answers.ts'
 import type { Sender, Shape, Tag } from './answers.ts'
-import { indexOf, isProbe, shapeSeed } from './calls.ts'
+import { indexOf, isProbe, promptOf, shapeSeed } from './calls.ts'
 import { errorAnswers, faultOf, type Fault } from './faults.ts'
 import type { Order, Told } from './upstream-process.ts'
 
@@ -38,7 +38,6 @@ interface Exchange {
 async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => {})
   if (request.method === 'GET') return void response.end('{"object":"list","data":[]}')
-  const body = await text(request)
   const callId = String(request.headers['x-request-id'])
   const times = (timesAsked.get(callId) ?? 0) + 1
   timesAsked.set(callId, times)
@@ -46,12 +45,17 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   const sender: Sender = { callId, tag }
   const index = indexOf(callId)
   const random = new Random(Number(seed) + Number(start) * 7 + times, index * 4 + (name.codePointAt(0)! % 4))
+  const fault = isCalm || isProbe(callId) ? 'none' : faultOf(random)
+  // Some refuse what they have not read.
+  const isHasty = (fault === 'reset_first' || errorAnswers[fault] !== undefined) && index % 2 === 0
+  const body = isHasty ? '' : await text(request)
+  if (!isHasty && !isOf(callId, body)) return void response.writeHead(418).end(`${callId} is mixed up`)
   const exchange: Exchange = {
     response,
     sender,
     random,
     shape: shapeOf(new Random(Number(seed) + shapeSeed, index)),
-    fault: isCalm || isProbe(callId) ? 'none' : faultOf(random),
+    fault,
     isStream: body.includes('"stream":true'),
     hasUsage: body.includes('"include_usage":true'),
   }
@@ -61,6 +65,15 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   await (exchange.isStream ? stream(exchange) : answerWhole(exchange))
   const atMs = lastWrites.get(response)
   if (response.writableFinished && atMs !== undefined) tell({ kind: 'ended', tag, callId, atMs })
+}
+
+function isOf(callId: string, body: string): boolean {
+  try {
+    const { messages } = JSON.parse(body) as { messages: [{ content: string }] }
+    return messages[0].content === promptOf(callId, messages[0].content.length)
+  } catch {
+    return false
+  }
 }
 
 /** Before the first byte. False when there is nothing more to do. */
