@@ -45,6 +45,7 @@ export interface Tried {
 
 /** Targets that one call asks, those of fallback models among them: more would be no answer in any time. */
 export const maxTargetsTried = 16
+
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
   const { call, hold, targets, failures, promptTokens } = admittee

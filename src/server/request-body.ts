@@ -49,8 +49,18 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTak
 }
 
 function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): void {
-  const { turns, onBody } = taker
-  const arrival = new Arrival(length, taker)
+  // Whoever sends no more than a head gets no memory.
+  request.once('data', (first: Buffer) => {
+    readArrival(request, new Arrival(length, taker), taker, first)
+  })
+}
+
+function readArrival(
+  request: IncomingMessage,
+  arrival: Arrival,
+  { turns, onBody }: BodyTaker,
+  first: Buffer,
+): void {
   const goOn = () => {
     if (arrival.hasReadAll()) request.resume()
     else turns.wait(goOn)
@@ -59,14 +69,16 @@ function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): 
     if (arrival.hasReadAll()) onBody(arrival.body())
     else turns.wait(finish)
   }
-  request.on('data', (piece: Buffer) => {
+  const take = (piece: Buffer) => {
     arrival.take(piece)
     if (arrival.hasReadAll()) return
     request.pause()
     turns.wait(goOn)
-  })
+  }
+  request.on('data', take)
   // Comes to a request that is paused, too.
   request.on('end', finish)
+  take(first)
 }
 
 /** How long it is shows at the end only. */

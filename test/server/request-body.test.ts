@@ -76,3 +76,31 @@ test('each turn takes a step of it, and others have theirs in between', async ()
   const most = Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))
   assert.ok(most <= 4, `${most} steps in one turn`)
 })
+
+test('whoever has sent no more than a head gets no memory', async () => {
+  let taken = 0
+  const memory = new BodyMemory(() => {})
+  memory.take = (length) => {
+    taken += 1
+    return Buffer.alloc(length)
+  }
+  const request = Object.assign(new Readable({ read() {} }), {
+    headers: { 'content-length': '1000000' },
+    socket: {},
+  })
+  const ignored = () => {}
+  readBody(request as unknown as IncomingMessage, {
+    maxBytes: 1_000_000,
+    turns: new Turns(() => 0, setImmediate),
+    memory,
+    scannerOf: () => undefined,
+    onBody: ignored,
+    onTooLarge: ignored,
+    onBroken: ignored,
+  })
+  await new Promise(setImmediate)
+  assert.equal(taken, 0)
+  request.push(Buffer.alloc(1000))
+  await new Promise(setImmediate)
+  assert.equal(taken, 1)
+})
