@@ -16,7 +16,7 @@ const onlyEcho = 'providers: { echo: { kind: echo } }\nmodels: { echo: { provide
 /** The commands below the heading, as a reader types them in the checkout. */
 function commands(): string {
   const text = readFileSync(join(import.meta.dirname, '../../docs/systemd.md'), 'utf8')
-  return text.slice(text.indexOf('## A weekly look')).split('```sh\n')[1]?.split('```')[0] ?? ''
+  return text.slice(text.indexOf('## A weekly check')).split('```sh\n')[1]?.split('```')[0] ?? ''
 }
 
 async function setUp(manager: UserManager): Promise<void> {
