@@ -44,7 +44,7 @@ export function* trustedProxyFindings(raw: RawConfig, accounts: LocalUsers): Gen
   yield {
     path: listPath,
     message:
-      'names no user, so nobody would be believed: every local program has a loopback address, and a CIDR only continues X-Forwarded-For',
+      'needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR only continues the chain in X-Forwarded-For',
     hint: `write ${lineToWrite(cidrs, allowedUsers)}, with the user that the proxy runs as`,
   }
 }

@@ -158,7 +158,7 @@ const refused: [name: string, parts: Parameters<typeof file>[0], problems: strin
     'trusted proxies without a user',
     { top: 'server: { trusted_proxies: [127.0.0.1/32, 10.0.0.0/8] }' },
     [
-      '5:28 server.trusted_proxies: names no user, so nobody would be believed: every local program has a loopback address, and a CIDR only continues X-Forwarded-For',
+      '5:28 server.trusted_proxies: needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR only continues the chain in X-Forwarded-For',
     ],
   ],
   [
