@@ -1,6 +1,6 @@
-// Who may connect, and which of them are trusted proxies: both by Unix user, `access.allowed_users` and `server.trusted_proxies`. Loopback has no other border between the accounts of a
-// machine. The look-up happens once for a connection and before its first byte is read; where it fails, the
-// connection is refused, because not to know is not to allow.
+// Who may connect (`access.allowed_users`), and which of them are trusted proxies (`server.trusted_proxies`): both by Unix
+// user, because loopback has no other border between the accounts of a machine. The look-up happens once for a connection
+// and before its first byte is read; where it fails, the connection is refused, because not to know is not to allow.
 import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
@@ -56,7 +56,7 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     switch (peer.kind) {
       case 'found': {
         const client = clientOf(peer.uid)
-        if (!allowed.has(peer.uid)) return { kind: 'refused', client, error: notAllowed(client) }
+        if (!allowed.has(peer.uid)) return { kind: 'refused', client, error: notAllowed(client, peer.uid) }
         return { kind: 'known', client, isTrustedProxy: proxies.has(peer.uid) }
       }
       case 'absent':
@@ -140,10 +140,15 @@ function uidsOf(
   return uids
 }
 
-function notAllowed({ id }: Client): GatewayError {
+function notAllowed({ id }: Client, uid: number): GatewayError {
   const name = id.slice('user:'.length)
   const message = `The Unix user ${JSON.stringify(name)} is not allowed to use this gateway.`
-  return new GatewayError('user_not_allowed', `${message} access.allowed_users lists those that are.`)
+  const namespace =
+    uid === overflowUid ? ' In a user namespace (PrivateUsers=) every foreign user looks like that one.' : ''
+  return new GatewayError(
+    'user_not_allowed',
+    `${message} access.allowed_users lists those that are.${namespace}`,
+  )
 }
 
 function unknownUser(why: string): Identity {

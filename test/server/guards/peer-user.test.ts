@@ -60,7 +60,7 @@ suite('allowed users', () => {
     [['self'], 1502, /^user_not_allowed: .*"mallory".*access\.allowed_users/],
     [['self'], 0, /"root"/],
     [['mallory'], 1501, /"owner"/],
-    [['self'], 65_534, /"nobody"/],
+    [['self'], 65_534, /"nobody".*PrivateUsers=/],
     [['self', 'mallory', 'root'], 4242, /"4242"/],
   ]
   for (const [allowed, uid, message] of refused) {
@@ -136,7 +136,7 @@ suite('trusted proxies', () => {
     [1502, true],
     [0, false],
   ] as const) {
-    test(`uid ${uid} is ${trusted ? 'one' : 'none'}, whether users are told apart or not`, async () => {
+    test(`uid ${uid} is ${trusted ? '' : 'not '}believed, whether users are told apart or not`, async () => {
       const parts = partsFor(['self', 'mallory', 'root'], user(uid), { proxyUsers })
       assert.equal(isTrusted(await peerUserCheck(parts)!(socket)), trusted)
       assert.deepEqual(await open(parts)(socket), { ...stranger, isTrustedProxy: trusted })
@@ -165,7 +165,7 @@ suite('trusted proxies', () => {
   })
 
   for (const [what, more, message] of [
-    ['with a user that is none here', { proxyUsers: ['nosuch'] }, /no user "nosuch"/],
+    ['with a user that does not exist here', { proxyUsers: ['nosuch'] }, /no user "nosuch"/],
     ['with the user that stands for all foreign ones', { proxyUsers: ['nobody'] }, /65534/],
     ['elsewhere than on Linux', { proxyUsers, platform: 'darwin' }, /unsupported on darwin/],
   ] as const) {
