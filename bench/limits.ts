@@ -106,7 +106,7 @@ function configFor(url: string): Config {
       port: 0,
       unixSocket: undefined,
       allowedHosts: [],
-      trustedProxies: [],
+      trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 1_000_000,
       shutdownGraceMs: 1000,
       watchConfig: false,

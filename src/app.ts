@@ -16,7 +16,7 @@ import { createLog } from './observe/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { TargetHealth } from './routing/target-health.ts'
 import { ClientWindows, type FloodLimit, type FloodWindows } from './server/flood-limit.ts'
-import { clientOf } from './server/guards/address.ts'
+import { clientReader, forwardedForReader } from './server/guards/forwarded-for.ts'
 import { originMatcher } from './server/guards/origins.ts'
 import { type InheritedSocket, listenInherited } from './server/inherited.ts'
 import { listen } from './server/listeners.ts'
@@ -105,12 +105,13 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   let isDraining = false
 
   const isOriginAllowed = originMatcher(cors.enabled ? cors.allowedOrigins : [], cors.allowAll)
+  const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const handlers = await createHandlers({
-    guards: guardsOf(config, isOriginAllowed),
+    guards: guardsOf(config, isOriginAllowed, forwardedFor),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     floodLimit: floodLimitOf(config, clock, common?.floodWindows),
-    clientOf: clientOf(server.trustedProxies),
+    clientOf: clientReader(forwardedFor),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
     admission,

@@ -13,6 +13,15 @@ export interface UnixUsers {
  */
 export const overflowUid = 65_534
 
+/**
+ * The account that a name of the configuration stands for: `self` is the user that runs the gateway, and for accounts that
+ * `/etc/passwd` does not list, a number does as well. Undefined when there is none.
+ */
+export function uidNamed(name: string, users: UnixUsers, ownUid: number): number | undefined {
+  if (name === 'self') return ownUid
+  return users.uidOf(name) ?? (/^\d{1,10}$/.test(name) ? Number(name) : undefined)
+}
+
 /** @param passwd lines in the format of passwd(5). Of two lines for one user the first counts, as in the system. */
 export function parseUnixUsers(passwd: string): UnixUsers {
   const names = new Map<number, string>()

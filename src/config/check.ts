@@ -3,21 +3,30 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault } from './base-url.ts'
 import { modelFindings } from './check-models.ts'
+import { allowedUserFindings, type LocalUsers, trustedProxyFindings } from './check-users.ts'
 import { defaults } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault } from './origin.ts'
 import type { Finding, HasFault, Path } from './problems.ts'
 import { headerFaults } from './provider-headers.ts'
 import type { RawConfig } from './raw.ts'
 
-/** Everything that is wrong with a configuration besides its shape. `raw` has the overrides applied. */
-export function* configFindings(raw: RawConfig, hasFault: HasFault): Generator<Finding> {
+/**
+ * Everything that is wrong with a configuration besides its shape.
+ * @param raw has the overrides applied.
+ * @param accounts of the machine that the check runs on.
+ */
+export function* configFindings(
+  raw: RawConfig,
+  hasFault: HasFault,
+  accounts: LocalUsers,
+): Generator<Finding> {
   const { server = {}, access = {}, cors = {} } = raw
   yield* listFindings(server.hosts, ['server', 'hosts'], listenHostFault)
   yield* listFindings(server.allowed_hosts, ['server', 'allowed_hosts'], hostHeaderFault)
-  yield* listFindings(server.trusted_proxies, ['server', 'trusted_proxies'], cidrFault)
+  yield* trustedProxyFindings(raw, accounts)
   yield* listFindings(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
   yield* listFindings(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
-  yield* userFindings(access.allowed_users ?? [])
+  yield* allowedUserFindings(access.allowed_users ?? [], accounts)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],
@@ -39,12 +48,6 @@ function* listFindings(
     const fault = faultOf(item)
     if (fault !== undefined) yield { path: [...path, index], ...fault }
   }
-}
-
-function* userFindings(users: readonly string[]): Generator<Finding> {
-  if (!users.includes('any') || users.length === 1) return
-  const message = '"any" turns the check off and must stand alone'
-  yield { path: ['access', 'allowed_users'], message, hint: 'take out "any", or all the others' }
 }
 
 function* providerFindings(raw: RawConfig, hasFault: HasFault): Generator<Finding> {

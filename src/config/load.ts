@@ -1,5 +1,6 @@
 // File and environment → a configuration, or every problem at once, each with its place. Nothing is half loaded:
 // one error anywhere, a secret that is missing included, and there is no configuration.
+import { systemUsers, type UnixUsers } from '../unix-users.ts'
 import { configFindings } from './check.ts'
 import { departures, secretPaths } from './conform.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
@@ -19,6 +20,8 @@ export interface Surroundings {
   readonly env: NodeJS.ProcessEnv
   /** Who may own the files; the system's accounts unless given. */
   readonly accounts?: Accounts
+  /** The machine's accounts by name; those of the system unless given. */
+  readonly users?: UnixUsers
   /** Leaves keys where they are, for who may not read them: the rest of the file is checked. */
   readonly withoutSecrets?: boolean
   /** Takes the keys that can be had; the others are no problems here, for who judges them one by one. */
@@ -65,8 +68,9 @@ function judge(
   const hasFault: HasFault = (path) => faulty.has(pathId(path))
   const { overrides, faults } = readOverrides(env)
   const effective = withOverrides(raw, overrides)
+  const localUsers = { users: surroundings.users ?? systemUsers(), ownUid: surroundings.accounts.uid }
   const secrets = findSecrets(effective, surroundings, hasFault)
-  const findings = [...shapeFindings, ...configFindings(effective, hasFault), ...secrets.findings]
+  const findings = [...shapeFindings, ...configFindings(effective, hasFault, localUsers), ...secrets.findings]
   const problems = inOrder([
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
     ...findings.map((finding) => placed(finding, file, document.placeOf)),

@@ -4,6 +4,14 @@ import type { Schema } from './schema.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
 
+/** A name, or a number for an account that `/etc/passwd` does not list. */
+const userName = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+} as const satisfies Schema
+
 export const serverSchema = {
   type: 'object',
   description: 'Where the gateway listens and how much it takes.',
@@ -42,9 +50,23 @@ export const serverSchema = {
     },
     trusted_proxies: {
       type: 'array',
-      description: 'CIDRs of proxies whose `X-Forwarded-For` is believed.',
+      description:
+        'Front proxies whose `X-Forwarded-For` is believed, for the client in limits and in the log: `{ user: NAME }` believes connections of that Unix user, and those on the Unix socket; a CIDR is a proxy further away, which the header is followed through, from the right. A list needs a user.',
       default: defaults.server.trusted_proxies,
-      items: text,
+      items: {
+        type: ['object', 'string'],
+        minLength: 1,
+        maxLength: 2048,
+        additionalProperties: false,
+        required: ['user'],
+        properties: {
+          user: {
+            ...userName,
+            description:
+              'Unix user that the proxy runs as; `self` is the user that runs the gateway. On TCP `access.allowed_users` has to let it in as well.',
+          },
+        },
+      },
     },
     max_request_body_bytes: {
       type: 'integer',
@@ -86,7 +108,7 @@ export const accessSchema = {
       description:
         'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone turns the check off.',
       default: defaults.access.allowed_users,
-      items: { type: 'string', minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$' },
+      items: userName,
       minItems: 1,
     },
     allowed_ips: {

@@ -6,7 +6,7 @@ import type { Client } from '../domain.ts'
 import { maxHeaders } from './guards/header-count.ts'
 import type { Identify, Identity } from './guards/peer-user.ts'
 import { answerUnread } from './raw-answer.ts'
-import { setClient } from './socket-client.ts'
+import { setPeer } from './socket-client.ts'
 
 /** What one listener spends on its clients. */
 export interface HttpLimits {
@@ -97,7 +97,7 @@ function guardDoor(server: Server, { onTurnedAway }: Handlers, door: Door): void
     } else if (identity.kind === 'refused') {
       turnAway(socket, identity.client, identity.error)
     } else {
-      setClient(socket, identity.client)
+      setPeer(socket, identity)
       socket.off('error', ignore)
       parseHttp.call(server, socket)
       socket.resume()

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { problemsOf } from '../support/config-file.ts'
+import { parseUnixUsers } from '../../src/unix-users.ts'
+import { loadText, problemsOf } from '../support/config-file.ts'
+
+const users = parseUnixUsers(
+  'root:x:0:0\nwww-data:x:33:33\na:x:1001:1001\nb:x:1002:1002\nnobody:x:65534:65534',
+)
 
 /** A good file with further lines; the providers end in line 3, the models in line 5. */
 function file({
@@ -150,6 +155,31 @@ const refused: [name: string, parts: Parameters<typeof file>[0], problems: strin
     ['5:26 access.allowed_users: "any" turns the check off and must stand alone'],
   ],
   [
+    'trusted proxies without a user',
+    { top: 'server: { trusted_proxies: [127.0.0.1/32, 10.0.0.0/8] }' },
+    [
+      '5:28 server.trusted_proxies: needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR only continues the chain in X-Forwarded-For',
+    ],
+  ],
+  [
+    'a trusted proxy that is neither a user nor a CIDR',
+    { top: 'server: { trusted_proxies: [www-data, { user: self }] }' },
+    ['5:29 server.trusted_proxies[0]: "www-data" is neither an address nor a CIDR'],
+  ],
+  [
+    'every user as a trusted proxy',
+    { top: 'server: { trusted_proxies: [{ user: any }] }' },
+    ['5:37 server.trusted_proxies[0].user: "any" would believe every local program'],
+  ],
+  [
+    'a trusted proxy of another form',
+    { top: 'server: { trusted_proxies: [{ users: [a] }] }' },
+    [
+      '5:29 server.trusted_proxies[0]: needs the key "user"',
+      '5:31 server.trusted_proxies[0].users: unknown key "users"',
+    ],
+  ],
+  [
     'a text that is no CIDR',
     { top: 'access: { allowed_ips: [10.0.0.0/33] }' },
     ['5:25 access.allowed_ips[0]: "10.0.0.0/33" is neither an address nor a CIDR'],
@@ -243,5 +273,92 @@ test('the path of a health check is one that can be asked for', (t) => {
 models: { m: { provider: p } }
 `
     assert.equal(problemsOf(t, text).length, 1, path)
+  }
+})
+
+describe('the line to write in place of trusted proxies without a user', () => {
+  const www = 'access: { allowed_users: [self, www-data] }'
+  for (const [list, access, line] of [
+    ['[127.0.0.1/32]', www, '[{ user: www-data }]'],
+    ['[127.0.0.1, "::1/128", 10.0.0.0/8, "fd00::/8"]', www, '[{ user: www-data }, 10.0.0.0/8, "fd00::/8"]'],
+    ['[127.0.0.1/32]', '', '[{ user: NAME }]'],
+    ['[127.0.0.1/32]', 'access: { allowed_users: [self, a, b] }', '[{ user: NAME }]'],
+    ['[127.0.0.1/32]', 'access: { allowed_users: [any] }', '[{ user: NAME }]'],
+  ] as const) {
+    test(`${list}${access && ' with '}${access}`, (t) => {
+      const loaded = loadText(t, file({ top: `server: { trusted_proxies: ${list} }\n${access}` }), { users })
+      assert.ok(!loaded.ok)
+      const problem = loaded.problems.find(({ path }) => path === 'server.trusted_proxies')
+      assert.equal(problem?.hint, `write trusted_proxies: ${line}, with the user that the proxy runs as`)
+    })
+  }
+})
+
+describe('a warning:', () => {
+  const cases: [string, string, string[]][] = [
+    [
+      'users that this machine lacks',
+      'server: { trusted_proxies: [{ user: caddy }] }\naccess: { allowed_users: [self, caddy] }',
+      [
+        '5:37 server.trusted_proxies[0].user: there is no user "caddy" on this machine, without which the gateway does not start',
+        '6:33 access.allowed_users[1]: there is no user "caddy" on this machine, without which the gateway does not start',
+      ],
+    ],
+    [
+      'the user that stands for all foreign ones',
+      'access: { allowed_users: [nobody] }',
+      [
+        '5:27 access.allowed_users[0]: "nobody" has uid 65534, with which the gateway does not start: in a user namespace every foreign user looks like that one',
+      ],
+    ],
+    [
+      'a trusted proxy that is not let in',
+      'server: { trusted_proxies: [{ user: www-data }] }',
+      [
+        '5:37 server.trusted_proxies[0].user: "www-data" gets 403 on TCP: access.allowed_users does not list it',
+      ],
+    ],
+    [
+      'proxies everywhere',
+      'server: { trusted_proxies: [{ user: self }, 0.0.0.0/0] }',
+      [
+        '5:45 server.trusted_proxies[1]: "0.0.0.0/0" takes every address for a proxy, so that clients choose their own',
+      ],
+    ],
+  ]
+  for (const [name, top, problems] of cases) {
+    test(name, (t) => {
+      assert.deepEqual(problemsOf(t, file({ top }), { users }), problems)
+      assert.ok(loadText(t, file({ top }), { users }).ok)
+    })
+  }
+
+  test('shows the line that lets the proxy in', (t) => {
+    const loaded = loadText(t, file({ top: 'server: { trusted_proxies: [{ user: www-data }] }' }), { users })
+    assert.ok(loaded.ok)
+    const [warning] = loaded.warnings
+    assert.match(warning!.hint, /^write access: \{ allowed_users: \[self, www-data\] \}, /)
+  })
+})
+
+describe('no warning:', () => {
+  for (const [name, top] of [
+    [
+      'a trusted proxy by its own name',
+      'trusted_proxies: [{ user: www-data }] }\naccess: { allowed_users: [self, www-data] }',
+    ],
+    ['by its number', 'trusted_proxies: [{ user: "33" }] }\naccess: { allowed_users: [www-data] }'],
+    [
+      'a number without an account',
+      'trusted_proxies: [{ user: "4242" }] }\naccess: { allowed_users: ["4242"] }',
+    ],
+    [
+      'where everybody is let in',
+      'trusted_proxies: [{ user: www-data }] }\naccess: { allowed_users: [any] }',
+    ],
+    ['the user that runs the gateway', 'trusted_proxies: [{ user: self }, 10.0.0.0/8] }'],
+    ['none', 'trusted_proxies: [] }'],
+  ] as const) {
+    test(name, (t) => assert.deepEqual(problemsOf(t, file({ top: `server: { ${top}` }), { users }), []))
   }
 })

@@ -12,7 +12,7 @@ import { clientOfSocket } from '../../src/server/socket-client.ts'
 import { unless } from '../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 
-const known: Identity = { kind: 'known', client: { id: 'user:owner' } }
+const known: Identity = { kind: 'known', client: { id: 'user:owner' }, isTrustedProxy: false }
 const refused: Identity = {
   kind: 'refused',
   client: { id: 'user:mallory' },

@@ -3,7 +3,13 @@ import type { Socket } from 'node:net'
 import { suite, test } from 'node:test'
 
 import { StartError } from '../../../src/errors.ts'
-import { type PeerUserParts, peerUserCheck, socketOwner } from '../../../src/server/guards/peer-user.ts'
+import {
+  type Identity,
+  type PeerUserParts,
+  peerUserCheck,
+  proxyUserCheck,
+  socketOwner,
+} from '../../../src/server/guards/peer-user.ts'
 import type { PeerLookup } from '../../../src/server/peer-table.ts'
 import { parseUnixUsers } from '../../../src/unix-users.ts'
 
@@ -18,6 +24,7 @@ const socket = {
 function partsFor(allowedUsers: string[], found: PeerLookup, more: Partial<PeerUserParts> = {}) {
   return {
     allowedUsers,
+    proxyUsers: [],
     users,
     ownUid: 1501,
     platform: 'linux',
@@ -53,7 +60,7 @@ suite('allowed users', () => {
     [['self'], 1502, /^user_not_allowed: .*"mallory".*access\.allowed_users/],
     [['self'], 0, /"root"/],
     [['mallory'], 1501, /"owner"/],
-    [['self'], 65_534, /"nobody"/],
+    [['self'], 65_534, /"nobody".*PrivateUsers=/],
     [['self', 'mallory', 'root'], 4242, /"4242"/],
   ]
   for (const [allowed, uid, message] of refused) {
@@ -106,7 +113,71 @@ suite('the gateway does not start', () => {
   }
 })
 
-test('whoever can open the socket file is its owner', async () => {
-  const identity = await socketOwner({ users, ownUid: 1501 })(socket)
-  assert.deepEqual(identity, { kind: 'known', client: { id: 'user:owner' } })
+test('whoever can open the socket file is its owner, and a trusted proxy where any is trusted', async () => {
+  const client = { id: 'user:owner' }
+  for (const [proxyUsers, isTrustedProxy] of [
+    [[], false],
+    [['mallory'], true],
+  ] as const) {
+    const identity = await socketOwner({ proxyUsers, users, ownUid: 1501 })(socket)
+    assert.deepEqual(identity, { kind: 'known', client, isTrustedProxy })
+  }
+})
+
+suite('trusted proxies', () => {
+  const proxyUsers = ['mallory', 'self']
+  const stranger: Identity = { kind: 'known', client: { id: 'ip:127.0.0.1' }, isTrustedProxy: false }
+  const open = (parts: Omit<PeerUserParts, 'allowedUsers'>) =>
+    proxyUserCheck(parts, () => Promise.resolve(stranger))
+  const isTrusted = (identity: Identity) => identity.kind === 'known' && identity.isTrustedProxy
+
+  for (const [uid, trusted] of [
+    [1501, true],
+    [1502, true],
+    [0, false],
+  ] as const) {
+    test(`uid ${uid} is ${trusted ? '' : 'not '}believed, whether users are told apart or not`, async () => {
+      const parts = partsFor(['self', 'mallory', 'root'], user(uid), { proxyUsers })
+      assert.equal(isTrusted(await peerUserCheck(parts)!(socket)), trusted)
+      assert.deepEqual(await open(parts)(socket), { ...stranger, isTrustedProxy: trusted })
+    })
+  }
+
+  test('a proxy that the door does not let in is refused', async () => {
+    const identity = await peerUserCheck(partsFor(['self'], user(1502), { proxyUsers }))!(socket)
+    assert.equal(identity.kind, 'refused')
+  })
+
+  test('where everybody is served, an unknown user is served and not believed', async () => {
+    assert.deepEqual(await open(partsFor(['any'], { kind: 'absent' }, { proxyUsers }))(socket), stranger)
+    const causes: Error[] = []
+    const cause = new Error('EACCES')
+    const onUnreadable = (reported: Error) => void causes.push(reported)
+    const parts = partsFor(['any'], { kind: 'unreadable', cause }, { proxyUsers, onUnreadable })
+    assert.deepEqual(await open(parts)(socket), stranger)
+    assert.deepEqual(causes, [cause])
+  })
+
+  test('nobody is looked up where no proxy is trusted', async () => {
+    const find = () => assert.fail('there is no need')
+    const parts = partsFor(['any'], user(1501), { table: { find }, platform: 'darwin' })
+    assert.deepEqual(await open(parts)(socket), stranger)
+  })
+
+  for (const [what, more, message] of [
+    ['with a user that does not exist here', { proxyUsers: ['nosuch'] }, /no user "nosuch"/],
+    ['with the user that stands for all foreign ones', { proxyUsers: ['nobody'] }, /65534/],
+    ['elsewhere than on Linux', { proxyUsers, platform: 'darwin' }, /unsupported on darwin/],
+  ] as const) {
+    test(`the gateway does not start ${what}`, () => {
+      const refusal = (error: unknown) =>
+        error instanceof StartError &&
+        error.message.startsWith('server.trusted_proxies') &&
+        message.test(error.message)
+      assert.throws(() => open(partsFor(['any'], user(1), more)), refusal)
+      if (!('platform' in more)) {
+        assert.throws(() => peerUserCheck(partsFor(['self'], user(1), more)), refusal)
+      }
+    })
+  }
 })
