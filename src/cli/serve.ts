@@ -1,5 +1,5 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and tells a person at a terminal what is served.
-import { type App, startApp } from '../app.ts'
+import { type App, startApp } from '../app/app.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'

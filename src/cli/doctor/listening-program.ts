@@ -2,7 +2,7 @@
 // line is not shown, because others put keys there.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { tableForms } from '../../server/peer-table.ts'
-import { systemUsers } from '../../unix-users.ts'
+import { systemUsers } from '../../platform/unix-users.ts'
 
 interface Listening {
   readonly uid: number

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
-import { overflowUid, type UnixUsers } from '../../unix-users.ts'
+import { overflowUid, type UnixUsers } from '../../platform/unix-users.ts'
 import type { PeerTable } from '../peer-table.ts'
 
 /** Who is at the other end of a connection, or why nobody may be. */
