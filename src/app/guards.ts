@@ -16,7 +16,7 @@ import { targetGuard } from '../server/guards/target.ts'
 import { upgradeGuard } from '../server/guards/upgrade.ts'
 import type { Doormen } from '../server/listeners.ts'
 import { PeerTable } from '../server/peer-table.ts'
-import { systemUsers } from '../unix-users.ts'
+import { systemUsers } from '../platform/unix-users.ts'
 
 /** Every check of a request's head, in the order in which they refuse. */
 export function guardsOf(

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { outlineConfig } from '../config/outline.ts'
 import { secretFault } from '../config/secrets.ts'
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import {
   credentialsDropIn,
   isCredentialName,

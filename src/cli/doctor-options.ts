@@ -55,7 +55,7 @@ export function addDoctorCommand(
         run: programRunner(systemctlTimeoutMs),
         now: () => performance.now(),
       }
-      const { doctorCommand } = await import('./doctor.ts')
+      const { doctorCommand } = await import('./doctor/doctor.ts')
       done(await doctorCommand(io, asked, surroundings))
     })
 }

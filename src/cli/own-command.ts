@@ -1,8 +1,8 @@
 // How this program is called here, so that commands that it shows can be typed as they stand.
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative } from 'node:path'
-import { packagePath } from '../package.ts'
-import { shellWord } from '../shell-word.ts'
+import { packagePath } from '../platform/package.ts'
+import { shellWord } from '../platform/shell-word.ts'
 
 const name = 'llm-gateway'
 

@@ -3,7 +3,7 @@
 // A command is loaded when it is asked for: a start has no time for the others.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
-import { packagePath } from '../package.ts'
+import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor-options.ts'
 import { ReloadSignal } from './reload-signal.ts'

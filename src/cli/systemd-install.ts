@@ -4,7 +4,7 @@ import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
 import { outlineConfig } from '../config/outline.ts'
-import { mainPath } from '../package.ts'
+import { mainPath } from '../platform/package.ts'
 import {
   credentialsDropIn,
   listCredentials,

@@ -3,7 +3,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
-import { displayWidth, Output, printable, type CommandIo } from './output.ts'
+import { type CommandIo, counted, displayWidth, Output, printable } from './output.ts'
 
 /** Prints the problems of a configuration. The exit code: 0 when it is valid, 1 when it is not. */
 export async function validateConfigCommand(
@@ -68,8 +68,4 @@ function problemsOf(loaded: LoadedConfig): readonly Problem[] {
 
 function contents(config: Config): string {
   return `${counted(config.models.size, 'model')}, ${counted(config.providers.size, 'provider')}`
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

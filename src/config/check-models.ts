@@ -1,5 +1,5 @@
 // Names that must fit together: models, aliases, providers, fallbacks, limits.
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import { quoted, type Finding, type HasFault, type Path } from './problems.ts'
 import type { RawConfig, RawModel, RawTarget } from './raw.ts'
 

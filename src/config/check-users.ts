@@ -1,6 +1,6 @@
 // Rules about Unix users: who is served, and whose `X-Forwarded-For` is believed. An account that is missing here is a
 // warning, because a file may be checked on another machine than its own; `serve` does not start without the account.
-import { overflowUid, uidNamed, type UnixUsers } from '../unix-users.ts'
+import { overflowUid, uidNamed, type UnixUsers } from '../platform/unix-users.ts'
 import { cidrFault, reachOf } from './addresses.ts'
 import { defaults } from './defaults.ts'
 import { type Finding, type Path, quoted } from './problems.ts'

@@ -1,6 +1,6 @@
 // Holds a value against a schema and says what is wrong in words for people. It knows the part of JSON Schema that
 // `Schema` names, and is not ajv because ajv takes 100 ms to load and compile, a third of what a start may take.
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import { quoted, type Finding, type Path } from './problems.ts'
 import type { Schema } from './schema.ts'
 

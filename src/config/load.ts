@@ -1,6 +1,6 @@
 // File and environment → a configuration, or every problem at once, each with its place. Nothing is half loaded:
 // one error anywhere, a secret that is missing included, and there is no configuration.
-import { systemUsers, type UnixUsers } from '../unix-users.ts'
+import { systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configFindings } from './check.ts'
 import { departures, secretPaths } from './conform.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'

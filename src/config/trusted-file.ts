@@ -2,7 +2,7 @@
 // (StrictModes): who can write the configuration can send every prompt and key anywhere. Any doubt refuses.
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { shellWord } from '../shell-word.ts'
+import { shellWord } from '../platform/shell-word.ts'
 
 /** What the check of a file's owner asks the system. */
 export interface Accounts {

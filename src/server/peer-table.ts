@@ -1,7 +1,7 @@
 // Which Unix user is at the other end of a loopback TCP connection: the kernel's list of sockets says it for every
 // socket of this machine (proc_pid_net(5)). PuTTY and agedu tell users apart in the same way. A connection that sshd
 // opens for `ssh -L` belongs to the user that logged in.
-import { endianness } from 'node:os'
+import { addressForms, type AddressForms, upperHex } from '../platform/proc-net.ts'
 import { kernelTable } from './kernel-table.ts'
 import { type OpenTable, type Row, SocketTable } from './socket-table.ts'
 
@@ -30,12 +30,6 @@ const kernelTables: Tables = {
   tcp6: kernelTable('/proc/self/net/tcp6', { isOptional: true }),
 }
 
-/** How each table writes it; what is of IPv6 is never in the first. */
-interface TableForms {
-  readonly tcp: string | undefined
-  readonly tcp6: string | undefined
-}
-
 export class PeerTable {
   readonly #tcp: SocketTable
   readonly #tcp6: SocketTable
@@ -57,7 +51,7 @@ export class PeerTable {
     }
   }
 
-  async #look({ tcp, tcp6 }: TableForms): Promise<Row | undefined> {
+  async #look({ tcp, tcp6 }: AddressForms): Promise<Row | undefined> {
     const row = tcp === undefined ? undefined : await this.#tcp.find(tcp)
     if (typeof row === 'number' || tcp6 === undefined) return row
     return (await this.#tcp6.find(tcp6)) ?? row
@@ -65,28 +59,9 @@ export class PeerTable {
 }
 
 /** The peer's row: its local address is our remote one. The other way round it would be our own row, and our own uid. */
-function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Connection): TableForms {
-  const [theirs, ours] = [tableForms(remoteAddress), tableForms(localAddress)]
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Connection): AddressForms {
+  const [theirs, ours] = [addressForms(remoteAddress), addressForms(localAddress)]
   const ends = (their: string | undefined, our: string | undefined) =>
     their && our ? `${their}:${upperHex(remotePort, 4)} ${our}:${upperHex(localPort, 4)}` : undefined
   return { tcp: ends(theirs.tcp, ours.tcp), tcp6: ends(theirs.tcp6, ours.tcp6) }
-}
-
-/** Native byte order, in words of 32 bits. The second table has an IPv4 address as `::ffff:…`. */
-export function tableForms(address: string): TableForms {
-  if (address === '::1') return { tcp: undefined, tcp6: loopback6 }
-  const plain = address.startsWith('::ffff:') ? address.slice(7) : address
-  const bytes = plain.split('.')
-  if (bytes.length !== 4) return { tcp: undefined, tcp6: undefined }
-  const ordered = isLittleEndian ? bytes.toReversed() : bytes
-  const word = ordered.map((byte) => upperHex(Number(byte), 2)).join('')
-  return { tcp: word, tcp6: mappedPrefix + word }
-}
-
-const isLittleEndian = endianness() === 'LE'
-const loopback6 = `${'0'.repeat(24)}${isLittleEndian ? '01000000' : '00000001'}`
-const mappedPrefix = `${'0'.repeat(16)}${isLittleEndian ? 'FFFF0000' : '0000FFFF'}`
-
-function upperHex(value: number, digits: number): string {
-  return value.toString(16).toUpperCase().padStart(digits, '0')
 }

@@ -5,6 +5,7 @@
 //
 // A row is as old as the read that brought it, and in an older one it may be the row of an earlier connection with the
 // same ends. So an asker sees the pieces whose read began after the question, and no others.
+import { parseSocketRow } from '../platform/proc-net.ts'
 
 /** The most of a table that a reader gives at once. */
 export const pieceBytes = 512 * 1024
@@ -36,9 +37,6 @@ const longestRow = 4096
 
 const newline = 0x0a
 const colon = 0x3a
-
-/** `: LOCAL REMOTE st tx:rx tr:when retransmits uid timeout inode …`, behind the row's number. */
-const rowForm = /^: ([\dA-F]+:[\dA-F]{4} [\dA-F]+:[\dA-F]{4}) \w+ \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) /
 
 export class SocketTable {
   readonly #open: OpenTable
@@ -138,13 +136,13 @@ export class SocketTable {
   }
 
   #tell(port: number, row: string): void {
-    const [, ends, uid, inode] = rowForm.exec(row) ?? []
+    const found = parseSocketRow(row)
     const remaining: Asker[] = []
     for (const asker of this.#askers.get(port) ?? []) {
-      if (asker.ends === ends && inode !== '0') {
-        asker.answer.resolve(Number(uid))
+      if (asker.ends === found?.ends && found.inode !== '0') {
+        asker.answer.resolve(found.uid)
       } else {
-        asker.orphaned ||= asker.ends === ends
+        asker.orphaned ||= asker.ends === found?.ends
         remaining.push(asker)
       }
     }

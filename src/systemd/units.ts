@@ -1,7 +1,7 @@
 // The unit files: the templates in systemd/, with the paths of this installation filled in.
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { packagePath } from '../package.ts'
+import { packagePath } from '../platform/package.ts'
 import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 
 /** What a template does not know. Paths are absolute. */

@@ -1,6 +1,6 @@
 // A short question to a provider that is no call: what models it has, whether it is well. Its answer is taken whole,
 // up to a size and a time, and nothing of it is believed.
-import type { SetTimer } from '../clock.ts'
+import type { SetTimer } from '../platform/clock.ts'
 import type { Exchange, Provider, ProviderFailure } from './provider.ts'
 
 /** How a question came out. */

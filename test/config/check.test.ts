@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { parseUnixUsers } from '../../src/unix-users.ts'
+import { parseUnixUsers } from '../../src/platform/unix-users.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 
 const users = parseUnixUsers(

@@ -1,7 +1,8 @@
 // What a trial call shows of a provider: whether it streams, whether it reports usage, how soon it begins.
 import type { HttpProvider } from '../../config/types.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
-import { counted, type Finding, shortened, shownMs } from './finding.ts'
+import { counted } from '../output.ts'
+import { type Finding, shortened, shownMs } from './finding.ts'
 import {
   type Asked,
   failureTrouble,

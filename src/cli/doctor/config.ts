@@ -1,7 +1,8 @@
 // The configuration file: what `validate-config` says of it.
 import type { LoadedConfig } from '../../config/load.ts'
 import type { Problem } from '../../config/problems.ts'
-import { counted, type Finding } from './finding.ts'
+import { counted } from '../output.ts'
+import type { Finding } from './finding.ts'
 
 export function examineConfig(file: string, loaded: LoadedConfig): Finding[] {
   const problems = (loaded.ok ? loaded.warnings : loaded.problems).map(findingOf)

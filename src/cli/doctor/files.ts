@@ -3,7 +3,7 @@ import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Accounts, ownershipFault } from '../../config/trusted-file.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
-import { shellWord } from '../../shell-word.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import type { Finding } from './finding.ts'
 
 export interface ExaminedFiles {

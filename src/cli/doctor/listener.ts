@@ -2,7 +2,7 @@
 import { lstatSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
-import { findListener } from './listening-program.ts'
+import { describeListener } from './listening-program.ts'
 import type { Finding } from './finding.ts'
 
 export interface ExaminedAddresses {
@@ -44,9 +44,9 @@ async function examineTcp(host: string, port: number, isAsking: boolean): Promis
   if (!isAsking)
     return {
       state: 'skipped',
-      detail: `taken by ${findListener(host, port)}; not asked, because the configuration is not valid`,
+      detail: `taken by ${describeListener(host, port)}; not asked, because the configuration is not valid`,
     }
-  return judge(await askHealth({ host, port }), () => findListener(host, port))
+  return judge(await askHealth({ host, port }), () => describeListener(host, port))
 }
 
 async function examineUnix(path: string): Promise<Finding> {

@@ -1,6 +1,6 @@
 // What `GET /models` of a provider says, in the shapes in which servers say it, and what of it the configuration needs.
-import { closestName } from '../../did-you-mean.ts'
-import { shellWord } from '../../shell-word.ts'
+import { closestName } from '../../platform/did-you-mean.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import { type Finding, shortened } from './finding.ts'
 
 export interface ModelList {

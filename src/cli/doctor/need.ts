@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ModelConfig, ProviderConfig } from '../../config/types.ts'
 import { RouteTable } from '../../routing/route-table.ts'
-import { counted, type Finding } from './finding.ts'
+import { counted } from '../output.ts'
+import type { Finding } from './finding.ts'
 
 /** What an examination of a provider came to. */
 export interface Examined {

@@ -1,7 +1,7 @@
 // What a provider's refusal or silence means for people, and what to do about it.
 import type { HttpProvider } from '../../config/types.ts'
 import type { AnswerHead, ProviderFailure } from '../../upstream/provider.ts'
-import { shellWord } from '../../shell-word.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import { shortened, type State } from './finding.ts'
 
 export interface Trouble {

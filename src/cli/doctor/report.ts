@@ -1,7 +1,7 @@
 // The findings as a table, or as JSON.
 import { asPriority } from '../../systemd/journal.ts'
-import { type CommandIo, displayWidth, Output, printable } from '../output.ts'
-import { type Check, counted, type State } from './finding.ts'
+import { type CommandIo, counted, displayWidth, Output, printable } from '../output.ts'
+import type { Check, State } from './finding.ts'
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const
 /** Of syslog, for the journal. */

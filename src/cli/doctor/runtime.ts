@@ -1,6 +1,6 @@
 // The Node that would run the gateway, and its settings.
 import { readFileSync } from 'node:fs'
-import { packagePath } from '../../package.ts'
+import { packagePath } from '../../platform/package.ts'
 import { type Runtime, unsafeSettings } from '../unsafe-runtime.ts'
 import type { Finding } from './finding.ts'
 

@@ -7,7 +7,7 @@ import { type Places, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderUnits, startCommand } from '../../systemd/units.ts'
 import { hasIpv6, isLingering } from '../systemd-install.ts'
-import { shellWord } from '../../shell-word.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import { ownCommand } from '../own-command.ts'
 import type { Finding } from './finding.ts'
 

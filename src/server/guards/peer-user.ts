@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
-import { overflowUid, uidNamed, type UnixUsers } from '../../unix-users.ts'
+import { overflowUid, uidNamed, type UnixUsers } from '../../platform/unix-users.ts'
 import type { PeerLookup, PeerTable } from '../peer-table.ts'
 import type { Peer } from '../socket-client.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
 import { examineListener } from '../../../src/cli/doctor/listener.ts'
-import { findRow } from '../../../src/cli/doctor/listening-program.ts'
+import { findListenRow } from '../../../src/cli/doctor/listening-program.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 import { startGatewayProcess } from '../../support/gateway-process.ts'
 import { startUpstream } from '../../support/scripted-upstream.ts'
@@ -96,7 +96,7 @@ test('the row of the address itself is preferred to one of all addresses', () =>
   const table = ['  sl  local', row('00000000', 1, 11), row('0200007F', 2, 12), row('0100007F', 3, 13)].join(
     '\n',
   )
-  assert.deepEqual(findRow(table, '127.0.0.1', 4000), { uid: 3, inode: '13' })
-  assert.deepEqual(findRow(table, '127.0.0.3', 4000), { uid: 1, inode: '11' })
-  assert.equal(findRow(table, '127.0.0.1', 4001), undefined)
+  assert.equal(findListenRow(table, '127.0.0.1', 4000)?.inode, '13')
+  assert.equal(findListenRow(table, '127.0.0.3', 4000)?.inode, '11')
+  assert.equal(findListenRow(table, '127.0.0.1', 4001), undefined)
 })

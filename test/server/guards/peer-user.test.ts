@@ -11,7 +11,7 @@ import {
   socketOwner,
 } from '../../../src/server/guards/peer-user.ts'
 import type { PeerLookup } from '../../../src/server/peer-table.ts'
-import { parseUnixUsers } from '../../../src/unix-users.ts'
+import { parseUnixUsers } from '../../../src/platform/unix-users.ts'
 
 const users = parseUnixUsers('owner:x:1501:1501\nmallory:x:1502:1502\nnobody:x:65534:65534\nroot:x:0:0\n')
 const socket = {

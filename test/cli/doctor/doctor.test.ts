@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
-import { doctorCommand, type DoctorOptions } from '../../src/cli/doctor.ts'
-import { Progress } from '../../src/cli/doctor/progress.ts'
-import type { RunProgram } from '../../src/systemd/programs.ts'
-import { placesOf } from '../../src/systemd/scope.ts'
-import { recordedIo } from '../support/command-io.ts'
-import { scratchDirectory, writeScratch } from '../support/config-file.ts'
-import { findKey } from '../support/key-forms.ts'
-import { refusingUrl, startUpstream, type ScriptedUpstream } from '../support/scripted-upstream.ts'
-import { json, sse } from '../support/upstream-script.ts'
+import { doctorCommand, type DoctorOptions } from '../../../src/cli/doctor/doctor.ts'
+import { Progress } from '../../../src/cli/doctor/progress.ts'
+import type { RunProgram } from '../../../src/systemd/programs.ts'
+import { placesOf } from '../../../src/systemd/scope.ts'
+import { recordedIo } from '../../support/command-io.ts'
+import { scratchDirectory, writeScratch } from '../../support/config-file.ts'
+import { findKey } from '../../support/key-forms.ts'
+import { refusingUrl, startUpstream, type ScriptedUpstream } from '../../support/scripted-upstream.ts'
+import { json, sse } from '../../support/upstream-script.ts'
 
-const root = join(import.meta.dirname, '../..')
+const root = join(import.meta.dirname, '../../..')
 const launcher = join(root, 'bin/llm-gateway')
 const script = join(root, 'scripts/validate-backend.sh')
 const key = 'sk-Rr7Qe2RtYk90Lm'
