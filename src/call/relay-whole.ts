@@ -1,5 +1,6 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
 import { GatewayError } from '../errors.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
@@ -14,8 +15,7 @@ export class WholeRelay implements AnswerReader {
   readonly #headers: readonly string[]
   readonly #meter: Meter
   readonly #resolve: (ending: Ending) => void
-  #held: Buffer[] | undefined
-  #heldBytes = 0
+  #held: ByteCollector | undefined
   /** The end of what has been passed on, where large answers tell of their usage. */
   #tail: Buffer = Buffer.alloc(0)
   /** Its first bytes. */
@@ -27,7 +27,7 @@ export class WholeRelay implements AnswerReader {
     this.#headers = headers
     this.#meter = meter
     this.#resolve = resolve
-    this.#held = answer.mediaType === 'application/json' ? [] : undefined
+    this.#held = answer.mediaType === 'application/json' ? new ByteCollector() : undefined
     if (this.#held === undefined) this.#start()
   }
 
@@ -37,12 +37,11 @@ export class WholeRelay implements AnswerReader {
       return
     }
     this.#held.push(chunk)
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes <= maxHeldAnswerBytes) return
-    const held = this.#held
+    if (this.#held.length <= maxHeldAnswerBytes) return
+    const held = this.#held.takePieces()
     this.#held = undefined
     this.#start()
-    const window = Buffer.concat(held).subarray(0, usageWindowBytes)
+    const window = Buffer.concat(held, usageWindowBytes)
     this.#opening = window
     this.#meter.readPart(window)
     for (const each of held) this.#write(each)
@@ -57,7 +56,7 @@ export class WholeRelay implements AnswerReader {
       }
       this.#reply.end()
     } else {
-      const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
+      const body = this.#held.take()
       this.#meter.readWhole(body, this.#answer.value)
       this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
       this.#reply.end(body)
