@@ -17,7 +17,7 @@ export class WholeRelay implements AnswerReader {
   readonly #resolve: (ending: Ending) => void
   #held: ByteCollector | undefined
   /** The end of what has been passed on, where large answers tell of their usage. */
-  #tail: Buffer = Buffer.alloc(0)
+  readonly #tail = new LastBytes(usageWindowBytes)
   /** Its first bytes. */
   #opening: Buffer = Buffer.alloc(0)
 
@@ -49,7 +49,7 @@ export class WholeRelay implements AnswerReader {
 
   onEnd(): void {
     if (this.#held === undefined) {
-      this.#meter.readPart(this.#tail)
+      this.#meter.readPart(this.#tail.bytes)
       if (this.#isCut()) {
         const message = 'The provider ended its answer in the middle of its JSON.'
         return this.onBroken(new GatewayError('provider_bad_response', message))
@@ -78,7 +78,7 @@ export class WholeRelay implements AnswerReader {
     const { mediaType, head } = this.#answer
     if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
     const encoding = head.headers['content-encoding'] ?? 'identity'
-    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail)
+    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail.bytes)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */
@@ -90,12 +90,30 @@ export class WholeRelay implements AnswerReader {
 
   #write(chunk: Buffer): void {
     this.#meter.countBytes(chunk.length)
-    this.#tail = lastBytes(this.#tail, chunk)
+    this.#tail.push(chunk)
     if (!this.#reply.write(chunk)) this.#answer.pause()
   }
 }
 
-function lastBytes(tail: Buffer, chunk: Buffer): Buffer {
-  if (chunk.length >= usageWindowBytes) return chunk.subarray(-usageWindowBytes)
-  return Buffer.concat([tail, chunk]).subarray(-usageWindowBytes)
+/** The end of what has passed, however small its pieces were. */
+class LastBytes {
+  readonly #length: number
+  #store = Buffer.alloc(0)
+  #filled = 0
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  /** As many as there are, up to the length. */
+  get bytes(): Buffer {
+    return this.#store.subarray(Math.max(0, this.#filled - this.#length), this.#filled)
+  }
+
+  push(chunk: Buffer): void {
+    const last = chunk.subarray(-this.#length)
+    if (this.#store.length === 0) this.#store = Buffer.allocUnsafeSlow(2 * this.#length)
+    if (this.#filled + last.length > this.#store.length) this.#filled = this.bytes.copy(this.#store)
+    this.#filled += last.copy(this.#store, this.#filled)
+  }
 }
