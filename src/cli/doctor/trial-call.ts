@@ -98,13 +98,18 @@ export function mediaTypeOf({ head }: ProbeOutcome): string {
 }
 
 function readStream(body: Buffer): ReadStream {
-  const datas: Buffer[] = []
+  let events = 0
+  let usage: PartialUsage | undefined
+  let lastError = ''
   const tail: Buffer[] = []
   const splitter = new EventSplitter()
   const event = (bytes: Buffer) => {
     const data = eventData(bytes)
     if (data === undefined) return
-    datas.push(data)
+    events += 1
+    const found = findUsage(parse(data))
+    if (found !== undefined) usage = newerUsage(usage, found)
+    if (data.includes('rror')) lastError = data.toString()
     tail.push(bytes)
     if (tail.length > tailLength) tail.shift()
   }
@@ -113,15 +118,8 @@ function readStream(body: Buffer): ReadStream {
   const rest = splitter.end(sink)
   // Some servers forget the last blank line.
   if (rest !== undefined) event(rest)
-  let usage: PartialUsage | undefined
-  for (const data of datas) {
-    const found = findUsage(parse(data))
-    if (found !== undefined) usage = newerUsage(usage, found)
-  }
   const ending = chatStream.ending(tail)
-  const errorData =
-    ending === 'error' ? (datas.findLast((data) => data.includes('rror')) ?? '').toString() : ''
-  return { events: datas.length, ending, errorData, usage }
+  return { events, ending, errorData: ending === 'error' ? lastError : '', usage }
 }
 
 function parse(data: Buffer): unknown {
