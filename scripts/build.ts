@@ -16,15 +16,15 @@ const root = join(import.meta.dirname, '..')
 const entries = { main: 'src/main.ts', worker: 'src/fleet/worker.ts', gateway: 'bundle' }
 
 const bundleStart = `
-  exports.program = () => require('../src/cli/program.ts')
-  exports.worker = () => require('../src/fleet/worker.ts')`
+  exports.program = () => require('./src/cli/program.ts')
+  exports.worker = () => require('./src/fleet/worker.ts')`
 
 const loadBundle = `
-  const { readBundle, requireBundle } = require('../src/cli/bundle.ts')
+  const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
   function load() {
     const compiled = readBundle(__dirname)
     if (compiled !== undefined) return compiled.run()
-    require('../src/cli/compile-cache.ts').useCompileCache(process)
+    require('./src/cli/compile-cache.ts').useCompileCache(process)
     return requireBundle(__dirname)
   }`
 
