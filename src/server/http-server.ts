@@ -7,6 +7,7 @@ import { maxHeaders } from './guards/header-count.ts'
 import type { Identify, Identity } from './guards/peer-user.ts'
 import { answerUnread } from './raw-answer.ts'
 import { setClient } from './socket-client.ts'
+import { gateConnection, stopParsing, takeTurns } from './turn-taking.ts'
 
 /** What one listener spends on its clients. */
 export interface HttpLimits {
@@ -66,8 +67,13 @@ export function createHttpServer(handlers: Handlers, door: Door, limits: HttpLim
   server.on('request', onRequest)
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', onRequest)
-  server.on('connect', (_: IncomingMessage, socket: Socket) => onRawSocket(socket, 'CONNECT'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onRawSocket(socket, error.code))
+  takeTurns(server)
+  const answerRaw = (socket: Socket, problem: string | undefined) => {
+    stopParsing(socket)
+    onRawSocket(socket, problem)
+  }
+  server.on('connect', (_: IncomingMessage, socket: Socket) => answerRaw(socket, 'CONNECT'))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerRaw(socket, error.code))
   guardDoor(server, handlers, door)
   return server
 }
@@ -100,6 +106,7 @@ function guardDoor(server: Server, { onTurnedAway }: Handlers, door: Door): void
       setClient(socket, identity.client)
       socket.off('error', ignore)
       parseHttp.call(server, socket)
+      gateConnection(socket)
       socket.resume()
     }
   }
