@@ -1,7 +1,7 @@
 import { parseParameters } from './header-parameters.ts'
 
 /** What a form part's content-disposition says (RFC 7578 §4.2). */
-export interface Disposition {
+interface Disposition {
   /** As written: nothing is decoded, a character stands for a byte. */
   readonly name: string
   /** A file name is given, even an empty one. */
