@@ -6,8 +6,8 @@ import type { Client } from '../domain.ts'
 import { maxHeaders } from './guards/header-count.ts'
 import type { Identify, Identity } from './guards/peer-user.ts'
 import { answerUnread } from './raw-answer.ts'
-import { setClient } from './socket-client.ts'
-import { gateConnection, stopParsing, takeTurns } from './turn-taking.ts'
+import { clientOfSocket, setClient } from './socket-client.ts'
+import { oneAtATime, tooManyWaiting } from './request-queue.ts'
 
 /** What one listener spends on its clients. */
 export interface HttpLimits {
@@ -52,7 +52,10 @@ export interface Door {
 
 /** A server that does not listen yet. */
 export function createHttpServer(handlers: Handlers, door: Door, limits: HttpLimits): Server {
-  const { onRequest, onRawSocket } = handlers
+  const { onRawSocket } = handlers
+  const onRequest = oneAtATime(handlers.onRequest, (socket) => {
+    handlers.onTurnedAway(clientOfSocket(socket), tooManyWaiting())
+  })
   const server = createServer({
     insecureHTTPParser: false,
     requireHostHeader: false, // the host guard answers, in the gateway's own form
@@ -67,13 +70,8 @@ export function createHttpServer(handlers: Handlers, door: Door, limits: HttpLim
   server.on('request', onRequest)
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', onRequest)
-  takeTurns(server)
-  const answerRaw = (socket: Socket, problem: string | undefined) => {
-    stopParsing(socket)
-    onRawSocket(socket, problem)
-  }
-  server.on('connect', (_: IncomingMessage, socket: Socket) => answerRaw(socket, 'CONNECT'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerRaw(socket, error.code))
+  server.on('connect', (_: IncomingMessage, socket: Socket) => onRawSocket(socket, 'CONNECT'))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onRawSocket(socket, error.code))
   guardDoor(server, handlers, door)
   return server
 }
@@ -106,7 +104,6 @@ function guardDoor(server: Server, { onTurnedAway }: Handlers, door: Door): void
       setClient(socket, identity.client)
       socket.off('error', ignore)
       parseHttp.call(server, socket)
-      gateConnection(socket)
       socket.resume()
     }
   }

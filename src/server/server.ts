@@ -110,7 +110,6 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
   const modelCalls = { ...parts, turns, memory, refuse: refuseLogged(parts) }
   return {
     onRequest(request, response) {
-      if (request.socket.destroyed) return
       setLatest(request.socket, response)
       const refusal = firstRefusal(parts.guards, request)
       if (refusal !== undefined) return refuseUnrouted(parts, request, response, refusal)

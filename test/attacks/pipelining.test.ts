@@ -7,7 +7,7 @@ import { suite, test } from 'node:test'
 
 import { startWired } from '../flows/wiring.ts'
 import { soon } from '../support/deadline.ts'
-import { type GatewayProcess, residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { type Cleanup, startUpstream } from '../support/scripted-upstream.ts'
 import { after, hang, json } from '../support/upstream-script.ts'
@@ -161,11 +161,14 @@ suite('Requests that come at once', () => {
     assert.match((await client.response()).body().toString(), /second/)
   })
 
-  test('are all answered, however many they are', async (t) => {
+  test('are served up to a bound, beyond which the connection ends', async (t) => {
     const { gateway } = await startWired(t)
     const client = await connectRaw(t, gateway.url)
-    client.send(Buffer.concat(Array.from({ length: 3_000 }, () => get('/healthz'))))
-    for (let count = 0; count < 3_000; count += 1) assert.equal((await client.response()).status, 200)
+    client.send(Buffer.concat(Array.from({ length: 33 }, () => get('/healthz'))))
+    for (let count = 0; count < 33; count += 1) assert.equal((await client.response()).status, 200)
+    client.send(Buffer.concat(Array.from({ length: 34 }, () => get('/healthz'))))
+    await client.ended
+    await gateway.logged({ event: 'invalid_request' })
   })
 
   test('of a client that leaves end with the first', async (t) => {
@@ -183,35 +186,26 @@ suite('Requests that come at once', () => {
 
 const connections = 20
 const pipelined = 2_000
-const mib = 1_048_576
 
 suite('A client that reads no answer', () => {
   const listed = `models: { ${Array.from({ length: 4_000 }, (_, i) => `"m${i}-${'x'.repeat(60)}": { provider: scripted }`).join(', ')} }`
 
   test('costs no memory by long lists', async (t) => {
-    const { gateway, before } = await startMeasured(t, listed, get('/v1/models'))
+    const { gateway } = await startSmall(t, listed)
     const list = await exchange(t, gateway.url, get('/v1/models'))
     assert.ok(list.body().length > 400_000)
     await flood(t, gateway, get('/v1/models'))
-    assertBounded(gateway, before, list.body().length * connections)
   })
 
   test('costs no memory by calls', async (t) => {
-    const { gateway, before, upstream } = await startMeasured(
-      t,
-      'models: { plain: { provider: scripted } }',
-      chat(),
-    )
-    const made = upstream.requests.length
+    const { gateway, upstream } = await startSmall(t, 'models: { plain: { provider: scripted } }')
     await flood(t, gateway, chat())
-    assertBounded(gateway, before, 400_000 * connections)
-    // Each connection has one call under way, and as many behind it as the system's buffers have taken.
-    assert.ok(upstream.requests.length - made < connections * 40, `${upstream.requests.length - made} calls`)
+    assert.ok(upstream.requests.length <= connections * 33, `${upstream.requests.length} calls`)
   })
 })
 
-/** @param usual is asked for, and read, before memory is measured. */
-async function startMeasured(t: Cleanup, models: string, usual: Buffer) {
+/** A gateway whose heap holds a tenth of the responses that the requests ask for. */
+async function startSmall(t: Cleanup, models: string) {
   const upstream = await startUpstream(t)
   upstream.answerAlways(json(200, { text: 'x'.repeat(400_000) }))
   const gateway = await startGatewayProcess(
@@ -222,12 +216,10 @@ ${models}
 rate_limit_settings: { per_client: { rpm: 1000000 } }
 logging: { format: json }
 `,
+    { NODE_OPTIONS: '--max-old-space-size=128' },
   )
   gateway.drainInto(() => {})
-  for (let count = 0; count < 10; count += 1) {
-    await Promise.all(Array.from({ length: connections }, () => exchange(t, gateway.url, usual)))
-  }
-  return { gateway, upstream, before: residentBytes(gateway.pid) }
+  return { gateway, upstream }
 }
 
 /** Sends what the gateway takes, until it takes no more of anybody. */
@@ -240,7 +232,7 @@ async function flood(t: Cleanup, gateway: GatewayProcess, request: Buffer): Prom
     await once(socket, 'connect')
     socket.write(all)
   }
-  // The gateway still answers, in its turns, when there is nothing left that it could do for the others.
+  // It still answers, and has done for the others what it could.
   for (let count = 0; count < 400; count += 1) {
     const answer = await soon(
       exchange(t, gateway.url, get('/healthz')),
@@ -249,11 +241,4 @@ async function flood(t: Cleanup, gateway: GatewayProcess, request: Buffer): Prom
     assert.equal(answer.status, 200)
   }
   assert.equal(gateway.ending(), undefined)
-}
-
-/** @param held bytes of one answer for each connection. */
-function assertBounded(gateway: GatewayProcess, before: number, held: number): void {
-  const growth = residentBytes(gateway.pid) - before
-  const allowed = 2 * held + connections * 65_536 + 32 * mib
-  assert.ok(growth < allowed, `${Math.round(growth / mib)} MiB more, ${Math.round(allowed / mib)} allowed`)
 }
