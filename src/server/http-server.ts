@@ -6,7 +6,8 @@ import type { Client } from '../domain.ts'
 import { maxHeaders } from './guards/header-count.ts'
 import type { Identify, Identity } from './guards/peer-user.ts'
 import { answerUnread } from './raw-answer.ts'
-import { setPeer } from './socket-client.ts'
+import { oneAtATime, tooManyWaiting } from './request-queue.ts'
+import { clientOfSocket, setPeer } from './socket-client.ts'
 
 /** What one listener spends on its clients. */
 export interface HttpLimits {
@@ -51,7 +52,10 @@ export interface Door {
 
 /** A server that does not listen yet. */
 export function createHttpServer(handlers: Handlers, door: Door, limits: HttpLimits): Server {
-  const { onRequest, onRawSocket } = handlers
+  const { onRawSocket } = handlers
+  const onRequest = oneAtATime(handlers.onRequest, (socket) => {
+    handlers.onTurnedAway(clientOfSocket(socket), tooManyWaiting())
+  })
   const server = createServer({
     insecureHTTPParser: false,
     requireHostHeader: false, // the host guard answers, in the gateway's own form
