@@ -15,6 +15,7 @@ import { targetGuard } from '../server/guards/target.ts'
 import { upgradeGuard } from '../server/guards/upgrade.ts'
 import type { Doormen } from '../server/listeners.ts'
 import { PeerTable } from '../server/peer-table.ts'
+import { isStanding } from '../server/standing.ts'
 import { systemUsers } from '../unix-users.ts'
 
 /** Every check of a request's head, in the order in which they refuse. */
@@ -48,6 +49,7 @@ export function doormenOf({ access }: Config, events: Events): Doormen {
     allowedUsers: access.allowedUsers,
     platform: process.platform,
     table: new PeerTable(),
+    isStanding,
     onUnreadable: (cause) => events.peersUnreadable(cause),
   })
   return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }

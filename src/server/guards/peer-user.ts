@@ -23,6 +23,8 @@ export interface PeerUserParts {
   /** Only Linux tells the users of connections. */
   readonly platform: NodeJS.Platform
   readonly table: Pick<PeerTable, 'find'>
+  /** Asks the kernel anew whether the connection stands; undefined where that can't be asked. */
+  readonly isStanding: (socket: Socket) => boolean | undefined
   /** The kernel's list can't be read, so that everybody is refused. */
   readonly onUnreadable: (cause: Error) => void
 }
@@ -34,7 +36,7 @@ const nobodyKnown: Client = { id: 'unknown' }
  * @throws StartError when the setting can't be held here.
  */
 export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
-  const { allowedUsers, users, platform, table, onUnreadable } = parts
+  const { allowedUsers, users, platform, table, isStanding, onUnreadable } = parts
   if (allowedUsers.includes('any')) return undefined
   if (platform !== 'linux') {
     const way = 'Write allowed_users: [any] to serve every user of this machine.'
@@ -47,7 +49,8 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     clients.set(uid, client)
     return client
   }
-  return async ({ localAddress, localPort, remoteAddress, remotePort }) => {
+  return async (socket) => {
+    const { localAddress, localPort, remoteAddress, remotePort } = socket
     if (
       localAddress === undefined ||
       localPort === undefined ||
@@ -59,12 +62,24 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     const peer = await table.find({ localAddress, localPort, remoteAddress, remotePort })
     switch (peer.kind) {
       case 'found': {
+        // A reset frees the peer's port for the next user, whose row would then be read for this connection and for
+        // the bytes that lie in it. But while our socket stands, no other pair with its ends can complete a handshake:
+        // a SYN would reach our socket. So one that stands now stood when the row of a connected socket was read, and
+        // the row is its peer's. What happens to it from here on changes nothing about who sent its bytes.
+        const stands = isStanding(socket)
+        if (stands === undefined) {
+          onUnreadable(new Error('this Node.js does not ask the kernel for the peer of a connection'))
+          return unknownUser('the kernel can not be asked whether it still stands')
+        }
+        if (!stands) return unknownUser('it has left already')
         const client = clientOf(peer.uid)
         if (allowed.has(peer.uid)) return { kind: 'known', client }
         return { kind: 'refused', client, error: notAllowed(client) }
       }
       case 'absent':
         return unknownUser('it has left already')
+      case 'ambiguous':
+        return unknownUser('sockets of several users have its ends')
       case 'unreadable':
         onUnreadable(peer.cause)
         return unknownUser("/proc/self/net/tcp can't be read")
