@@ -151,13 +151,15 @@ suite('a port that changes hands during the look-up', () => {
 
   test('brings no request of the one before in, and serves the next one', async (t) => {
     const { port, targets, turnedAway, lookUp } = await serveOwner(t)
-    const first = connect(port, '127.0.0.1')
+    // An address of the test's own, on which no other program takes the port meanwhile.
+    const from = { port, host: '127.0.0.1', localAddress: '127.61.18.4' }
+    const first = connect(from)
     await once(first, 'connect')
     const { localPort } = first
     await new Promise((resolve) => first.write(rawRequest('GET /of-the-first', {}), resolve))
     const answerFirst = await lookUp(0)
     first.resetAndDestroy()
-    const next = connect({ port, host: '127.0.0.1', localPort: localPort! })
+    const next = connect({ ...from, localPort: localPort! })
     t.after(() => next.destroy())
     const answers: Buffer[] = []
     next.on('data', (piece: Buffer) => void answers.push(piece))
