@@ -109,8 +109,12 @@ function guardDoor(server: Server, { onTurnedAway }: Handlers, door: Door): void
   }
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignore)
-    if (door.isLoopbackOnly && !isLoopback(socket.remoteAddress)) {
-      onTurnedAway({ id: `ip:${socket.remoteAddress ?? 'unknown'}` }, notLocal())
+    const { remoteAddress } = socket
+    if (door.isLoopbackOnly && remoteAddress === undefined) {
+      // The client has reset the connection before it was accepted; what it has sent is nobody's.
+      socket.destroy()
+    } else if (door.isLoopbackOnly && !isLoopback(remoteAddress)) {
+      onTurnedAway({ id: `ip:${remoteAddress}` }, notLocal())
       socket.destroy()
     } else {
       void door.identify(socket).then((identity) => admit(socket, identity))
