@@ -1,6 +1,7 @@
 // Renders the unit files: fills the paths of an installation into the templates in systemd/.
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { hostPort } from '../platform/host-port.ts'
 import { packagePath } from '../platform/package.ts'
 import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 
@@ -33,9 +34,7 @@ export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
 
 /** Fills a template. Comments stay as they are. */
 export function fill(template: string, facts: UnitFacts): string {
-  const listen = facts.hosts.map(
-    (host) => `ListenStream=${host.includes(':') ? `[${host}]` : host}:${facts.port}`,
-  )
+  const listen = facts.hosts.map((host) => `ListenStream=${hostPort(host, facts.port)}`)
   const values: Readonly<Record<string, string>> = {
     node: facts.node,
     main: facts.main,

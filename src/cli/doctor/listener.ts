@@ -2,6 +2,7 @@
 import { lstatSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
+import { hostPort } from '../../platform/host-port.ts'
 import { describeListener } from './listening-program.ts'
 import type { Finding } from './finding.ts'
 
@@ -20,7 +21,7 @@ export interface ListenAddresses {
 export async function examineListener(addresses: ListenAddresses, mayRequest: boolean): Promise<Finding[]> {
   const { hosts, port, unixSocket, waitingSockets, hasSockets } = addresses
   const tcp = hosts.map(async (host): Promise<Finding> => {
-    const subject = `${host.includes(':') ? `[${host}]` : host}:${port}`
+    const subject = hostPort(host, port)
     if (waitingSockets.includes(subject)) {
       return { subject, state: 'ok', detail: 'systemd holds it; the first call starts the gateway' }
     }
