@@ -112,7 +112,7 @@ suite('allowed users', () => {
     const cause = new Error('EACCES')
     const onUnreadable = (told: Error) => void causes.push(told)
     const answer = await decide(['self'], { kind: 'unreadable', cause }, { onUnreadable })
-    assert.match(answer, /^user_not_allowed: .*\/proc\/self\/net\/tcp/)
+    assert.match(answer, /^user_not_allowed: /)
     assert.deepEqual(causes, [cause])
   })
 
