@@ -12,6 +12,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/types.ts'
 import { GatewayError } from './errors.ts'
 import { createEvents, type Events } from './observe/events.ts'
+import { openLogOutput } from './observe/log-output.ts'
 import { createLog } from './observe/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { TargetHealth } from './routing/target-health.ts'
@@ -75,7 +76,9 @@ export interface Surroundings {
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
   const { stateDirectory, store, common } = surroundings
-  const events = common?.events ?? createEvents(createLog(config.logging, { stream: stdout, isJournal }))
+  const events =
+    common?.events ??
+    createEvents(createLog(config.logging.level, openLogOutput(config.logging, { stdout, isJournal })))
   const doormen = doormenOf(config, events)
   const limits =
     common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))

@@ -47,6 +47,7 @@ const packageFolder: Readonly<Record<string, string>> = {
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',
+  pino: 'observe',
   'prom-client': 'observe',
   undici: 'upstream',
   yaml: 'config',

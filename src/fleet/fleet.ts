@@ -15,7 +15,8 @@ import { packConfig, type PackedConfig } from '../config/transfer.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
-import { createLog, type LogOutput, sharedOutput } from '../observe/log.ts'
+import { type LogOutput, openLogOutput } from '../observe/log-output.ts'
+import { createLog } from '../observe/log.ts'
 import { checkFree } from '../server/listeners.ts'
 import { createSharedWindows, SharedWindows } from '../server/shared-windows.ts'
 import { SharedMemory } from '../shared-memory.ts'
@@ -76,8 +77,8 @@ class Fleet implements App {
     this.#config = config
     this.#surroundings = surroundings
     this.#entry = entry
-    this.#output = sharedOutput(stdout)
-    this.events = createEvents(createLog(config.logging, { stream: this.#output, isJournal }))
+    this.#output = openLogOutput(config.logging, { stdout, isJournal })
+    this.events = createEvents(createLog(config.logging.level, this.#output))
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new Providers(`llm-gateway/${version}`)
     this.#providerSet = this.#providers.open(config.providers)
@@ -182,7 +183,7 @@ class Fleet implements App {
 
   #startOf(number: number): WorkerStart {
     const { server } = this.#config
-    const { sockets = [], isJournal = false, version, configFile, stdout } = this.#surroundings
+    const { sockets = [], version, configFile } = this.#surroundings
     const isFirst = number === 1
     const places = this.addresses.length === 0 ? server : tcpPlaces(this.addresses)
     return {
@@ -194,8 +195,6 @@ class Fleet implements App {
       port: places.port,
       unixSocket: isFirst ? server.unixSocket : undefined,
       sockets: isFirst ? sockets : [],
-      isJournal,
-      isTTY: stdout.isTTY === true,
       version,
       configFile,
     }

@@ -1,14 +1,11 @@
 // A worker's log on its way to the coordinator, which writes it: all lines of one turn of the event loop at once.
-import type { LogOutput } from '../observe/log.ts'
+import type { LogOutput } from '../observe/log-output.ts'
 
 export class LogBatch implements LogOutput {
-  readonly isTTY: boolean
   readonly #send: (text: string) => void
   #text = ''
 
-  /** @param isTTY whether a person at a terminal sees what is sent. */
-  constructor(isTTY: boolean, send: (text: string) => void) {
-    this.isTTY = isTTY
+  constructor(send: (text: string) => void) {
     this.#send = send
   }
 

@@ -19,7 +19,7 @@ import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts'
 const port = parentPort!
 const start = workerData as WorkerStart
 const say = (message: FromWorker) => port.postMessage(message)
-const log = new LogBatch(start.isTTY, (text) => say({ kind: 'log', text }))
+const log = new LogBatch((text) => say({ kind: 'log', text }))
 // Also after an error that nobody caught.
 process.on('exit', () => log.flush())
 let openCalls = 0
@@ -39,12 +39,11 @@ function serve(app: App): void {
 
 async function startOne(): Promise<App> {
   const config = unpackConfig(start.config)
-  const { hosts, port: ownPort, unixSocket, isJournal, version, configFile, sockets } = start
+  const { hosts, port: ownPort, unixSocket, version, configFile, sockets } = start
   const app = await startApp(
     { ...config, server: { ...config.server, hosts, port: ownPort, unixSocket } },
     {
       stdout: process.stdout,
-      isJournal,
       version,
       configFile,
       stateDirectory: undefined,
@@ -76,7 +75,7 @@ function follow(app: App, order: Order): void {
 }
 
 function commonOf(config: Config): Common {
-  const { places, thread, isJournal } = start
+  const { places, thread } = start
   const { now, setTimer } = threadClock
   const store = new SharedStore(new SharedMemory(places.store.buffer, thread), places.store)
   const calibration = new Calibration(new SharedRates(store.memory, store.directory))
@@ -95,7 +94,7 @@ function commonOf(config: Config): Common {
             now,
           }),
     events: {
-      ...createEvents(createLog(config.logging, { stream: log, isJournal })),
+      ...createEvents(createLog(config.logging.level, log)),
       // The coordinator tells of these, once for all.
       listening() {},
       limitsLoaded() {},
