@@ -76,9 +76,7 @@ export interface Surroundings {
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
   const { stateDirectory, store, common } = surroundings
-  const events =
-    common?.events ??
-    createEvents(createLog(config.logging.level, openLogOutput(config.logging, { stdout, isJournal })))
+  const events = common?.events ?? openEvents(config.logging, { stdout, isJournal })
   const doormen = doormenOf(config, events)
   const limits =
     common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
@@ -165,6 +163,16 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       events.stopped()
     },
   }
+}
+
+function openEvents(
+  logging: Config['logging'],
+  place: Pick<Surroundings, 'stdout'> & { isJournal: boolean },
+): Events {
+  const onTransportFailure: Events['logTransportFailed'] = (...fault) => events.logTransportFailed(...fault)
+  const output = openLogOutput(logging, { ...place, onTransportFailure })
+  const events = createEvents(createLog(logging.level, output))
+  return events
 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */

@@ -15,8 +15,8 @@ import { packConfig, type PackedConfig } from '../config/transfer.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
-import { type LogOutput, openLogOutput } from '../observe/log-output.ts'
-import { createLog } from '../observe/log.ts'
+import { openLogOutput } from '../observe/log-output.ts'
+import { createLog, type LogOutput } from '../observe/log.ts'
 import { checkFree } from '../server/listeners.ts'
 import { createSharedWindows, SharedWindows } from '../server/shared-windows.ts'
 import { SharedMemory } from '../shared-memory.ts'
@@ -77,7 +77,11 @@ class Fleet implements App {
     this.#config = config
     this.#surroundings = surroundings
     this.#entry = entry
-    this.#output = openLogOutput(config.logging, { stdout, isJournal })
+    this.#output = openLogOutput(config.logging, {
+      stdout,
+      isJournal,
+      onTransportFailure: (target, cause) => this.events.logTransportFailed(target, cause),
+    })
     this.events = createEvents(createLog(config.logging.level, this.#output))
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new Providers(`llm-gateway/${version}`)

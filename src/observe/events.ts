@@ -77,6 +77,8 @@ export interface Events {
   /** Fewer threads serve than the configuration asks for. */
   workersMissing(workers: number, reason: string): void
   unexpected(error: unknown, where: string): void
+  /** The log goes to standard output from here on. */
+  logTransportFailed(target: string, cause: Error): void
   /** What the last run left of the limits' counters. */
   limitsLoaded(fact: { readonly kind: string }): void
   /** The counters could not be saved; calls go on. */
@@ -151,6 +153,9 @@ export function createEvents(log: Log): Events {
     },
     workersMissing(workers, reason) {
       log.warn({ event: 'workers_missing', workers, reason })
+    },
+    logTransportFailed(target, { message: reason }) {
+      log.error({ event: 'log_transport_failed', target, reason })
     },
     unexpected(error, where) {
       const cause = error instanceof Error ? error : new Error(String(error))

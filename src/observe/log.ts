@@ -1,7 +1,6 @@
 // The log: facts in, one JSON object a line out. Levels are upper-case words, so that `journalctl | grep ERROR` finds them.
 import { pino } from 'pino'
 import type { LoggingConfig } from '../config/types.ts'
-import type { LogOutput } from './log-output.ts'
 import { Timestamps } from './timestamps.ts'
 
 /** Writes a line of these facts; those that are undefined are left out. */
@@ -12,6 +11,11 @@ export interface Log {
   readonly warn: WriteLine
   readonly info: WriteLine
   readonly debug: WriteLine
+}
+
+/** Takes whole lines of JSON, one or several at once. */
+export interface LogOutput {
+  write(lines: string): unknown
 }
 
 /** Facts that no event has. Should one come by mistake, its value stays out of the log. */

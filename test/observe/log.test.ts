@@ -4,6 +4,8 @@ import { test } from 'node:test'
 
 import { createLog } from '../../src/observe/log.ts'
 import { openLogOutput } from '../../src/observe/log-output.ts'
+
+const onTransportFailure = assert.fail
 import type { LoggingConfig } from '../../src/config/types.ts'
 
 function linesOf(logging: LoggingConfig, isJournal = false): string[] {
@@ -14,7 +16,7 @@ function linesOf(logging: LoggingConfig, isJournal = false): string[] {
       done()
     },
   })
-  const log = createLog(logging.level, openLogOutput(logging, { stdout, isJournal }))
+  const log = createLog(logging.level, openLogOutput(logging, { stdout, isJournal, onTransportFailure }))
   log.debug({ event: 'd' })
   log.info({ event: 'i', absent: undefined })
   log.warn({ event: 'w', count: 1 })
@@ -49,7 +51,7 @@ test('lines below the level are not written, nor facts that are undefined', () =
 test('several lines at once are rendered each', () => {
   let text = ''
   const stdout = { write: (more: string) => (text += more) } as unknown as NodeJS.WritableStream
-  const output = openLogOutput({ format: 'json' }, { stdout, isJournal: true })
+  const output = openLogOutput({ format: 'json' }, { stdout, isJournal: true, onTransportFailure })
   output.write('{"level":"WARN","n":1}\n{"level":"INFO","n":2}\n')
   assert.equal(text, '<4>{"level":"WARN","n":1}\n<6>{"level":"INFO","n":2}\n')
 })
