@@ -14,6 +14,7 @@ import { GatewayError } from './errors.ts'
 import { createEvents, type Events } from './observe/events.ts'
 import { openLogOutput } from './observe/log-output.ts'
 import { createLog } from './observe/log.ts'
+import { logSink } from './observe/sinks/log.ts'
 import { ProviderLoad } from './routing/provider-load.ts'
 import { TargetHealth } from './routing/target-health.ts'
 import { ClientWindows, type FloodLimit, type FloodWindows } from './server/flood-limit.ts'
@@ -130,7 +131,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     watch.stop()
     throw error
   })
-  events.listening(listeners.addresses, configFile)
+  events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
     addresses: listeners.addresses,
@@ -148,7 +149,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     async stop(reason) {
       isDraining = true
       watch.stop()
-      events.stopping(reason, snapshots.openCalls)
+      events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       let deadline = setTimeout(() => {
         admission.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
@@ -160,7 +161,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       await snapshots.settled()
       await limits.save()
       await snapshots.close()
-      events.stopped()
+      events.emit({ kind: 'stopped' })
     },
   }
 }
@@ -169,9 +170,11 @@ function openEvents(
   logging: Config['logging'],
   place: Pick<Surroundings, 'stdout'> & { isJournal: boolean },
 ): Events {
-  const onTransportFailure: Events['logTransportFailed'] = (...fault) => events.logTransportFailed(...fault)
-  const output = openLogOutput(logging, { ...place, onTransportFailure })
-  const events = createEvents(createLog(logging.level, output))
+  const output = openLogOutput(logging, {
+    ...place,
+    onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
+  })
+  const events = createEvents([logSink(createLog(logging.level, output))])
   return events
 }
 

@@ -102,6 +102,14 @@ suite('the sources', () => {
     )
   })
 
+  test('emit events, and leave to the composition roots what becomes of them', () => {
+    const roots = /^(app\.ts|app\/|fleet\/|observe\/)/
+    assert.deepEqual(
+      edges.filter(({ from, to }) => /^observe\/(?!events\.ts)/.test(to) && !roots.test(from)),
+      [],
+    )
+  })
+
   test('read the environment only where settings come from', () => {
     const readers = [...sources]
       .filter(([, text]) =>

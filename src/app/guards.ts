@@ -48,7 +48,7 @@ export function doormenOf({ access }: Config, events: Events): Doormen {
     allowedUsers: access.allowedUsers,
     platform: process.platform,
     table: new PeerTable(),
-    onUnreadable: (cause) => events.peersUnreadable(cause),
+    onUnreadable: (cause) => events.emit({ kind: 'peer_users_unreadable', cause }),
   })
   return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }
 }

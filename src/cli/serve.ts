@@ -99,7 +99,7 @@ async function checkProviders({ providers, events }: App, { providers: configs }
   const unasked = [...providers.values()].filter(({ name }) => !isAskedAnyway(configs.get(name)!))
   const checks = unasked.map(async (provider) => {
     const { isReachable, detail } = await provider.check(checkTimeoutMs)
-    events.providerChecked(provider.name, isReachable, detail)
+    events.emit({ kind: 'provider_checked', provider: provider.name, is_reachable: isReachable, detail })
   })
   await Promise.all(checks)
 }

@@ -25,7 +25,7 @@ export function underManager({ app, config, settings, io, configFile, configVers
   stopped(): Promise<void>
 } {
   const notifier = createNotifier(settings.notifySocket, {
-    onFault: (cause) => app.events.managerNotTold(cause),
+    onFault: (cause) => app.events.emit({ kind: 'service_manager_not_told', cause }),
   })
   // The timer runs in the event loop that serves calls, so that its silence means that no call is served.
   const { watchdogPingMs } = settings
@@ -48,11 +48,11 @@ export function underManager({ app, config, settings, io, configFile, configVers
       if (isStopping) return
       served = loaded.config
       watch()
-      app.events.reloaded(configFile, needsRestart)
+      app.events.emit({ kind: 'reloaded', config: configFile, needs_restart: needsRestart })
       const still = needsRestart.length === 0 ? '' : `; restart to apply ${needsRestart.join(', ')}`
       notifier.ready(statusOf(app, served) + still)
     } else {
-      app.events.reloadRefused(configFile, loaded.problems.map(shown))
+      app.events.emit({ kind: 'reload_refused', config: configFile, problems: loaded.problems.map(shown) })
       notifier.ready(`${statusOf(app, served)}; reload refused: ${firstOf(loaded.problems)}`)
     }
   }

@@ -9,8 +9,9 @@ import { threadClock } from '../clock.ts'
 import { unpackConfig } from '../config/transfer.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
-import { createEvents } from '../observe/events.ts'
+import { createEvents, type GatewayEvent, type Sink } from '../observe/events.ts'
 import { createLog } from '../observe/log.ts'
+import { logSink } from '../observe/sinks/log.ts'
 import { SharedWindows } from '../server/shared-windows.ts'
 import { SharedMemory } from '../shared-memory.ts'
 import { LogBatch } from './log-batch.ts'
@@ -23,6 +24,8 @@ const log = new LogBatch((text) => say({ kind: 'log', text }))
 // Also after an error that nobody caught.
 process.on('exit', () => log.flush())
 let openCalls = 0
+/** The coordinator emits these, once for all threads. */
+const emittedOnce: ReadonlySet<GatewayEvent['kind']> = new Set(['listening', 'limits_loaded', 'stopped'])
 
 startOne().then(serve, (error: unknown) => {
   if (!(error instanceof StartError)) throw error
@@ -93,13 +96,16 @@ function commonOf(config: Config): Common {
             rpm,
             now,
           }),
-    events: {
-      ...createEvents(createLog(config.logging.level, log)),
-      // The coordinator tells of these, once for all.
-      listening() {},
-      limitsLoaded() {},
-      stopping: (_, count) => (openCalls = count),
-      stopped() {},
+    events: createEvents([ownSink(logSink(createLog(config.logging.level, log)))]),
+  }
+}
+
+function ownSink(sink: Sink): Sink {
+  return {
+    name: sink.name,
+    receive(event) {
+      if (event.kind === 'stopping') openCalls = event.open_calls
+      else if (!emittedOnce.has(event.kind)) sink.receive(event)
     },
   }
 }
