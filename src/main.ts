@@ -1,5 +1,5 @@
 // argv → one command.
-import { useCompileCache } from './cli/compile-cache.ts'
+import { createProgram } from './cli/program.ts'
 
 // A reader that has seen enough (`| head`) is no fault.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,7 +8,8 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-useCompileCache(process)
-void import('./cli/program.ts').then(async ({ createProgram }) => {
-  process.exitCode = await createProgram(process).run(process.argv.slice(2))
-})
+void createProgram(process)
+  .run(process.argv.slice(2))
+  .then((status) => {
+    process.exitCode = status
+  })
