@@ -3,22 +3,21 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 
 import { listOf } from '../fixtures/model-lists.ts'
-import type { TestGateway } from '../support/app.ts'
 import { settled } from '../support/fake-clock.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import { after, bytes, content, end, hang, head, json, reset } from '../support/upstream-script.ts'
 import type { Script, Step } from '../support/upstream-script.ts'
 import {
   call,
-  discoveringYaml,
+  discovering,
   eventsOf,
   offered,
   refreshMs,
-  reload,
   startAsking,
   startDiscovering,
   startModelServer,
 } from './discovery-wiring.ts'
+import type { TestGateway } from '../support/app.ts'
 
 const keepMs = 600_000
 
@@ -82,7 +81,7 @@ describe('a provider that answers with', () => {
     const timers = clock.pendingTimers
     const calls = [call(t, gateway, 'x'), call(t, gateway, 'slow/y')]
     while (clock.pendingTimers < timers + calls.length) await settled()
-    reload(t, gateway, discoveringYaml({ slow }))
+    void gateway.reload(discovering({ slow }))
     clock.advance(9_999)
     await settled()
     assert.equal(slow.listings().length, 1)
@@ -119,7 +118,7 @@ describe('a provider that is away', () => {
 
   test('and that models of the file need is told of as a warning', async (t) => {
     const away = { url: await refusingUrl(t) }
-    const { gateway } = await startAsking(t, { away }, 'models: { m: { provider: away } }\n')
+    const { gateway } = await startAsking(t, { away }, { models: { m: { provider: 'away' } } })
     await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'WARN' })
   })
 
@@ -164,7 +163,7 @@ describe('a reload', () => {
     const server = await startModelServer(t, 'm')
     const { gateway } = await startDiscovering(t, { server })
     server.has('m', 'new')
-    reload(t, gateway, discoveringYaml({ server }))
+    void gateway.reload(discovering({ server }))
     assert.equal((await call(t, gateway, 'm')).status, 200)
     await gateway.logged({ event: 'models_discovered', added: 1, count: 2 })
     assert.equal((await call(t, gateway, 'server/new')).status, 200)
@@ -173,7 +172,7 @@ describe('a reload', () => {
   test('that turns discovery off takes the models away', async (t) => {
     const server = await startModelServer(t, 'm')
     const { gateway, clock } = await startDiscovering(t, { server })
-    reload(t, gateway, discoveringYaml({ server }).replace('discover_models: true', 'discover_models: false'))
+    void gateway.reload(discovering({ server }, {}, { discover_models: false }))
     assert.equal((await call(t, gateway, 'server/m')).status, 404)
     clock.advance(keepMs)
     await assertQuiet(gateway)
@@ -183,7 +182,7 @@ describe('a reload', () => {
   test('without the provider takes its models away', async (t) => {
     const server = await startModelServer(t, 'm')
     const { gateway } = await startDiscovering(t, { server })
-    reload(t, gateway, discoveringYaml({}))
+    void gateway.reload(discovering({}))
     assert.deepEqual(Object.keys(await offered(t, gateway)), ['echo'])
     assert.equal((await call(t, gateway, 'm')).status, 404)
   })
@@ -191,7 +190,7 @@ describe('a reload', () => {
   test('with another address asks there, and no more at the old one', async (t) => {
     const [old, current] = [await startModelServer(t, 'm'), await startModelServer(t, 'n')]
     const { gateway, clock } = await startDiscovering(t, { server: old })
-    reload(t, gateway, discoveringYaml({ server: current }))
+    void gateway.reload(discovering({ server: current }))
     await gateway.logged({ event: 'models_discovered', added: 1, removed: 1 })
     assert.equal((await call(t, gateway, 'n')).status, 200)
     clock.advance(refreshMs)
@@ -204,7 +203,7 @@ describe('a reload', () => {
     server.lists([hang])
     const { gateway } = await startAsking(t, { server })
     const request = await server.nextRequest()
-    reload(t, gateway, discoveringYaml({}))
+    void gateway.reload(discovering({}))
     assert.equal((await request.outcome).kind, 'aborted')
   })
 
@@ -215,7 +214,7 @@ describe('a reload', () => {
     await server.nextRequest()
     const answer = call(t, gateway, 'm')
     await assertQuiet(gateway)
-    reload(t, gateway, discoveringYaml({}))
+    void gateway.reload(discovering({}))
     assert.equal((await answer).status, 404)
   })
 })
@@ -234,12 +233,12 @@ test('a reload while the last calls end asks nobody any more', async (t) => {
   const server = await startModelServer(t, 'm')
   const { gateway } = await startDiscovering(t, { server })
   const gate = Promise.withResolvers<void>()
-  server.answersCalls(after(gate.promise, json(200, { choices: [] })))
+  server.respondsToCalls(after(gate.promise, json(200, { choices: [] })))
   const answer = call(t, gateway, 'm')
   await server.nextRequest()
   await server.nextRequest()
   const stopped = gateway.stop()
-  reload(t, gateway, discoveringYaml({ server }))
+  void gateway.reload(discovering({ server }))
   gate.resolve()
   assert.equal((await answer).status, 200)
   await stopped

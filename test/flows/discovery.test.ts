@@ -8,13 +8,13 @@ import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../suppor
 import {
   call,
   eventsOf,
-  listKey,
   offered,
   refreshMs,
   startAsking,
   startDiscovering,
   startModelServer,
 } from './discovery-wiring.ts'
+import { providerKey } from '../support/gateway-config.ts'
 
 describe('what a provider lists', () => {
   test('can be called by its full and its short name, and goes upstream as the provider calls it', async (t) => {
@@ -47,7 +47,7 @@ describe('what a provider lists', () => {
     await startDiscovering(t, { ollama })
     const [request] = ollama.listings()
     assert.equal(request?.target, '/v1/models')
-    assert.equal(request.header('authorization'), `Bearer ${listKey}`)
+    assert.equal(request.header('authorization'), `Bearer ${providerKey}`)
     assert.equal(request.header('user-agent'), 'llm-gateway/0.0.0-test')
     assert.equal(request.body.length, 0)
   })
@@ -80,7 +80,7 @@ describe('what a provider lists', () => {
   })
 
   test('has the limits that the file gives its full name, under each of its names', async (t) => {
-    const more = 'rate_limit_settings: { limits: { "ollama/m:latest": { rpm: 2 } } }\n'
+    const more = { rate_limit_settings: { limits: { 'ollama/m:latest': { rpm: 2 } } } }
     const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm:latest') }, more)
     assert.equal((await call(t, gateway, 'ollama/m:latest')).status, 200)
     assert.equal((await call(t, gateway, 'm')).status, 200)
@@ -89,7 +89,7 @@ describe('what a provider lists', () => {
   })
 
   test('stands in the report of limits once, by its full name', async (t) => {
-    const more = 'rate_limit_settings: { default: { rpm: 5 } }\n'
+    const more = { rate_limit_settings: { default: { rpm: 5 } } }
     const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm:latest') }, more)
     await call(t, gateway, 'm')
     const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits'))
@@ -116,8 +116,8 @@ describe('what a provider lists', () => {
 
   test('can be what another model falls back to', async (t) => {
     const [ollama, broken] = [await startModelServer(t, 'm'), await startModelServer(t)]
-    broken.answersCalls(json(500, { error: { message: 'broken' } }))
-    const more = 'models: { first: { provider: broken, fallbacks: ["ollama/m"] } }\n'
+    broken.respondsToCalls(json(500, { error: { message: 'broken' } }))
+    const more = { models: { first: { provider: 'broken', fallbacks: ['ollama/m'] } } }
     const { gateway } = await startDiscovering(t, { ollama, broken }, more)
     assert.equal((await call(t, gateway, 'first')).provider, 'ollama')
   })
@@ -162,7 +162,7 @@ describe('a list is looked at again', () => {
     const { gateway, clock } = await startDiscovering(t, { ollama })
     const gate = Promise.withResolvers<void>()
     const event = (text: string) => chunk(`data: {"choices":[{"delta":{"content":"${text}"}}]}\n\n`)
-    ollama.answersCalls([
+    ollama.respondsToCalls([
       streamHead(),
       event('one'),
       wait(gate.promise),
@@ -267,10 +267,9 @@ describe('a name that two providers list', () => {
 
 test('a name of the file keeps its meaning, whatever is listed', async (t) => {
   const [ollama, cloud] = [await startModelServer(t, 'gpt-5', 'named', 'other'), await startModelServer(t)]
-  const more = `models:
-  named: { provider: cloud, aliases: [other] }
-  "gpt-*": { provider: cloud }
-`
+  const more = {
+    models: { named: { provider: 'cloud', aliases: ['other'] }, 'gpt-*': { provider: 'cloud' } },
+  }
   const { gateway } = await startDiscovering(t, { ollama, cloud }, more)
   for (const name of ['named', 'other', 'gpt-5']) {
     assert.equal((await call(t, gateway, name)).provider, 'cloud', name)

@@ -8,23 +8,23 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { bytes, chunk, head, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
+import { at, configText, type Setup } from '../support/gateway-config.ts'
 
-interface Written {
-  readonly url: string
-  /** Names of models besides `plain`. */
-  readonly models?: readonly string[]
-  readonly server?: string
-  readonly rpm?: number
-}
-
-function yamlOf({ url, models = [], server = '', rpm = 1_000_000 }: Written): string {
-  return `
-server: { hosts: [127.0.0.1]${server} }
-rate_limit_settings: { per_client: {}, limits: { plain: { rpm: ${rpm} } } }
-providers: { scripted: { base_url: "${url}/v1" } }
-models: { ${['plain', ...models].map((name) => `${name}: { provider: scripted }`).join(', ')} }
-logging: { format: json }
-`
+/** A gateway of one provider at this address with the model `plain` and others. */
+function setupFor(
+  { url }: { url: string },
+  {
+    models = [],
+    rpm = 1_000_000,
+    server = {},
+  }: { models?: string[]; rpm?: number; server?: Setup['server'] } = {},
+): Setup {
+  return {
+    server,
+    providers: { scripted: at({ url }) },
+    models: Object.fromEntries(['plain', ...models].map((name) => [name, { provider: 'scripted' }])),
+    rate_limit_settings: { per_client: {}, limits: { plain: { rpm } } },
+  }
 }
 
 /** As careful editors do: no moment in which the file is half written. */
@@ -34,9 +34,9 @@ function replace({ file }: GatewayProcess, yaml: string): void {
 }
 
 /** Sends SIGHUP and waits for what becomes of it. */
-async function reload(gateway: GatewayProcess, yaml: string): Promise<Record<string, unknown>> {
+async function reload(gateway: GatewayProcess, setup: Setup): Promise<Record<string, unknown>> {
   const from = gateway.stdout().length
-  replace(gateway, yaml)
+  replace(gateway, configText(setup))
   process.kill(gateway.pid, 'SIGHUP')
   return JSON.parse(await gateway.says(/^.*"event":"reload.*$/m, from)) as Record<string, unknown>
 }
@@ -51,14 +51,14 @@ test('a reload serves new models by new providers, and open streams end as they 
   const event = 'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
   const toGet = json(200, { data: [] })
   const script = [streamHead(), chunk(event), wait(gate.promise), chunk('data: [DONE]\n\n'), lastChunk]
-  old.answerAlways(({ method }) => (method === 'POST' ? script : toGet))
-  next.answerAlways(({ method }) => (method === 'POST' ? json(200, { from: 'next' }) : toGet))
-  const gateway = await startGatewayProcess(t, yamlOf({ url: old.url }))
+  old.respondAlways(({ method }) => (method === 'POST' ? script : toGet))
+  next.respondAlways(({ method }) => (method === 'POST' ? json(200, { from: 'next' }) : toGet))
+  const { gateway } = await startGatewayProcess(t, setupFor(old))
   const client = await connectRaw(t, gateway.url)
   client.send(call('plain', true))
   await client.seen('one')
 
-  const line = await reload(gateway, yamlOf({ url: next.url, models: ['more'] }))
+  const line = await reload(gateway, setupFor(next, { models: ['more'] }))
 
   assert.deepEqual([line['event'], line['level']], ['reloaded', 'INFO'])
   for (const model of ['plain', 'more']) {
@@ -76,14 +76,14 @@ test('the connections of a provider that is no longer configured end with its la
   // Without the reload this connection would be kept for ten minutes.
   const first = streamHead({ 'content-type': 'text/event-stream', 'keep-alive': 'timeout=600' })
   const event = 'data: {"one":1}\n\n'
-  old.answerAlways([first, chunk(event), wait(gate.promise), chunk('data: [DONE]\n\n'), lastChunk])
-  next.answerAlways(json(200, { data: [] }))
-  const gateway = await startGatewayProcess(t, yamlOf({ url: old.url }))
+  old.respondAlways([first, chunk(event), wait(gate.promise), chunk('data: [DONE]\n\n'), lastChunk])
+  next.respondAlways(json(200, { data: [] }))
+  const { gateway } = await startGatewayProcess(t, setupFor(old))
   const client = await connectRaw(t, gateway.url)
   client.send(call('plain', true))
   await client.seen('one')
 
-  await reload(gateway, yamlOf({ url: next.url }))
+  await reload(gateway, setupFor(next))
   assert.notEqual(old.openConnections, 0)
   gate.resolve()
   await client.response()
@@ -93,23 +93,22 @@ test('the connections of a provider that is no longer configured end with its la
 
 test('counts carry over', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answerAlways(json(200, {}))
-  const written = { url: upstream.url }
-  const gateway = await startGatewayProcess(t, yamlOf({ ...written, rpm: 3 }))
+  upstream.respondAlways(json(200, {}))
+  const { gateway } = await startGatewayProcess(t, setupFor(upstream, { rpm: 3 }))
   for (let number = 0; number < 2; number++) await exchange(t, gateway.url, call('plain'))
 
-  await reload(gateway, yamlOf({ ...written, rpm: 2 }))
+  await reload(gateway, setupFor(upstream, { rpm: 2 }))
 
   assert.equal((await exchange(t, gateway.url, call('plain'))).status, 429)
 })
 
 test('what only a restart applies is named key by key, and the rest applies', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answerAlways(json(200, {}))
-  const gateway = await startGatewayProcess(t, yamlOf({ url: upstream.url }))
-  const server = ', port: 4999, unix_socket: /run/other.sock, shutdown_grace_ms: 5'
+  upstream.respondAlways(json(200, {}))
+  const { gateway } = await startGatewayProcess(t, setupFor(upstream))
+  const server = { port: 4999, unix_socket: '/run/other.sock', shutdown_grace_ms: 5 }
 
-  const line = await reload(gateway, yamlOf({ url: upstream.url, models: ['other'], server }))
+  const line = await reload(gateway, setupFor(upstream, { models: ['other'], server }))
 
   assert.equal(line['event'], 'reloaded')
   assert.equal(line['level'], 'WARN')
@@ -120,16 +119,15 @@ test('what only a restart applies is named key by key, and the rest applies', as
 
 test('a watched file is loaded when it changes, refused when it is wrong, and no longer watched when it says so', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answerAlways(json(200, {}))
-  const watched = { url: upstream.url, server: ', watch_config: true' }
-  const gateway = await startGatewayProcess(t, yamlOf({ ...watched }))
+  upstream.respondAlways(json(200, {}))
+  const { gateway } = await startGatewayProcess(t, setupFor(upstream, { server: { watch_config: true } }))
 
   replace(gateway, 'nonsense: [')
   await gateway.says(/"event":"reload_refused"/)
   assert.equal((await exchange(t, gateway.url, call('plain'))).status, 200)
 
   // In place, in two steps.
-  const yaml = yamlOf({ url: upstream.url, models: ['other'] }) // not watched any more
+  const yaml = configText(setupFor(upstream, { models: ['other'] })) // not watched any more
   writeFileSync(gateway.file, yaml.slice(0, 40))
   writeFileSync(gateway.file, yaml)
   const from = gateway.stdout().length
@@ -143,7 +141,7 @@ test('1,000 reloads under 32 connections fail no call', async (t) => {
   const reloads = new Reloads()
   const upstreams = [await startUpstream(t), await startUpstream(t)]
   for (const upstream of upstreams) {
-    upstream.answerAlways(({ method, body }) => {
+    upstream.respondAlways(({ method, body }) => {
       const gate = wait(reloads.passed(4))
       if (method !== 'POST') return json(200, { data: [] })
       if (!body.includes('"stream":true'))
@@ -156,10 +154,11 @@ test('1,000 reloads under 32 connections fail no call', async (t) => {
     })
   }
   // Providers, limits and models change each time, but for the model that is called.
-  const yamls = upstreams.map(({ url }, index) =>
-    yamlOf({ url, models: [`only${index}`], rpm: 1_000_000 + index }),
+  const setups = upstreams.map((upstream, index) =>
+    setupFor(upstream, { models: [`only${index}`], rpm: 1_000_000 + index }),
   )
-  const gateway = await startGatewayProcess(t, yamls[0]!)
+  const yamls = setups.map(configText)
+  const { gateway } = await startGatewayProcess(t, setups[0])
   gateway.drainInto((text) => reloads.read(text))
   const failures: string[] = []
   let calls = 0

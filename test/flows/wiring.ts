@@ -1,54 +1,9 @@
-// A gateway with a scripted provider behind it, and the official SDK in front, its bytes recorded.
+// The official SDK in front of a gateway, its bytes recorded.
 import OpenAI from 'openai'
 import type { ClientOptions } from 'openai'
 
-import { startGateway } from '../support/app.ts'
-import type { TestGateway } from '../support/app.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
-import type { Cleanup, ScriptedUpstream } from '../support/scripted-upstream.ts'
-
-export interface Wired {
-  readonly gateway: TestGateway
-  readonly upstream: ScriptedUpstream
-}
-
-/** The provider's key; no client ever sends or sees it. */
-export const providerKey = 'sk-provider-1f9a'
-
-/** What the provider calls the model `renamed`. */
-export const providerModel = 'vendor/deep-model:7b'
-
-/**
- * Models: `plain` and `llama3.1:8b` (the provider's names are the same), `renamed` with the alias `short`, and `open/*`.
- * @param more further YAML, added to the file: `server: { … }`.
- * @param timeouts of the provider, as YAML.
- */
-export async function startWired(t: Cleanup, more = '', timeouts = '{}'): Promise<Wired> {
-  const upstream = await startUpstream(t)
-  const gateway = await startGateway(
-    t,
-    `
-providers:
-  scripted: { base_url: "${upstream.url}/v1", api_key: { env: SCRIPTED_KEY }, timeouts: ${timeouts} }
-models:
-  plain: { provider: scripted }
-  llama3.1:8b: { provider: scripted }
-  renamed: { provider: scripted, model: "${providerModel}", aliases: [short] }
-  "open/*": { provider: scripted, model: "*" }
-logging: { format: json }
-${unless(more, 'rate_limit_settings', '{ per_client: {} }')}
-${unless(more, 'routing', '{ retries: 0, cooldown_ms: 0 }')}
-${more}
-`,
-    { SCRIPTED_KEY: providerKey },
-  )
-  return { gateway, upstream }
-}
-
-/** A default that the test's own YAML replaces. */
-function unless(yaml: string, key: string, value: string): string {
-  return yaml.includes(`${key}:`) ? '' : `${key}: ${value}`
-}
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { type Running, type TestGateway, startGateway } from '../support/app.ts'
 
 /** What the SDK sent, request by request. */
 export interface Sent {
@@ -83,10 +38,13 @@ export function recordedClient(gateway: TestGateway, options: ClientOptions = {}
   return { openai, sent }
 }
 
-/** `test` with a gateway, a provider and the SDK. */
-export async function startWithClient(t: Cleanup, options?: ClientOptions): Promise<Wired & RecordedClient> {
-  const wired = await startWired(t)
-  return { ...wired, ...recordedClient(wired.gateway, options) }
+/** A gateway with its provider, and the SDK. */
+export async function startWithClient(
+  t: Cleanup,
+  options?: ClientOptions,
+): Promise<Running & RecordedClient> {
+  const running = await startGateway(t)
+  return Object.assign(running, recordedClient(running.gateway, options))
 }
 
 /** Every kind of path that there is; guards stand before all of them. */

@@ -8,6 +8,7 @@ import { startJudgingProvider } from './judging-provider.ts'
 import { Lane } from './lane.ts'
 import { makeInput } from './mutations.ts'
 import { Random } from '../support/random.ts'
+import { at, type Setup } from '../support/gateway-config.ts'
 
 export interface FuzzOptions {
   readonly seed: number
@@ -39,24 +40,25 @@ const warmUpCount = 20_000
 const maxGrowthBytes = 48 * 1024 * 1024
 const maxFindings = 20
 
-function configuration(providerUrl: string): string {
-  return `
-server: { hosts: [127.0.0.1], max_request_body_bytes: 1000000 }
-# Nobody's bytes are read before the user is known, so that no mutation reaches that check; it would only take time.
-access: { allowed_users: [any] }
-rate_limit_settings:
-  per_client: {}
-  limits: { scarce: { rpm: 5, tpm: 100 }, plain: { rpm: 10000000, tpm: 1000000000, max_parallel_requests: 1000 } }
-providers:
-  judging: { base_url: "${providerUrl}/v1", api_key: { env: FUZZ_KEY } }
-  echo: { kind: echo }
-models:
-  plain: { provider: judging }
-  renamed: { provider: judging, model: "vendor/deep-model:7b", aliases: [short] }
-  scarce: { provider: judging }
-  echo: { provider: echo }
-logging: { format: json }
-`
+function configuration(providerUrl: string): Setup {
+  const plain = { rpm: 10_000_000, tpm: 1_000_000_000, max_parallel_requests: 1000 }
+  return {
+    server: { max_request_body_bytes: 1_000_000 },
+    // Nobody's bytes are read before the user is known, so that no mutation reaches that check; it would only take time.
+    access: { allowed_users: ['any'] },
+    rate_limit_settings: { per_client: {}, limits: { scarce: { rpm: 5, tpm: 100 }, plain } },
+    providers: {
+      judging: at({ url: providerUrl }, { api_key: { env: 'FUZZ_KEY' } }),
+      echo: { kind: 'echo' },
+    },
+    models: {
+      plain: { provider: 'judging' },
+      renamed: { provider: 'judging', model: 'vendor/deep-model:7b', aliases: ['short'] },
+      scarce: { provider: 'judging' },
+      echo: { provider: 'echo' },
+    },
+    routing: {},
+  }
 }
 
 export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzOptions): Promise<FuzzReport> {
@@ -66,7 +68,7 @@ export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzO
     if (findings.length < maxFindings) findings.push(what)
   }
   const provider = await startJudgingProvider(t, fuzzKey, accuse)
-  const gateway = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: fuzzKey })
+  const { gateway } = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: fuzzKey })
   gateway.drainInto((text) => judgeLog(text, accuse))
 
   const statuses = new Map<number, number>()

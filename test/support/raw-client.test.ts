@@ -17,7 +17,7 @@ test('a request has a host and, with a body, its length, unless the test says ot
 
 test('informational responses come before the final one', async (t) => {
   const server = await startUpstream(t)
-  server.answer([bytes('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')])
+  server.respond([bytes('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')])
   const client = await connectRaw(t, server.url)
   client.send(rawRequest('GET /'))
   assert.deepEqual([(await client.response()).status, (await client.response()).status], [100, 200])
@@ -25,15 +25,15 @@ test('informational responses come before the final one', async (t) => {
 
 test('the answer to a HEAD has no body', async (t) => {
   const server = await startUpstream(t)
-  server.answer([bytes('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n')])
+  server.respond([bytes('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n')])
   assert.equal((await exchange(t, server.url, rawRequest('HEAD /'))).complete, true)
 })
 
 test('waiting fails when what is waited for cannot come any more', async (t) => {
   const server = await startUpstream(t)
-  server.answer([reset])
-  server.answer([bytes('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx')])
-  server.answer([bytes('HTTP/1.1 200 OK\r\n\r\nx'), end])
+  server.respond([reset])
+  server.respond([bytes('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx')])
+  server.respond([bytes('HTTP/1.1 200 OK\r\n\r\nx'), end])
   await assert.rejects(exchange(t, server.url, rawRequest('GET /')), /ended before/)
   for (const error of [/complete without "y"/, /complete without "y"/]) {
     const client = await connectRaw(t, server.url)
@@ -44,7 +44,7 @@ test('waiting fails when what is waited for cannot come any more', async (t) => 
 
 test('what is no HTTP response is an error, not an empty one', async (t) => {
   const server = await startUpstream(t)
-  server.answer([bytes('SSH-2.0-x\r\n\r\n')])
+  server.respond([bytes('SSH-2.0-x\r\n\r\n')])
   await assert.rejects(exchange(t, server.url, rawRequest('GET /')), /not the start/)
 })
 

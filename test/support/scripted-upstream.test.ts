@@ -9,7 +9,7 @@ import * as upstream from './upstream-script.ts'
 
 test('a request is kept as it came', async (t) => {
   const provider = await startUpstream(t)
-  provider.answer(upstream.json(200, { ok: true }))
+  provider.respond(upstream.json(200, { ok: true }))
   await exchange(t, provider.url, rawRequest('POST /v1/x?y', { 'X-Case': 'Kept' }, '{"a":1.0}'))
   const request = await provider.nextRequest()
   assert.deepEqual(
@@ -27,16 +27,16 @@ test('answers queue up, then the lasting one serves, and without one the request
   const provider = await startUpstream(t)
   const status = async () => (await exchange(t, provider.url, rawRequest('GET /'))).status
   assert.equal(await status(), 500)
-  provider.answerAlways(upstream.json(203, {}))
-  provider.answer(upstream.json(201, {}))
-  provider.answer((request) => upstream.json(request.method === 'GET' ? 202 : 400, {}))
+  provider.respondAlways(upstream.json(203, {}))
+  provider.respond(upstream.json(201, {}))
+  provider.respond((request) => upstream.json(request.method === 'GET' ? 202 : 400, {}))
   assert.deepEqual([await status(), await status(), await status(), await status()], [201, 202, 203, 203])
 })
 
 test('a script goes on only when its gate opens', async (t) => {
   const provider = await startUpstream(t)
   const gate = Promise.withResolvers<void>()
-  provider.answer([
+  provider.respond([
     upstream.streamHead(),
     upstream.chunk('one'),
     upstream.wait(gate.promise),
@@ -54,7 +54,7 @@ test('a script goes on only when its gate opens', async (t) => {
 test('each piece of a split write is read by itself', async (t) => {
   const provider = await startUpstream(t)
   const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc'
-  provider.answer([upstream.bytes(answer, 'every byte')])
+  provider.respond([upstream.bytes(answer, 'every byte')])
   const socket = connect(Number(new URL(provider.url).port), '127.0.0.1')
   t.after(() => socket.destroy())
   const reads: string[] = []
@@ -76,7 +76,7 @@ test('a client that leaves aborts its request, in the middle of every kind of st
   for (const how of ['close', 'reset'] as const) {
     for (const script of how === 'close' ? scripts : [[upstream.hang]]) {
       const provider = await startUpstream(t)
-      provider.answer(script)
+      provider.respond(script)
       const client = await connectRaw(t, provider.url)
       client.send(rawRequest('POST /', {}, '{}'))
       const request = await provider.nextRequest()
@@ -88,7 +88,7 @@ test('a client that leaves aborts its request, in the middle of every kind of st
 
 test('a client that closes behind a whole answer has not aborted it', async (t) => {
   const provider = await startUpstream(t)
-  provider.answerAlways([upstream.bytes('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx')])
+  provider.respondAlways([upstream.bytes('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx')])
   for (let round = 0; round < 20; round++) {
     await exchange(t, provider.url, rawRequest('GET /'))
     assert.equal((await (await provider.nextRequest()).outcome).kind, 'answered')
@@ -98,7 +98,7 @@ test('a client that closes behind a whole answer has not aborted it', async (t) 
 test('a client that does not read stops the script', async (t) => {
   const provider = await startUpstream(t)
   const total = 64 * 1024 * 1024
-  provider.answer(
+  provider.respond(
     upstream.stream(Buffer.alloc(total), { splitAt: Array.from({ length: 64 }, (_, i) => i * 1024 * 1024) }),
   )
   const client = await connectRaw(t, provider.url)
@@ -118,11 +118,11 @@ test('a client that does not read stops the script', async (t) => {
 
 test('an answer can break off', async (t) => {
   const provider = await startUpstream(t)
-  provider.answer([upstream.head(200, { 'content-length': '9' }), upstream.bytes('abc'), upstream.end])
+  provider.respond([upstream.head(200, { 'content-length': '9' }), upstream.bytes('abc'), upstream.end])
   const cut = await exchange(t, provider.url, rawRequest('GET /'))
   assert.deepEqual([cut.complete, cut.body().toString()], [false, 'abc'])
 
-  provider.answer([upstream.reset])
+  provider.respond([upstream.reset])
   const client = await connectRaw(t, provider.url)
   client.send(rawRequest('GET /'))
   assert.equal(await client.ended, 'reset')
@@ -130,8 +130,8 @@ test('an answer can break off', async (t) => {
 
 test('requests on one connection are answered in order and share its number', async (t) => {
   const provider = await startUpstream(t)
-  provider.answer(upstream.json(200, { n: 1 }))
-  provider.answer(upstream.json(200, { n: 2 }))
+  provider.respond(upstream.json(200, { n: 1 }))
+  provider.respond(upstream.json(200, { n: 2 }))
   const client = await connectRaw(t, provider.url)
   client.send(Buffer.concat([rawRequest('GET /1'), rawRequest('GET /2')]))
   const bodies = [await client.response(), await client.response()].map((response) =>
@@ -146,8 +146,8 @@ test('requests on one connection are answered in order and share its number', as
 
 test('an event stream has one chunk for each event, or is cut where the test says', async (t) => {
   const provider = await startUpstream(t)
-  provider.answer(upstream.sse(['1', '[DONE]']))
-  provider.answer(upstream.sse(['1', '[DONE]'], { splitAt: [3] }))
+  provider.respond(upstream.sse(['1', '[DONE]']))
+  provider.respond(upstream.sse(['1', '[DONE]'], { splitAt: [3] }))
   const whole = await exchange(t, provider.url, rawRequest('GET /'))
   const cut = await exchange(t, provider.url, rawRequest('GET /'))
   assert.deepEqual(whole.chunks.map(String), ['data: 1\n\n', 'data: [DONE]\n\n'])
