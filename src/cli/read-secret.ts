@@ -1,5 +1,6 @@
 // Reading a key: from a terminal without showing it, or from a pipe.
 import type { ReadStream } from 'node:tty'
+import { ByteCollector } from '../http/byte-collector.ts'
 
 export type SecretInput = NodeJS.ReadableStream & Pick<ReadStream, 'isTTY' | 'setRawMode'>
 
@@ -14,14 +15,13 @@ export async function readSecret(
 }
 
 async function piped(input: SecretInput): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
+  const held = new ByteCollector()
   for await (const chunk of input) {
-    chunks.push(Buffer.from(chunk))
-    size += chunk.length
-    if (size > maxBytes) return undefined
+    held.push(Buffer.from(chunk))
+    if (held.length > maxBytes) return undefined
   }
-  return Buffer.concat(chunks)
+  return held
+    .take()
     .toString()
     .replace(/\r?\n$/, '')
 }

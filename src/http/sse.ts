@@ -1,6 +1,8 @@
 // Server-sent events as bytes: where one event ends and the next begins, and what stands in one.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
+import { ByteCollector } from './byte-collector.ts'
+
 /** Takes what a splitter finds, in the order of the stream. Together the calls carry every byte, once. */
 export interface EventSink {
   /** One whole event with its blank line; comments and stray blank lines too. Often a view on the pushed chunk. */
@@ -126,17 +128,24 @@ export class EventSplitter {
  */
 export function eventData(event: Buffer): Buffer | undefined {
   let data: Buffer | undefined
-  let lines: Buffer[] | undefined
+  let lines: ByteCollector | undefined
   for (let at = skipByteOrderMark(event); at < event.length;) {
     const end = endOfLine(event, at)
     const value = fieldValue(event, { at, end }, DATA)
     if (value !== undefined) {
       if (data === undefined) data = value
-      else (lines ??= [data]).push(lineFeed, value)
+      else {
+        if (lines === undefined) {
+          lines = new ByteCollector()
+          lines.push(data)
+        }
+        lines.push(lineFeed)
+        lines.push(value)
+      }
     }
     at = end + 1
   }
-  return lines === undefined ? data : Buffer.concat(lines)
+  return lines === undefined ? data : lines.take()
 }
 
 /** The event's type: what its last `event` line says. Undefined without one, or for an empty one. */
