@@ -17,9 +17,9 @@ const leaves = ['config/types.ts', 'http', 'leaf']
 
 /** Single files: `explain` reads the routes; `doctor` asks providers by itself and reads their streams. */
 const readByCommands = [
-  'dialects/chat-stream.ts',
+  'dialects/openai/chat-stream.ts',
   'dialects/dialect.ts',
-  'dialects/usage.ts',
+  'dialects/openai/usage.ts',
   'routing/route-table.ts',
   'upstream/probe.ts',
   'upstream/provider.ts',

@@ -7,7 +7,7 @@ import {
   newerUsage,
   type PartialUsage,
   usageMembers,
-} from '../dialects/usage.ts'
+} from '../dialects/openai/usage.ts'
 import type { Usage } from '../domain.ts'
 import { readJson, scanJson } from '../http/json-scan.ts'
 import { eventData } from '../http/sse.ts'

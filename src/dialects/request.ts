@@ -10,7 +10,7 @@ import { MemberNames } from '../http/member-names.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
 import { splice, type Splice, spliceParts } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
-import { usageSplice } from './usage-wish.ts'
+import { usageSplice } from './openai/include-usage.ts'
 
 export interface ModelRequest {
   /** As the client wrote it: a model, an alias or a name that a wildcard covers. */

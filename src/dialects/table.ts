@@ -1,7 +1,7 @@
 // The wire formats that are served, sorted by path.
-import { chatStream } from './chat-stream.ts'
+import { chatStream } from './openai/chat-stream.ts'
 import type { Dialect } from './dialect.ts'
-import { typedStream } from './typed-stream.ts'
+import { typedStream } from './openai/typed-stream.ts'
 
 const responseEnds = ['response.completed', 'response.incomplete', 'response.cancelled']
 const responsesStream = typedStream(new Set(responseEnds))

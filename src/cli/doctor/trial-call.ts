@@ -1,8 +1,8 @@
 // One small streamed chat call, as a client would have it sent: whether events come, how they end, whether usage is
 // among them, and when the first byte comes.
-import { chatStream } from '../../dialects/chat-stream.ts'
+import { chatStream } from '../../dialects/openai/chat-stream.ts'
 import { tailLength } from '../../dialects/dialect.ts'
-import { findUsage, newerUsage, type PartialUsage } from '../../dialects/usage.ts'
+import { findUsage, newerUsage, type PartialUsage } from '../../dialects/openai/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'

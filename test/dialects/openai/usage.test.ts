@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
-import { completeUsage, findUsage, isWholeCount, newerUsage } from '../../src/dialects/usage.ts'
+import { completeUsage, findUsage, isWholeCount, newerUsage } from '../../../src/dialects/openai/usage.ts'
 
 function counts(promptTokens?: number, completionTokens?: number, totalTokens?: number) {
   return { promptTokens, completionTokens, totalTokens }

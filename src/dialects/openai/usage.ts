@@ -1,7 +1,7 @@
 // What an answer says of its tokens, in the forms of OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
 // A provider's numbers are not trusted: what is no plausible count is passed over.
-import type { Usage } from '../domain.ts'
-import { MemberNames } from '../http/member-names.ts'
+import type { Usage } from '../../domain.ts'
+import { MemberNames } from '../../http/member-names.ts'
 
 /** Counts as far as an answer gave them. Streams may tell of the prompt first and of the output later. */
 export interface PartialUsage {

@@ -1,8 +1,8 @@
 // Asking a provider for usage at the end of a stream, where the client did not.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
-import { type JsonScan, scanJson } from '../http/json-scan.ts'
-import { MemberNames } from '../http/member-names.ts'
-import type { Splice } from '../http/splice.ts'
+import { type JsonScan, scanJson } from '../../http/json-scan.ts'
+import { MemberNames } from '../../http/member-names.ts'
+import type { Splice } from '../../http/splice.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 

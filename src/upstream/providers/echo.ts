@@ -1,6 +1,6 @@
 // The built-in provider: answers with the last message, streamed word by word where a stream is asked for, with
 // usage. It makes no connection, so it shows that the way to the gateway works before any model does.
-import type { AnswerSink, Exchange, Provider, ProviderRequest } from './provider.ts'
+import type { AnswerSink, Exchange, Provider, ProviderRequest } from '../provider.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 

@@ -1,6 +1,6 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
-import { encodeEvent, eventData } from '../http/sse.ts'
-import type { StreamFormat } from './dialect.ts'
+import { encodeEvent, eventData } from '../../http/sse.ts'
+import type { StreamFormat } from '../dialect.ts'
 
 /** @param finalTypes event types after which nothing is missing. */
 export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {

@@ -1,6 +1,6 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
-import { encodeEvent, eventData } from '../http/sse.ts'
-import type { StreamFormat } from './dialect.ts'
+import { encodeEvent, eventData } from '../../http/sse.ts'
+import type { StreamFormat } from '../dialect.ts'
 
 export const chatStream: StreamFormat = {
   ending(tail) {
