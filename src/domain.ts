@@ -60,3 +60,9 @@ export interface RequestSize {
   /** Answers per prompt: the larger of `n` and `best_of`. */
   readonly choices: number
 }
+
+/** Status and headers of a response. Header names are in lower case. */
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}

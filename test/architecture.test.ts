@@ -23,6 +23,7 @@ const readByCommands = [
   'routing/route-table.ts',
   'upstream/probe.ts',
   'upstream/provider.ts',
+  'upstream/timed-probe.ts',
 ]
 
 /** What a unit may import besides itself: units, or single files of one. */
@@ -203,7 +204,7 @@ suite('these tests are not blind', () => {
   const allowed: readonly (readonly [from: string, to: string])[] = [
     ['app.ts', 'config/load.ts'],
     ['call/relay.ts', 'config/types.ts'],
-    ['cli/doctor/provider.ts', 'upstream/probe.ts'],
+    ['cli/doctor/provider.ts', 'upstream/timed-probe.ts'],
     ['cli/explain.ts', 'routing/route-table.ts'],
     ['config/types.ts', 'domain.ts'],
     ['server/guards/host.ts', 'server/guards/guard.ts'],

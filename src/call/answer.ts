@@ -4,7 +4,8 @@
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
 import { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
-import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
+import type { ResponseHead } from '../domain.ts'
+import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
@@ -59,7 +60,7 @@ export interface Expected {
 type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 
 /** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
-export class Answer implements AnswerSink, Timed {
+export class Answer implements ResponseHandler, Timed {
   place = -1
   readonly #provider: Provider
   readonly #on: AnswerParts
@@ -68,7 +69,7 @@ export class Answer implements AnswerSink, Timed {
   readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
-  #head: AnswerHead | undefined
+  #head: ResponseHead | undefined
   /** When the head came, in milliseconds of the monotonic clock. */
   headAtMs = 0
   /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
@@ -97,7 +98,7 @@ export class Answer implements AnswerSink, Timed {
     this.#lastMoveMs = this.#startedMs
   }
 
-  get head(): AnswerHead {
+  get head(): ResponseHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
   }
@@ -144,7 +145,7 @@ export class Answer implements AnswerSink, Timed {
     this.#settle({ kind: 'gone', wasSent })
   }
 
-  onHead(head: AnswerHead): void {
+  onHead(head: ResponseHead): void {
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true

@@ -1,11 +1,12 @@
 // A provider's answer with a status from 300 on: its own word to the client, or a fault of the gateway's side.
 import type { ErrorWords } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
-import type { AnswerHead, Provider } from '../upstream/provider.ts'
+import type { ResponseHead } from '../domain.ts'
+import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** @param body read to its end. */
-export function judgeErrorAnswer(provider: Provider, head: AnswerHead, received: Buffer): AttemptOutcome {
+export function judgeErrorAnswer(provider: Provider, head: ResponseHead, received: Buffer): AttemptOutcome {
   const { status } = head
   const { name } = provider
   const body = masked(received, provider)
@@ -52,7 +53,7 @@ export function errorWordsOf(body: Buffer): ErrorWords | undefined {
 }
 
 /** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
-export function mediaTypeOf({ headers }: AnswerHead): string {
+export function mediaTypeOf({ headers }: ResponseHead): string {
   const type = headers['content-type']
   if (type === 'application/json') return type
   return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''

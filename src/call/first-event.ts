@@ -1,6 +1,6 @@
 // The first event of a stream: until it is known, an error in it can still become another attempt.
 import { EventSplitter, type EventSink, eventData } from '../http/sse.ts'
-import type { AnswerHead } from '../upstream/provider.ts'
+import type { ResponseHead } from '../domain.ts'
 
 /** Finds the first event of a stream that carries data. */
 export class FirstEvent implements EventSink {
@@ -42,7 +42,7 @@ interface ErrorEvent extends Code {
 }
 
 /** The head of the error answer that an event's data could have been the body of; undefined when it is no error. */
-export function errorHeadOf(data: Buffer): AnswerHead | undefined {
+export function errorHeadOf(data: Buffer): ResponseHead | undefined {
   const event = data.includes('error') ? parse(data) : undefined
   if (event === undefined) return undefined
   // Some write `null` or nothing into the `error` of every event. A whole response of the Responses API that has failed

@@ -2,7 +2,7 @@
 // server that dies can end its body as if nothing had happened; none of these may pass as an answer.
 import { readString, scanJson } from '../http/json-scan.ts'
 import { MemberNames } from '../http/member-names.ts'
-import type { AnswerHead } from '../upstream/provider.ts'
+import type { ResponseHead } from '../domain.ts'
 import { mediaTypeOf } from './error-answer.ts'
 import { errorHeadOf } from './first-event.ts'
 
@@ -10,14 +10,14 @@ export type WholeVerdict =
   /** `value`: what the JSON says, where that was found on the way. */
   | { readonly kind: 'answer'; readonly value?: unknown }
   /** An error in the clothes of an answer, with the head that it should have had. */
-  | { readonly kind: 'error'; readonly head: AnswerHead }
+  | { readonly kind: 'error'; readonly head: ResponseHead }
   /** Neither; `what` is a clause about the provider, for people. */
   | { readonly kind: 'none'; readonly what: string }
 
 const answer: WholeVerdict = { kind: 'answer' }
 
 /** What a head with a status from 200 to 299 says against an answer: a clause about the provider. */
-export function faultOfHead(head: AnswerHead): string | undefined {
+export function faultOfHead(head: ResponseHead): string | undefined {
   const { status } = head
   if (status === 204 || status === 205) return `answered ${status}, which has no body`
   if (mediaTypeOf(head) !== 'text/html') return undefined
@@ -28,7 +28,7 @@ export function faultOfHead(head: AnswerHead): string | undefined {
  * @param body read to its end, at most as large as answers are held.
  * @param mayBeEmpty whether a text of no bytes is an answer: a transcript of silence.
  */
-export function judgeWholeAnswer(head: AnswerHead, body: Buffer, mayBeEmpty: boolean): WholeVerdict {
+export function judgeWholeAnswer(head: ResponseHead, body: Buffer, mayBeEmpty: boolean): WholeVerdict {
   const mediaType = mediaTypeOf(head)
   if (body.length === 0) {
     return mayBeEmpty && mediaType.startsWith('text/') ? answer : none(head, 'an empty body')
@@ -43,7 +43,7 @@ const tellingMembers = new MemberNames(['error', 'object', 'type'])
 /** The JSON of a usual answer is parsed sooner than it is scanned; of a large one only a little is of interest. */
 const maxParsedBytes = 16_384
 
-function judgeJson(head: AnswerHead, received: Buffer): WholeVerdict {
+function judgeJson(head: ResponseHead, received: Buffer): WholeVerdict {
   const body = withoutByteOrderMark(received)
   const value = body.length <= maxParsedBytes ? parsed(body) : undefined
   if (value !== undefined && !mayTellError(value)) return { kind: 'answer', value }
@@ -64,7 +64,7 @@ function judgeJson(head: AnswerHead, received: Buffer): WholeVerdict {
   return errorHead === undefined ? answer : { kind: 'error', head: errorHead }
 }
 
-function none({ status }: AnswerHead, what: string): WholeVerdict {
+function none({ status }: ResponseHead, what: string): WholeVerdict {
   return { kind: 'none', what: `answered ${status} with ${what}` }
 }
 

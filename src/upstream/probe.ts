@@ -1,139 +1,140 @@
-// Asks a provider a question for somebody who examines it: as a call would, over a pool of its own, with the times that
-// it took and a bounded answer. Nothing is retried and no redirect followed.
-import { buildConnector, type Dispatcher } from 'undici'
-import type { HttpProvider } from '../config/types.ts'
+// A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
+// to a size and a time; nothing is retried, and no redirect is followed.
+import type { Clock } from '../clock.ts'
+import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
-import { Connections } from './connections.ts'
-import { createMask } from './mask.ts'
-import type { AnswerHead, AnswerSink, Exchange, ProviderFailure } from './provider.ts'
-import { headersOf, secretsOf } from './send.ts'
+import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
 
-interface ProbeRequest {
-  /** Below the provider's base URL. */
-  readonly path: string
-  /** JSON to post; a GET without it. */
-  readonly body?: string
-  readonly timeoutMs: number
-  /** What comes beyond that is not read: the request is ended. */
+export interface ProbeLimits {
+  /** The request ends when the body is larger; what came beyond is dropped. */
   readonly maxBytes: number
-  /** Sees the body as it comes; `false` ends the request. */
-  readonly onData?: (chunk: Buffer) => boolean
+  /** For the whole response, in milliseconds. */
+  readonly timeoutMs: number
 }
 
+export interface ProbeRequest extends ProbeLimits {
+  /** Below the provider's base URL: `/models`. */
+  readonly path: string
+}
+
+/** In milliseconds since the request; undefined: it did not come. */
 interface ProbeTimes {
-  /** Until the answer's head was there; undefined when none came. */
   readonly headMs: number | undefined
+  /** Until the first byte of the body. */
+  readonly firstByteMs: number | undefined
   readonly totalMs: number
 }
 
-/** `cut`: more than `maxBytes` came, or `onData` had seen enough. A timeout has the head if one came before it. */
+/** `cut`: more than `maxBytes` came. A timeout has the head if one came before it. */
 export type ProbeOutcome = ProbeTimes &
   (
-    | { readonly kind: 'answered' | 'cut'; readonly head: AnswerHead; readonly body: Buffer }
-    | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: AnswerHead | undefined }
+    | { readonly kind: 'answered' | 'cut'; readonly head: ResponseHead; readonly body: Buffer }
+    | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: ResponseHead | undefined }
   )
 
-export interface Probe {
-  ask(request: ProbeRequest): Promise<ProbeOutcome>
-  /** Of the last connection that was made, TLS included. */
-  connectMs(): number | undefined
-  /** Takes the provider's own secrets out of what it sent. */
-  mask(text: string): string
-  close(): Promise<void>
-}
+export type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
 
-/** @param now milliseconds of a monotonic clock. */
-export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
-  let connectMs: number | undefined
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
-  const connections = new Connections(config.origin, (options, callback) => {
-    const startedAtMs = now()
-    return connect(options, (...result) => {
-      if (result[0] === null) connectMs = now() - startedAtMs
-      callback(...result)
+/**
+ * A GET over the provider's own connections.
+ * @param onResult is called once, never from within `probe`, and not after the probe was aborted.
+ */
+export function probe(
+  provider: Provider,
+  request: ProbeRequest,
+  clock: ProbeClock,
+  onResult: (outcome: ProbeOutcome) => void,
+): Pick<Exchange, 'abort'> {
+  let isAborted = false
+  const response = new BoundedResponse(request, clock, (outcome) => {
+    // In a microtask, because sending may fail at once.
+    queueMicrotask(() => {
+      if (!isAborted) onResult(outcome)
     })
   })
-  const headers = headersOf(config, userAgent)
+  response.begin((handler) => provider.get(request.path, handler))
   return {
-    mask: createMask(secretsOf(config)),
-    connectMs: () => connectMs,
-    close: () => connections.destroy(),
-    ask(request) {
-      const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
-      const isPost = request.body !== undefined
-      const wish = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
-      const options: Dispatcher.DispatchOptions = {
-        path: config.basePath + request.path,
-        method: isPost ? 'POST' : 'GET',
-        headers: isPost ? [...headers, ...wish] : headers,
-        ...(isPost && { body: request.body }),
-      }
-      new BoundedAnswer(request, now, resolve).begin((sink) => connections.send(options, sink))
-      return promise
+    abort() {
+      isAborted = true
+      response.abort()
     },
   }
 }
 
-/** One answer, up to its end, its bound or its time, whichever comes first. */
-class BoundedAnswer implements AnswerSink {
-  readonly #request: ProbeRequest
+/** One response up to its end, its bound or its time, whichever comes first. */
+export class BoundedResponse implements ResponseHandler {
+  readonly #limits: ProbeLimits
   readonly #now: () => number
   readonly #resolve: (outcome: ProbeOutcome) => void
   readonly #startedAtMs: number
-  readonly #timer: NodeJS.Timeout
+  readonly #stopTimer: () => void
   readonly #held = new ByteCollector()
   #exchange: Exchange | undefined
-  #head: AnswerHead | undefined
+  #head: ResponseHead | undefined
   #headMs: number | undefined
+  #firstByteMs: number | undefined
+  #isOver = false
 
-  constructor(request: ProbeRequest, now: () => number, resolve: (outcome: ProbeOutcome) => void) {
-    this.#request = request
+  /** @param resolve is called once, possibly from within `begin`. */
+  constructor(limits: ProbeLimits, { now, setTimer }: ProbeClock, resolve: (outcome: ProbeOutcome) => void) {
+    this.#limits = limits
     this.#now = now
     this.#resolve = resolve
     this.#startedAtMs = now()
-    const { timeoutMs } = request
-    this.#timer = setTimeout(() => {
-      this.#exchange?.abort()
-      const detail = `no ${this.#head === undefined ? 'answer' : 'end of the answer'} within ${timeoutMs / 1000} s`
-      this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
+    const { timeoutMs } = limits
+    this.#stopTimer = setTimer(() => {
+      const what = this.#head === undefined ? 'response' : 'end of the response'
+      this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: `no ${what} within ${timeoutMs / 1000} s` })
     }, timeoutMs)
   }
 
-  begin(send: (sink: AnswerSink) => Exchange): void {
+  begin(send: (handler: ResponseHandler) => Exchange): void {
     this.#exchange = send(this)
+    if (this.#isOver) this.#exchange.abort()
   }
 
-  onHead(head: AnswerHead): void {
-    this.#headMs = this.#now() - this.#startedAtMs
+  /** Ends the request; nothing is resolved. */
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#stopTimer()
+    this.#exchange?.abort()
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#headMs = this.#elapsedMs()
     this.#head = head
   }
 
   onData(chunk: Buffer): void {
-    const { maxBytes, onData } = this.#request
-    const room = maxBytes - this.#held.length
-    const taken = chunk.subarray(0, room)
-    this.#held.push(taken)
-    const wantsMore = onData?.(taken) ?? true
-    if (wantsMore && chunk.length <= room) return
-    this.#exchange?.abort()
-    this.#end('cut')
+    this.#firstByteMs ??= this.#elapsedMs()
+    const room = this.#limits.maxBytes - this.#held.length
+    this.#held.push(chunk.subarray(0, room))
+    if (chunk.length > room) this.#collected('cut')
   }
 
   onEnd(): void {
-    this.#end('answered')
+    this.#collected('answered')
   }
 
   onFailure(failure: ProviderFailure): void {
-    clearTimeout(this.#timer)
-    this.#resolve({ kind: 'failed', failure, head: this.#head, ...this.#times() })
+    this.#end({ kind: 'failed', failure, head: this.#head, ...this.#times() })
   }
 
-  #end(kind: 'answered' | 'cut'): void {
-    clearTimeout(this.#timer)
-    this.#resolve({ kind, head: this.#head!, body: this.#held.take(), ...this.#times() })
+  #collected(kind: 'answered' | 'cut'): void {
+    this.#end({ kind, head: this.#head!, body: this.#held.take(), ...this.#times() })
+  }
+
+  #end(outcome: ProbeOutcome): void {
+    if (this.#isOver) return
+    this.abort()
+    this.#resolve(outcome)
   }
 
   #times(): ProbeTimes {
-    return { headMs: this.#headMs, totalMs: this.#now() - this.#startedAtMs }
+    return { headMs: this.#headMs, firstByteMs: this.#firstByteMs, totalMs: this.#elapsedMs() }
+  }
+
+  #elapsedMs(): number {
+    return this.#now() - this.#startedAtMs
   }
 }

@@ -17,30 +17,30 @@ import { createEvents } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
-import type { AnswerSink, Provider } from '../../src/upstream/provider.ts'
+import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 
 const json = { 'content-type': 'application/json' }
 const events = { 'content-type': 'text/event-stream' }
 const refuse =
   (status: number, headers = {}) =>
-  (sink: AnswerSink) => {
+  (sink: ResponseHandler) => {
     sink.onHead({ status, headers: { ...json, ...headers } })
     sink.onData(Buffer.from('{"error":{"message":"no"}}'))
     sink.onEnd()
   }
-const fail = (kind: 'unreachable' | 'broken') => (sink: AnswerSink) =>
+const fail = (kind: 'unreachable' | 'broken') => (sink: ResponseHandler) =>
   sink.onFailure({ kind, code: 'ECONNRESET', detail: 'no' })
 const stream =
   (...data: string[]) =>
-  (sink: AnswerSink) => {
+  (sink: ResponseHandler) => {
     sink.onHead({ status: 200, headers: events })
     for (const each of data) sink.onData(Buffer.from(`data: ${each}\n\n`))
   }
 const chunk = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
 
 /** What a provider may do with a request. */
-const deeds: Readonly<Record<string, (sink: AnswerSink) => void>> = {
+const deeds: Readonly<Record<string, (sink: ResponseHandler) => void>> = {
   answers(sink) {
     stream(chunk, '[DONE]')(sink)
     sink.onEnd()

@@ -1,6 +1,7 @@
 // What a provider's refusal or silence means for people, and what to do about it.
 import type { HttpProvider } from '../../config/types.ts'
-import type { AnswerHead, ProviderFailure } from '../../upstream/provider.ts'
+import type { ResponseHead } from '../../domain.ts'
+import type { ProviderFailure } from '../../upstream/provider.ts'
 import { shellWord } from '../../shell-word.ts'
 import { shortened, type State } from './finding.ts'
 
@@ -30,7 +31,7 @@ export interface Asked {
 
 /** What an answer of another status than 200 means. */
 export function troubleOf(
-  { status, headers }: AnswerHead,
+  { status, headers }: ResponseHead,
   body: Buffer,
   { config: provider, mask, command }: Asked,
 ): Trouble {

@@ -1,7 +1,9 @@
 // One provider: can it be reached, does it take the key, has it the models, does it stream, does it report usage, and
 // how soon does it begin.
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
-import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
+import { systemClock } from '../../clock.ts'
+import type { ProbeOutcome } from '../../upstream/probe.ts'
+import { createTimedProbe, type TimedProbe } from '../../upstream/timed-probe.ts'
 import type { LackingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import { type Finding, shownMs, type State } from './finding.ts'
@@ -46,7 +48,7 @@ export async function examineProvider(examination: Examination): Promise<Examine
     } as const
     return { config, findings: [builtIn], isAbsent: false }
   }
-  const probe = createProbe(config, userAgent, now)
+  const probe = createTimedProbe(config, userAgent, { now, setTimer: systemClock.setTimer })
   try {
     const examiner = new Examiner(examination, config, probe)
     return { config, findings: await examiner.examine(), isAbsent: examiner.isAbsent }
@@ -58,14 +60,14 @@ export async function examineProvider(examination: Examination): Promise<Examine
 class Examiner {
   readonly #examination: Examination
   readonly #config: HttpProvider
-  readonly #probe: Probe
+  readonly #probe: TimedProbe
   readonly #asked: Asked
   readonly #findings: Finding[] = []
   /** The list answered, so the key is good unless the list is for everybody. */
   #hasListed = false
   isAbsent = false
 
-  constructor(examination: Examination, config: HttpProvider, probe: Probe) {
+  constructor(examination: Examination, config: HttpProvider, probe: TimedProbe) {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
@@ -75,7 +77,7 @@ class Examiner {
   async examine(): Promise<Finding[]> {
     const { timeoutMs = listTimeoutMs, onWait } = this.#examination
     onWait('its list of models')
-    const outcome = await this.#probe.ask({
+    const outcome = await this.#probe.send({
       path: '/models',
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,
@@ -158,7 +160,7 @@ class Examiner {
 
   /** Makes the call, unless it is known to say nothing new; then says why not. */
   async #call(list: ReadList): Promise<Called> {
-    const { models, mayCall, lacking, timeoutMs, now, onWait } = this.#examination
+    const { models, mayCall, lacking, timeoutMs, onWait } = this.#examination
     const skip = (detail: string): Called => ({ kind: 'skipped', detail })
     // Said of the list or the key already.
     if ((list.kind === 'trouble' && list.trouble.state === 'fail') || lacking !== undefined) return skip('')
@@ -174,7 +176,7 @@ class Examiner {
     onWait(`an answer of ${model}${isLocal ? ', which it may have to load first' : ''}`)
     const usual = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
     const asksUsage = includeUsage !== 'never'
-    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual, now })
+    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual })
     return { kind: 'called', model, trial }
   }
 

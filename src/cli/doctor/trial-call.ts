@@ -5,7 +5,8 @@ import { tailLength } from '../../dialects/dialect.ts'
 import { findUsage, newerUsage, type PartialUsage } from '../../dialects/openai/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
 import { parseMediaType } from '../../http/media-type.ts'
-import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'
+import type { ProbeOutcome } from '../../upstream/probe.ts'
+import type { TimedProbe } from '../../upstream/timed-probe.ts'
 
 const maxTrialTokens = 16
 
@@ -16,15 +17,12 @@ export interface TrialOptions {
   readonly model: string
   readonly asksUsage: boolean
   readonly timeoutMs: number
-  readonly now: () => number
 }
 
 export interface Trial {
   readonly outcome: ProbeOutcome
   /** Undefined when what came is no event stream. */
   readonly stream: ReadStream | undefined
-  /** Until the first byte of the body; undefined when none came. */
-  readonly firstByteMs: number | undefined
   /** False when the provider refused to be asked for usage. */
   readonly askedUsage: boolean
 }
@@ -38,7 +36,7 @@ interface ReadStream {
 }
 
 /** Asks again, for nothing was computed, when the provider refuses a parameter that some do not know. */
-export async function tryCall(probe: Probe, options: TrialOptions): Promise<Trial> {
+export async function tryCall(probe: TimedProbe, options: TrialOptions): Promise<Trial> {
   let [cap, asksUsage] = ['max_tokens', options.asksUsage]
   for (let tries = 1; ; tries++) {
     const trial = await callOnce(probe, options, requestBody(options.model, cap, asksUsage))
@@ -70,25 +68,14 @@ function refusalText(outcome: ProbeOutcome): string {
 }
 
 async function callOnce(
-  probe: Probe,
-  { timeoutMs, now }: TrialOptions,
+  probe: TimedProbe,
+  { timeoutMs }: TrialOptions,
   body: string,
 ): Promise<Omit<Trial, 'askedUsage'>> {
-  const startedAtMs = now()
-  let firstByteMs: number | undefined
-  const outcome = await probe.ask({
-    path: '/chat/completions',
-    body,
-    timeoutMs,
-    maxBytes: maxTrialBytes,
-    onData() {
-      firstByteMs ??= now() - startedAtMs
-      return true
-    },
-  })
+  const outcome = await probe.send({ path: '/chat/completions', body, timeoutMs, maxBytes: maxTrialBytes })
   const isStream =
     outcome.kind !== 'failed' && outcome.head.status === 200 && mediaTypeOf(outcome) === 'text/event-stream'
-  return { outcome, firstByteMs, stream: isStream ? readStream(outcome.body) : undefined }
+  return { outcome, stream: isStream ? readStream(outcome.body) : undefined }
 }
 
 /** Empty without a content type. */

@@ -161,7 +161,7 @@ suite('connections', () => {
   test('one that says nothing is given up on', async (t) => {
     const upstream = await withAnswers(t, [hang])
     const findings = await examine(configOf(upstream.url), { timeoutMs: 50 })
-    assert.deepEqual(shown(findings), ['fail reachable: URL/v1: no answer within TIME'])
+    assert.deepEqual(shown(findings), ['fail reachable: URL/v1: no response within TIME'])
   })
 
   test('one that speaks no HTTP is told', async (t) => {
@@ -183,7 +183,7 @@ suite('connections', () => {
     assert.match(shown(findings).join('\n'), /^skipped models: its list of models is too long to be read$/m)
     upstream.answer([head(200, { 'content-length': '100' }), bytes('{"data":['), hang])
     const halfway = await examine(configOf(upstream.url), { timeoutMs: 100 })
-    assert.deepEqual(shown(halfway)[1], 'fail models: no end of the answer within TIME')
+    assert.deepEqual(shown(halfway)[1], 'fail models: no end of the response within TIME')
   })
 
   test('an error of TLS has a fix of its own', async (t) => {
@@ -419,7 +419,7 @@ suite('the call', () => {
   test('one that is slow to begin is waited for as long as is said', async (t) => {
     const upstream = await withAnswers(t, list('m'), [hang])
     const findings = await examine(configOf(upstream.url), { timeoutMs: 100 })
-    assert.equal(shown(findings).at(-1), 'fail streaming: m: no answer within TIME')
+    assert.equal(shown(findings).at(-1), 'fail streaming: m: no response within TIME')
   })
 
   test('what comes in its place is shown without the key, however that is written', async (t) => {
