@@ -11,6 +11,7 @@ import { readField, scanMultipart } from '../http/multipart-scan.ts'
 import { splice, type Splice, spliceParts } from '../http/splice.ts'
 import type { Dialect } from './dialect.ts'
 import { usageSplice } from './openai/include-usage.ts'
+import { promptMembers, PromptSize } from './openai/prompt-size.ts'
 
 export interface ModelRequest {
   /** As the client wrote it: a model, an alias or a name that a wildcard covers. */
@@ -48,21 +49,14 @@ const outputCaps = [
  * Members that decide what a call costs and where it goes. Each may stand once and in its own spelling only, so that
  * the gateway and the provider can't read them differently.
  */
-const guardedMembers = new MemberNames([
-  ...outputCaps,
-  'best_of',
-  'input',
-  'messages',
-  'model',
-  'n',
-  'prompt',
-  'stream',
-  'stream_options',
-])
+const guardedMembers = new MemberNames(
+  [...outputCaps, 'best_of', 'input', 'messages', 'model', 'n', 'prompt', 'stream', 'stream_options'],
+  promptMembers,
+)
 
 /** Scans a large JSON body as it arrives; `readRequest` wants to know then what it found. */
 export function scannerOf(dialect: Dialect, bytes: Buffer): JsonScanner | undefined {
-  return dialect.body === 'json' ? new JsonScanner(bytes, guardedMembers) : undefined
+  return dialect.body === 'json' ? new JsonScanner(bytes, guardedMembers, new PromptSize()) : undefined
 }
 
 /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
@@ -80,7 +74,7 @@ function readJsonRequest(dialect: Dialect, received: Buffer | LargeBody): ModelR
   const body = bytesOf(received)
   if (body.length === 0) throw invalid('The body is empty; a JSON object with a "model" is expected.')
   const scanned = received instanceof LargeBody ? received.scan : undefined
-  const outcome = scanned ?? scanJson(body, guardedMembers)
+  const outcome = scanned ?? scanJson(body, guardedMembers, new PromptSize())
   if (!outcome.ok) {
     throw invalid(`The body can't be taken: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
   }
@@ -117,17 +111,16 @@ function prefixOf(body: Buffer, { members }: JsonScan): Buffer {
 }
 
 function sizeOf(dialect: Dialect, body: Buffer, scan: JsonScan): RequestSize {
-  const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = scan
+  const { visitor } = scan
+  if (!(visitor instanceof PromptSize)) throw new Error('scanned without its prompt being counted')
+  const counts = visitor.counts()
   const numberIn = (name: string) => readCount(body, scan.members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
   const cap = caps.length === 0 ? undefined : Math.max(...caps)
   return {
-    textBytes,
-    mediaCount,
-    // The texts of an embedding are no messages, which bring tokens of their own.
-    messageCount: dialect.hasOutputTokens ? messageCount : 0,
-    tokenIdCount,
-    promptCount,
+    ...counts,
+    // The texts of an embedding are not messages, which bring tokens of their own.
+    messageCount: dialect.hasOutputTokens ? counts.messageCount : 0,
     maxOutputTokens: dialect.hasOutputTokens ? cap : 0,
     choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
   }

@@ -19,19 +19,36 @@ export interface JsonScan {
   readonly insertAt: number
   /** Whether there is no member at all, so that an inserted one takes no comma after it. */
   readonly isEmpty: boolean
-  /** Bytes between the quotes of the strings that make up the prompt, escapes as written; media are left out. */
-  readonly textBytes: number
-  /** Strings that were left out of `textBytes`: `data:` URLs and base64 payloads. */
-  readonly mediaCount: number
-  /** Elements of the arrays `messages` and `input`; token ids are no messages. */
-  readonly messageCount: number
-  /** Token ids in the arrays `prompt` and `input`, flat or one array per prompt. */
-  readonly tokenIdCount: number
-  /** Separate prompts in the array `prompt`: strings or arrays of token ids. Otherwise 1. */
-  readonly promptCount: number
+  /** The visitor that came along, which has seen all of the body. */
+  readonly visitor: JsonVisitor | undefined
 }
 
-/** Why a body is refused: a clause for the client's eyes, where it went wrong, and the parameter if it is one's fault. */
+/** Where a scan is. The scanner itself: valid during a call of the visitor only. */
+export interface JsonPosition {
+  readonly bytes: Buffer
+  /** The opening bytes of the containers around, outermost first: `{` or `[`. */
+  readonly open: readonly number[]
+  /** The latest key's bytes without its quotes, escapes as written. Empty after a nested value has ended. */
+  readonly keyStart: number
+  readonly keyEnd: number
+}
+
+/** Sees what is in the values of some top-level members, in the order of the bytes. Must be quick, and not throw. */
+export interface JsonVisitor {
+  /**
+   * A top-level member begins. False: its value is not visited.
+   * @param name one of the wanted or visited names of the `MemberNames`.
+   */
+  member(name: string): boolean
+  /** The key of a member of an object within the visited value. */
+  key(at: JsonPosition): void
+  /** An object or array begins. */
+  container(at: JsonPosition): void
+  /** A string (quotes included), number or word, from `start` to `end`. */
+  scalar(at: JsonPosition, start: number, end: number): void
+}
+
+/** Why a body is refused: a clause that the client sees, where it went wrong, and the parameter that is at fault. */
 export interface Refusal {
   readonly ok: false
   readonly problem: string
@@ -47,8 +64,8 @@ export type ScanOutcome = { readonly ok: true; readonly scan: JsonScan } | Refus
  * own spelling only, because decoders differ: most take the last duplicate, and Go's encoding/json folds case and takes
  * ſ for s and K for k.
  */
-export function scanJson(body: Buffer, wanted: MemberNames): ScanOutcome {
-  return new JsonScanner(body, wanted).readTo(body.length)!
+export function scanJson(body: Buffer, wanted: MemberNames, visitor?: JsonVisitor): ScanOutcome {
+  return new JsonScanner(body, wanted, visitor).readTo(body.length)!
 }
 
 /** The text of a string member. Undefined when it is no string, no valid UTF-8, or holds half a surrogate pair. */
