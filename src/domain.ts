@@ -23,6 +23,21 @@ export interface Span {
   readonly end: number
 }
 
+/** One limit as clients see it. */
+export interface Quota {
+  readonly limit: number
+  /** Whole, at least 0. */
+  readonly remaining: number
+  /** Milliseconds until nothing counts any more. */
+  readonly resetMs: number
+}
+
+/** How a model's limits stand. A limit that is not set is absent. */
+export interface LimitStatus {
+  readonly requests: Quota | undefined
+  readonly tokens: Quota | undefined
+}
+
 /** Tokens of one call. All counts are whole numbers, at least 0. */
 export interface Usage {
   readonly promptTokens: number

@@ -2,14 +2,17 @@
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
 // A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
+import { isDone } from '../dialects/openai/chat-stream.ts'
+import { errorHeadOf } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
+import { mediaTypeOf } from '../http/headers.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
-import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
+import { judgeErrorAnswer } from './error-answer.ts'
+import { FirstEvent } from './first-event.ts'
 import type { Timed } from './ticker.ts'
 import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
 

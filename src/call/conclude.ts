@@ -1,11 +1,11 @@
 // The end of a call: the outcome of its last attempt goes to the client, and becomes what the call is charged.
 import type { Outcome } from '../admission/outcome.ts'
+import { readErrorFields } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
 import type { Trouble } from '../routing/target-health.ts'
 import type { Answer } from './answer.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
-import { errorWordsOf } from './error-answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
@@ -70,11 +70,11 @@ export function passFailure(
   record.providerStatus = head.status
   if (reply.isStarted) {
     const error = lateError(record, `answered ${head.status}`)
-    const words = errorWordsOf(body)
-    if (words === undefined) return error
+    const fields = readErrorFields(body)
+    if (fields === undefined) return error
     record.status = 200
     record.error = error
-    reply.end(dialect.stream.errorEvent(words))
+    reply.end(dialect.stream.errorEvent(fields))
     return undefined
   }
   record.status = head.status

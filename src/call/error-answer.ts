@@ -1,6 +1,7 @@
 // A provider's answer with a status from 300 on: its own word to the client, or a fault of the gateway's side.
-import type { ErrorWords } from '../dialects/dialect.ts'
+import { readErrorCode } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
+import { mediaTypeOf } from '../http/headers.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
@@ -10,7 +11,7 @@ export function judgeErrorAnswer(provider: Provider, head: ResponseHead, receive
   const { status } = head
   const { name } = provider
   const body = masked(received, provider)
-  const providerCode = errorCodeOf(body)
+  const providerCode = readErrorCode(body)
   const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
     const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
@@ -39,50 +40,4 @@ function masked(received: Buffer, provider: Provider): Buffer {
   const text = received.toString('latin1')
   const clean = provider.mask(text)
   return clean === text ? received : Buffer.from(clean, 'latin1')
-}
-
-/** What an error answer says, for a stream that has begun; undefined where it has no words in a form that is known. */
-export function errorWordsOf(body: Buffer): ErrorWords | undefined {
-  const error = errorOf(body)
-  if (typeof error === 'string') return { message: error, type: null, param: null, code: null }
-  if (typeof error?.message !== 'string') return undefined
-  const { message, type, param, code } = error
-  const textOrNull = (value: unknown) => (typeof value === 'string' ? value : null)
-  const isCode = typeof code === 'string' || typeof code === 'number'
-  return { message, type: textOrNull(type), param: textOrNull(param), code: isCode ? code : null }
-}
-
-/** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
-export function mediaTypeOf({ headers }: ResponseHead): string {
-  const type = headers['content-type']
-  if (type === 'application/json') return type
-  return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
-}
-
-/** The provider's `error.code`, or its `type` where there is none or only a number, which tells less. */
-function errorCodeOf(body: Buffer): string | undefined {
-  const error = errorOf(body)
-  if (typeof error !== 'object') return undefined
-  const { code: own, type } = error
-  const isWord = typeof own === 'string' && !/^\d+$/.test(own)
-  const code = isWord ? own : (type ?? own)
-  return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
-}
-
-interface ErrorMembers {
-  readonly message?: unknown
-  readonly type?: unknown
-  readonly param?: unknown
-  readonly code?: unknown
-}
-
-/** The body's `error`. */
-function errorOf(body: Buffer): ErrorMembers | string | undefined {
-  try {
-    const { error } = JSON.parse(body.toString()) as { error?: unknown }
-    return (typeof error === 'object' && error !== null) || typeof error === 'string' ? error : undefined
-  } catch {
-    // Not JSON: the status is all there is to know.
-    return undefined
-  }
 }

@@ -114,9 +114,9 @@ async function serveBy(
     throw entrance.error // 429 rate_limit_exceeded
   }
   const { hold, promptTokens } = entrance
-  if (setback === undefined) addRateHeaders(call.reply, hold.standing)
+  if (setback === undefined) addRateHeaders(call, hold.standing)
   else {
-    if ('standing' in setback) addRateHeaders(call.reply, setback.standing)
+    if ('standing' in setback) addRateHeaders(call, setback.standing)
     record.fallbackModel = route.model.name
   }
   // Should anything below throw that is no expected end, the call is charged as it stands by then.

@@ -1,10 +1,10 @@
 // A whole answer with a good status: whether it is one. Proxies send pages, relays hide an error behind a 200, and a
 // server that dies can end its body as if nothing had happened; none of these may pass as an answer.
+import { errorHeadOf } from '../dialects/openai/errors.ts'
+import { mediaTypeOf } from '../http/headers.ts'
 import { readString, scanJson } from '../http/json-scan.ts'
 import { MemberNames } from '../http/member-names.ts'
 import type { ResponseHead } from '../domain.ts'
-import { mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf } from './first-event.ts'
 
 export type WholeVerdict =
   /** `value`: what the JSON says, where that was found on the way. */

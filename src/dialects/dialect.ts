@@ -1,4 +1,7 @@
 // What the call's story knows of a wire format. One file per format implements it; `table.ts` lists them.
+import type { LimitStatus } from '../domain.ts'
+import type { GatewayError } from '../errors.ts'
+
 export interface Dialect {
   /** For the log and the metrics. */
   readonly name: string
@@ -14,10 +17,20 @@ export interface Dialect {
   /** Whether `stream: true` asks for events; speech comes in pieces of sound. */
   readonly hasEvents: boolean
   readonly stream: StreamFormat
+  readonly renderError: (error: GatewayError) => RenderedError
+  /** Headers that report how a model's limits stand, on whatever response follows. */
+  rateHeaders(status: LimitStatus): Record<string, string>
 }
 
-/** What an error says, the gateway's own or a provider's. */
-export interface ErrorWords {
+/** An error as a response of its own. `headers` are names and values in turn, names in lower case. */
+export interface RenderedError {
+  readonly status: number
+  readonly headers: readonly string[]
+  readonly body: Buffer
+}
+
+/** What an error says, in a provider's words. */
+export interface ErrorFields {
   readonly message: string
   readonly type: string | null
   readonly param: string | null
@@ -31,8 +44,8 @@ export interface StreamFormat {
    * `cut`: nothing in them says that the answer is whole.
    */
   ending(tail: readonly Buffer[]): 'complete' | 'error' | 'cut'
-  /** The event that tells this format's clients that the answer is broken. */
-  errorEvent(error: ErrorWords): Buffer
+  /** The event that reports the error to this format's clients. */
+  errorEvent(error: GatewayError | ErrorFields): Buffer
 }
 
 /** Enough for a last choice, a usage event and `[DONE]`. */

@@ -1,6 +1,8 @@
 // The wire formats that are served, sorted by path.
 import { chatStream } from './openai/chat-stream.ts'
 import type { Dialect } from './dialect.ts'
+import { renderError } from './openai/errors.ts'
+import { rateHeaders } from './openai/rate-headers.ts'
 import { typedStream } from './openai/typed-stream.ts'
 
 const responseEnds = ['response.completed', 'response.incomplete', 'response.cancelled']
@@ -9,7 +11,14 @@ const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
 
-const plain = { hasStreamOptions: false, hasOutputTokens: false, mayBeEmpty: false, hasEvents: true } as const
+const errors = { renderError, rateHeaders } as const
+const plain = {
+  ...errors,
+  hasStreamOptions: false,
+  hasOutputTokens: false,
+  mayBeEmpty: false,
+  hasEvents: true,
+} as const
 const json = { ...plain, body: 'json', stream: chatStream } as const
 const multipart = { ...plain, body: 'multipart' } as const
 const transcript = {

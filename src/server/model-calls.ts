@@ -39,7 +39,7 @@ export interface ModelCallParts {
   readonly refuse: (
     request: IncomingMessage,
     response: ServerResponse,
-    error: GatewayError,
+    refusal: { readonly error: GatewayError; readonly dialect: Dialect },
     own: readonly string[],
   ) => void
   readonly now: () => number
@@ -58,9 +58,10 @@ export function takeModelCall(
   const requestId = requestIdOf(request)
   const own = ['x-request-id', requestId, ...corsHeaders(request.headers.origin)]
   const contentType = request.headers['content-type']
+  const refuse = (error: GatewayError) => parts.refuse(request, response, { error, dialect }, own)
   const refusal = floodRefusal(parts.floodLimit, client) ?? mediaTypeProblem(contentType, dialect)
   if (refusal !== undefined) {
-    parts.refuse(request, response, refusal, own)
+    refuse(refusal)
     return true
   }
   const { maxBodyBytes: maxBytes, turns, memory } = parts
@@ -70,11 +71,11 @@ export function takeModelCall(
     memory,
     scannerOf: (bytes) => scannerOf(dialect, bytes),
     onBody(body) {
-      const reply = new HttpReply(response, own)
+      const reply = new HttpReply(response, own, dialect.renderError)
       parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
     },
-    onTooLarge: () => parts.refuse(request, response, bodyTooLarge(maxBytes), own),
-    onBroken: () => parts.refuse(request, response, brokenOff(), own),
+    onTooLarge: () => refuse(bodyTooLarge(maxBytes)),
+    onBroken: () => refuse(brokenOff()),
   })
   return true
 }

@@ -1,6 +1,7 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
 import { encodeEvent, eventData } from '../../http/sse.ts'
 import type { StreamFormat } from '../dialect.ts'
+import { isDone } from './chat-stream.ts'
 
 /** @param finalTypes event types after which nothing is missing. */
 export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
@@ -9,7 +10,7 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue
-        if (data.equals(doneMark)) return 'complete'
+        if (isDone(data)) return 'complete'
         const type = typeOf(data)
         if (type !== undefined && errorTypes.has(type)) return 'error'
         if (type !== undefined && finalTypes.has(type)) return 'complete'
@@ -22,7 +23,6 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
   }
 }
 
-const doneMark = Buffer.from('[DONE]')
 const errorTypes: ReadonlySet<string> = new Set(['error', 'response.failed'])
 
 function typeOf(data: Buffer): string | undefined {
