@@ -14,7 +14,7 @@ import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer } from './error-answer.ts'
 import { FirstEvent } from './first-event.ts'
 import type { Timed } from './ticker.ts'
-import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
+import { faultOfHead, judgeWholeResponse } from '../dialects/whole-response.ts'
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576
@@ -244,15 +244,16 @@ export class Answer implements ResponseHandler, Timed {
   #judgeWhole(): void {
     const body = this.#held.take()
     this.#held.push(body)
-    const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
+    const { mayBeEmpty } = this.#expected
+    const verdict = judgeWholeResponse(this.head, body, { mayBeEmpty, errorHeadOf })
     switch (verdict.kind) {
-      case 'answer':
+      case 'response':
         this.value = verdict.value
         return this.#commit()
       case 'error':
         return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))
-      case 'none':
-        return this.#fail('provider_bad_response', verdict.what)
+      case 'fault':
+        return this.#fail('provider_bad_response', verdict.reason)
       default:
         return verdict satisfies never
     }
