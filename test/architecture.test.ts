@@ -20,6 +20,7 @@ const readByCommands = [
   'dialects/openai/chat-stream.ts',
   'dialects/dialect.ts',
   'dialects/openai/usage.ts',
+  'dialects/usage.ts',
   'routing/route-table.ts',
   'upstream/probe.ts',
   'upstream/provider.ts',

@@ -2,8 +2,7 @@
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
 // A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
-import { isDone } from '../dialects/openai/chat-stream.ts'
-import { errorHeadOf } from '../dialects/openai/errors.ts'
+import type { ProviderDialect } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
 import { mediaTypeOf } from '../http/headers.ts'
@@ -14,7 +13,7 @@ import type { Snapshot } from './call.ts'
 import { judgeErrorAnswer } from './error-answer.ts'
 import { FirstEvent } from './first-event.ts'
 import type { Timed } from './ticker.ts'
-import { faultOfHead, judgeWholeResponse } from '../dialects/whole-response.ts'
+import { faultOfHead } from '../dialects/whole-response.ts'
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576
@@ -56,8 +55,7 @@ export function startAttempt(
 export interface Expected {
   /** From when on the provider's total timeout counts: one deadline for all attempts of a call. */
   readonly sinceMs: number
-  /** Whether a text of no bytes is an answer. */
-  readonly mayBeEmpty: boolean
+  readonly dialect: ProviderDialect
 }
 
 type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
@@ -65,6 +63,7 @@ type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 /** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
 export class Answer implements ResponseHandler, Timed {
   place = -1
+  readonly dialect: ProviderDialect
   readonly #provider: Provider
   readonly #on: AnswerParts
   readonly #startedMs: number
@@ -97,6 +96,7 @@ export class Answer implements ResponseHandler, Timed {
     this.#on = on
     this.#startedMs = on.now()
     this.#expected = expected
+    this.dialect = expected.dialect
     this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
   }
@@ -186,7 +186,7 @@ export class Answer implements ResponseHandler, Timed {
     this.#end = 'ended'
     if (this.#isHeld) return this.#judgeWhole()
     if (this.#resolve !== undefined)
-      this.#settle(judgeErrorAnswer(this.#provider, this.head, this.#held.take()))
+      this.#settle(judgeErrorAnswer(this.#provider, this.dialect, this.head, this.#held.take()))
     this.#reader?.onEnd()
   }
 
@@ -234,24 +234,23 @@ export class Answer implements ResponseHandler, Timed {
   #look(peek: FirstEvent, chunk: Buffer): void {
     const data = peek.push(chunk)
     if (data === undefined) return
-    if (isDone(data)) return this.onEnd()
-    const head = errorHeadOf(data)
+    if (this.dialect.isEndMark(data)) return this.onEnd()
+    const head = this.dialect.errorHeadOf(data)
     if (head === undefined) return this.#commit()
     this.#finish()
-    this.#settle(judgeErrorAnswer(this.#provider, head, data))
+    this.#settle(judgeErrorAnswer(this.#provider, this.dialect, head, data))
   }
 
   #judgeWhole(): void {
     const body = this.#held.take()
     this.#held.push(body)
-    const { mayBeEmpty } = this.#expected
-    const verdict = judgeWholeResponse(this.head, body, { mayBeEmpty, errorHeadOf })
+    const verdict = this.dialect.judgeWhole(this.head, body)
     switch (verdict.kind) {
       case 'response':
         this.value = verdict.value
         return this.#commit()
       case 'error':
-        return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))
+        return this.#settle(judgeErrorAnswer(this.#provider, this.dialect, verdict.head, body))
       case 'fault':
         return this.#fail('provider_bad_response', verdict.reason)
       default:

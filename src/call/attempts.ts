@@ -165,7 +165,7 @@ async function tryTarget(
   const to = { request, provider, sinceMs, on, record }
   const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), to)
   noteTimes(record, outcome, on.now())
-  if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
+  if (!asksUsage || !isUsageRefusal(outcome, call.dialect.native)) return { outcome, hidesUsage: asksUsage }
   const plain = await attempt(call, request.bodyFor(target.model, false), to)
   noteTimes(record, plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
@@ -190,8 +190,8 @@ function attempt(
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.attempts += 1
   const { contentType, isStream } = request
-  const sent = { path: dialect.path, body, contentType, isStream, requestId }
-  const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
+  const sent = { path: dialect.native.path, body, contentType, isStream, requestId }
+  const expected = { sinceMs, dialect: dialect.native }
   const { outcome, abort } = startAttempt(provider, sent, expected, on)
   reply.onGone = abort
   return outcome

@@ -1,6 +1,5 @@
 // The end of a call: the outcome of its last attempt goes to the client, and becomes what the call is charged.
 import type { Outcome } from '../admission/outcome.ts'
-import { readErrorFields } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
 import type { Trouble } from '../routing/target-health.ts'
@@ -70,11 +69,11 @@ export function passFailure(
   record.providerStatus = head.status
   if (reply.isStarted) {
     const error = lateError(record, `answered ${head.status}`)
-    const fields = readErrorFields(body)
+    const fields = dialect.native.readErrorFields(body)
     if (fields === undefined) return error
     record.status = 200
     record.error = error
-    reply.end(dialect.stream.errorEvent(fields))
+    reply.end(dialect.errorEvent(fields))
     return undefined
   }
   record.status = head.status

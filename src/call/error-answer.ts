@@ -1,5 +1,5 @@
 // A provider's answer with a status from 300 on: its own word to the client, or a fault of the gateway's side.
-import { readErrorCode } from '../dialects/openai/errors.ts'
+import type { ProviderDialect } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { mediaTypeOf } from '../http/headers.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -7,11 +7,16 @@ import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** @param body read to its end. */
-export function judgeErrorAnswer(provider: Provider, head: ResponseHead, received: Buffer): AttemptOutcome {
+export function judgeErrorAnswer(
+  provider: Provider,
+  dialect: ProviderDialect,
+  head: ResponseHead,
+  received: Buffer,
+): AttemptOutcome {
   const { status } = head
   const { name } = provider
   const body = masked(received, provider)
-  const providerCode = readErrorCode(body)
+  const providerCode = dialect.readErrorCode(body)
   const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
     const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }

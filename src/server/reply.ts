@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
-import type { Dialect, RenderedError } from '../dialects/dialect.ts'
+import type { ClientDialect, RenderedError } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
 
@@ -35,7 +35,7 @@ const noBytes = Buffer.alloc(0)
 /** CR and LF. */
 const lineEnd = 0x0d0a
 
-type RenderError = Dialect['renderError']
+type RenderError = ClientDialect['renderError']
 
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {

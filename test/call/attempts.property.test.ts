@@ -11,7 +11,7 @@ import { handleCall } from '../../src/call/handle-call.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
-import { dialects } from '../../src/dialects/table.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
 import type { CallFacts } from '../../src/observe/events.ts'
 import { createEvents } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
@@ -205,7 +205,7 @@ function startScene(next: () => string) {
   return { on, clock, calls, store, limits }
 }
 
-const chat = dialects.find(({ name }) => name === 'chat')!
+const chat = clientDialects.find(({ name }) => name === 'chat')!
 const body = Buffer.from('{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 test('a call ends once, gives back its slots, and leaves no target busy or on trial', async () => {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { Meter, type MeterOptions } from '../../src/call/meter.ts'
+import { usageReader } from '../../src/dialects/openai/usage.ts'
 import { encodeEvent, EventSplitter } from '../../src/http/sse.ts'
 import type { WireFixture } from '../fixtures/wire/fixture.ts'
 import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
@@ -11,7 +12,13 @@ import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
 const estimatedPrompt = 40
 
 function meterWith(options: Partial<MeterOptions> = {}): Meter {
-  return new Meter({ estimatedPrompt, hasOutputTokens: true, hidesUsage: true, ...options })
+  return new Meter({
+    reader: usageReader,
+    estimatedPrompt,
+    hasOutputTokens: true,
+    hidesUsage: true,
+    ...options,
+  })
 }
 
 function event(payload: unknown): Buffer {

@@ -2,7 +2,8 @@
 // among them, and when the first byte comes.
 import { chatStream } from '../../dialects/openai/chat-stream.ts'
 import { tailLength } from '../../dialects/dialect.ts'
-import { findUsage, newerUsage, type PartialUsage } from '../../dialects/openai/usage.ts'
+import { findUsage } from '../../dialects/openai/usage.ts'
+import { newerUsage, type PartialUsage } from '../../dialects/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
@@ -105,7 +106,7 @@ function readStream(body: Buffer): ReadStream {
     const found = findUsage(parse(data))
     if (found !== undefined) usage = newerUsage(usage, found)
   }
-  const ending = chatStream.ending(tail)
+  const ending = chatStream.endingOf(tail)
   const errorData =
     ending === 'error' ? (datas.findLast((data) => data.includes('rror')) ?? '').toString() : ''
   return { events: datas.length, ending, errorData, usage }

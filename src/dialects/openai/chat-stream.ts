@@ -1,10 +1,13 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
 import { encodeEvent, eventData } from '../../http/sse.ts'
-import type { StreamFormat } from '../dialect.ts'
+import type { ClientDialect, ProviderDialect } from '../dialect.ts'
 import { errorEnvelope } from './errors.ts'
 
+/** How a stream of a format ends, and how its events report an error. */
+export type StreamFormat = Pick<ProviderDialect, 'endingOf'> & Pick<ClientDialect, 'errorEvent'>
+
 export const chatStream: StreamFormat = {
-  ending(tail) {
+  endingOf(tail) {
     let isWhole = false
     for (const event of tail) {
       const data = eventData(event)
@@ -13,7 +16,7 @@ export const chatStream: StreamFormat = {
       // vLLM sends `[DONE]` after an error too.
       if (isError(chunk)) return 'error'
       // Some servers leave `[DONE]` out; a finish_reason says as well that nothing is missing.
-      isWhole ||= isDone(data) || hasFinished(chunk)
+      isWhole ||= isEndMark(data) || hasFinished(chunk)
     }
     return isWhole ? 'complete' : 'cut'
   },
@@ -24,7 +27,7 @@ export const chatStream: StreamFormat = {
 const doneMark = Buffer.from('[DONE]')
 
 /** Whether an event's data is the mark after the last event. A stream that begins with it is empty. */
-export function isDone(data: Buffer): boolean {
+export function isEndMark(data: Buffer): boolean {
   return data.equals(doneMark)
 }
 
@@ -39,7 +42,7 @@ function parseChunk(data: Buffer): Chunk {
     const value: unknown = JSON.parse(data.toString())
     return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    // What is no JSON tells nothing about the end; the client got it as it came.
+    // What is not JSON says nothing about the end; the client got it as it came.
     return {}
   }
 }

@@ -1,75 +1,104 @@
-// What an answer says of its tokens, in the forms of OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
-// A provider's numbers are not trusted: what is no plausible count is passed over.
-import type { Usage } from '../../domain.ts'
+// Usage in the forms that servers of OpenAI's API write it: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
+// A provider's numbers are not trusted: an implausible count is ignored.
+import { readJson, scanJson } from '../../http/json-scan.ts'
 import { MemberNames } from '../../http/member-names.ts'
+import { eventData } from '../../http/sse.ts'
+import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
+import { isUsageOnly } from './include-usage.ts'
 
-/** Counts as far as an answer gave them. Streams may tell of the prompt first and of the output later. */
-export interface PartialUsage {
-  readonly promptTokens: number | undefined
-  readonly completionTokens: number | undefined
-  readonly totalTokens: number | undefined
-}
-
-/** No answer has more; a larger number is a mistake or an attack on the limits. */
+/** No response has more; a larger number is a mistake or an attack on the limits. */
 const maxPlausibleTokens = 100_000_000
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** The top-level members that may hold usage; of a long answer nothing else needs to be read. */
-export const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
+/** The top-level members that may hold usage; of a long response nothing else needs to be read. */
+const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
 
-/** The usage in an answer or in the data of an event; undefined when there is none that counts anything. */
-export function findUsage(answer: unknown): PartialUsage | undefined {
-  if (!isFields(answer)) return undefined
-  for (const holder of [answer, answer['response'], answer['message'], answer['x_groq']]) {
+const COLON = 0x3a
+const SPACE = 0x20
+const NULL_START = 0x6e
+const OPENING = 0x7b
+const CLOSING = 0x7d
+const choicesKey = Buffer.from('"choices"')
+const deltaKey = Buffer.from('"delta"')
+const usageKey = Buffer.from('"usage"')
+const timingsKey = Buffer.from('"timings"')
+
+export const usageReader: UsageReader = {
+  isPiece: (event) => event.includes(choicesKey) || event.includes(deltaKey),
+
+  readEvent(event): EventUsage | undefined {
+    if (!mayHoldUsage(event)) return undefined
+    const data = parse(eventData(event))
+    return { usage: findUsage(data), isUsageOnly: isUsageOnly(data) }
+  },
+
+  // llama.cpp reports its tokens on the last chunk before the end mark, asked or not.
+  readLastEvent: (event) => (event.includes(timingsKey) ? findUsage(parse(eventData(event))) : undefined),
+
+  readWhole(body, value) {
+    if (value !== undefined) return findUsage(value)
+    const outcome = scanJson(body, usageMembers)
+    if (!outcome.ok) return undefined
+    const { members } = outcome.scan
+    return findUsage(
+      Object.fromEntries(Array.from(members, ([name, member]) => [name, readJson(body, member)])),
+    )
+  },
+
+  readPart(part) {
+    const at = part.lastIndexOf(usageKey)
+    return at < 0 ? undefined : findUsage({ usage: parse(objectAt(part, at + usageKey.length)) })
+  },
+}
+
+/** Most chunks of OpenAI's have `"usage":null`; they need no parsing. Groq's last one has a second, real one. */
+function mayHoldUsage(event: Buffer): boolean {
+  let at = event.indexOf(usageKey)
+  while (at >= 0) {
+    const after = at + usageKey.length
+    if (!isNullValue(event, after)) return true
+    at = event.indexOf(usageKey, after)
+  }
+  return false
+}
+
+function isNullValue(event: Buffer, at: number): boolean {
+  let index = at
+  while (event[index] === COLON || event[index] === SPACE) index += 1
+  return event[index] === NULL_START
+}
+
+/** The bytes of the object that starts after `at`, to its closing brace; undefined when it is not all there. */
+function objectAt(bytes: Buffer, at: number): Buffer | undefined {
+  const start = bytes.indexOf(OPENING, at)
+  let depth = 0
+  for (let index = start; index >= 0 && index < bytes.length; index += 1) {
+    if (bytes[index] === OPENING) depth += 1
+    else if (bytes[index] === CLOSING) depth -= 1
+    if (depth === 0) return bytes.subarray(start, index + 1)
+  }
+  return undefined
+}
+
+function parse(data: Buffer | undefined): unknown {
+  if (data === undefined) return undefined
+  try {
+    return JSON.parse(data.toString())
+  } catch {
+    // A provider's broken event counts nothing; the client gets it as it came.
+    return undefined
+  }
+}
+
+/** The usage in a response or in the data of an event; undefined when there is none that counts anything. */
+export function findUsage(value: unknown): PartialUsage | undefined {
+  if (!isFields(value)) return undefined
+  for (const holder of [value, value['response'], value['message'], value['x_groq']]) {
     const usage = isFields(holder) ? readUsage(holder['usage']) : undefined
     if (usage !== undefined) return usage
   }
-  return readTimings(answer['timings']) ?? readMeta(answer['meta'])
-}
-
-/**
- * The newer counts where there are any. Usage on a stream is cumulative (Gemini, Anthropic, vLLM's continuous form),
- * so it is never summed.
- */
-export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage): PartialUsage {
-  if (older === undefined) return newer
-  return {
-    promptTokens: newer.promptTokens ?? older.promptTokens,
-    completionTokens: newer.completionTokens ?? older.completionTokens,
-    // An older total does not know of newer output.
-    totalTokens: newer.totalTokens ?? (newer.completionTokens === undefined ? older.totalTokens : undefined),
-  }
-}
-
-/**
- * Whether the counts leave nothing to guess: of prompt, output and total, any two tell the third.
- * @param hasOutput false where the answer is not made of tokens, so that its count is known to be 0.
- */
-export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
-  const { promptTokens, completionTokens, totalTokens } = usage
-  const counts = [promptTokens, hasOutput ? completionTokens : 0, totalTokens]
-  return counts.filter((known) => known !== undefined).length >= 2
-}
-
-/** Fills in what the provider left out: from what it gave, else from the estimates. */
-export function completeUsage(
-  { promptTokens, completionTokens, totalTokens }: PartialUsage,
-  estimated: Usage,
-): Usage {
-  if (totalTokens === undefined) {
-    const prompt = promptTokens ?? estimated.promptTokens
-    const completion = completionTokens ?? estimated.completionTokens
-    return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion }
-  }
-  // A total alone is a prompt's: embeddings and rerank servers give nothing else.
-  const prompt = promptTokens ?? Math.max(0, totalTokens - (completionTokens ?? 0))
-  const completion = completionTokens ?? Math.max(0, totalTokens - prompt)
-  return {
-    promptTokens: prompt,
-    completionTokens: completion,
-    totalTokens: Math.max(totalTokens, prompt + completion),
-  }
+  return readTimings(value['timings']) ?? readMeta(value['meta'])
 }
 
 function readUsage(usage: unknown): PartialUsage | undefined {
@@ -85,7 +114,7 @@ function readUsage(usage: unknown): PartialUsage | undefined {
   return counted({ promptTokens, completionTokens, totalTokens: count(usage['total_tokens']) })
 }
 
-/** llama.cpp's own form, on the last chunk also where no usage was asked for. */
+/** llama.cpp's own form, on the last chunk also where no usage was requested. */
 function readTimings(timings: unknown): PartialUsage | undefined {
   if (!isFields(timings)) return undefined
   const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
@@ -104,8 +133,8 @@ function readMeta(meta: unknown): PartialUsage | undefined {
 }
 
 /**
- * All zeros is what Ollama sends before it has counted. A prompt of 0 is what its older versions say of one that they
- * found in their cache; no prompt is empty of tokens.
+ * Ollama sends zeros before it has counted. Its older versions report 0 for a prompt that was cached; a prompt always has
+ * at least one token.
  */
 function counted(usage: PartialUsage): PartialUsage | undefined {
   const { promptTokens, completionTokens, totalTokens } = usage

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { isDone } from '../../../src/dialects/openai/chat-stream.ts'
+import { isEndMark } from '../../../src/dialects/openai/chat-stream.ts'
 import {
   errorHeadOf,
   readErrorCode,
@@ -86,8 +86,8 @@ describe("a provider's error", () => {
 })
 
 test('the end mark is told apart from a first event', () => {
-  assert.equal(isDone(Buffer.from('[DONE]')), true)
-  assert.equal(isDone(Buffer.from('{"a":"[DONE]"}')), false)
+  assert.equal(isEndMark(Buffer.from('[DONE]')), true)
+  assert.equal(isEndMark(Buffer.from('{"a":"[DONE]"}')), false)
 })
 
 const errors: readonly [string, string, number | undefined][] = [

@@ -1,0 +1,75 @@
+// Tokens as a provider counts them, whatever its format, and how a format's counts are found.
+import type { Usage } from '../domain.ts'
+
+/** Counts as far as a response gave them. A stream may count the prompt first and the output later. */
+export interface PartialUsage {
+  readonly promptTokens: number | undefined
+  readonly completionTokens: number | undefined
+  readonly totalTokens: number | undefined
+}
+
+/** What an event says of usage. */
+export interface EventUsage {
+  /** Undefined when it counts nothing. */
+  readonly usage: PartialUsage | undefined
+  /** The event is there for its usage alone: a client that did not ask for usage must not see it. */
+  readonly isUsageOnly: boolean
+}
+
+/** How a format reports usage, and what shows of a response without it. Without state; keeps no bytes. */
+export interface UsageReader {
+  /** Whether an event brings a piece of the response. Called for each event, so it looks for bytes and parses nothing. */
+  readonly isPiece: (event: Buffer) => boolean
+  /** Undefined for an event without usage, which is told by its bytes: called for each event. */
+  readonly readEvent: (event: Buffer) => EventUsage | undefined
+  /** Usage in a form that counts only if the stream had no other; called for its last events. */
+  readonly readLastEvent: (event: Buffer) => PartialUsage | undefined
+  /** Usage in a whole JSON response. @param value the parsed body, where it was parsed already. */
+  readonly readWhole: (body: Buffer, value: unknown) => PartialUsage | undefined
+  /** Usage in the first or last bytes of a response that is too large to be held. */
+  readonly readPart: (part: Buffer) => PartialUsage | undefined
+}
+
+/**
+ * The newer counts where there are any. Usage on a stream is cumulative (Gemini, Anthropic, vLLM's continuous form),
+ * so it is never summed.
+ */
+export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage): PartialUsage {
+  if (older === undefined) return newer
+  return {
+    promptTokens: newer.promptTokens ?? older.promptTokens,
+    completionTokens: newer.completionTokens ?? older.completionTokens,
+    // An older total does not know of newer output.
+    totalTokens: newer.totalTokens ?? (newer.completionTokens === undefined ? older.totalTokens : undefined),
+  }
+}
+
+/**
+ * Whether the counts leave nothing to guess: of prompt, output and total, any two give the third.
+ * @param hasOutput false where the response does not consist of tokens, so that its count is known to be 0.
+ */
+export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
+  const { promptTokens, completionTokens, totalTokens } = usage
+  const counts = [promptTokens, hasOutput ? completionTokens : 0, totalTokens]
+  return counts.filter((known) => known !== undefined).length >= 2
+}
+
+/** Fills in what the provider left out: from what it gave, else from the estimates. */
+export function completeUsage(
+  { promptTokens, completionTokens, totalTokens }: PartialUsage,
+  estimated: Usage,
+): Usage {
+  if (totalTokens === undefined) {
+    const prompt = promptTokens ?? estimated.promptTokens
+    const completion = completionTokens ?? estimated.completionTokens
+    return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion }
+  }
+  // A total alone is a prompt's: embeddings and rerank servers give nothing else.
+  const prompt = promptTokens ?? Math.max(0, totalTokens - (completionTokens ?? 0))
+  const completion = completionTokens ?? Math.max(0, totalTokens - prompt)
+  return {
+    promptTokens: prompt,
+    completionTokens: completion,
+    totalTokens: Math.max(totalTokens, prompt + completion),
+  }
+}
