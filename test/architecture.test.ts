@@ -18,12 +18,14 @@ const leaves = ['config/types.ts', 'http', 'leaf']
 /** Single files: `explain` reads the routes; `doctor` asks providers by itself and reads their streams. */
 const readByCommands = [
   'dialects/openai/chat-stream.ts',
+  'dialects/openai/errors.ts',
   'dialects/dialect.ts',
   'dialects/openai/usage.ts',
   'dialects/usage.ts',
   'routing/route-table.ts',
   'upstream/probe.ts',
   'upstream/provider.ts',
+  'upstream/providers/kinds.ts',
   'upstream/timed-probe.ts',
 ]
 

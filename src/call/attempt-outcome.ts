@@ -1,6 +1,7 @@
 // What becomes of one try at one target.
 import type { GatewayError } from '../errors.ts'
 import type { ResponseHead } from '../domain.ts'
+import type { ErrorMeaning } from '../upstream/providers/error-meaning.ts'
 import type { Answer } from './answer.ts'
 
 /** How a try at a target came out. */
@@ -12,6 +13,7 @@ export type AttemptOutcome =
       readonly head: ResponseHead
       readonly body: Buffer
       readonly providerCode: string | undefined
+      readonly meaning: ErrorMeaning | undefined
     }
   | {
       readonly kind: 'failed'

@@ -36,7 +36,8 @@ export function judgeErrorAnswer(
   if (mediaTypeOf(head) === 'text/html') {
     return failed('provider_bad_response', `answered ${status} with a web page. Is its base_url right?`)
   }
-  return { kind: 'refused', head, body, providerCode }
+  const meaning = provider.meaningOf({ status, code: providerCode, body })
+  return { kind: 'refused', head, body, providerCode, meaning }
 }
 
 /** A provider that repeats the key that it got must not pass it to the client. */

@@ -2,6 +2,7 @@
 import type { HttpProvider, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../http/large-body.ts'
+import type { ErrorMeaning, ErrorResponse } from './providers/error-meaning.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
@@ -52,6 +53,8 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** What an error response of this kind of provider means; undefined: what its status says. */
+  readonly meaningOf: (error: ErrorResponse) => ErrorMeaning | undefined
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string
   send(request: ProviderRequest, handler: ResponseHandler): Exchange

@@ -7,6 +7,7 @@ import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { errorReaders } from './providers/kinds.ts'
 
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
@@ -20,6 +21,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    meaningOf: errorReaders[config.kind],
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {

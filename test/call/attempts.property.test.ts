@@ -18,6 +18,7 @@ import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
+import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 
 const json = { 'content-type': 'application/json' }
@@ -123,6 +124,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     isLocal: true,
     includeUsage: 'never',
     maxParallelRequests: 1,
+    meaningOf: errorReaders.openai,
     mask: (text) => text,
     check: () => Promise.resolve({ isReachable: true, detail: '' }),
     close: () => Promise.resolve(),

@@ -6,6 +6,7 @@ import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { judge } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
 import type { Trouble } from '../../src/routing/target-health.ts'
+import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 
 interface Word {
   readonly code?: string
@@ -14,7 +15,9 @@ interface Word {
 }
 
 function refused(status: number, { code, body = '{}', headers = {} }: Word = {}): AttemptOutcome {
-  return { kind: 'refused', head: { status, headers }, body: Buffer.from(body), providerCode: code }
+  const bytes = Buffer.from(body)
+  const meaning = errorReaders.openai({ status, code, body: bytes })
+  return { kind: 'refused', head: { status, headers }, body: bytes, providerCode: code, meaning }
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {

@@ -1,7 +1,9 @@
 // What a provider's refusal or silence means for people, and what to do about it.
 import type { HttpProvider } from '../../config/types.ts'
+import { readErrorCode } from '../../dialects/openai/errors.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
+import { errorReaders } from '../../upstream/providers/kinds.ts'
 import { shellWord } from '../../shell-word.ts'
 import { shortened, type State } from './finding.ts'
 
@@ -12,13 +14,6 @@ export interface Trouble {
   readonly detail: string
   readonly fix: string | undefined
 }
-
-const billingCodes = [
-  'billing_hard_limit_reached',
-  'credit_balance',
-  'insufficient_quota',
-  'spend_limit_exceeded',
-]
 
 /** Who was asked. */
 export interface Asked {
@@ -39,11 +34,12 @@ export function troubleOf(
   const said = messageOf(text)
   const detail = `answers ${status}${said === '' ? '' : `: ${said}`}`
   const entry = `providers.${provider.name}`
+  const meaning = errorReaders[provider.kind]({ status, code: readErrorCode(body), body })
   if (status === 401 || status === 403) {
     // A provider's words on a key may quote a part of it.
     return { kind: 'key', state: 'fail', detail: `refused (${status})`, fix: keyFix(provider, command) }
   }
-  if (status === 402 || (status === 429 && billingCodes.some((code) => text.includes(code)))) {
+  if (meaning === 'billing') {
     const fix = `pay, or raise the limit, in the account at ${provider.origin}`
     return { kind: 'billing', state: 'fail', detail, fix }
   }
@@ -58,7 +54,7 @@ export function troubleOf(
     return { kind: 'other', state: 'fail', detail, fix }
   }
   if (status === 429) return { kind: 'other', state: 'warn', detail, fix: 'its own limit: ask again later' }
-  if (status === 503 && text.includes('Loading model')) {
+  if (meaning === 'loading') {
     return { kind: 'other', state: 'warn', detail: 'is loading a model', fix: 'ask again when it has' }
   }
   if (status >= 500) return { kind: 'other', state: 'fail', detail, fix: "look into that server's log" }

@@ -1,6 +1,7 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
+import { errorReaders } from './kinds.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 
@@ -11,6 +12,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    meaningOf: errorReaders.echo,
     mask: (text) => text,
     send(request, handler) {
       const exchange = new EchoExchange(handler, responseTo(request))
