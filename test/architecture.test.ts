@@ -19,6 +19,7 @@ const leaves = ['config/types.ts', 'http', 'leaf']
 const readByCommands = [
   'dialects/openai/chat-stream.ts',
   'dialects/openai/errors.ts',
+  'dialects/openai/model-list.ts',
   'dialects/dialect.ts',
   'dialects/openai/usage.ts',
   'dialects/usage.ts',

@@ -1,6 +1,7 @@
 // One provider: can it be reached, does it take the key, has it the models, does it stream, does it report usage, and
 // how soon does it begin.
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
+import { isOffered, type OfferedModels, readOfferedModels } from '../../dialects/openai/model-list.ts'
 import { systemClock } from '../../clock.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
 import { createTimedProbe, type TimedProbe } from '../../upstream/timed-probe.ts'
@@ -8,7 +9,7 @@ import type { LackingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import { type Finding, shownMs, type State } from './finding.ts'
 import type { Examined } from './need.ts'
-import { hasModel, modelFindings, type ModelList, parseModelList } from './model-list.ts'
+import { modelFindings } from './model-list.ts'
 import { type Asked, failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
 import { mediaTypeOf, type Trial, tryCall } from './trial-call.ts'
 
@@ -146,7 +147,7 @@ class Examiner {
       return { kind: 'none', detail: `it has no list of models (${status})` }
     if (status !== 200)
       return { kind: 'trouble', trouble: troubleOf(outcome.head, outcome.body, this.#asked) }
-    const list = parseModelList(text)
+    const list = readOfferedModels(text)
     if (list !== undefined) {
       this.#hasListed = true
       return { kind: 'list', list }
@@ -169,7 +170,7 @@ class Examiner {
     if (speaking.length === 0) return skip('the configuration names no model of it that chats')
     const known = list.kind === 'list' ? list.list : undefined
     const isComplete = known !== undefined && (known.server === 'ollama' || known.server === 'vllm')
-    const there = speaking.find((model) => known !== undefined && hasModel(known, model))
+    const there = speaking.find((model) => known !== undefined && isOffered(model, known.names))
     const model = there ?? (isComplete ? undefined : speaking[0])
     if (model === undefined) return skip('none of the models that chat is there')
     const { isLocal, includeUsage } = this.#config
@@ -228,7 +229,7 @@ type Called =
   | { readonly kind: 'skipped'; readonly detail: string }
 
 type ReadList =
-  | { readonly kind: 'list'; readonly list: ModelList }
+  | { readonly kind: 'list'; readonly list: OfferedModels }
   | { readonly kind: 'none'; readonly detail: string }
   | { readonly kind: 'trouble'; readonly trouble: Trouble }
 
