@@ -57,6 +57,27 @@ const packageFolder: Readonly<Record<string, string>> = {
   yaml: 'config',
 }
 
+/** Members, values and headers of wire formats, and codes and texts of servers. */
+const wireMarks = [
+  '[DONE]',
+  '"choices"',
+  "'choices'",
+  '"delta"',
+  '"usage"',
+  "'messages'",
+  "'max_tokens'",
+  "'prompt_tokens'",
+  'finish_reason',
+  'input_tokens',
+  'owned_by',
+  'stream_options',
+  'x-ratelimit-',
+  'invalid_request_error',
+  'insufficient_quota',
+  'Loading model',
+  ': ping',
+]
+
 const readsEnvironment = new Set(['config', 'cli', 'systemd'])
 
 const maxLines = 300
@@ -120,6 +141,18 @@ suite('the sources', () => {
     )
   })
 
+  test('know what a wire format looks like in dialects/ only, and what a server writes in upstream/providers/', () => {
+    // doctor examines providers by a call of its own; serve prints one as an example.
+    const mayKnow = /^(?:dialects|upstream\/providers|cli\/doctor)\/|^cli\/serve\.ts$/
+    const found = [...sources]
+      .filter(([file]) => !mayKnow.test(file))
+      .flatMap(([file, text]) => {
+        const code = withoutComments(text)
+        return wireMarks.filter((mark) => code.includes(mark)).map((mark) => `${file}: ${mark}`)
+      })
+    assert.deepEqual(found, [])
+  })
+
   test('are not too long, but for the listed ones', () => {
     const isLong = (text: string) => text.trimEnd().split('\n').length > maxLines
     const unlisted = [...sources].filter(([file, text]) => isLong(text) && longFiles[file] === undefined)
@@ -165,6 +198,15 @@ suite('these tests are not blind', () => {
         unit,
       )
     }
+  })
+
+  test('every mark of a wire format is one that its owners write', () => {
+    const owners = [...sources].filter(([file]) => /^(?:dialects|upstream\/providers|cli)\//.test(file))
+    const code = owners.map(([, text]) => withoutComments(text)).join('\n')
+    assert.deepEqual(
+      wireMarks.filter((mark) => !code.includes(mark)),
+      [],
+    )
   })
 
   test('all ways to write an import are read', () => {

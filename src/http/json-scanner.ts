@@ -1,5 +1,5 @@
 // The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
-import type { JsonMember, JsonPosition, JsonScan, JsonVisitor, ScanOutcome } from './json-scan.ts'
+import type { JsonMember, JsonPosition, JsonScan, JsonVisitor, ScanOutcome } from './json-types.ts'
 import {
   endOfNumber,
   endOfString,

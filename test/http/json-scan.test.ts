@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readJson, readString, scanJson } from '../../src/http/json-scan.ts'
-import type { JsonPosition, JsonScan, JsonVisitor, Refusal, ScanOutcome } from '../../src/http/json-scan.ts'
+import type { JsonPosition, JsonScan, JsonVisitor, Refusal, ScanOutcome } from '../../src/http/json-types.ts'
 import { JsonScanner } from '../../src/http/json-scanner.ts'
 import { MemberNames } from '../../src/http/member-names.ts'
 

@@ -2,7 +2,8 @@
 // that brings the usage.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
-import { type JsonScan, scanJson } from '../../http/json-scan.ts'
+import { scanJson } from '../../http/json-scan.ts'
+import type { JsonScan } from '../../http/json-types.ts'
 import { MemberNames } from '../../http/member-names.ts'
 import type { Splice } from '../../http/splice.ts'
 

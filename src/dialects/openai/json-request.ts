@@ -1,6 +1,7 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
 import type { RequestSize } from '../../domain.ts'
-import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../../http/json-scan.ts'
+import { readJson, readString, scanJson } from '../../http/json-scan.ts'
+import type { JsonMember, JsonScan } from '../../http/json-types.ts'
 import { JsonScanner } from '../../http/json-scanner.ts'
 import { LargeBody } from '../../http/large-body.ts'
 import { MemberNames } from '../../http/member-names.ts'

@@ -1,6 +1,6 @@
 // What of an OpenAI request makes up its prompt, counted while its body is scanned.
 import type { RequestSize } from '../../domain.ts'
-import type { JsonPosition, JsonVisitor } from '../../http/json-scan.ts'
+import type { JsonPosition, JsonVisitor } from '../../http/json-types.ts'
 import { isDigit } from '../../http/json-tokens.ts'
 import { isMedia } from './media-string.ts'
 

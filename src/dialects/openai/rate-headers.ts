@@ -3,6 +3,16 @@ import type { LimitStatus, Quota } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { formatGoDuration } from '../../http/duration.ts'
 
+/** Sorted. */
+export const rateHeaderNames = [
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-requests',
+  'x-ratelimit-reset-tokens',
+] as const
+
 /** The `x-ratelimit-*` headers of a response. A limit that is not set has none. */
 export function rateHeaders({ requests, tokens }: LimitStatus): Record<string, string> {
   const headers: Record<string, string> = {}
