@@ -47,6 +47,8 @@ function judgeFailure(
   if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
   // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, mayMove: true, mayRepeat: true, retryAfterMs: 0 }
+  // The target's format can't carry the request, for which another one's may serve.
+  if (error.status < 500) return { ...final, mayMove: true }
   // Anything else that is no HTTP will be none the next time.
   return { ...final, trouble: 'broken', mayMove: true }
 }

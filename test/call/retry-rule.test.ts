@@ -70,6 +70,7 @@ const cases: readonly Case[] = [
   ['504', refused(504), 'overloaded', 'move repeat'],
   ['529', refused(529), 'overloaded', 'move repeat'],
   ['no connection', failed('provider_unreachable'), 'unreachable', 'move repeat'],
+  ["a request that the target's format can't carry", failed('invalid_request'), undefined, 'move'],
   ['a refused key', failed('provider_auth_failed'), 'auth', 'move'],
   ['a timeout', failed('provider_timeout'), 'timeout', 'move'],
   ['no HTTP', failed('provider_bad_response'), 'broken', 'move'],
