@@ -41,7 +41,7 @@ export interface Tried {
   /** Another model may answer instead. */
   readonly mayMove: boolean
   /** Usage was asked for without the client's wish. */
-  readonly hidesUsage: boolean
+  readonly stripsUsage: boolean
   /** Of the attempts that failed, together. */
   readonly cost: Outcome
 }
@@ -58,7 +58,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   let retriesLeft = on.routing.retries
   for (;;) {
-    const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
+    const { outcome, stripsUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
     const verdict = judge(outcome, failures.has(target), on.wallNow())
     learn(target, outcome, verdict, on)
     if (outcome.kind === 'refused' || outcome.kind === 'failed') {
@@ -67,7 +67,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
     const provider = providerOf(target, on)
     const mayMove = verdict.mayMove && hasTimeLeft(provider, on.now() - sinceMs)
-    const tried: Tried = { target, outcome, mayMove, hidesUsage, cost }
+    const tried: Tried = { target, outcome, mayMove, stripsUsage, cost }
     if (!verdict.mayMove && !verdict.mayRepeat) return tried
     const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
     failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
@@ -157,7 +157,7 @@ async function tryTarget(
   { target, sinceMs }: Pick<Step, 'target' | 'sinceMs'>,
   on: Snapshot,
   record: CallRecord,
-): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
+): Promise<{ outcome: AttemptOutcome; stripsUsage: boolean }> {
   const provider = providerOf(target, on)
   const nowMs = on.now()
   record.provider = target.provider
@@ -169,11 +169,11 @@ async function tryTarget(
   const to = { request, translator, promptTokens, model: target.model, provider, sinceMs, on, record }
   const outcome = await attempt(call, asksUsage, to)
   noteTimes(record, outcome, on.now())
-  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return { outcome, hidesUsage: asksUsage }
+  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return { outcome, stripsUsage: asksUsage }
   const plain = await attempt(call, false, to)
   noteTimes(record, plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
-  return { outcome: plain, hidesUsage: false }
+  return { outcome: plain, stripsUsage: false }
 }
 
 /** Every provider is asked in the client's own format. */

@@ -123,7 +123,7 @@ async function serveBy(
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
     const tried = await tryTargets({ call, request, targets, hold, promptTokens, failures }, on, record)
-    const { target, cost, hidesUsage } = tried
+    const { target, cost, stripsUsage } = tried
     if (tried.mayMove) {
       outcome = cost
       return tried
@@ -132,7 +132,7 @@ async function serveBy(
     forgetBody(call) // nobody else is asked any more
     const { hasOutputTokens, native } = call.dialect
     const reader = native.usage
-    const meter = new Meter({ reader, estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const meter = new Meter({ reader, estimatedPrompt: promptTokens, hasOutputTokens, stripsUsage })
     const mask = maskOf(target, on)
     const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, cost, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome

@@ -31,7 +31,7 @@ export interface MeterOptions {
   /** Whether the answer is made of tokens; an embedding or a sound is not. */
   readonly hasOutputTokens: boolean
   /** Usage was asked for on behalf of the gateway alone: the client must not see the event that brings it. */
-  readonly hidesUsage: boolean
+  readonly stripsUsage: boolean
 }
 
 export class Meter {
@@ -54,7 +54,7 @@ export class Meter {
     if (event[0] === COLON) return true
     this.#lastButOne = this.#lastEvent
     this.#lastEvent = event
-    const { reader, hidesUsage } = this.#options
+    const { reader, stripsUsage } = this.#options
     if (reader.isPiece(event)) {
       this.#pieces += 1
       this.#pieceBytes += event.length
@@ -63,7 +63,7 @@ export class Meter {
     const read = reader.readEvent(event)
     if (read === undefined) return true
     this.#take(read.usage)
-    return !(hidesUsage && read.isUsageOnly)
+    return !(stripsUsage && read.isUsageOnly)
   }
 
   /**

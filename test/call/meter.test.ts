@@ -16,7 +16,7 @@ function meterWith(options: Partial<MeterOptions> = {}): Meter {
     reader: usageReader,
     estimatedPrompt,
     hasOutputTokens: true,
-    hidesUsage: true,
+    stripsUsage: true,
     ...options,
   })
 }
@@ -67,7 +67,7 @@ describe('what each provider sends', () => {
   for (const fixture of wireFixtures.filter((each) => each.withoutUsageEvent !== undefined)) {
     test(`${fixture.name}: the event that was asked for is taken out, and nothing else`, () => {
       assert.equal(String(pass(meterWith(), fixture.bytes)), String(fixture.withoutUsageEvent))
-      assert.equal(String(pass(meterWith({ hidesUsage: false }), fixture.bytes)), String(fixture.bytes))
+      assert.equal(String(pass(meterWith({ stripsUsage: false }), fixture.bytes)), String(fixture.bytes))
     })
   }
 })
