@@ -96,7 +96,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.stop()
     this.#takeUnfinished(this.#splitter.end(this))
     this.#flush()
-    const ending = this.#answer.dialect.endingOf(this.#tail)
+    const ending = this.#answer.dialect.ending(this.#tail)
     if (ending === 'cut') {
       const message = 'The provider ended its stream without saying that the answer is whole.'
       return this.#endBroken(new GatewayError('provider_bad_response', message))
@@ -126,7 +126,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   #takeUnfinished(bytes: Buffer | undefined): void {
     if (bytes === undefined) return
     const event = Buffer.concat([bytes, Buffer.from('\n\n')])
-    if (this.#answer.dialect.endingOf([event]) !== 'cut') this.event(event)
+    if (this.#answer.dialect.ending([event]) !== 'cut') this.event(event)
   }
 
   #endBroken(error: GatewayError): void {

@@ -50,7 +50,7 @@ export interface ProviderDialect {
    * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
    * `cut`: nothing in them says that the response is whole.
    */
-  readonly endingOf: (tail: readonly Buffer[]) => StreamEnding
+  readonly ending: (tail: readonly Buffer[]) => StreamEnding
   /** What an error body says; undefined where it has no message in a known form. */
   readonly readErrorFields: (body: Buffer) => ErrorFields | undefined
   /** The code in an error body, for the log and for what the error means for other attempts. At most 64 characters. */

@@ -1,15 +1,22 @@
 // A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
 // to a size and a time; nothing is retried, and no redirect is followed.
-import type { Clock } from '../clock.ts'
+import { buildConnector, type Dispatcher } from 'undici'
+import { type Clock, systemClock } from '../clock.ts'
+import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
+import { Connections } from './connections.ts'
+import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
+import { headersOf, secretsOf } from './send.ts'
 
-export interface ProbeLimits {
+interface ProbeLimits {
   /** The request ends when the body is larger; what came beyond is dropped. */
   readonly maxBytes: number
   /** For the whole response, in milliseconds. */
   readonly timeoutMs: number
+  /** Sees the body as it arrives; `false` ends the request. */
+  readonly onData?: (chunk: Buffer) => boolean
 }
 
 export interface ProbeRequest extends ProbeLimits {
@@ -17,22 +24,20 @@ export interface ProbeRequest extends ProbeLimits {
   readonly path: string
 }
 
-/** In milliseconds since the request; undefined: it did not come. */
 interface ProbeTimes {
+  /** Until the response's head arrived; undefined when none did. */
   readonly headMs: number | undefined
-  /** Until the first byte of the body. */
-  readonly firstByteMs: number | undefined
   readonly totalMs: number
 }
 
-/** `cut`: more than `maxBytes` came. A timeout has the head if one came before it. */
+/** `cut`: more than `maxBytes` came, or `onData` had seen enough. A timeout has the head if one came before it. */
 export type ProbeOutcome = ProbeTimes &
   (
     | { readonly kind: 'answered' | 'cut'; readonly head: ResponseHead; readonly body: Buffer }
     | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: ResponseHead | undefined }
   )
 
-export type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
+type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
 
 /**
  * A GET over the provider's own connections.
@@ -60,8 +65,56 @@ export function probe(
   }
 }
 
+interface PostRequest extends ProbeRequest {
+  /** JSON to post; without it the request is a GET. */
+  readonly body?: string
+}
+
+/** For somebody who examines a provider: requests as a call would send them, over connections of their own. */
+export interface Probe {
+  ask(request: PostRequest): Promise<ProbeOutcome>
+  /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
+  connectMs(): number | undefined
+  /** Replaces the provider's own secrets in text that it sent. */
+  mask(text: string): string
+  close(): Promise<void>
+}
+
+/** @param now milliseconds of a monotonic clock. */
+export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
+  let connectMs: number | undefined
+  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  const connections = new Connections(config.origin, (options, callback) => {
+    const startedAtMs = now()
+    return connect(options, (...result) => {
+      if (result[0] === null) connectMs = now() - startedAtMs
+      callback(...result)
+    })
+  })
+  const headers = headersOf(config, userAgent)
+  const clock = { now, setTimer: systemClock.setTimer }
+  return {
+    mask: createMask(secretsOf(config)),
+    connectMs: () => connectMs,
+    close: () => connections.destroy(),
+    ask(request) {
+      const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
+      const isPost = request.body !== undefined
+      const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
+      const options: Dispatcher.DispatchOptions = {
+        path: config.basePath + request.path,
+        method: isPost ? 'POST' : 'GET',
+        headers: isPost ? [...headers, ...posted] : headers,
+        ...(isPost && { body: request.body }),
+      }
+      new BoundedResponse(request, clock, resolve).begin((handler) => connections.send(options, handler))
+      return promise
+    },
+  }
+}
+
 /** One response up to its end, its bound or its time, whichever comes first. */
-export class BoundedResponse implements ResponseHandler {
+class BoundedResponse implements ResponseHandler {
   readonly #limits: ProbeLimits
   readonly #now: () => number
   readonly #resolve: (outcome: ProbeOutcome) => void
@@ -71,7 +124,6 @@ export class BoundedResponse implements ResponseHandler {
   #exchange: Exchange | undefined
   #head: ResponseHead | undefined
   #headMs: number | undefined
-  #firstByteMs: number | undefined
   #isOver = false
 
   /** @param resolve is called once, possibly from within `begin`. */
@@ -106,10 +158,12 @@ export class BoundedResponse implements ResponseHandler {
   }
 
   onData(chunk: Buffer): void {
-    this.#firstByteMs ??= this.#elapsedMs()
-    const room = this.#limits.maxBytes - this.#held.length
-    this.#held.push(chunk.subarray(0, room))
-    if (chunk.length > room) this.#collected('cut')
+    const { maxBytes, onData } = this.#limits
+    const room = maxBytes - this.#held.length
+    const kept = chunk.subarray(0, room)
+    this.#held.push(kept)
+    const wantsMore = onData?.(kept) ?? true
+    if (!wantsMore || chunk.length > room) this.#collected('cut')
   }
 
   onEnd(): void {
@@ -131,7 +185,7 @@ export class BoundedResponse implements ResponseHandler {
   }
 
   #times(): ProbeTimes {
-    return { headMs: this.#headMs, firstByteMs: this.#firstByteMs, totalMs: this.#elapsedMs() }
+    return { headMs: this.#headMs, totalMs: this.#elapsedMs() }
   }
 
   #elapsedMs(): number {

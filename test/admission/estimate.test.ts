@@ -24,7 +24,7 @@ test('tokens that the client sent as numbers are counted exactly', () => {
   assert.deepEqual([promptTokens, minTokens], [503, 503])
 })
 
-test("the client's cap bounds the predicted output", () => {
+test('a high cap is not reserved whole, and a low one is', () => {
   assert.equal(estimate({ maxOutputTokens: 10_000 }, 40_000).outputTokens, 256)
   assert.equal(estimate({ maxOutputTokens: 1 }, 40_000).outputTokens, 1)
 })

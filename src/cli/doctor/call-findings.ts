@@ -16,8 +16,7 @@ type ReadStream = NonNullable<Trial['stream']>
 
 export function callFindings(model: string, trial: Trial, asked: Asked): Finding[] {
   const { config, mask } = asked
-  const { outcome, stream } = trial
-  const { firstByteMs } = outcome
+  const { outcome, stream, firstByteMs } = trial
   const figures = { model }
   const streaming = ({ state, detail, fix }: Omit<Trouble, 'kind'>): Finding => {
     return { subject: 'streaming', state, detail: mask(`${model}: ${detail}`), fix, figures }

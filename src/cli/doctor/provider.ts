@@ -1,15 +1,12 @@
 // One provider: can it be reached, does it take the key, has it the models, does it stream, does it report usage, and
 // how soon does it begin.
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
-import { isOffered, type OfferedModels, readOfferedModels } from '../../dialects/openai/model-list.ts'
-import { systemClock } from '../../clock.ts'
-import type { ProbeOutcome } from '../../upstream/probe.ts'
-import { createTimedProbe, type TimedProbe } from '../../upstream/timed-probe.ts'
+import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
 import type { LackingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import { type Finding, shownMs, type State } from './finding.ts'
 import type { Examined } from './need.ts'
-import { modelFindings } from './model-list.ts'
+import { hasModel, modelFindings, type ModelList, parseModelList } from './model-list.ts'
 import { type Asked, failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
 import { mediaTypeOf, type Trial, tryCall } from './trial-call.ts'
 
@@ -49,7 +46,7 @@ export async function examineProvider(examination: Examination): Promise<Examine
     } as const
     return { config, findings: [builtIn], isAbsent: false }
   }
-  const probe = createTimedProbe(config, userAgent, { now, setTimer: systemClock.setTimer })
+  const probe = createProbe(config, userAgent, now)
   try {
     const examiner = new Examiner(examination, config, probe)
     return { config, findings: await examiner.examine(), isAbsent: examiner.isAbsent }
@@ -61,14 +58,14 @@ export async function examineProvider(examination: Examination): Promise<Examine
 class Examiner {
   readonly #examination: Examination
   readonly #config: HttpProvider
-  readonly #probe: TimedProbe
+  readonly #probe: Probe
   readonly #asked: Asked
   readonly #findings: Finding[] = []
   /** The list answered, so the key is good unless the list is for everybody. */
   #hasListed = false
   isAbsent = false
 
-  constructor(examination: Examination, config: HttpProvider, probe: TimedProbe) {
+  constructor(examination: Examination, config: HttpProvider, probe: Probe) {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
@@ -78,7 +75,7 @@ class Examiner {
   async examine(): Promise<Finding[]> {
     const { timeoutMs = listTimeoutMs, onWait } = this.#examination
     onWait('its list of models')
-    const outcome = await this.#probe.send({
+    const outcome = await this.#probe.ask({
       path: '/models',
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,
@@ -147,7 +144,7 @@ class Examiner {
       return { kind: 'none', detail: `it has no list of models (${status})` }
     if (status !== 200)
       return { kind: 'trouble', trouble: troubleOf(outcome.head, outcome.body, this.#asked) }
-    const list = readOfferedModels(text)
+    const list = parseModelList(text)
     if (list !== undefined) {
       this.#hasListed = true
       return { kind: 'list', list }
@@ -161,7 +158,7 @@ class Examiner {
 
   /** Makes the call, unless it is known to say nothing new; then says why not. */
   async #call(list: ReadList): Promise<Called> {
-    const { models, mayCall, lacking, timeoutMs, onWait } = this.#examination
+    const { models, mayCall, lacking, timeoutMs, now, onWait } = this.#examination
     const skip = (detail: string): Called => ({ kind: 'skipped', detail })
     // Said of the list or the key already.
     if ((list.kind === 'trouble' && list.trouble.state === 'fail') || lacking !== undefined) return skip('')
@@ -170,14 +167,14 @@ class Examiner {
     if (speaking.length === 0) return skip('the configuration names no model of it that chats')
     const known = list.kind === 'list' ? list.list : undefined
     const isComplete = known !== undefined && (known.server === 'ollama' || known.server === 'vllm')
-    const there = speaking.find((model) => known !== undefined && isOffered(model, known.names))
+    const there = speaking.find((model) => known !== undefined && hasModel(known, model))
     const model = there ?? (isComplete ? undefined : speaking[0])
     if (model === undefined) return skip('none of the models that chat is there')
     const { isLocal, includeUsage } = this.#config
     onWait(`an answer of ${model}${isLocal ? ', which it may have to load first' : ''}`)
     const usual = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
     const asksUsage = includeUsage !== 'never'
-    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual })
+    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual, now })
     return { kind: 'called', model, trial }
   }
 
@@ -229,7 +226,7 @@ type Called =
   | { readonly kind: 'skipped'; readonly detail: string }
 
 type ReadList =
-  | { readonly kind: 'list'; readonly list: OfferedModels }
+  | { readonly kind: 'list'; readonly list: ModelList }
   | { readonly kind: 'none'; readonly detail: string }
   | { readonly kind: 'trouble'; readonly trouble: Trouble }
 

@@ -6,8 +6,7 @@ import { findUsage } from '../../dialects/openai/usage.ts'
 import { newerUsage, type PartialUsage } from '../../dialects/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
 import { parseMediaType } from '../../http/media-type.ts'
-import type { ProbeOutcome } from '../../upstream/probe.ts'
-import type { TimedProbe } from '../../upstream/timed-probe.ts'
+import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'
 
 const maxTrialTokens = 16
 
@@ -18,12 +17,15 @@ export interface TrialOptions {
   readonly model: string
   readonly asksUsage: boolean
   readonly timeoutMs: number
+  readonly now: () => number
 }
 
 export interface Trial {
   readonly outcome: ProbeOutcome
   /** Undefined when what came is no event stream. */
   readonly stream: ReadStream | undefined
+  /** Until the first byte of the body; undefined when none came. */
+  readonly firstByteMs: number | undefined
   /** False when the provider refused to be asked for usage. */
   readonly askedUsage: boolean
 }
@@ -37,7 +39,7 @@ interface ReadStream {
 }
 
 /** Asks again, for nothing was computed, when the provider refuses a parameter that some do not know. */
-export async function tryCall(probe: TimedProbe, options: TrialOptions): Promise<Trial> {
+export async function tryCall(probe: Probe, options: TrialOptions): Promise<Trial> {
   let [cap, asksUsage] = ['max_tokens', options.asksUsage]
   for (let tries = 1; ; tries++) {
     const trial = await callOnce(probe, options, requestBody(options.model, cap, asksUsage))
@@ -69,14 +71,25 @@ function refusalText(outcome: ProbeOutcome): string {
 }
 
 async function callOnce(
-  probe: TimedProbe,
-  { timeoutMs }: TrialOptions,
+  probe: Probe,
+  { timeoutMs, now }: TrialOptions,
   body: string,
 ): Promise<Omit<Trial, 'askedUsage'>> {
-  const outcome = await probe.send({ path: '/chat/completions', body, timeoutMs, maxBytes: maxTrialBytes })
+  const startedAtMs = now()
+  let firstByteMs: number | undefined
+  const outcome = await probe.ask({
+    path: '/chat/completions',
+    body,
+    timeoutMs,
+    maxBytes: maxTrialBytes,
+    onData() {
+      firstByteMs ??= now() - startedAtMs
+      return true
+    },
+  })
   const isStream =
     outcome.kind !== 'failed' && outcome.head.status === 200 && mediaTypeOf(outcome) === 'text/event-stream'
-  return { outcome, stream: isStream ? readStream(outcome.body) : undefined }
+  return { outcome, firstByteMs, stream: isStream ? readStream(outcome.body) : undefined }
 }
 
 /** Empty without a content type. */
@@ -106,7 +119,7 @@ function readStream(body: Buffer): ReadStream {
     const found = findUsage(parse(data))
     if (found !== undefined) usage = newerUsage(usage, found)
   }
-  const ending = chatStream.endingOf(tail)
+  const ending = chatStream.ending(tail)
   const errorData =
     ending === 'error' ? (datas.findLast((data) => data.includes('rror')) ?? '').toString() : ''
   return { events: datas.length, ending, errorData, usage }

@@ -4,10 +4,10 @@ import type { ClientDialect, ProviderDialect } from '../dialect.ts'
 import { errorEnvelope } from './errors.ts'
 
 /** How a stream of a format ends, and how its events report an error. */
-export type StreamFormat = Pick<ProviderDialect, 'endingOf'> & Pick<ClientDialect, 'errorEvent'>
+export type StreamFormat = Pick<ProviderDialect, 'ending'> & Pick<ClientDialect, 'errorEvent'>
 
 export const chatStream: StreamFormat = {
-  endingOf(tail) {
+  ending(tail) {
     let isWhole = false
     for (const event of tail) {
       const data = eventData(event)

@@ -87,7 +87,7 @@ function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): 
     isEndMark,
     errorHeadOf,
     judgeWhole: (head, body) => judgeWholeResponse(head, body, { mayBeEmpty, errorHeadOf }),
-    endingOf: stream.endingOf,
+    ending: stream.ending,
     readErrorFields,
     readErrorCode,
     usage: usageReader,

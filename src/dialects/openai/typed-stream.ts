@@ -5,7 +5,7 @@ import { isEndMark, type StreamFormat } from './chat-stream.ts'
 /** @param finalTypes event types after which nothing is missing. */
 export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
   return {
-    endingOf(tail) {
+    ending(tail) {
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue

@@ -4,13 +4,7 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import {
-  maxListedNames,
-  type ListedModels,
-  isOffered,
-  readModelList,
-  readOfferedModels,
-} from '../../../src/dialects/openai/model-list.ts'
+import { maxListedNames, type ModelList, readModelList } from '../../../src/dialects/openai/model-list.ts'
 import {
   bareList,
   listOf,
@@ -24,7 +18,7 @@ import {
 const key = 'sk-of-the-provider'
 const mask = (text: string) => text.replaceAll(key, '[secret]')
 
-function read(answer: unknown, maxNameLength = 200): ListedModels | undefined {
+function read(answer: unknown, maxNameLength = 200): ModelList | undefined {
   const body = Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer))
   return readModelList(body, maxNameLength, mask)
 }
@@ -156,30 +150,5 @@ test('whatever a server writes, its names are sorted, of one kind, and stand onc
       assert.equal(new Set(names).size, names.length)
       for (const each of names) assert.match(each, /^[^\s\p{Cc}\p{Cf}*]{1,200}$/u)
     }),
-  )
-})
-
-const shapes: readonly (readonly [name: string, list: unknown, names: readonly string[]])[] = [
-  ['of OpenAI', { object: 'list', data: [{ id: 'a' }, { id: 'b' }] }, ['a', 'b']],
-  ['of Together, a bare array', [{ id: 'a' }], ['a']],
-  ['of Google, with names', { models: [{ name: 'models/a' }] }, ['models/a']],
-  ['of Ollama without a model', { object: 'list', data: null }, []],
-  ['of strings', { data: ['a'] }, ['a']],
-  ['with items that are none', { data: [{ id: 'a' }, null, 3, {}] }, ['a']],
-]
-for (const [name, list, names] of shapes) {
-  test(`a list ${name} is read`, () =>
-    assert.deepEqual(readOfferedModels(JSON.stringify(list))?.names, names))
-}
-
-for (const text of ['', '<html>', '{"data":{}}', '"a"', 'null', '{"data":[1,2]}', '{"error":{}}']) {
-  test(`${text === '' ? 'nothing' : text} is no list`, () => assert.equal(readOfferedModels(text), undefined))
-}
-
-test("servers' own forms of a name count as the name", () => {
-  const list = readOfferedModels('{"data":[{"id":"llama3:latest"},{"id":"models/gemini"}]}')!
-  assert.deepEqual(
-    ['llama3', 'gemini', 'models/gemini', 'llama'].map((model) => isOffered(model, list.names)),
-    [true, true, true, false],
   )
 })
