@@ -1,5 +1,4 @@
 // Every way in which the gateway itself refuses or fails a request, as code and facts. A dialect renders them.
-import type { LimitStatus } from './domain.ts'
 
 /** Code → HTTP status. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
@@ -29,12 +28,18 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
+interface LimitFacts {
+  readonly limit: number
+  readonly remaining: number
+  readonly resetMs: number
+}
+
 /** Which limit a call exceeds. */
 export interface ExceededLimit {
   /** What ran out. */
   readonly counts: 'requests' | 'tokens'
-  /** How all limits of the model stand. */
-  readonly status: LimitStatus
+  /** How all limits of the model stand (`LimitStatus` of domain.ts). */
+  readonly status: Readonly<Record<'requests' | 'tokens', LimitFacts | undefined>>
   /** After so many whole milliseconds the same call fits; undefined: it never will. */
   readonly retryAfterMs: number | undefined
 }
