@@ -74,6 +74,11 @@ const files: [name: string, text: string, problems: string[]][] = [
     provider('https://a.example'),
     ['3:6 providers.p ~ mapping, https://a.example'],
   ],
+  [
+    'a faulty provider, once, though a model uses it',
+    'providers:\n  a: https://a.example\nmodels:\n  m: { provider: a }\n',
+    ['2:6 providers.a ~ mapping, https://a.example'],
+  ],
   ['a provider that is nothing', provider(''), ['3:6 providers.p ~ mapping']],
   [
     'a provider without a base URL',
