@@ -1,5 +1,5 @@
 // `llm-gateway credential list`: which keys are stored and how old they are. Values are not even read.
-import { outlineConfig } from '../config/outline.ts'
+import { outlineConfig } from '../config/partial-config.ts'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { Places } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'

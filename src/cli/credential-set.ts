@@ -1,7 +1,7 @@
 // `llm-gateway credential set PROVIDER` and `rotate PROVIDER`: takes a key in, and has the service get it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { outlineConfig } from '../config/outline.ts'
+import { outlineConfig } from '../config/partial-config.ts'
 import { secretFault } from '../config/secrets.ts'
 import { closestName } from '../did-you-mean.ts'
 import {

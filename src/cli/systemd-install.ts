@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
-import { outlineConfig } from '../config/outline.ts'
+import { outlineConfig } from '../config/partial-config.ts'
 import { mainPath } from '../package.ts'
 import {
   credentialsDropIn,

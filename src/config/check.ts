@@ -6,7 +6,7 @@ import { modelFindings } from './check-models.ts'
 import { defaults } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault } from './origin.ts'
 import type { Finding, HasFault, Path } from './problems.ts'
-import { headerFaults } from './provider-headers.ts'
+import { headerFaults } from './check-headers.ts'
 import type { RawConfig } from './raw.ts'
 
 /** Everything that is wrong with a configuration besides its shape. `raw` has the overrides applied. */

@@ -16,7 +16,7 @@ import {
 } from 'yaml'
 
 import { quoted, type Finding, type Path, type Place } from './problems.ts'
-import { findUnclosed } from './unclosed.ts'
+import { findUnclosed } from './unterminated.ts'
 
 /** Replaces what stands in a text of the file; yields what is wrong with it. */
 type Expand = (text: string, path: Path) => Generator<Finding, string>

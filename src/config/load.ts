@@ -1,14 +1,14 @@
 // File and environment → a configuration, or every problem at once, each with its place. Nothing is half loaded:
 // one error anywhere, a secret that is missing included, and there is no configuration.
 import { configFindings } from './check.ts'
-import { departures, secretPaths } from './conform.ts'
+import { departures, secretPaths } from './validate.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
 import { expandVariables, readOverrides, withOverrides } from './environment.ts'
 import { maskedLines } from './mask.ts'
 import { formatPath, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import { resolve } from './resolve.ts'
-import { configSchema } from './schema.ts'
+import { configSchema } from './schema/schema.ts'
 import { describeSecret, findSecret, type SecretPlaces } from './secrets.ts'
 import { readTrustedFile, systemAccounts, type Accounts } from './trusted-file.ts'
 import type { Config, Secret } from './types.ts'

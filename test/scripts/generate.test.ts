@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { generatedFiles } from '../../scripts/generate.ts'
-import { departures } from '../../src/config/conform.ts'
-import { configSchema, type Schema } from '../../src/config/schema.ts'
+import { departures } from '../../src/config/validate.ts'
+import { configSchema, type Schema } from '../../src/config/schema/schema.ts'
 import { loadText } from '../support/config-file.ts'
 
 function readProjectFile(path: string): string {

@@ -1,7 +1,7 @@
 // The systemd service: whether it is installed, as this version would install it, enabled and well.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { outlineConfig } from '../../config/outline.ts'
+import { outlineConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { type Places, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'

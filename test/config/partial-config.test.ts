@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { outlineConfig } from '../../src/config/outline.ts'
+import { outlineConfig } from '../../src/config/partial-config.ts'
 import { writeScratch } from '../support/config-file.ts'
 
 test('providers and their credentials are read though the keys are not there', (t) => {

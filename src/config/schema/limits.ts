@@ -1,6 +1,6 @@
 // Schema of how much may be asked of each model, and by each client.
-import { defaults } from './defaults.ts'
-import { modelName } from './schema-upstream.ts'
+import { defaults } from '../defaults.ts'
+import { modelName } from './upstream.ts'
 import type { Schema } from './schema.ts'
 
 const whenLimited = {

@@ -2,7 +2,7 @@
 // `Schema` names, and is not ajv because ajv takes 100 ms to load and compile, a third of what a start may take.
 import { closestName } from '../did-you-mean.ts'
 import { quoted, type Finding, type Path } from './problems.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from './schema/schema.ts'
 
 /** Everything in which `value` departs from the schema. */
 export function* departures(schema: Schema, value: unknown, path: Path = []): Generator<Finding> {

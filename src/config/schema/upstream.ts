@@ -1,5 +1,5 @@
 // Schema of what stands behind the gateway: providers, models, and how calls are spread over them.
-import { defaults } from './defaults.ts'
+import { defaults } from '../defaults.ts'
 import type { Schema } from './schema.ts'
 
 export const modelName = {

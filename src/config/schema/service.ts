@@ -1,5 +1,5 @@
 // Schema of what the gateway itself does: where it listens, whom it serves, what it logs.
-import { defaults } from './defaults.ts'
+import { defaults } from '../defaults.ts'
 import type { Schema } from './schema.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema

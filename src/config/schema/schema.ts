@@ -1,12 +1,12 @@
 // The JSON Schema (draft-07) of the configuration file. It is written once, here and in the three files beside it:
 // the loader checks with it, editors read the copy in config/, and docs/config.md is generated from it.
-import { rateLimitsSchema } from './schema-limits.ts'
-import { accessSchema, corsSchema, loggingSchema, serverSchema } from './schema-service.ts'
-import { modelsSchema, providersSchema, routingSchema } from './schema-upstream.ts'
+import { rateLimitsSchema } from './limits.ts'
+import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
+import { modelsSchema, providersSchema, routingSchema } from './upstream.ts'
 
 type TypeName = 'array' | 'boolean' | 'integer' | 'null' | 'object' | 'string'
 
-/** The part of JSON Schema that `conform.ts` understands; a test holds the two against each other. */
+/** The part of JSON Schema that `validate.ts` understands; a test holds the two against each other. */
 export interface Schema {
   readonly type: TypeName | readonly TypeName[]
   readonly description?: string

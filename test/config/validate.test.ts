@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import fc from 'fast-check'
 
-import { departures, secretPaths } from '../../src/config/conform.ts'
-import { configSchema, type Schema } from '../../src/config/schema.ts'
+import { departures, secretPaths } from '../../src/config/validate.ts'
+import { configSchema, type Schema } from '../../src/config/schema/schema.ts'
 
 /** Values of the schema's shape, with a fault here and there. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
