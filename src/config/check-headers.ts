@@ -71,8 +71,6 @@ export function* headerFaults(provider: RawProvider, path: Path): Generator<Find
         hint: 'take it out',
         at: 'key',
       }
-    } else if (typeof value === 'string' && !/^[\x20-\x7e]*$/.test(value)) {
-      yield { path: place, message: 'the value of a header is one line of visible ASCII' }
     }
   }
 }

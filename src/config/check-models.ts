@@ -10,8 +10,6 @@ export function* modelFindings(raw: RawConfig, hasFault: HasFault): Generator<Fi
   const areProvidersKnown = raw.providers !== undefined
   for (const [name, model] of models) {
     const path = ['models', name]
-    yield* nameFindings(name, path)
-    yield* targetFindings(name, model, hasFault)
     if (!areProvidersKnown) continue
     for (const [target, place] of targetsOf(model, path)) {
       if (providers.has(target.provider) || hasFault(['providers', target.provider])) continue
@@ -25,49 +23,6 @@ export function* modelFindings(raw: RawConfig, hasFault: HasFault): Generator<Fi
   const names = { models, owners, hasFault, isDiscoverable: discoverable(raw, models, hasFault) }
   yield* fallbackFindings(names)
   yield* limitFindings(raw, names)
-}
-
-function* nameFindings(name: string, path: Path): Generator<Finding> {
-  const star = name.indexOf('*')
-  if (star < 0 || star === name.length - 1) return
-  const message = `the name ${quoted(name)} has a * before its end`
-  yield { path, message, hint: 'a * may stand only at the end of a name, once', at: 'key' }
-}
-
-function* targetFindings(name: string, model: RawModel, hasFault: HasFault): Generator<Finding> {
-  const path = ['models', name]
-  const { targets } = model
-  if (targets === undefined && model.provider === undefined && !hasFault(path)) {
-    yield {
-      path,
-      message: 'needs the key "provider" or "targets"',
-      hint: 'write { provider: NAME }',
-      at: 'key',
-    }
-  }
-  for (const key of ['provider', 'model'] as const) {
-    if (targets === undefined || model[key] === undefined) continue
-    const message = `"${key}" can not stand beside "targets"`
-    yield { path: [...path, key], message, hint: 'move it into the list', at: 'key' }
-  }
-  for (const [target, place] of targetsOf(model, path)) {
-    const stars = (target.model ?? '').split('*').length - 1
-    if (stars === 0) continue
-    const modelPath = [...place, 'model']
-    if (!name.endsWith('*')) {
-      yield {
-        path: modelPath,
-        message: 'a * has nothing to stand for here',
-        hint: `let the model's name end in *`,
-      }
-    } else if (stars > 1) {
-      yield {
-        path: modelPath,
-        message: 'has more than one *',
-        hint: 'one * stands for what the name left open',
-      }
-    }
-  }
 }
 
 function targetsOf(model: RawModel, path: Path): [RawTarget, Path][] {
@@ -86,20 +41,7 @@ function* aliasFindings(
     for (const [index, alias] of aliases.entries()) {
       const path = ['models', name, 'aliases', index]
       const owner = models.has(alias) ? alias : owners.get(alias)
-      if (name.endsWith('*')) {
-        const hint = 'give the alias a model of its own'
-        yield {
-          path,
-          message: 'a name that ends in * can have no aliases: nothing would stand for the *',
-          hint,
-        }
-      } else if (alias.includes('*')) {
-        yield {
-          path,
-          message: `the alias ${quoted(alias)} has a *`,
-          hint: 'make it a model with a * at its end',
-        }
-      } else if (owner !== undefined) {
+      if (owner !== undefined) {
         const what = models.has(alias) ? 'is the name of a model' : `is an alias of ${quoted(owner)} already`
         yield { path, message: `${quoted(alias)} ${what}`, hint: 'a name leads to one model' }
       } else {

@@ -1,17 +1,18 @@
 // File and environment → a configuration, or every problem at once, each with its place. Nothing is half loaded:
 // one error anywhere, a secret that is missing included, and there is no configuration.
 import { configFindings } from './check.ts'
-import { departures, secretPaths } from './validate.ts'
 import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
 import { expandVariables, readOverrides, withOverrides } from './environment.ts'
 import { maskedLines } from './mask.ts'
-import { formatPath, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
+import { formatPath, indexFaults, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import { resolve } from './resolve.ts'
 import { configSchema } from './schema/schema.ts'
-import { describeSecret, findSecret, type SecretPlaces } from './secrets.ts'
+import { secretPaths } from './secret-paths.ts'
+import { findSecret, type SecretPlaces } from './secrets.ts'
 import { readTrustedFile, systemAccounts, type Accounts } from './trusted-file.ts'
 import type { Config, Secret } from './types.ts'
+import { violations } from './validate.ts'
 
 /** What a configuration depends on besides its file. */
 export interface Surroundings {
@@ -57,12 +58,12 @@ function judge(
   surroundings: Surroundings & SecretPlaces,
 ): LoadedConfig {
   const { env } = surroundings
-  const shapeFindings = [...document.findings, ...departures(configSchema, document.value)]
-  const raw = pruned(document.value, shapeFindings)
-  const faulty = new Set(
-    shapeFindings.flatMap(({ path }) => path.map((_, index) => pathId(path.slice(0, index + 1)))),
-  )
-  const hasFault: HasFault = (path) => faulty.has(pathId(path))
+  const schemaFindings = violations(document.value, document.findings)
+  // A key that stands twice: the first one counts for the rest of the checks.
+  const unread = document.findings.filter(({ place }) => place === undefined)
+  const raw = pruned(document.value, [...unread, ...schemaFindings.filter(({ breaksShape }) => breaksShape)])
+  const shapeFindings = [...document.findings, ...schemaFindings]
+  const { hasFault } = indexFaults(shapeFindings)
   const { overrides, faults } = readOverrides(env)
   const effective = withOverrides(raw, overrides)
   const secrets = findSecrets(effective, surroundings, hasFault)
@@ -71,7 +72,7 @@ function judge(
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
     ...findings.map((finding) => placed(finding, file, document.placeOf)),
   ])
-  const ranges = [...secretPaths(configSchema, document.value)].map(document.rangeOf)
+  const ranges = [...secretPaths(configSchema, document.value, hasFault)].map(document.rangeOf)
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some((problem) => problem.severity === 'error')) return { ok: false, problems, lines }
   return { ok: true, config: resolve(effective, secrets.found), raw: effective, warnings: problems, lines }
@@ -105,13 +106,7 @@ function findSecrets(
   const found = new Map<RawSecret, Secret>()
   const findings: Finding[] = []
   for (const [path, reference] of secretReferences(raw)) {
-    if (describeSecret(reference) === '') {
-      if (hasFault(path)) continue
-      const message = 'does not say where the secret is'
-      findings.push({ path, message, hint: 'write credential, file or env' })
-      continue
-    }
-    if (places.withoutSecrets === true) continue
+    if (places.withoutSecrets === true || hasFault(path)) continue
     const result = findSecret(reference, places)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (places.mayLackSecrets === true) continue
@@ -133,15 +128,11 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
 }
 
 /**
- * A copy without the values that have a fault, so that what is left has the shape of `RawConfig` (a key that is
- * missing aside). A fault within a list empties the list: its indexes must stay those of the file.
+ * A copy without the values at fault, so that what is left has the shape of `RawConfig` (missing keys aside). A fault within a list empties the list: its indexes must stay those of the file.
  */
 function pruned(value: unknown, findings: readonly Finding[]): RawConfig {
   const root = isMapping(value) ? copied(value) : {}
-  for (const { path, place } of findings) {
-    // A key that stands twice: the first one counts for the rest of the checks.
-    if (place === undefined) prune(root, path)
-  }
+  for (const { path } of findings) prune(root, path)
   return root
 }
 
@@ -165,8 +156,4 @@ function copied(mapping: Record<string, unknown>): Record<string, unknown> {
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function pathId(path: Path): string {
-  return JSON.stringify(path)
 }

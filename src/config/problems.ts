@@ -29,6 +29,14 @@ type Severity = 'error' | 'warning'
 /** Tells whether a fault was found already at a path or within it. */
 export type HasFault = (path: Path) => boolean
 
+/** The paths of findings, for looking up in constant time. `hasFaultAt` leaves out what is within a path. */
+export function indexFaults(findings: readonly Finding[]): { hasFault: HasFault; hasFaultAt: HasFault } {
+  const id = (path: Path) => JSON.stringify(path)
+  const exact = new Set(findings.map(({ path }) => id(path)))
+  const around = new Set(findings.flatMap(({ path }) => path.map((_, index) => id(path.slice(0, index + 1)))))
+  return { hasFault: (path) => around.has(id(path)), hasFaultAt: (path) => exact.has(id(path)) }
+}
+
 /** A finding with its place, for people and editors. */
 export interface Problem {
   readonly file: string

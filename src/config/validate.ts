@@ -1,122 +1,150 @@
-// Holds a value against a schema and says what is wrong in words for people. It knows the part of JSON Schema that
-// `Schema` names, and is not ajv because ajv takes 100 ms to load and compile, a third of what a start may take.
+// Validates a configuration against its schema, and words what ajv reports. The validator is generated from the schema
+// (`npm run generate`), so that a start neither loads a compiler nor compiles.
+import type { ErrorObject } from 'ajv'
+
 import { closestName } from '../did-you-mean.ts'
-import { quoted, type Finding, type Path } from './problems.ts'
-import type { Schema } from './schema/schema.ts'
+import { indexFaults, quoted, type Finding, type HasFault, type Path } from './problems.ts'
+import type { Schema } from './schema/schema-type.ts'
+import { validate } from './schema/validator.js'
 
-/** Everything in which `value` departs from the schema. */
-export function* departures(schema: Schema, value: unknown, path: Path = []): Generator<Finding> {
-  // What could not be read has been reported already.
-  if (value === undefined) return
-  const types = [schema.type].flat()
-  if (!types.some((type) => isOfType(value, type))) {
-    yield { path, ...typeFault(schema, value) }
-    return
+/** A way in which a value violates the schema. */
+export interface Violation extends Finding {
+  /** False where the value has the right shape, but does not fit its name or a value beside it. */
+  readonly breaksShape: boolean
+}
+
+/**
+ * Everything in which a configuration violates the schema. A value is reported once, for the first rule that it breaks,
+ * and rules between several values are not applied where one of the values is faulty by itself.
+ *
+ * @param reported what was found while the value was read; what could not be read is `undefined` in it.
+ */
+export function violations(value: unknown, reported: readonly Finding[]): Violation[] {
+  if (validate(value)) return []
+  const errors = (validate.errors ?? []).filter(concernsValue)
+  const found = new Map<string, Violation>()
+  // A key that stands twice is reported where its second value is; the first one may have faults of its own.
+  const { hasFaultAt: isReported } = indexFaults(reported.filter(({ place }) => place === undefined))
+  for (const error of errors) if (!isBetweenValues(error)) add(error, isReported)
+  const faults = indexFaults([...reported, ...found.values()])
+  for (const error of errors) {
+    if (isBetweenValues(error)) add(error, isOfName(error) ? faults.hasFaultAt : faults.hasFault)
   }
-  if (typeof value === 'string') yield* textDepartures(schema, value, path)
-  if (typeof value === 'number') yield* numberDepartures(schema, value, path)
-  if (schema.enum !== undefined && !schema.enum.includes(value)) yield { path, ...enumFault(schema, value) }
-  if (Array.isArray(value)) yield* listDepartures(schema, value, path)
-  else if (typeof value === 'object' && value !== null) yield* mappingDepartures(schema, value, path)
-}
+  return [...found.values()]
 
-/** Paths of all that may be a secret: literals where a secret belongs, and values of unknown keys. */
-export function* secretPaths(schema: Schema, value: unknown, path: Path = []): Generator<Path> {
-  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (schema.writeOnly === true && !isMapping) yield path
-  if (Array.isArray(value) && schema.items !== undefined) {
-    for (const [index, item] of value.entries()) yield* secretPaths(schema.items, item, [...path, index])
-  } else if (isMapping) {
-    for (const [key, item] of Object.entries(value)) {
-      const inner = valueSchema(schema, key)
-      const isReference = schema.writeOnly === true && inner !== undefined && !hasFault(inner, item)
-      if (isReference) continue
-      if (inner === undefined || schema.writeOnly === true) yield [...path, key]
-      else yield* secretPaths(inner, item, [...path, key])
-    }
-  }
-}
-
-function hasFault(schema: Schema, value: unknown): boolean {
-  return departures(schema, value).next().done !== true
-}
-
-function isOfType(value: unknown, type: string): boolean {
-  switch (type) {
-    case 'array':
-      return Array.isArray(value)
-    case 'integer':
-      return Number.isSafeInteger(value)
-    case 'null':
-      return value === null
-    case 'object':
-      return typeof value === 'object' && value !== null && !Array.isArray(value)
-    default:
-      return typeof value === type
+  function add(error: ErrorObject, isKnown: HasFault): void {
+    const path = pathOf(error, value)
+    const fault = faultOf(error)
+    // Of several missing keys each is reported.
+    const id = JSON.stringify([path, fault.at, error.params['missingProperty']])
+    if (found.has(id) || isKnown(path)) return
+    found.set(id, { path, ...fault, breaksShape: !isOfName(error) && !isBetweenValues(error) })
   }
 }
 
-function* listDepartures(schema: Schema, list: readonly unknown[], path: Path): Generator<Finding> {
-  if (list.length < (schema.minItems ?? 0)) {
-    yield { path, message: 'must not be empty', hint: 'take the key out to have its default' }
-  }
-  if (schema.items === undefined) return
-  for (const [index, item] of list.entries()) {
-    yield* departures(schema.items, item, [...path, index])
-  }
+/** True for what is reported to people; the rest repeats it, or is about values that could not be read. */
+function concernsValue({ keyword, data, params, propertyName }: ErrorObject): boolean {
+  if (keyword === 'if' || keyword === 'propertyNames') return false
+  if (keyword === 'required') return !Object.hasOwn(data as object, params['missingProperty'] as string)
+  return data !== undefined || propertyName !== undefined
 }
 
-function* mappingDepartures(schema: Schema, mapping: object, path: Path): Generator<Finding> {
-  const entries = Object.entries(mapping)
-  for (const key of schema.required ?? []) {
-    if (!Object.hasOwn(mapping, key)) yield { path, message: `needs the key ${quoted(key)}`, at: 'key' }
+/** True for rules that hold for a value only because of its name or of values beside it. */
+function isBetweenValues({ schemaPath }: ErrorObject): boolean {
+  return /\/(?:then|else|patternProperties)\//.test(schemaPath)
+}
+
+function isOfName({ propertyName }: ErrorObject): boolean {
+  return propertyName !== undefined
+}
+
+function pathOf({ instancePath, keyword, params, propertyName }: ErrorObject, root: unknown): Path {
+  const path: (string | number)[] = []
+  let value = root
+  // A JSON pointer (RFC 6901), which does not tell indexes from keys.
+  for (const token of instancePath.split('/').slice(1)) {
+    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
+    path.push(Array.isArray(value) ? Number(key) : key)
+    value = (value as Record<string, unknown>)[key]
   }
-  if (entries.length < (schema.minProperties ?? 0)) {
-    yield { path, message: 'must not be empty', hint: 'name at least one', at: 'key' }
+  if (propertyName !== undefined) path.push(propertyName)
+  if (keyword === 'additionalProperties') path.push(params['additionalProperty'] as string)
+  return path
+}
+
+type Fault = Pick<Finding, 'message' | 'hint' | 'at'>
+
+function faultOf(error: ErrorObject): Fault {
+  const schema = error.parentSchema as Schema
+  if (error.propertyName !== undefined) {
+    const { message, ...fault } = valueFault(error, schema, '')
+    return { ...fault, message: `${quoted(error.propertyName)} ${message}`, at: 'key' }
   }
-  for (const [key, value] of entries) {
-    const inner = valueSchema(schema, key)
-    if (inner === undefined) {
-      yield { path: [...path, key], ...unknownKey(schema, key), at: 'key' }
-      continue
-    }
-    if (schema.propertyNames !== undefined) {
-      for (const fault of textDepartures(schema.propertyNames, key, [...path, key])) {
-        yield { ...fault, message: `the name ${fault.message}`, at: 'key' }
+  return valueFault(error, schema, `, not ${shown(schema, error.data)}`)
+}
+
+/** @param butIs the end of a message that shows the value; empty where the message begins with it. */
+function valueFault({ keyword, params, data }: ErrorObject, schema: Schema, butIs: string): Fault {
+  switch (keyword) {
+    case 'type':
+      return typeFault(schema, data, butIs)
+    case 'minLength':
+      return { message: 'must not be empty' }
+    case 'maxLength':
+      return { message: `must have at most ${schema.maxLength} characters, not ${(data as string).length}` }
+    case 'pattern':
+      return {
+        message: (schema.patternErrorMessage ?? `must match ${schema.pattern}`) + butIs,
+        ...ownHint(schema),
       }
-    }
-    yield* departures(inner, value, [...path, key])
+    case 'minimum':
+    case 'maximum':
+      return { message: `must be from ${schema.minimum} to ${schema.maximum}${butIs}` }
+    case 'minItems':
+      return { message: 'must not be empty', ...(schema.default !== undefined && { hint: removeKey }) }
+    case 'minProperties':
+      return { message: 'must not be empty', hint: 'add at least one entry', at: 'key' }
+    case 'additionalProperties':
+      return unknownKey(schema, params['additionalProperty'] as string)
+    case 'required':
+      return stated(schema, {
+        message: `needs the key ${quoted(params['missingProperty'] as string)}`,
+        at: 'key',
+      })
+    case 'enum':
+      return stated(schema, enumFault(schema, data, butIs))
+    default:
+      return stated(schema, { message: `violates the rule "${keyword}"` })
   }
 }
 
-function valueSchema(schema: Schema, key: string): Schema | undefined {
-  if (schema.properties !== undefined && Object.hasOwn(schema.properties, key)) {
-    const inner = schema.properties[key]!
-    return schema.writeOnly === true ? { ...inner, writeOnly: true } : inner
+/** What the schema itself says about a fault. */
+function stated({ errorMessage, hint }: Schema, fault: Fault): Fault {
+  return {
+    ...fault,
+    ...(errorMessage !== undefined && { message: errorMessage }),
+    ...(hint !== undefined && { hint }),
   }
-  return schema.additionalProperties === false ? undefined : schema.additionalProperties
 }
 
-function unknownKey(schema: Schema, key: string): Pick<Finding, 'message' | 'hint'> {
-  const known = Object.keys(schema.properties ?? {})
-  const near = closestName(key, known)
-  const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${quoted(near)}?`
-  return { message: `unknown key ${quoted(key)}`, hint }
-}
+const removeKey = 'remove the key to use its default'
 
-function typeFault(schema: Schema, value: unknown): Pick<Finding, 'message' | 'hint'> {
-  if (schema.writeOnly === true && typeof value === 'string' && [schema.type].flat().includes('object')) {
+function typeFault(schema: Schema, value: unknown, butIs: string): Fault {
+  const types = [schema.type ?? []].flat()
+  if (schema.writeOnly === true && typeof value === 'string' && types.includes('object')) {
     return {
-      message: 'a secret may not stand in this file',
-      hint: 'write where it is found: { credential: NAME }, { file: /PATH } or { env: NAME }',
+      message: 'a secret must not be written in this file',
+      hint: 'refer to it: { credential: NAME }, { file: /PATH } or { env: NAME }',
     }
   }
-  const wanted = [schema.type].flat().map((type) => typeNames[type])
-  const message = `must be ${wanted.join(' or ')}, not ${shown(schema, value)}`
-  if (value === null) return { message, hint: 'take the key out to have its default' }
-  if (typeof value !== 'string' && wanted.includes(typeNames.string))
-    return { message, hint: 'put it in quotes' }
-  return { message }
+  const message = `must be ${types.map((type) => typeNames[type]).join(' or ')}${butIs}`
+  if (value === null) return { message, hint: removeKey, ...ownHint(schema) }
+  if (types.includes('string') && typeof value !== 'object') return { message, hint: 'put it in quotes' }
+  return { message, ...ownHint(schema) }
+}
+
+function ownHint({ hint, errorMessage }: Schema): { hint?: string } {
+  return hint === undefined || errorMessage !== undefined ? {} : { hint }
 }
 
 const typeNames = {
@@ -125,53 +153,28 @@ const typeNames = {
   integer: 'a whole number',
   null: 'null',
   object: 'a mapping',
-  string: 'a text',
+  string: 'text',
 }
 
-function enumFault(schema: Schema, value: unknown): Pick<Finding, 'message' | 'hint'> {
+function enumFault(schema: Schema, value: unknown, butIs: string): Fault {
   const allowed = (schema.enum ?? []).map(String)
   const near = typeof value === 'string' ? closestName(value, allowed) : undefined
-  const message = `must be one of ${allowed.join(', ')}, not ${shown(schema, value)}`
+  const message = `must be one of ${allowed.join(', ')}${butIs}`
   return near === undefined ? { message } : { message, hint: `did you mean ${quoted(near)}?` }
 }
 
-function* textDepartures(schema: Schema, text: string, path: Path): Generator<Finding> {
-  const length = text.length
-  if (length < (schema.minLength ?? 0)) {
-    yield { path, message: 'must not be empty' }
-  } else if (length > (schema.maxLength ?? Infinity)) {
-    yield { path, message: `must have at most ${schema.maxLength} characters, not ${length}` }
-  } else if (schema.pattern !== undefined && !compiled(schema.pattern).test(text)) {
-    const message = `must match ${schema.pattern}, not be ${shown(schema, text)}`
-    yield { path, message, ...(schema.description !== undefined && { hint: schema.description }) }
-  }
-}
-
-const compiledPatterns = new Map<string, RegExp>()
-
-function compiled(pattern: string): RegExp {
-  let expression = compiledPatterns.get(pattern)
-  if (expression === undefined) {
-    // The flag is the one that JSON Schema names, so that editors and the gateway agree.
-    expression = new RegExp(pattern, 'u')
-    compiledPatterns.set(pattern, expression)
-  }
-  return expression
-}
-
-function* numberDepartures(schema: Schema, number: number, path: Path): Generator<Finding> {
-  const { minimum = -Infinity, maximum = Infinity } = schema
-  if (number < minimum || number > maximum) {
-    yield { path, message: `must be from ${minimum} to ${maximum}, not ${number}` }
-  }
+function unknownKey(schema: Schema, key: string): Fault {
+  const known = Object.keys(schema.properties ?? {})
+  const near = closestName(key, known)
+  const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${quoted(near)}?`
+  return { message: `unknown key ${quoted(key)}`, hint, at: 'key' }
 }
 
 /** A value for a message: short, and never one that may be a secret. */
 function shown(schema: Schema, value: unknown): string {
-  if (value === null) return 'nothing'
+  if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
   if (schema.writeOnly === true) return typeof value === 'string' ? 'this text' : `this ${typeof value}`
-  if (typeof value === 'string') return quoted(value)
-  return JSON.stringify(value)
+  return typeof value === 'string' ? quoted(value) : JSON.stringify(value)
 }

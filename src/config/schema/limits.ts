@@ -1,7 +1,7 @@
 // Schema of how much may be asked of each model, and by each client.
 import { defaults } from '../defaults.ts'
-import { modelName } from './upstream.ts'
-import type { Schema } from './schema.ts'
+import { modelName } from './names.ts'
+import type { Schema } from './schema-type.ts'
 
 const whenLimited = {
   type: 'string',

@@ -1,6 +1,6 @@
 // Schema of what the gateway itself does: where it listens, whom it serves, what it logs.
 import { defaults } from '../defaults.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from './schema-type.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
 
@@ -32,6 +32,7 @@ export const serverSchema = {
       minLength: 1,
       maxLength: 107,
       pattern: '^/',
+      patternErrorMessage: 'must be an absolute path',
     },
     allowed_hosts: {
       type: 'array',
@@ -86,8 +87,20 @@ export const accessSchema = {
       description:
         'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone turns the check off.',
       default: defaults.access.allowed_users,
-      items: { type: 'string', minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$' },
+      items: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 256,
+        pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+        patternErrorMessage: 'must be the name of a Unix user',
+      },
       minItems: 1,
+      if: { contains: { const: 'any' } },
+      then: {
+        maxItems: 1,
+        errorMessage: '"any" turns the check off and must stand alone',
+        hint: 'remove "any", or all the others',
+      },
     },
     allowed_ips: {
       type: 'array',
