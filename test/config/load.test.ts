@@ -54,6 +54,11 @@ describe('texts made to exhaust the reader are refused:', () => {
     ['a file over 1 MiB', '#'.repeat(mebibyte + 1), /has 1048577 bytes, more than the 1048576/],
     ['a file of aliases', `a: &a 1\nb: [${'*a ,'.repeat(20_000)}]`, /aliases stand for more than/],
     ['a file of one key', 'a: 1\n'.repeat(10_000), /stands here twice/],
+    [
+      'a text that a pattern could read in many ways',
+      `${good}  "m*": { provider: local, model: "${'a'.repeat(mebibyte / 2)}*b*" }\n`,
+      /at most 256 characters/,
+    ],
     ['a file of blank lines', '\n'.repeat(100_000), /is empty/],
   ]
   for (const [name, text, message] of attacks) {

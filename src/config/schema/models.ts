@@ -89,9 +89,8 @@ const ofWildcard = {
   type: 'object',
   properties: {
     ...targetModels({
-      type: 'string',
-      pattern: '^[^*]*\\*?[^*]*$',
-      patternErrorMessage: 'must be a name with at most one *',
+      not: { type: 'string', pattern: '\\*.*\\*' },
+      errorMessage: 'must contain at most one *',
       hint: "it is replaced by the part that the * of the model's own name stands for",
     }),
     aliases: {

@@ -15,7 +15,7 @@ const pattern8 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
 const pattern10 = new RegExp("^[ -~]*$", "u");
 const pattern14 = new RegExp("^/[!-~]*$", "u");
 const pattern15 = new RegExp("\\*$", "u");
-const pattern16 = new RegExp("^[^*]*\\*?[^*]*$", "u");
+const pattern16 = new RegExp("\\*.*\\*", "u");
 const pattern18 = new RegExp("[^*]$", "u");
 const pattern19 = new RegExp("^[^*]*$", "u");
 const pattern21 = new RegExp("\\*.", "u");
@@ -2741,9 +2741,12 @@ let data79 = data78[key21];
 if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
 if(data79.model !== undefined){
 let data80 = data79.model;
+const _errs191 = errors;
+const _errs192 = errors;
+if(errors === _errs192){
 if(typeof data80 === "string"){
 if(!pattern16.test(data80)){
-const err217 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*\\*?[^*]*$"},schema:"^[^*]*\\*?[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data80};
+const err217 = {};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2754,7 +2757,7 @@ errors++;
 }
 }
 else {
-const err218 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data80};
+const err218 = {};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2762,6 +2765,29 @@ else {
 vErrors.push(err218);
 }
 errors++;
+}
+}
+var valid44 = _errs192 === errors;
+if(valid44){
+const err219 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data80};
+if(vErrors === null){
+vErrors = [err219];
+}
+else {
+vErrors.push(err219);
+}
+errors++;
+}
+else {
+errors = _errs191;
+if(vErrors !== null){
+if(_errs191){
+vErrors.length = _errs191;
+}
+else {
+vErrors = null;
+}
+}
 }
 }
 if(data79.targets !== undefined){
@@ -2773,20 +2799,12 @@ let data82 = data81[i7];
 if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
 if(data82.model !== undefined){
 let data83 = data82.model;
+const _errs199 = errors;
+const _errs200 = errors;
+if(errors === _errs200){
 if(typeof data83 === "string"){
 if(!pattern16.test(data83)){
-const err219 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*\\*?[^*]*$"},schema:"^[^*]*\\*?[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data83};
-if(vErrors === null){
-vErrors = [err219];
-}
-else {
-vErrors.push(err219);
-}
-errors++;
-}
-}
-else {
-const err220 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data83};
+const err220 = {};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2796,9 +2814,8 @@ vErrors.push(err220);
 errors++;
 }
 }
-}
 else {
-const err221 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data82};
+const err221 = {};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2808,9 +2825,9 @@ vErrors.push(err221);
 errors++;
 }
 }
-}
-else {
-const err222 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data81};
+var valid48 = _errs200 === errors;
+if(valid48){
+const err222 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data83};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2819,13 +2836,21 @@ vErrors.push(err222);
 }
 errors++;
 }
+else {
+errors = _errs199;
+if(vErrors !== null){
+if(_errs199){
+vErrors.length = _errs199;
 }
-if(data79.aliases !== undefined){
-let data84 = data79.aliases;
-if(Array.isArray(data84)){
-const len8 = data84.length;
-for(let i8=0; i8<len8; i8++){
-const err223 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data84[i8]};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err223 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data82};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2835,8 +2860,9 @@ vErrors.push(err223);
 errors++;
 }
 }
+}
 else {
-const err224 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data84};
+const err224 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data81};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2846,14 +2872,40 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
-else {
-const err225 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data79};
+if(data79.aliases !== undefined){
+let data84 = data79.aliases;
+if(Array.isArray(data84)){
+const len8 = data84.length;
+for(let i8=0; i8<len8; i8++){
+const err225 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data84[i8]};
 if(vErrors === null){
 vErrors = [err225];
 }
 else {
 vErrors.push(err225);
+}
+errors++;
+}
+}
+else {
+const err226 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data84};
+if(vErrors === null){
+vErrors = [err226];
+}
+else {
+vErrors.push(err226);
+}
+errors++;
+}
+}
+}
+else {
+const err227 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data79};
+if(vErrors === null){
+vErrors = [err227];
+}
+else {
+vErrors.push(err227);
 }
 errors++;
 }
@@ -2867,23 +2919,23 @@ if(data86.model !== undefined){
 let data87 = data86.model;
 if(typeof data87 === "string"){
 if(!pattern19.test(data87)){
-const err226 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
+const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
 if(vErrors === null){
-vErrors = [err226];
+vErrors = [err228];
 }
 else {
-vErrors.push(err226);
+vErrors.push(err228);
 }
 errors++;
 }
 }
 else {
-const err227 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
+const err229 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
 if(vErrors === null){
-vErrors = [err227];
+vErrors = [err229];
 }
 else {
-vErrors.push(err227);
+vErrors.push(err229);
 }
 errors++;
 }
@@ -2899,30 +2951,7 @@ if(data89.model !== undefined){
 let data90 = data89.model;
 if(typeof data90 === "string"){
 if(!pattern19.test(data90)){
-const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
-if(vErrors === null){
-vErrors = [err228];
-}
-else {
-vErrors.push(err228);
-}
-errors++;
-}
-}
-else {
-const err229 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
-if(vErrors === null){
-vErrors = [err229];
-}
-else {
-vErrors.push(err229);
-}
-errors++;
-}
-}
-}
-else {
-const err230 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data89};
+const err230 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2932,9 +2961,8 @@ vErrors.push(err230);
 errors++;
 }
 }
-}
 else {
-const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data88};
+const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2946,7 +2974,7 @@ errors++;
 }
 }
 else {
-const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data86};
+const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data89};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2957,10 +2985,8 @@ errors++;
 }
 }
 }
-}
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-if(Object.keys(data78).length < 1){
-const err233 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data78};
+else {
+const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data88};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2969,14 +2995,10 @@ vErrors.push(err233);
 }
 errors++;
 }
-for(const key23 in data78){
-const _errs212 = errors;
-const _errs214 = errors;
-const _errs215 = errors;
-if(errors === _errs215){
-if(typeof key23 === "string"){
-if(!pattern21.test(key23)){
-const err234 = {};
+}
+}
+else {
+const err234 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data86};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -2986,8 +3008,11 @@ vErrors.push(err234);
 errors++;
 }
 }
-else {
-const err235 = {};
+}
+}
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+if(Object.keys(data78).length < 1){
+const err235 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data78};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -2996,10 +3021,14 @@ vErrors.push(err235);
 }
 errors++;
 }
-}
-var valid54 = _errs215 === errors;
-if(valid54){
-const err236 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+for(const key23 in data78){
+const _errs216 = errors;
+const _errs218 = errors;
+const _errs219 = errors;
+if(errors === _errs219){
+if(typeof key23 === "string"){
+if(!pattern21.test(key23)){
+const err236 = {};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3008,20 +3037,9 @@ vErrors.push(err236);
 }
 errors++;
 }
-else {
-errors = _errs214;
-if(vErrors !== null){
-if(_errs214){
-vErrors.length = _errs214;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key23 === "string"){
-if(func3(key23) > 256){
-const err237 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+const err237 = {};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3030,8 +3048,10 @@ vErrors.push(err237);
 }
 errors++;
 }
-if(func3(key23) < 1){
-const err238 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+}
+var valid56 = _errs219 === errors;
+if(valid56){
+const err238 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3040,8 +3060,20 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(!pattern2.test(key23)){
-const err239 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+else {
+errors = _errs218;
+if(vErrors !== null){
+if(_errs218){
+vErrors.length = _errs218;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key23 === "string"){
+if(func3(key23) > 256){
+const err239 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3050,9 +3082,8 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-else {
-const err240 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+if(func3(key23) < 1){
+const err240 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3061,9 +3092,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-var valid53 = _errs212 === errors;
-if(!valid53){
-const err241 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key23},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data78};
+if(!pattern2.test(key23)){
+const err241 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3073,15 +3103,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-for(const key24 in data78){
-let data91 = data78[key24];
-const _errs220 = errors;
-let valid56 = true;
-const _errs221 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-let missing1;
-if((data91.targets === undefined) && (missing1 = "targets")){
-const err242 = {};
+else {
+const err242 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3090,27 +3113,9 @@ vErrors.push(err242);
 }
 errors++;
 }
-}
-var _valid4 = _errs221 === errors;
-errors = _errs220;
-if(vErrors !== null){
-if(_errs220){
-vErrors.length = _errs220;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid4){
-const _errs222 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key25 in data91){
-const _errs223 = errors;
-const _errs224 = errors;
-const _errs225 = errors;
-if(!((key25 === "provider") || (key25 === "model"))){
-const err243 = {};
+var valid55 = _errs216 === errors;
+if(!valid55){
+const err243 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key23},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data78};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3119,9 +3124,16 @@ vErrors.push(err243);
 }
 errors++;
 }
-var valid58 = _errs225 === errors;
-if(valid58){
-const err244 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key25,propertyName:key25};
+}
+for(const key24 in data78){
+let data91 = data78[key24];
+const _errs224 = errors;
+let valid58 = true;
+const _errs225 = errors;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+let missing1;
+if((data91.targets === undefined) && (missing1 = "targets")){
+const err244 = {};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3130,7 +3142,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-else {
+}
+var _valid4 = _errs225 === errors;
 errors = _errs224;
 if(vErrors !== null){
 if(_errs224){
@@ -3140,10 +3153,16 @@ else {
 vErrors = null;
 }
 }
-}
-var valid57 = _errs223 === errors;
-if(!valid57){
-const err245 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data91};
+let ifClause1;
+if(_valid4){
+const _errs226 = errors;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key25 in data91){
+const _errs227 = errors;
+const _errs228 = errors;
+const _errs229 = errors;
+if(!((key25 === "provider") || (key25 === "model"))){
+const err245 = {};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3152,17 +3171,9 @@ vErrors.push(err245);
 }
 errors++;
 }
-}
-}
-var _valid4 = _errs222 === errors;
-valid56 = _valid4;
-ifClause1 = "then";
-}
-else {
-const _errs226 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-if(data91.provider === undefined){
-const err246 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data91};
+var valid60 = _errs229 === errors;
+if(valid60){
+const err246 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3171,13 +3182,20 @@ vErrors.push(err246);
 }
 errors++;
 }
+else {
+errors = _errs228;
+if(vErrors !== null){
+if(_errs228){
+vErrors.length = _errs228;
 }
-var _valid4 = _errs226 === errors;
-valid56 = _valid4;
-ifClause1 = "else";
+else {
+vErrors = null;
 }
-if(!valid56){
-const err247 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+}
+}
+var valid59 = _errs227 === errors;
+if(!valid59){
+const err247 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data91};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3186,10 +3204,17 @@ vErrors.push(err247);
 }
 errors++;
 }
+}
+}
+var _valid4 = _errs226 === errors;
+valid58 = _valid4;
+ifClause1 = "then";
+}
+else {
+const _errs230 = errors;
 if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key26 in data91){
-if(!(((((key26 === "provider") || (key26 === "model")) || (key26 === "targets")) || (key26 === "aliases")) || (key26 === "fallbacks"))){
-const err248 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+if(data91.provider === undefined){
+const err248 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data91};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3199,11 +3224,12 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data91.provider !== undefined){
-let data92 = data91.provider;
-if(typeof data92 === "string"){
-if(func3(data92) > 64){
-const err249 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+var _valid4 = _errs230 === errors;
+valid58 = _valid4;
+ifClause1 = "else";
+}
+if(!valid58){
+const err249 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data91};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3212,8 +3238,10 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(func3(data92) < 1){
-const err250 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key26 in data91){
+if(!(((((key26 === "provider") || (key26 === "model")) || (key26 === "targets")) || (key26 === "aliases")) || (key26 === "fallbacks"))){
+const err250 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data91};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3222,8 +3250,12 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(!pattern3.test(data92)){
-const err251 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+}
+if(data91.provider !== undefined){
+let data92 = data91.provider;
+if(typeof data92 === "string"){
+if(func3(data92) > 64){
+const err251 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3232,9 +3264,8 @@ vErrors.push(err251);
 }
 errors++;
 }
-}
-else {
-const err252 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+if(func3(data92) < 1){
+const err252 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3243,12 +3274,8 @@ vErrors.push(err252);
 }
 errors++;
 }
-}
-if(data91.model !== undefined){
-let data93 = data91.model;
-if(typeof data93 === "string"){
-if(func3(data93) > 256){
-const err253 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+if(!pattern3.test(data92)){
+const err253 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3257,8 +3284,9 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(func3(data93) < 1){
-const err254 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+}
+else {
+const err254 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3267,8 +3295,12 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(!pattern2.test(data93)){
-const err255 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+}
+if(data91.model !== undefined){
+let data93 = data91.model;
+if(typeof data93 === "string"){
+if(func3(data93) > 256){
+const err255 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3277,9 +3309,8 @@ vErrors.push(err255);
 }
 errors++;
 }
-}
-else {
-const err256 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+if(func3(data93) < 1){
+const err256 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3288,12 +3319,8 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-if(data91.targets !== undefined){
-let data94 = data91.targets;
-if(Array.isArray(data94)){
-if(data94.length < 1){
-const err257 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
+if(!pattern2.test(data93)){
+const err257 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3302,12 +3329,9 @@ vErrors.push(err257);
 }
 errors++;
 }
-const len10 = data94.length;
-for(let i10=0; i10<len10; i10++){
-let data95 = data94[i10];
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.provider === undefined){
-const err258 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+}
+else {
+const err258 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3316,9 +3340,12 @@ vErrors.push(err258);
 }
 errors++;
 }
-for(const key27 in data95){
-if(!((((key27 === "provider") || (key27 === "model")) || (key27 === "tier")) || (key27 === "weight"))){
-const err259 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+}
+if(data91.targets !== undefined){
+let data94 = data91.targets;
+if(Array.isArray(data94)){
+if(data94.length < 1){
+const err259 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3327,12 +3354,12 @@ vErrors.push(err259);
 }
 errors++;
 }
-}
-if(data95.provider !== undefined){
-let data96 = data95.provider;
-if(typeof data96 === "string"){
-if(func3(data96) > 64){
-const err260 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+const len10 = data94.length;
+for(let i10=0; i10<len10; i10++){
+let data95 = data94[i10];
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+if(data95.provider === undefined){
+const err260 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3341,8 +3368,9 @@ vErrors.push(err260);
 }
 errors++;
 }
-if(func3(data96) < 1){
-const err261 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+for(const key27 in data95){
+if(!((((key27 === "provider") || (key27 === "model")) || (key27 === "tier")) || (key27 === "weight"))){
+const err261 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3351,8 +3379,12 @@ vErrors.push(err261);
 }
 errors++;
 }
-if(!pattern3.test(data96)){
-const err262 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+}
+if(data95.provider !== undefined){
+let data96 = data95.provider;
+if(typeof data96 === "string"){
+if(func3(data96) > 64){
+const err262 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3361,9 +3393,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-else {
-const err263 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+if(func3(data96) < 1){
+const err263 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3372,12 +3403,8 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-if(data95.model !== undefined){
-let data97 = data95.model;
-if(typeof data97 === "string"){
-if(func3(data97) > 256){
-const err264 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+if(!pattern3.test(data96)){
+const err264 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3386,8 +3413,9 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(func3(data97) < 1){
-const err265 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+}
+else {
+const err265 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3396,8 +3424,12 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(!pattern2.test(data97)){
-const err266 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+}
+if(data95.model !== undefined){
+let data97 = data95.model;
+if(typeof data97 === "string"){
+if(func3(data97) > 256){
+const err266 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3406,9 +3438,8 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-else {
-const err267 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+if(func3(data97) < 1){
+const err267 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3417,11 +3448,8 @@ vErrors.push(err267);
 }
 errors++;
 }
-}
-if(data95.tier !== undefined){
-let data98 = data95.tier;
-if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
-const err268 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+if(!pattern2.test(data97)){
+const err268 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3430,9 +3458,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 100 || isNaN(data98)){
-const err269 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+}
+else {
+const err269 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3441,8 +3469,11 @@ vErrors.push(err269);
 }
 errors++;
 }
-if(data98 < 1 || isNaN(data98)){
-const err270 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+}
+if(data95.tier !== undefined){
+let data98 = data95.tier;
+if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
+const err270 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3451,12 +3482,9 @@ vErrors.push(err270);
 }
 errors++;
 }
-}
-}
-if(data95.weight !== undefined){
-let data99 = data95.weight;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err271 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+if((typeof data98 == "number") && (isFinite(data98))){
+if(data98 > 100 || isNaN(data98)){
+const err271 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3465,9 +3493,8 @@ vErrors.push(err271);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 1000000 || isNaN(data99)){
-const err272 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+if(data98 < 1 || isNaN(data98)){
+const err272 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3476,8 +3503,12 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(data99 < 1 || isNaN(data99)){
-const err273 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+}
+}
+if(data95.weight !== undefined){
+let data99 = data95.weight;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err273 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3486,11 +3517,9 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err274 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 1000000 || isNaN(data99)){
+const err274 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3499,15 +3528,38 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-}
-else {
-const err275 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
+if(data99 < 1 || isNaN(data99)){
+const err275 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
 if(vErrors === null){
 vErrors = [err275];
 }
 else {
 vErrors.push(err275);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err276 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+if(vErrors === null){
+vErrors = [err276];
+}
+else {
+vErrors.push(err276);
+}
+errors++;
+}
+}
+}
+else {
+const err277 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
+if(vErrors === null){
+vErrors = [err277];
+}
+else {
+vErrors.push(err277);
 }
 errors++;
 }
@@ -3518,35 +3570,12 @@ if(Array.isArray(data100)){
 const len11 = data100.length;
 for(let i11=0; i11<len11; i11++){
 let data101 = data100[i11];
-const _errs249 = errors;
-const _errs250 = errors;
-if(errors === _errs250){
+const _errs253 = errors;
+const _errs254 = errors;
+if(errors === _errs254){
 if(typeof data101 === "string"){
 if(!pattern27.test(data101)){
-const err276 = {};
-if(vErrors === null){
-vErrors = [err276];
-}
-else {
-vErrors.push(err276);
-}
-errors++;
-}
-}
-else {
-const err277 = {};
-if(vErrors === null){
-vErrors = [err277];
-}
-else {
-vErrors.push(err277);
-}
-errors++;
-}
-}
-var valid65 = _errs250 === errors;
-if(valid65){
-const err278 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+const err278 = {};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3555,20 +3584,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-else {
-errors = _errs249;
-if(vErrors !== null){
-if(_errs249){
-vErrors.length = _errs249;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data101 === "string"){
-if(func3(data101) > 256){
-const err279 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+const err279 = {};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3577,8 +3595,10 @@ vErrors.push(err279);
 }
 errors++;
 }
-if(func3(data101) < 1){
-const err280 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+}
+var valid67 = _errs254 === errors;
+if(valid67){
+const err280 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3587,8 +3607,20 @@ vErrors.push(err280);
 }
 errors++;
 }
-if(!pattern2.test(data101)){
-const err281 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+else {
+errors = _errs253;
+if(vErrors !== null){
+if(_errs253){
+vErrors.length = _errs253;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data101 === "string"){
+if(func3(data101) > 256){
+const err281 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3597,9 +3629,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-}
-else {
-const err282 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+if(func3(data101) < 1){
+const err282 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3608,15 +3639,36 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data100};
+if(!pattern2.test(data101)){
+const err283 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
 if(vErrors === null){
 vErrors = [err283];
 }
 else {
 vErrors.push(err283);
+}
+errors++;
+}
+}
+else {
+const err284 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+if(vErrors === null){
+vErrors = [err284];
+}
+else {
+vErrors.push(err284);
+}
+errors++;
+}
+}
+}
+else {
+const err285 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data100};
+if(vErrors === null){
+vErrors = [err285];
+}
+else {
+vErrors.push(err285);
 }
 errors++;
 }
@@ -3629,27 +3681,7 @@ for(let i12=0; i12<len12; i12++){
 let data103 = data102[i12];
 if(typeof data103 === "string"){
 if(func3(data103) > 256){
-const err284 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
-if(vErrors === null){
-vErrors = [err284];
-}
-else {
-vErrors.push(err284);
-}
-errors++;
-}
-if(func3(data103) < 1){
-const err285 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
-if(vErrors === null){
-vErrors = [err285];
-}
-else {
-vErrors.push(err285);
-}
-errors++;
-}
-if(!pattern2.test(data103)){
-const err286 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+const err286 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3658,9 +3690,8 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+if(func3(data103) < 1){
+const err287 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3669,10 +3700,8 @@ vErrors.push(err287);
 }
 errors++;
 }
-}
-}
-else {
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data102};
+if(!pattern2.test(data103)){
+const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3682,9 +3711,8 @@ vErrors.push(err288);
 errors++;
 }
 }
-}
 else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3696,7 +3724,7 @@ errors++;
 }
 }
 else {
-const err290 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data78};
+const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data102};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3706,12 +3734,9 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data104 = data.routing;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key28 in data104){
-if(!((key28 === "retries") || (key28 === "cooldown_ms"))){
-const err291 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.routing,data:data104};
+}
+else {
+const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data91};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3721,10 +3746,9 @@ vErrors.push(err291);
 errors++;
 }
 }
-if(data104.retries !== undefined){
-let data105 = data104.retries;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err292 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+}
+else {
+const err292 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data78};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3733,9 +3757,13 @@ vErrors.push(err292);
 }
 errors++;
 }
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 10 || isNaN(data105)){
-const err293 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+}
+if(data.routing !== undefined){
+let data104 = data.routing;
+if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
+for(const key28 in data104){
+if(!((key28 === "retries") || (key28 === "cooldown_ms"))){
+const err293 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.routing,data:data104};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3744,8 +3772,11 @@ vErrors.push(err293);
 }
 errors++;
 }
-if(data105 < 0 || isNaN(data105)){
-const err294 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+}
+if(data104.retries !== undefined){
+let data105 = data104.retries;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err294 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data105};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3754,12 +3785,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-}
-if(data104.cooldown_ms !== undefined){
-let data106 = data104.cooldown_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err295 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 10 || isNaN(data105)){
+const err295 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data105};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3768,9 +3796,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 3600000 || isNaN(data106)){
-const err296 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+if(data105 < 0 || isNaN(data105)){
+const err296 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data105};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3779,8 +3806,12 @@ vErrors.push(err296);
 }
 errors++;
 }
-if(data106 < 0 || isNaN(data106)){
-const err297 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+}
+}
+if(data104.cooldown_ms !== undefined){
+let data106 = data104.cooldown_ms;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+const err297 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3789,11 +3820,9 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err298 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data104};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 3600000 || isNaN(data106)){
+const err298 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3802,13 +3831,8 @@ vErrors.push(err298);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data107 = data.logging;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key29 in data107){
-if(!((key29 === "level") || (key29 === "format"))){
-const err299 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.logging,data:data107};
+if(data106 < 0 || isNaN(data106)){
+const err299 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3818,10 +3842,10 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data107.level !== undefined){
-let data108 = data107.level;
-if(typeof data108 !== "string"){
-const err300 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data108};
+}
+}
+else {
+const err300 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data104};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3830,8 +3854,13 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!((((data108 === "error") || (data108 === "warn")) || (data108 === "info")) || (data108 === "debug"))){
-const err301 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data108};
+}
+if(data.logging !== undefined){
+let data107 = data.logging;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key29 in data107){
+if(!((key29 === "level") || (key29 === "format"))){
+const err301 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.logging,data:data107};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3841,10 +3870,10 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data107.format !== undefined){
-let data109 = data107.format;
-if(typeof data109 !== "string"){
-const err302 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data109};
+if(data107.level !== undefined){
+let data108 = data107.level;
+if(typeof data108 !== "string"){
+const err302 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data108};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3853,8 +3882,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-if(!(((data109 === "auto") || (data109 === "json")) || (data109 === "pretty"))){
-const err303 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data109};
+if(!((((data108 === "error") || (data108 === "warn")) || (data108 === "info")) || (data108 === "debug"))){
+const err303 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data108};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3864,9 +3893,10 @@ vErrors.push(err303);
 errors++;
 }
 }
-}
-else {
-const err304 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data107};
+if(data107.format !== undefined){
+let data109 = data107.format;
+if(typeof data109 !== "string"){
+const err304 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data109};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3875,15 +3905,37 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-}
-else {
-const err305 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(!(((data109 === "auto") || (data109 === "json")) || (data109 === "pretty"))){
+const err305 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data109};
 if(vErrors === null){
 vErrors = [err305];
 }
 else {
 vErrors.push(err305);
+}
+errors++;
+}
+}
+}
+else {
+const err306 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data107};
+if(vErrors === null){
+vErrors = [err306];
+}
+else {
+vErrors.push(err306);
+}
+errors++;
+}
+}
+}
+else {
+const err307 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err307];
+}
+else {
+vErrors.push(err307);
 }
 errors++;
 }
