@@ -6,7 +6,7 @@ import type { ModelLimits, Target } from '../domain.ts'
 export interface Secret {
   /**
    * The value. Called in `upstream/`, where the header is written and echoes of it are masked, and on the way to another
-   * thread (`fleet/serialized-config.ts`); nowhere else.
+   * thread (`config/transfer.ts`); nowhere else.
    */
   reveal(): string
   /** Where it came from, to show to people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */

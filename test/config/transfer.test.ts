@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 
 import { loadConfig } from '../../src/config/load.ts'
-import { packConfig, unpackConfig } from '../../src/fleet/serialized-config.ts'
+import { packConfig, unpackConfig } from '../../src/config/transfer.ts'
 import type { Config, HttpProvider } from '../../src/config/types.ts'
 import { writeScratch } from '../support/config-file.ts'
 
