@@ -1,7 +1,7 @@
 // `llm-gateway credential set PROVIDER` and `rotate PROVIDER`: takes a key in, and has the service get it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { outlineConfig } from '../config/partial-config.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { secretFault } from '../config/secrets.ts'
 import { closestName } from '../did-you-mean.ts'
 import {
@@ -76,13 +76,13 @@ type FoundName = { kind: 'found'; name: string } | { kind: 'unknown'; message: s
 
 function credentialOf(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
-  const read = outlineConfig(file, env)
+  const read = readPartialConfig(file, env)
   if (read.kind === 'unreadable') {
     return unknown(
       `${printable(file)}: ${printable(read.message)}. ${ownCommand(env)} systemd install makes one.`,
     )
   }
-  const { providers } = read.outline
+  const { providers } = read.config
   if (!providers.has(provider)) {
     const near = closestName(provider, providers.keys())
     const hint =

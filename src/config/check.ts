@@ -1,46 +1,46 @@
-// Checks beyond JSON Schema: rules about addresses, and names that must match each other. They yield findings and
+// Checks beyond JSON Schema: rules about addresses, and names that must match each other. They yield problems and
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault } from './base-url.ts'
-import { modelFindings } from './check-models.ts'
+import { modelProblems } from './check-models.ts'
 import { defaults } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault } from './origin.ts'
-import type { Finding, HasFault, Path } from './problems.ts'
-import { headerFaults } from './check-headers.ts'
+import type { PathProblem, HasProblem, Path } from './problems.ts'
+import { headerProblems } from './check-headers.ts'
 import type { RawConfig } from './raw.ts'
 
-/** Everything that is wrong with a configuration besides what the schema refuses. `raw` has the overrides applied. */
-export function* configFindings(raw: RawConfig, hasFault: HasFault): Generator<Finding> {
+/** All problems of a configuration that the schema cannot express. `raw` has the overrides applied. */
+export function* configProblems(raw: RawConfig, hasProblem: HasProblem): Generator<PathProblem> {
   const { server = {}, access = {}, cors = {} } = raw
-  yield* listFindings(server.hosts, ['server', 'hosts'], listenHostFault)
-  yield* listFindings(server.allowed_hosts, ['server', 'allowed_hosts'], hostHeaderFault)
-  yield* listFindings(server.trusted_proxies, ['server', 'trusted_proxies'], cidrFault)
-  yield* listFindings(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
-  yield* listFindings(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
+  yield* listProblems(server.hosts, ['server', 'hosts'], listenHostFault)
+  yield* listProblems(server.allowed_hosts, ['server', 'allowed_hosts'], hostHeaderFault)
+  yield* listProblems(server.trusted_proxies, ['server', 'trusted_proxies'], cidrFault)
+  yield* listProblems(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
+  yield* listProblems(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],
-      message: 'every web page that is open in a browser here can use the gateway',
-      hint: 'list the pages in allowed_origins',
+      message: 'every web page that a browser on this machine opens can use the gateway',
+      hint: 'list the trusted pages in allowed_origins',
       severity: 'warning',
     }
   }
-  yield* providerFindings(raw)
-  yield* modelFindings(raw, hasFault)
+  yield* providerProblems(raw)
+  yield* modelProblems(raw, hasProblem)
 }
 
-function* listFindings(
+function* listProblems(
   list: readonly string[] | undefined,
   path: Path,
   faultOf: (item: string) => { message: string; hint: string } | undefined,
-): Generator<Finding> {
+): Generator<PathProblem> {
   for (const [index, item] of (list ?? []).entries()) {
     const fault = faultOf(item)
     if (fault !== undefined) yield { path: [...path, index], ...fault }
   }
 }
 
-function* providerFindings(raw: RawConfig): Generator<Finding> {
+function* providerProblems(raw: RawConfig): Generator<PathProblem> {
   const listener = {
     hosts: raw.server?.hosts ?? defaults.server.hosts,
     port: raw.server?.port ?? defaults.server.port,
@@ -50,6 +50,6 @@ function* providerFindings(raw: RawConfig): Generator<Finding> {
     const path = ['providers', name]
     const fault = provider.base_url === undefined ? undefined : baseUrlFault(provider.base_url, listener)
     if (fault !== undefined) yield { path: [...path, 'base_url'], ...fault }
-    yield* headerFaults(provider, path)
+    yield* headerProblems(provider, path)
   }
 }

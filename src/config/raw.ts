@@ -1,5 +1,5 @@
-// The configuration as written in the file, after the schema found no fault with it. Maps with keys that people
-// choose are read with `Object.entries` only, never by a name that came from elsewhere.
+// The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
+// `Object.entries` only, never by a name from elsewhere.
 
 export interface RawConfig {
   server?: RawServer
@@ -41,7 +41,7 @@ export interface RawRateLimits {
   limits?: Record<string, RawModelLimits>
 }
 
-/** Where a secret stands. The first that exists wins, in this order. */
+/** Where a secret is. The first source that exists wins, in this order. */
 export interface RawSecret {
   credential?: string
   file?: string

@@ -1,5 +1,5 @@
-// The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure, and
-// it refuses nothing: `check.ts` has passed what comes here.
+// The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
+// refuses nothing, as all checks have passed.
 import type { ModelLimits, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
@@ -17,10 +17,10 @@ import type {
   Timeouts,
 } from './types.ts'
 
-/** What each secret reference of the file led to; an optional one that is absent is not in it. */
+/** The secret of each reference in the file; without optional ones that are absent. */
 export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
 
-/** Makes the configuration that the program uses. `raw` has the overrides of the environment applied. */
+/** The configuration that the program uses. `raw` has the overrides of the environment applied. */
 export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
@@ -113,8 +113,7 @@ function resolveHeaders(
 }
 
 function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
-  const patience = isLocal ? defaults.localTimeouts : defaults.remoteTimeouts
-  const timeouts = { ...patience, ...raw.timeouts }
+  const timeouts = { ...(isLocal ? defaults.localTimeouts : defaults.remoteTimeouts), ...raw.timeouts }
   return {
     connectMs: timeouts.connect_ms,
     firstByteMs: timeouts.first_byte_ms,
@@ -125,8 +124,8 @@ function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
 
 function resolveHealthCheck(raw: RawProvider['health_check']): HttpProvider['healthCheck'] {
   if (raw === undefined || raw === false) return undefined
-  const asked = raw === true ? {} : raw
-  return { path: asked.path ?? '/models', intervalMs: asked.interval_ms ?? 15_000 }
+  const check = raw === true ? {} : raw
+  return { path: check.path ?? '/models', intervalMs: check.interval_ms ?? 15_000 }
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {
@@ -147,14 +146,14 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
 }
 
 /**
- * The provider's name for a model where the file gives none. A name such as `openrouter/*` is a room for the names of
- * a provider, which does not know of the room: `*`. Any other, `gpt-*` for one, goes upstream as it is.
+ * The provider's name for a model if the file has none. A name such as `openrouter/*` is a namespace for the names of a
+ * provider, which does not know the namespace: `*`. Any other name, such as `gpt-*`, is sent upstream unchanged.
  */
 function defaultTargetModel(name: string): string {
   return name.endsWith('/*') ? '*' : name
 }
 
-/** A map, because its keys are texts that people choose. */
+/** A map and not an object, because its keys are chosen by people. */
 function mapEntries<In, Out>(
   raw: Readonly<Record<string, In>> | undefined,
   make: (name: string, entry: In) => Out,

@@ -1,5 +1,5 @@
 // Where a configuration may hold secrets, for the sake of excerpts that are shown to people.
-import type { HasFault, Path } from './problems.ts'
+import type { HasProblem, Path } from './problems.ts'
 import type { Schema } from './schema/schema-type.ts'
 
 /**
@@ -9,14 +9,14 @@ import type { Schema } from './schema/schema-type.ts'
 export function* secretPaths(
   schema: Schema,
   value: unknown,
-  hasFault: HasFault,
+  hasProblem: HasProblem,
   path: Path = [],
 ): Generator<Path> {
   if (Array.isArray(value)) {
     if (schema.writeOnly === true) yield path
     else if (schema.items !== undefined) {
       for (const [index, item] of value.entries()) {
-        yield* secretPaths(schema.items, item, hasFault, [...path, index])
+        yield* secretPaths(schema.items, item, hasProblem, [...path, index])
       }
     }
   } else if (typeof value === 'object' && value !== null) {
@@ -24,7 +24,7 @@ export function* secretPaths(
       const at = [...path, key]
       const inner = valueSchema(schema, key)
       if (inner === undefined) yield at
-      else if (schema.writeOnly !== true || hasFault(at)) yield* secretPaths(inner, item, hasFault, at)
+      else if (schema.writeOnly !== true || hasProblem(at)) yield* secretPaths(inner, item, hasProblem, at)
     }
   } else if (schema.writeOnly === true) {
     yield path

@@ -3,12 +3,12 @@
 import type { ErrorObject } from 'ajv'
 
 import { closestName } from '../did-you-mean.ts'
-import { indexFaults, quoted, type Finding, type HasFault, type Path } from './problems.ts'
+import { indexProblems, quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { Schema } from './schema/schema-type.ts'
 import { validate } from './schema/validator.js'
 
 /** A way in which a value violates the schema. */
-export interface Violation extends Finding {
+export interface Violation extends PathProblem {
   /** False where the value has the right shape, but does not fit its name or a value beside it. */
   readonly breaksShape: boolean
 }
@@ -19,20 +19,22 @@ export interface Violation extends Finding {
  *
  * @param reported what was found while the value was read; what could not be read is `undefined` in it.
  */
-export function violations(value: unknown, reported: readonly Finding[]): Violation[] {
+export function violations(value: unknown, reported: readonly PathProblem[]): Violation[] {
   if (validate(value)) return []
   const errors = (validate.errors ?? []).filter(concernsValue)
   const found = new Map<string, Violation>()
-  // A key that stands twice is reported where its second value is; the first one may have faults of its own.
-  const { hasFaultAt: isReported } = indexFaults(reported.filter(({ place }) => place === undefined))
+  // A duplicate key is reported at the position of the second one; the first value may have faults of its own.
+  const { hasProblemAt: isReported } = indexProblems(
+    reported.filter(({ position }) => position === undefined),
+  )
   for (const error of errors) if (!isBetweenValues(error)) add(error, isReported)
-  const faults = indexFaults([...reported, ...found.values()])
+  const faults = indexProblems([...reported, ...found.values()])
   for (const error of errors) {
-    if (isBetweenValues(error)) add(error, isOfName(error) ? faults.hasFaultAt : faults.hasFault)
+    if (isBetweenValues(error)) add(error, isOfName(error) ? faults.hasProblemAt : faults.hasProblem)
   }
   return [...found.values()]
 
-  function add(error: ErrorObject, isKnown: HasFault): void {
+  function add(error: ErrorObject, isKnown: HasProblem): void {
     const path = pathOf(error, value)
     const fault = faultOf(error)
     // Of several missing keys each is reported.
@@ -72,7 +74,7 @@ function pathOf({ instancePath, keyword, params, propertyName }: ErrorObject, ro
   return path
 }
 
-type Fault = Pick<Finding, 'message' | 'hint' | 'at'>
+type Fault = Pick<PathProblem, 'message' | 'hint' | 'at'>
 
 function faultOf(error: ErrorObject): Fault {
   const schema = error.parentSchema as Schema

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { indexFaults } from '../../src/config/problems.ts'
+import { indexProblems } from '../../src/config/problems.ts'
 import { configSchema } from '../../src/config/schema/schema.ts'
 import { secretPaths } from '../../src/config/secret-paths.ts'
 import { violations } from '../../src/config/validate.ts'
@@ -14,9 +14,9 @@ test('secrets may be in literals, values of unknown keys, and faulty references,
       c: { api_key: ['hunter2'], headers: { x: { file: { hunter2: 1 } } } },
     },
   }
-  const { hasFault } = indexFaults(violations(value, []))
+  const { hasProblem } = indexProblems(violations(value, []))
   assert.deepEqual(
-    [...secretPaths(configSchema, value, hasFault)],
+    [...secretPaths(configSchema, value, hasProblem)],
     [
       ['providers', 'a', 'api_key'],
       ['providers', 'a', 'apikey'],

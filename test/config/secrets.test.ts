@@ -75,7 +75,7 @@ test('a key file that others may read is refused, and is not passed over for the
   const file = writeScratch(t, 'hunter2', { mode: 0o644 })
   const found = findSecret({ file, env: 'K' }, { env: { K: 'other' }, accounts: shared })
   assert.ok(found.kind === 'refused')
-  assert.match(found.message, /may be read by others \(mode 644\)/)
+  assert.match(found.message, /is readable by others \(mode 644\)/)
 })
 
 test('a credential may be readable, since the service manager decides, but not writable', (t) => {

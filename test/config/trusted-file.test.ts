@@ -17,14 +17,14 @@ describe('the owner and mode of a file are', () => {
     [1000, 0o644, false, shared],
     [0, 0o644, false, shared],
     [1001, 0o600, false, shared, /belongs to another user/],
-    [1000, 0o646, false, alone, /written by everybody/],
-    [1000, 0o664, false, shared, /written by its group/],
+    [1000, 0o646, false, alone, /writable by everybody/],
+    [1000, 0o664, false, shared, /writable by its group/],
     [1000, 0o664, false, alone],
     [1000, 0o600, true, shared],
-    [1000, 0o640, true, shared, /read by others/],
+    [1000, 0o640, true, shared, /readable by others/],
     [1000, 0o640, true, alone],
-    [1000, 0o604, true, alone, /read by others/],
-    [1000, 0o620, true, shared, /written by its group/],
+    [1000, 0o604, true, alone, /readable by others/],
+    [1000, 0o620, true, shared, /writable by its group/],
   ]
   for (const [uid, mode, isSecret, accounts, message] of cases) {
     const what = `uid ${uid}, mode ${mode.toString(8)}, ${isSecret ? 'key' : 'configuration'}, ${accounts === alone ? 'own' : 'shared'} group`

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { secretReferences } from '../../config/load.ts'
 import { formatPath } from '../../config/problems.ts'
 import type { RawConfig, RawSecret } from '../../config/raw.ts'
-import { findSecret, type SecretPlaces } from '../../config/secrets.ts'
+import { findSecret, type SecretSources } from '../../config/secrets.ts'
 import { packagePath } from '../../package.ts'
 import { credentialsDropIn, listCredentials, type StoredCredential } from '../../systemd/credentials.ts'
 import type { Places } from '../../systemd/scope.ts'
@@ -26,7 +26,7 @@ export interface ExaminedCredentials {
 
 export function examineCredentials(
   raw: RawConfig,
-  secretPlaces: SecretPlaces,
+  secretPlaces: SecretSources,
   places: Places,
 ): ExaminedCredentials {
   const findings: Finding[] = []
@@ -47,11 +47,11 @@ export function examineCredentials(
 type Examined = Omit<Finding, 'subject'> & { readonly lack?: LackingKey }
 
 class Examiner {
-  readonly #secretPlaces: SecretPlaces
+  readonly #secretPlaces: SecretSources
   readonly #places: Places
   readonly #stored: readonly StoredCredential[]
 
-  constructor(secretPlaces: SecretPlaces, places: Places, stored: readonly StoredCredential[]) {
+  constructor(secretPlaces: SecretSources, places: Places, stored: readonly StoredCredential[]) {
     this.#secretPlaces = secretPlaces
     this.#places = places
     this.#stored = stored

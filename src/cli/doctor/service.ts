@@ -1,7 +1,7 @@
 // The systemd service: whether it is installed, as this version would install it, enabled and well.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { outlineConfig } from '../../config/partial-config.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { type Places, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
@@ -97,9 +97,9 @@ function examineUnits(config: string, places: Places, env: NodeJS.ProcessEnv, in
       fix: `${ownCommand(env)} doctor --config ${shellWord(used)}`,
     })
   }
-  const outline = outlineConfig(used, env)
+  const outline = readPartialConfig(used, env)
   if (outline.kind === 'unreadable') return findings
-  const { hosts, port } = outline.outline
+  const { hosts, port } = outline.config
   const { stateDirectory: state, credentialsDirectory: credentials } = places
   const reachable = hosts.filter((host) => !host.includes(':') || hasIpv6())
   const expected = renderUnits(places.scope, {

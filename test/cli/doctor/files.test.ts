@@ -50,8 +50,8 @@ test('a configuration and a directory that others can write are mended with chmo
   chmodSync(config, 0o666)
   chmodSync(folder, 0o770)
   assert.deepEqual(examine(), [
-    'fail configuration: D/gateway.yaml may be written by everybody (mode 666) → chmod go-w D/gateway.yaml',
-    "fail configuration's directory: D may be written by its group (mode 770) → chmod go-w D",
+    'fail configuration: D/gateway.yaml is writable by everybody (mode 666) → chmod go-w D/gateway.yaml',
+    "fail configuration's directory: D is writable by its group (mode 770) → chmod go-w D",
   ])
 })
 
@@ -63,9 +63,9 @@ test('a key that others can read is mended, in a file of its own and in the stor
   chmodSync(join(store, 'k'), 0o640)
   const found = examine({ secrets: [secret], credentialsDirectory: store }).slice(2)
   assert.deepEqual(found, [
-    String.raw`fail key file: D/it's key may be read by others (mode 644) → chmod 600 'D/it'\''s key'`,
-    'fail credential store: D/store may be read by others (mode 755) → chmod 700 D/store',
-    'fail stored key: D/store/k may be read by others (mode 640) → chmod 600 D/store/k',
+    String.raw`fail key file: D/it's key is readable by others (mode 644) → chmod 600 'D/it'\''s key'`,
+    'fail credential store: D/store is readable by others (mode 755) → chmod 700 D/store',
+    'fail stored key: D/store/k is readable by others (mode 640) → chmod 600 D/store/k',
   ])
 })
 
