@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { shellWord } from '../shell-word.ts'
+import { isPrivateGroupHere } from '../unix-users.ts'
 
 /** What the check of a file's owner needs to know about the system. */
 export interface Accounts {
@@ -116,37 +117,5 @@ export function ownershipFault(
 
 /** The accounts of this system. */
 export function systemAccounts(): Accounts {
-  return {
-    uid: process.getuid?.() ?? 0,
-    isPrivateGroup: (gid, uid) =>
-      isPrivateGroup(readLines('/etc/passwd'), readLines('/etc/group'), { gid, uid }),
-  }
-}
-
-/**
- * True when `gid` is the group of user `uid` alone: it has the user's name, no other member, and is nobody else's
- * primary group (passwd(5), group(5)). A user or group that the two files do not know is not private.
- */
-export function isPrivateGroup(
-  passwd: readonly string[],
-  group: readonly string[],
-  { gid, uid }: { gid: number; uid: number },
-): boolean {
-  const users = passwd.map((line) => line.split(':'))
-  const owner = users.find((fields) => fields[2] === String(uid))?.[0]
-  const groups = group.map((line) => line.split(':')).filter((fields) => fields[2] === String(gid))
-  if (owner === undefined || groups.length === 0) return false
-  const isOwnOnly = groups.every(
-    ([name, , , members = '']) =>
-      name === owner && members.split(',').every((member) => member === '' || member === owner),
-  )
-  return isOwnOnly && users.every((fields) => fields[3] !== String(gid) || fields[0] === owner)
-}
-
-function readLines(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n')
-  } catch {
-    return []
-  }
+  return { uid: process.getuid?.() ?? 0, isPrivateGroup: isPrivateGroupHere }
 }
