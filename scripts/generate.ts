@@ -81,6 +81,7 @@ function configPage(): string {
     wildcards,
     discovery,
     secrets,
+    logTransports,
     environment(),
   ]
     .join('\n\n')
@@ -146,6 +147,21 @@ The file never contains a key. \`api_key\`, and any value of \`headers\`, refers
 Of several sources the first that exists wins, in this order. A trailing newline is removed. A key that is empty, has more
 than one line, or contains characters other than visible ASCII keeps the gateway from starting. A key is sent to the
 origin of its provider's \`base_url\` and nowhere else.`
+
+const logTransports = `## Log transports
+
+\`logging.transport\` passes the log to a [pino transport](https://getpino.io/#/docs/transports) instead of standard output:
+
+${fenced(
+  'yaml',
+  `logging:
+  transport: { target: pino-roll, options: { file: /var/log/llm-gateway/log, frequency: daily } }`,
+)}
+
+\`target\` is a package that is installed in \`node_modules\` beside this file or in a folder above
+(\`npm install --prefix /etc/llm-gateway pino-roll\`), or the path of a module; \`pino/file\` is a part of the gateway. The
+transport runs within the gateway, so its module must belong to you or to root and must not be writable by others, as
+this file. Its environment is empty; write \`\${NAME}\` in \`options\` to pass a variable.`
 
 function environment(): string {
   const rows = overrideVariables.map(({ name, key, form }) => {

@@ -37,5 +37,5 @@ export const defaults = {
   remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
   target: { tier: 1, weight: 1 },
   routing: { retries: 2, cooldown_ms: 30_000 },
-  logging: { level: 'info', format: 'auto' },
+  logging: { level: 'info', format: 'auto', transport: null },
 } as const

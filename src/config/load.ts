@@ -4,6 +4,7 @@ import { configProblems } from './check.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withOverrides } from './environment.ts'
+import { findTransport } from './log-transport.ts'
 import { maskedLines } from './mask.ts'
 import {
   indexProblems,
@@ -78,11 +79,14 @@ function checkDocument(
   const { overrides, faults } = readOverrides(options.env)
   const effective = withOverrides(raw, overrides)
   const secrets = findSecrets(effective, options, hasProblem)
+  const transport = effective.logging?.transport?.target
+  const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
     ...configProblems(effective, hasProblem),
     ...secrets.problems,
+    ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
   ]
   const problems = inOrder([
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
@@ -91,7 +95,8 @@ function checkDocument(
   const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
-  return { ok: true, config: resolve(effective, secrets.found), raw: effective, warnings: problems, lines }
+  const config = resolve(effective, secrets.found, found?.kind === 'found' ? found.target : undefined)
+  return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 
 function inOrder(problems: Problem[]): Problem[] {

@@ -9,7 +9,13 @@ export interface RawConfig {
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
   routing?: { retries?: number; cooldown_ms?: number }
-  logging?: { level?: 'error' | 'warn' | 'info' | 'debug'; format?: 'auto' | 'json' | 'pretty' }
+  logging?: RawLogging
+}
+
+interface RawLogging {
+  level?: 'error' | 'warn' | 'info' | 'debug'
+  format?: 'auto' | 'json' | 'pretty'
+  transport?: { target: string; options?: object } | null
 }
 
 interface RawServer {

@@ -9,6 +9,8 @@ import type { RawConfig, RawModel, RawModelLimits, RawProvider, RawRateLimits, R
 import type {
   Config,
   HttpProvider,
+  LoggingConfig,
+  LogTransportConfig,
   ModelConfig,
   ProviderConfig,
   RateLimitConfig,
@@ -20,8 +22,12 @@ import type {
 /** The secret of each reference in the file; without optional ones that are absent. */
 export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
 
-/** The configuration that the program uses. `raw` has the overrides of the environment applied. */
-export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
+/**
+ * The configuration that the program uses. `raw` has the overrides of the environment applied.
+ *
+ * @param logTransport the module of `logging.transport`, if there is one.
+ */
+export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: string): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
@@ -37,8 +43,18 @@ export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
     providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
     models: mapEntries(raw.models, resolveModel),
     routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
-    logging: { ...defaults.logging, ...raw.logging },
+    logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
+}
+
+function resolveLogging(
+  { transport, ...raw }: NonNullable<RawConfig['logging']>,
+  target: string | undefined,
+): LoggingConfig {
+  const { level, format } = { ...defaults.logging, ...raw }
+  if (target === undefined) return { level, format }
+  const logTransport: LogTransportConfig = { target, options: transport?.options ?? {} }
+  return { level, format, transport: logTransport }
 }
 
 function resolveServer(raw: RawConfig['server']): ServerConfig {

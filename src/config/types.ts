@@ -130,4 +130,14 @@ export interface LoggingConfig {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   /** `auto`: pretty on a terminal, JSON elsewhere. */
   readonly format: 'auto' | 'json' | 'pretty'
+  /** Receives the lines in place of standard output. */
+  readonly transport?: LogTransportConfig | undefined
+}
+
+/** A transport of pino's, which runs in a thread of its own. */
+export interface LogTransportConfig {
+  /** The module that exports it: an absolute path, or `pino/file`, which the gateway brings. */
+  readonly target: string
+  /** Passed on to it. Plain data, without credentials of providers. */
+  readonly options: object
 }

@@ -153,5 +153,26 @@ export const loggingSchema = {
       default: defaults.logging.format,
       enum: ['auto', 'json', 'pretty'],
     },
+    transport: {
+      type: ['object', 'null'],
+      description: 'A pino transport that receives the log instead of standard output; see below.',
+      default: defaults.logging.transport,
+      hint: 'write { target: NAME }',
+      additionalProperties: false,
+      required: ['target'],
+      properties: {
+        target: {
+          type: 'string',
+          description:
+            'Name of a package, looked up from the folder of this file, or a path that begins with `/`, `./` or `../`, relative to that folder.',
+          minLength: 1,
+          maxLength: 4096,
+        },
+        options: {
+          type: 'object',
+          description: 'Options that the transport receives, as it defines them.',
+        },
+      },
+    },
   },
 } as const satisfies Schema

@@ -3859,7 +3859,7 @@ if(data.logging !== undefined){
 let data107 = data.logging;
 if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
 for(const key29 in data107){
-if(!((key29 === "level") || (key29 === "format"))){
+if(!(((key29 === "level") || (key29 === "format")) || (key29 === "transport"))){
 const err301 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.logging,data:data107};
 if(vErrors === null){
 vErrors = [err301];
@@ -3916,9 +3916,10 @@ vErrors.push(err305);
 errors++;
 }
 }
-}
-else {
-const err306 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data107};
+if(data107.transport !== undefined){
+let data110 = data107.transport;
+if((!(data110 && typeof data110 == "object" && !Array.isArray(data110))) && (data110 !== null)){
+const err306 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data110};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3927,15 +3928,99 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-}
-else {
-const err307 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
+if(data110.target === undefined){
+const err307 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data110};
 if(vErrors === null){
 vErrors = [err307];
 }
 else {
 vErrors.push(err307);
+}
+errors++;
+}
+for(const key30 in data110){
+if(!((key30 === "target") || (key30 === "options"))){
+const err308 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data110};
+if(vErrors === null){
+vErrors = [err308];
+}
+else {
+vErrors.push(err308);
+}
+errors++;
+}
+}
+if(data110.target !== undefined){
+let data111 = data110.target;
+if(typeof data111 === "string"){
+if(func3(data111) > 4096){
+const err309 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+if(vErrors === null){
+vErrors = [err309];
+}
+else {
+vErrors.push(err309);
+}
+errors++;
+}
+if(func3(data111) < 1){
+const err310 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+if(vErrors === null){
+vErrors = [err310];
+}
+else {
+vErrors.push(err310);
+}
+errors++;
+}
+}
+else {
+const err311 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+if(vErrors === null){
+vErrors = [err311];
+}
+else {
+vErrors.push(err311);
+}
+errors++;
+}
+}
+if(data110.options !== undefined){
+let data112 = data110.options;
+if(!(data112 && typeof data112 == "object" && !Array.isArray(data112))){
+const err312 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data112};
+if(vErrors === null){
+vErrors = [err312];
+}
+else {
+vErrors.push(err312);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err313 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data107};
+if(vErrors === null){
+vErrors = [err313];
+}
+else {
+vErrors.push(err313);
+}
+errors++;
+}
+}
+}
+else {
+const err314 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err314];
+}
+else {
+vErrors.push(err314);
 }
 errors++;
 }
