@@ -7,8 +7,8 @@ import { PassThrough } from 'node:stream'
 import { MemoryStore } from '../src/admission/memory-store.ts'
 import type { Charge } from '../src/admission/outcome.ts'
 import type { AdmissionStore, Candidate, Demand, Reservation, Verdict } from '../src/admission/store.ts'
-import { startApp } from '../src/app.ts'
-import { type Clock, systemClock } from '../src/clock.ts'
+import { startApp } from '../src/app/app.ts'
+import { type Clock, systemClock } from '../src/platform/clock.ts'
 import type { Config } from '../src/config/types.ts'
 import type { ModelLimits } from '../src/domain.ts'
 import { randomFrom } from './gateways/statistics.ts'
@@ -106,7 +106,7 @@ function configFor(url: string): Config {
       port: 0,
       unixSocket: undefined,
       allowedHosts: [],
-      trustedProxies: [],
+      trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 1_000_000,
       shutdownGraceMs: 1000,
       watchConfig: false,

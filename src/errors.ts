@@ -1,6 +1,6 @@
 // Every way in which the gateway itself refuses or fails a request, and the error types that carry it.
 
-/** Code → HTTP status and `error.type` of the answer. The README's table is held against this by a test. */
+/** Code → HTTP status and `error.type` of the answer. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
   expectation_failed: { status: 417, type: 'invalid_request_error' },
   headers_too_large: { status: 431, type: 'invalid_request_error' },

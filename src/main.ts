@@ -1,7 +1,7 @@
-// argv → one command.
+// The entry point: runs the command in argv.
 import { useCompileCache } from './cli/compile-cache.ts'
 
-// A reader that has seen enough (`| head`) is no fault.
+// A reader that closes the pipe early (`| head`) is not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

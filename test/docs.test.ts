@@ -14,9 +14,9 @@ import { TargetHealth, type Trouble } from '../src/routing/target-health.ts'
 const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
-describe('README.md', () => {
+describe('docs/http.md', () => {
   test('lists every error of the gateway with its status and type, sorted', () => {
-    const rows = [...read('README.md').matchAll(/^\| (\w+) \| (\d{3}) \| (\w+) \|$/gm)]
+    const rows = [...read('docs/http.md').matchAll(/^\| (\w+) \| (\d{3}) \| (\w+) \|$/gm)]
     const expected = Object.entries(errorTable).map(([code, { status, type }]) => [
       code,
       String(status),
@@ -29,8 +29,14 @@ describe('README.md', () => {
   })
 
   test('names every route of the API', () => {
-    const text = read('README.md')
+    const text = read('docs/http.md')
     for (const { path } of dialects) assert.ok(text.includes(`/v1${path}`), path)
+  })
+})
+
+describe('README.md', () => {
+  test('can be read in one go', () => {
+    assert.ok(read('README.md').split('\n').length <= 250)
   })
 
   test('has a configuration by example that is valid', (t) => {
@@ -57,6 +63,8 @@ describe('all documents', () => {
   for (const file of [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/http.md',
+    'docs/limits.md',
     'docs/routing.md',
     'docs/security.md',
     'docs/systemd.md',

@@ -5,26 +5,29 @@ import { addressGuard, addressIdentity } from '../server/guards/address.ts'
 import { bodySizeGuard } from '../server/guards/body-size.ts'
 import { contentCodingGuard } from '../server/guards/content-coding.ts'
 import { expectGuard } from '../server/guards/expect.ts'
+import type { ForwardedFor } from '../server/guards/forwarded-for.ts'
 import { framingGuard } from '../server/guards/framing.ts'
 import type { Guard } from '../server/guards/guard.ts'
 import { headerCountGuard } from '../server/guards/header-count.ts'
 import { hostGuard } from '../server/guards/host.ts'
 import { fetchSiteGuard, originGuard } from '../server/guards/origin.ts'
-import { peerUserCheck, socketOwner } from '../server/guards/peer-user.ts'
+import { peerUserCheck, proxyUserCheck, socketOwner } from '../server/guards/peer-user.ts'
 import { targetGuard } from '../server/guards/target.ts'
 import { upgradeGuard } from '../server/guards/upgrade.ts'
 import type { Doormen } from '../server/listeners.ts'
 import { PeerTable } from '../server/peer-table.ts'
-import { systemUsers } from '../unix-users.ts'
+import { isStanding } from '../server/standing.ts'
+import { systemUsers } from '../platform/unix-users.ts'
 
 /** Every check of a request's head, in the order in which they refuse. */
 export function guardsOf(
   { access, server }: Config,
   isOriginAllowed: (origin: string) => boolean,
+  forwardedFor: ForwardedFor,
 ): readonly Guard[] {
   return [
     headerCountGuard,
-    addressGuard(access.allowedIps, server.trustedProxies),
+    addressGuard(access.allowedIps, forwardedFor),
     hostGuard(server.allowedHosts),
     originGuard(isOriginAllowed),
     fetchSiteGuard(isOriginAllowed),
@@ -39,16 +42,18 @@ export function guardsOf(
 
 /**
  * Who says whom the listeners let in.
- * @throws StartError when a user to be served is none here.
+ * @throws StartError when a user to be served or believed is none here.
  */
-export function doormenOf({ access }: Config, events: Events): Doormen {
-  const parts = { users: systemUsers(), ownUid: process.getuid?.() ?? 0 }
-  const byUser = peerUserCheck({
-    ...parts,
-    allowedUsers: access.allowedUsers,
+export function doormenOf({ access, server }: Config, events: Events): Doormen {
+  const parts = {
+    proxyUsers: server.trustedProxies.users,
+    users: systemUsers(),
+    ownUid: process.getuid?.() ?? 0,
     platform: process.platform,
     table: new PeerTable(),
-    onUnreadable: (cause) => events.peersUnreadable(cause),
-  })
-  return { tcp: byUser ?? addressIdentity, unixSocket: socketOwner(parts) }
+    isStanding,
+    onUnreadable: (cause: Error) => events.peersUnreadable(cause),
+  }
+  const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
+  return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }
 }

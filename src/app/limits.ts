@@ -4,7 +4,7 @@ import { Calibration } from '../admission/estimate.ts'
 import { MemoryStore } from '../admission/memory-store.ts'
 import { SnapshotFile } from '../admission/snapshot-file.ts'
 import type { AdmissionStore } from '../admission/store.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 

@@ -3,6 +3,7 @@
 // A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
 import { GatewayError } from '../errors.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
@@ -59,7 +60,7 @@ type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 
 /** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
 export class Answer implements AnswerSink, Timed {
-  place = -1
+  index = -1
   readonly #provider: Provider
   readonly #on: AnswerParts
   readonly #startedMs: number
@@ -76,8 +77,7 @@ export class Answer implements AnswerSink, Timed {
   #isHeld = false
   #reader: AnswerReader | undefined
   /** What came before somebody read, or the body of an error answer. */
-  #held: Buffer[] = []
-  #heldBytes = 0
+  readonly #held = new ByteCollector()
   #end: 'open' | 'ended' | GatewayError = 'open'
   #isStaleConnection = false
   #hasMoved = false
@@ -121,9 +121,7 @@ export class Answer implements AnswerSink, Timed {
   /** Hands over what has come and all that will. */
   read(reader: AnswerReader): void {
     this.#reader = reader
-    const held = this.#held
-    this.#held = []
-    for (const chunk of held) reader.onData(chunk)
+    for (const chunk of this.#held.takePieces()) reader.onData(chunk)
     if (this.#end === 'ended') reader.onEnd()
     else if (this.#end !== 'open') reader.onBroken(this.#end)
   }
@@ -164,15 +162,14 @@ export class Answer implements AnswerSink, Timed {
       return
     }
     this.#held.push(chunk)
-    this.#heldBytes += chunk.length
     if (this.#peek !== undefined) {
       this.#look(this.#peek, chunk)
       // Comments without end, and no event among them.
-      if (this.#peek !== undefined && this.#heldBytes > maxErrorBytes) this.#commit()
+      if (this.#peek !== undefined && this.#held.length > maxErrorBytes) this.#commit()
     } else if (this.#isHeld) {
       const maxBytes = this.mediaType === 'application/json' ? maxHeldAnswerBytes : 0
-      if (this.#heldBytes > maxBytes) this.#commit()
-    } else if (this.#resolve !== undefined && this.#heldBytes > maxErrorBytes) {
+      if (this.#held.length > maxBytes) this.#commit()
+    } else if (this.#resolve !== undefined && this.#held.length > maxErrorBytes) {
       this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
     }
   }
@@ -185,7 +182,7 @@ export class Answer implements AnswerSink, Timed {
     this.#end = 'ended'
     if (this.#isHeld) return this.#judgeWhole()
     if (this.#resolve !== undefined)
-      this.#settle(judgeErrorAnswer(this.#provider, this.head, Buffer.concat(this.#held)))
+      this.#settle(judgeErrorAnswer(this.#provider, this.head, this.#held.take()))
     this.#reader?.onEnd()
   }
 
@@ -241,8 +238,8 @@ export class Answer implements AnswerSink, Timed {
   }
 
   #judgeWhole(): void {
-    const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
-    this.#held = body.length === 0 ? [] : [body]
+    const body = this.#held.take()
+    this.#held.push(body)
     const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
     switch (verdict.kind) {
       case 'answer':

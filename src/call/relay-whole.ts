@@ -1,5 +1,6 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
 import { GatewayError } from '../errors.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
@@ -14,10 +15,9 @@ export class WholeRelay implements AnswerReader {
   readonly #headers: readonly string[]
   readonly #meter: Meter
   readonly #resolve: (ending: Ending) => void
-  #held: Buffer[] | undefined
-  #heldBytes = 0
+  #held: ByteCollector | undefined
   /** The end of what has been passed on, where large answers tell of their usage. */
-  #tail: Buffer = Buffer.alloc(0)
+  readonly #tail = new LastBytes(usageWindowBytes)
   /** Its first bytes. */
   #opening: Buffer = Buffer.alloc(0)
 
@@ -27,7 +27,7 @@ export class WholeRelay implements AnswerReader {
     this.#headers = headers
     this.#meter = meter
     this.#resolve = resolve
-    this.#held = answer.mediaType === 'application/json' ? [] : undefined
+    this.#held = answer.mediaType === 'application/json' ? new ByteCollector() : undefined
     if (this.#held === undefined) this.#start()
   }
 
@@ -37,12 +37,11 @@ export class WholeRelay implements AnswerReader {
       return
     }
     this.#held.push(chunk)
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes <= maxHeldAnswerBytes) return
-    const held = this.#held
+    if (this.#held.length <= maxHeldAnswerBytes) return
+    const held = this.#held.takePieces()
     this.#held = undefined
     this.#start()
-    const window = Buffer.concat(held).subarray(0, usageWindowBytes)
+    const window = Buffer.concat(held, usageWindowBytes)
     this.#opening = window
     this.#meter.readPart(window)
     for (const each of held) this.#write(each)
@@ -50,14 +49,14 @@ export class WholeRelay implements AnswerReader {
 
   onEnd(): void {
     if (this.#held === undefined) {
-      this.#meter.readPart(this.#tail)
+      this.#meter.readPart(this.#tail.bytes)
       if (this.#isCut()) {
         const message = 'The provider ended its answer in the middle of its JSON.'
         return this.onBroken(new GatewayError('provider_bad_response', message))
       }
       this.#reply.end()
     } else {
-      const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
+      const body = this.#held.take()
       this.#meter.readWhole(body, this.#answer.value)
       this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
       this.#reply.end(body)
@@ -79,7 +78,7 @@ export class WholeRelay implements AnswerReader {
     const { mediaType, head } = this.#answer
     if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
     const encoding = head.headers['content-encoding'] ?? 'identity'
-    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail)
+    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail.bytes)
   }
 
   /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */
@@ -91,12 +90,30 @@ export class WholeRelay implements AnswerReader {
 
   #write(chunk: Buffer): void {
     this.#meter.countBytes(chunk.length)
-    this.#tail = lastBytes(this.#tail, chunk)
+    this.#tail.push(chunk)
     if (!this.#reply.write(chunk)) this.#answer.pause()
   }
 }
 
-function lastBytes(tail: Buffer, chunk: Buffer): Buffer {
-  if (chunk.length >= usageWindowBytes) return chunk.subarray(-usageWindowBytes)
-  return Buffer.concat([tail, chunk]).subarray(-usageWindowBytes)
+/** The end of what has passed, however small its pieces were. */
+class LastBytes {
+  readonly #length: number
+  #store = Buffer.alloc(0)
+  #filled = 0
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  /** As many as there are, up to the length. */
+  get bytes(): Buffer {
+    return this.#store.subarray(Math.max(0, this.#filled - this.#length), this.#filled)
+  }
+
+  push(chunk: Buffer): void {
+    const last = chunk.subarray(-this.#length)
+    if (this.#store.length === 0) this.#store = Buffer.allocUnsafeSlow(2 * this.#length)
+    if (this.#filled + last.length > this.#store.length) this.#filled = this.bytes.copy(this.#store)
+    this.#filled += last.copy(this.#store, this.#filled)
+  }
 }

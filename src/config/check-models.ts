@@ -1,5 +1,5 @@
 // Names that must match each other: models, aliases, providers, fallbacks, limits.
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import { quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { RawConfig, RawModel, RawTarget } from './raw.ts'
 

@@ -3,20 +3,31 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig } from './raw.ts'
 
-/** All problems of a configuration that the schema cannot express. `raw` has the overrides applied. */
-export function* configProblems(raw: RawConfig, hasProblem: HasProblem): Generator<PathProblem> {
+/**
+ * All problems of a configuration that the schema cannot express.
+ *
+ * @param raw has the overrides applied.
+ * @param accounts of the machine that the check runs on.
+ */
+export function* configProblems(
+  raw: RawConfig,
+  hasProblem: HasProblem,
+  accounts: LocalUsers,
+): Generator<PathProblem> {
   const { server = {}, access = {}, cors = {} } = raw
   yield* listProblems(server.hosts, ['server', 'hosts'], listenHostFault)
   yield* listProblems(server.allowed_hosts, ['server', 'allowed_hosts'], hostHeaderFault)
-  yield* listProblems(server.trusted_proxies, ['server', 'trusted_proxies'], cidrFault)
+  yield* trustedProxyProblems(raw, accounts)
   yield* listProblems(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
   yield* listProblems(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
+  yield* allowedUserProblems(access.allowed_users ?? [], accounts)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

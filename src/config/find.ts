@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-import { packagePath } from '../package.ts'
+import { packagePath } from '../platform/package.ts'
 import { gatewayVariable } from './environment.ts'
 
 /** True if a path exists; tests replace it. */

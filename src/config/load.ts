@@ -1,5 +1,6 @@
 // File and environment → a configuration, or all of its problems at once, each with its position. Nothing is loaded in
 // part: with a single error anywhere, including a missing secret, there is no configuration.
+import { systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
@@ -29,6 +30,8 @@ export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv
   /** Default: the system's accounts. */
   readonly accounts?: Accounts
+  /** The machine's accounts by name. Default: the system's. */
+  readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
@@ -78,13 +81,14 @@ function checkDocument(
   const { hasProblem } = indexProblems([...document.problems, ...violated])
   const { overrides, faults } = readOverrides(options.env)
   const effective = withOverrides(raw, overrides)
+  const localUsers = { users: options.users ?? systemUsers(), ownUid: options.accounts.uid }
   const secrets = findSecrets(effective, options, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
-    ...configProblems(effective, hasProblem),
+    ...configProblems(effective, hasProblem, localUsers),
     ...secrets.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
   ]

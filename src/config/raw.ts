@@ -23,12 +23,15 @@ interface RawServer {
   port?: number
   unix_socket?: string | null
   allowed_hosts?: string[]
-  trusted_proxies?: string[]
+  trusted_proxies?: RawTrustedProxy[]
   max_request_body_bytes?: number
   shutdown_grace_ms?: number
   workers?: number
   watch_config?: boolean
 }
+
+/** A Unix user, or a CIDR. */
+export type RawTrustedProxy = string | { user: string }
 
 export interface RawModelLimits {
   rpm?: number

@@ -5,7 +5,15 @@ import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaults } from './defaults.ts'
 import { normalOrigin } from './origin.ts'
-import type { RawConfig, RawModel, RawModelLimits, RawProvider, RawRateLimits, RawSecret } from './raw.ts'
+import type {
+  RawConfig,
+  RawModel,
+  RawModelLimits,
+  RawProvider,
+  RawRateLimits,
+  RawSecret,
+  RawTrustedProxy,
+} from './raw.ts'
 import type {
   Config,
   HttpProvider,
@@ -64,11 +72,18 @@ function resolveServer(raw: RawConfig['server']): ServerConfig {
     port: server.port,
     unixSocket: server.unix_socket ?? undefined,
     allowedHosts: server.allowed_hosts.map((host) => host.toLowerCase()),
-    trustedProxies: server.trusted_proxies.map(asCidr),
+    trustedProxies: resolveTrustedProxies(server.trusted_proxies),
     maxRequestBodyBytes: server.max_request_body_bytes,
     shutdownGraceMs: server.shutdown_grace_ms,
     workers: server.workers,
     watchConfig: server.watch_config,
+  }
+}
+
+function resolveTrustedProxies(list: readonly RawTrustedProxy[]): ServerConfig['trustedProxies'] {
+  return {
+    users: list.flatMap((item) => (typeof item === 'string' ? [] : [item.user])),
+    cidrs: list.flatMap((item) => (typeof item === 'string' ? [asCidr(item)] : [])),
   }
 }
 

@@ -2,8 +2,8 @@
 // (StrictModes): whoever can write the configuration can send every prompt and key anywhere. In doubt, it is refused.
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { shellWord } from '../shell-word.ts'
-import { isPrivateGroupHere } from '../unix-users.ts'
+import { shellWord } from '../platform/shell-word.ts'
+import { isPrivateGroupHere } from '../platform/unix-users.ts'
 
 /** What the check of a file's owner needs to know about the system. */
 export interface Accounts {

@@ -32,14 +32,21 @@ export interface ServerConfig {
   readonly unixSocket: string | undefined
   /** Additional accepted `Host` values, lower case, with or without a port. */
   readonly allowedHosts: readonly string[]
-  /** CIDRs. */
-  readonly trustedProxies: readonly string[]
+  readonly trustedProxies: TrustedProxies
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
   /** Threads that serve calls; at least 1. */
   readonly workers: number
   /** Reload the file when it changes. */
   readonly watchConfig: boolean
+}
+
+/** Whose `X-Forwarded-For` is believed, and how far. */
+interface TrustedProxies {
+  /** Unix users whose connections may report another client: names, numbers, or `self`. Empty: nobody is believed. */
+  readonly users: readonly string[]
+  /** CIDRs of proxies further away, which the list in the header is followed through. */
+  readonly cidrs: readonly string[]
 }
 
 interface AccessConfig {

@@ -2,7 +2,7 @@
 // (`npm run generate`), so that a start neither loads a compiler nor compiles.
 import type { ErrorObject } from 'ajv'
 
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import { indexProblems, quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { Schema } from './schema/schema-type.ts'
 import { validate } from './schema/validator.js'

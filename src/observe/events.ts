@@ -126,7 +126,7 @@ export function createEvents(log: Log): Events {
     },
     peersUnreadable(cause) {
       const way =
-        'Nobody is served. Make /proc readable, or turn the check off with access.allowed_users: [any].'
+        'Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted.'
       log.error({ event: 'peer_users_unreadable', reason: cause.message, message: way })
     },
     stopping(reason, openCalls) {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
 import type { GatewayError } from '../errors.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 
 /** On every answer: it is data for programs, whatever a browser may take it for. */
 export const safetyHeaders = [
@@ -40,6 +41,11 @@ export class HttpReply implements Reply {
   #headers: string[]
   #hasSent = false
   #awaitsDrain = false
+  /** A write waits for the client to read; until it is out, what follows is collected. */
+  #isBehind = false
+  readonly #unsent = new ByteCollector()
+  /** `write` said false, and only the end of being behind can take that back. */
+  #owesDrain = false
   #isChunked = false
   isGone: boolean
   interruption: GatewayError | undefined
@@ -90,18 +96,27 @@ export class HttpReply implements Reply {
     if (this.isGone || this.#raw.writableEnded || bytes.length === 0) return true
     const out = this.#out()
     this.#hasSent = true
-    if (out.write(this.#isChunked ? asChunk(bytes) : bytes)) return true
+    if (this.#isBehind) return this.#collect(out, bytes)
+    const framed = this.#isChunked ? asChunk(bytes) : bytes
+    this.#isBehind = out.writableLength > 0
+    if (this.#isBehind ? out.write(framed, (error) => this.#catchUp(error)) : out.write(framed)) return true
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true
       out.once('drain', () => {
         this.#awaitsDrain = false
-        this.onDrain?.()
+        if (this.#isBehind) this.#owesDrain = true
+        else this.onDrain?.()
       })
     }
     return false
   }
 
-  end(bytes?: Buffer): void {
+  end(last?: Buffer): void {
+    let bytes = last
+    if (this.#unsent.length > 0) {
+      if (last !== undefined) this.#unsent.push(last)
+      bytes = this.#unsent.take()
+    }
     if (this.#isChunked) this.#raw.end(bytes === undefined ? lastChunk : asChunk(bytes, lastChunk))
     else if (bytes === undefined) this.#raw.end()
     else if (this.#hasSent || bytes.length > maxJoinedBytes) this.#raw.end(bytes)
@@ -133,6 +148,25 @@ export class HttpReply implements Reply {
     return this.#hasSent ? (this.#raw.socket ?? this.#raw) : this.#raw
   }
 
+  /** The stream would keep each write as an object of its own, however few bytes it has. */
+  #collect(out: ServerResponse | Socket, bytes: Buffer): boolean {
+    this.#unsent.push(bytes)
+    if (this.#unsent.length + out.writableLength < out.writableHighWaterMark) return true
+    this.#owesDrain = true
+    return false
+  }
+
+  #catchUp(error: Error | null | undefined): void {
+    const bytes = this.#unsent.take()
+    // The connection is gone, which 'close' tells.
+    if (error) return
+    this.#isBehind = false
+    const owesDrain = this.#owesDrain
+    this.#owesDrain = false
+    const mayGoOn = this.write(bytes)
+    if (mayGoOn && owesDrain && !this.#awaitsDrain) this.onDrain?.()
+  }
+
   #close(): void {
     this.interruption = undefined
     if (!this.#raw.writableFinished) this.#leave()
@@ -159,6 +193,8 @@ export function refuse(
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   const closing = hasBody ? ['connection', 'close'] : []
+  // Whatever follows on the connection is no request any more (RFC 9112 §9.6).
+  if (hasBody) raw.shouldKeepAlive = false
   raw.on('error', ignore)
   raw.writeHead(error.status, [...own, ...safetyHeaders, ...headers, ...closing])
   if (hasBody) lingerAfter(request, raw, body)

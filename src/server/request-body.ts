@@ -1,6 +1,7 @@
 // A request's body as one buffer. A large one is put together and scanned piece by piece, as it comes, a little in each
 // turn of the event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
+import { ByteCollector } from '../http/byte-collector.ts'
 import type { ScanOutcome } from '../http/json-scan.ts'
 import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
 import type { Turns } from './turns.ts'
@@ -83,19 +84,19 @@ function readArrival(
 
 /** How long it is shows at the end only. */
 function readUnmeasured(request: IncomingMessage, taker: BodyTaker): void {
-  const pieces: Buffer[] = []
-  let length = 0
+  const collector = new ByteCollector()
   const take = (piece: Buffer) => {
-    length += piece.length
-    pieces.push(piece)
-    if (length <= taker.maxBytes) return
+    collector.push(piece)
+    if (collector.length <= taker.maxBytes) return
+    collector.takePieces()
     request.off('data', take)
     request.off('end', end)
     taker.onTooLarge()
   }
   const end = () => {
-    if (length > maxSmallBytes) join(pieces, new Arrival(length, taker), taker)
-    else taker.onBody(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length))
+    const { length } = collector
+    if (length > maxSmallBytes) join(collector.takePieces(), new Arrival(length, taker), taker)
+    else taker.onBody(collector.take())
   }
   request.on('data', take)
   request.on('end', end)

@@ -10,7 +10,7 @@ import {
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../admission/admission.ts'
 import type { Call } from '../call/call.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'

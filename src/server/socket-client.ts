@@ -2,19 +2,34 @@
 import type { Socket } from 'node:net'
 import type { Client } from '../domain.ts'
 
-const clientKey = Symbol('client')
+/** The other end of a connection that was let in. */
+export interface Peer {
+  readonly client: Client
+  /** What it reports in `X-Forwarded-For` is believed. */
+  readonly isTrustedProxy: boolean
+}
 
-type KnownSocket = Socket & { [clientKey]?: Client }
+const peerKey = Symbol('peer')
+type KnownSocket = Socket & { [peerKey]?: Peer }
 
-export function setClient(socket: Socket, client: Client): void {
+export function setPeer(socket: Socket, peer: Peer): void {
   const known: KnownSocket = socket
-  known[clientKey] = client
+  known[peerKey] = peer
 }
 
 /** Who is at the other end of a connection that was let in. */
 export function clientOfSocket(socket: Socket): Client {
-  const known: KnownSocket = socket
-  return known[clientKey] ?? unknownClient
+  return peerOf(socket).client
 }
 
-const unknownClient: Client = { id: 'unknown' }
+/** Whether the other end may report another client than itself. */
+export function isTrustedProxy(socket: Socket): boolean {
+  return peerOf(socket).isTrustedProxy
+}
+
+function peerOf(socket: Socket): Peer {
+  const known: KnownSocket = socket
+  return known[peerKey] ?? unknownPeer
+}
+
+const unknownPeer: Peer = { client: { id: 'unknown' }, isTrustedProxy: false }

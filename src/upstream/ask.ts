@@ -1,6 +1,7 @@
 // A short question to a provider that is no call: what models it has, whether it is well. Its answer is taken whole,
 // up to a size and a time, and nothing of it is believed.
-import type { SetTimer } from '../clock.ts'
+import type { SetTimer } from '../platform/clock.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 import type { Exchange, Provider, ProviderFailure } from './provider.ts'
 
 /** How a question came out. */
@@ -29,9 +30,8 @@ export function ask(
   setTimer: SetTimer,
   onAsked: (asked: Asked) => void,
 ): Pick<Exchange, 'abort'> {
-  const chunks: Buffer[] = []
+  const held = new ByteCollector()
   let status = 0
-  let size = 0
   let state: 'open' | 'over' | 'aborted' = 'open'
   const end = (asked: Asked) => {
     if (state !== 'open') return
@@ -47,16 +47,14 @@ export function ask(
     const detail = `no answer within ${timeoutMs / 1000} s`
     end({ kind: 'failed', failure: { kind: 'timeout', code: 'TIMEOUT', detail } })
   }, timeoutMs)
-  const answered = (isWhole: boolean) =>
-    end({ kind: 'answered', status, body: Buffer.concat(chunks), isWhole })
+  const answered = (isWhole: boolean) => end({ kind: 'answered', status, body: held.take(), isWhole })
   const exchange = provider.get(path, {
     onHead(head) {
       status = head.status
     },
     onData(chunk) {
-      size += chunk.length
-      if (size > maxBytes) answered(false)
-      else chunks.push(chunk)
+      if (held.length + chunk.length > maxBytes) answered(false)
+      else held.push(chunk)
     },
     onEnd: () => answered(true),
     onFailure: (failure) => end({ kind: 'failed', failure }),

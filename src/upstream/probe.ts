@@ -2,6 +2,7 @@
 // it took and a bounded answer. Nothing is retried and no redirect followed.
 import { buildConnector, type Dispatcher } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
+import { ByteCollector } from '../http/byte-collector.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { AnswerHead, AnswerSink, Exchange, ProviderFailure } from './provider.ts'
@@ -80,9 +81,8 @@ class BoundedAnswer implements AnswerSink {
   readonly #resolve: (outcome: ProbeOutcome) => void
   readonly #startedAtMs: number
   readonly #timer: NodeJS.Timeout
-  readonly #chunks: Buffer[] = []
+  readonly #held = new ByteCollector()
   #exchange: Exchange | undefined
-  #bytes = 0
   #head: AnswerHead | undefined
   #headMs: number | undefined
 
@@ -110,10 +110,9 @@ class BoundedAnswer implements AnswerSink {
 
   onData(chunk: Buffer): void {
     const { maxBytes, onData } = this.#request
-    const room = maxBytes - this.#bytes
+    const room = maxBytes - this.#held.length
     const taken = chunk.subarray(0, room)
-    this.#bytes += taken.length
-    this.#chunks.push(taken)
+    this.#held.push(taken)
     const wantsMore = onData?.(taken) ?? true
     if (wantsMore && chunk.length <= room) return
     this.#exchange?.abort()
@@ -131,7 +130,7 @@ class BoundedAnswer implements AnswerSink {
 
   #end(kind: 'answered' | 'cut'): void {
     clearTimeout(this.#timer)
-    this.#resolve({ kind, head: this.#head!, body: Buffer.concat(this.#chunks), ...this.#times() })
+    this.#resolve({ kind, head: this.#head!, body: this.#held.take(), ...this.#times() })
   }
 
   #times(): ProbeTimes {

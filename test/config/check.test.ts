@@ -1,7 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { problemsOf } from '../support/config-file.ts'
+import { parseUnixUsers } from '../../src/platform/unix-users.ts'
+import { loadText, problemsOf } from '../support/config-file.ts'
+
+const users = parseUnixUsers(
+  'root:x:0:0\nwww-data:x:33:33\na:x:1001:1001\nb:x:1002:1002\nnobody:x:65534:65534',
+)
+
+/** A good file and a section, in line 5. */
+function file({ top }: { top: string }): string {
+  return `providers:
+  local: { base_url: "http://127.0.0.1:11434/v1" }
+models:
+  llama: { provider: local, aliases: [l] }
+${top}
+`
+}
 
 test('a diamond of fallbacks is no circle', (t) => {
   const text = `providers: { e: { kind: echo } }
@@ -60,4 +75,91 @@ ${top}
       '2:69 providers.ollama.discover_models: must be true or false, not 1',
     ])
   })
+})
+
+describe('the line to write in place of trusted proxies without a user', () => {
+  const www = 'access: { allowed_users: [self, www-data] }'
+  for (const [list, access, line] of [
+    ['[127.0.0.1/32]', www, '[{ user: www-data }]'],
+    ['[127.0.0.1, "::1/128", 10.0.0.0/8, "fd00::/8"]', www, '[{ user: www-data }, 10.0.0.0/8, "fd00::/8"]'],
+    ['[127.0.0.1/32]', '', '[{ user: NAME }]'],
+    ['[127.0.0.1/32]', 'access: { allowed_users: [self, a, b] }', '[{ user: NAME }]'],
+    ['[127.0.0.1/32]', 'access: { allowed_users: [any] }', '[{ user: NAME }]'],
+  ] as const) {
+    test(`${list}${access && ' with '}${access}`, (t) => {
+      const loaded = loadText(t, file({ top: `server: { trusted_proxies: ${list} }\n${access}` }), { users })
+      assert.ok(!loaded.ok)
+      const problem = loaded.problems.find(({ path }) => path === 'server.trusted_proxies')
+      assert.equal(problem?.hint, `write trusted_proxies: ${line}, with the user that the proxy runs as`)
+    })
+  }
+})
+
+describe('a warning:', () => {
+  const cases: [string, string, string[]][] = [
+    [
+      'users that this machine lacks',
+      'server: { trusted_proxies: [{ user: caddy }] }\naccess: { allowed_users: [self, caddy] }',
+      [
+        '5:37 server.trusted_proxies[0].user: there is no user "caddy" on this machine, without which the gateway does not start',
+        '6:33 access.allowed_users[1]: there is no user "caddy" on this machine, without which the gateway does not start',
+      ],
+    ],
+    [
+      'the user that stands for all foreign ones',
+      'access: { allowed_users: [nobody] }',
+      [
+        '5:27 access.allowed_users[0]: "nobody" has uid 65534, with which the gateway does not start: in a user namespace every foreign user looks like that one',
+      ],
+    ],
+    [
+      'a trusted proxy that is not let in',
+      'server: { trusted_proxies: [{ user: www-data }] }',
+      [
+        '5:37 server.trusted_proxies[0].user: "www-data" gets 403 on TCP: access.allowed_users does not list it',
+      ],
+    ],
+    [
+      'proxies everywhere',
+      'server: { trusted_proxies: [{ user: self }, 0.0.0.0/0] }',
+      [
+        '5:45 server.trusted_proxies[1]: "0.0.0.0/0" takes every address for a proxy, so that clients choose their own',
+      ],
+    ],
+  ]
+  for (const [name, top, problems] of cases) {
+    test(name, (t) => {
+      assert.deepEqual(problemsOf(t, file({ top }), { users }), problems)
+      assert.ok(loadText(t, file({ top }), { users }).ok)
+    })
+  }
+
+  test('shows the line that lets the proxy in', (t) => {
+    const loaded = loadText(t, file({ top: 'server: { trusted_proxies: [{ user: www-data }] }' }), { users })
+    assert.ok(loaded.ok)
+    const [warning] = loaded.warnings
+    assert.match(warning!.hint, /^write access: \{ allowed_users: \[self, www-data\] \}, /)
+  })
+})
+
+describe('no warning:', () => {
+  for (const [name, top] of [
+    [
+      'a trusted proxy by its own name',
+      'trusted_proxies: [{ user: www-data }] }\naccess: { allowed_users: [self, www-data] }',
+    ],
+    ['by its number', 'trusted_proxies: [{ user: "33" }] }\naccess: { allowed_users: [www-data] }'],
+    [
+      'a number without an account',
+      'trusted_proxies: [{ user: "4242" }] }\naccess: { allowed_users: ["4242"] }',
+    ],
+    [
+      'where everybody is let in',
+      'trusted_proxies: [{ user: www-data }] }\naccess: { allowed_users: [any] }',
+    ],
+    ['the user that runs the gateway', 'trusted_proxies: [{ user: self }, 10.0.0.0/8] }'],
+    ['none', 'trusted_proxies: [] }'],
+  ] as const) {
+    test(name, (t) => assert.deepEqual(problemsOf(t, file({ top: `server: { ${top}` }), { users }), []))
+  }
 })

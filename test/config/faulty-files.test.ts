@@ -443,6 +443,26 @@ const files: [name: string, text: string, problems: string[]][] = [
     ['1:26 access.allowed_users ~ any'],
   ],
   [
+    'trusted proxies without a user',
+    top('server: { trusted_proxies: [127.0.0.1/32, 10.0.0.0/8] }'),
+    ['1:28 server.trusted_proxies ~ { user: NAME }, X-Forwarded-For'],
+  ],
+  [
+    'a trusted proxy that is neither a user nor a CIDR',
+    top('server: { trusted_proxies: [www-data, { user: self }] }'),
+    ['1:29 server.trusted_proxies[0] ~ www-data, 192.168.1.0/24'],
+  ],
+  [
+    'every user as a trusted proxy',
+    top('server: { trusted_proxies: [{ user: any }] }'),
+    ['1:37 server.trusted_proxies[0].user ~ any'],
+  ],
+  [
+    'a trusted proxy of another form',
+    top('server: { trusted_proxies: [{ users: [a] }] }'),
+    ['1:29 server.trusted_proxies[0] ~ user', '1:31 server.trusted_proxies[0].users ~ users, user'],
+  ],
+  [
     '"any" beside a faulty user',
     top('access: { allowed_users: [any, "a b"] }'),
     ['1:32 access.allowed_users[1] ~ a b'],

@@ -24,7 +24,7 @@ test('what the file leaves out has its default', () => {
       port: 4000,
       unixSocket: undefined,
       allowedHosts: [],
-      trustedProxies: [],
+      trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 33_554_432,
       shutdownGraceMs: 30_000,
       workers: 1,
@@ -162,14 +162,14 @@ test('addresses become CIDRs, hosts and origins lower case', () => {
   const { server, access, cors } = resolve(
     {
       ...minimal,
-      server: { allowed_hosts: ['LLM.Example:443'], trusted_proxies: ['10.0.0.1'] },
+      server: { allowed_hosts: ['LLM.Example:443'], trusted_proxies: [{ user: 'www-data' }, '10.0.0.1'] },
       access: { allowed_ips: ['::1', '10.0.0.0/8'] },
       cors: { allowed_origins: ['HTTPS://App.Example:443'] },
     },
     none,
   )
   assert.deepEqual(server.allowedHosts, ['llm.example:443'])
-  assert.deepEqual(server.trustedProxies, ['10.0.0.1/32'])
+  assert.deepEqual(server.trustedProxies, { users: ['www-data'], cidrs: ['10.0.0.1/32'] })
   assert.deepEqual(access.allowedIps, ['::1/128', '10.0.0.0/8'])
   assert.deepEqual(cors.allowedOrigins, ['https://app.example'])
 })

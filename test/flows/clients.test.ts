@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
 import { scratchDirectory } from '../support/config-file.ts'
-import { systemUsers } from '../../src/unix-users.ts'
+import { systemUsers } from '../../src/platform/unix-users.ts'
 import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 
@@ -29,23 +29,6 @@ suite('the client of a call is', () => {
     const gateway = await startGateway(t, `${echo}access: { allowed_users: [any] }\n`)
     await exchange(t, gateway.url, call())
     assert.equal((await gateway.logged({ event: 'call' }))['client'], 'ip:127.0.0.1')
-  })
-
-  for (const [what, headers, client] of [
-    ['the address that a trusted proxy reports', { 'x-forwarded-for': '203.0.113.9' }, 'ip:203.0.113.9'],
-    ['the proxy’s user where it reports none', {}, self],
-  ] as const) {
-    test(what, isLinux, async (t) => {
-      const gateway = await startGateway(t, `${echo}server: { trusted_proxies: [127.0.0.1] }\n`)
-      await exchange(t, gateway.url, call(headers))
-      assert.equal((await gateway.logged({ event: 'call' }))['client'], client)
-    })
-  }
-
-  test('not what somebody says who is no trusted proxy', isLinux, async (t) => {
-    const gateway = await startGateway(t, echo)
-    await exchange(t, gateway.url, call({ 'x-forwarded-for': '203.0.113.9' }))
-    assert.equal((await gateway.logged({ event: 'call' }))['client'], self)
   })
 
   test('the owner on the Unix socket', async (t) => {

@@ -154,14 +154,15 @@ test('addresses that are not listed are refused on every path', async (t) => {
   assert.equal(upstream.connections, 0)
 })
 
-test('X-Forwarded-For is believed of a trusted proxy only, and only its nearest part', async (t) => {
+test('the address that a trusted proxy reports is the one that has to be listed', async (t) => {
   const access = 'access: { allowed_ips: [203.0.113.0/24] }'
-  const trusting = await startWired(t, `${access}\nserver: { trusted_proxies: [127.0.0.1] }`)
+  const trusting = await startWired(t, `${access}\nserver: { trusted_proxies: [{ user: self }] }`)
   const strict = await startWired(t, access)
   const cases = [
     [trusting, '203.0.113.7', 200],
     [trusting, '198.51.100.1, 203.0.113.7', 200],
     [trusting, '203.0.113.7, 198.51.100.1', 403],
+    [trusting, 'unknown', 403],
     [strict, '203.0.113.7', 403],
   ] as const
   for (const [{ gateway }, forwarded, status] of cases) {

@@ -117,7 +117,7 @@ test('clients behind a trusted proxy are counted apart', async (t) => {
   const gateway = await startGateway(
     t,
     `
-server: { trusted_proxies: [127.0.0.1/32] }
+server: { trusted_proxies: [{ user: self }] }
 access: { allowed_users: [any] }
 providers: { echo: { kind: echo } }
 models: { echo: { provider: echo } }

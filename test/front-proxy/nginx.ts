@@ -1,7 +1,7 @@
 // A real nginx in front of a gateway, with a configuration, a port and files of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -10,7 +10,7 @@ import { findProgram } from '../support/needs.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 
 /** Connections to the gateway are kept, so that what is left over from one request would meet the next one. */
-function configuration(folder: string, gatewayUrl: string): string {
+function configuration(folder: string, gatewayUrl: string, listenOn: string, forwardedFor: string): string {
   return `
 daemon off;
 master_process off;
@@ -31,12 +31,13 @@ http {
   keepalive_timeout 0;
   upstream gateway { server ${new URL(gatewayUrl).host}; keepalive 1; }
   server {
-    listen unix:${folder}/nginx.sock;
+    listen ${listenOn};
     location / {
       proxy_pass http://gateway;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host localhost;
+      proxy_set_header X-Forwarded-For ${forwardedFor};
       proxy_request_buffering off;
       proxy_buffering off;
     }
@@ -45,13 +46,30 @@ http {
 `
 }
 
-/** @returns the address that nginx listens on: a Unix socket, so that no port can be taken. */
-export async function startNginx(t: Cleanup, gatewayUrl: string): Promise<{ socketPath: string }> {
+export interface NginxOptions {
+  /** The user that it runs as, which needs root; whoever starts it unless given. */
+  readonly uid?: number
+  /** `ADDRESS:PORT`; a Unix socket unless given, so that no port can be taken. */
+  readonly listenOn?: string
+  /** Keeps what the client wrote in `X-Forwarded-For`, and appends to it. */
+  readonly appends?: boolean
+}
+
+/** @returns the Unix socket that nginx listens on, unless it was given another address. */
+export async function startNginx(
+  t: Cleanup,
+  gatewayUrl: string,
+  { uid, listenOn, appends = false }: NginxOptions = {},
+): Promise<{ socketPath: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'nginx-'))
   const file = join(folder, 'nginx.conf')
-  writeFileSync(file, configuration(folder, gatewayUrl))
+  const forwardedFor = appends ? '$proxy_add_x_forwarded_for' : '$remote_addr'
+  const socketPath = join(folder, 'nginx.sock')
+  writeFileSync(file, configuration(folder, gatewayUrl, listenOn ?? `unix:${socketPath}`, forwardedFor))
+  if (uid !== undefined) chownSync(folder, uid, uid)
   const nginx = spawn(findProgram('nginx')!, ['-e', 'stderr', '-p', folder, '-c', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    ...(uid !== undefined && { uid, gid: uid }),
   })
   const ended = once(nginx, 'close')
   t.after(async () => {
@@ -69,5 +87,5 @@ export async function startNginx(t: Cleanup, gatewayUrl: string): Promise<{ sock
   })
   await soon(Promise.race([listening, ended]), () => `nginx to listen; it said ${said}`)
   if (nginx.exitCode !== null) throw new Error(`nginx ended: ${said}`)
-  return { socketPath: join(folder, 'nginx.sock') }
+  return { socketPath }
 }

@@ -94,3 +94,44 @@ test('each time that a client is too slow, its drain is told once', async (t) =>
     client.pause()
   }
 })
+
+test('what a slow client is sent in tiny writes waits as one piece, in order with what comes before and after', async (t) => {
+  const { client, replies } = await startReplies(t, 2)
+  client.pause()
+  for (const reply of replies) {
+    reply.start(200, [])
+    const large = Buffer.alloc(8_000_000, 'x')
+    assert.equal(reply.write(large), false)
+    for (let count = 0; count < 10_000; count += 1) {
+      assert.equal(reply.write(Buffer.from(String(count % 10))), false)
+    }
+    const drained = Promise.withResolvers<void>()
+    reply.onDrain = drained.resolve
+    client.resume()
+    await drained.promise
+    reply.write(Buffer.from('after'))
+    reply.end(Buffer.from('last'))
+    const response = await client.response()
+    const expected = `${large.toString()}${'0123456789'.repeat(1_000)}afterlast`
+    assert.ok(response.body().toString() === expected)
+    client.pause()
+  }
+  const wire = client.received().toString('latin1')
+  // One chunk for the write that found the client behind, one for all that came while it was.
+  const chunkOfTheRest = (9_999).toString(16)
+  assert.equal(wire.split(`\r\n1\r\n0\r\n${chunkOfTheRest}\r\n123456789012`).length, 3)
+})
+
+test('an end reaches a slow client behind all that was written before', async (t) => {
+  const { client, replies } = await startReplies(t, 1)
+  const [reply] = replies
+  client.pause()
+  reply!.start(200, [])
+  reply!.write(Buffer.alloc(8_000_000, 'x'))
+  for (const text of ['a', 'b', 'c']) reply!.write(Buffer.from(text))
+  reply!.end(Buffer.from('d'))
+  reply!.write(Buffer.from('late'))
+  client.resume()
+  const body = (await client.response()).body().toString()
+  assert.ok(body === `${'x'.repeat(8_000_000)}abcd`)
+})

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
-import { type App, startApp, type Surroundings } from '../../src/app.ts'
+import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { startFleet } from '../../src/fleet/fleet.ts'
 import { soon } from './deadline.ts'

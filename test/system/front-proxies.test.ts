@@ -83,7 +83,7 @@ async function startFront(
   t: TestContext,
   start: (manager: UserManager) => Promise<unknown>,
 ): Promise<UserManager> {
-  const manager = await startInstalled(t, `${echoConfig}server: { trusted_proxies: [127.0.0.1/32] }\n`)
+  const manager = await startInstalled(t, `${echoConfig}server: { trusted_proxies: [{ user: self }] }\n`)
   await manager.ok(
     `ip address add ${clientAddress}/32 dev lo
     (cat /etc/hosts; echo 127.0.0.1 llm.example.org) >/run/hosts; mount --bind /run/hosts /etc/hosts`,

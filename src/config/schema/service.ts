@@ -4,6 +4,15 @@ import type { Schema } from './schema-type.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
 
+/** A name, or a number for an account that `/etc/passwd` does not list. */
+const userName = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+  patternErrorMessage: 'must be the name of a Unix user',
+} as const satisfies Schema
+
 export const serverSchema = {
   type: 'object',
   description: 'Where the gateway listens, and how much it accepts.',
@@ -43,9 +52,23 @@ export const serverSchema = {
     },
     trusted_proxies: {
       type: 'array',
-      description: 'CIDRs of proxies whose `X-Forwarded-For` is believed.',
+      description:
+        'Front proxies whose `X-Forwarded-For` is believed, for the client in limits and in the log: `{ user: NAME }` believes connections of that Unix user, and those on the Unix socket; a CIDR is a proxy further away, which the header is followed through, from the right. A list needs a user.',
       default: defaults.server.trusted_proxies,
-      items: text,
+      items: {
+        type: ['object', 'string'],
+        minLength: 1,
+        maxLength: 2048,
+        additionalProperties: false,
+        required: ['user'],
+        properties: {
+          user: {
+            ...userName,
+            description:
+              'Unix user that the proxy runs as; `self` is the user that runs the gateway. On TCP `access.allowed_users` has to let it in as well.',
+          },
+        },
+      },
     },
     max_request_body_bytes: {
       type: 'integer',
@@ -87,13 +110,7 @@ export const accessSchema = {
       description:
         'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone disables the check.',
       default: defaults.access.allowed_users,
-      items: {
-        type: 'string',
-        minLength: 1,
-        maxLength: 256,
-        pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
-        patternErrorMessage: 'must be the name of a Unix user',
-      },
+      items: userName,
       minItems: 1,
       if: { contains: { const: 'any' } },
       then: {

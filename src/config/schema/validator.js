@@ -6,20 +6,20 @@ const func2 = Object.prototype.hasOwnProperty;
 const func3 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
-const pattern2 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
-const pattern3 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern4 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern6 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern7 = new RegExp("^bearer$", "u");
-const pattern8 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern10 = new RegExp("^[ -~]*$", "u");
-const pattern14 = new RegExp("^/[!-~]*$", "u");
-const pattern15 = new RegExp("\\*$", "u");
-const pattern16 = new RegExp("\\*.*\\*", "u");
-const pattern18 = new RegExp("[^*]$", "u");
-const pattern19 = new RegExp("^[^*]*$", "u");
-const pattern21 = new RegExp("\\*.", "u");
-const pattern27 = new RegExp("\\*", "u");
+const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
+const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern8 = new RegExp("^bearer$", "u");
+const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern11 = new RegExp("^[ -~]*$", "u");
+const pattern15 = new RegExp("^/[!-~]*$", "u");
+const pattern16 = new RegExp("\\*$", "u");
+const pattern17 = new RegExp("\\*.*\\*", "u");
+const pattern19 = new RegExp("[^*]$", "u");
+const pattern20 = new RegExp("^[^*]*$", "u");
+const pattern22 = new RegExp("\\*.", "u");
+const pattern28 = new RegExp("\\*", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -270,9 +270,8 @@ if(Array.isArray(data7)){
 const len2 = data7.length;
 for(let i2=0; i2<len2; i2++){
 let data8 = data7[i2];
-if(typeof data8 === "string"){
-if(func3(data8) > 2048){
-const err20 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
+if((!(data8 && typeof data8 == "object" && !Array.isArray(data8))) && (typeof data8 !== "string")){
+const err20 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/type",keyword:"type",params:{type: schema11.properties.server.properties.trusted_proxies.items.type},schema:schema11.properties.server.properties.trusted_proxies.items.type,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -281,8 +280,9 @@ vErrors.push(err20);
 }
 errors++;
 }
-if(func3(data8) < 1){
-const err21 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
+if(typeof data8 === "string"){
+if(func3(data8) > 2048){
+const err21 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -291,9 +291,8 @@ vErrors.push(err21);
 }
 errors++;
 }
-}
-else {
-const err22 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.server.properties.trusted_proxies.items.type,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
+if(func3(data8) < 1){
+const err22 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -303,9 +302,9 @@ vErrors.push(err22);
 errors++;
 }
 }
-}
-else {
-const err23 = {instancePath:instancePath+"/server/trusted_proxies",schemaPath:"#/properties/server/properties/trusted_proxies/type",keyword:"type",params:{type: "array"},schema:schema11.properties.server.properties.trusted_proxies.type,parentSchema:schema11.properties.server.properties.trusted_proxies,data:data7};
+if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
+if(data8.user === undefined){
+const err23 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/required",keyword:"required",params:{missingProperty: "user"},schema:schema11.properties.server.properties.trusted_proxies.items.required,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -314,11 +313,9 @@ vErrors.push(err23);
 }
 errors++;
 }
-}
-if(data0.max_request_body_bytes !== undefined){
-let data9 = data0.max_request_body_bytes;
-if(!(((typeof data9 == "number") && (!(data9 % 1) && !isNaN(data9))) && (isFinite(data9)))){
-const err24 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.max_request_body_bytes.type,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data9};
+for(const key2 in data8){
+if(!(key2 === "user")){
+const err24 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -327,9 +324,12 @@ vErrors.push(err24);
 }
 errors++;
 }
-if((typeof data9 == "number") && (isFinite(data9))){
-if(data9 > 1073741824 || isNaN(data9)){
-const err25 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1073741824},schema:1073741824,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data9};
+}
+if(data8.user !== undefined){
+let data9 = data8.user;
+if(typeof data9 === "string"){
+if(func3(data9) > 256){
+const err25 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -338,8 +338,8 @@ vErrors.push(err25);
 }
 errors++;
 }
-if(data9 < 1024 || isNaN(data9)){
-const err26 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1024},schema:1024,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data9};
+if(func3(data9) < 1){
+const err26 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -348,12 +348,8 @@ vErrors.push(err26);
 }
 errors++;
 }
-}
-}
-if(data0.shutdown_grace_ms !== undefined){
-let data10 = data0.shutdown_grace_ms;
-if(!(((typeof data10 == "number") && (!(data10 % 1) && !isNaN(data10))) && (isFinite(data10)))){
-const err27 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data10};
+if(!pattern1.test(data9)){
+const err27 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -362,9 +358,9 @@ vErrors.push(err27);
 }
 errors++;
 }
-if((typeof data10 == "number") && (isFinite(data10))){
-if(data10 > 3600000 || isNaN(data10)){
-const err28 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data10};
+}
+else {
+const err28 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/type",keyword:"type",params:{type: "string"},schema:schema11.properties.server.properties.trusted_proxies.items.properties.user.type,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -373,8 +369,12 @@ vErrors.push(err28);
 }
 errors++;
 }
-if(data10 < 0 || isNaN(data10)){
-const err29 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data10};
+}
+}
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/server/trusted_proxies",schemaPath:"#/properties/server/properties/trusted_proxies/type",keyword:"type",params:{type: "array"},schema:schema11.properties.server.properties.trusted_proxies.type,parentSchema:schema11.properties.server.properties.trusted_proxies,data:data7};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -384,11 +384,10 @@ vErrors.push(err29);
 errors++;
 }
 }
-}
-if(data0.workers !== undefined){
-let data11 = data0.workers;
-if(!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))){
-const err30 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data11};
+if(data0.max_request_body_bytes !== undefined){
+let data10 = data0.max_request_body_bytes;
+if(!(((typeof data10 == "number") && (!(data10 % 1) && !isNaN(data10))) && (isFinite(data10)))){
+const err30 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.max_request_body_bytes.type,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data10};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -397,9 +396,9 @@ vErrors.push(err30);
 }
 errors++;
 }
-if((typeof data11 == "number") && (isFinite(data11))){
-if(data11 > 64 || isNaN(data11)){
-const err31 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data11};
+if((typeof data10 == "number") && (isFinite(data10))){
+if(data10 > 1073741824 || isNaN(data10)){
+const err31 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1073741824},schema:1073741824,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data10};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -408,8 +407,8 @@ vErrors.push(err31);
 }
 errors++;
 }
-if(data11 < 1 || isNaN(data11)){
-const err32 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data11};
+if(data10 < 1024 || isNaN(data10)){
+const err32 = {instancePath:instancePath+"/server/max_request_body_bytes",schemaPath:"#/properties/server/properties/max_request_body_bytes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1024},schema:1024,parentSchema:schema11.properties.server.properties.max_request_body_bytes,data:data10};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -420,10 +419,10 @@ errors++;
 }
 }
 }
-if(data0.watch_config !== undefined){
-let data12 = data0.watch_config;
-if(typeof data12 !== "boolean"){
-const err33 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data12};
+if(data0.shutdown_grace_ms !== undefined){
+let data11 = data0.shutdown_grace_ms;
+if(!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))){
+const err33 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -432,10 +431,9 @@ vErrors.push(err33);
 }
 errors++;
 }
-}
-}
-else {
-const err34 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
+if((typeof data11 == "number") && (isFinite(data11))){
+if(data11 > 3600000 || isNaN(data11)){
+const err34 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -444,13 +442,8 @@ vErrors.push(err34);
 }
 errors++;
 }
-}
-if(data.access !== undefined){
-let data13 = data.access;
-if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
-for(const key2 in data13){
-if(!((key2 === "allowed_users") || (key2 === "allowed_ips"))){
-const err35 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema11.properties.access,data:data13};
+if(data11 < 0 || isNaN(data11)){
+const err35 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -460,18 +453,11 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data13.allowed_users !== undefined){
-let data14 = data13.allowed_users;
-const _errs34 = errors;
-let valid9 = true;
-const _errs35 = errors;
-if(Array.isArray(data14)){
-const _errs36 = errors;
-const len3 = data14.length;
-for(let i3=0; i3<len3; i3++){
-const _errs37 = errors;
-if("any" !== data14[i3]){
-const err36 = {};
+}
+if(data0.workers !== undefined){
+let data12 = data0.workers;
+if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
+const err36 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -480,13 +466,9 @@ vErrors.push(err36);
 }
 errors++;
 }
-var valid10 = _errs37 === errors;
-if(valid10){
-break;
-}
-}
-if(!valid10){
-const err37 = {};
+if((typeof data12 == "number") && (isFinite(data12))){
+if(data12 > 64 || isNaN(data12)){
+const err37 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -495,33 +477,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-else {
-errors = _errs36;
-if(vErrors !== null){
-if(_errs36){
-vErrors.length = _errs36;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-var _valid0 = _errs35 === errors;
-errors = _errs34;
-if(vErrors !== null){
-if(_errs34){
-vErrors.length = _errs34;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid0){
-const _errs38 = errors;
-if(Array.isArray(data14)){
-if(data14.length > 1){
-const err38 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data14};
+if(data12 < 1 || isNaN(data12)){
+const err38 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data12};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -531,11 +488,11 @@ vErrors.push(err38);
 errors++;
 }
 }
-var _valid0 = _errs38 === errors;
-valid9 = _valid0;
 }
-if(!valid9){
-const err39 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data14};
+if(data0.watch_config !== undefined){
+let data13 = data0.watch_config;
+if(typeof data13 !== "boolean"){
+const err39 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -544,9 +501,10 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(Array.isArray(data14)){
-if(data14.length < 1){
-const err40 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data14};
+}
+}
+else {
+const err40 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -555,12 +513,13 @@ vErrors.push(err40);
 }
 errors++;
 }
-const len4 = data14.length;
-for(let i4=0; i4<len4; i4++){
-let data16 = data14[i4];
-if(typeof data16 === "string"){
-if(func3(data16) > 256){
-const err41 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data16};
+}
+if(data.access !== undefined){
+let data14 = data.access;
+if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
+for(const key3 in data14){
+if(!((key3 === "allowed_users") || (key3 === "allowed_ips"))){
+const err41 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.access,data:data14};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -569,8 +528,19 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(func3(data16) < 1){
-const err42 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data16};
+}
+if(data14.allowed_users !== undefined){
+let data15 = data14.allowed_users;
+const _errs37 = errors;
+let valid10 = true;
+const _errs38 = errors;
+if(Array.isArray(data15)){
+const _errs39 = errors;
+const len3 = data15.length;
+for(let i3=0; i3<len3; i3++){
+const _errs40 = errors;
+if("any" !== data15[i3]){
+const err42 = {};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -579,8 +549,13 @@ vErrors.push(err42);
 }
 errors++;
 }
-if(!pattern1.test(data16)){
-const err43 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data16};
+var valid11 = _errs40 === errors;
+if(valid11){
+break;
+}
+}
+if(!valid11){
+const err43 = {};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -589,9 +564,33 @@ vErrors.push(err43);
 }
 errors++;
 }
+else {
+errors = _errs39;
+if(vErrors !== null){
+if(_errs39){
+vErrors.length = _errs39;
 }
 else {
-const err44 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data16};
+vErrors = null;
+}
+}
+}
+}
+var _valid0 = _errs38 === errors;
+errors = _errs37;
+if(vErrors !== null){
+if(_errs37){
+vErrors.length = _errs37;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid0){
+const _errs41 = errors;
+if(Array.isArray(data15)){
+if(data15.length > 1){
+const err44 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data15};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -601,9 +600,11 @@ vErrors.push(err44);
 errors++;
 }
 }
+var _valid0 = _errs41 === errors;
+valid10 = _valid0;
 }
-else {
-const err45 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data14};
+if(!valid10){
+const err45 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -612,16 +613,9 @@ vErrors.push(err45);
 }
 errors++;
 }
-}
-if(data13.allowed_ips !== undefined){
-let data17 = data13.allowed_ips;
-if(Array.isArray(data17)){
-const len5 = data17.length;
-for(let i5=0; i5<len5; i5++){
-let data18 = data17[i5];
-if(typeof data18 === "string"){
-if(func3(data18) > 2048){
-const err46 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data18};
+if(Array.isArray(data15)){
+if(data15.length < 1){
+const err46 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -630,8 +624,12 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(func3(data18) < 1){
-const err47 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data18};
+const len4 = data15.length;
+for(let i4=0; i4<len4; i4++){
+let data17 = data15[i4];
+if(typeof data17 === "string"){
+if(func3(data17) > 256){
+const err47 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -640,9 +638,8 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-else {
-const err48 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data18};
+if(func3(data17) < 1){
+const err48 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -651,10 +648,8 @@ vErrors.push(err48);
 }
 errors++;
 }
-}
-}
-else {
-const err49 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data17};
+if(!pattern1.test(data17)){
+const err49 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -664,9 +659,8 @@ vErrors.push(err49);
 errors++;
 }
 }
-}
 else {
-const err50 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data13};
+const err50 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -676,12 +670,9 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data.cors !== undefined){
-let data19 = data.cors;
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-for(const key3 in data19){
-if(!(((key3 === "enabled") || (key3 === "allowed_origins")) || (key3 === "allow_all"))){
-const err51 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.cors,data:data19};
+}
+else {
+const err51 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -691,10 +682,15 @@ vErrors.push(err51);
 errors++;
 }
 }
-if(data19.enabled !== undefined){
-let data20 = data19.enabled;
-if(typeof data20 !== "boolean"){
-const err52 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data20};
+if(data14.allowed_ips !== undefined){
+let data18 = data14.allowed_ips;
+if(Array.isArray(data18)){
+const len5 = data18.length;
+for(let i5=0; i5<len5; i5++){
+let data19 = data18[i5];
+if(typeof data19 === "string"){
+if(func3(data19) > 2048){
+const err52 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -703,16 +699,8 @@ vErrors.push(err52);
 }
 errors++;
 }
-}
-if(data19.allowed_origins !== undefined){
-let data21 = data19.allowed_origins;
-if(Array.isArray(data21)){
-const len6 = data21.length;
-for(let i6=0; i6<len6; i6++){
-let data22 = data21[i6];
-if(typeof data22 === "string"){
-if(func3(data22) > 2048){
-const err53 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data22};
+if(func3(data19) < 1){
+const err53 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -721,8 +709,9 @@ vErrors.push(err53);
 }
 errors++;
 }
-if(func3(data22) < 1){
-const err54 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data22};
+}
+else {
+const err54 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -732,8 +721,9 @@ vErrors.push(err54);
 errors++;
 }
 }
+}
 else {
-const err55 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data22};
+const err55 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -745,7 +735,7 @@ errors++;
 }
 }
 else {
-const err56 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data21};
+const err56 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data14};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -755,10 +745,12 @@ vErrors.push(err56);
 errors++;
 }
 }
-if(data19.allow_all !== undefined){
-let data23 = data19.allow_all;
-if(typeof data23 !== "boolean"){
-const err57 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data23};
+if(data.cors !== undefined){
+let data20 = data.cors;
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+for(const key4 in data20){
+if(!(((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all"))){
+const err57 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data20};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -768,9 +760,10 @@ vErrors.push(err57);
 errors++;
 }
 }
-}
-else {
-const err58 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data19};
+if(data20.enabled !== undefined){
+let data21 = data20.enabled;
+if(typeof data21 !== "boolean"){
+const err58 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data21};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -780,12 +773,15 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data.rate_limit_settings !== undefined){
-let data24 = data.rate_limit_settings;
-if(data24 && typeof data24 == "object" && !Array.isArray(data24)){
-for(const key4 in data24){
-if(!((((((key4 === "enabled") || (key4 === "per_client")) || (key4 === "default")) || (key4 === "when_limited")) || (key4 === "max_wait_ms")) || (key4 === "limits"))){
-const err59 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data24};
+if(data20.allowed_origins !== undefined){
+let data22 = data20.allowed_origins;
+if(Array.isArray(data22)){
+const len6 = data22.length;
+for(let i6=0; i6<len6; i6++){
+let data23 = data22[i6];
+if(typeof data23 === "string"){
+if(func3(data23) > 2048){
+const err59 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -794,11 +790,8 @@ vErrors.push(err59);
 }
 errors++;
 }
-}
-if(data24.enabled !== undefined){
-let data25 = data24.enabled;
-if(typeof data25 !== "boolean"){
-const err60 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data25};
+if(func3(data23) < 1){
+const err60 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -808,12 +801,8 @@ vErrors.push(err60);
 errors++;
 }
 }
-if(data24.per_client !== undefined){
-let data26 = data24.per_client;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key5 in data26){
-if(!(key5 === "rpm")){
-const err61 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data26};
+else {
+const err61 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -823,10 +812,9 @@ vErrors.push(err61);
 errors++;
 }
 }
-if(data26.rpm !== undefined){
-let data27 = data26.rpm;
-if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
-const err62 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data27};
+}
+else {
+const err62 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data22};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -835,9 +823,11 @@ vErrors.push(err62);
 }
 errors++;
 }
-if((typeof data27 == "number") && (isFinite(data27))){
-if(data27 > 10000000 || isNaN(data27)){
-const err63 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data27};
+}
+if(data20.allow_all !== undefined){
+let data24 = data20.allow_all;
+if(typeof data24 !== "boolean"){
+const err63 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data24};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -846,8 +836,10 @@ vErrors.push(err63);
 }
 errors++;
 }
-if(data27 < 1 || isNaN(data27)){
-const err64 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data27};
+}
+}
+else {
+const err64 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data20};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -857,10 +849,12 @@ vErrors.push(err64);
 errors++;
 }
 }
-}
-}
-else {
-const err65 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data26};
+if(data.rate_limit_settings !== undefined){
+let data25 = data.rate_limit_settings;
+if(data25 && typeof data25 == "object" && !Array.isArray(data25)){
+for(const key5 in data25){
+if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
+const err65 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data25};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -870,12 +864,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data24.default !== undefined){
-let data28 = data24.default;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-for(const key6 in data28){
-if(!(((((key6 === "rpm") || (key6 === "tpm")) || (key6 === "max_parallel_requests")) || (key6 === "when_limited")) || (key6 === "max_wait_ms"))){
-const err66 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data28};
+if(data25.enabled !== undefined){
+let data26 = data25.enabled;
+if(typeof data26 !== "boolean"){
+const err66 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data26};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -885,10 +877,12 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data28.rpm !== undefined){
-let data29 = data28.rpm;
-if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
-const err67 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data29};
+if(data25.per_client !== undefined){
+let data27 = data25.per_client;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key6 in data27){
+if(!(key6 === "rpm")){
+const err67 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data27};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -897,9 +891,11 @@ vErrors.push(err67);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 > 10000000 || isNaN(data29)){
-const err68 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data29};
+}
+if(data27.rpm !== undefined){
+let data28 = data27.rpm;
+if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
+const err68 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -908,8 +904,9 @@ vErrors.push(err68);
 }
 errors++;
 }
-if(data29 < 1 || isNaN(data29)){
-const err69 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data29};
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 > 10000000 || isNaN(data28)){
+const err69 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -918,12 +915,8 @@ vErrors.push(err69);
 }
 errors++;
 }
-}
-}
-if(data28.tpm !== undefined){
-let data30 = data28.tpm;
-if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
-const err70 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data30};
+if(data28 < 1 || isNaN(data28)){
+const err70 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -932,9 +925,11 @@ vErrors.push(err70);
 }
 errors++;
 }
-if((typeof data30 == "number") && (isFinite(data30))){
-if(data30 > 1000000000000 || isNaN(data30)){
-const err71 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data30};
+}
+}
+}
+else {
+const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data27};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -943,8 +938,13 @@ vErrors.push(err71);
 }
 errors++;
 }
-if(data30 < 1 || isNaN(data30)){
-const err72 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data30};
+}
+if(data25.default !== undefined){
+let data29 = data25.default;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+for(const key7 in data29){
+if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
+const err72 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data29};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -954,11 +954,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-}
-if(data28.max_parallel_requests !== undefined){
-let data31 = data28.max_parallel_requests;
-if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
-const err73 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data31};
+if(data29.rpm !== undefined){
+let data30 = data29.rpm;
+if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
+const err73 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -967,9 +966,9 @@ vErrors.push(err73);
 }
 errors++;
 }
-if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 > 1000000 || isNaN(data31)){
-const err74 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data31};
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 > 10000000 || isNaN(data30)){
+const err74 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -978,8 +977,8 @@ vErrors.push(err74);
 }
 errors++;
 }
-if(data31 < 1 || isNaN(data31)){
-const err75 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data31};
+if(data30 < 1 || isNaN(data30)){
+const err75 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -990,10 +989,10 @@ errors++;
 }
 }
 }
-if(data28.when_limited !== undefined){
-let data32 = data28.when_limited;
-if(typeof data32 !== "string"){
-const err76 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data32};
+if(data29.tpm !== undefined){
+let data31 = data29.tpm;
+if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
+const err76 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1002,8 +1001,9 @@ vErrors.push(err76);
 }
 errors++;
 }
-if(!((data32 === "reject") || (data32 === "wait"))){
-const err77 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data32};
+if((typeof data31 == "number") && (isFinite(data31))){
+if(data31 > 1000000000000 || isNaN(data31)){
+const err77 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1012,11 +1012,8 @@ vErrors.push(err77);
 }
 errors++;
 }
-}
-if(data28.max_wait_ms !== undefined){
-let data33 = data28.max_wait_ms;
-if(!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))){
-const err78 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data33};
+if(data31 < 1 || isNaN(data31)){
+const err78 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1025,9 +1022,12 @@ vErrors.push(err78);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 > 3600000 || isNaN(data33)){
-const err79 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data33};
+}
+}
+if(data29.max_parallel_requests !== undefined){
+let data32 = data29.max_parallel_requests;
+if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
+const err79 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1036,8 +1036,9 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(data33 < 0 || isNaN(data33)){
-const err80 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data33};
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 > 1000000 || isNaN(data32)){
+const err80 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1046,11 +1047,8 @@ vErrors.push(err80);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err81 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data28};
+if(data32 < 1 || isNaN(data32)){
+const err81 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1060,10 +1058,11 @@ vErrors.push(err81);
 errors++;
 }
 }
-if(data24.when_limited !== undefined){
-let data34 = data24.when_limited;
-if(typeof data34 !== "string"){
-const err82 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data34};
+}
+if(data29.when_limited !== undefined){
+let data33 = data29.when_limited;
+if(typeof data33 !== "string"){
+const err82 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data33};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1072,8 +1071,8 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(!((data34 === "reject") || (data34 === "wait"))){
-const err83 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data34};
+if(!((data33 === "reject") || (data33 === "wait"))){
+const err83 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data33};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1083,10 +1082,10 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data24.max_wait_ms !== undefined){
-let data35 = data24.max_wait_ms;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err84 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data35};
+if(data29.max_wait_ms !== undefined){
+let data34 = data29.max_wait_ms;
+if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
+const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1095,9 +1094,9 @@ vErrors.push(err84);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 > 3600000 || isNaN(data35)){
-const err85 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data35};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 > 3600000 || isNaN(data34)){
+const err85 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1106,8 +1105,8 @@ vErrors.push(err85);
 }
 errors++;
 }
-if(data35 < 0 || isNaN(data35)){
-const err86 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data35};
+if(data34 < 0 || isNaN(data34)){
+const err86 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1118,14 +1117,9 @@ errors++;
 }
 }
 }
-if(data24.limits !== undefined){
-let data36 = data24.limits;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key7 in data36){
-const _errs85 = errors;
-if(typeof key7 === "string"){
-if(func3(key7) > 256){
-const err87 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key7,propertyName:key7};
+}
+else {
+const err87 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data29};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1134,8 +1128,11 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(func3(key7) < 1){
-const err88 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key7,propertyName:key7};
+}
+if(data25.when_limited !== undefined){
+let data35 = data25.when_limited;
+if(typeof data35 !== "string"){
+const err88 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data35};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1144,8 +1141,8 @@ vErrors.push(err88);
 }
 errors++;
 }
-if(!pattern2.test(key7)){
-const err89 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key7,propertyName:key7};
+if(!((data35 === "reject") || (data35 === "wait"))){
+const err89 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data35};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1155,8 +1152,10 @@ vErrors.push(err89);
 errors++;
 }
 }
-else {
-const err90 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key7,propertyName:key7};
+if(data25.max_wait_ms !== undefined){
+let data36 = data25.max_wait_ms;
+if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
+const err90 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1165,9 +1164,9 @@ vErrors.push(err90);
 }
 errors++;
 }
-var valid21 = _errs85 === errors;
-if(!valid21){
-const err91 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key7},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data36};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 > 3600000 || isNaN(data36)){
+const err91 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1176,13 +1175,8 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-for(const key8 in data36){
-let data37 = data36[key8];
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key9 in data37){
-if(!(((((key9 === "rpm") || (key9 === "tpm")) || (key9 === "max_parallel_requests")) || (key9 === "when_limited")) || (key9 === "max_wait_ms"))){
-const err92 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data37};
+if(data36 < 0 || isNaN(data36)){
+const err92 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1192,10 +1186,15 @@ vErrors.push(err92);
 errors++;
 }
 }
-if(data37.rpm !== undefined){
-let data38 = data37.rpm;
-if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err93 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data38};
+}
+if(data25.limits !== undefined){
+let data37 = data25.limits;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key8 in data37){
+const _errs88 = errors;
+if(typeof key8 === "string"){
+if(func3(key8) > 256){
+const err93 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1204,9 +1203,8 @@ vErrors.push(err93);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 10000000 || isNaN(data38)){
-const err94 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data38};
+if(func3(key8) < 1){
+const err94 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1215,8 +1213,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(data38 < 1 || isNaN(data38)){
-const err95 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data38};
+if(!pattern3.test(key8)){
+const err95 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1226,11 +1224,8 @@ vErrors.push(err95);
 errors++;
 }
 }
-}
-if(data37.tpm !== undefined){
-let data39 = data37.tpm;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err96 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data39};
+else {
+const err96 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1239,9 +1234,9 @@ vErrors.push(err96);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 1000000000000 || isNaN(data39)){
-const err97 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data39};
+var valid22 = _errs88 === errors;
+if(!valid22){
+const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data37};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1250,8 +1245,13 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(data39 < 1 || isNaN(data39)){
-const err98 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data39};
+}
+for(const key9 in data37){
+let data38 = data37[key9];
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+for(const key10 in data38){
+if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
+const err98 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data38};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1261,11 +1261,10 @@ vErrors.push(err98);
 errors++;
 }
 }
-}
-if(data37.max_parallel_requests !== undefined){
-let data40 = data37.max_parallel_requests;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err99 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data40};
+if(data38.rpm !== undefined){
+let data39 = data38.rpm;
+if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
+const err99 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1274,9 +1273,9 @@ vErrors.push(err99);
 }
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 1000000 || isNaN(data40)){
-const err100 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data40};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 > 10000000 || isNaN(data39)){
+const err100 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1285,8 +1284,8 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(data40 < 1 || isNaN(data40)){
-const err101 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data40};
+if(data39 < 1 || isNaN(data39)){
+const err101 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1297,10 +1296,10 @@ errors++;
 }
 }
 }
-if(data37.when_limited !== undefined){
-let data41 = data37.when_limited;
-if(typeof data41 !== "string"){
-const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data41};
+if(data38.tpm !== undefined){
+let data40 = data38.tpm;
+if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
+const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1309,8 +1308,9 @@ vErrors.push(err102);
 }
 errors++;
 }
-if(!((data41 === "reject") || (data41 === "wait"))){
-const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data41};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 > 1000000000000 || isNaN(data40)){
+const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1319,11 +1319,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-}
-if(data37.max_wait_ms !== undefined){
-let data42 = data37.max_wait_ms;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data42};
+if(data40 < 1 || isNaN(data40)){
+const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1332,9 +1329,12 @@ vErrors.push(err104);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 3600000 || isNaN(data42)){
-const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data42};
+}
+}
+if(data38.max_parallel_requests !== undefined){
+let data41 = data38.max_parallel_requests;
+if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
+const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1343,8 +1343,9 @@ vErrors.push(err105);
 }
 errors++;
 }
-if(data42 < 0 || isNaN(data42)){
-const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data42};
+if((typeof data41 == "number") && (isFinite(data41))){
+if(data41 > 1000000 || isNaN(data41)){
+const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1353,11 +1354,8 @@ vErrors.push(err106);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data37};
+if(data41 < 1 || isNaN(data41)){
+const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1368,8 +1366,10 @@ errors++;
 }
 }
 }
-else {
-const err108 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data36};
+if(data38.when_limited !== undefined){
+let data42 = data38.when_limited;
+if(typeof data42 !== "string"){
+const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data42};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1378,10 +1378,8 @@ vErrors.push(err108);
 }
 errors++;
 }
-}
-}
-else {
-const err109 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data24};
+if(!((data42 === "reject") || (data42 === "wait"))){
+const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data42};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1391,11 +1389,10 @@ vErrors.push(err109);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data43 = data.providers;
-if(data43 && typeof data43 == "object" && !Array.isArray(data43)){
-if(Object.keys(data43).length < 1){
-const err110 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data43};
+if(data38.max_wait_ms !== undefined){
+let data43 = data38.max_wait_ms;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1404,11 +1401,9 @@ vErrors.push(err110);
 }
 errors++;
 }
-for(const key10 in data43){
-const _errs103 = errors;
-if(typeof key10 === "string"){
-if(func3(key10) > 64){
-const err111 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key10,propertyName:key10};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 3600000 || isNaN(data43)){
+const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1417,8 +1412,8 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(func3(key10) < 1){
-const err112 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key10,propertyName:key10};
+if(data43 < 0 || isNaN(data43)){
+const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1427,8 +1422,11 @@ vErrors.push(err112);
 }
 errors++;
 }
-if(!pattern3.test(key10)){
-const err113 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key10,propertyName:key10};
+}
+}
+}
+else {
+const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data38};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1438,8 +1436,9 @@ vErrors.push(err113);
 errors++;
 }
 }
+}
 else {
-const err114 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key10,propertyName:key10};
+const err114 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data37};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1448,9 +1447,10 @@ vErrors.push(err114);
 }
 errors++;
 }
-var valid24 = _errs103 === errors;
-if(!valid24){
-const err115 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key10},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data43};
+}
+}
+else {
+const err115 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data25};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1460,15 +1460,11 @@ vErrors.push(err115);
 errors++;
 }
 }
-for(const key11 in data43){
-let data44 = data43[key11];
-const _errs108 = errors;
-let valid26 = true;
-const _errs109 = errors;
+if(data.providers !== undefined){
+let data44 = data.providers;
 if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-let missing0;
-if((data44.kind === undefined) && (missing0 = "kind")){
-const err116 = {};
+if(Object.keys(data44).length < 1){
+const err116 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data44};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1477,10 +1473,11 @@ vErrors.push(err116);
 }
 errors++;
 }
-else {
-if(data44.kind !== undefined){
-if("echo" !== data44.kind){
-const err117 = {};
+for(const key11 in data44){
+const _errs106 = errors;
+if(typeof key11 === "string"){
+if(func3(key11) > 64){
+const err117 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1489,27 +1486,8 @@ vErrors.push(err117);
 }
 errors++;
 }
-}
-}
-}
-var _valid1 = _errs109 === errors;
-errors = _errs108;
-if(vErrors !== null){
-if(_errs108){
-vErrors.length = _errs108;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs111 = errors;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key12 in data44){
-const _errs112 = errors;
-if(!(key12 === "kind")){
-const err118 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key12,propertyName:key12};
+if(func3(key11) < 1){
+const err118 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1518,9 +1496,8 @@ vErrors.push(err118);
 }
 errors++;
 }
-var valid28 = _errs112 === errors;
-if(!valid28){
-const err119 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data44};
+if(!pattern4.test(key11)){
+const err119 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1530,16 +1507,8 @@ vErrors.push(err119);
 errors++;
 }
 }
-}
-var _valid1 = _errs111 === errors;
-valid26 = _valid1;
-ifClause0 = "then";
-}
 else {
-const _errs113 = errors;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-if(data44.base_url === undefined){
-const err120 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data44};
+const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1548,13 +1517,9 @@ vErrors.push(err120);
 }
 errors++;
 }
-}
-var _valid1 = _errs113 === errors;
-valid26 = _valid1;
-ifClause0 = "else";
-}
-if(!valid26){
-const err121 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data44};
+var valid25 = _errs106 === errors;
+if(!valid25){
+const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data44};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1563,10 +1528,16 @@ vErrors.push(err121);
 }
 errors++;
 }
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key13 in data44){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key13))){
-const err122 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data44};
+}
+for(const key12 in data44){
+let data45 = data44[key12];
+const _errs111 = errors;
+let valid27 = true;
+const _errs112 = errors;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+let missing0;
+if((data45.kind === undefined) && (missing0 = "kind")){
+const err122 = {};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1575,11 +1546,10 @@ vErrors.push(err122);
 }
 errors++;
 }
-}
-if(data44.kind !== undefined){
-let data46 = data44.kind;
-if(typeof data46 !== "string"){
-const err123 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data46};
+else {
+if(data45.kind !== undefined){
+if("echo" !== data45.kind){
+const err123 = {};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1588,8 +1558,27 @@ vErrors.push(err123);
 }
 errors++;
 }
-if(!((data46 === "openai") || (data46 === "echo"))){
-const err124 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data46};
+}
+}
+}
+var _valid1 = _errs112 === errors;
+errors = _errs111;
+if(vErrors !== null){
+if(_errs111){
+vErrors.length = _errs111;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs114 = errors;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+for(const key13 in data45){
+const _errs115 = errors;
+if(!(key13 === "kind")){
+const err124 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1598,12 +1587,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-}
-if(data44.base_url !== undefined){
-let data47 = data44.base_url;
-if(typeof data47 === "string"){
-if(func3(data47) > 2048){
-const err125 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data47};
+var valid29 = _errs115 === errors;
+if(!valid29){
+const err125 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data45};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1612,8 +1598,17 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(func3(data47) < 1){
-const err126 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data47};
+}
+}
+var _valid1 = _errs114 === errors;
+valid27 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs116 = errors;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(data45.base_url === undefined){
+const err126 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data45};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1623,8 +1618,12 @@ vErrors.push(err126);
 errors++;
 }
 }
-else {
-const err127 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data47};
+var _valid1 = _errs116 === errors;
+valid27 = _valid1;
+ifClause0 = "else";
+}
+if(!valid27){
+const err127 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1633,17 +1632,10 @@ vErrors.push(err127);
 }
 errors++;
 }
-}
-if(data44.api_key !== undefined){
-let data48 = data44.api_key;
-const _errs121 = errors;
-let valid30 = true;
-const _errs122 = errors;
-if(errors === _errs122){
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-if(data48.credential !== undefined){
-var valid31 = false;
-const err128 = {};
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+for(const key14 in data45){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
+const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1652,13 +1644,11 @@ vErrors.push(err128);
 }
 errors++;
 }
-else {
-var valid31 = true;
 }
-if(valid31){
-if(data48.file !== undefined){
-var valid31 = false;
-const err129 = {};
+if(data45.kind !== undefined){
+let data47 = data45.kind;
+if(typeof data47 !== "string"){
+const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data47};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1667,13 +1657,8 @@ vErrors.push(err129);
 }
 errors++;
 }
-else {
-var valid31 = true;
-}
-if(valid31){
-if(data48.env !== undefined){
-var valid31 = false;
-const err130 = {};
+if(!((data47 === "openai") || (data47 === "echo"))){
+const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data47};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1682,14 +1667,12 @@ vErrors.push(err130);
 }
 errors++;
 }
-else {
-var valid31 = true;
 }
-}
-}
-}
-else {
-const err131 = {};
+if(data45.base_url !== undefined){
+let data48 = data45.base_url;
+if(typeof data48 === "string"){
+if(func3(data48) > 2048){
+const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1698,20 +1681,8 @@ vErrors.push(err131);
 }
 errors++;
 }
-}
-var _valid2 = _errs122 === errors;
-errors = _errs121;
-if(vErrors !== null){
-if(_errs121){
-vErrors.length = _errs121;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid2){
-const _errs124 = errors;
-const err132 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data48};
+if(func3(data48) < 1){
+const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1719,11 +1690,10 @@ else {
 vErrors.push(err132);
 }
 errors++;
-var _valid2 = _errs124 === errors;
-valid30 = _valid2;
 }
-if(!valid30){
-const err133 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data48};
+}
+else {
+const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1732,10 +1702,17 @@ vErrors.push(err133);
 }
 errors++;
 }
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key14 in data48){
-if(!((((key14 === "credential") || (key14 === "file")) || (key14 === "env")) || (key14 === "optional"))){
-const err134 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data48};
+}
+if(data45.api_key !== undefined){
+let data49 = data45.api_key;
+const _errs124 = errors;
+let valid31 = true;
+const _errs125 = errors;
+if(errors === _errs125){
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+if(data49.credential !== undefined){
+var valid32 = false;
+const err134 = {};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1744,12 +1721,13 @@ vErrors.push(err134);
 }
 errors++;
 }
+else {
+var valid32 = true;
 }
-if(data48.credential !== undefined){
-let data52 = data48.credential;
-if(typeof data52 === "string"){
-if(func3(data52) > 255){
-const err135 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data52};
+if(valid32){
+if(data49.file !== undefined){
+var valid32 = false;
+const err135 = {};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1758,8 +1736,13 @@ vErrors.push(err135);
 }
 errors++;
 }
-if(func3(data52) < 1){
-const err136 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data52};
+else {
+var valid32 = true;
+}
+if(valid32){
+if(data49.env !== undefined){
+var valid32 = false;
+const err136 = {};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1768,8 +1751,14 @@ vErrors.push(err136);
 }
 errors++;
 }
-if(!pattern4.test(data52)){
-const err137 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data52};
+else {
+var valid32 = true;
+}
+}
+}
+}
+else {
+const err137 = {};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1779,8 +1768,19 @@ vErrors.push(err137);
 errors++;
 }
 }
+var _valid2 = _errs125 === errors;
+errors = _errs124;
+if(vErrors !== null){
+if(_errs124){
+vErrors.length = _errs124;
+}
 else {
-const err138 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data52};
+vErrors = null;
+}
+}
+if(_valid2){
+const _errs127 = errors;
+const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data49};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1788,13 +1788,11 @@ else {
 vErrors.push(err138);
 }
 errors++;
+var _valid2 = _errs127 === errors;
+valid31 = _valid2;
 }
-}
-if(data48.file !== undefined){
-let data53 = data48.file;
-if(typeof data53 === "string"){
-if(func3(data53) > 4096){
-const err139 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data53};
+if(!valid31){
+const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1803,8 +1801,10 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(func3(data53) < 1){
-const err140 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data53};
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key15 in data49){
+if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
+const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1813,8 +1813,12 @@ vErrors.push(err140);
 }
 errors++;
 }
-if(!pattern0.test(data53)){
-const err141 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data53};
+}
+if(data49.credential !== undefined){
+let data53 = data49.credential;
+if(typeof data53 === "string"){
+if(func3(data53) > 255){
+const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1823,9 +1827,8 @@ vErrors.push(err141);
 }
 errors++;
 }
-}
-else {
-const err142 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data53};
+if(func3(data53) < 1){
+const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1834,12 +1837,8 @@ vErrors.push(err142);
 }
 errors++;
 }
-}
-if(data48.env !== undefined){
-let data54 = data48.env;
-if(typeof data54 === "string"){
-if(func3(data54) > 255){
-const err143 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data54};
+if(!pattern5.test(data53)){
+const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1848,8 +1847,9 @@ vErrors.push(err143);
 }
 errors++;
 }
-if(func3(data54) < 1){
-const err144 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data54};
+}
+else {
+const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1858,8 +1858,12 @@ vErrors.push(err144);
 }
 errors++;
 }
-if(!pattern6.test(data54)){
-const err145 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data54};
+}
+if(data49.file !== undefined){
+let data54 = data49.file;
+if(typeof data54 === "string"){
+if(func3(data54) > 4096){
+const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1868,9 +1872,8 @@ vErrors.push(err145);
 }
 errors++;
 }
-}
-else {
-const err146 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data54};
+if(func3(data54) < 1){
+const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1879,11 +1882,8 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-if(data48.optional !== undefined){
-let data55 = data48.optional;
-if(typeof data55 !== "boolean"){
-const err147 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data55};
+if(!pattern0.test(data54)){
+const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1893,9 +1893,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-}
 else {
-const err148 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data48};
+const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1905,10 +1904,11 @@ vErrors.push(err148);
 errors++;
 }
 }
-if(data44.auth !== undefined){
-let data56 = data44.auth;
-if((typeof data56 !== "string") && (!(data56 && typeof data56 == "object" && !Array.isArray(data56)))){
-const err149 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data56};
+if(data49.env !== undefined){
+let data55 = data49.env;
+if(typeof data55 === "string"){
+if(func3(data55) > 255){
+const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1917,9 +1917,8 @@ vErrors.push(err149);
 }
 errors++;
 }
-if(typeof data56 === "string"){
-if(!pattern7.test(data56)){
-const err150 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data56};
+if(func3(data55) < 1){
+const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1928,10 +1927,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-if(data56.header === undefined){
-const err151 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data56};
+if(!pattern7.test(data55)){
+const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1940,9 +1937,9 @@ vErrors.push(err151);
 }
 errors++;
 }
-for(const key15 in data56){
-if(!(key15 === "header")){
-const err152 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data56};
+}
+else {
+const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1952,11 +1949,10 @@ vErrors.push(err152);
 errors++;
 }
 }
-if(data56.header !== undefined){
-let data57 = data56.header;
-if(typeof data57 === "string"){
-if(func3(data57) > 128){
-const err153 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data57};
+if(data49.optional !== undefined){
+let data56 = data49.optional;
+if(typeof data56 !== "boolean"){
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data56};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1965,8 +1961,10 @@ vErrors.push(err153);
 }
 errors++;
 }
-if(func3(data57) < 1){
-const err154 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data57};
+}
+}
+else {
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -1975,8 +1973,11 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(!pattern8.test(data57)){
-const err155 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data57};
+}
+if(data45.auth !== undefined){
+let data57 = data45.auth;
+if((typeof data57 !== "string") && (!(data57 && typeof data57 == "object" && !Array.isArray(data57)))){
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -1985,9 +1986,9 @@ vErrors.push(err155);
 }
 errors++;
 }
-}
-else {
-const err156 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data57};
+if(typeof data57 === "string"){
+if(!pattern8.test(data57)){
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -1997,16 +1998,9 @@ vErrors.push(err156);
 errors++;
 }
 }
-}
-}
-if(data44.headers !== undefined){
-let data58 = data44.headers;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key16 in data58){
-const _errs142 = errors;
-if(typeof key16 === "string"){
-if(func3(key16) > 128){
-const err157 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key16,propertyName:key16};
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+if(data57.header === undefined){
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2015,8 +2009,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(func3(key16) < 1){
-const err158 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key16,propertyName:key16};
+for(const key16 in data57){
+if(!(key16 === "header")){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2025,8 +2020,12 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(!pattern8.test(key16)){
-const err159 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key16,propertyName:key16};
+}
+if(data57.header !== undefined){
+let data58 = data57.header;
+if(typeof data58 === "string"){
+if(func3(data58) > 128){
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2035,9 +2034,8 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-else {
-const err160 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key16,propertyName:key16};
+if(func3(data58) < 1){
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2046,9 +2044,8 @@ vErrors.push(err160);
 }
 errors++;
 }
-var valid34 = _errs142 === errors;
-if(!valid34){
-const err161 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key16},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data58};
+if(!pattern9.test(data58)){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2058,10 +2055,8 @@ vErrors.push(err161);
 errors++;
 }
 }
-for(const key17 in data58){
-let data59 = data58[key17];
-if((typeof data59 !== "string") && (!(data59 && typeof data59 == "object" && !Array.isArray(data59)))){
-const err162 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data59};
+else {
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2070,14 +2065,17 @@ vErrors.push(err162);
 }
 errors++;
 }
-const _errs147 = errors;
-let valid36 = true;
-const _errs148 = errors;
-if(errors === _errs148){
+}
+}
+}
+if(data45.headers !== undefined){
+let data59 = data45.headers;
 if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-if(data59.credential !== undefined){
-var valid37 = false;
-const err163 = {};
+for(const key17 in data59){
+const _errs145 = errors;
+if(typeof key17 === "string"){
+if(func3(key17) > 128){
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2086,13 +2084,8 @@ vErrors.push(err163);
 }
 errors++;
 }
-else {
-var valid37 = true;
-}
-if(valid37){
-if(data59.file !== undefined){
-var valid37 = false;
-const err164 = {};
+if(func3(key17) < 1){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2101,13 +2094,8 @@ vErrors.push(err164);
 }
 errors++;
 }
-else {
-var valid37 = true;
-}
-if(valid37){
-if(data59.env !== undefined){
-var valid37 = false;
-const err165 = {};
+if(!pattern9.test(key17)){
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2116,14 +2104,9 @@ vErrors.push(err165);
 }
 errors++;
 }
-else {
-var valid37 = true;
-}
-}
-}
 }
 else {
-const err166 = {};
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2132,20 +2115,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-var _valid3 = _errs148 === errors;
-errors = _errs147;
-if(vErrors !== null){
-if(_errs147){
-vErrors.length = _errs147;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs150 = errors;
-const err167 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data59};
+var valid35 = _errs145 === errors;
+if(!valid35){
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data59};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2153,11 +2125,12 @@ else {
 vErrors.push(err167);
 }
 errors++;
-var _valid3 = _errs150 === errors;
-valid36 = _valid3;
 }
-if(!valid36){
-const err168 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data59};
+}
+for(const key18 in data59){
+let data60 = data59[key18];
+if((typeof data60 !== "string") && (!(data60 && typeof data60 == "object" && !Array.isArray(data60)))){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2166,9 +2139,14 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(typeof data59 === "string"){
-if(func3(data59) > 8192){
-const err169 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data59};
+const _errs150 = errors;
+let valid37 = true;
+const _errs151 = errors;
+if(errors === _errs151){
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+if(data60.credential !== undefined){
+var valid38 = false;
+const err169 = {};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2177,8 +2155,13 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(!pattern10.test(data59)){
-const err170 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data59};
+else {
+var valid38 = true;
+}
+if(valid38){
+if(data60.file !== undefined){
+var valid38 = false;
+const err170 = {};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2187,11 +2170,13 @@ vErrors.push(err170);
 }
 errors++;
 }
+else {
+var valid38 = true;
 }
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key18 in data59){
-if(!((((key18 === "credential") || (key18 === "file")) || (key18 === "env")) || (key18 === "optional"))){
-const err171 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data59};
+if(valid38){
+if(data60.env !== undefined){
+var valid38 = false;
+const err171 = {};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2200,12 +2185,14 @@ vErrors.push(err171);
 }
 errors++;
 }
+else {
+var valid38 = true;
 }
-if(data59.credential !== undefined){
-let data63 = data59.credential;
-if(typeof data63 === "string"){
-if(func3(data63) > 255){
-const err172 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data63};
+}
+}
+}
+else {
+const err172 = {};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2214,8 +2201,20 @@ vErrors.push(err172);
 }
 errors++;
 }
-if(func3(data63) < 1){
-const err173 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data63};
+}
+var _valid3 = _errs151 === errors;
+errors = _errs150;
+if(vErrors !== null){
+if(_errs150){
+vErrors.length = _errs150;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs153 = errors;
+const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data60};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2223,9 +2222,11 @@ else {
 vErrors.push(err173);
 }
 errors++;
+var _valid3 = _errs153 === errors;
+valid37 = _valid3;
 }
-if(!pattern4.test(data63)){
-const err174 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data63};
+if(!valid37){
+const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2234,9 +2235,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-else {
-const err175 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data63};
+if(typeof data60 === "string"){
+if(func3(data60) > 8192){
+const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2245,12 +2246,8 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-if(data59.file !== undefined){
-let data64 = data59.file;
-if(typeof data64 === "string"){
-if(func3(data64) > 4096){
-const err176 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data64};
+if(!pattern11.test(data60)){
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2259,8 +2256,11 @@ vErrors.push(err176);
 }
 errors++;
 }
-if(func3(data64) < 1){
-const err177 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data64};
+}
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key19 in data60){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2269,8 +2269,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(!pattern0.test(data64)){
-const err178 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data64};
+}
+if(data60.credential !== undefined){
+let data64 = data60.credential;
+if(typeof data64 === "string"){
+if(func3(data64) > 255){
+const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2279,9 +2283,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-else {
-const err179 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data64};
+if(func3(data64) < 1){
+const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2290,12 +2293,8 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-if(data59.env !== undefined){
-let data65 = data59.env;
-if(typeof data65 === "string"){
-if(func3(data65) > 255){
-const err180 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data65};
+if(!pattern5.test(data64)){
+const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2304,8 +2303,9 @@ vErrors.push(err180);
 }
 errors++;
 }
-if(func3(data65) < 1){
-const err181 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data65};
+}
+else {
+const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2314,8 +2314,12 @@ vErrors.push(err181);
 }
 errors++;
 }
-if(!pattern6.test(data65)){
-const err182 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data65};
+}
+if(data60.file !== undefined){
+let data65 = data60.file;
+if(typeof data65 === "string"){
+if(func3(data65) > 4096){
+const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2324,9 +2328,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-}
-else {
-const err183 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data65};
+if(func3(data65) < 1){
+const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2335,11 +2338,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-if(data59.optional !== undefined){
-let data66 = data59.optional;
-if(typeof data66 !== "boolean"){
-const err184 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data66};
+if(!pattern0.test(data65)){
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2349,11 +2349,8 @@ vErrors.push(err184);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err185 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data58};
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2363,10 +2360,11 @@ vErrors.push(err185);
 errors++;
 }
 }
-if(data44.include_usage !== undefined){
-let data67 = data44.include_usage;
-if(typeof data67 !== "string"){
-const err186 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data67};
+if(data60.env !== undefined){
+let data66 = data60.env;
+if(typeof data66 === "string"){
+if(func3(data66) > 255){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2375,8 +2373,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-if(!(((data67 === "auto") || (data67 === "always")) || (data67 === "never"))){
-const err187 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data67};
+if(func3(data66) < 1){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2385,13 +2383,8 @@ vErrors.push(err187);
 }
 errors++;
 }
-}
-if(data44.timeouts !== undefined){
-let data68 = data44.timeouts;
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key19 in data68){
-if(!((((key19 === "connect_ms") || (key19 === "first_byte_ms")) || (key19 === "idle_ms")) || (key19 === "total_ms"))){
-const err188 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data68};
+if(!pattern7.test(data66)){
+const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2401,10 +2394,8 @@ vErrors.push(err188);
 errors++;
 }
 }
-if(data68.connect_ms !== undefined){
-let data69 = data68.connect_ms;
-if(!(((typeof data69 == "number") && (!(data69 % 1) && !isNaN(data69))) && (isFinite(data69)))){
-const err189 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data69};
+else {
+const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2413,9 +2404,11 @@ vErrors.push(err189);
 }
 errors++;
 }
-if((typeof data69 == "number") && (isFinite(data69))){
-if(data69 > 86400000 || isNaN(data69)){
-const err190 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data69};
+}
+if(data60.optional !== undefined){
+let data67 = data60.optional;
+if(typeof data67 !== "boolean"){
+const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data67};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2424,8 +2417,12 @@ vErrors.push(err190);
 }
 errors++;
 }
-if(data69 < 0 || isNaN(data69)){
-const err191 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data69};
+}
+}
+}
+}
+else {
+const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data59};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2435,11 +2432,10 @@ vErrors.push(err191);
 errors++;
 }
 }
-}
-if(data68.first_byte_ms !== undefined){
-let data70 = data68.first_byte_ms;
-if(!(((typeof data70 == "number") && (!(data70 % 1) && !isNaN(data70))) && (isFinite(data70)))){
-const err192 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data70};
+if(data45.include_usage !== undefined){
+let data68 = data45.include_usage;
+if(typeof data68 !== "string"){
+const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data68};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2448,9 +2444,8 @@ vErrors.push(err192);
 }
 errors++;
 }
-if((typeof data70 == "number") && (isFinite(data70))){
-if(data70 > 86400000 || isNaN(data70)){
-const err193 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data70};
+if(!(((data68 === "auto") || (data68 === "always")) || (data68 === "never"))){
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data68};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2459,8 +2454,13 @@ vErrors.push(err193);
 }
 errors++;
 }
-if(data70 < 0 || isNaN(data70)){
-const err194 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data70};
+}
+if(data45.timeouts !== undefined){
+let data69 = data45.timeouts;
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key20 in data69){
+if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data69};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2470,11 +2470,10 @@ vErrors.push(err194);
 errors++;
 }
 }
-}
-if(data68.idle_ms !== undefined){
-let data71 = data68.idle_ms;
-if(!(((typeof data71 == "number") && (!(data71 % 1) && !isNaN(data71))) && (isFinite(data71)))){
-const err195 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data71};
+if(data69.connect_ms !== undefined){
+let data70 = data69.connect_ms;
+if(!(((typeof data70 == "number") && (!(data70 % 1) && !isNaN(data70))) && (isFinite(data70)))){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2483,9 +2482,9 @@ vErrors.push(err195);
 }
 errors++;
 }
-if((typeof data71 == "number") && (isFinite(data71))){
-if(data71 > 86400000 || isNaN(data71)){
-const err196 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data71};
+if((typeof data70 == "number") && (isFinite(data70))){
+if(data70 > 86400000 || isNaN(data70)){
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2494,8 +2493,8 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(data71 < 0 || isNaN(data71)){
-const err197 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data71};
+if(data70 < 0 || isNaN(data70)){
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2506,10 +2505,10 @@ errors++;
 }
 }
 }
-if(data68.total_ms !== undefined){
-let data72 = data68.total_ms;
-if(!(((typeof data72 == "number") && (!(data72 % 1) && !isNaN(data72))) && (isFinite(data72)))){
-const err198 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data72};
+if(data69.first_byte_ms !== undefined){
+let data71 = data69.first_byte_ms;
+if(!(((typeof data71 == "number") && (!(data71 % 1) && !isNaN(data71))) && (isFinite(data71)))){
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2518,9 +2517,9 @@ vErrors.push(err198);
 }
 errors++;
 }
-if((typeof data72 == "number") && (isFinite(data72))){
-if(data72 > 86400000 || isNaN(data72)){
-const err199 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data72};
+if((typeof data71 == "number") && (isFinite(data71))){
+if(data71 > 86400000 || isNaN(data71)){
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2529,8 +2528,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(data72 < 0 || isNaN(data72)){
-const err200 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data72};
+if(data71 < 0 || isNaN(data71)){
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2541,9 +2540,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err201 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data68};
+if(data69.idle_ms !== undefined){
+let data72 = data69.idle_ms;
+if(!(((typeof data72 == "number") && (!(data72 % 1) && !isNaN(data72))) && (isFinite(data72)))){
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2552,11 +2552,9 @@ vErrors.push(err201);
 }
 errors++;
 }
-}
-if(data44.max_parallel_requests !== undefined){
-let data73 = data44.max_parallel_requests;
-if(!(((typeof data73 == "number") && (!(data73 % 1) && !isNaN(data73))) && (isFinite(data73)))){
-const err202 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data73};
+if((typeof data72 == "number") && (isFinite(data72))){
+if(data72 > 86400000 || isNaN(data72)){
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2565,9 +2563,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-if((typeof data73 == "number") && (isFinite(data73))){
-if(data73 > 1000000 || isNaN(data73)){
-const err203 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data73};
+if(data72 < 0 || isNaN(data72)){
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2576,8 +2573,12 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(data73 < 1 || isNaN(data73)){
-const err204 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data73};
+}
+}
+if(data69.total_ms !== undefined){
+let data73 = data69.total_ms;
+if(!(((typeof data73 == "number") && (!(data73 % 1) && !isNaN(data73))) && (isFinite(data73)))){
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2586,12 +2587,9 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-}
-if(data44.health_check !== undefined){
-let data74 = data44.health_check;
-if((typeof data74 !== "boolean") && (!(data74 && typeof data74 == "object" && !Array.isArray(data74)))){
-const err205 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data74};
+if((typeof data73 == "number") && (isFinite(data73))){
+if(data73 > 86400000 || isNaN(data73)){
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2600,10 +2598,8 @@ vErrors.push(err205);
 }
 errors++;
 }
-if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
-for(const key20 in data74){
-if(!((key20 === "path") || (key20 === "interval_ms"))){
-const err206 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data74};
+if(data73 < 0 || isNaN(data73)){
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2613,11 +2609,10 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data74.path !== undefined){
-let data75 = data74.path;
-if(typeof data75 === "string"){
-if(func3(data75) > 1024){
-const err207 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data75};
+}
+}
+else {
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data69};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2626,8 +2621,11 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(func3(data75) < 1){
-const err208 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data75};
+}
+if(data45.max_parallel_requests !== undefined){
+let data74 = data45.max_parallel_requests;
+if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2636,8 +2634,9 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(!pattern14.test(data75)){
-const err209 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data75};
+if((typeof data74 == "number") && (isFinite(data74))){
+if(data74 > 1000000 || isNaN(data74)){
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2646,9 +2645,8 @@ vErrors.push(err209);
 }
 errors++;
 }
-}
-else {
-const err210 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data75};
+if(data74 < 1 || isNaN(data74)){
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2658,10 +2656,11 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data74.interval_ms !== undefined){
-let data76 = data74.interval_ms;
-if(!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))){
-const err211 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data76};
+}
+if(data45.health_check !== undefined){
+let data75 = data45.health_check;
+if((typeof data75 !== "boolean") && (!(data75 && typeof data75 == "object" && !Array.isArray(data75)))){
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data75};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2670,9 +2669,10 @@ vErrors.push(err211);
 }
 errors++;
 }
-if((typeof data76 == "number") && (isFinite(data76))){
-if(data76 > 3600000 || isNaN(data76)){
-const err212 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data76};
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key21 in data75){
+if(!((key21 === "path") || (key21 === "interval_ms"))){
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data75};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2681,8 +2681,12 @@ vErrors.push(err212);
 }
 errors++;
 }
-if(data76 < 1000 || isNaN(data76)){
-const err213 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data76};
+}
+if(data75.path !== undefined){
+let data76 = data75.path;
+if(typeof data76 === "string"){
+if(func3(data76) > 1024){
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2691,14 +2695,8 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data44.discover_models !== undefined){
-let data77 = data44.discover_models;
-if(typeof data77 !== "boolean"){
-const err214 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data77};
+if(func3(data76) < 1){
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2707,10 +2705,8 @@ vErrors.push(err214);
 }
 errors++;
 }
-}
-}
-else {
-const err215 = {instancePath:instancePath+"/providers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data44};
+if(!pattern15.test(data76)){
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2720,9 +2716,8 @@ vErrors.push(err215);
 errors++;
 }
 }
-}
 else {
-const err216 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data43};
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2732,21 +2727,10 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data78 = data.models;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-for(const key21 in data78){
-if(pattern15.test(key21)){
-let data79 = data78[key21];
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-if(data79.model !== undefined){
-let data80 = data79.model;
-const _errs191 = errors;
-const _errs192 = errors;
-if(errors === _errs192){
-if(typeof data80 === "string"){
-if(!pattern16.test(data80)){
-const err217 = {};
+if(data75.interval_ms !== undefined){
+let data77 = data75.interval_ms;
+if(!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2755,9 +2739,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-}
-else {
-const err218 = {};
+if((typeof data77 == "number") && (isFinite(data77))){
+if(data77 > 3600000 || isNaN(data77)){
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2766,10 +2750,8 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-var valid44 = _errs192 === errors;
-if(valid44){
-const err219 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data80};
+if(data77 < 1000 || isNaN(data77)){
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2778,33 +2760,14 @@ vErrors.push(err219);
 }
 errors++;
 }
-else {
-errors = _errs191;
-if(vErrors !== null){
-if(_errs191){
-vErrors.length = _errs191;
-}
-else {
-vErrors = null;
 }
 }
 }
 }
-if(data79.targets !== undefined){
-let data81 = data79.targets;
-if(Array.isArray(data81)){
-const len7 = data81.length;
-for(let i7=0; i7<len7; i7++){
-let data82 = data81[i7];
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-if(data82.model !== undefined){
-let data83 = data82.model;
-const _errs199 = errors;
-const _errs200 = errors;
-if(errors === _errs200){
-if(typeof data83 === "string"){
-if(!pattern16.test(data83)){
-const err220 = {};
+if(data45.discover_models !== undefined){
+let data78 = data45.discover_models;
+if(typeof data78 !== "boolean"){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data78};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2814,8 +2777,9 @@ vErrors.push(err220);
 errors++;
 }
 }
+}
 else {
-const err221 = {};
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2825,9 +2789,9 @@ vErrors.push(err221);
 errors++;
 }
 }
-var valid48 = _errs200 === errors;
-if(valid48){
-const err222 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data83};
+}
+else {
+const err222 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data44};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2836,21 +2800,22 @@ vErrors.push(err222);
 }
 errors++;
 }
-else {
-errors = _errs199;
-if(vErrors !== null){
-if(_errs199){
-vErrors.length = _errs199;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err223 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data82};
+if(data.models !== undefined){
+let data79 = data.models;
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+for(const key22 in data79){
+if(pattern16.test(key22)){
+let data80 = data79[key22];
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+if(data80.model !== undefined){
+let data81 = data80.model;
+const _errs194 = errors;
+const _errs195 = errors;
+if(errors === _errs195){
+if(typeof data81 === "string"){
+if(!pattern17.test(data81)){
+const err223 = {};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2860,9 +2825,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-}
 else {
-const err224 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data81};
+const err224 = {};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2872,12 +2836,9 @@ vErrors.push(err224);
 errors++;
 }
 }
-if(data79.aliases !== undefined){
-let data84 = data79.aliases;
-if(Array.isArray(data84)){
-const len8 = data84.length;
-for(let i8=0; i8<len8; i8++){
-const err225 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data84[i8]};
+var valid45 = _errs195 === errors;
+if(valid45){
+const err225 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data81};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2886,9 +2847,33 @@ vErrors.push(err225);
 }
 errors++;
 }
+else {
+errors = _errs194;
+if(vErrors !== null){
+if(_errs194){
+vErrors.length = _errs194;
 }
 else {
-const err226 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data84};
+vErrors = null;
+}
+}
+}
+}
+if(data80.targets !== undefined){
+let data82 = data80.targets;
+if(Array.isArray(data82)){
+const len7 = data82.length;
+for(let i7=0; i7<len7; i7++){
+let data83 = data82[i7];
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+if(data83.model !== undefined){
+let data84 = data83.model;
+const _errs202 = errors;
+const _errs203 = errors;
+if(errors === _errs203){
+if(typeof data84 === "string"){
+if(!pattern17.test(data84)){
+const err226 = {};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2898,9 +2883,8 @@ vErrors.push(err226);
 errors++;
 }
 }
-}
 else {
-const err227 = {instancePath:instancePath+"/models/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data79};
+const err227 = {};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2910,16 +2894,9 @@ vErrors.push(err227);
 errors++;
 }
 }
-}
-for(const key22 in data78){
-if(pattern18.test(key22)){
-let data86 = data78[key22];
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.model !== undefined){
-let data87 = data86.model;
-if(typeof data87 === "string"){
-if(!pattern19.test(data87)){
-const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
+var valid49 = _errs203 === errors;
+if(valid49){
+const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data84};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2928,9 +2905,21 @@ vErrors.push(err228);
 }
 errors++;
 }
+else {
+errors = _errs202;
+if(vErrors !== null){
+if(_errs202){
+vErrors.length = _errs202;
 }
 else {
-const err229 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data87};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err229 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data83};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2940,18 +2929,9 @@ vErrors.push(err229);
 errors++;
 }
 }
-if(data86.targets !== undefined){
-let data88 = data86.targets;
-if(Array.isArray(data88)){
-const len9 = data88.length;
-for(let i9=0; i9<len9; i9++){
-let data89 = data88[i9];
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
-if(data89.model !== undefined){
-let data90 = data89.model;
-if(typeof data90 === "string"){
-if(!pattern19.test(data90)){
-const err230 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
+}
+else {
+const err230 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data82};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2961,8 +2941,12 @@ vErrors.push(err230);
 errors++;
 }
 }
-else {
-const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data90};
+if(data80.aliases !== undefined){
+let data85 = data80.aliases;
+if(Array.isArray(data85)){
+const len8 = data85.length;
+for(let i8=0; i8<len8; i8++){
+const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data85[i8]};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2972,9 +2956,8 @@ vErrors.push(err231);
 errors++;
 }
 }
-}
 else {
-const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data89};
+const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data85};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2986,7 +2969,7 @@ errors++;
 }
 }
 else {
-const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data88};
+const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data80};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2997,8 +2980,15 @@ errors++;
 }
 }
 }
-else {
-const err234 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data86};
+for(const key23 in data79){
+if(pattern19.test(key23)){
+let data87 = data79[key23];
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+if(data87.model !== undefined){
+let data88 = data87.model;
+if(typeof data88 === "string"){
+if(!pattern20.test(data88)){
+const err234 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data88};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3008,11 +2998,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-}
-}
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-if(Object.keys(data78).length < 1){
-const err235 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data78};
+else {
+const err235 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data88};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3021,14 +3008,19 @@ vErrors.push(err235);
 }
 errors++;
 }
-for(const key23 in data78){
-const _errs216 = errors;
-const _errs218 = errors;
-const _errs219 = errors;
-if(errors === _errs219){
-if(typeof key23 === "string"){
-if(!pattern21.test(key23)){
-const err236 = {};
+}
+if(data87.targets !== undefined){
+let data89 = data87.targets;
+if(Array.isArray(data89)){
+const len9 = data89.length;
+for(let i9=0; i9<len9; i9++){
+let data90 = data89[i9];
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+if(data90.model !== undefined){
+let data91 = data90.model;
+if(typeof data91 === "string"){
+if(!pattern20.test(data91)){
+const err236 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data91};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3039,7 +3031,7 @@ errors++;
 }
 }
 else {
-const err237 = {};
+const err237 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data91};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3049,9 +3041,9 @@ vErrors.push(err237);
 errors++;
 }
 }
-var valid56 = _errs219 === errors;
-if(valid56){
-const err238 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+}
+else {
+const err238 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data90};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3060,20 +3052,10 @@ vErrors.push(err238);
 }
 errors++;
 }
-else {
-errors = _errs218;
-if(vErrors !== null){
-if(_errs218){
-vErrors.length = _errs218;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key23 === "string"){
-if(func3(key23) > 256){
-const err239 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+const err239 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data89};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3082,8 +3064,10 @@ vErrors.push(err239);
 }
 errors++;
 }
-if(func3(key23) < 1){
-const err240 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+}
+}
+else {
+const err240 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data87};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3092,8 +3076,12 @@ vErrors.push(err240);
 }
 errors++;
 }
-if(!pattern2.test(key23)){
-const err241 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+}
+}
+}
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+if(Object.keys(data79).length < 1){
+const err241 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data79};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3102,9 +3090,14 @@ vErrors.push(err241);
 }
 errors++;
 }
-}
-else {
-const err242 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key23,propertyName:key23};
+for(const key24 in data79){
+const _errs219 = errors;
+const _errs221 = errors;
+const _errs222 = errors;
+if(errors === _errs222){
+if(typeof key24 === "string"){
+if(!pattern22.test(key24)){
+const err242 = {};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3113,9 +3106,9 @@ vErrors.push(err242);
 }
 errors++;
 }
-var valid55 = _errs216 === errors;
-if(!valid55){
-const err243 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key23},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data78};
+}
+else {
+const err243 = {};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3125,15 +3118,9 @@ vErrors.push(err243);
 errors++;
 }
 }
-for(const key24 in data78){
-let data91 = data78[key24];
-const _errs224 = errors;
-let valid58 = true;
-const _errs225 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-let missing1;
-if((data91.targets === undefined) && (missing1 = "targets")){
-const err244 = {};
+var valid57 = _errs222 === errors;
+if(valid57){
+const err244 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3142,27 +3129,20 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-var _valid4 = _errs225 === errors;
-errors = _errs224;
+else {
+errors = _errs221;
 if(vErrors !== null){
-if(_errs224){
-vErrors.length = _errs224;
+if(_errs221){
+vErrors.length = _errs221;
 }
 else {
 vErrors = null;
 }
 }
-let ifClause1;
-if(_valid4){
-const _errs226 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key25 in data91){
-const _errs227 = errors;
-const _errs228 = errors;
-const _errs229 = errors;
-if(!((key25 === "provider") || (key25 === "model"))){
-const err245 = {};
+}
+if(typeof key24 === "string"){
+if(func3(key24) > 256){
+const err245 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3171,9 +3151,8 @@ vErrors.push(err245);
 }
 errors++;
 }
-var valid60 = _errs229 === errors;
-if(valid60){
-const err246 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key25,propertyName:key25};
+if(func3(key24) < 1){
+const err246 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3182,20 +3161,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-else {
-errors = _errs228;
-if(vErrors !== null){
-if(_errs228){
-vErrors.length = _errs228;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid59 = _errs227 === errors;
-if(!valid59){
-const err247 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data91};
+if(!pattern3.test(key24)){
+const err247 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3205,16 +3172,8 @@ vErrors.push(err247);
 errors++;
 }
 }
-}
-var _valid4 = _errs226 === errors;
-valid58 = _valid4;
-ifClause1 = "then";
-}
 else {
-const _errs230 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-if(data91.provider === undefined){
-const err248 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data91};
+const err248 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3223,13 +3182,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-var _valid4 = _errs230 === errors;
-valid58 = _valid4;
-ifClause1 = "else";
-}
-if(!valid58){
-const err249 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+var valid56 = _errs219 === errors;
+if(!valid56){
+const err249 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data79};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3238,10 +3193,16 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key26 in data91){
-if(!(((((key26 === "provider") || (key26 === "model")) || (key26 === "targets")) || (key26 === "aliases")) || (key26 === "fallbacks"))){
-const err250 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+}
+for(const key25 in data79){
+let data92 = data79[key25];
+const _errs227 = errors;
+let valid59 = true;
+const _errs228 = errors;
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+let missing1;
+if((data92.targets === undefined) && (missing1 = "targets")){
+const err250 = {};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3251,11 +3212,26 @@ vErrors.push(err250);
 errors++;
 }
 }
-if(data91.provider !== undefined){
-let data92 = data91.provider;
-if(typeof data92 === "string"){
-if(func3(data92) > 64){
-const err251 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+var _valid4 = _errs228 === errors;
+errors = _errs227;
+if(vErrors !== null){
+if(_errs227){
+vErrors.length = _errs227;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid4){
+const _errs229 = errors;
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+for(const key26 in data92){
+const _errs230 = errors;
+const _errs231 = errors;
+const _errs232 = errors;
+if(!((key26 === "provider") || (key26 === "model"))){
+const err251 = {};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3264,8 +3240,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(func3(data92) < 1){
-const err252 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+var valid61 = _errs232 === errors;
+if(valid61){
+const err252 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3274,8 +3251,20 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(!pattern3.test(data92)){
-const err253 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+else {
+errors = _errs231;
+if(vErrors !== null){
+if(_errs231){
+vErrors.length = _errs231;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid60 = _errs230 === errors;
+if(!valid60){
+const err253 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data92};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3285,8 +3274,16 @@ vErrors.push(err253);
 errors++;
 }
 }
+}
+var _valid4 = _errs229 === errors;
+valid59 = _valid4;
+ifClause1 = "then";
+}
 else {
-const err254 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data92};
+const _errs233 = errors;
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+if(data92.provider === undefined){
+const err254 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data92};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3296,11 +3293,12 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data91.model !== undefined){
-let data93 = data91.model;
-if(typeof data93 === "string"){
-if(func3(data93) > 256){
-const err255 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+var _valid4 = _errs233 === errors;
+valid59 = _valid4;
+ifClause1 = "else";
+}
+if(!valid59){
+const err255 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data92};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3309,8 +3307,10 @@ vErrors.push(err255);
 }
 errors++;
 }
-if(func3(data93) < 1){
-const err256 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+for(const key27 in data92){
+if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
+const err256 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data92};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3319,8 +3319,12 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(!pattern2.test(data93)){
-const err257 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+}
+if(data92.provider !== undefined){
+let data93 = data92.provider;
+if(typeof data93 === "string"){
+if(func3(data93) > 64){
+const err257 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3329,9 +3333,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-else {
-const err258 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data93};
+if(func3(data93) < 1){
+const err258 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3340,12 +3343,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data91.targets !== undefined){
-let data94 = data91.targets;
-if(Array.isArray(data94)){
-if(data94.length < 1){
-const err259 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
+if(!pattern4.test(data93)){
+const err259 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3354,12 +3353,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-const len10 = data94.length;
-for(let i10=0; i10<len10; i10++){
-let data95 = data94[i10];
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.provider === undefined){
-const err260 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+}
+else {
+const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3368,9 +3364,12 @@ vErrors.push(err260);
 }
 errors++;
 }
-for(const key27 in data95){
-if(!((((key27 === "provider") || (key27 === "model")) || (key27 === "tier")) || (key27 === "weight"))){
-const err261 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+}
+if(data92.model !== undefined){
+let data94 = data92.model;
+if(typeof data94 === "string"){
+if(func3(data94) > 256){
+const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,12 +3378,8 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-if(data95.provider !== undefined){
-let data96 = data95.provider;
-if(typeof data96 === "string"){
-if(func3(data96) > 64){
-const err262 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+if(func3(data94) < 1){
+const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3393,8 +3388,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-if(func3(data96) < 1){
-const err263 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+if(!pattern3.test(data94)){
+const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,8 +3398,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(!pattern3.test(data96)){
-const err264 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+}
+else {
+const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3414,8 +3410,11 @@ vErrors.push(err264);
 errors++;
 }
 }
-else {
-const err265 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data96};
+if(data92.targets !== undefined){
+let data95 = data92.targets;
+if(Array.isArray(data95)){
+if(data95.length < 1){
+const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data95};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3424,12 +3423,12 @@ vErrors.push(err265);
 }
 errors++;
 }
-}
-if(data95.model !== undefined){
-let data97 = data95.model;
-if(typeof data97 === "string"){
-if(func3(data97) > 256){
-const err266 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+const len10 = data95.length;
+for(let i10=0; i10<len10; i10++){
+let data96 = data95[i10];
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(data96.provider === undefined){
+const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3438,8 +3437,9 @@ vErrors.push(err266);
 }
 errors++;
 }
-if(func3(data97) < 1){
-const err267 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+for(const key28 in data96){
+if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
+const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3448,8 +3448,12 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(!pattern2.test(data97)){
-const err268 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+}
+if(data96.provider !== undefined){
+let data97 = data96.provider;
+if(typeof data97 === "string"){
+if(func3(data97) > 64){
+const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3458,9 +3462,8 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-else {
-const err269 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data97};
+if(func3(data97) < 1){
+const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3469,11 +3472,8 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-if(data95.tier !== undefined){
-let data98 = data95.tier;
-if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
-const err270 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+if(!pattern4.test(data97)){
+const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3482,9 +3482,9 @@ vErrors.push(err270);
 }
 errors++;
 }
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 100 || isNaN(data98)){
-const err271 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+}
+else {
+const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3493,8 +3493,12 @@ vErrors.push(err271);
 }
 errors++;
 }
-if(data98 < 1 || isNaN(data98)){
-const err272 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data98};
+}
+if(data96.model !== undefined){
+let data98 = data96.model;
+if(typeof data98 === "string"){
+if(func3(data98) > 256){
+const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3503,12 +3507,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-}
-}
-if(data95.weight !== undefined){
-let data99 = data95.weight;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err273 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+if(func3(data98) < 1){
+const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3517,9 +3517,8 @@ vErrors.push(err273);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 1000000 || isNaN(data99)){
-const err274 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+if(!pattern3.test(data98)){
+const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3528,8 +3527,9 @@ vErrors.push(err274);
 }
 errors++;
 }
-if(data99 < 1 || isNaN(data99)){
-const err275 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data99};
+}
+else {
+const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3539,10 +3539,10 @@ vErrors.push(err275);
 errors++;
 }
 }
-}
-}
-else {
-const err276 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data95};
+if(data96.tier !== undefined){
+let data99 = data96.tier;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3551,10 +3551,9 @@ vErrors.push(err276);
 }
 errors++;
 }
-}
-}
-else {
-const err277 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data94};
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 100 || isNaN(data99)){
+const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3563,19 +3562,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-}
-if(data91.aliases !== undefined){
-let data100 = data91.aliases;
-if(Array.isArray(data100)){
-const len11 = data100.length;
-for(let i11=0; i11<len11; i11++){
-let data101 = data100[i11];
-const _errs253 = errors;
-const _errs254 = errors;
-if(errors === _errs254){
-if(typeof data101 === "string"){
-if(!pattern27.test(data101)){
-const err278 = {};
+if(data99 < 1 || isNaN(data99)){
+const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3585,8 +3573,11 @@ vErrors.push(err278);
 errors++;
 }
 }
-else {
-const err279 = {};
+}
+if(data96.weight !== undefined){
+let data100 = data96.weight;
+if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
+const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3595,10 +3586,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-var valid67 = _errs254 === errors;
-if(valid67){
-const err280 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+if((typeof data100 == "number") && (isFinite(data100))){
+if(data100 > 1000000 || isNaN(data100)){
+const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3607,20 +3597,8 @@ vErrors.push(err280);
 }
 errors++;
 }
-else {
-errors = _errs253;
-if(vErrors !== null){
-if(_errs253){
-vErrors.length = _errs253;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data101 === "string"){
-if(func3(data101) > 256){
-const err281 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+if(data100 < 1 || isNaN(data100)){
+const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3629,8 +3607,11 @@ vErrors.push(err281);
 }
 errors++;
 }
-if(func3(data101) < 1){
-const err282 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+}
+}
+}
+else {
+const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3639,8 +3620,10 @@ vErrors.push(err282);
 }
 errors++;
 }
-if(!pattern2.test(data101)){
-const err283 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+}
+}
+else {
+const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data95};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3650,8 +3633,18 @@ vErrors.push(err283);
 errors++;
 }
 }
-else {
-const err284 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data101};
+if(data92.aliases !== undefined){
+let data101 = data92.aliases;
+if(Array.isArray(data101)){
+const len11 = data101.length;
+for(let i11=0; i11<len11; i11++){
+let data102 = data101[i11];
+const _errs256 = errors;
+const _errs257 = errors;
+if(errors === _errs257){
+if(typeof data102 === "string"){
+if(!pattern28.test(data102)){
+const err284 = {};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3661,9 +3654,8 @@ vErrors.push(err284);
 errors++;
 }
 }
-}
 else {
-const err285 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data100};
+const err285 = {};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3673,15 +3665,9 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data91.fallbacks !== undefined){
-let data102 = data91.fallbacks;
-if(Array.isArray(data102)){
-const len12 = data102.length;
-for(let i12=0; i12<len12; i12++){
-let data103 = data102[i12];
-if(typeof data103 === "string"){
-if(func3(data103) > 256){
-const err286 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+var valid68 = _errs257 === errors;
+if(valid68){
+const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3690,8 +3676,20 @@ vErrors.push(err286);
 }
 errors++;
 }
-if(func3(data103) < 1){
-const err287 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+else {
+errors = _errs256;
+if(vErrors !== null){
+if(_errs256){
+vErrors.length = _errs256;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data102 === "string"){
+if(func3(data102) > 256){
+const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3700,8 +3698,8 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(!pattern2.test(data103)){
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+if(func3(data102) < 1){
+const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3710,9 +3708,8 @@ vErrors.push(err288);
 }
 errors++;
 }
-}
-else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data103};
+if(!pattern3.test(data102)){
+const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3722,9 +3719,8 @@ vErrors.push(err289);
 errors++;
 }
 }
-}
 else {
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data102};
+const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3736,7 +3732,7 @@ errors++;
 }
 }
 else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data91};
+const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data101};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3746,9 +3742,15 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data78};
+if(data92.fallbacks !== undefined){
+let data103 = data92.fallbacks;
+if(Array.isArray(data103)){
+const len12 = data103.length;
+for(let i12=0; i12<len12; i12++){
+let data104 = data103[i12];
+if(typeof data104 === "string"){
+if(func3(data104) > 256){
+const err292 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3757,13 +3759,8 @@ vErrors.push(err292);
 }
 errors++;
 }
-}
-if(data.routing !== undefined){
-let data104 = data.routing;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key28 in data104){
-if(!((key28 === "retries") || (key28 === "cooldown_ms"))){
-const err293 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.routing,data:data104};
+if(func3(data104) < 1){
+const err293 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3772,11 +3769,8 @@ vErrors.push(err293);
 }
 errors++;
 }
-}
-if(data104.retries !== undefined){
-let data105 = data104.retries;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err294 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+if(!pattern3.test(data104)){
+const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3785,9 +3779,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 10 || isNaN(data105)){
-const err295 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+}
+else {
+const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3796,8 +3790,10 @@ vErrors.push(err295);
 }
 errors++;
 }
-if(data105 < 0 || isNaN(data105)){
-const err296 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data105};
+}
+}
+else {
+const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data103};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3808,10 +3804,8 @@ errors++;
 }
 }
 }
-if(data104.cooldown_ms !== undefined){
-let data106 = data104.cooldown_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err297 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+else {
+const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data92};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3820,9 +3814,10 @@ vErrors.push(err297);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 3600000 || isNaN(data106)){
-const err298 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+}
+}
+else {
+const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data79};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3831,8 +3826,13 @@ vErrors.push(err298);
 }
 errors++;
 }
-if(data106 < 0 || isNaN(data106)){
-const err299 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data106};
+}
+if(data.routing !== undefined){
+let data105 = data.routing;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key29 in data105){
+if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
+const err299 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data105};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3842,10 +3842,10 @@ vErrors.push(err299);
 errors++;
 }
 }
-}
-}
-else {
-const err300 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data104};
+if(data105.retries !== undefined){
+let data106 = data105.retries;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+const err300 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data106};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3854,13 +3854,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data107 = data.logging;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key29 in data107){
-if(!(((key29 === "level") || (key29 === "format")) || (key29 === "transport"))){
-const err301 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.logging,data:data107};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 10 || isNaN(data106)){
+const err301 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data106};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3869,11 +3865,8 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-if(data107.level !== undefined){
-let data108 = data107.level;
-if(typeof data108 !== "string"){
-const err302 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data108};
+if(data106 < 0 || isNaN(data106)){
+const err302 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data106};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3882,8 +3875,12 @@ vErrors.push(err302);
 }
 errors++;
 }
-if(!((((data108 === "error") || (data108 === "warn")) || (data108 === "info")) || (data108 === "debug"))){
-const err303 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data108};
+}
+}
+if(data105.cooldown_ms !== undefined){
+let data107 = data105.cooldown_ms;
+if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
+const err303 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3892,11 +3889,9 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-if(data107.format !== undefined){
-let data109 = data107.format;
-if(typeof data109 !== "string"){
-const err304 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data109};
+if((typeof data107 == "number") && (isFinite(data107))){
+if(data107 > 3600000 || isNaN(data107)){
+const err304 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3905,8 +3900,8 @@ vErrors.push(err304);
 }
 errors++;
 }
-if(!(((data109 === "auto") || (data109 === "json")) || (data109 === "pretty"))){
-const err305 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data109};
+if(data107 < 0 || isNaN(data107)){
+const err305 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3916,10 +3911,10 @@ vErrors.push(err305);
 errors++;
 }
 }
-if(data107.transport !== undefined){
-let data110 = data107.transport;
-if((!(data110 && typeof data110 == "object" && !Array.isArray(data110))) && (data110 !== null)){
-const err306 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data110};
+}
+}
+else {
+const err306 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data105};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3928,9 +3923,13 @@ vErrors.push(err306);
 }
 errors++;
 }
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-if(data110.target === undefined){
-const err307 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data110};
+}
+if(data.logging !== undefined){
+let data108 = data.logging;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key30 in data108){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err307 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data108};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3939,9 +3938,11 @@ vErrors.push(err307);
 }
 errors++;
 }
-for(const key30 in data110){
-if(!((key30 === "target") || (key30 === "options"))){
-const err308 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data110};
+}
+if(data108.level !== undefined){
+let data109 = data108.level;
+if(typeof data109 !== "string"){
+const err308 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data109};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3950,12 +3951,8 @@ vErrors.push(err308);
 }
 errors++;
 }
-}
-if(data110.target !== undefined){
-let data111 = data110.target;
-if(typeof data111 === "string"){
-if(func3(data111) > 4096){
-const err309 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+if(!((((data109 === "error") || (data109 === "warn")) || (data109 === "info")) || (data109 === "debug"))){
+const err309 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data109};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3964,8 +3961,11 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(func3(data111) < 1){
-const err310 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+}
+if(data108.format !== undefined){
+let data110 = data108.format;
+if(typeof data110 !== "string"){
+const err310 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data110};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3974,9 +3974,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-else {
-const err311 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data111};
+if(!(((data110 === "auto") || (data110 === "json")) || (data110 === "pretty"))){
+const err311 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data110};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3986,10 +3985,10 @@ vErrors.push(err311);
 errors++;
 }
 }
-if(data110.options !== undefined){
-let data112 = data110.options;
-if(!(data112 && typeof data112 == "object" && !Array.isArray(data112))){
-const err312 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data112};
+if(data108.transport !== undefined){
+let data111 = data108.transport;
+if((!(data111 && typeof data111 == "object" && !Array.isArray(data111))) && (data111 !== null)){
+const err312 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data111};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3998,12 +3997,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err313 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data107};
+if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
+if(data111.target === undefined){
+const err313 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data111};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4012,15 +4008,88 @@ vErrors.push(err313);
 }
 errors++;
 }
-}
-}
-else {
-const err314 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+for(const key31 in data111){
+if(!((key31 === "target") || (key31 === "options"))){
+const err314 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data111};
 if(vErrors === null){
 vErrors = [err314];
 }
 else {
 vErrors.push(err314);
+}
+errors++;
+}
+}
+if(data111.target !== undefined){
+let data112 = data111.target;
+if(typeof data112 === "string"){
+if(func3(data112) > 4096){
+const err315 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(vErrors === null){
+vErrors = [err315];
+}
+else {
+vErrors.push(err315);
+}
+errors++;
+}
+if(func3(data112) < 1){
+const err316 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(vErrors === null){
+vErrors = [err316];
+}
+else {
+vErrors.push(err316);
+}
+errors++;
+}
+}
+else {
+const err317 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(vErrors === null){
+vErrors = [err317];
+}
+else {
+vErrors.push(err317);
+}
+errors++;
+}
+}
+if(data111.options !== undefined){
+let data113 = data111.options;
+if(!(data113 && typeof data113 == "object" && !Array.isArray(data113))){
+const err318 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data113};
+if(vErrors === null){
+vErrors = [err318];
+}
+else {
+vErrors.push(err318);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err319 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data108};
+if(vErrors === null){
+vErrors = [err319];
+}
+else {
+vErrors.push(err319);
+}
+errors++;
+}
+}
+}
+else {
+const err320 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err320];
+}
+else {
+vErrors.push(err320);
 }
 errors++;
 }

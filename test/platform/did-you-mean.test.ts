@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { closestName } from '../src/did-you-mean.ts'
+import { closestName } from '../../src/platform/did-you-mean.ts'
 
 test('a letter wrong, missing, too many, or two swapped are near', () => {
   for (const name of ['pork', 'prt', 'portt', 'prot', 'PORT'])

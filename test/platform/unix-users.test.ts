@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { isPrivateGroup, parseUnixUsers, systemUsers } from '../src/unix-users.ts'
+import { isPrivateGroup, parseUnixUsers, systemUsers } from '../../src/platform/unix-users.ts'
 
 test('names and numbers of accounts', () => {
   const users = parseUnixUsers('root:x:0:0:root:/root:/bin/sh\nmallory:x:1502:1502::/:/bin/sh\n')

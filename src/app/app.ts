@@ -1,27 +1,27 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
-import type { AdmissionStore } from './admission/store.ts'
-import { doormenOf, guardsOf } from './app/guards.ts'
-import { type Limits, startLimits } from './app/limits.ts'
-import { ProviderWatch } from './app/provider-watch.ts'
-import { Providers } from './app/providers.ts'
-import { Snapshots } from './app/snapshots.ts'
-import { createTicker } from './call/ticker.ts'
-import { UsageRefusals } from './call/usage-refusals.ts'
-import { type Clock, systemClock } from './clock.ts'
-import type { Config } from './config/types.ts'
-import { GatewayError } from './errors.ts'
-import { createEvents, type Events } from './observe/events.ts'
-import { createLog } from './observe/log.ts'
-import { ProviderLoad } from './routing/provider-load.ts'
-import { TargetHealth } from './routing/target-health.ts'
-import { ClientWindows, type FloodLimit, type FloodWindows } from './server/flood-limit.ts'
-import { clientOf } from './server/guards/address.ts'
-import { originMatcher } from './server/guards/origins.ts'
-import { type InheritedSocket, listenInherited } from './server/inherited.ts'
-import { listen } from './server/listeners.ts'
-import { createHandlers } from './server/server.ts'
-import type { Provider } from './upstream/provider.ts'
+import type { AdmissionStore } from '../admission/store.ts'
+import { doormenOf, guardsOf } from './guards.ts'
+import { type Limits, startLimits } from './limits.ts'
+import { ProviderWatch } from './provider-watch.ts'
+import { Providers } from './providers.ts'
+import { Snapshots } from './snapshots.ts'
+import { createTicker } from '../call/ticker.ts'
+import { UsageRefusals } from '../call/usage-refusals.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
+import type { Config } from '../config/types.ts'
+import { GatewayError } from '../errors.ts'
+import { createEvents, type Events } from '../observe/events.ts'
+import { createLog } from '../observe/log.ts'
+import { ProviderLoad } from '../routing/provider-load.ts'
+import { TargetHealth } from '../routing/target-health.ts'
+import { ClientWindows, type FloodLimit, type FloodWindows } from '../server/flood-limit.ts'
+import { clientReader, forwardedForReader } from '../server/guards/forwarded-for.ts'
+import { originMatcher } from '../server/guards/origins.ts'
+import { type InheritedSocket, listenInherited } from '../server/inherited.ts'
+import { listen } from '../server/listeners.ts'
+import { createHandlers } from '../server/server.ts'
+import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
   /** `http://127.0.0.1:4000` and so on. */
@@ -105,12 +105,13 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   let isDraining = false
 
   const isOriginAllowed = originMatcher(cors.enabled ? cors.allowedOrigins : [], cors.allowAll)
+  const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const handlers = await createHandlers({
-    guards: guardsOf(config, isOriginAllowed),
+    guards: guardsOf(config, isOriginAllowed, forwardedFor),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     floodLimit: floodLimitOf(config, clock, common?.floodWindows),
-    clientOf: clientOf(server.trustedProxies),
+    clientOf: clientReader(forwardedFor),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
     admission,

@@ -8,12 +8,21 @@ export interface UnixUsers {
 }
 
 /**
- * The kernel shows every user that a user namespace does not map as this one (`/proc/sys/kernel/overflowuid`), root
- * included: whoever has it could be anybody.
+ * The kernel shows every user that a user namespace does not map, root included, as this one
+ * (`/proc/sys/kernel/overflowuid`): it identifies nobody.
  */
 export const overflowUid = 65_534
 
-/** @param passwd lines in the format of passwd(5). Of two lines for one user the first counts, as in the system. */
+/**
+ * The account that a name of the configuration stands for: `self` is the user that runs the gateway, and for accounts that
+ * `/etc/passwd` does not list, a number does as well. Undefined when there is none.
+ */
+export function uidNamed(name: string, users: UnixUsers, ownUid: number): number | undefined {
+  if (name === 'self') return ownUid
+  return users.uidOf(name) ?? (/^\d{1,10}$/.test(name) ? Number(name) : undefined)
+}
+
+/** @param passwd lines in the format of passwd(5). The first line of a user counts, as it does for the system. */
 export function parseUnixUsers(passwd: string): UnixUsers {
   const names = new Map<number, string>()
   const uids = new Map<string, number>()
@@ -26,7 +35,7 @@ export function parseUnixUsers(passwd: string): UnixUsers {
   return { uidOf: (name) => uids.get(name), nameOf: (uid) => names.get(uid) }
 }
 
-/** Those of `/etc/passwd` as it is now. The running user is known wherever the account comes from (LDAP, systemd). */
+/** Reads `/etc/passwd`, and adds the current user, whose account may come from elsewhere (LDAP, systemd). */
 export function systemUsers(): UnixUsers {
   return parseUnixUsers(`${readAccountFile('/etc/passwd')}\n${ownLine()}`)
 }
@@ -73,7 +82,7 @@ function ownLine(): string {
     const { username, uid } = userInfo()
     return `${username}:x:${uid}`
   } catch {
-    // A container may run under a number without an account.
+    // A container may run under a uid without an account.
     return ''
   }
 }

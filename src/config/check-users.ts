@@ -1,0 +1,107 @@
+// Rules about Unix users: who is served, and whose `X-Forwarded-For` is believed. An account that is missing here is a
+// warning, because a file may be checked on another machine than its own; `serve` does not start without the account.
+import { overflowUid, uidNamed, type UnixUsers } from '../platform/unix-users.ts'
+import { cidrFault, reachOf } from './addresses.ts'
+import { defaults } from './defaults.ts'
+import { type Path, type PathProblem, quoted } from './problems.ts'
+import type { RawConfig } from './raw.ts'
+
+/** The accounts that names of the configuration are looked up in. */
+export interface LocalUsers {
+  readonly users: UnixUsers
+  /** Of the user that runs the check; `self` stands for it. */
+  readonly ownUid: number
+}
+
+export function* allowedUserProblems(names: readonly string[], accounts: LocalUsers): Generator<PathProblem> {
+  if (names.includes('any')) return
+  for (const [index, name] of names.entries()) {
+    yield* accountProblems(name, ['access', 'allowed_users', index], accounts)
+  }
+}
+
+export function* trustedProxyProblems(raw: RawConfig, accounts: LocalUsers): Generator<PathProblem> {
+  const list = raw.server?.trusted_proxies ?? []
+  const allowedUsers = raw.access?.allowed_users ?? defaults.access.allowed_users
+  const listPath = ['server', 'trusted_proxies']
+  const cidrs = list.filter((item) => typeof item === 'string')
+  for (const [index, item] of list.entries()) {
+    const path = [...listPath, index]
+    if (typeof item === 'string') yield* proxyCidrProblems(item, path)
+    else yield* proxyUserProblems(item.user, [...path, 'user'], allowedUsers, accounts)
+  }
+  if (
+    list.length === 0 ||
+    cidrs.length < list.length ||
+    cidrs.some((cidr) => cidrFault(cidr) !== undefined)
+  ) {
+    return
+  }
+  yield {
+    path: listPath,
+    message:
+      'needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR only continues the chain in X-Forwarded-For',
+    hint: `write ${lineToWrite(cidrs, allowedUsers)}, with the user that the proxy runs as`,
+  }
+}
+
+function* proxyCidrProblems(cidr: string, path: Path): Generator<PathProblem> {
+  if (cidrFault(cidr) !== undefined) {
+    const hint = 'write { user: NAME } for a Unix user, or a CIDR as in 192.168.1.0/24'
+    yield { path, message: `${quoted(cidr)} is neither an address nor a CIDR`, hint }
+  } else if (/\/0+$/.test(cidr)) {
+    const message = `${quoted(cidr)} takes every address for a proxy, so that clients choose their own`
+    yield { path, message, hint: 'list the addresses of your proxies', severity: 'warning' }
+  }
+}
+
+function* proxyUserProblems(
+  name: string,
+  path: Path,
+  allowedUsers: readonly string[],
+  accounts: LocalUsers,
+): Generator<PathProblem> {
+  if (name === 'any') {
+    const message = '"any" would believe every local program'
+    yield { path, message, hint: 'name the user that the proxy runs as' }
+    return
+  }
+  yield* accountProblems(name, path, accounts)
+  if (isLetIn(name, allowedUsers, accounts)) return
+  yield {
+    path,
+    message: `${quoted(name)} gets 403 on TCP: access.allowed_users does not list it`,
+    hint: `write access: { allowed_users: [${[...allowedUsers, name].join(', ')}] }, unless the proxy comes in by the Unix socket`,
+    severity: 'warning',
+  }
+}
+
+function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid }: LocalUsers): boolean {
+  if (allowedUsers.includes('any') || allowedUsers.includes(name)) return true
+  const uid = uidNamed(name, users, ownUid)
+  return uid !== undefined && allowedUsers.some((allowed) => uidNamed(allowed, users, ownUid) === uid)
+}
+
+function* accountProblems(name: string, path: Path, { users, ownUid }: LocalUsers): Generator<PathProblem> {
+  const uid = uidNamed(name, users, ownUid)
+  if (uid === undefined) {
+    const message = `there is no user ${quoted(name)} on this machine, without which the gateway does not start`
+    const hint = 'write a name of /etc/passwd, or the number of an account from elsewhere'
+    yield { path, message, hint, severity: 'warning' }
+  } else if (uid === overflowUid) {
+    const message = `${quoted(name)} has uid ${overflowUid}, with which the gateway does not start: in a user namespace every foreign user looks like that one`
+    yield { path, message, hint: 'run the program as a user of its own', severity: 'warning' }
+  }
+}
+
+/**
+ * The list with a user in it. Loopback addresses are left out: they stood for the proxy itself, which the user now does.
+ * Where one user besides the gateway's own is let in, that is most likely the proxy's.
+ */
+function lineToWrite(cidrs: readonly string[], allowedUsers: readonly string[]): string {
+  const others = allowedUsers.filter((name) => name !== 'self' && name !== 'any')
+  const user = others.length === 1 ? others[0]! : 'NAME'
+  const further = cidrs.filter((cidr) => reachOf(cidr.split('/', 1)[0]!) !== 'loopback')
+  const items = further.map((cidr) => (cidr.includes(':') ? `"${cidr}"` : cidr))
+  return `trusted_proxies: [${[`{ user: ${user} }`, ...items].join(', ')}]`
+}
