@@ -1,5 +1,5 @@
 // The entry point: runs the command in argv.
-import { useCompileCache } from './cli/compile-cache.ts'
+import { createProgram } from './cli/program.ts'
 
 // A reader that closes the pipe early (`| head`) is not an error.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,7 +8,8 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-useCompileCache(process)
-void import('./cli/program.ts').then(async ({ createProgram }) => {
-  process.exitCode = await createProgram(process).run(process.argv.slice(2))
-})
+void createProgram(process)
+  .run(process.argv.slice(2))
+  .then((status) => {
+    process.exitCode = status
+  })

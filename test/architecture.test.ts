@@ -59,6 +59,7 @@ const packageUnit: Readonly<Record<string, string>> = {
   commander: 'cli',
   fastify: 'server',
   'node:sqlite': 'ledger',
+  pino: 'observe',
   undici: 'upstream',
   yaml: 'config',
 }
@@ -121,6 +122,14 @@ suite('the sources', () => {
     const units = new Set([...sources.keys()].map(unitOf))
     assert.deepEqual(
       [...units].filter((unit) => !rowOf.has(unit)),
+      [],
+    )
+  })
+
+  test('emit events, and leave to the composition roots what becomes of them', () => {
+    const roots = /^(app\/|fleet\/|observe\/)/
+    assert.deepEqual(
+      edges.filter(({ from, to }) => /^observe\/(?!events\.ts)/.test(to) && !roots.test(from)),
       [],
     )
   })

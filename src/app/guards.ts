@@ -52,7 +52,7 @@ export function doormenOf({ access, server }: Config, events: Events): Doormen {
     platform: process.platform,
     table: new PeerTable(),
     isStanding,
-    onUnreadable: (cause: Error) => events.peersUnreadable(cause),
+    onUnreadable: (cause: Error) => events.emit({ kind: 'peer_users_unreadable', cause }),
   }
   const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
   return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }

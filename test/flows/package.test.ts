@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -10,6 +10,25 @@ import { codeCacheFile } from '../../src/cli/bundle.ts'
 
 const repository = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
+
+/** Packages of the design, and the rooms that use each. The bundle has them from there. */
+const packagesOf: Readonly<Record<string, readonly string[]>> = {
+  cli: ['commander'],
+  config: ['yaml'],
+  observe: ['pino'],
+  server: ['fastify', '@fastify/cors'],
+  upstream: ['undici'],
+}
+
+interface Metafile {
+  readonly inputs: Readonly<
+    Record<
+      string,
+      { readonly bytes: number; readonly imports: readonly { path: string; original?: string }[] }
+    >
+  >
+  readonly outputs: Readonly<Record<string, { readonly inputs: Readonly<Record<string, unknown>> }>>
+}
 
 // Without these npm passes its own settings, of the run that started the tests, on to the npm started here.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
@@ -82,6 +101,67 @@ suite('the package', { timeout: 120_000 }, () => {
     await assertWorks(prefix, withPinnedNode)
   })
 
+  test('runs a log transport, of the operator and its own', async () => {
+    const dist = join(
+      await install('transport', '--omit=optional', '--offline'),
+      'lib/node_modules/llm-gateway/dist',
+    )
+    const target = join(folder, 'transport.mjs')
+    writeFileSync(
+      target,
+      "import { createWriteStream } from 'node:fs'\nexport default ({ path }) => createWriteStream(path)",
+    )
+    const source = (path: string) => JSON.stringify(join(repository, 'src', path))
+    // Evaluating the bundle points pino to the files beside it.
+    const code = `
+      import { readFileSync } from 'node:fs'
+      import { setTimeout as sleep } from 'node:timers/promises'
+      import { loadBundle } from ${source('cli/bundle.ts')}
+      import { LogTransport } from ${source('observe/log-transport.ts')}
+      loadBundle(${JSON.stringify(dist)}).run()
+      const log = (target, options) => new LogTransport({ target, options }, process.stderr, (cause) => { throw cause })
+      log('pino/file', { destination: 'own' }).write('line\\n')
+      log(${JSON.stringify(target)}, { path: 'other' }).write('line\\n')
+      const read = (file) => readFileSync(file, { encoding: 'utf8', flag: 'a+' })
+      while (read('own') + read('other') !== 'line\\nline\\n') await sleep(10)
+      console.log(JSON.stringify(globalThis.__bundlerPathsOverrides))`
+    const options = { cwd: folder, timeout: 20_000 }
+    const ran = await run(process.execPath, ['--input-type=module', '-e', code], options)
+    assert.equal(ran.stderr, '')
+    assert.deepEqual(JSON.parse(ran.stdout), {
+      'thread-stream-worker': join(dist, 'thread-stream-worker.cjs'),
+      'pino/file': join(dist, 'pino-file.cjs'),
+    })
+  })
+
+  suite('is made of', () => {
+    let metafile: Metafile
+    before(() => {
+      metafile = JSON.parse(readFileSync(join(repository, 'dist/metafile.json'), 'utf8')) as Metafile
+    })
+
+    test('the packages of the design, each used by its room', () => {
+      const bundled = Object.keys(metafile.outputs['dist/gateway.cjs']!.inputs)
+      for (const [room, names] of Object.entries(packagesOf)) {
+        const files = Object.entries(metafile.inputs).filter(([file]) => file.startsWith(`src/${room}/`))
+        for (const name of names) {
+          const imported = files
+            .flatMap(([, { imports }]) => imports)
+            .find(({ original }) => original === name)
+          assert.ok(imported !== undefined, `${room} imports ${name}`)
+          assert.ok(bundled.includes(imported.path), name)
+        }
+      }
+    })
+
+    test('files as they are on the disk', () => {
+      for (const [file, { bytes }] of Object.entries(metafile.inputs)) {
+        if (file.startsWith('seam:')) assert.match(file, /^seam:(gateway|program|worker)$/)
+        else assert.equal(bytes, statSync(join(repository, file)).size, file)
+      }
+    })
+  })
+
   test('has what it needs to run and nothing else', async () => {
     const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
     const names = stdout
@@ -98,6 +178,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/main.cjs',
       'dist/gateway.cjs',
       'dist/worker.cjs',
+      'dist/thread-stream-worker.cjs',
+      'dist/pino-file.cjs',
       codeCacheFile('dist'),
       'config/llm-gateway.yaml',
       'systemd/user/llm-gateway.service',
