@@ -1,7 +1,7 @@
 // A provider that knows what it really used: it "thinks" for as long as its tokens take and counts them as it goes.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Clock } from '../src/clock.ts'
+import type { Clock } from '../src/platform/clock.ts'
 
 /** What one call really took, in the order of arrival. */
 export interface RealUse {

@@ -1,6 +1,6 @@
 // Who may call now: the limits of models and providers, kept for every call from its arrival to its end.
 // The counters are the store's (store.ts); here are the waiting, the reload and what callers see.
-import type { SetTimer } from '../clock.ts'
+import type { SetTimer } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'

@@ -5,7 +5,7 @@
 // to hold back. Times in it are ages, so that clock steps while the process ran mean nothing.
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SetTimer } from '../clock.ts'
+import type { SetTimer } from '../platform/clock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedModel } from './memory-store.ts'
 import { windowMs } from './window.ts'

@@ -6,7 +6,7 @@
 // Threads that share their counters have a line each: their first calls are served in the order of their turns, and the
 // first of them is overtaken in no thread (SharedLines in store.ts).
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
-import type { SetTimer } from '../clock.ts'
+import type { SetTimer } from '../platform/clock.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import { FairQueue } from './fair-queue.ts'
 import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './store.ts'

@@ -4,7 +4,7 @@ import { Calibration } from '../admission/estimate.ts'
 import { MemoryStore } from '../admission/memory-store.ts'
 import { SnapshotFile } from '../admission/snapshot-file.ts'
 import type { AdmissionStore } from '../admission/store.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 
@@ -42,9 +42,9 @@ export async function startLimits(
     now,
     wallNow,
     setTimer,
-    onFault: (cause) => events.limitsNotSaved(cause),
+    onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
   })
-  events.limitsLoaded(await file.load())
+  events.emit({ kind: 'limits_loaded', fact: await file.load() })
   const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
 }

@@ -1,6 +1,6 @@
 // Questions to providers that are asked again and again while a configuration names them: what models they have,
 // whether they are well. A provider hears one of a kind at a time.
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
 import type { ProviderSet } from './providers.ts'

@@ -1,6 +1,6 @@
 // What calls are served by, from one load of the configuration to the next. A call keeps the snapshot that it began
 // with; a snapshot that was replaced gives its providers back when its last call has ended.
-import { Bag, type Bagged } from '../bag.ts'
+import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
 import type { Config } from '../config/types.ts'
@@ -12,14 +12,14 @@ import type { Providers, ProviderSet } from './providers.ts'
 /** What outlives every load. */
 export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
 
-interface OpenCall extends Bagged {
+interface OpenCall extends Indexed {
   readonly call: Call
 }
 
 /** The calls of one load. */
 interface Generation {
   readonly providers: ProviderSet
-  readonly calls: Bag<OpenCall>
+  readonly calls: UnorderedList<OpenCall>
 }
 
 export class Snapshots {
@@ -61,7 +61,7 @@ export class Snapshots {
   /** Serves a call by the newest load. */
   serve(call: Call): void {
     const generation = this.#newest
-    const open = { call, place: -1 }
+    const open = { call, index: -1 }
     generation.calls.add(open)
     this.#unsettled += 1
     void handleCall(call, this.#current).then(() => {
@@ -105,7 +105,7 @@ export class Snapshots {
 
   #build({ models, providers: configs, routing }: Config): [Generation, Snapshot] {
     const providers = this.#providers.open(configs)
-    const generation: Generation = { providers, calls: new Bag() }
+    const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
     const routes = new RouteTable(models, this.#discovered)
     const findLate = (name: string) => this.#findLate(name, providers)

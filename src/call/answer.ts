@@ -62,7 +62,7 @@ type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 
 /** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
 export class Answer implements ResponseHandler, Timed {
-  place = -1
+  index = -1
   readonly dialect: ProviderDialect
   readonly #provider: Provider
   readonly #on: AnswerParts

@@ -1,6 +1,6 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
 import type { Admission } from '../admission/admission.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'

@@ -27,7 +27,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
     tellClient(call, asGatewayError(error, on), on, record)
   }
   forgetBody(call)
-  on.events.callEnded(record.facts(on.now()))
+  on.events.emit(record.facts(on.now()))
 }
 
 async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void> {
@@ -173,7 +173,7 @@ function tellClient(call: Call, error: GatewayError, on: Snapshot, record: CallR
 /** A bug must not reach the client as its text, nor end the process. */
 function asGatewayError(error: unknown, on: Snapshot): GatewayError {
   if (error instanceof GatewayError) return error
-  on.events.unexpected(error, 'call')
+  on.events.emit({ kind: 'internal_error', error, where: 'call' })
   return new GatewayError('internal_error', 'The gateway failed on this call; its log says why.', {
     cause: error,
   })

@@ -6,7 +6,7 @@ import type { Timed } from './ticker.ts'
 
 /** Beats until it is stopped. The first beat commits the answer to status 200; what fails later can only be an event. */
 export class Pulse implements Timed {
-  place = -1
+  index = -1
   readonly #reply: Call['reply']
   readonly #heartbeat: Buffer
   readonly #ticker: Snapshot['ticker']

@@ -1,6 +1,6 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { GatewayError } from '../errors.ts'
-import type { CallFacts } from '../observe/events.ts'
+import type { CallEnded } from '../observe/events.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './meter.ts'
 
@@ -50,13 +50,14 @@ export class CallRecord {
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
-  facts(nowMs: number): CallFacts {
+  facts(nowMs: number): CallEnded {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on, the provider sets the pace; what relaying costs is not told apart from it.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
+      kind: 'call_ended',
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (this.error?.code ?? 'call') : 'call',
       request_id: requestId,

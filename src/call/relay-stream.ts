@@ -19,7 +19,7 @@ export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-acce
 const growth = 1.25
 
 export class StreamRelay implements AnswerReader, EventSink, Timed {
-  place = -1
+  index = -1
   readonly #answer: Answer
   readonly #reply: Reply
   readonly #dialect: ClientDialect

@@ -1,9 +1,9 @@
 // One timer for all calls under way. A timer each would be armed and cleared again for every chunk.
-import { Bag, type Bagged } from '../bag.ts'
-import type { Clock } from '../clock.ts'
+import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
+import type { Clock } from '../platform/clock.ts'
 
 /** Something with deadlines. */
-export interface Timed extends Bagged {
+export interface Timed extends Indexed {
   /** @param nowMs milliseconds of the monotonic clock. */
   onTick(nowMs: number): void
 }
@@ -18,7 +18,7 @@ const periodMs = 100
 
 /** Ticks while there is something to watch; at rest it holds no timer. */
 export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>): Ticker {
-  const watched = new Bag<Timed>()
+  const watched = new UnorderedList<Timed>()
   let isTicking = false
 
   const tick = () => {

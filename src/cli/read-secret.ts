@@ -1,4 +1,6 @@
-// Reading a key: from a terminal without showing it, or from a pipe.
+// Reads a key: from a terminal without echo, or from a pipe.
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
 import type { ReadStream } from 'node:tty'
 import { ByteCollector } from '../http/byte-collector.ts'
 
@@ -6,15 +8,15 @@ export type SecretInput = NodeJS.ReadableStream & Pick<ReadStream, 'isTTY' | 'se
 
 const maxBytes = 16 * 1024
 
-/** What was typed up to Enter, or the whole of a pipe without its last newline; undefined when it was called off. */
+/** The line typed, or the whole of a pipe without its last newline; undefined when cancelled or longer than 16 KiB. */
 export async function readSecret(
   input: SecretInput,
   prompt: (text: string) => void,
 ): Promise<string | undefined> {
-  return input.isTTY ? typed(input, prompt) : piped(input)
+  return input.isTTY ? readLine(input, prompt) : readPipe(input)
 }
 
-async function piped(input: SecretInput): Promise<string | undefined> {
+async function readPipe(input: SecretInput): Promise<string | undefined> {
   const held = new ByteCollector()
   for await (const chunk of input) {
     held.push(Buffer.from(chunk))
@@ -26,39 +28,21 @@ async function piped(input: SecretInput): Promise<string | undefined> {
     .replace(/\r?\n$/, '')
 }
 
-const [enter, lineFeed, ctrlC, ctrlD, ctrlU, backspace, del] = [
-  '\r',
-  '\n',
-  '\x03',
-  '\x04',
-  '\x15',
-  '\b',
-  '\x7f',
-]
-
-/** Raw mode turns the terminal's echo off, and its line editing too: that is done here. */
-function typed(input: SecretInput, prompt: (text: string) => void): Promise<string | undefined> {
+/** Ctrl-C, and Ctrl-D on an empty line, cancel. */
+function readLine(input: SecretInput, prompt: (text: string) => void): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
-  let text = ''
-  const end = (result: string | undefined) => {
-    input.off('data', read)
-    input.setRawMode(false)
-    input.pause()
-    prompt('\n')
-    resolve(result)
-  }
-  const read = (chunk: Buffer | string) => {
-    for (const character of chunk.toString()) {
-      if (character === enter || character === lineFeed || character === ctrlD) return end(text)
-      if (character === ctrlC) return end(undefined)
-      if (character === backspace || character === del) text = text.slice(0, -1)
-      else if (character === ctrlU) text = ''
-      else text += character
-    }
-  }
+  // readline echoes to its output: this one discards everything.
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const reader = createInterface({ input, output, terminal: true, historySize: 0 })
   prompt('Key (not shown): ')
-  input.setRawMode(true)
-  input.on('data', read)
-  input.resume()
+  reader.once('line', (line) => {
+    resolve(line)
+    reader.close()
+  })
+  reader.once('SIGINT', () => reader.close())
+  reader.once('close', () => {
+    prompt('\n')
+    resolve(undefined)
+  })
   return promise
 }

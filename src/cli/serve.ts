@@ -1,44 +1,51 @@
-// `llm-gateway serve`: runs the gateway until a signal ends it, and tells a person at a terminal what is served.
-import { type App, startApp } from '../app.ts'
+// `llm-gateway serve`: runs the gateway until a signal ends it, and shows on a terminal what it serves.
+import { type App, startApp } from '../app/app.ts'
+import { checkProviders } from '../app/check-providers.ts'
+import { formatFirstError } from '../app/reload.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
-import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { startFleet } from '../fleet/fleet.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
-import { firstOf, tellFailure, underManager } from './service.ts'
+import { notifyStartFailure, startService } from './service.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
-/** The log goes to standard output, and what is for a person's eyes only to standard error. */
+/** The log goes to standard output; what only a person reads goes to standard error. */
 export type ServeIo = CommandIo & {
   readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
   readonly reloadSignal: ReloadSignal
 }
 
-/** How long a provider may take to answer the question whether it is there. */
-const checkTimeoutMs = 2_000
-
 /** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
-export async function serveCommand(io: ServeIo, file: string | undefined, version: string): Promise<number> {
+export async function serveCommand(
+  io: ServeIo,
+  file: string | undefined,
+  version: string,
+  clock: Clock = systemClock,
+): Promise<number> {
   const unsafe = unsafeSettings(currentRuntime(io.env))
-  for (const setting of unsafe) io.stderr.write(`llm-gateway can't start: ${setting}\n`)
+  for (const setting of unsafe) io.stderr.write(`llm-gateway cannot start: ${setting}\n`)
   if (unsafe.length > 0) return 1
-  // A report of a crash would list the environment, and with it the keys.
+  // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
   const configVersion = fileVersion(configFile)
+  const onRead = (read: LoadedConfig) =>
+    printProblems(io, read.ok ? read.warnings : read.problems, read.lines)
   const loaded = loadConfig(configFile, { env: io.env })
-  printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
+  onRead(loaded)
   if (!loaded.ok) {
-    await tellFailure(settings, firstOf(loaded.problems))
+    await notifyStartFailure(settings, formatFirstError(loaded.problems))
     return 1
   }
   const { config } = loaded
@@ -55,13 +62,16 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
     })
   } catch (error) {
     if (!(error instanceof StartError)) throw error
-    io.stderr.write(`llm-gateway can't start: ${error.message}\n`)
-    await tellFailure(settings, error.message)
+    io.stderr.write(`llm-gateway cannot start: ${error.message}\n`)
+    await notifyStartFailure(settings, error.message)
     return 1
   }
-  if (isWatched(config, io)) io.stderr.write(banner(config, app, configFile, version))
+  if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   void checkProviders(app, config)
-  const service = underManager({ app, config, settings, io, configFile, configVersion })
+  const { env, reloadSignal } = io
+  const { setTimer } = clock
+  const running = { app, config, settings, env, configFile, configVersion }
+  const service = startService({ ...running, reloadSignal, setTimer, onRead })
   await untilSignal(async (signal) => {
     service.stopping()
     await app.stop(signal)
@@ -70,23 +80,23 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   return 0
 }
 
-/** A person may be looking. The journal has no use for the lines, and whoever asks for JSON wants nothing else. */
-function isWatched({ logging }: Config, { env }: ServeIo): boolean {
+/** For a person at a terminal: neither the journal nor a reader of JSON logs has a use for it. */
+function showsBanner({ logging }: Config, { env }: ServeIo): boolean {
   return logging.format !== 'json' && env['JOURNAL_STREAM'] === undefined
 }
 
 function banner(config: Config, app: App, configFile: string, version: string): string {
   const models = [...config.models.keys()]
-  const served = app.addresses.map((address) => (address.startsWith('unix:') ? address : `${address}/v1`))
-  const shown = models.slice(0, 8).join(', ') + (models.length > 8 ? `, … (${models.length} in all)` : '')
+  const urls = app.addresses.map((address) => (address.startsWith('unix:') ? address : `${address}/v1`))
+  const listed = models.slice(0, 8).join(', ') + (models.length > 8 ? `, … (${models.length} in total)` : '')
   const model =
     models.find((name) => config.models.get(name)?.targets[0]?.provider === 'echo') ?? models[0] ?? ''
   const messages = [{ role: 'user', content: 'hello' }]
   const body = { model, stream: true, stream_options: { include_usage: true }, messages }
   return [
     `llm-gateway ${version}, configured by ${configFile}`,
-    `  serves     ${served.join(' and ')}`,
-    `  models     ${shown}`,
+    `  serves     ${urls.join(' and ')}`,
+    `  models     ${listed}`,
     `  try        curl -N ${app.addresses[0]}/v1/chat/completions -H 'content-type: application/json' \\`,
     `               -d '${JSON.stringify(body)}'`,
     `  stop       Ctrl-C`,
@@ -94,22 +104,7 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   ].join('\n')
 }
 
-/** A provider that does not answer is a warning: it may come later. */
-async function checkProviders({ providers, events }: App, { providers: configs }: Config): Promise<void> {
-  const unasked = [...providers.values()].filter(({ name }) => !isAskedAnyway(configs.get(name)!))
-  const checks = unasked.map(async (provider) => {
-    const { isReachable, detail } = await provider.check(checkTimeoutMs)
-    events.providerChecked(provider.name, isReachable, detail)
-  })
-  await Promise.all(checks)
-}
-
-/** Discovery and health checks tell by themselves how a provider is. */
-function isAskedAnyway(config: ProviderConfig): boolean {
-  return config.kind === 'openai' && (config.discoverModels === true || config.healthCheck !== undefined)
-}
-
-/** Stops on the first SIGTERM or SIGINT; a second one ends the process at once, as an impatient person expects. */
+/** Stops on the first SIGTERM or SIGINT; a second one ends the process at once. */
 async function untilSignal(stop: (signal: string) => Promise<void>): Promise<void> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve)

@@ -1,86 +1,84 @@
-// What `serve` does for a service manager: says when it is ready, gives signs of life, and reloads on SIGHUP.
-import type { App } from '../app.ts'
-import { loadConfig } from '../config/load.ts'
-import { fileVersion, watchForChanges } from '../config/watch.ts'
-import type { Problem } from '../config/problems.ts'
+// What `serve` does for a service manager: reports readiness and reloads, sends watchdog pings, and reloads on SIGHUP.
+import type { App } from '../app/app.ts'
+import { formatFirstError, Reloader, type ReloadResult } from '../app/reload.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
-import { createNotifier, type ManagerSettings } from '../systemd/notify.ts'
-import type { ServeIo } from './serve.ts'
-import { printProblems } from './validate-config.ts'
+import type { SetTimer } from '../platform/clock.ts'
+import { createNotifier, type ManagerSettings, type ServiceNotifier } from '../systemd/notify.ts'
+import { counted } from './output.ts'
+import type { ReloadSignal } from './reload-signal.ts'
 
-interface Service {
+export interface ServiceParts {
   readonly app: App
   readonly config: Config
   readonly settings: ManagerSettings
-  readonly io: ServeIo
+  readonly env: NodeJS.ProcessEnv
   readonly configFile: string
-  /** Of the file that `config` was read from. */
+  /** Version of the file that `config` was read from. */
   readonly configVersion: string | undefined
+  readonly reloadSignal: ReloadSignal
+  readonly setTimer: SetTimer
+  /** Called with what the file holds at each reload. */
+  readonly onRead: (loaded: LoadedConfig) => void
 }
 
-/** Reports to the manager from here on; everything here works, and says nothing, without one. */
-export function underManager({ app, config, settings, io, configFile, configVersion }: Service): {
+export interface Service {
+  /** Reports that the gateway is stopping, and ends reloads. */
   stopping(): void
-  /** Resolves when the manager has been told all. */
+  /** Resolves when the manager has received everything, or sending has failed. */
   stopped(): Promise<void>
-} {
-  const notifier = createNotifier(settings.notifySocket, {
-    onFault: (cause) => app.events.managerNotTold(cause),
-  })
-  // The timer runs in the event loop that serves calls, so that its silence means that no call is served.
-  const { watchdogPingMs } = settings
-  const giveSign = () => {
-    if (app.isAlive?.() ?? true) notifier.watchdog()
-  }
-  const ping = watchdogPingMs === undefined ? undefined : setInterval(giveSign, watchdogPingMs)
+}
 
-  let served = config
-  let version = configVersion
-  let isStopping = false
-  const reload = async () => {
-    if (isStopping) return
-    notifier.reloading()
-    version = fileVersion(configFile)
-    const loaded = loadConfig(configFile, { env: io.env })
-    printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
-    if (loaded.ok) {
-      const needsRestart = await app.reload(loaded.config)
-      if (isStopping) return
-      served = loaded.config
-      watch()
-      app.events.reloaded(configFile, needsRestart)
-      const still = needsRestart.length === 0 ? '' : `; restart to apply ${needsRestart.join(', ')}`
-      notifier.ready(statusOf(app, served) + still)
-    } else {
-      app.events.reloadRefused(configFile, loaded.problems.map(shown))
-      notifier.ready(`${statusOf(app, served)}; reload refused: ${firstOf(loaded.problems)}`)
-    }
-  }
-  let stopWatching = () => {}
-  const watch = () => {
-    stopWatching()
-    if (served.server.watchConfig) stopWatching = watchForChanges(configFile, version, () => void reload())
-  }
-  watch()
-  notifier.ready(statusOf(app, served))
-  io.reloadSignal.listen(() => void reload())
+/** Reports readiness, and keeps reloading and reporting until `stopping`. Without a manager it only reloads. */
+export function startService(parts: ServiceParts): Service {
+  const { app, settings, reloadSignal, setTimer } = parts
+  const notifier = createNotifier(settings.notifySocket, {
+    onFault: (cause) => app.events.emit({ kind: 'service_manager_not_told', cause }),
+  })
+  const stopPings = pingWatchdog(app, notifier, settings.watchdogPingMs, setTimer)
+  const reloader = new Reloader({
+    ...parts,
+    onBegin: () => notifier.reloading(),
+    onResult: (result) => notifier.ready(statusOf(app, reloader.config) + suffixOf(result)),
+  })
+  notifier.ready(statusOf(app, reloader.config))
+  reloadSignal.listen(() => void reloader.reload())
 
   return {
     stopping() {
-      isStopping = true
-      stopWatching()
-      notifier.stopping(served.server.shutdownGraceMs)
+      reloader.stop()
+      notifier.stopping(reloader.config.server.shutdownGraceMs)
     },
     async stopped() {
-      clearInterval(ping)
+      stopPings()
       await notifier.sent()
     },
   }
 }
 
-/** Why the gateway does not start, for `systemctl status`. */
-export async function tellFailure(settings: ManagerSettings, reason: string): Promise<void> {
-  const notifier = createNotifier(settings.notifySocket, { onFault: () => {} })
+/**
+ * Pings from the event loop that serves calls, so that a loop that is stuck sends none and the manager restarts it.
+ * @param everyMs undefined: the manager does not watch.
+ * @returns ends the pings.
+ */
+function pingWatchdog(
+  app: App,
+  notifier: Pick<ReturnType<typeof createNotifier>, 'watchdog'>,
+  everyMs: number | undefined,
+  setTimer: SetTimer,
+): () => void {
+  if (everyMs === undefined) return () => {}
+  let stopTimer = setTimer(ping, everyMs)
+  function ping(): void {
+    stopTimer = setTimer(ping, everyMs!)
+    if (app.isAlive?.() ?? true) notifier.watchdog()
+  }
+  return () => stopTimer()
+}
+
+/** Reports why the gateway did not start, for `systemctl status`. */
+export async function notifyStartFailure(settings: ManagerSettings, reason: string): Promise<void> {
+  const notifier: ServiceNotifier = createNotifier(settings.notifySocket, { onFault: () => {} })
   notifier.status(`not started: ${reason}`)
   await notifier.sent()
 }
@@ -89,17 +87,8 @@ function statusOf({ addresses }: App, { models, providers }: Config): string {
   return `serving ${counted(models.size, 'model')} of ${counted(providers.size, 'provider')} on ${addresses.join(', ')}`
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-
-/** The first error, for a line of status. */
-export function firstOf(problems: readonly Problem[]): string {
-  const errors = problems.filter(({ severity }) => severity === 'error')
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return errors[0] === undefined ? 'unknown' : shown(errors[0]) + more
-}
-
-function shown({ file, line, column, path, message }: Problem): string {
-  return `${file}${line > 0 ? `:${line}:${column}` : ''} ${path && `${path}: `}${message}`
+function suffixOf(result: ReloadResult): string {
+  if (result.kind === 'refused') return `; reload refused: ${formatFirstError(result.problems)}`
+  const { needsRestart } = result
+  return needsRestart.length === 0 ? '' : `; restart to apply ${needsRestart.join(', ')}`
 }

@@ -100,7 +100,10 @@ export class ByteCollector {
   }
 }
 
-/** The old memory is free at once, not when the garbage collector comes by. */
-function resized(run: Buffer<ArrayBuffer> | undefined, length: number): Buffer<ArrayBuffer> {
+/**
+ * The bytes in memory of another length. The old memory is free at once, not when the garbage collector comes by.
+ * @param run all of its memory, which nobody else looks at.
+ */
+export function resized(run: Buffer<ArrayBuffer> | undefined, length: number): Buffer<ArrayBuffer> {
   return run === undefined ? Buffer.allocUnsafeSlow(length) : Buffer.from(run.buffer.transfer(length))
 }

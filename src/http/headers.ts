@@ -1,6 +1,7 @@
 // Which headers pass, by allow-list in both directions. What is not named here stays where it is: cookies, CORS,
 // server names, hop-by-hop fields, keys.
 import type { ResponseHead } from '../domain.ts'
+import { essenceOf } from './media-type.ts'
 
 /** From a provider's answer to the client. Lengths and framing are made anew by the relay. */
 const answerHeaderNames = [
@@ -32,11 +33,9 @@ export function answerHeaders(
   return headers
 }
 
-/** Without parameters, in lower case (RFC 9110 §8.3.1: case does not matter); empty when the provider names none. */
+/** The response's media type without parameters; empty when the provider names none. */
 export function mediaTypeOf({ headers }: ResponseHead): string {
-  const type = headers['content-type']
-  if (type === 'application/json') return type
-  return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
+  return essenceOf(headers['content-type'])
 }
 
 /** What a client may give as its own `x-request-id`: it goes into logs and upstream. */

@@ -1,7 +1,7 @@
 // Server-sent events as bytes: where one event ends and the next begins, and what stands in one.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
-import { ByteCollector } from './byte-collector.ts'
+import { resized } from './byte-collector.ts'
 
 /** Takes what a splitter finds, in the order of the stream. Together the calls carry every byte, once. */
 export interface EventSink {
@@ -37,7 +37,7 @@ const nothing = Buffer.alloc(0)
 export class EventSplitter {
   private readonly maxEventBytes: number
   /** Holds the unfinished event. Copied, because many small views would pin the chunks that they came in. */
-  private store: Buffer = nothing
+  private store: Buffer<ArrayBuffer> = nothing
   private storedBytes = 0
   private isOversized = false
   private isAtLineStart = true
@@ -91,14 +91,23 @@ export class EventSplitter {
   /** The unfinished event ends with `tail`. */
   private hand(tail: Buffer, sink: EventSink): void {
     const isOversized = this.isOversized || this.storedBytes + tail.length > this.maxEventBytes
-    const bytes =
-      this.storedBytes === 0 ? tail : Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
-    if (this.store.length > KEPT_STORE_BYTES) this.store = nothing
+    const bytes = this.storedBytes === 0 ? tail : this.complete(tail)
     this.storedBytes = 0
     this.isOversized = false
     this.isEventOver = false
     if (isOversized) sink.overflow(bytes, true)
     else sink.event(bytes)
+  }
+
+  /** A store that is not kept goes out with its event. */
+  private complete(tail: Buffer): Buffer {
+    if (this.store.length <= KEPT_STORE_BYTES) {
+      return Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
+    }
+    this.append(tail)
+    const event = this.store.subarray(0, this.storedBytes)
+    this.store = nothing
+    return event
   }
 
   /** The unfinished event goes on with `tail`, and does not end there. */
@@ -112,10 +121,14 @@ export class EventSplitter {
       this.isOversized = true
       return sink.overflow(bytes, false)
     }
+    this.append(tail)
+  }
+
+  private append(tail: Buffer): void {
+    const length = this.storedBytes + tail.length
     if (length > this.store.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(2 * length, MIN_STORE_BYTES))
-      this.store.copy(larger, 0, 0, this.storedBytes)
-      this.store = larger
+      const old = this.store === nothing ? undefined : this.store
+      this.store = resized(old, Math.max(2 * length, MIN_STORE_BYTES))
     }
     tail.copy(this.store, this.storedBytes)
     this.storedBytes = length
@@ -128,24 +141,26 @@ export class EventSplitter {
  */
 export function eventData(event: Buffer): Buffer | undefined {
   let data: Buffer | undefined
-  let lines: ByteCollector | undefined
+  /** How much of `data` is written, once there is a second line. */
+  let length = 0
   for (let at = skipByteOrderMark(event); at < event.length;) {
     const end = endOfLine(event, at)
-    const value = fieldValue(event, { at, end }, DATA)
-    if (value !== undefined) {
-      if (data === undefined) data = value
+    const start = startOfValue(event, { at, end }, DATA)
+    if (start >= 0) {
+      if (data === undefined) data = event.subarray(start, end)
       else {
-        if (lines === undefined) {
-          lines = new ByteCollector()
-          lines.push(data)
+        if (length === 0) {
+          const first = data
+          data = Buffer.allocUnsafe(event.length)
+          length = first.copy(data)
         }
-        lines.push(lineFeed)
-        lines.push(value)
+        data[length] = LF
+        length += 1 + event.copy(data, length + 1, start, end)
       }
     }
     at = end + 1
   }
-  return lines === undefined ? data : lines.take()
+  return length === 0 ? data : data!.subarray(0, length)
 }
 
 /** The event's type: what its last `event` line says. Undefined without one, or for an empty one. */
@@ -153,7 +168,8 @@ export function eventName(event: Buffer): string | undefined {
   let name: string | undefined
   for (let at = skipByteOrderMark(event); at < event.length;) {
     const end = endOfLine(event, at)
-    name = fieldValue(event, { at, end }, EVENT)?.toString() ?? name
+    const start = startOfValue(event, { at, end }, EVENT)
+    if (start >= 0) name = event.toString('utf8', start, end)
     at = end + 1
   }
   return name === '' ? undefined : name
@@ -180,17 +196,16 @@ export function encodeEvent({ event, data }: { readonly event?: string; readonly
 
 const DATA = Buffer.from('data')
 const EVENT = Buffer.from('event')
-const lineFeed = Buffer.from('\n')
 
-/** The value of the line if its field has this name: without the one space that may follow the colon. */
-function fieldValue(event: Buffer, line: { at: number; end: number }, name: Buffer): Buffer | undefined {
+/** Where the value of the line starts if its field has this name: after the one space that may follow the colon; else -1. */
+function startOfValue(event: Buffer, line: { at: number; end: number }, name: Buffer): number {
   const { at, end } = line
   const after = at + name.length
-  if (after > end) return undefined
-  for (let i = 0; i < name.length; i++) if (event[at + i] !== name[i]) return undefined
-  if (after === end) return event.subarray(end, end)
-  if (event[after] !== COLON) return undefined
-  return event.subarray(event[after + 1] === SPACE && after + 1 < end ? after + 2 : after + 1, end)
+  if (after > end) return -1
+  for (let i = 0; i < name.length; i++) if (event[at + i] !== name[i]) return -1
+  if (after === end) return end
+  if (event[after] !== COLON) return -1
+  return event[after + 1] === SPACE && after + 1 < end ? after + 2 : after + 1
 }
 
 /** The offset of the first CR or LF at or after `at`, or the length. */

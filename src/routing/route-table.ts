@@ -1,6 +1,6 @@
 // Model name → the configured model and its targets. Names come from clients: they are keys of maps and nothing else.
 import type { ModelConfig } from '../config/types.ts'
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '../platform/did-you-mean.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 

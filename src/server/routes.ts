@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import { renderModel, renderModelList } from '../dialects/openai/model-list.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { modelNotFound, type Route } from '../routing/route-table.ts'
+import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
 import { limitsReport } from './limits-report.ts'
 import { floodRefusal } from './flood-limit.ts'
 import { modelPaths, prefixes } from './model-calls.ts'
@@ -33,7 +33,9 @@ export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
   }
   for (const prefix of prefixes) {
     app.get(`${prefix}/limits`, counted, (request) => listLimits(request.client, parts))
-    app.get(`${prefix}/models`, counted, () => listModels(parts))
+    app.get(`${prefix}/models`, counted, (_, reply) =>
+      reply.type('application/json; charset=utf-8').send(modelList(parts.routes())),
+    )
     app.get(`${prefix}/models/*`, counted, (request) => oneModel(request, parts))
   }
   return methods
@@ -50,9 +52,16 @@ async function listLimits(client: Client, { admission, routes }: ServerParts): P
   return limitsReport(client, await admission.describe(routes().models()))
 }
 
-function listModels(parts: ServerParts): object {
-  const routes = parts.routes()
-  return renderModelList(routes.list().map((id) => renderModel(id, ownerOf(routes.find(id)))))
+/** The same bytes for everybody who is on their way to read them: a list may have thousands of models. */
+const modelLists = new WeakMap<RouteTable, Buffer>()
+
+function modelList(routes: RouteTable): Buffer {
+  const known = modelLists.get(routes)
+  if (known !== undefined) return known
+  const models = routes.list().map((id) => renderModel(id, ownerOf(routes.find(id))))
+  const list = Buffer.from(JSON.stringify(renderModelList(models)))
+  modelLists.set(routes, list)
+  return list
 }
 
 function oneModel(request: FastifyRequest, parts: ServerParts): object {

@@ -3,7 +3,7 @@
 // 6,000 streams at once took 8.7 s with it, 6.3 s with this free list), and keeps as many as were ever open at once.
 import { Socket } from 'node:net'
 import { type buildConnector, Client, type Dispatcher } from 'undici'
-import { Bag, type Bagged } from '../bag.ts'
+import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import { type ConnectionInUse, HttpExchange } from './http-exchange.ts'
 import type { ResponseHandler, Exchange } from './provider.ts'
 
@@ -26,7 +26,7 @@ export class Connections {
   readonly #origin: string
   readonly #connect: buildConnector.connector
   readonly #all = new Set<Connection>()
-  readonly #idle = new Bag<Connection>()
+  readonly #idle = new UnorderedList<Connection>()
 
   /** @param connect makes a connection to the origin. */
   constructor(origin: string, connect: buildConnector.connector) {
@@ -78,8 +78,8 @@ interface Listener {
 }
 
 /** undici's client with its one connection. */
-class Connection implements Bagged, ConnectionInUse {
-  place = -1
+class Connection implements Indexed, ConnectionInUse {
+  index = -1
   readonly client: Client
   readonly #listener: Listener
   /** While the connection is being made, and after. */
@@ -97,7 +97,7 @@ class Connection implements Bagged, ConnectionInUse {
     })
     // The provider or the idle timeout has ended it. A request that is here already makes a new one.
     this.client.on('disconnect', () => {
-      if (this.place >= 0) this.end()
+      if (this.index >= 0) this.end()
     })
   }
 

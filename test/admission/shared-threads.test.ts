@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createSharedStore, SharedStore, type SharedStorePlace } from '../../src/admission/shared-store.ts'
-import { threadClock } from '../../src/clock.ts'
+import { threadClock } from '../../src/platform/clock.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { SharedMemory } from '../../src/shared-memory.ts'
 import { type StoreThread, startStoreThread } from '../support/store-threads.ts'

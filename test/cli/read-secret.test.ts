@@ -4,7 +4,7 @@ import { test } from 'node:test'
 
 import { readSecret, type SecretInput } from '../../src/cli/read-secret.ts'
 
-/** A terminal on which somebody types; `modes` are the raw modes that were set. */
+/** A terminal to type on; `modes` are the raw modes that were set. */
 function terminal() {
   const modes: boolean[] = []
   const stream = new PassThrough()
@@ -28,7 +28,7 @@ async function typed(text: string) {
   return { result: await reading, shown, modes }
 }
 
-test('what is typed up to Enter is the key, and it is not shown', async () => {
+test('the line typed is the key, and it is not shown', async () => {
   const { result, shown, modes } = await typed('sk-1\rmore')
   assert.equal(result, 'sk-1')
   assert.equal(shown, 'Key (not shown): \n')
@@ -39,7 +39,19 @@ test('Backspace and Ctrl-U correct', async () => {
   assert.equal((await typed('wrong\x15sk-22\x7f\r')).result, 'sk-2')
 })
 
-test('Ctrl-C calls it off, with the terminal as it was', async () => {
+test('Backspace takes a whole character, also outside the BMP', async () => {
+  assert.equal((await typed('sk-\u{1f999}\x7f1\r')).result, 'sk-1')
+})
+
+test('arrow keys are not text', async () => {
+  assert.equal((await typed('s-1\x1b[D\x1b[D\x1b[Ak\r')).result, 'sk-1')
+})
+
+test('Ctrl-D on an empty line cancels', async () => {
+  assert.equal((await typed('\x04')).result, undefined)
+})
+
+test('Ctrl-C cancels, and restores the terminal', async () => {
   const { result, modes } = await typed('sk-\x03')
   assert.equal(result, undefined)
   assert.deepEqual(modes, [true, false])
@@ -55,6 +67,6 @@ test('a pipe is read whole, without its last newline', async () => {
   assert.equal(await readSecret(pipe('sk-1\n'), assert.fail), 'sk-1')
 })
 
-test('a pipe that does not end in reason is no key', async () => {
+test('a pipe of unreasonable length is refused', async () => {
   assert.equal(await readSecret(pipe('x'.repeat(20_000)), assert.fail), undefined)
 })

@@ -65,6 +65,6 @@ test('`serve` says so and exits with 1', () => {
     { encoding: 'utf8', env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } },
   )
   assert.equal(status, 1)
-  assert.match(stderr, /can't start: Node's option --insecure-http-parser/)
-  assert.match(stderr, /can't start: NODE_TLS_REJECT_UNAUTHORIZED=0/)
+  assert.match(stderr, /cannot start: Node's option --insecure-http-parser/)
+  assert.match(stderr, /cannot start: NODE_TLS_REJECT_UNAUTHORIZED=0/)
 })

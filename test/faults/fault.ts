@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import type { Clock } from '../../src/clock.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 import { delta, messages, usageEvent, used, whole } from '../flows/limits-wiring.ts'
 import { startGateway, type TestGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'

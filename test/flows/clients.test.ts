@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
 import { scratchDirectory } from '../support/config-file.ts'
-import { systemUsers } from '../../src/unix-users.ts'
+import { systemUsers } from '../../src/platform/unix-users.ts'
 import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 

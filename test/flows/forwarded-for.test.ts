@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
-import { systemUsers } from '../../src/unix-users.ts'
+import { systemUsers } from '../../src/platform/unix-users.ts'
 import { startGateway } from '../support/app.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { FakeClock } from '../support/fake-clock.ts'

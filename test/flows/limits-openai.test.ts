@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import OpenAI, { APIError } from 'openai'
-import { type Clock, systemClock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { startGateway } from '../support/app.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { configText, messages, startLimited, whole } from './limits-wiring.ts'

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
-import { systemUsers } from '../../src/unix-users.ts'
+import { systemUsers } from '../../src/platform/unix-users.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { missing, unless } from '../support/needs.ts'

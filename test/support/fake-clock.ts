@@ -1,5 +1,5 @@
 // Time that moves only when told to, with timers that fire in order on the way.
-import type { Clock } from '../../src/clock.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 
 interface Timer {
   readonly atMs: number

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Admission } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { SharedStore } from '../../src/admission/shared-store.ts'
-import { threadClock } from '../../src/clock.ts'
+import { threadClock } from '../../src/platform/clock.ts'
 import { SharedMemory } from '../../src/shared-memory.ts'
 import type { HammerOrder, StoreThreadStart } from './store-threads.ts'
 

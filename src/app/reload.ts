@@ -1,0 +1,96 @@
+// Applies the configuration file to a running gateway again: on request, and when the file changes
+// (`server.watch_config`). A file with problems is refused: the gateway keeps the configuration that it has.
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import type { Problem } from '../config/problems.ts'
+import type { Config } from '../config/types.ts'
+import { fileVersion, watchForChanges } from '../config/watch.ts'
+import type { App } from './app.ts'
+
+export interface ReloaderParts {
+  readonly app: Pick<App, 'reload' | 'events'>
+  readonly env: NodeJS.ProcessEnv
+  readonly configFile: string
+  /** What the app was started with, and the version of the file that it was read from. */
+  readonly config: Config
+  readonly configVersion: string | undefined
+  /** Called before the file is read. */
+  readonly onBegin: () => void
+  /** Called with what the file holds, before anything is applied. */
+  readonly onRead: (loaded: LoadedConfig) => void
+  readonly onResult: (result: ReloadResult) => void
+}
+
+export type ReloadResult =
+  /** `needsRestart`: the keys of the file whose new values only a restart applies. */
+  | { readonly kind: 'applied'; readonly needsRestart: readonly string[] }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] }
+
+export class Reloader {
+  readonly #parts: ReloaderParts
+  #config: Config
+  #version: string | undefined
+  #stopWatching = () => {}
+  #isStopped = false
+
+  /** Watches the file from here on if the configuration asks for that. */
+  constructor(parts: ReloaderParts) {
+    this.#parts = parts
+    this.#config = parts.config
+    this.#version = parts.configVersion
+    this.#watch()
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config
+  }
+
+  /** Resolves when the file is applied or refused. Does nothing once stopped. */
+  async reload(): Promise<void> {
+    if (this.#isStopped) return
+    const { app, env, configFile, onBegin, onRead, onResult } = this.#parts
+    onBegin()
+    this.#version = fileVersion(configFile)
+    const loaded = loadConfig(configFile, { env })
+    onRead(loaded)
+    if (!loaded.ok) {
+      app.events.emit({
+        kind: 'reload_refused',
+        config: configFile,
+        problems: loaded.problems.map(formatProblem),
+      })
+      onResult({ kind: 'refused', problems: loaded.problems })
+      return
+    }
+    const needsRestart = await app.reload(loaded.config)
+    if (this.#isStopped) return
+    this.#config = loaded.config
+    this.#watch()
+    app.events.emit({ kind: 'reloaded', config: configFile, needs_restart: needsRestart })
+    onResult({ kind: 'applied', needsRestart })
+  }
+
+  /** Ends the watching; a reload under way has no further effect. */
+  stop(): void {
+    this.#isStopped = true
+    this.#stopWatching()
+  }
+
+  #watch(): void {
+    this.#stopWatching()
+    if (!this.#config.server.watchConfig) return
+    this.#stopWatching = watchForChanges(this.#parts.configFile, this.#version, () => void this.reload())
+  }
+}
+
+/** A problem on one line: `FILE:LINE:COLUMN PATH: message`. */
+function formatProblem({ file, line, column, path, message }: Problem): string {
+  return `${file}${line > 0 ? `:${line}:${column}` : ''} ${path && `${path}: `}${message}`
+}
+
+/** The first error on one line, and how many more there are. */
+export function formatFirstError(problems: readonly Problem[]): string {
+  const errors = problems.filter(({ severity }) => severity === 'error')
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  return errors[0] === undefined ? 'unknown' : formatProblem(errors[0]) + more
+}

@@ -1,0 +1,195 @@
+// `llm-gateway doctor`: checks everything that calls need, and suggests a fix for what fails. It changes nothing. It calls
+// providers directly: a call through the gateway would be counted, and would not show which step fails.
+import { resolve } from 'node:path'
+import { listenHostFault } from '../../config/addresses.ts'
+import { findConfigFile, findStateDirectory, packagedConfigFile } from '../../config/find.ts'
+import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
+import type { RawConfig } from '../../config/raw.ts'
+import { systemAccounts } from '../../config/trusted-file.ts'
+import type { Config } from '../../config/types.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { isJournal } from '../../systemd/journal.ts'
+import type { RunProgram } from '../../systemd/programs.ts'
+import type { ServicePaths } from '../../systemd/scope.ts'
+import { examineConfig } from './config.ts'
+import { examineCredentials, type MissingKey } from './credentials.ts'
+import { examineFiles } from './files.ts'
+import type { Check, Finding } from './finding.ts'
+import { examineListener } from './listener.ts'
+import { gradeFindings } from './severity.ts'
+import { Progress } from './progress.ts'
+import { examineProvider } from './provider.ts'
+import { countStates, printJson, printTable } from './report.ts'
+import { examineRuntime } from './runtime.ts'
+import { examineService } from './service.ts'
+import { type CommandIo, Output, printable } from '../output.ts'
+import { ownCommand } from '../own-command.ts'
+import { unknownProvider } from '../suggest.ts'
+import { currentRuntime, unsafeSettings } from '../unsafe-runtime.ts'
+
+export interface DoctorOptions {
+  /** Undefined: the file that `serve` would use. */
+  readonly config: string | undefined
+  readonly isJson: boolean
+  /** Warnings count as failures. */
+  readonly isStrict: boolean
+  /** Whether providers may get a trial call, which costs a few tokens. */
+  readonly mayCall: boolean
+  readonly timeoutMs: number | undefined
+  /** Empty: all. */
+  readonly providers: readonly string[]
+}
+
+export interface DoctorParts {
+  readonly version: string
+  readonly paths: ServicePaths
+  readonly run: RunProgram
+  readonly clock: Pick<Clock, 'now' | 'setTimer'>
+}
+
+/** @returns the exit status: 0 without failures, 1 with failures, 2 for a provider that is not configured. */
+export async function doctorCommand(
+  io: CommandIo,
+  options: DoctorOptions,
+  parts: DoctorParts,
+): Promise<number> {
+  const { env } = io
+  // A crash report would list the environment, and with it the keys.
+  process.report.excludeEnv = true
+  const file = resolve(findConfigFile(options.config, env))
+  const loaded = loadConfig(file, { env, mayLackSecrets: true })
+  const unknown = loaded.ok ? options.providers.find((name) => !loaded.config.providers.has(name)) : undefined
+  if (loaded.ok && unknown !== undefined) {
+    const message = unknownProvider(unknown, file, loaded.config.providers.keys())
+    new Output(io.stderr, io.env).line(`error: ${printable(message)}`)
+    return 2
+  }
+  const checks = await examine({ io, options, parts, file, loaded })
+  const { fail, warn } = countStates(checks)
+  const isOk = fail === 0 && (warn === 0 || !options.isStrict)
+  if (options.isJson) printJson(io, file, isOk, checks)
+  else printTable(io, checks, isJournal(env, 1))
+  return isOk ? 0 : 1
+}
+
+interface Examination {
+  readonly io: CommandIo
+  readonly options: DoctorOptions
+  readonly parts: DoctorParts
+  readonly file: string
+  readonly loaded: LoadedConfig
+}
+
+/** Programs of systemd block this process, so the providers, whose times are measured, come last. */
+async function examine(examination: Examination): Promise<Check[]> {
+  const { io, parts, file, loaded } = examination
+  const { env } = io
+  const { paths, run } = parts
+  const accounts = systemAccounts()
+  const raw = loaded.ok ? loaded.raw : undefined
+  const runtime = currentRuntime(env)
+  const service = examineService(file, paths, env, run)
+  const credentials = raw === undefined ? undefined : examineCredentials(raw, { env, accounts }, paths)
+  const { credentialsDirectory } = paths
+  const files = {
+    config: file,
+    secrets: raw === undefined ? [] : secretFiles(raw),
+    credentialsDirectory,
+    stateDirectory: env['STATE_DIRECTORY'] === undefined ? paths.stateDirectory : findStateDirectory(env),
+  }
+  const addresses = addressesOf(examination)
+  const notExamined = [skipped('all', notValid)]
+  const [listener, providers] = await Promise.all([
+    addresses === undefined ? notExamined : examineListener({ ...addresses, ...service }, loaded.ok),
+    examineProviders(examination, credentials?.missing ?? new Map()),
+  ])
+  const config = examineConfig(file, loaded)
+  // The check that reads a file reports its mode too; one finding is enough.
+  const reported = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))
+  const modes = examineFiles(files, accounts).filter(
+    ({ state, fix }) => state !== 'fail' || !reported.has(fix),
+  )
+  return [
+    ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
+    ...inArea('config', config),
+    ...inArea('files', modes),
+    ...inArea('credentials', credentials?.findings ?? notExamined),
+    ...inArea('service', service.findings),
+    ...inArea('port', listener),
+    ...inArea('provider', providers),
+  ]
+}
+
+function inArea(area: Check['area'], findings: readonly Finding[]): Check[] {
+  return findings.map((finding) => ({ area, ...finding }))
+}
+
+const notValid = 'the configuration is not valid'
+
+function skipped(subject: string, detail: string): Finding {
+  return { subject, state: 'skipped', detail }
+}
+
+function secretFiles(raw: RawConfig): string[] {
+  return [...secretReferences(raw)].flatMap(([, { file }]) => file ?? [])
+}
+
+/** Reads what it can of a file with problems. */
+function addressesOf({ io, file, loaded }: Examination) {
+  if (loaded.ok) {
+    const { hosts, port, unixSocket } = loaded.config.server
+    return { hosts, port, unixSocket }
+  }
+  const read = readPartialConfig(file, io.env)
+  if (read.kind === 'unreadable') return undefined
+  const { hosts, port } = read.config
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined
+  return { hosts: hosts.filter((host) => listenHostFault(host) === undefined), port, unixSocket: undefined }
+}
+
+async function examineProviders(
+  { io, options, parts, loaded }: Examination,
+  missing: ReadonlyMap<string, MissingKey>,
+): Promise<Finding[]> {
+  if (!loaded.ok) return [skipped('all providers', notValid)]
+  // Such settings could send keys to the wrong server.
+  if (unsafeSettings(currentRuntime(io.env)).length > 0)
+    return [skipped('all providers', 'unsafe Node settings')]
+  const { config } = loaded
+  const { mayCall, timeoutMs, providers: requested } = options
+  const { clock, version } = parts
+  const progress = new Progress(io, clock)
+  const chosen = [...config.providers.values()].filter(
+    ({ name }) => requested.length === 0 || requested.includes(name),
+  )
+  const reports = chosen.map(async (provider) => {
+    const report = await examineProvider({
+      config: provider,
+      models: modelsOf(config, provider.name),
+      missingKey: missing.get(provider.name),
+      mayCall,
+      timeoutMs,
+      userAgent: `llm-gateway/${version} doctor`,
+      command: ownCommand(io.env),
+      now: clock.now,
+      onWait: (what) => progress.wait(provider.name, what),
+    })
+    progress.done(provider.name)
+    return report
+  })
+  return gradeFindings(config, await Promise.all(reports), packagedConfig())
+}
+
+/** The packaged configuration, without overrides from the environment. */
+function packagedConfig(): Config | undefined {
+  const loaded = loadConfig(packagedConfigFile(), { env: {}, mayLackSecrets: true })
+  return loaded.ok ? loaded.config : undefined
+}
+
+/** The provider's names for the models that the configuration uses, each once; without wildcards. */
+function modelsOf({ models }: Config, provider: string): string[] {
+  const named = [...models.values()].filter(({ name }) => !name.endsWith('*'))
+  const targets = named.flatMap((model) => model.targets).filter((target) => target.provider === provider)
+  return [...new Set(targets.map(({ model }) => model))].filter((model) => !model.includes('*'))
+}

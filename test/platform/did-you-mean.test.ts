@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import fc from 'fast-check'
+
+import { closestName } from '../../src/platform/did-you-mean.ts'
+
+test('a letter wrong, missing, too many, or two swapped are near', () => {
+  for (const name of ['pork', 'prt', 'portt', 'prot', 'PORT'])
+    assert.equal(closestName(name, ['hosts', 'port']), 'port', name)
+})
+
+test('a name that is nothing like it is not near', () => {
+  for (const name of ['x', 'hostname', ''])
+    assert.equal(closestName(name, ['port', 'models']), undefined, name)
+})
+
+test('the nearest wins, and the earlier one on a tie', () => {
+  assert.equal(closestName('llama3.1', ['llama3.11b', 'llama3.2', 'llama3.3']), 'llama3.2')
+})
+
+test('a name of any length costs little', () => {
+  assert.equal(closestName('a'.repeat(1e6), ['a'.repeat(1e6)]), undefined)
+})
+
+test('the answer is that of counting every edit', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 12 })
+  fc.assert(
+    fc.property(letters, fc.array(letters, { maxLength: 6 }), (name, candidates) => {
+      const limit = Math.min(3, Math.max(1, Math.floor(name.length / 3)))
+      const distances = candidates.map((candidate) => editsBetween(name, candidate))
+      const least = Math.min(...distances)
+      const expected = least > limit ? undefined : candidates[distances.indexOf(least)]
+      assert.equal(closestName(name, candidates), expected)
+    }),
+  )
+})
+
+/** Optimal string alignment, as it is defined. */
+function editsBetween(a: string, b: string): number {
+  const known = new Map<string, number>()
+  const edits = (i: number, j: number): number => {
+    if (i === 0 || j === 0) return i + j
+    const key = `${i} ${j}`
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const change = a[i - 1] === b[j - 1] ? 0 : 1
+    let least = Math.min(edits(i - 1, j) + 1, edits(i, j - 1) + 1, edits(i - 1, j - 1) + change)
+    if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+      least = Math.min(least, edits(i - 2, j - 2) + 1)
+    }
+    known.set(key, least)
+    return least
+  }
+  return edits(a.length, b.length)
+}
