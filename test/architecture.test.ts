@@ -62,7 +62,6 @@ const wireMarks = [
   "'choices'",
   '"delta"',
   '"usage"',
-  "'messages'",
   "'max_tokens'",
   "'prompt_tokens'",
   'finish_reason',
