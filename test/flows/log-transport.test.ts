@@ -7,12 +7,12 @@ import { test, type TestContext } from 'node:test'
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { atOnce, callModel, countOf } from './workers-wiring.ts'
-import { type Options, type Running, startGateway } from '../support/app.ts'
+import { type Running, startGateway } from '../support/app.ts'
 import { echo } from '../support/gateway-config.ts'
 
-function start(t: TestContext, transport: Options['transport'], workers = 1): Promise<Running<string>> {
+function start(t: TestContext, transport: { target: string; options: object }, workers = 1): Promise<Running<string>> {
   const server = { shutdown_grace_ms: 1000, workers }
-  return startGateway(t, { ...echo, server }, transport && { transport })
+  return startGateway(t, { ...echo, server, logging: { format: 'json', transport } })
 }
 
 function lines(file: string): { event?: string; client?: string; level: string }[] {

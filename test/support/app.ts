@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { Config, LogTransportConfig } from '../../src/config/types.ts'
+import type { Config } from '../../src/config/types.ts'
 import { startFleet } from '../../src/fleet/fleet.ts'
 import { soon } from './deadline.ts'
 import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
@@ -38,7 +38,6 @@ export type Options = Partial<Pick<Surroundings, 'clock' | 'stateDirectory' | 't
   readonly env?: Readonly<Record<string, string>>
   /** What worker threads run, where there are any. */
   readonly workerEntry?: URL
-  readonly transport?: LogTransportConfig
 }
 
 /**
@@ -48,7 +47,7 @@ export type Options = Partial<Pick<Surroundings, 'clock' | 'stateDirectory' | 't
 export async function startGateway<Name extends string = 'scripted'>(
   t: Cleanup,
   setup: Setup<Name> = {},
-  { env: ownEnv = {}, workerEntry, transport, ...chosen }: Options = {},
+  { env: ownEnv = {}, workerEntry, ...chosen }: Options = {},
 ): Promise<Running<Name>> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   t.after(() => rmSync(folder, { recursive: true }))
@@ -59,8 +58,7 @@ export async function startGateway<Name extends string = 'scripted'>(
     chmodSync(file, 0o600)
     const loaded = loadConfig(file, { env })
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
-    const { logging } = loaded.config
-    return { ...loaded.config, logging: { ...logging, ...(transport && { transport }) } }
+    return loaded.config
   }
   const prepared = await prepare(t, setup)
   const config = load(prepared.text)
