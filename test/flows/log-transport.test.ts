@@ -10,7 +10,11 @@ import { atOnce, callModel, countOf } from './workers-wiring.ts'
 import { type Running, startGateway } from '../support/app.ts'
 import { echo } from '../support/gateway-config.ts'
 
-function start(t: TestContext, transport: { target: string; options: object }, workers = 1): Promise<Running<string>> {
+function start(
+  t: TestContext,
+  transport: { target: string; options: object },
+  workers = 1,
+): Promise<Running<string>> {
   const server = { shutdown_grace_ms: 1000, workers }
   return startGateway(t, { ...echo, server, logging: { format: 'json', transport } })
 }

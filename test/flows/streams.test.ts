@@ -18,14 +18,7 @@ import {
 } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
 import { startGateway } from '../support/app.ts'
-
-const ask = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","stream":true,"messages":[]}')
-
-function delta(content: string, finish_reason: string | null = null): string {
-  return `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason }] })}\n\n`
-}
-
-const done = 'data: [DONE]\n\n'
+import { ask, delta, done, framings, streamCut } from './framings.ts'
 
 test('each event reaches the client before the provider sends the next', async (t) => {
   const { gateway, upstream } = await startGateway(t)
@@ -84,39 +77,11 @@ test('events that come in one piece leave in one piece', async (t) => {
   assert.deepEqual(response.chunks.map(String), [events])
 })
 
-/** Framings that providers and what stands in front of them use. */
-const framings: Readonly<Record<string, string>> = {
-  'line feeds': delta('a') + delta('b', 'stop') + done,
-  'CR LF': (delta('a') + delta('b') + done).replaceAll('\n', '\r\n'),
-  'bare CR': (delta('a') + delta('b') + done).replaceAll('\n', '\r'),
-  'mixed line ends': `data: {"a":1}\r\n\ndata: {"b":2}\n\r\ndata: {"c":3}\r\r${done}`,
-  'no space after the colon': 'data:{"choices":[]}\n\ndata:[DONE]\n\n',
-  'comments before and between events': `: OPENROUTER PROCESSING\n\n${delta('a')}: keep-alive\n\n:\n\n${done}`,
-  'a comment within an event': `: hi\ndata: {"a":1}\n: there\n\n${done}`,
-  'a byte order mark': `\ufeff${delta('a')}${done}`,
-  'names, ids and retry times': `retry: 3000\n\nevent: message\nid: 7\ndata: {"a":1}\n\n${done}`,
-  'data in several lines': `data: {"a":\ndata: 1}\n\n${done}`,
-  'blank lines to spare': `\n\n${delta('a')}\n\n\n${done}\n`,
-  'characters of several bytes': delta('Grüße 你好 🙂') + done,
-  'no DONE after a finish reason': delta('a') + delta('', 'stop'),
-  'something after DONE': `${delta('a')}${done}data: {"late":1}\n\n`,
-}
-
 for (const [what, body] of Object.entries(framings)) {
-  test(`a stream with ${what} arrives the same, cut at every byte and at each byte`, async (t) => {
-    const { gateway, upstream } = await startGateway(t)
-    const whole = Buffer.from(body)
-    const client = await connectRaw(t, gateway.url)
-    const cuts: ('every byte' | readonly number[])[] = ['every byte']
-    for (let at = 1; at < whole.length; at++) cuts.push([at])
-
-    for (const splitAt of cuts) {
-      upstream.respond(stream(whole, { splitAt }))
-      client.send(ask)
-      const response = await client.response()
-      assert.ok(response.complete)
-      assert.equal(response.body().toString(), body, `cut at ${String(splitAt)}`)
-    }
+  test(`a stream with ${what} arrives the same, cut at every byte and at some`, async (t) => {
+    const { length } = Buffer.from(body)
+    const some = Array.from({ length: 10 }, (_, index) => [Math.ceil(((index + 1) * length) / 11)])
+    await streamCut(t, body, ['every byte', ...some])
   })
 }
 

@@ -76,16 +76,6 @@ describe('streams', () => {
       assertStream(response.body(), fixture)
     })
   }
-
-  test('cut at each single byte, one call after the other', async (t) => {
-    const wired = await startGateway(t)
-    const fixture = wireFixtures.find(({ name }) => name === 'openai chat: CRLF line ends')!
-    for (let at = 1; at < fixture.bytes.length; at += 1) {
-      script(wired.upstream, fixture, [at])
-      const response = await answerTo(t, wired, fixture)
-      assertStream(response.body(), fixture)
-    }
-  })
 })
 
 describe('whole answers', () => {

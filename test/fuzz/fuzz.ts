@@ -1,6 +1,4 @@
 // Throws spoiled requests at a running gateway, many at a time, and says what went wrong.
-import { performance } from 'node:perf_hooks'
-
 import { residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
@@ -15,6 +13,8 @@ export interface FuzzOptions {
   readonly count: number
   /** Index of the first input: with a count of 1 it makes a single one again. */
   readonly first: number
+  /** Ends the run before its count. */
+  readonly isOver: () => boolean
   /** Called every 5,000 inputs. */
   readonly onProgress?: (done: number) => void
 }
@@ -22,6 +22,8 @@ export interface FuzzOptions {
 export interface FuzzReport {
   /** What should not have happened, with the input's index where one is to blame. No more than the first 20. */
   readonly findings: readonly string[]
+  /** Inputs that were sent. */
+  readonly made: number
   /** Requests that reached the provider. */
   readonly served: number
   /** Answers by status. */
@@ -29,7 +31,6 @@ export interface FuzzReport {
   /** Resident memory after the warm-up, 0 in a run that is shorter, and at the end. */
   readonly warmBytes: number
   readonly endBytes: number
-  readonly durationMs: number
 }
 
 export const fuzzKey = 'sk-fuzz-2b7e151628aed2a6'
@@ -61,8 +62,10 @@ function configuration(providerUrl: string): Setup {
   }
 }
 
-export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzOptions): Promise<FuzzReport> {
-  const startedMs = performance.now()
+export async function fuzz(
+  t: Cleanup,
+  { seed, count, first, isOver, onProgress }: FuzzOptions,
+): Promise<FuzzReport> {
   const findings: string[] = []
   const accuse = (what: string) => {
     if (findings.length < maxFindings) findings.push(what)
@@ -75,7 +78,8 @@ export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzO
   let next = first
   let warmBytes = 0
   const work = async (lane: Lane) => {
-    while (next < first + count && gateway.ending() === undefined && findings.length < maxFindings) {
+    const mayGoOn = () => !isOver() && gateway.ending() === undefined && findings.length < maxFindings
+    while (next < first + count && mayGoOn()) {
       const index = next++
       if (index === first + warmUpCount) warmBytes = residentBytes(gateway.pid)
       if (index % 5000 === 0) onProgress?.(index - first)
@@ -93,11 +97,11 @@ export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzO
   await judgeEnd(gateway, accuse)
   return {
     findings,
+    made: next - first,
     served: provider.count,
     statuses,
     warmBytes,
     endBytes,
-    durationMs: performance.now() - startedMs,
   }
 }
 
