@@ -7,7 +7,6 @@ import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 import {
   call,
-  eventsOf,
   offered,
   refreshMs,
   startAsking,
@@ -50,12 +49,6 @@ describe('what a provider lists', () => {
     assert.equal(request.header('authorization'), `Bearer ${providerKey}`)
     assert.equal(request.header('user-agent'), 'llm-gateway/0.0.0-test')
     assert.equal(request.body.length, 0)
-  })
-
-  test('is counted in the log when it has come', async (t) => {
-    const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'a', 'b', 'c d') })
-    const [{ level, provider, count, added, removed, skipped } = {}] = eventsOf(gateway, 'models_discovered')
-    assert.deepEqual([level, provider, count, added, removed, skipped], ['INFO', 'ollama', 2, 2, 0, 1])
   })
 
   test('is understood of every usual server', async (t) => {
@@ -144,19 +137,6 @@ describe('a list is looked at again', () => {
     }
   })
 
-  test('without a line in the log when nothing has changed', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    for (const round of [2, 3, 4]) {
-      clock.advance(refreshMs)
-      await ollama.nextRequest()
-      assert.equal((await call(t, gateway, 'm')).status, 200)
-      await ollama.nextRequest()
-      assert.equal(ollama.listings().length, round)
-    }
-    assert.equal(eventsOf(gateway, 'models_discovered').length, 1)
-  })
-
   test('while a call to a model that goes away is under way: it ends as it began', async (t) => {
     const ollama = await startModelServer(t, 'm')
     const { gateway, clock } = await startDiscovering(t, { ollama })
@@ -188,38 +168,6 @@ describe('a list is looked at again', () => {
     clock.advance(5_000)
     assert.equal((await call(t, gateway, 'pulled')).status, 200)
     assert.deepEqual(ollama.called(), ['pulled'])
-  })
-
-  test('by such a call no sooner than after five seconds', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    clock.advance(4_999)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal(ollama.listings().length, 1)
-    clock.advance(1)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal(ollama.listings().length, 2)
-  })
-
-  test("by such a call at one provider alone where the name is in that one's room", async (t) => {
-    const [ollama, vllm] = [await startModelServer(t, 'm'), await startModelServer(t, 'n')]
-    const { gateway, clock } = await startDiscovering(t, { ollama, vllm })
-    clock.advance(5_000)
-    assert.equal((await call(t, gateway, 'vllm/none')).status, 404)
-    assert.deepEqual([ollama.listings().length, vllm.listings().length], [1, 2])
-  })
-
-  test('by such a call for a second at most', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    ollama.lists([hang])
-    await ollama.nextRequest()
-    clock.advance(5_000)
-    const answer = call(t, gateway, 'none')
-    await ollama.nextRequest()
-    clock.advance(1_000)
-    assert.equal((await answer).status, 404)
   })
 })
 
