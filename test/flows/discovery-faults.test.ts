@@ -14,7 +14,7 @@ import {
   startAsking,
   startDiscovering,
   startModelServer,
-} from './discovery-wiring.ts'
+} from './model-servers.ts'
 import type { TestGateway } from '../support/app.ts'
 
 /** Until the list is asked for again and again without end. */

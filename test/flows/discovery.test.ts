@@ -5,14 +5,7 @@ import { describe, test } from 'node:test'
 import { llamaCppList, lmStudioList, ollamaList, vllmList } from '../fixtures/model-lists.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
-import {
-  call,
-  offered,
-  refreshMs,
-  startAsking,
-  startDiscovering,
-  startModelServer,
-} from './discovery-wiring.ts'
+import { call, offered, refreshMs, startAsking, startDiscovering, startModelServer } from './model-servers.ts'
 import { providerKey } from '../support/gateway-config.ts'
 
 describe('what a provider lists', () => {

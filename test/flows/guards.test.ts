@@ -4,7 +4,7 @@ import { test } from 'node:test'
 
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
-import { requests } from './wiring.ts'
+import { requests } from './requests.ts'
 import { startGateway } from '../support/app.ts'
 
 const body = '{"model":"plain","messages":[]}'

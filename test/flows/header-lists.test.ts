@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { json, sse } from '../support/upstream-script.ts'
-import { startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
 import { startGateway } from '../support/app.ts'
 import { providerKey } from '../support/gateway-config.ts'
 

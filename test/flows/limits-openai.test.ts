@@ -4,8 +4,8 @@ import { test } from 'node:test'
 
 import OpenAI, { APIError } from 'openai'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
-import { startLimited } from './limits-wiring.ts'
-import { recordedClient } from './wiring.ts'
+import { startLimited } from './limited.ts'
+import { recordedClient } from './openai-client.ts'
 import { messages, whole } from '../support/chat-content.ts'
 
 test('with its default retries it waits until the window has room, and succeeds', async (t) => {

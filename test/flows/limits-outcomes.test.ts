@@ -15,7 +15,7 @@ import {
   sse,
   streamHead,
 } from '../support/upstream-script.ts'
-import { limited, startLimited } from './limits-wiring.ts'
+import { limited, startLimited } from './limited.ts'
 import { startGateway } from '../support/app.ts'
 import { chat, sendChat, used } from '../support/calls.ts'
 import { delta, usageEvent } from '../support/chat-content.ts'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
-import { startLimited } from './limits-wiring.ts'
+import { startLimited } from './limited.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
 import { chat, used } from '../support/calls.ts'

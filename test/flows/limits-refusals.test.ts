@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { FakeClock } from '../support/fake-clock.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { hang, json, sse } from '../support/upstream-script.ts'
-import { startLimited } from './limits-wiring.ts'
+import { startLimited } from './limited.ts'
 import { startGateway } from '../support/app.ts'
 import { parse } from 'yaml'
 

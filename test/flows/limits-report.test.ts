@@ -1,7 +1,7 @@
 // `GET /v1/limits`: what clients can read of their limits.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startLimited } from './limits-wiring.ts'
+import { startLimited } from './limited.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
 import { chat, report } from '../support/calls.ts'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { type Limits, startLimited } from './limits-wiring.ts'
+import { type Limits, startLimited } from './limited.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { chat, report, used } from '../support/calls.ts'
 

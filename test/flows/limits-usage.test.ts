@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import type { WireFixture } from '../fixtures/wire/fixture.ts'
 import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
 import { content, hang, json, sse, stream } from '../support/upstream-script.ts'
-import { type Limited, startLimited } from './limits-wiring.ts'
+import { type Limited, startLimited } from './limited.ts'
 import { chat, post, used } from '../support/calls.ts'
 import { delta, messages, usageEvent, whole } from '../support/chat-content.ts'
 

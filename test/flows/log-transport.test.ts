@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
-import { atOnce, callModel, countOf } from './workers-wiring.ts'
+import { atOnce, callModel, countOf } from './own-connections.ts'
 import { type Running, startGateway } from '../support/app.ts'
 import { echo } from '../support/gateway-config.ts'
 

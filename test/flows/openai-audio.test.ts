@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { toFile } from 'openai'
 
 import { content, json, stream } from '../support/upstream-script.ts'
-import { startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
 import { providerModel } from '../support/gateway-config.ts'
 
 /** Binary, and with what looks like the end of a part inside. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 
 import { json, sse } from '../support/upstream-script.ts'
-import { startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
 import { providerModel } from '../support/gateway-config.ts'
 
 const question = [{ role: 'user', content: 'Zahl? 你好 🙂' }] as const

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import OpenAI, { APIError } from 'openai'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import { chunk, end, json, reset, sse, streamHead } from '../support/upstream-script.ts'
-import { recordedClient, startWithClient } from './wiring.ts'
+import { recordedClient, startWithClient } from './openai-client.ts'
 import { startGateway } from '../support/app.ts'
 import { at } from '../support/gateway-config.ts'
 

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import OpenAI from 'openai'
 
 import { content, json, stream } from '../support/upstream-script.ts'
-import { startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
 import { providerModel } from '../support/gateway-config.ts'
 
 test('embeddings asked for as floats come as the provider wrote them', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { wait } from '../support/upstream-script.ts'
-import { atOnce, callModel, countOf, standing } from './workers-wiring.ts'
+import { atOnce, callModel, countOf, standing } from './own-connections.ts'
 import { whole } from '../support/chat-content.ts'
 import { startGateway } from '../support/app.ts'
 import { providerKey } from '../support/gateway-config.ts'

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { startGatewayProcess } from '../support/gateway-process.ts'
-import { atOnce, callModel, countOf } from './workers-wiring.ts'
+import { atOnce, callModel, countOf } from './own-connections.ts'
 import { whole } from '../support/chat-content.ts'
 import { at, configText, providerKey } from '../support/gateway-config.ts'
 
