@@ -1,7 +1,7 @@
 // What becomes of one try at one target.
 import type { GatewayError } from '../errors.ts'
 import type { AnswerHead } from '../upstream/provider.ts'
-import type { Answer } from './answer.ts'
+import type { Answer } from './response/upstream-response.ts'
 
 /** How a try at a target came out. */
 export type AttemptOutcome =

@@ -10,10 +10,10 @@ import { addRateHeaders, admit, type Refused } from './admit.ts'
 import { learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { chooseTargets } from './choose-targets.ts'
-import { addCallHeaders, conclude, passFailure } from './conclude.ts'
+import { addCallHeaders, conclude, passFailure } from './respond.ts'
 import type { Failure } from './failures.ts'
-import { Meter } from './meter.ts'
-import { Pulse } from './pulse.ts'
+import { Meter } from './response/meter.ts'
+import { Pulse } from './heartbeat.ts'
 import { CallRecord } from './record.ts'
 
 /** Serves one call and logs it. Never rejects: what fails becomes the client's error answer. */

@@ -2,7 +2,7 @@
 import type { GatewayError } from '../errors.ts'
 import type { CallFacts } from '../observe/events.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './meter.ts'
+import type { Metered } from './response/meter.ts'
 
 /** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
 export class CallRecord {

@@ -1,11 +1,11 @@
 // An answer that is no stream of events, passed on as it comes; a small one in one piece.
-import { GatewayError } from '../errors.ts'
-import { ByteCollector } from '../http/byte-collector.ts'
-import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
-import type { Reply } from './call.ts'
+import { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../http/byte-collector.ts'
+import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './upstream-response.ts'
+import type { Reply } from '../call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
-import { mayBeWhole } from './whole-answer.ts'
+import { mayBeWhole } from '../whole-answer.ts'
 
 export class WholeRelay implements AnswerReader {
   /** Half a body is none. */

@@ -1,7 +1,7 @@
 // The heartbeat of a streamed call whose answer has not begun: in line, between attempts, while a provider reads the
 // prompt or loads its model. Proxies and clients give up on a connection that says nothing.
 import type { Call, Snapshot } from './call.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
+import { heartbeat, heartbeatMs, streamHeaders } from './response/relay-stream.ts'
 import type { Timed } from './ticker.ts'
 
 /** Beats until it is stopped. The first beat commits the answer to status 200; what fails later can only be an event. */

@@ -7,10 +7,10 @@ import {
   newerUsage,
   type PartialUsage,
   usageMembers,
-} from '../dialects/usage.ts'
-import type { Usage } from '../domain.ts'
-import { readJson, scanJson } from '../http/json-scan.ts'
-import { eventData } from '../http/sse.ts'
+} from '../../dialects/usage.ts'
+import type { Usage } from '../../domain.ts'
+import { readJson, scanJson } from '../../http/json-scan.ts'
+import { eventData } from '../../http/sse.ts'
 
 /** What was metered. `isEstimated`: the provider did not count all of it, or the answer was cut before it did. */
 export interface Metered extends Usage {

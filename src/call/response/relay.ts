@@ -1,12 +1,12 @@
 // The way back: from a provider's answer to the client, byte for byte.
-import type { Hold } from '../admission/admission.ts'
-import type { Dialect } from '../dialects/dialect.ts'
-import type { GatewayError } from '../errors.ts'
-import type { Answer } from './answer.ts'
-import type { Reply, Snapshot } from './call.ts'
+import type { Hold } from '../../admission/admission.ts'
+import type { Dialect } from '../../dialects/dialect.ts'
+import type { GatewayError } from '../../errors.ts'
+import type { Answer } from './upstream-response.ts'
+import type { Reply, Snapshot } from '../call.ts'
 import type { Meter } from './meter.ts'
 import { StreamRelay } from './relay-stream.ts'
-import { WholeRelay } from './relay-whole.ts'
+import { WholeRelay } from './relay-body.ts'
 
 /** How the way back ended. After `broken` the client has been told, if its answer had begun. */
 export type Ending =

@@ -2,15 +2,15 @@
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
 // A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
-import { GatewayError } from '../errors.ts'
-import { ByteCollector } from '../http/byte-collector.ts'
-import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
-import type { AttemptOutcome } from './attempt-outcome.ts'
-import type { Snapshot } from './call.ts'
-import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
-import type { Timed } from './ticker.ts'
-import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
+import { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../http/byte-collector.ts'
+import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../../upstream/provider.ts'
+import type { AttemptOutcome } from '../attempt-outcome.ts'
+import type { Snapshot } from '../call.ts'
+import { judgeErrorAnswer, mediaTypeOf } from '../error-answer.ts'
+import { errorHeadOf, FirstEvent, isDone } from '../first-event.ts'
+import type { Timed } from '../ticker.ts'
+import { faultOfHead, judgeWholeAnswer } from '../whole-answer.ts'
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576

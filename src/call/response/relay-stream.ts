@@ -1,13 +1,13 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { type Dialect, tailLength } from '../dialects/dialect.ts'
-import { GatewayError } from '../errors.ts'
-import { EventSplitter, type EventSink } from '../http/sse.ts'
-import type { Answer, AnswerReader } from './answer.ts'
-import type { Reply, Snapshot } from './call.ts'
+import { type Dialect, tailLength } from '../../dialects/dialect.ts'
+import { GatewayError } from '../../errors.ts'
+import { EventSplitter, type EventSink } from '../../http/sse.ts'
+import type { Answer, AnswerReader } from './upstream-response.ts'
+import type { Reply, Snapshot } from '../call.ts'
 import type { Meter } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
-import type { Timed } from './ticker.ts'
+import type { Timed } from '../ticker.ts'
 
 /** Silence after which a comment keeps the connection alive. */
 export const heartbeatMs = 15_000

@@ -3,13 +3,13 @@ import type { Outcome } from '../admission/outcome.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
 import type { Trouble } from '../routing/target-health.ts'
-import type { Answer } from './answer.ts'
+import type { Answer } from './response/upstream-response.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import { errorWordsOf } from './error-answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
-import type { Meter } from './meter.ts'
+import type { Meter } from './response/meter.ts'
 import type { CallRecord } from './record.ts'
-import { type Relayed, relay } from './relay.ts'
+import { type Relayed, relay } from './response/relay.ts'
 
 /** How an admitted call ended. */
 export interface Concluded {

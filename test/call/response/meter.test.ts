@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
-import { Meter, type MeterOptions } from '../../src/call/meter.ts'
-import { encodeEvent, EventSplitter } from '../../src/http/sse.ts'
-import type { WireFixture } from '../fixtures/wire/fixture.ts'
-import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
+import { Meter, type MeterOptions } from '../../../src/call/response/meter.ts'
+import { encodeEvent, EventSplitter } from '../../../src/http/sse.ts'
+import type { WireFixture } from '../../fixtures/wire/fixture.ts'
+import { wireFixture, wireFixtures } from '../../fixtures/wire/wire-fixtures.ts'
 
 const estimatedPrompt = 40
 
