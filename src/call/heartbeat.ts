@@ -1,21 +1,30 @@
-// The heartbeat of a streamed call whose answer has not begun: in line, between attempts, while a provider reads the
-// prompt or loads its model. Proxies and clients give up on a connection that says nothing.
-import type { Call, Snapshot } from './call.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from './response/relay-stream.ts'
-import type { Timed } from './ticker.ts'
+// The heartbeat of a streamed call whose response has not begun: in line, between attempts, while a provider reads the
+// prompt or loads its model. Proxies and clients give up on a connection that is silent.
+import type { Reply } from './call.ts'
+import type { Ticker, TickListener } from './ticker.ts'
 
-/** Beats until it is stopped. The first beat commits the answer to status 200; what fails later can only be an event. */
-export class Pulse implements Timed {
+/** Silence after which a comment keeps the connection alive. */
+export const heartbeatMs = 15_000
+export const heartbeat = Buffer.from(': ping\n\n')
+
+/** Nothing on the way may hold events back, and nothing may keep them. */
+export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
+
+/** The first beat commits the response to status 200; what fails later can only be an event. */
+export class Heartbeat implements TickListener {
   index = -1
-  readonly #reply: Call['reply']
-  readonly #ticker: Snapshot['ticker']
-  #lastBeatMs: number
+  readonly #reply: Reply
+  readonly #ticker: Ticker
+  #lastBeatMs = 0
 
-  constructor(reply: Call['reply'], { ticker, now }: Pick<Snapshot, 'ticker' | 'now'>) {
+  constructor(reply: Reply, ticker: Ticker) {
     this.#reply = reply
     this.#ticker = ticker
-    this.#lastBeatMs = now()
-    ticker.add(this)
+  }
+
+  start(nowMs: number): void {
+    this.#lastBeatMs = nowMs
+    this.#ticker.add(this)
   }
 
   onTick(nowMs: number): void {
@@ -25,7 +34,7 @@ export class Pulse implements Timed {
     this.#reply.write(heartbeat)
   }
 
-  /** To be called before anything else is written. */
+  /** To be called before anything else is written. Does nothing if it was not started. */
   stop(): void {
     this.#ticker.delete(this)
   }

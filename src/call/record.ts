@@ -1,8 +1,17 @@
 // The facts of one call, collected while it runs and logged when it ends.
+import type { Target } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { CallFacts } from '../observe/events.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
+
+/** How a call ended for its client. */
+export interface CallEnd {
+  /** 499: the client left before the end. */
+  readonly status: number
+  readonly error?: GatewayError | undefined
+}
 
 /** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
 export class CallRecord {
@@ -21,11 +30,7 @@ export class CallRecord {
   firstByteAtMs: number | undefined
   /** When it was known how the last attempt came out; from then on what comes is passed on. */
   answeredAtMs: number | undefined
-  status = 0
   usage: Metered | undefined
-  error: GatewayError | undefined
-  /** Why an answer that had begun did not end well. */
-  reason: string | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
   /** What models took that were given up. */
@@ -35,8 +40,19 @@ export class CallRecord {
     this.#call = call
   }
 
-  /** No target of this model answers; another model has its turn. */
-  gaveUp(nowMs: number): void {
+  startTarget({ provider, model }: Target, nowMs: number): void {
+    this.provider = provider
+    this.targetModel = model
+    this.sentAtMs ??= nowMs
+  }
+
+  endAttempt(outcome: AttemptOutcome, nowMs: number): void {
+    this.answeredAtMs = nowMs
+    this.firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
+  }
+
+  /** None of a model's targets has answered; what follows is another model's, or nothing. */
+  endModel(nowMs: number): void {
     this.#earlierMs = this.#upstreamMs(nowMs)
     this.sentAtMs = undefined
     this.firstByteAtMs = undefined
@@ -50,7 +66,8 @@ export class CallRecord {
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
-  facts(nowMs: number): CallFacts {
+  /** @param end what the client got; with an error that it was sent, or that its response shows. */
+  facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
@@ -58,7 +75,7 @@ export class CallRecord {
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
       // A call that the gateway itself refused is found by the rule that refused it.
-      event: this.attempts === 0 ? (this.error?.code ?? 'call') : 'call',
+      event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
       client: client.id,
       dialect: dialect.name,
@@ -66,7 +83,7 @@ export class CallRecord {
       provider: this.provider,
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,
-      status: this.status,
+      status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,
       completion_tokens: this.usage?.completionTokens,
@@ -76,8 +93,8 @@ export class CallRecord {
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
-      code: this.error?.code,
-      reason: this.reason ?? this.error?.message,
+      code: error?.code,
+      reason: error?.message,
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
     }

@@ -1,127 +1,160 @@
-// The end of a call: the outcome of its last attempt goes to the client, and becomes what the call is charged.
+// The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
+// stops, the body's memory is released, an answer's hold is settled, and the end is reported.
 import type { Outcome } from '../admission/outcome.ts'
+import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
-import type { Trouble } from '../routing/target-health.ts'
-import type { Answer } from './response/upstream-response.ts'
-import type { AttemptOutcome } from './attempt-outcome.ts'
+import { LargeBody } from '../http/large-body.ts'
+import type { Limited } from './admit.ts'
+import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
+import type { AdmittedCall } from './attempts.ts'
+import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { errorWordsOf } from './error-answer.ts'
-import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
-import type { Meter } from './response/meter.ts'
-import type { CallRecord } from './record.ts'
-import { type Relayed, relay } from './response/relay.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { learnTrouble, learnUsage } from './learn.ts'
+import type { CallEnd, CallRecord } from './record.ts'
+import { Meter } from './response/meter.ts'
+import { relay } from './response/relay.ts'
 
-/** How an admitted call ended. */
-export interface Concluded {
-  readonly outcome: Outcome
-  /** What the client has not been told yet. */
-  readonly error?: GatewayError
-  /** What an answer showed of its target after it had begun. */
-  readonly trouble?: Trouble
+/** What becomes of a call. */
+export type CallResult =
+  | Answered
+  /** No target answers; the last failure, or one that names all. */
+  | { readonly kind: 'failed'; readonly target: Target; readonly failure: AttemptFailure }
+  | Limited
+  | { readonly kind: 'client-gone' }
+  /** The gateway refuses the call, or fails on it. */
+  | { readonly kind: 'refused'; readonly error: GatewayError }
+
+interface Answered {
+  readonly kind: 'answered'
+  /** Its hold is not settled yet. */
+  readonly admitted: AdmittedCall
+  readonly target: Target
+  readonly response: AnsweringResponse
 }
 
-interface Ended {
+/** A call whose end is to come. */
+export interface OpenCall {
   readonly call: Call
-  readonly on: Pick<Snapshot, 'ticker' | 'now'>
   readonly record: CallRecord
-  readonly meter: Meter
-  readonly hold: Relayed['hold']
-  /** Of the attempts that failed. */
-  readonly cost: Outcome
-  /** Takes the provider's key out of its headers. */
-  readonly mask: (text: string) => string
+  readonly heartbeat: Heartbeat
 }
 
-/** Brings the outcome to the client. A promise comes back for an answer, which takes its time. */
-export function conclude(tried: AttemptOutcome, ended: Ended): Concluded | Promise<Concluded> {
-  const { record, meter, cost } = ended
-  switch (tried.kind) {
-    case 'gone':
-      record.status = clientGoneStatus
-      if (!tried.wasSent) return { outcome: cost }
-      record.usage = meter.result(false)
-      return { outcome: { kind: 'cut', tokens: record.usage.totalTokens } }
+/** Resolves when the client has its response, or has left. */
+export async function respond(result: CallResult, open: OpenCall, on: Snapshot): Promise<void> {
+  const { call, record, heartbeat } = open
+  heartbeat.stop()
+  // The body may be large, and the response last for minutes.
+  if (call.body instanceof LargeBody) call.body.done()
+  const end = await deliver(result, open, on)
+  on.events.callEnded(record.facts(on.now(), end))
+}
 
-    case 'failed':
-    case 'refused': {
-      const error = passFailure(tried, ended)
-      return { outcome: cost, ...(error !== undefined && { error }) }
-    }
-
+function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {
+  switch (result.kind) {
     case 'answered':
-      return passAnswer(tried.answer, ended)
-
+      return passAnswer(result, open, on) // the provider's own status; 499
+    case 'failed':
+      return sendFailure(result, open, on) // the provider's own status; 502, 503 no_target_available, 504
+    case 'limited':
+    case 'refused':
+      return sendError(result.error, open, on) // the error's status
+    case 'client-gone':
+      return endGone(open, on) // 499
     default:
-      return tried satisfies never
+      return result satisfies never
   }
-}
-
-/** The provider's own error answer, as it is or as an event; or else the error that the client has to be told. */
-export function passFailure(
-  failure: AttemptOutcome & { kind: 'failed' | 'refused' },
-  { call: { reply, dialect }, on, record, mask }: Pick<Ended, 'call' | 'on' | 'record' | 'mask'>,
-): GatewayError | undefined {
-  record.providerCode = failure.providerCode
-  if (failure.kind === 'failed') {
-    record.providerStatus = failure.providerStatus
-    return failure.error
-  }
-  const { head, body } = failure
-  record.providerStatus = head.status
-  if (reply.isStarted) {
-    const error = lateError(record, `answered ${head.status}`)
-    const words = errorWordsOf(body)
-    if (words === undefined) return error
-    record.status = 200
-    record.error = error
-    reply.end(dialect.stream.errorEvent(words))
-    return undefined
-  }
-  record.status = head.status
-  addCallHeaders(reply, record, on.now())
-  reply.start(head.status, [...answerHeaders(head.headers, mask), 'content-length', String(body.length)])
-  reply.end(body)
-  return undefined
 }
 
 async function passAnswer(
-  answer: Answer,
-  { call, on, record, meter, hold, mask }: Ended,
-): Promise<Concluded> {
+  { admitted, target, response }: Answered,
+  open: OpenCall,
+  on: Snapshot,
+): Promise<CallEnd> {
+  const { call, record } = open
   const { dialect, reply } = call
-  if (reply.isStarted && !answer.isEventStream) {
-    answer.abort()
-    return { outcome: { kind: 'failed', tokens: 0 }, error: lateError(record, 'sent no stream') }
+  const { hold, promptTokens, model, request } = admitted
+  // Should anything below throw, the call is charged as it stands by then.
+  let charge: Outcome = { kind: 'cut', tokens: 0 }
+  try {
+    if (reply.isStarted && response.events === undefined) {
+      response.abort()
+      charge = { kind: 'failed', tokens: 0 }
+      return sendError(lateError(record, 'sent no stream'), open, on)
+    }
+    addCallHeaders(open, on)
+    const { hasOutputTokens } = dialect
+    const { stripsUsage: hidesUsage, head } = response
+    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const headers = answerHeaders(head.headers, maskOf(target, on))
+    const relayed = await relay({ response, reply, dialect, headers, meter, hold })
+
+    const isCut = relayed.kind !== 'complete'
+    const usage = meter.result(!isCut || relayed.kind === 'failed')
+    record.usage = usage
+    charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
+    learnUsage({ model, provider: target.provider, size: request.size }, usage, isCut, on)
+    if (relayed.kind === 'gone') return endGone(open, on)
+    const { status } = head
+    if (relayed.kind === 'complete') return { status }
+    const { error } = relayed
+    if (relayed.kind === 'broken' && !response.isStalled) {
+      learnTrouble(target, error.code === 'provider_timeout' ? 'timeout' : 'broken', undefined, on)
+    }
+    return { status, error }
+  } finally {
+    hold.settle(charge)
   }
-  record.status = answer.head.status
-  if (!reply.isStarted) addCallHeaders(reply, record, on.now())
-  const ending = await relay(
-    { answer, reply, headers: answerHeaders(answer.head.headers, mask), meter, hold },
-    dialect,
-    on,
-  )
-  const metered = meter.result(ending.kind === 'complete' || ending.kind === 'failed')
-  record.usage = metered
-  const tokens = metered.totalTokens
-  switch (ending.kind) {
-    case 'complete':
-      return { outcome: { kind: 'used', tokens } }
-    case 'failed':
-      record.error = ending.error
-      return { outcome: { kind: 'cut', tokens } }
-    case 'gone':
-      record.status = clientGoneStatus
-      return { outcome: { kind: 'cut', tokens } }
-    case 'broken':
-      record.error = ending.error
-      return {
-        outcome: { kind: 'cut', tokens },
-        ...(!reply.isStarted && { error: ending.error }),
-        ...(!answer.isStalled && { trouble: troubleOf(ending.error) }),
-      }
-    default:
-      return ending satisfies never
+}
+
+/** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
+function sendFailure(
+  { target, failure }: CallResult & { kind: 'failed' },
+  open: OpenCall,
+  on: Snapshot,
+): CallEnd {
+  const { call, record } = open
+  const { reply, dialect } = call
+  record.providerCode = failure.providerCode
+  if (failure.kind === 'failed') {
+    record.providerStatus = failure.providerStatus
+    return sendError(failure.error, open, on)
   }
+  const { head, body } = failure
+  const { status } = head
+  record.providerStatus = status
+  if (reply.isStarted) {
+    const error = lateError(record, `answered ${status}`)
+    return sendErrorEvent(error, dialect.stream.errorEvent(errorWordsOf(body) ?? error), open)
+  }
+  addCallHeaders(open, on)
+  const headers = answerHeaders(head.headers, maskOf(target, on))
+  reply.start(status, [...headers, 'content-length', String(body.length)])
+  reply.end(body)
+  return { status }
+}
+
+/** The error as a response, or as the last event of a stream that has begun. */
+function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+  const { reply, dialect } = open.call
+  if (reply.isStarted) return sendErrorEvent(error, dialect.stream.errorEvent(error), open)
+  addCallHeaders(open, on)
+  reply.fail(error)
+  return { status: error.status, error }
+}
+
+/** The client has status 200 already. */
+function sendErrorEvent(error: GatewayError, event: Buffer, { call: { reply } }: OpenCall): CallEnd {
+  reply.end(event)
+  return { status: 200, error }
+}
+
+/** A client that the gateway has interrupted is still there. */
+function endGone(open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+  const { interruption } = open.call.reply
+  if (interruption !== undefined) return sendError(interruption, open, on) // 503 shutting_down
+  return { status: clientGoneStatus }
 }
 
 /** After a heartbeat the client has its status already, so what comes can only be an event. */
@@ -129,12 +162,14 @@ function lateError({ provider }: CallRecord, what: string): GatewayError {
   return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
 }
 
-function troubleOf({ code }: GatewayError): Trouble {
-  return code === 'provider_timeout' ? 'timeout' : 'broken'
+/** What every response to a call carries, a provider's or an error. */
+function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
+  if (reply.isStarted) return
+  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  reply.set('server-timing', record.serverTiming(on.now()))
 }
 
-/** What every answer to a model call carries, a provider's or an error. */
-export function addCallHeaders(reply: Reply, record: CallRecord, nowMs: number): void {
-  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
-  reply.set('server-timing', record.serverTiming(nowMs))
+/** Takes the provider's key out of what it sent. */
+function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
+  return (text) => on.providers.get(provider)!.mask(text)
 }

@@ -60,9 +60,9 @@ export class Meter {
     this.#options = options
   }
 
-  /** Takes note of a stream's event. False: it is not for the client. */
-  passes(event: Buffer): boolean {
-    if (event[0] === COLON) return true
+  /** Counts a stream's event. `drop`: it is not for the client. */
+  observe(event: Buffer): 'forward' | 'drop' {
+    if (event[0] === COLON) return 'forward'
     this.#lastButOne = this.#lastEvent
     this.#lastEvent = event
     if (event.includes(choicesKey) || event.includes(deltaKey)) {
@@ -70,10 +70,10 @@ export class Meter {
       this.#pieceBytes += event.length
       if (event.length < this.#shortestPiece) this.#shortestPiece = event.length
     }
-    if (!mayHoldUsage(event)) return true
+    if (!mayHoldUsage(event)) return 'forward'
     const data = parse(eventData(event))
     this.#take(data)
-    return !(this.#options.hidesUsage && isUsageOnly(data))
+    return this.#options.hidesUsage && isUsageOnly(data) ? 'drop' : 'forward'
   }
 
   /**

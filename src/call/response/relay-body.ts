@@ -1,97 +1,71 @@
-// An answer that is no stream of events, passed on as it comes; a small one in one piece.
+// A body that is not a stream of events and was not held until its end: passed on as it arrives.
 import { GatewayError } from '../../errors.ts'
-import { ByteCollector } from '../../http/byte-collector.ts'
-import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './upstream-response.ts'
-import type { Reply } from '../call.ts'
-import { type Meter, usageWindowBytes } from './meter.ts'
-import type { Ending, Relayed } from './relay.ts'
+import { mediaTypeOf } from '../error-answer.ts'
 import { mayBeWhole } from '../whole-answer.ts'
+import { type Meter, usageWindowBytes } from './meter.ts'
+import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
-export class WholeRelay implements AnswerReader {
-  /** Half a body is none. */
+export class BodyRelay implements Relay {
+  /** Half a body is of no use. */
   readonly mayEndHere = false
-  readonly #answer: Answer
-  readonly #reply: Reply
-  readonly #headers: readonly string[]
+  readonly #input: RelayInput
   readonly #meter: Meter
-  readonly #resolve: (ending: Ending) => void
-  #held: ByteCollector | undefined
-  /** The end of what has been passed on, where large answers tell of their usage. */
-  readonly #tail = new LastBytes(usageWindowBytes)
-  /** Its first bytes. */
+  readonly #resolve: (result: RelayResult) => void
+  readonly #isJson: boolean
+  /** The first and the last bytes of JSON, where large responses report their usage. */
   #opening: Buffer = Buffer.alloc(0)
+  readonly #tail = new LastBytes(usageWindowBytes)
 
-  constructor({ answer, reply, headers, meter }: Relayed, resolve: (ending: Ending) => void) {
-    this.#answer = answer
-    this.#reply = reply
-    this.#headers = headers
-    this.#meter = meter
+  constructor(input: RelayInput, resolve: (result: RelayResult) => void) {
+    this.#input = input
+    this.#meter = input.meter
     this.#resolve = resolve
-    this.#held = answer.mediaType === 'application/json' ? new ByteCollector() : undefined
-    if (this.#held === undefined) this.#start()
+    this.#isJson = mediaTypeOf(input.response.head) === 'application/json'
+  }
+
+  /** With the provider's own length, where it sent one: the client sees for itself when bytes are missing. */
+  begin(): void {
+    const { reply, headers, response } = this.#input
+    const length = response.head.headers['content-length']
+    const framing = typeof length === 'string' ? ['content-length', length] : []
+    reply.start(response.head.status, [...headers, ...framing])
   }
 
   onData(chunk: Buffer): void {
-    if (this.#held === undefined) {
-      this.#write(chunk)
-      return
-    }
-    this.#held.push(chunk)
-    if (this.#held.length <= maxHeldAnswerBytes) return
-    const held = this.#held.takePieces()
-    this.#held = undefined
-    this.#start()
-    const window = Buffer.concat(held, usageWindowBytes)
-    this.#opening = window
-    this.#meter.readPart(window)
-    for (const each of held) this.#write(each)
+    if (this.#isJson) this.#readOpening(chunk)
+    this.#meter.countBytes(chunk.length)
+    this.#tail.push(chunk)
+    if (!this.#input.reply.write(chunk)) this.#input.response.pause()
   }
 
   onEnd(): void {
-    if (this.#held === undefined) {
-      this.#meter.readPart(this.#tail.bytes)
-      if (this.#isCut()) {
-        const message = 'The provider ended its answer in the middle of its JSON.'
-        return this.onBroken(new GatewayError('provider_bad_response', message))
-      }
-      this.#reply.end()
-    } else {
-      const body = this.#held.take()
-      this.#meter.readWhole(body, this.#answer.value)
-      this.#reply.start(this.#answer.head.status, [...this.#headers, 'content-length', String(body.length)])
-      this.#reply.end(body)
+    this.#meter.readPart(this.#tail.bytes)
+    if (this.#isCut()) {
+      const message = 'The provider ended its answer in the middle of its JSON.'
+      return this.onBroken(new GatewayError('provider_bad_response', message))
     }
+    this.#input.reply.end()
     this.#resolve({ kind: 'complete' })
   }
 
   onBroken(error: GatewayError): void {
-    if (this.#reply.isStarted) this.#reply.cut()
+    this.#input.reply.cut()
     this.#resolve({ kind: 'broken', error })
   }
 
-  stop(): void {
-    this.#held = undefined
+  #readOpening(chunk: Buffer): void {
+    const missing = usageWindowBytes - this.#opening.length
+    if (missing === 0) return
+    this.#opening = Buffer.concat([this.#opening, chunk.subarray(0, missing)])
+    if (this.#opening.length === usageWindowBytes) this.#meter.readPart(this.#opening)
   }
 
-  /** A body that came to the length that was said for it is not cut. */
+  /** A body of the length that its head announced is not cut. */
   #isCut(): boolean {
-    const { mediaType, head } = this.#answer
-    if (mediaType !== 'application/json' || head.headers['content-length'] !== undefined) return false
-    const encoding = head.headers['content-encoding'] ?? 'identity'
+    const { headers } = this.#input.response.head
+    if (!this.#isJson || headers['content-length'] !== undefined) return false
+    const encoding = headers['content-encoding'] ?? 'identity'
     return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail.bytes)
-  }
-
-  /** With the provider's own length, where it gave one: the client sees for itself when bytes are missing. */
-  #start(): void {
-    const length = this.#answer.head.headers['content-length']
-    const framing = typeof length === 'string' ? ['content-length', length] : []
-    this.#reply.start(this.#answer.head.status, [...this.#headers, ...framing])
-  }
-
-  #write(chunk: Buffer): void {
-    this.#meter.countBytes(chunk.length)
-    this.#tail.push(chunk)
-    if (!this.#reply.write(chunk)) this.#answer.pause()
   }
 }
 

@@ -1,34 +1,19 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { type Dialect, tailLength } from '../../dialects/dialect.ts'
+import { tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
-import { EventSplitter, type EventSink } from '../../http/sse.ts'
-import type { Answer, AnswerReader } from './upstream-response.ts'
-import type { Reply, Snapshot } from '../call.ts'
-import type { Meter } from './meter.ts'
-import type { Ending, Relayed } from './relay.ts'
-import type { Timed } from '../ticker.ts'
-
-/** Silence after which a comment keeps the connection alive. */
-export const heartbeatMs = 15_000
-export const heartbeat = Buffer.from(': ping\n\n')
-
-/** Nothing on the way may hold events back, and nothing may keep them. */
-export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
+import type { EventSink } from '../../http/sse.ts'
+import { heartbeat, heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import type { EventReader } from './event-reader.ts'
+import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** A stream that takes more than was reserved is charged ahead of what is seen by a quarter: in few steps, not at each event. */
 const growth = 1.25
 
-export class StreamRelay implements AnswerReader, EventSink, Timed {
-  index = -1
-  readonly #answer: Answer
-  readonly #reply: Reply
-  readonly #dialect: Dialect
-  readonly #meter: Meter
-  readonly #hold: Relayed['hold']
-  readonly #ticker: Snapshot['ticker']
-  readonly #resolve: (ending: Ending) => void
-  readonly #splitter = new EventSplitter()
+export class StreamRelay implements Relay, EventSink {
+  readonly #input: RelayInput
+  readonly #events: EventReader
+  readonly #resolve: (result: RelayResult) => void
   /** The last events, for the judgement of the end. */
   readonly #tail: Buffer[] = []
   /** Events that lie side by side in one chunk go out in one write. */
@@ -38,26 +23,23 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   #hasWritten = true
   #lastWriteMs = 0
 
-  constructor(
-    { answer, reply, headers, meter, hold }: Relayed,
-    dialect: Dialect,
-    ticker: Snapshot['ticker'],
-    resolve: (ending: Ending) => void,
-  ) {
-    this.#answer = answer
-    this.#reply = reply
-    this.#dialect = dialect
-    this.#meter = meter
-    this.#hold = hold
-    this.#ticker = ticker
+  constructor(input: RelayInput, events: EventReader, resolve: (result: RelayResult) => void) {
+    this.#input = input
+    this.#events = events
     this.#resolve = resolve
-    reply.start(answer.head.status, [...headers, ...streamHeaders])
-    ticker.add(this)
+  }
+
+  begin(): void {
+    const { reply, response, headers } = this.#input
+    reply.start(response.head.status, [...headers, ...streamHeaders])
+    this.#events.readTo(this)
+    this.#flush()
   }
 
   onTick(nowMs: number): void {
-    const seenTokens = this.#meter.seenTokens()
-    if (seenTokens > this.#hold.tokens) this.#hold.grow(Math.ceil(seenTokens * growth))
+    const { meter, hold } = this.#input
+    const seenTokens = meter.seenTokens()
+    if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
     if (this.#hasWritten) {
       this.#hasWritten = false
       this.#lastWriteMs = nowMs
@@ -68,13 +50,13 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   }
 
   onData(chunk: Buffer): void {
-    this.#splitter.push(chunk, this)
+    this.#events.push(chunk)
     this.#flush()
   }
 
   /** From the splitter. */
   event(event: Buffer): void {
-    if (!this.#meter.passes(event)) return
+    if (this.#input.meter.observe(event) === 'drop') return
     if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
     const pending = this.#pending
@@ -94,23 +76,25 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   }
 
   onEnd(): void {
-    this.stop()
-    this.#takeUnfinished(this.#splitter.end(this))
+    this.#takeUnfinished(this.#events.end())
     this.#flush()
-    const ending = this.#dialect.stream.ending(this.#tail)
+    const ending = this.#input.dialect.stream.ending(this.#tail)
     if (ending === 'cut') {
       const message = 'The provider ended its stream without saying that the answer is whole.'
-      return this.#endBroken(new GatewayError('provider_bad_response', message))
+      return this.onBroken(new GatewayError('provider_bad_response', message))
     }
-    this.#reply.end()
+    this.#input.reply.end()
     if (ending === 'complete') return this.#resolve({ kind: 'complete' })
     const message = 'The provider ended its stream with an error.'
     this.#resolve({ kind: 'failed', error: new GatewayError('provider_bad_response', message) })
   }
 
   onBroken(error: GatewayError): void {
-    this.stop()
-    this.#endBroken(error)
+    this.#flush()
+    const { reply, dialect } = this.#input
+    if (this.#isInsideEvent) reply.cut()
+    else reply.end(dialect.stream.errorEvent(error))
+    this.#resolve({ kind: 'broken', error })
   }
 
   /** Only whole events have gone out. */
@@ -118,23 +102,11 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     return !this.#isInsideEvent
   }
 
-  /** No more ticks; for the end, and for a client that has left. */
-  stop(): void {
-    this.#ticker.delete(this)
-  }
-
   /** Some servers forget the blank line after their last event; half an event is of no use to anybody. */
   #takeUnfinished(bytes: Buffer | undefined): void {
     if (bytes === undefined) return
     const event = Buffer.concat([bytes, Buffer.from('\n\n')])
-    if (this.#dialect.stream.ending([event]) !== 'cut') this.event(event)
-  }
-
-  #endBroken(error: GatewayError): void {
-    this.#flush()
-    if (this.#isInsideEvent) this.#reply.cut()
-    else this.#reply.end(this.#dialect.stream.errorEvent(error))
-    this.#resolve({ kind: 'broken', error })
+    if (this.#input.dialect.stream.ending([event]) !== 'cut') this.event(event)
   }
 
   #flush(): void {
@@ -145,7 +117,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
 
   #write(bytes: Buffer): void {
     this.#hasWritten = true
-    if (!this.#reply.write(bytes)) this.#answer.pause()
+    if (!this.#input.reply.write(bytes)) this.#input.response.pause()
   }
 }
 

@@ -1,54 +1,35 @@
-// The way back: from a provider's answer to the client, byte for byte.
-import type { Hold } from '../../admission/admission.ts'
-import type { Dialect } from '../../dialects/dialect.ts'
-import type { GatewayError } from '../../errors.ts'
-import type { Answer } from './upstream-response.ts'
-import type { Reply, Snapshot } from '../call.ts'
-import type { Meter } from './meter.ts'
+// The way back: from a provider's response to the client, byte for byte.
+import { BodyRelay } from './relay-body.ts'
 import { StreamRelay } from './relay-stream.ts'
-import { WholeRelay } from './relay-body.ts'
+import type { RelayInput, RelayResult } from './relay-types.ts'
 
-/** How the way back ended. After `broken` the client has been told, if its answer had begun. */
-export type Ending =
-  | { readonly kind: 'complete' }
-  /** The provider itself said that it failed, and the client has its words. */
-  | { readonly kind: 'failed'; readonly error: GatewayError }
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'broken'; readonly error: GatewayError }
-
-export interface Relayed {
-  readonly answer: Answer
-  readonly reply: Reply
-  /** For the status line, names and values in turn. */
-  readonly headers: readonly string[]
-  readonly meter: Meter
-  /** The call's charge, which grows with a stream that takes more than was reserved. */
-  readonly hold: Pick<Hold, 'tokens' | 'grow'>
-}
-
-/** Passes the answer to the client and says how that ended. Never rejects. */
-export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
-  const { answer, reply } = relayed
-  const { promise, resolve } = Promise.withResolvers<Ending>()
-  const reader = answer.isEventStream
-    ? new StreamRelay(relayed, dialect, on.ticker, resolve)
-    : new WholeRelay(relayed, resolve)
-  const leave = () => {
-    answer.abort()
-    reader.stop()
-    // Whatever might still be said would stand in the middle of something.
-    if (reply.interruption !== undefined && reply.isStarted && !reader.mayEndHere) reply.cut()
+/** Passes the response on, and returns how that ended. Never rejects. */
+export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
+  const { response, reply, headers, meter } = input
+  if (reply.isGone) {
+    response.abort()
+    return { kind: 'gone' }
+  }
+  const { whole, events } = response
+  if (whole !== undefined) {
+    meter.readWhole(whole.bytes, whole.value)
+    reply.start(response.head.status, [...headers, 'content-length', String(whole.bytes.length)])
+    reply.end(whole.bytes)
+    return { kind: 'complete' }
+  }
+  const { promise, resolve } = Promise.withResolvers<RelayResult>()
+  const reader =
+    events === undefined ? new BodyRelay(input, resolve) : new StreamRelay(input, events, resolve)
+  reply.onGone = () => {
+    response.abort()
+    // Anything written now would land inside an unfinished event or body.
+    if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()
     resolve({ kind: 'gone' })
   }
-  if (reply.isGone) {
-    leave()
-    return promise
-  }
-  const resume = () => answer.resume()
-  reply.onGone = leave
-  reply.onDrain = resume
-  answer.read(reader)
+  reply.onDrain = () => response.resume()
+  reader.begin()
+  response.read(reader)
   // Not before: a first chunk that is here already takes the head along in one packet.
-  if (reply.isStarted) reply.flush()
+  reply.flush()
   return promise
 }

@@ -1,100 +1,82 @@
-// One try at one target: from sending the request until it is known whether this target answers the call.
-// What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
-// A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
-// body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
+// A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
+// (phases.ts); the provider's time limits are kept here.
 import { GatewayError } from '../../errors.ts'
-import { ByteCollector } from '../../http/byte-collector.ts'
-import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../../upstream/provider.ts'
-import type { AttemptOutcome } from '../attempt-outcome.ts'
-import type { Snapshot } from '../call.ts'
-import { judgeErrorAnswer, mediaTypeOf } from '../error-answer.ts'
-import { errorHeadOf, FirstEvent, isDone } from '../first-event.ts'
-import type { Timed } from '../ticker.ts'
-import { faultOfHead, judgeWholeAnswer } from '../whole-answer.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { ProviderLoad } from '../../routing/provider-load.ts'
+import type {
+  AnswerHead,
+  AnswerSink,
+  Exchange,
+  Provider,
+  ProviderFailure,
+  ProviderRequest,
+} from '../../upstream/provider.ts'
+import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
+import { judgeErrorAnswer } from '../error-answer.ts'
+import type { Ticker, TickListener } from '../ticker.ts'
+import { faultOfHead } from '../whole-answer.ts'
+import type { EventReader } from './event-reader.ts'
+import { awaitingHead, Forwarding, HoldingWhole, type Phase, phaseAfter, type Step } from './phases.ts'
 
-/** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
-const maxErrorBytes = 1_048_576
-
-/**
- * A JSON answer up to this size is held until it is whole. Audio starts playing before its end, so what is not JSON is
- * not held.
- */
-export const maxHeldAnswerBytes = 262_144
-
-/** A client that reads nothing for so long holds a connection and a slot for nobody. */
+/** A client that reads nothing for so long would hold a connection and a slot for ever. */
 const maxStallMs = 120_000
 
-/** An idle connection that the provider has closed breaks at once; one that breaks later broke under the work. */
+/** An idle connection that the provider has closed breaks at once; one that breaks later broke during the work. */
 const staleConnectionMs = 500
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
-/** What reads an answer's body. Exactly one of the ends is called, and nothing after it. */
-export interface AnswerReader {
-  onData(chunk: Buffer): void
-  onEnd(): void
-  onBroken(error: GatewayError): void
-}
-
-/** Starts the attempt; `abort` on the returned handle ends it in any phase. */
-export function startAttempt(
-  provider: Provider,
-  request: ProviderRequest,
-  expected: Expected,
-  on: AnswerParts,
-): { outcome: Promise<AttemptOutcome>; abort: () => void } {
-  const answer = new Answer(provider, expected, on)
-  const { promise: outcome, resolve } = Promise.withResolvers<AttemptOutcome>()
-  answer.begin(request, resolve)
-  return { outcome, abort: () => answer.abort() }
-}
-
-/** What may come, and until when. */
+/** What may arrive, and until when. */
 export interface Expected {
-  /** From when on the provider's total timeout counts: one deadline for all attempts of a call. */
+  /** When the provider's total timeout begins, which all attempts of a call share. */
   readonly sinceMs: number
   /** Whether a text of no bytes is an answer. */
   readonly mayBeEmpty: boolean
+  /** Usage was asked for without the client's wish. */
+  readonly stripsUsage: boolean
 }
 
-type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
+interface Services {
+  readonly ticker: Ticker
+  readonly now: Clock['now']
+  readonly load: ProviderLoad
+}
 
-/** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
-export class Answer implements AnswerSink, Timed {
+/** Its provider counts as busy until the exchange is over, however that happens. */
+export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickListener {
   index = -1
   readonly #provider: Provider
-  readonly #on: AnswerParts
-  readonly #startedMs: number
   readonly #expected: Expected
+  readonly #on: Services
+  readonly #startedMs: number
   readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
+  #phase: Phase = awaitingHead
   #head: AnswerHead | undefined
-  /** When the head came, in milliseconds of the monotonic clock. */
   headAtMs = 0
-  /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
-  #peek: FirstEvent | undefined
-  /** An answer that is no stream, and not passed on yet. */
-  #isHeld = false
-  #reader: AnswerReader | undefined
-  /** What came before somebody read, or the body of an error answer. */
-  readonly #held = new ByteCollector()
-  #end: 'open' | 'ended' | GatewayError = 'open'
-  #isStaleConnection = false
+  whole: WholeBody | undefined
+  events: EventReader | undefined
+  isStalled = false
   #hasMoved = false
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
-  /** The client, not the provider, brought it to a halt. */
-  isStalled = false
-  /** What the JSON of a whole answer says; undefined where it was not parsed. */
-  value: unknown
 
-  constructor(provider: Provider, expected: Expected, on: AnswerParts) {
+  constructor(provider: Provider, expected: Expected, on: Services) {
     this.#provider = provider
+    this.#expected = expected
     this.#on = on
     this.#startedMs = on.now()
-    this.#expected = expected
-    this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
+    this.#endLoad = on.load.began(provider.name)
+  }
+
+  /** Sends the request. Resolves once it is known whether the response answers the call, and never rejects. */
+  begin(request: ProviderRequest): Promise<AttemptOutcome> {
+    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
+    this.#resolve = resolve
+    this.#on.ticker.add(this)
+    this.#exchange = this.#provider.send(request, this)
+    return promise
   }
 
   get head(): AnswerHead {
@@ -102,28 +84,13 @@ export class Answer implements AnswerSink, Timed {
     return this.#head
   }
 
-  get mediaType(): string {
-    return mediaTypeOf(this.head)
+  get stripsUsage(): boolean {
+    return this.#expected.stripsUsage
   }
 
-  /** Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are. */
-  get isEventStream(): boolean {
-    const encoding = this.head.headers['content-encoding'] ?? 'identity'
-    return this.mediaType === 'text/event-stream' && encoding === 'identity'
-  }
-
-  begin(request: ProviderRequest, resolve: (outcome: AttemptOutcome) => void): void {
-    this.#resolve = resolve
-    this.#on.ticker.add(this)
-    this.#exchange = this.#provider.send(request, this)
-  }
-
-  /** Hands over what has come and all that will. */
-  read(reader: AnswerReader): void {
-    this.#reader = reader
-    for (const chunk of this.#held.takePieces()) reader.onData(chunk)
-    if (this.#end === 'ended') reader.onEnd()
-    else if (this.#end !== 'open') reader.onBroken(this.#end)
+  read(reader: ResponseReader): void {
+    if (!(this.#phase instanceof Forwarding)) throw new Error('nothing to be read')
+    this.#phase.read(reader)
   }
 
   pause(): void {
@@ -137,7 +104,6 @@ export class Answer implements AnswerSink, Timed {
     this.#exchange?.resume()
   }
 
-  /** The client has left: the provider's request ends, nobody hears more of it. */
   abort(): void {
     const wasSent = this.#exchange?.wasSent === true
     this.#finish()
@@ -148,59 +114,38 @@ export class Answer implements AnswerSink, Timed {
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
-    if (head.status >= 300) return
-    const fault = faultOfHead(head)
+    const fault = head.status < 300 ? faultOfHead(head) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
-    if (this.isEventStream) this.#peek = new FirstEvent()
-    else this.#isHeld = true
+    this.#phase = phaseAfter(head, this.#expected.mayBeEmpty)
   }
 
   onData(chunk: Buffer): void {
     this.#hasMoved = true
-    if (this.#reader !== undefined) {
-      this.#reader.onData(chunk)
-      return
-    }
-    this.#held.push(chunk)
-    if (this.#peek !== undefined) {
-      this.#look(this.#peek, chunk)
-      // Comments without end, and no event among them.
-      if (this.#peek !== undefined && this.#held.length > maxErrorBytes) this.#commit()
-    } else if (this.#isHeld) {
-      const maxBytes = this.mediaType === 'application/json' ? maxHeldAnswerBytes : 0
-      if (this.#held.length > maxBytes) this.#commit()
-    } else if (this.#resolve !== undefined && this.#held.length > maxErrorBytes) {
-      this.#fail('provider_bad_response', `answered ${this.head.status} with an endless body`)
-    }
+    const step = this.#phase.data(chunk)
+    if (step !== undefined) this.#take(step)
   }
 
   onEnd(): void {
     this.#finish()
-    if (this.#peek !== undefined) {
-      return this.#fail('provider_bad_response', 'ended its stream before the first event')
-    }
-    this.#end = 'ended'
-    if (this.#isHeld) return this.#judgeWhole()
-    if (this.#resolve !== undefined)
-      this.#settle(judgeErrorAnswer(this.#provider, this.head, this.#held.take()))
-    this.#reader?.onEnd()
+    const step = this.#phase.end()
+    if (step !== undefined) this.#take(step)
   }
 
-  onFailure(failure: { kind: 'unreachable' | 'broken' | 'timeout'; code: string; detail: string }): void {
-    switch (failure.kind) {
+  onFailure({ kind, code, detail }: ProviderFailure): void {
+    switch (kind) {
       case 'unreachable':
-        return this.#fail('provider_unreachable', `can't be reached: ${failure.detail}`)
+        return this.#fail('provider_unreachable', `can't be reached: ${detail}`)
       case 'timeout':
-        return this.#fail('provider_timeout', failure.detail)
-      case 'broken':
+        return this.#fail('provider_timeout', detail)
+      case 'broken': {
         if (this.#head !== undefined) {
-          return this.#fail('provider_bad_response', `broke its answer off: ${failure.detail}`)
+          return this.#fail('provider_bad_response', `broke its answer off: ${detail}`)
         }
-        this.#isStaleConnection =
-          resetCodes.has(failure.code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', `gave no HTTP answer: ${failure.detail}`)
+        const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
+        return this.#fail('provider_bad_response', `gave no HTTP answer: ${detail}`, isStale)
+      }
       default:
-        return failure.kind satisfies never
+        return kind satisfies never
     }
   }
 
@@ -209,76 +154,65 @@ export class Answer implements AnswerSink, Timed {
       this.#hasMoved = false
       this.#lastMoveMs = nowMs
     }
+    if (this.#phase instanceof Forwarding) this.#phase.tick(nowMs)
+    const overdue = this.#overdue(nowMs)
+    if (overdue === undefined) return
+    this.#exchange?.abort()
+    this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
+  }
+
+  /** Which time is over, as a clause about the provider. */
+  #overdue(nowMs: number): string | undefined {
     const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
-    const hasRunFor = nowMs - this.#startedMs
-    const hasRestedFor = nowMs - this.#lastMoveMs
     if (this.#pausedSinceMs !== undefined) {
       if (nowMs - this.#pausedSinceMs >= maxStallMs) {
         this.isStalled = true
-        this.#timeOut(`was held up: the client read nothing for ${maxStallMs} ms`)
+        return `was held up: the client read nothing for ${maxStallMs} ms`
       }
     } else if (this.#head === undefined) {
-      if (firstByteMs > 0 && hasRunFor >= firstByteMs) this.#timeOut(`sent no byte within ${firstByteMs} ms`)
-    } else if (idleMs > 0 && hasRestedFor >= idleMs) {
-      this.#timeOut(`was silent for ${idleMs} ms`)
+      const isOver = firstByteMs > 0 && nowMs - this.#startedMs >= firstByteMs
+      if (isOver) return `sent no byte within ${firstByteMs} ms`
+    } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
+      return `was silent for ${idleMs} ms`
     }
-    if (totalMs > 0 && nowMs - this.#expected.sinceMs >= totalMs)
-      this.#timeOut(`was not done within ${totalMs} ms`)
+    const isOver = totalMs > 0 && nowMs - this.#expected.sinceMs >= totalMs
+    return isOver ? `was not done within ${totalMs} ms` : undefined
   }
 
-  /** A stream that begins with an error is an error answer. */
-  #look(peek: FirstEvent, chunk: Buffer): void {
-    const data = peek.push(chunk)
-    if (data === undefined) return
-    if (isDone(data)) return this.onEnd()
-    const head = errorHeadOf(data)
-    if (head === undefined) return this.#commit()
-    this.#finish()
-    this.#settle(judgeErrorAnswer(this.#provider, head, data))
-  }
-
-  #judgeWhole(): void {
-    const body = this.#held.take()
-    this.#held.push(body)
-    const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
-    switch (verdict.kind) {
-      case 'answer':
-        this.value = verdict.value
-        return this.#commit()
+  #take(step: Step): void {
+    switch (step.kind) {
+      case 'forward':
+        this.#phase = new Forwarding(step.held)
+        this.events = step.events
+        return this.#settle({ kind: 'answered', response: this })
+      case 'whole':
+        this.whole = step.body
+        return this.#settle({ kind: 'answered', response: this })
       case 'error':
-        return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))
-      case 'none':
-        return this.#fail('provider_bad_response', verdict.what)
+        this.#finish()
+        return this.#settle(judgeErrorAnswer(this.#provider, step.head, step.body))
+      case 'unusable':
+        return this.#fail('provider_bad_response', step.what)
       default:
-        return verdict satisfies never
+        return step satisfies never
     }
   }
 
-  /** From here on what comes is passed on. */
-  #commit(): void {
-    this.#peek = undefined
-    this.#isHeld = false
-    this.#settle({ kind: 'answered', answer: this })
-  }
-
-  #timeOut(detail: string): void {
-    if (this.#end !== 'open') return
-    this.#exchange?.abort()
-    this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
-  }
-
-  #fail(code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout', what: string): void {
+  #fail(
+    code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
+    what: string,
+    isStaleConnection = false,
+  ): void {
     this.#finish()
     const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
-    this.#end = error
+    if (this.#phase instanceof Forwarding) return this.#phase.break(error)
     this.#settle({
       kind: 'failed',
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
-      isStaleConnection: this.#isStaleConnection,
-      hasBegun: this.#isHeld,
+      isStaleConnection,
+      hasBegun: this.#phase instanceof HoldingWhole,
     })
-    this.#reader?.onBroken(error)
   }
 
   #finish(): void {

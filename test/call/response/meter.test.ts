@@ -37,7 +37,7 @@ function pass(meter: Meter, bytes: Buffer): Buffer {
   const passed: Buffer[] = []
   const splitter = new EventSplitter()
   splitter.push(bytes, {
-    event: (each) => void (meter.passes(each) && passed.push(each)),
+    event: (each) => void (meter.observe(each) === 'forward' && passed.push(each)),
     overflow: () => assert.fail('no event of these is so large'),
   })
   return Buffer.concat(passed)
@@ -80,9 +80,9 @@ test("llama.cpp's timings stand in for usage that nobody asked for", () => {
 describe('a stream without usage', () => {
   test('is charged the estimated prompt and about a token for each piece', () => {
     const meter = meterWith()
-    for (let count = 0; count < 100; count++) meter.passes(chunk('abcd'))
-    meter.passes(chunk(''))
-    meter.passes(done)
+    for (let count = 0; count < 100; count++) meter.observe(chunk('abcd'))
+    meter.observe(chunk(''))
+    meter.observe(done)
 
     const { promptTokens, completionTokens, isEstimated } = meter.result(true)
 
@@ -93,9 +93,9 @@ describe('a stream without usage', () => {
 
   test('with several tokens in a piece is charged by its text', () => {
     const meter = meterWith()
-    meter.passes(chunk(''))
-    for (let count = 0; count < 10; count++) meter.passes(chunk('word '.repeat(20)))
-    meter.passes(done)
+    meter.observe(chunk(''))
+    for (let count = 0; count < 10; count++) meter.observe(chunk('word '.repeat(20)))
+    meter.observe(done)
 
     const { completionTokens } = meter.result(true)
 
@@ -105,10 +105,10 @@ describe('a stream without usage', () => {
   test('is not charged for events that hold no piece of the answer', () => {
     const meter = meterWith()
     const response = { id: 'resp_1', instructions: 'x'.repeat(4000) }
-    meter.passes(event({ type: 'response.created', response }))
-    meter.passes(event({ type: 'response.in_progress', response }))
+    meter.observe(event({ type: 'response.created', response }))
+    meter.observe(event({ type: 'response.in_progress', response }))
     for (let count = 0; count < 20; count++) {
-      meter.passes(event({ type: 'response.output_text.delta', delta: 'abcd' }))
+      meter.observe(event({ type: 'response.output_text.delta', delta: 'abcd' }))
     }
 
     const { completionTokens } = meter.result(false)
@@ -123,7 +123,7 @@ describe('a stream without usage', () => {
         let last = meter.result(false).totalTokens
         assert.ok(last >= estimatedPrompt)
         for (const content of contents) {
-          meter.passes(chunk(content))
+          meter.observe(chunk(content))
           const { totalTokens } = meter.result(false)
           assert.ok(totalTokens >= estimatedPrompt)
           last = totalTokens
@@ -136,8 +136,8 @@ describe('a stream without usage', () => {
 
 test('an answer that is cut is charged for what was seen beyond the last count', () => {
   const meter = meterWith()
-  meter.passes(chunk('a', { usage: { prompt_tokens: 31, completion_tokens: 1, total_tokens: 32 } }))
-  for (let count = 0; count < 50; count++) meter.passes(chunk('b'))
+  meter.observe(chunk('a', { usage: { prompt_tokens: 31, completion_tokens: 1, total_tokens: 32 } }))
+  for (let count = 0; count < 50; count++) meter.observe(chunk('b'))
 
   const { promptTokens, completionTokens, isEstimated } = meter.result(false)
 
@@ -151,7 +151,7 @@ test('what is seen of a stream under way is what it would be charged if it was c
   assert.equal(meter.seenTokens(), estimatedPrompt + meter.result(false).completionTokens)
   for (let count = 0; count < 50; count++) {
     const usage = { prompt_tokens: 31, completion_tokens: 3 * count, total_tokens: 31 + 3 * count }
-    meter.passes(chunk('a word or two', count % 10 === 9 ? { usage } : {}))
+    meter.observe(chunk('a word or two', count % 10 === 9 ? { usage } : {}))
     assert.equal(meter.seenTokens(), meter.result(false).totalTokens)
   }
 })
@@ -159,7 +159,7 @@ test('what is seen of a stream under way is what it would be charged if it was c
 test('cumulative usage is taken as it stands last, never summed', () => {
   const meter = meterWith()
   for (let count = 1; count <= 5; count++) {
-    meter.passes(
+    meter.observe(
       chunk('a', { usage: { prompt_tokens: 9, completion_tokens: count, total_tokens: 9 + count } }),
     )
   }
@@ -170,7 +170,7 @@ test('cumulative usage is taken as it stands last, never summed', () => {
 test("usage is found behind a null one, as in Groq's last chunk", () => {
   const meter = meterWith()
   const usage = { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 }
-  meter.passes(chunk('', { usage: null, x_groq: { id: 'req_1', usage } }))
+  meter.observe(chunk('', { usage: null, x_groq: { id: 'req_1', usage } }))
 
   assert.deepEqual(meter.result(true), {
     promptTokens: 9,
@@ -182,7 +182,7 @@ test("usage is found behind a null one, as in Groq's last chunk", () => {
 
 test('a prompt that the provider did not count is estimated, and said to be', () => {
   const meter = meterWith()
-  meter.passes(chunk('', { usage: { prompt_tokens: 0, completion_tokens: 5, total_tokens: 5 } }))
+  meter.observe(chunk('', { usage: { prompt_tokens: 0, completion_tokens: 5, total_tokens: 5 } }))
 
   assert.deepEqual(meter.result(true), {
     promptTokens: estimatedPrompt,
@@ -212,7 +212,7 @@ test('comments, [DONE] and broken events pass, and count nothing', () => {
   const meter = meterWith()
   const events = [Buffer.from(': ping\n\n'), event('{"usage":'), event('{"usage":7}'), event('7'), done]
 
-  for (const each of events) assert.equal(meter.passes(each), true)
+  for (const each of events) assert.equal(meter.observe(each), 'forward')
 
   assert.equal(meter.result(true).totalTokens, estimatedPrompt)
 })
@@ -224,7 +224,7 @@ for (const [what, payload] of [
   ['no usage', { choices: [], prompt_filter_results: [], usage: null }],
 ] as const) {
   test(`an event with ${what} is not the one that was asked for`, () => {
-    assert.equal(meterWith().passes(event(payload)), true)
+    assert.equal(meterWith().observe(event(payload)), 'forward')
   })
 }
 

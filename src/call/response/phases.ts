@@ -1,0 +1,166 @@
+// The phases of a provider's response. Each takes the body's bytes and its end, and says what follows from them. Until a
+// response is found to answer the call nothing of it has been passed on, so what goes wrong can still become another
+// attempt: a stream answers with its first event, a JSON body when it is whole (or too large to be held), any other body
+// with its first byte.
+import type { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../http/byte-collector.ts'
+import type { AnswerHead } from '../../upstream/provider.ts'
+import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
+import { mediaTypeOf } from '../error-answer.ts'
+import { errorHeadOf, isDone } from '../first-event.ts'
+import { judgeWholeAnswer } from '../whole-answer.ts'
+import { EventReader } from './event-reader.ts'
+
+/** The longest error response that is read, and the longest first event that is waited for. */
+const maxErrorBytes = 1_048_576
+
+/** The longest JSON body that is held until it is whole. Other bodies are not held: audio plays before its end. */
+const maxHeldBytes = 262_144
+
+export interface Phase {
+  /** Takes a piece of the body; undefined: more is needed. */
+  data(chunk: Buffer): Step | undefined
+  /** The body is whole. */
+  end(): Step | undefined
+}
+
+/** What a phase has found. */
+export type Step =
+  /** The response answers the call. `held`: bytes that nobody has read. */
+  | { readonly kind: 'forward'; readonly held: ByteCollector; readonly events?: EventReader }
+  /** The response answers the call, and its body has ended. */
+  | { readonly kind: 'whole'; readonly body: WholeBody }
+  /** An error response; it may have been hidden in one with a good status. */
+  | { readonly kind: 'error'; readonly head: AnswerHead; readonly body: Buffer }
+  /** Neither an answer nor an error; `what` is a clause about the provider. */
+  | { readonly kind: 'unusable'; readonly what: string }
+
+/** The head has not arrived. */
+export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
+
+/**
+ * The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees.
+ * @param mayBeEmpty whether a text of no bytes is an answer.
+ */
+export function phaseAfter(head: AnswerHead, mayBeEmpty: boolean): Phase {
+  if (head.status >= 300) return new CollectingError(head)
+  const mediaType = mediaTypeOf(head)
+  // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
+  const encoding = head.headers['content-encoding'] ?? 'identity'
+  if (mediaType === 'text/event-stream' && encoding === 'identity') return new PeekingStream()
+  return new HoldingWhole(head, mediaType, mayBeEmpty)
+}
+
+class PeekingStream implements Phase {
+  readonly #events = new EventReader()
+  #length = 0
+
+  data(chunk: Buffer): Step | undefined {
+    this.#length += chunk.length
+    const data = this.#events.peek(chunk)
+    if (data === undefined) {
+      // Comments without end, or an event too large to be an error.
+      return this.#length > maxErrorBytes ? this.#forward() : undefined
+    }
+    if (isDone(data)) return this.end()
+    const head = errorHeadOf(data)
+    return head === undefined ? this.#forward() : { kind: 'error', head, body: data }
+  }
+
+  end(): Step {
+    return { kind: 'unusable', what: 'ended its stream before the first event' }
+  }
+
+  #forward(): Step {
+    return { kind: 'forward', held: new ByteCollector(), events: this.#events }
+  }
+}
+
+export class HoldingWhole implements Phase {
+  readonly #head: AnswerHead
+  readonly #mayBeEmpty: boolean
+  readonly #maxBytes: number
+  readonly #held = new ByteCollector()
+
+  constructor(head: AnswerHead, mediaType: string, mayBeEmpty: boolean) {
+    this.#head = head
+    this.#mayBeEmpty = mayBeEmpty
+    this.#maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
+  }
+
+  data(chunk: Buffer): Step | undefined {
+    this.#held.push(chunk)
+    return this.#held.length > this.#maxBytes ? { kind: 'forward', held: this.#held } : undefined
+  }
+
+  end(): Step {
+    const bytes = this.#held.take()
+    const verdict = judgeWholeAnswer(this.#head, bytes, this.#mayBeEmpty)
+    switch (verdict.kind) {
+      case 'answer':
+        return { kind: 'whole', body: { bytes, value: verdict.value } }
+      case 'error':
+        return { kind: 'error', head: verdict.head, body: bytes }
+      case 'none':
+        return { kind: 'unusable', what: verdict.what }
+      default:
+        return verdict satisfies never
+    }
+  }
+}
+
+class CollectingError implements Phase {
+  readonly #head: AnswerHead
+  readonly #held = new ByteCollector()
+
+  constructor(head: AnswerHead) {
+    this.#head = head
+  }
+
+  data(chunk: Buffer): Step | undefined {
+    this.#held.push(chunk)
+    if (this.#held.length <= maxErrorBytes) return undefined
+    return { kind: 'unusable', what: `answered ${this.#head.status} with an endless body` }
+  }
+
+  end(): Step {
+    return { kind: 'error', head: this.#head, body: this.#held.take() }
+  }
+}
+
+/** The response answers the call: its bytes go to the reader, and are kept until there is one. */
+export class Forwarding implements Phase {
+  readonly #held: ByteCollector
+  #reader: ResponseReader | undefined
+  #end: 'open' | 'ended' | GatewayError = 'open'
+
+  constructor(held: ByteCollector) {
+    this.#held = held
+  }
+
+  read(reader: ResponseReader): void {
+    this.#reader = reader
+    for (const chunk of this.#held.takePieces()) reader.onData(chunk)
+    if (this.#end === 'ended') reader.onEnd()
+    else if (this.#end !== 'open') reader.onBroken(this.#end)
+  }
+
+  data(chunk: Buffer): undefined {
+    if (this.#reader === undefined) this.#held.push(chunk)
+    else this.#reader.onData(chunk)
+  }
+
+  end(): undefined {
+    this.#end = 'ended'
+    this.#reader?.onEnd()
+  }
+
+  break(error: GatewayError): void {
+    this.#end = error
+    this.#reader?.onBroken(error)
+  }
+
+  tick(nowMs: number): void {
+    this.#reader?.onTick?.(nowMs)
+  }
+}
