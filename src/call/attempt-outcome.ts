@@ -36,13 +36,13 @@ export interface AnsweringResponse {
   readonly headAtMs: number
   /** The body, if it was held until its end. */
   readonly whole: WholeBody | undefined
-  /** The events of a stream, of which the first was looked at. */
+  /** The events of a stream, with those that have come. */
   readonly events: EventReader | undefined
   /** Usage was asked for without the client's wish: the event that brings it is not for the client. */
   readonly stripsUsage: boolean
   /** The client, not the provider, brought it to a halt. */
   readonly isStalled: boolean
-  /** Hands over the bytes that have arrived (for a stream, those after the ones in `events`) and all that will. */
+  /** Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will. */
   read(reader: ResponseReader): void
   /** Lets the provider wait, for two minutes at most. */
   pause(): void

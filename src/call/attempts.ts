@@ -135,7 +135,8 @@ function send(
   record.attempts += 1
   const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
-  reply.onGone = () => response.abort()
+  const abort = () => response.abort()
+  reply.onGone = abort
   const body = request.bodyFor(target.model, asksUsage)
   const { contentType, isStream } = request
   return response.begin({ path: dialect.path, body, contentType, isStream, requestId })

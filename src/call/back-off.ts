@@ -28,13 +28,13 @@ export function pauseUnlessGone(
 ): Promise<boolean> {
   if (reply.isGone) return Promise.resolve(false)
   return new Promise((resolve) => {
-    const stop = on.setTimer(() => {
-      reply.onGone = undefined
-      resolve(true)
-    }, delayMs)
-    reply.onGone = () => {
+    const end = (isThere: boolean) => {
       stop()
-      resolve(false)
+      reply.onGone = undefined
+      resolve(isThere)
     }
+    const stop = on.setTimer(() => end(true), delayMs)
+    const leave = () => end(false)
+    reply.onGone = leave
   })
 }

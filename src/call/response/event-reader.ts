@@ -4,7 +4,7 @@ import { eventData, type EventSink, EventSplitter } from '../../http/sse.ts'
 
 const noBytes = Buffer.alloc(0)
 
-/** Keeps the events that `peek` finds until a sink reads on. */
+/** Keeps what comes until a sink reads. */
 export class EventReader {
   readonly #splitter = new EventSplitter()
   #peeked: PeekedEvents | undefined = new PeekedEvents()
@@ -36,25 +36,41 @@ export class EventReader {
   }
 }
 
+/** One event, or a piece of one that is too large to be held. */
+interface Kept {
+  length: number
+  readonly overflow?: 'more' | 'last'
+}
+
+/** Together in memory, because a provider decides how many events come and how small they are; so they go out in one write. */
 class PeekedEvents implements EventSink {
   firstData: Buffer | undefined
-  /** The events before it, such as comments: together, because a provider may send any number of them. */
-  readonly #preamble = new ByteCollector()
-  readonly #replays: ((sink: EventSink) => void)[] = []
+  readonly #bytes = new ByteCollector()
+  readonly #kept: Kept[] = []
 
   event(bytes: Buffer): void {
+    this.#bytes.push(bytes)
+    const isPreamble = this.firstData === undefined
     this.firstData ??= eventData(bytes)
-    if (this.firstData === undefined) this.#preamble.push(bytes)
-    else this.#replays.push((sink) => sink.event(bytes))
+    const [preamble] = this.#kept
+    // What comes before the first data (comments, mostly) counts as one event.
+    if (isPreamble && this.firstData === undefined && preamble !== undefined) preamble.length += bytes.length
+    else this.#kept.push({ length: bytes.length })
   }
 
   overflow(bytes: Buffer, isLast: boolean): void {
     this.firstData ??= noBytes
-    this.#replays.push((sink) => sink.overflow(bytes, isLast))
+    this.#bytes.push(bytes)
+    this.#kept.push({ length: bytes.length, overflow: isLast ? 'last' : 'more' })
   }
 
   replayTo(sink: EventSink): void {
-    if (this.#preamble.length > 0) sink.event(this.#preamble.take())
-    for (const replay of this.#replays) replay(sink)
+    const bytes = this.#bytes.take()
+    let end = 0
+    for (const { length, overflow } of this.#kept) {
+      const piece = bytes.subarray(end, (end += length))
+      if (overflow === undefined) sink.event(piece)
+      else sink.overflow(piece, overflow === 'last')
+    }
   }
 }

@@ -26,8 +26,8 @@ export interface Phase {
 
 /** What a phase has found. */
 export type Step =
-  /** The response answers the call. `held`: bytes that nobody has read. */
-  | { readonly kind: 'forward'; readonly held: ByteCollector; readonly events?: EventReader }
+  /** The response answers the call. `held`: what has come of its body. */
+  | { readonly kind: 'forward'; readonly held: ByteCollector | EventReader }
   /** The response answers the call, and its body has ended. */
   | { readonly kind: 'whole'; readonly body: WholeBody }
   /** An error response; it may have been hidden in one with a good status. */
@@ -60,19 +60,15 @@ class PeekingStream implements Phase {
     const data = this.#events.peek(chunk)
     if (data === undefined) {
       // Comments without end, or an event too large to be an error.
-      return this.#length > maxErrorBytes ? this.#forward() : undefined
+      return this.#length > maxErrorBytes ? { kind: 'forward', held: this.#events } : undefined
     }
     if (isDone(data)) return this.end()
     const head = errorHeadOf(data)
-    return head === undefined ? this.#forward() : { kind: 'error', head, body: data }
+    return head === undefined ? { kind: 'forward', held: this.#events } : { kind: 'error', head, body: data }
   }
 
   end(): Step {
     return { kind: 'unusable', what: 'ended its stream before the first event' }
-  }
-
-  #forward(): Step {
-    return { kind: 'forward', held: new ByteCollector(), events: this.#events }
   }
 }
 
@@ -130,17 +126,19 @@ class CollectingError implements Phase {
 
 /** The response answers the call: its bytes go to the reader, and are kept until there is one. */
 export class Forwarding implements Phase {
-  readonly #held: ByteCollector
+  readonly #held: ByteCollector | EventReader
   #reader: ResponseReader | undefined
   #end: 'open' | 'ended' | GatewayError = 'open'
 
-  constructor(held: ByteCollector) {
+  constructor(held: ByteCollector | EventReader) {
     this.#held = held
   }
 
   read(reader: ResponseReader): void {
     this.#reader = reader
-    for (const chunk of this.#held.takePieces()) reader.onData(chunk)
+    if (this.#held instanceof ByteCollector) {
+      for (const chunk of this.#held.takePieces()) reader.onData(chunk)
+    }
     if (this.#end === 'ended') reader.onEnd()
     else if (this.#end !== 'open') reader.onBroken(this.#end)
   }

@@ -20,13 +20,15 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
   const { promise, resolve } = Promise.withResolvers<RelayResult>()
   const reader =
     events === undefined ? new BodyRelay(input, resolve) : new StreamRelay(input, events, resolve)
-  reply.onGone = () => {
+  const leave = () => {
     response.abort()
     // Anything written now would land inside an unfinished event or body.
     if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()
     resolve({ kind: 'gone' })
   }
-  reply.onDrain = () => response.resume()
+  const resume = () => response.resume()
+  reply.onGone = leave
+  reply.onDrain = resume
   reader.begin()
   response.read(reader)
   // Not before: a first chunk that is here already takes the head along in one packet.

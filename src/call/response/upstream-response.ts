@@ -15,7 +15,7 @@ import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } fro
 import { judgeErrorAnswer } from '../error-answer.ts'
 import type { Ticker, TickListener } from '../ticker.ts'
 import { faultOfHead } from '../whole-answer.ts'
-import type { EventReader } from './event-reader.ts'
+import { EventReader } from './event-reader.ts'
 import { awaitingHead, Forwarding, HoldingWhole, type Phase, phaseAfter, type Step } from './phases.ts'
 
 /** A client that reads nothing for so long would hold a connection and a slot for ever. */
@@ -183,7 +183,7 @@ export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickList
     switch (step.kind) {
       case 'forward':
         this.#phase = new Forwarding(step.held)
-        this.events = step.events
+        if (step.held instanceof EventReader) this.events = step.held
         return this.#settle({ kind: 'answered', response: this })
       case 'whole':
         this.whole = step.body
