@@ -1,7 +1,6 @@
-// Emits dist/, which is what the package runs: Node strips no types from files under node_modules. All of the gateway,
-// its dependencies included, becomes one file of CommonJS. A start reads and compiles that instead of 500 files, and
-// `require` leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http
-// load a whole fetch).
+// Emits dist/, which is what the package runs: Node strips no types from files under node_modules. The gateway with all of
+// its dependencies, as they are, becomes one file of CommonJS: a start reads that instead of 500 files, and `require`
+// leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http load fetch).
 import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,85 +9,50 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 
 /**
- * gateway.cjs has everything. The other two are where a process and a worker thread begin: they load it with what V8
- * compiled at the build, or turn the compile cache on first where that is for another Node.
+ * gateway.cjs has everything. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
+ * other two run in the thread of a log transport: threads begin with a file.
  */
-const entries = { main: 'src/main.ts', worker: 'src/fleet/worker.ts', gateway: 'bundle' }
-
-const bundleStart = `
-  exports.program = () => require('./src/cli/program.ts')
-  exports.worker = () => require('./src/fleet/worker.ts')`
-
-const loadBundle = `
-  const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
-  function load() {
-    const compiled = readBundle(__dirname)
-    if (compiled !== undefined) return compiled.run()
-    require('./src/cli/compile-cache.ts').useCompileCache(process)
-    return requireBundle(__dirname)
-  }`
-
-/** What stands in the place of sources: of those that the bundle has, and of what is done before it is loaded. */
-const stubs: Readonly<Record<string, string>> = {
-  bundle: bundleStart,
-  program: `${loadBundle}\nmodule.exports = load().program()`,
-  worker: `${loadBundle}\nload().worker()`,
-  'compile-cache': 'exports.useCompileCache = () => {}',
+const entryPoints = {
+  gateway: 'gateway',
+  main: 'src/main.ts',
+  worker: 'worker',
+  'thread-stream-worker': 'thread-stream/lib/worker.js',
+  'pino-file': 'pino/file.js',
 }
 
-const oneBundle: Plugin = {
-  name: 'one-bundle',
+/** Where the parts meet. `__bundlerPathsOverrides` is how pino and thread-stream are told where bundled files lie. */
+const seams: Readonly<Record<string, string>> = {
+  gateway: `
+    const { join } = require('node:path')
+    globalThis.__bundlerPathsOverrides = {
+      'thread-stream-worker': join(__dirname, 'thread-stream-worker.cjs'),
+      'pino/file': join(__dirname, 'pino-file.cjs'),
+    }
+    exports.program = () => require('./src/cli/program.ts')
+    exports.worker = () => require('./src/fleet/worker.ts')`,
+  program: "module.exports = require('./src/cli/bundle.ts').loadBundle(__dirname).run().program()",
+  worker: "require('./src/cli/bundle.ts').loadBundle(__dirname).run().worker()",
+}
+
+const joinAtSeams: Plugin = {
+  name: 'join-at-seams',
   setup(build) {
-    const stub = (path: string) => ({ path, namespace: 'stub' })
-    build.onResolve({ filter: /^bundle$/ }, () => stub('bundle'))
-    build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? stub('program') : undefined,
+    const seam = (path: string) => ({ path, namespace: 'seam' })
+    build.onResolve({ filter: /^(gateway|worker)$/ }, ({ path }) => seam(path))
+    build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ importer }) =>
+      importer.endsWith('/src/main.ts') ? seam('program') : undefined,
     )
-    build.onResolve({ filter: /\/fleet\/worker\.ts$/ }, ({ kind }) =>
-      kind === 'entry-point' ? stub('worker') : undefined,
-    )
-    build.onResolve({ filter: /\/cli\/compile-cache\.ts$/ }, ({ importer }) =>
-      importer.endsWith('/src/main.ts') ? stub('compile-cache') : undefined,
-    )
-    build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({
-      contents: stubs[path]!,
+    build.onLoad({ filter: /.*/, namespace: 'seam' }, ({ path }) => ({
+      contents: seams[path]!,
       resolveDir: root,
     }))
   },
 }
 
-/**
- * What packages load at their start and nothing here uses: undici's fetch, caches and mocks, its HTTP/2 (which no
- * connection offers), fastify's secure servers; node:http2 and node:tls take a tenth of a start. Whether its plugins
- * are for this fastify is known, too.
- */
-const unusedParts: Plugin = {
-  name: 'unused-parts',
-  setup(build) {
-    build.onLoad({ filter: /node_modules\/undici\/index\.js$/ }, () => ({
-      contents: `
-        exports.Client = require('./lib/dispatcher/client.js')
-        exports.buildConnector = require('./lib/core/connect.js')`,
-    }))
-    build.onLoad({ filter: /node_modules\/undici\/lib\/dispatcher\/client-h2\.js$/ }, () => ({
-      contents: "module.exports = () => { throw new Error('HTTP/2 was not offered') }",
-    }))
-    build.onResolve({ filter: /^node:(https|http2)$/ }, ({ importer }) => {
-      return importer.includes('/fastify/') ? { path: 'secure server', namespace: 'unused' } : undefined
-    })
-    build.onResolve({ filter: /^semver$/ }, ({ importer }) => {
-      return importer.includes('/fastify/') ? { path: 'semver', namespace: 'unused' } : undefined
-    })
-    build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
-      contents: path === 'semver' ? 'exports.satisfies = () => true' : 'module.exports = {}',
-    }))
-  },
-}
-
 rmSync(join(root, 'dist'), { recursive: true, force: true })
-await bundle({
+const { metafile } = await bundle({
   absWorkingDir: root,
-  entryPoints: entries,
+  entryPoints,
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -103,9 +67,12 @@ await bundle({
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
   logLevel: 'warning',
-  plugins: [oneBundle, unusedParts],
+  metafile: true,
+  plugins: [joinAtSeams],
 })
 await stop()
+// What each file was made of, for a test. The package leaves it out.
+writeFileSync(join(root, 'dist/metafile.json'), JSON.stringify(metafile))
 
 // Regular expressions and comments are what esbuild leaves as they are.
 const gateway = join(root, 'dist/gateway.cjs')

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { codeCacheFile, compileBundle } from '../src/cli/bundle.ts'
+import { codeCacheFile, loadBundle } from '../src/cli/bundle.ts'
 
 const [dist = ''] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-build-'))
@@ -59,7 +59,7 @@ async function freePort(): Promise<number> {
 }
 
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-const bundle = compileBundle(dist)
+const bundle = loadBundle(dist)
 const { createProgram } = bundle.run().program()
 void createProgram({
   env: { STATE_DIRECTORY: join(folder, 'state') },

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Checks a configuration, then everything behind it: validate-config and doctor, one after the other.
+# Checks a configuration and its providers: runs validate-config, then doctor.
 set -u
 
 usage() {
   cat <<END
 usage: validate-backend.sh [FILE] [OPTION...]
 
-Checks the configuration FILE (default: the one that the gateway would take), then asks
-each provider behind it: llm-gateway validate-config, llm-gateway doctor. OPTIONs are those
-of doctor: --no-calls, --provider NAME, --timeout SECONDS, --json, --strict, ...
-(bin/llm-gateway doctor --help). With --json, standard output has nothing but doctor's JSON.
+Checks the configuration FILE (default: the file that the gateway would use), then each of
+its providers: llm-gateway validate-config, then llm-gateway doctor. OPTIONs are those of
+doctor: --no-calls, --provider NAME, --timeout SECONDS, --json, --strict, ...
+(bin/llm-gateway doctor --help). With --json, standard output has only doctor's JSON.
 
-Exit status: 0 all is well, 1 something is wrong (and said so), 2 the command line is.
+Exit status: 0 success, 1 a check failed (the reasons are printed), 2 invalid usage.
 END
 }
 
@@ -38,7 +38,7 @@ case ${1-} in
     set -- --config "$config" "$@"
     ;;
 esac
-# validate-config has a --config of its own, and none of the other options.
+# validate-config takes --config, and none of the other options.
 previous=
 for argument in "$@"; do
   case $previous in
@@ -55,7 +55,7 @@ for argument in "$@"; do
   previous=$argument
 done
 
-# Keys are left to doctor, which knows of those that only the service gets. Standard output is doctor's.
+# doctor checks the keys, because it knows those that only the service has. Standard output is for doctor.
 if [ -n "$config" ]; then
   "$gateway" validate-config --without-secrets --config "$config" >&2
 else
@@ -63,6 +63,6 @@ else
 fi
 valid=$?
 "$gateway" doctor "$@"
-well=$?
-if [ "$well" -ne 0 ]; then exit "$well"; fi
+working=$?
+if [ "$working" -ne 0 ]; then exit "$working"; fi
 exit "$valid"

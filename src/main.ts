@@ -1,14 +1,15 @@
-// argv → one command.
-import { useCompileCache } from './cli/compile-cache.ts'
+// The entry point: runs the command in argv.
+import { createProgram } from './cli/program.ts'
 
-// A reader that has seen enough (`| head`) is no fault.
+// A reader that closes the pipe early (`| head`) is not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
   })
 }
 
-useCompileCache(process)
-void import('./cli/program.ts').then(async ({ createProgram }) => {
-  process.exitCode = await createProgram(process).run(process.argv.slice(2))
-})
+void createProgram(process)
+  .run(process.argv.slice(2))
+  .then((status) => {
+    process.exitCode = status
+  })

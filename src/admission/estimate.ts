@@ -130,18 +130,6 @@ export class Calibration {
 }
 
 /**
- * The client's cap on output: the largest of `max_tokens`, `max_completion_tokens`, `max_output_tokens`, `n_predict` and
- * their like, because providers differ in which they follow. null and −1 mean none; what is no whole number is ignored.
- */
-export function outputCap(values: readonly unknown[]): number | undefined {
-  let cap: number | undefined
-  for (const value of values) {
-    if (isCount(value)) cap = Math.max(cap ?? 0, value)
-  }
-  return cap
-}
-
-/**
  * Not the whole cap: coding agents ask for 32,000 tokens and use 500, and one such reservation would lock a model of
  * 40,000 a minute.
  */

@@ -12,7 +12,9 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
+import { openLogOutput } from '../observe/log-output.ts'
 import { createLog } from '../observe/log.ts'
+import { logSink } from '../observe/sinks/log.ts'
 import { ProviderLoad } from '../routing/provider-load.ts'
 import { TargetHealth } from '../routing/target-health.ts'
 import { ClientWindows, type FloodLimit, type FloodWindows } from '../server/flood-limit.ts'
@@ -75,7 +77,7 @@ export interface Surroundings {
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
   const { stateDirectory, store, common } = surroundings
-  const events = common?.events ?? createEvents(createLog(config.logging, { stream: stdout, isJournal }))
+  const events = common?.events ?? openEvents(config.logging, { stdout, isJournal })
   const doormen = doormenOf(config, events)
   const limits =
     common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
@@ -130,7 +132,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     watch.stop()
     throw error
   })
-  events.listening(listeners.addresses, configFile)
+  events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
     addresses: listeners.addresses,
@@ -148,7 +150,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     async stop(reason) {
       isDraining = true
       watch.stop()
-      events.stopping(reason, snapshots.openCalls)
+      events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       let deadline = setTimeout(() => {
         admission.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
@@ -160,9 +162,21 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       await snapshots.settled()
       await limits.save()
       await snapshots.close()
-      events.stopped()
+      events.emit({ kind: 'stopped' })
     },
   }
+}
+
+function openEvents(
+  logging: Config['logging'],
+  place: Pick<Surroundings, 'stdout'> & { isJournal: boolean },
+): Events {
+  const output = openLogOutput(logging, {
+    ...place,
+    onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
+  })
+  const events = createEvents([logSink(createLog(logging.level, output))])
+  return events
 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */

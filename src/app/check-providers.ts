@@ -13,7 +13,7 @@ export async function checkProviders(
   const unchecked = [...providers.values()].filter(({ name }) => !isPolled(configs.get(name)!))
   const checks = unchecked.map(async (provider) => {
     const { isReachable, detail } = await provider.check(checkTimeoutMs)
-    events.providerChecked(provider.name, isReachable, detail)
+    events.emit({ kind: 'provider_checked', provider: provider.name, is_reachable: isReachable, detail })
   })
   await Promise.all(checks)
 }

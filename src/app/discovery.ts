@@ -14,7 +14,7 @@ import type { ProviderSet } from './providers.ts'
 
 export interface DiscoveryParts {
   readonly clock: PollClock
-  readonly events: Pick<Events, 'modelsDiscovered' | 'discoveryFailed'>
+  readonly events: Events
   /** Called with all lists when one has changed. */
   readonly onChange: (discovered: Discovered) => void
 }
@@ -125,7 +125,7 @@ export class Discovery {
     }
     const change = changeOf(before, list.models)
     if (isNews || change.added > 0 || change.removed > 0) {
-      events.modelsDiscovered(name, { ...change, skipped: list.skipped })
+      events.emit({ kind: 'models_discovered', provider: name, ...change, skipped: list.skipped })
     }
     return isLocal ? localIntervalMs : remoteIntervalMs
   }
@@ -136,10 +136,11 @@ export class Discovery {
     if (listing.toldFault !== fault) {
       listing.toldFault = fault
       const isUsual = isRefused(asked) && listing.listedAtMs === undefined && !this.#needed.has(name)
-      events.discoveryFailed(name, reasonOf(asked), isUsual)
+      events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(asked), is_usual: isUsual })
     }
     if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return
-    events.modelsDiscovered(name, { count: 0, added: 0, removed: listing.models.length, skipped: 0 })
+    const removed = listing.models.length
+    events.emit({ kind: 'models_discovered', provider: name, count: 0, added: 0, removed, skipped: 0 })
     listing.models = []
     this.#publish()
   }

@@ -16,6 +16,7 @@ import { targetGuard } from '../server/guards/target.ts'
 import { upgradeGuard } from '../server/guards/upgrade.ts'
 import type { Doormen } from '../server/listeners.ts'
 import { PeerTable } from '../server/peer-table.ts'
+import { isStanding } from '../server/standing.ts'
 import { systemUsers } from '../platform/unix-users.ts'
 
 /** Every check of a request's head, in the order in which they refuse. */
@@ -50,7 +51,8 @@ export function doormenOf({ access, server }: Config, events: Events): Doormen {
     ownUid: process.getuid?.() ?? 0,
     platform: process.platform,
     table: new PeerTable(),
-    onUnreadable: (cause: Error) => events.peersUnreadable(cause),
+    isStanding,
+    onUnreadable: (cause: Error) => events.emit({ kind: 'peer_users_unreadable', cause }),
   }
   const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
   return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }

@@ -10,7 +10,7 @@ import type { ProviderSet } from './providers.ts'
 
 export interface HealthCheckParts {
   readonly clock: PollClock
-  readonly events: Pick<Events, 'healthChecked'>
+  readonly events: Events
   readonly health: Pick<TargetHealth, 'checked'>
 }
 
@@ -50,7 +50,7 @@ export class HealthChecks {
       const { trouble, reason } = finding
       health.checked(name, trouble)
       const isWell = trouble === undefined
-      if (isWell !== wasWell) events.healthChecked(name, reason)
+      if (isWell !== wasWell) events.emit({ kind: 'health_checked', provider: name, reason })
       wasWell = isWell
       return intervalMs
     }

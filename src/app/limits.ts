@@ -42,9 +42,9 @@ export async function startLimits(
     now,
     wallNow,
     setTimer,
-    onFault: (cause) => events.limitsNotSaved(cause),
+    onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
   })
-  events.limitsLoaded(await file.load())
+  events.emit({ kind: 'limits_loaded', fact: await file.load() })
   const admission = new Admission({ ...parts, onChange: () => file.touch() })
   return { admission, calibration, save: () => file.stop() }
 }

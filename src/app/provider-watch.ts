@@ -10,7 +10,7 @@ import type { ProviderSet } from './providers.ts'
 
 export interface ProviderWatchParts {
   readonly clock: PollClock
-  readonly events: Pick<Events, 'modelsDiscovered' | 'discoveryFailed' | 'healthChecked'>
+  readonly events: Events
   readonly health: Pick<TargetHealth, 'checked'>
   /** Called with all lists of models when one has changed. */
   readonly onModels: (discovered: Discovered) => void

@@ -54,7 +54,11 @@ export class Reloader {
     const loaded = loadConfig(configFile, { env })
     onRead(loaded)
     if (!loaded.ok) {
-      app.events.reloadRefused(configFile, loaded.problems.map(formatProblem))
+      app.events.emit({
+        kind: 'reload_refused',
+        config: configFile,
+        problems: loaded.problems.map(formatProblem),
+      })
       onResult({ kind: 'refused', problems: loaded.problems })
       return
     }
@@ -62,7 +66,7 @@ export class Reloader {
     if (this.#isStopped) return
     this.#config = loaded.config
     this.#watch()
-    app.events.reloaded(configFile, needsRestart)
+    app.events.emit({ kind: 'reloaded', config: configFile, needs_restart: needsRestart })
     onResult({ kind: 'applied', needsRestart })
   }
 

@@ -1,4 +1,5 @@
 // A provider's answer with a status from 300 on: its own word to the client, or a fault of the gateway's side.
+import { essenceOf } from '../http/media-type.ts'
 import type { ErrorWords } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import type { AnswerHead, Provider } from '../upstream/provider.ts'
@@ -51,11 +52,9 @@ export function errorWordsOf(body: Buffer): ErrorWords | undefined {
   return { message, type: textOrNull(type), param: textOrNull(param), code: isCode ? code : null }
 }
 
-/** Without parameters, in lower case (RFC 9110 §8.3.1: case says nothing); empty when the provider names none. */
+/** The response's media type without parameters; empty when the provider names none. */
 export function mediaTypeOf({ headers }: AnswerHead): string {
-  const type = headers['content-type']
-  if (type === 'application/json') return type
-  return typeof type === 'string' ? type.split(';', 1)[0]!.trim().toLowerCase() : ''
+  return essenceOf(headers['content-type'])
 }
 
 /** The provider's `error.code`, or its `type` where there is none or only a number, which tells less. */

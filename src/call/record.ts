@@ -1,7 +1,7 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Target } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { CallFacts } from '../observe/events.ts'
+import type { CallEnded } from '../observe/events.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
@@ -67,13 +67,14 @@ export class CallRecord {
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
-  facts(nowMs: number, { status, error }: CallEnd): CallFacts {
+  facts(nowMs: number, { status, error }: CallEnd): CallEnded {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on, the provider sets the pace; what relaying costs is not told apart from it.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
+      kind: 'call_ended',
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,

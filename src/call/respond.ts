@@ -48,7 +48,7 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
   // The body may be large, and the response last for minutes.
   if (call.body instanceof LargeBody) call.body.done()
   const end = await deliver(result, open, on)
-  on.events.callEnded(record.facts(on.now(), end))
+  on.events.emit(record.facts(on.now(), end))
 }
 
 function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {

@@ -1,50 +1,50 @@
-// `llm-gateway credential list`: which keys are stored and how old they are. Values are not even read.
-import { outlineConfig } from '../config/outline.ts'
+// `llm-gateway credential list`: which keys are stored and how old they are. The keys themselves are not read.
+import { readPartialConfig } from '../config/partial-config.ts'
 import { listCredentials } from '../systemd/credentials.ts'
-import type { Places } from '../systemd/scope.ts'
-import { type CommandIo, Output, printable } from './output.ts'
+import type { ServicePaths } from '../systemd/scope.ts'
+import { type CommandIo, counted, Output, printable } from './output.ts'
 import { ownCommand } from './own-command.ts'
 
-/** The exit code: 0. */
+/** @returns the exit status: 0. */
 export async function credentialListCommand(
   io: CommandIo,
-  places: Places,
+  paths: ServicePaths,
   config: string | undefined,
   nowMs: number,
 ): Promise<number> {
   const out = new Output(io.stdout, io.env)
-  const read = outlineConfig(config ?? places.configFile, io.env)
-  const providers = read.kind === 'read' ? [...read.outline.providers] : []
+  const read = readPartialConfig(config ?? paths.configFile, io.env)
+  const providers = read.kind === 'read' ? [...read.config.providers] : []
   const usersOf = (name: string) =>
     providers.filter(([, used]) => used === name).map(([provider]) => provider)
-  const stored = listCredentials(places.credentialsDirectory)
+  const stored = listCredentials(paths.credentialsDirectory)
   for (const { name, isEncrypted, changedAtMs } of stored) {
     const users = usersOf(name)
-    const use = users.length === 0 ? 'used by no provider' : `for ${users.join(', ')}`
-    out.line(
-      printable(
-        `${name}  ${ageOf(nowMs - changedAtMs)}, ${isEncrypted ? 'encrypted' : 'not encrypted'}, ${use}`,
-      ),
-    )
+    const use = users.length === 0 ? 'not used by any provider' : `for ${users.join(', ')}`
+    const form = isEncrypted ? 'encrypted' : 'not encrypted'
+    out.line(printable(`${name}  ${formatAge(nowMs - changedAtMs)}, ${form}, ${use}`))
   }
-  const absent = providers.filter(
+  const missing = providers.filter(
     ([, name]) => name !== undefined && !stored.some((one) => one.name === name),
   )
-  for (const [provider, name] of absent) {
+  for (const [provider, name] of missing) {
     out.line(
       printable(`${name}  not stored, for ${provider} (${ownCommand(io.env)} credential set ${provider})`),
     )
   }
-  if (stored.length + absent.length === 0)
-    out.line('No credentials are stored, and no provider asks for one.')
+  if (stored.length + missing.length === 0)
+    out.line('No credentials are stored, and no provider refers to one.')
   return 0
 }
 
-const dayMs = 86_400_000
+const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000]
 
-function ageOf(ms: number): string {
-  const [count, unit] =
-    ms >= dayMs ? [ms / dayMs, 'day'] : ms >= 3_600_000 ? [ms / 3_600_000, 'hour'] : [ms / 60_000, 'minute']
-  const whole = Math.max(0, Math.floor(count))
-  return `${whole} ${unit}${whole === 1 ? '' : 's'} old`
+function formatAge(ms: number): string {
+  const [unitMs, unit] =
+    ms >= dayMs
+      ? ([dayMs, 'day'] as const)
+      : ms >= hourMs
+        ? ([hourMs, 'hour'] as const)
+        : ([minuteMs, 'minute'] as const)
+  return `${counted(Math.max(0, Math.floor(ms / unitMs)), unit)} old`
 }

@@ -1,10 +1,11 @@
 // The command line of `llm-gateway doctor`.
 import { type Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../platform/clock.ts'
 import { programRunner } from '../systemd/programs.ts'
 import type { CommandIo } from './output.ts'
-import { chosenPlaces, type ScopeOptions } from './service-commands.ts'
+import { chosenPaths, type ScopeOptions } from './service-commands.ts'
 
-/** `systemctl show` answers at once, or its manager hangs. */
+/** `systemctl show` responds at once unless the manager hangs. */
 const systemctlTimeoutMs = 5_000
 
 interface Options extends ScopeOptions {
@@ -16,7 +17,7 @@ interface Options extends ScopeOptions {
   readonly provider?: string[]
 }
 
-/** @param done gets the exit status of the command. */
+/** @param done receives the exit status of the command. */
 export function addDoctorCommand(
   program: Command,
   io: CommandIo,
@@ -25,23 +26,23 @@ export function addDoctorCommand(
 ): void {
   program
     .command('doctor')
-    .description('look at everything that calls need, and say how to mend what is wrong')
+    .description('check everything that calls need, and suggest how to fix what fails')
     .option('-c, --config <file>', 'configuration file (default: see llm-gateway --help)')
-    .option('-p, --provider <name...>', 'ask these providers only')
-    .option('--no-calls', 'ask providers for their models only: costs no token')
+    .option('-p, --provider <name...>', 'check only these providers')
+    .option('--no-calls', 'only list the models of providers, which costs no tokens')
     .option(
       '--timeout <seconds>',
-      'longest wait for an answer (default: 120 for a local provider, 30 else)',
+      'longest wait for a response (default: 120 for a local provider, else 30)',
       seconds,
     )
     .option('--json', 'print the findings as JSON')
-    .option('--strict', 'warnings count as failures')
-    .option('--user', 'look at the service of this user (the default, but for root)')
-    .option('--system', 'look at the service of the machine')
+    .option('--strict', 'treat warnings as failures')
+    .option('--user', "check this user's service (default, except for root)")
+    .option('--system', 'check the system-wide service')
     .addHelpText('after', helpEnd)
     .action(async (options: Options) => {
       const { config, json = false, strict = false, calls, timeout, provider = [] } = options
-      const asked = {
+      const doctorOptions = {
         config,
         isJson: json,
         isStrict: strict,
@@ -49,14 +50,14 @@ export function addDoctorCommand(
         timeoutMs: timeout === undefined ? undefined : timeout * 1000,
         providers: provider,
       }
-      const surroundings = {
+      const parts = {
         version,
-        places: chosenPlaces(options, io.env),
+        paths: chosenPaths(options, io.env),
         run: programRunner(systemctlTimeoutMs),
-        now: () => performance.now(),
+        clock: systemClock,
       }
       const { doctorCommand } = await import('./doctor/doctor.ts')
-      done(await doctorCommand(io, asked, surroundings))
+      done(await doctorCommand(io, doctorOptions, parts))
     })
 }
 
@@ -65,24 +66,23 @@ const maxSeconds = 3_600
 function seconds(text: string): number {
   const value = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= maxSeconds) return value
-  throw new InvalidArgumentError(`Give seconds, more than 0 and at most ${maxSeconds}.`)
+  throw new InvalidArgumentError(`Expected seconds: more than 0, at most ${maxSeconds}.`)
 }
 
 const helpEnd = `
-Looks at the runtime, the configuration, file modes, keys, the service, the port, and each
-provider: can it be reached, does it take the key, has it the models, does it stream, does
-it report usage, how soon does it begin. Changes nothing, and shows no key. Each provider
-gets one call of at most 16 tokens, which costs a little where calls cost; --no-calls
-leaves it out.
+Checks the runtime, the configuration, file modes, keys, the service and the port, and for each
+provider whether it can be reached, accepts the key, has the models, streams, reports usage, and
+how soon its first byte comes. Changes nothing and shows no key. Each provider receives one call
+of at most 16 tokens, which may cost a little; --no-calls leaves it out.
 
-A local server that is not there, or not well, is a failure only where a model of yours
-has no other target or fallback that works. Models that stand in the file as in the one
-that the program ships are examples: their servers are warnings, also when none is there.
+A local server that cannot be reached or does not work is a failure only if one of your models
+has no other target or fallback that works. Models that are the same in the packaged example
+are not counted as yours: for their servers there is a warning at most.
 
 Examples:
   llm-gateway doctor
   llm-gateway doctor --provider ollama --timeout 300
   llm-gateway doctor --no-calls --json | jq '.checks[] | select(.state == "fail")'
 
-Exit status: 0 nothing fails (there may be warnings, without --strict), 1 something fails,
-2 the command line is wrong. systemd/examples/ has a weekly timer.`
+Exit status: 0 no failures (warnings are possible without --strict), 1 failures, 2 invalid
+usage. systemd/examples/ has a weekly timer.`

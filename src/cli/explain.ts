@@ -1,4 +1,4 @@
-// `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys are named, never shown.
+// `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { RawConfig } from '../config/raw.ts'
@@ -9,7 +9,7 @@ import { type Discovered, RouteTable, type Route } from '../routing/route-table.
 import { Output, printable, type CommandIo } from './output.ts'
 import { printProblems } from './validate-config.ts'
 
-/** Prints the way of a model. The exit code: 0, or 1 when the model or the configuration is not good. */
+/** @returns the exit status: 0, or 1 when the model is unknown or the configuration is invalid. */
 export async function explainCommand(
   io: CommandIo,
   model: string,
@@ -22,12 +22,13 @@ export async function explainCommand(
     else printProblems(io, loaded.problems, loaded.lines)
     return 1
   }
-  const routes = new RouteTable(loaded.config.models, nothingListed(loaded.config))
-  // What a server lists at this moment is not asked: the file alone is explained.
+  const discovered = emptyLists(loaded.config)
+  const routes = new RouteTable(loaded.config.models, discovered)
+  // Explains the file alone: providers are not asked which models they have now.
   const route = routes.find(model) ?? routes.expected(model)
   if (route === undefined) {
-    const discovering = [...nothingListed(loaded.config).keys()]
-    sayUnknown(io, { file, model, routes, discovering, isJson: options.json })
+    const discovering = [...discovered.keys()]
+    printUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
   const explanation = explain(model, route, loaded)
@@ -37,13 +38,13 @@ export async function explainCommand(
   return 0
 }
 
-/** Providers that are asked for their models while the gateway runs. */
-function nothingListed({ providers }: Config): Discovered {
-  const asked = [...providers.values()].filter((each) => each.kind === 'openai' && each.discoverModels)
-  return new Map(asked.map(({ name }) => [name, []]))
+/** An empty list of models for each provider with `discover_models`. */
+function emptyLists({ providers }: Config): Discovered {
+  const discovering = [...providers.values()].filter((each) => each.kind === 'openai' && each.discoverModels)
+  return new Map(discovering.map(({ name }) => [name, []]))
 }
 
-interface Unknown {
+interface UnknownModel {
   readonly file: string
   readonly model: string
   readonly routes: RouteTable
@@ -51,7 +52,7 @@ interface Unknown {
   readonly isJson: boolean
 }
 
-function sayUnknown(io: CommandIo, { file, model, routes, discovering, isJson }: Unknown): void {
+function printUnknown(io: CommandIo, { file, model, routes, discovering, isJson }: UnknownModel): void {
   const suggestion = routes.suggest(model)
   if (isJson) {
     new Output(io.stdout, io.env).json({ file, found: false, model, suggestion: suggestion ?? null })
@@ -63,11 +64,11 @@ function sayUnknown(io: CommandIo, { file, model, routes, discovering, isJson }:
   const names = routes.list()
   if (suggestion === undefined && names.length > 0) {
     const shown = names.slice(0, 20).map(printable).join(', ')
-    err.line(`There is: ${shown}${names.length > 20 ? ', …' : ''}`)
+    err.line(`Known models: ${shown}${names.length > 20 ? ', …' : ''}`)
   }
   if (discovering.length > 0) {
     err.line(
-      `It may be a name that ${discovering.join(' or ')} lists while the gateway runs: GET /v1/models.`,
+      `It may be a model that one of these providers lists while the gateway is running (GET /v1/models): ${discovering.join(', ')}`,
     )
   }
 }
@@ -80,9 +81,11 @@ interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  /** The module of `logging.transport`. */
+  readonly logTransport?: string
 }
 
-function isLimiting({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
+function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
   return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
 }
 
@@ -99,9 +102,10 @@ function explain(
   route: Route,
   { config, raw }: { config: Config; raw: RawConfig },
 ): Explanation {
-  // In the order in which they are tried; within a tier the weights decide.
+  // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
   const { rateLimits } = config
+  const { transport } = config.logging
   const limits = rateLimits.enabled
     ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
     : undefined
@@ -114,23 +118,24 @@ function explain(
     entry: route.model.name,
     targets: targets.map((target) => {
       const reference = references.get(target.provider)
-      const looksIn = reference === undefined ? undefined : describeSecret(reference)
-      return { ...target, ...explainProvider(config.providers.get(target.provider)!, looksIn) }
+      const source = reference === undefined ? undefined : describeSecret(reference)
+      return { ...target, ...explainProvider(config.providers.get(target.provider)!, source) }
     }),
-    limits: limits !== undefined && isLimiting(limits) ? limits : null,
+    limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    ...(transport !== undefined && { logTransport: transport.target }),
   }
 }
 
 function explainProvider(
   provider: ProviderConfig,
-  looksIn: string | undefined,
+  source: string | undefined,
 ): Omit<ExplainedTarget, keyof Target> {
   if (provider.kind === 'echo') {
     return { baseUrl: null, credential: 'none needed', auth: 'none', headers: [], timeouts: null }
   }
   const { origin, basePath, auth, apiKey, timeouts } = provider
-  const absent = looksIn === undefined ? 'none' : `${looksIn} (absent)`
+  const absent = source === undefined ? 'none' : `${source} (absent)`
   return {
     baseUrl: origin + basePath,
     credential: apiKey === undefined ? absent : `${apiKey.source} (present)`,
@@ -147,12 +152,13 @@ const rules = {
   discovered: () => 'if its provider lists it (discover_models)',
 }
 
-function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: Explanation): void {
+function print(out: Output, explanation: Explanation): void {
+  const { model, rule, entry, targets, limits, fallbacks, logTransport } = explanation
   out.line(`${out.styled('bold', printable(model))} is found ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
-    const place = target.baseUrl === null ? 'built in' : target.baseUrl
+    const address = target.baseUrl ?? 'built in'
     out.line()
-    out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${place}`)
+    out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${address}`)
     row(out, 'model', printable(target.model))
     if (target.timeouts === null) continue
     row(out, 'tier, weight', `${target.tier}, ${target.weight}`)
@@ -162,27 +168,28 @@ function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: 
       target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
     )
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
-    row(out, 'timeouts', shownTimeouts(target.timeouts))
+    row(out, 'timeouts', formatTimeouts(target.timeouts))
   }
   out.line()
-  out.line(`limits     ${limits === null ? 'none' : shownLimits(limits)}`)
+  out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
 }
 
 function row(out: Output, label: string, text: string): void {
   out.line(`   ${out.styled('dim', label.padEnd(13))} ${text}`)
 }
 
-function shownTimeouts({ connectMs, firstByteMs, idleMs, totalMs }: Timeouts): string {
+function formatTimeouts({ connectMs, firstByteMs, idleMs, totalMs }: Timeouts): string {
   const shown = (ms: number) => (ms === 0 ? 'off' : `${ms / 1000} s`)
   return `connect ${shown(connectMs)}, first byte ${shown(firstByteMs)}, idle ${shown(idleMs)}, total ${shown(totalMs)}`
 }
 
-function shownLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {
+function formatLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {
   const parts = [
-    rpm === undefined ? undefined : `${rpm} requests a minute`,
-    tpm === undefined ? undefined : `${tpm} tokens a minute`,
-    maxParallelRequests === undefined ? undefined : `${maxParallelRequests} at once`,
+    rpm === undefined ? undefined : `${rpm} requests per minute`,
+    tpm === undefined ? undefined : `${tpm} tokens per minute`,
+    maxParallelRequests === undefined ? undefined : `${maxParallelRequests} in parallel`,
   ].filter((part) => part !== undefined)
   const then = whenLimited === 'wait' ? `wait up to ${maxWaitMs / 1000} s` : 'reject'
   return parts.length === 0 ? 'none' : `${parts.join(', ')}; then ${then}`

@@ -1,7 +1,7 @@
-// Writing to people: colours where a terminal shows them, and nothing that could steer it.
+// Output for people: coloured on a terminal, without characters that could control it.
 import { styleText, stripVTControlCharacters } from 'node:util'
 
-/** What a command writes to and reads from; `process` has all three. */
+/** What a command reads and writes; `process` has all three. */
 export interface CommandIo {
   readonly stdout: OutputStream
   readonly stderr: OutputStream
@@ -20,7 +20,7 @@ export class Output {
   readonly #stream: OutputStream
   readonly #hasColours: boolean
 
-  /** Colours only on a terminal, and without NO_COLOR (no-color.org). */
+  /** Colours on a terminal only, and not with NO_COLOR (no-color.org). */
   constructor(stream: OutputStream, env: NodeJS.ProcessEnv) {
     this.#stream = stream
     this.#hasColours = stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
@@ -39,14 +39,14 @@ export class Output {
   }
 }
 
-/** Text from outside for a terminal: control characters, and those that turn its direction, are shown as escapes. */
+/** Escapes control characters, line separators and changes of text direction, so that untrusted text can be printed. */
 export function printable(text: string): string {
   return text.replace(/(?!\t)[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** Columns that a text takes on a terminal: wide characters two, marks that combine none. */
+/** Columns that a text takes on a terminal: two for a wide character, none for a combining mark. */
 export function displayWidth(text: string): number {
   let width = 0
   for (const { segment } of new Intl.Segmenter().segment(stripVTControlCharacters(text))) {

@@ -1,4 +1,4 @@
-// How this program is called here, so that commands that it shows can be typed as they stand.
+// How to call this program from the current shell, so that suggested commands can be pasted as they are.
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative } from 'node:path'
 import { packagePath } from '../platform/package.ts'
@@ -6,7 +6,7 @@ import { shellWord } from '../platform/shell-word.ts'
 
 const name = 'llm-gateway'
 
-/** The name where the PATH leads to this very package, its path else: from the working directory if it lies below. */
+/** The name if the PATH leads to this package, else its path: relative if it is below the working directory. */
 export function ownCommand(
   { PATH: path = '' }: NodeJS.ProcessEnv,
   workingDirectory = process.cwd(),

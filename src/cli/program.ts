@@ -1,6 +1,5 @@
-// The command line: which command, its options, and the exit status.
-// 0: done; 1: the command found something wrong; 2: the command line itself was wrong.
-// A command is loaded when it is asked for: a start has no time for the others.
+// The command line: commands, options and the exit status (0: success; 1: a check or the command failed; 2: invalid usage).
+// Each command is loaded only when it runs, which keeps the start of the gateway short.
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { packagePath } from '../platform/package.ts'
@@ -15,7 +14,7 @@ const usageErrorStatus = 2
 
 type ProgramIo = Omit<ServeIo, 'reloadSignal'>
 
-/** @returns a program whose `run` gives the exit status. */
+/** @returns a program whose `run` resolves to the exit status. */
 export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
 } {
@@ -29,7 +28,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showSuggestionAfterError()
-    .showHelpAfterError('(llm-gateway --help lists commands and options)')
+    .showHelpAfterError('(run llm-gateway --help for commands and options)')
 
   const configOption = [
     '-c, --config <file>',
@@ -46,18 +45,18 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     })
   program
     .command('validate-config')
-    .description('check a configuration file: every problem at once, with its place')
+    .description('check a configuration file: report every problem, with line and column')
     .argument('[file]', 'configuration file')
     .option(...configOption)
     .option('--json', 'print the problems as JSON')
-    .option('--without-secrets', 'do not look for the keys: for who may not read them')
+    .option('--without-secrets', 'do not check that keys can be found, for users who may not read them')
     .action(
       async (
         file: string | undefined,
         options: { config?: string; json?: boolean; withoutSecrets?: boolean },
       ) => {
         if (file !== undefined && options.config !== undefined)
-          program.error('error: give FILE or --config, not both')
+          program.error('error: use either FILE or --config, not both')
         const { json = false, withoutSecrets = false } = options
         const { validateConfigCommand } = await import('./validate-config.ts')
         status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
@@ -65,10 +64,10 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     )
   program
     .command('explain')
-    .description('say what a call to a model would use: rule, targets, limits, credentials by reference')
-    .argument('<model>', 'as a client would write it')
+    .description('show what a call to a model would use: rule, targets, limits, where keys come from')
+    .argument('<model>', 'model name, as a client would send it')
     .option(...configOption)
-    .option('--json', 'print the facts as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
       const { explainCommand } = await import('./explain.ts')
       status = await explainCommand(io, model, { config: options.config, json: options.json === true })
@@ -94,13 +93,13 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
 }
 
 const helpEnd = `
-The configuration is the first of: --config, $LLM_GATEWAY_CONFIG,
+The configuration file is the first of: --config, $LLM_GATEWAY_CONFIG,
 ~/.config/llm-gateway/llm-gateway.yaml, /etc/llm-gateway/llm-gateway.yaml,
-and the one that the package ships.
+and the packaged example.
 
-Exit status: 0 done, 1 something is wrong (and said so), 2 the command line is.`
+Exit status: 0 success, 1 failure (the reasons are printed), 2 invalid usage.`
 
-/** In the journal, what goes to standard error is an error. */
+/** The journal shows lines on standard error as errors. */
 function errorStream({ stderr, env }: ProgramIo): ProgramIo['stderr'] {
   return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
 }

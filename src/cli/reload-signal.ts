@@ -1,27 +1,27 @@
-// SIGHUP asks for a reload. It is taken as soon as `serve` is known to be meant: until then, and at a terminal, where it
-// says that the person has left, it ends the process.
+// SIGHUP requests a reload once the command is known to be `serve`. Before that, and on a terminal, where it means that
+// the terminal was closed, it ends the process.
 
-/** Sends SIGHUP: the process, but for tests. */
+/** The source of SIGHUP: `process`, except in tests. */
 interface SignalSource {
   on(signal: 'SIGHUP', listener: () => void): unknown
 }
 
 export class ReloadSignal {
   #onReload: (() => void) | undefined
-  /** It came before anybody could act on it. */
-  #isDue = false
+  /** The signal came before there was a listener. */
+  #isPending = false
 
   constructor(source: SignalSource, { isTTY = false }: { readonly isTTY?: boolean }) {
     if (isTTY) return
     source.on('SIGHUP', () => {
-      if (this.#onReload === undefined) this.#isDue = true
+      if (this.#onReload === undefined) this.#isPending = true
       else this.#onReload()
     })
   }
 
-  /** Calls `onReload` for each signal from now on, and once for those that have come already. */
+  /** Calls `onReload` for each signal from now on, and once if any came before. */
   listen(onReload: () => void): void {
     this.#onReload = onReload
-    if (this.#isDue) onReload()
+    if (this.#isPending) onReload()
   }
 }

@@ -33,7 +33,7 @@ export interface Service {
 export function startService(parts: ServiceParts): Service {
   const { app, settings, reloadSignal, setTimer } = parts
   const notifier = createNotifier(settings.notifySocket, {
-    onFault: (cause) => app.events.managerNotTold(cause),
+    onFault: (cause) => app.events.emit({ kind: 'service_manager_not_told', cause }),
   })
   const stopPings = pingWatchdog(app, notifier, settings.watchdogPingMs, setTimer)
   const reloader = new Reloader({

@@ -1,10 +1,11 @@
-// `llm-gateway systemd install`: units, configuration and directories for one of the two managers. Safe to repeat.
+// `llm-gateway systemd install`: writes units, configuration and directories for a manager. Repeating it is safe.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
-import { outlineConfig } from '../config/outline.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { mainPath } from '../platform/package.ts'
+import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -12,32 +13,34 @@ import {
   renderDropIn,
 } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { type Places, serviceUnit, socketUnit } from '../systemd/scope.ts'
+import { isLingering, scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { renderUnits } from '../systemd/units.ts'
 import { diffLines } from './diff.ts'
 import { type CommandIo, Output, printable } from './output.ts'
 
 export interface InstallOptions {
-  /** A configuration file of the user's own; undefined: the place's, made from the packaged one if absent. */
+  /** An existing configuration file; undefined: the service's own, created from the packaged one if missing. */
   readonly config: string | undefined
   readonly isDryRun: boolean
 }
 
-/** Prints what it does. The exit code: 0, or 1 when something could not be done. */
+/** Prints what it does. @returns the exit status: 0, or 1 when something could not be done. */
 export async function systemdInstallCommand(
   io: CommandIo,
-  places: Places,
+  paths: ServicePaths,
   options: InstallOptions,
   run: RunProgram,
 ): Promise<number> {
-  const installer = new Installer(io, places, options, run)
+  const installer = new Installer(io, paths, options, run)
   try {
     return installer.install()
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw error
-    const hint = places.scope === 'system' ? 'run it as root (sudo)' : 'is it yours?'
-    new Output(io.stderr, io.env).line(`Can't write ${printable(path ?? message)} (${hint}).`)
+    const file = printable(path ?? message)
+    const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
+    const hint = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
+    new Output(io.stderr, io.env).line(`Cannot write ${file}: ${reason}. ${hint}`)
     return 1
   }
 }
@@ -46,29 +49,29 @@ class Installer {
   readonly #out: Output
   readonly #err: Output
   readonly #io: CommandIo
-  readonly #places: Places
+  readonly #paths: ServicePaths
   readonly #options: InstallOptions
   readonly #run: RunProgram
   #hasChanged = false
 
-  constructor(io: CommandIo, places: Places, options: InstallOptions, run: RunProgram) {
+  constructor(io: CommandIo, paths: ServicePaths, options: InstallOptions, run: RunProgram) {
     this.#io = io
     this.#out = new Output(io.stdout, io.env)
     this.#err = new Output(io.stderr, io.env)
-    this.#places = places
+    this.#paths = paths
     this.#options = options
     this.#run = run
   }
 
   install(): number {
-    const { scope, credentialsDirectory, stateDirectory, unitDirectory } = this.#places
-    const config = resolve(this.#options.config ?? this.#places.configFile)
+    const { scope, credentialsDirectory, stateDirectory, unitDirectory } = this.#paths
+    const config = resolve(this.#options.config ?? this.#paths.configFile)
     if (this.#options.config !== undefined && !existsSync(config)) {
-      this.#err.line(`There is no ${printable(config)}.`)
+      this.#err.line(`${printable(config)} does not exist.`)
       return 1
     }
     const source = existsSync(config) ? config : packagedConfigFile()
-    const read = outlineConfig(source, this.#io.env)
+    const read = readPartialConfig(source, this.#io.env)
     if (read.kind === 'unreadable') {
       this.#err.line(`${printable(source)} ${printable(read.message)}.`)
       return 1
@@ -76,21 +79,21 @@ class Installer {
     if (source === config) this.#unchanged(config)
     else this.#write(config, this.#configText(source), scope === 'user' ? 0o600 : 0o644)
     this.#directory(credentialsDirectory)
-    // systemd itself makes the system's.
+    // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
-    const { hosts, port } = read.outline
+    const { hosts, port } = read.config
     const units = renderUnits(scope, {
       node: process.execPath,
       main: mainPath(),
       config,
       state: stateDirectory,
       credentials: credentialsDirectory,
-      hosts: hosts.filter((host) => !host.includes(':') || hasIpv6()),
+      hosts: hosts.filter((host) => !host.includes(':') || hasIpv6Loopback()),
       port,
     })
     for (const { name, text } of units) this.#write(join(unitDirectory, name), text, 0o644)
     const stored = listCredentials(credentialsDirectory)
-    if (stored.length > 0) this.#write(credentialsDropIn(this.#places), renderDropIn(stored), 0o644)
+    if (stored.length > 0) this.#write(credentialsDropIn(this.#paths), renderDropIn(stored), 0o644)
     if (this.#options.isDryRun) {
       this.#out.line('Nothing was changed (--dry-run).')
       return 0
@@ -99,8 +102,8 @@ class Installer {
   }
 
   /**
-   * The packaged example, with its schema where it is. The machine's service runs as a user that nobody is, so there
-   * the one who installs it is let in by name.
+   * The packaged example, with the path of its schema. The system-wide service runs as a user of its own, so the user
+   * who installs it is allowed by name.
    */
   #configText(source: string): string {
     const schema = join(dirname(source), 'llm-gateway.schema.json')
@@ -110,7 +113,7 @@ class Installer {
     )
     const installer = this.#io.env['SUDO_USER'] ?? 'root'
     const users = JSON.stringify(installer === 'root' ? ['root'] : [installer, 'root'])
-    return this.#places.scope === 'user'
+    return this.#paths.scope === 'user'
       ? text
       : text.replace('allowed_users: [self]', () => `allowed_users: ${users}`)
   }
@@ -149,15 +152,15 @@ class Installer {
   }
 
   #enable(): number {
-    const { scope, systemctl } = this.#places
+    const { scope, systemctl } = this.#paths
     const wasRunning = this.#systemctl('is-active', '--quiet', serviceUnit) === undefined
     const steps = [['daemon-reload'], ['enable', socketUnit], ...(wasRunning ? [] : [['start', socketUnit]])]
     for (const step of steps) {
-      const fault = this.#systemctl(...step)
-      if (fault === undefined) continue
-      this.#err.line(`${systemctl} ${step.join(' ')} failed: ${printable(fault.trim())}`)
+      const failure = this.#systemctl(...step)
+      if (failure === undefined) continue
+      this.#err.line(`${systemctl} ${step.join(' ')} failed: ${printable(failure.trim())}`)
       this.#err.line(
-        `The files are in place. When the manager runs: ${systemctl} daemon-reload && ${systemctl} enable --now ${socketUnit}`,
+        `The files are in place. Once the manager is running, run: ${systemctl} daemon-reload && ${systemctl} enable --now ${socketUnit}`,
       )
       return 1
     }
@@ -165,34 +168,21 @@ class Installer {
       `${this.#out.styled('green', 'enabled')}    ${socketUnit}: the first call starts the gateway`,
     )
     if (wasRunning && this.#hasChanged) {
-      this.#out.line(`It is running as it was. To apply the changes: ${systemctl} restart llm-gateway`)
+      this.#out.line(
+        `The running service is unchanged. To apply the changes, run: ${systemctl} restart llm-gateway`,
+      )
     }
     if (scope === 'user' && !isLingering()) {
       this.#out.line(
-        `It ends with your last session. To keep it: loginctl enable-linger ${userInfo().username}`,
+        `The service stops when you log out. To keep it running, run: loginctl enable-linger ${userInfo().username}`,
       )
     }
     return 0
   }
 
-  /** What went wrong, undefined when nothing did. */
+  /** @returns the error message; undefined on success. */
   #systemctl(...args: string[]): string | undefined {
-    const scope = this.#places.scope === 'user' ? ['--user'] : []
-    const { status, stderr } = this.#run('systemctl', [...scope, ...args])
+    const { status, stderr } = this.#run('systemctl', [...scopeOptions(this.#paths.scope), ...args])
     return status === 0 ? undefined : stderr || `exit status ${status}`
   }
-}
-
-/** Whether this machine has the address `::1`. Asked of proc_pid_net(5): the sandbox has no AF_NETLINK, which Node uses. */
-export function hasIpv6(): boolean {
-  try {
-    return /^0{31}1 /m.test(readFileSync('/proc/self/net/if_inet6', 'latin1'))
-  } catch {
-    return false
-  }
-}
-
-/** Whether the user's manager outlives her sessions, as logind keeps it: loginctl(1). */
-export function isLingering(): boolean {
-  return existsSync(join('/var/lib/systemd/linger', userInfo().username))
 }

@@ -1,11 +1,11 @@
-// `llm-gateway validate-config`: every problem of a configuration file, each with the line that it is in.
+// `llm-gateway validate-config`: reports every problem of a configuration file, each with its line.
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { type CommandIo, counted, displayWidth, Output, printable } from './output.ts'
 
-/** Prints the problems of a configuration. The exit code: 0 when it is valid, 1 when it is not. */
+/** @returns the exit status: 0 when the configuration is valid, else 1. */
 export async function validateConfigCommand(
   io: CommandIo,
   file: string | undefined,
@@ -29,15 +29,15 @@ export async function validateConfigCommand(
   return 1
 }
 
-/** Prints problems to `stderr`, each with its line and a caret. `lines` are the ones that `loadConfig` returns. */
+/** Prints problems to `stderr`, each with its line and a caret. @param lines as `loadConfig` returns them. */
 export function printProblems(io: CommandIo, problems: readonly Problem[], lines: readonly string[]): void {
   const out = new Output(io.stderr, io.env)
   for (const problem of problems) {
     const [style, word] =
       problem.severity === 'error' ? (['red', ''] as const) : (['yellow', 'warning: '] as const)
-    const place = problem.line > 0 ? `:${problem.line}:${problem.column}` : ''
-    const isOfFile = !problem.path.startsWith('env ')
-    const where = isOfFile ? `${problem.file}${place}${problem.path && ' '}${problem.path}` : problem.path
+    const position = problem.line > 0 ? `:${problem.line}:${problem.column}` : ''
+    const isInFile = !problem.path.startsWith('env ')
+    const where = isInFile ? `${problem.file}${position}${problem.path && ' '}${problem.path}` : problem.path
     const hint = problem.hint === '' ? '' : ` ${out.styled('dim', `(${printable(problem.hint)})`)}`
     out.line(
       `${out.styled('bold', printable(where))}: ${out.styled(style, word)}${printable(problem.message)}${hint}`,
@@ -52,12 +52,12 @@ export function printProblems(io: CommandIo, problems: readonly Problem[], lines
 
 const maxExcerptWidth = 120
 
-/** The part of a line around a column, and a line with a caret under that column. */
+/** The part of a line around a column (from 1), and a line with a caret below that column. */
 function excerptOf(line: string, column: number): { text: string; caret: string } {
   const start = column <= maxExcerptWidth - 20 ? 0 : column - 1 - 40
-  const shown = (text: string) => printable(text).replaceAll('\t', '  ')
-  const before = (start > 0 ? '…' : '') + shown(line.slice(start, column - 1))
-  const rest = shown(line.slice(column - 1, start + maxExcerptWidth))
+  const visible = (text: string) => printable(text).replaceAll('\t', '  ')
+  const before = (start > 0 ? '…' : '') + visible(line.slice(start, column - 1))
+  const rest = visible(line.slice(column - 1, start + maxExcerptWidth))
   const after = line.length > start + maxExcerptWidth ? '…' : ''
   return { text: before + rest + after, caret: `${' '.repeat(displayWidth(before))}^` }
 }

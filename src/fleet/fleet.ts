@@ -15,7 +15,9 @@ import { packConfig, type PackedConfig } from '../config/transfer.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
-import { createLog, type LogOutput, sharedOutput } from '../observe/log.ts'
+import { openLogOutput } from '../observe/log-output.ts'
+import { createLog, type LogOutput } from '../observe/log.ts'
+import { logSink } from '../observe/sinks/log.ts'
 import { checkFree } from '../server/listeners.ts'
 import { createSharedWindows, SharedWindows } from '../server/shared-windows.ts'
 import { SharedMemory } from '../shared-memory.ts'
@@ -76,8 +78,13 @@ class Fleet implements App {
     this.#config = config
     this.#surroundings = surroundings
     this.#entry = entry
-    this.#output = sharedOutput(stdout)
-    this.events = createEvents(createLog(config.logging, { stream: this.#output, isJournal }))
+    this.#output = openLogOutput(config.logging, {
+      stdout,
+      isJournal,
+      onTransportFailure: (target, cause) =>
+        this.events.emit({ kind: 'log_transport_failed', target, cause }),
+    })
+    this.events = createEvents([logSink(createLog(config.logging.level, this.#output))])
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new Providers(`llm-gateway/${version}`)
     this.#providerSet = this.#providers.open(config.providers)
@@ -98,7 +105,7 @@ class Fleet implements App {
             store: this.#store,
             calibration: new Calibration(new SharedRates(this.#store.memory, this.#store.directory)),
             ...threadClock,
-            onFault: (cause) => this.events.limitsNotSaved(cause),
+            onFault: (cause) => this.events.emit({ kind: 'limits_not_saved', cause }),
           })
   }
 
@@ -111,7 +118,7 @@ class Fleet implements App {
     const { server } = this.#config
     const { sockets = [], configFile } = this.#surroundings
     if (sockets.length === 0) await checkFree(server)
-    if (this.#file !== undefined) this.events.limitsLoaded(await this.#file.load())
+    if (this.#file !== undefined) this.events.emit({ kind: 'limits_loaded', fact: await this.#file.load() })
     const first = this.#launch(1).started
     // The others join what the first one got where only that tells.
     if (server.port === 0 || sockets.length > 0) this.addresses = await first
@@ -123,11 +130,11 @@ class Fleet implements App {
       const others = numbers.map((number) => this.#workers.get(number)).filter((each) => each !== undefined)
       for (const number of numbers) this.#workers.delete(number)
       await Promise.all(others.map((worker) => worker.end()))
-      this.events.workersMissing(1, unsharable)
+      this.events.emit({ kind: 'workers_missing', workers: 1, reason: unsharable })
     }
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
-    this.events.listening(this.addresses, configFile)
+    this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
   async reload(next: Config): Promise<string[]> {
@@ -145,14 +152,15 @@ class Fleet implements App {
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
-    this.events.stopping(
+    this.events.emit({
+      kind: 'stopping',
       reason,
-      openCalls.reduce((sum, count) => sum + count, 0),
-    )
+      open_calls: openCalls.reduce((sum, count) => sum + count, 0),
+    })
     await this.#all((worker) => worker.ended)
     await this.#file?.stop()
     await this.#providers.release(this.#providerSet)
-    this.events.stopped()
+    this.events.emit({ kind: 'stopped' })
   }
 
   /** One that is being replaced has ended, and hangs no more. */
@@ -182,7 +190,7 @@ class Fleet implements App {
 
   #startOf(number: number): WorkerStart {
     const { server } = this.#config
-    const { sockets = [], isJournal = false, version, configFile, stdout } = this.#surroundings
+    const { sockets = [], version, configFile } = this.#surroundings
     const isFirst = number === 1
     const places = this.addresses.length === 0 ? server : tcpPlaces(this.addresses)
     return {
@@ -194,8 +202,6 @@ class Fleet implements App {
       port: places.port,
       unixSocket: isFirst ? server.unixSocket : undefined,
       sockets: isFirst ? sockets : [],
-      isJournal,
-      isTTY: stdout.isTTY === true,
       version,
       configFile,
     }
@@ -208,7 +214,7 @@ class Fleet implements App {
       if (this.#isStopping || cause === undefined) return
       this.#workers.delete(number)
       const delayMs = this.#restarts.delayMs()
-      this.events.workerEnded(number, cause, delayMs)
+      this.events.emit({ kind: 'worker_ended', worker: number, cause, restart_in_ms: delayMs })
       // The passed sockets went with it, and only a new process gets them again.
       if (number === 1 && (this.#surroundings.sockets ?? []).length > 0) throw cause
       this.#relaunches.set(
@@ -223,7 +229,7 @@ class Fleet implements App {
     const worker = this.#launch(number)
     this.#replaceAtEnd(number, worker)
     worker.started.then(
-      () => this.events.workerRestarted(number),
+      () => this.events.emit({ kind: 'worker_restarted', worker: number }),
       () => {}, // its end is told of
     )
   }

@@ -2,13 +2,10 @@
 import type { LogOutput } from '../observe/log.ts'
 
 export class LogBatch implements LogOutput {
-  readonly isTTY: boolean
   readonly #send: (text: string) => void
   #text = ''
 
-  /** @param isTTY whether a person at a terminal sees what is sent. */
-  constructor(isTTY: boolean, send: (text: string) => void) {
-    this.isTTY = isTTY
+  constructor(send: (text: string) => void) {
     this.#send = send
   }
 

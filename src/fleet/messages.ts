@@ -24,8 +24,6 @@ export interface WorkerStart {
   readonly port: number
   readonly unixSocket: string | undefined
   readonly sockets: readonly InheritedSocket[]
-  readonly isJournal: boolean
-  readonly isTTY: boolean
   readonly version: string
   readonly configFile: string
 }

@@ -9,8 +9,9 @@ import { threadClock } from '../platform/clock.ts'
 import { unpackConfig } from '../config/transfer.ts'
 import type { Config } from '../config/types.ts'
 import { StartError } from '../errors.ts'
-import { createEvents } from '../observe/events.ts'
+import { createEvents, type GatewayEvent, type Sink } from '../observe/events.ts'
 import { createLog } from '../observe/log.ts'
+import { logSink } from '../observe/sinks/log.ts'
 import { SharedWindows } from '../server/shared-windows.ts'
 import { SharedMemory } from '../shared-memory.ts'
 import { LogBatch } from './log-batch.ts'
@@ -19,10 +20,12 @@ import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts'
 const port = parentPort!
 const start = workerData as WorkerStart
 const say = (message: FromWorker) => port.postMessage(message)
-const log = new LogBatch(start.isTTY, (text) => say({ kind: 'log', text }))
+const log = new LogBatch((text) => say({ kind: 'log', text }))
 // Also after an error that nobody caught.
 process.on('exit', () => log.flush())
 let openCalls = 0
+/** The coordinator emits these, once for all threads. */
+const emittedOnce: ReadonlySet<GatewayEvent['kind']> = new Set(['listening', 'limits_loaded', 'stopped'])
 
 startOne().then(serve, (error: unknown) => {
   if (!(error instanceof StartError)) throw error
@@ -39,12 +42,11 @@ function serve(app: App): void {
 
 async function startOne(): Promise<App> {
   const config = unpackConfig(start.config)
-  const { hosts, port: ownPort, unixSocket, isJournal, version, configFile, sockets } = start
+  const { hosts, port: ownPort, unixSocket, version, configFile, sockets } = start
   const app = await startApp(
     { ...config, server: { ...config.server, hosts, port: ownPort, unixSocket } },
     {
       stdout: process.stdout,
-      isJournal,
       version,
       configFile,
       stateDirectory: undefined,
@@ -76,7 +78,7 @@ function follow(app: App, order: Order): void {
 }
 
 function commonOf(config: Config): Common {
-  const { places, thread, isJournal } = start
+  const { places, thread } = start
   const { now, setTimer } = threadClock
   const store = new SharedStore(new SharedMemory(places.store.buffer, thread), places.store)
   const calibration = new Calibration(new SharedRates(store.memory, store.directory))
@@ -94,13 +96,16 @@ function commonOf(config: Config): Common {
             rpm,
             now,
           }),
-    events: {
-      ...createEvents(createLog(config.logging, { stream: log, isJournal })),
-      // The coordinator tells of these, once for all.
-      listening() {},
-      limitsLoaded() {},
-      stopping: (_, count) => (openCalls = count),
-      stopped() {},
+    events: createEvents([ownSink(logSink(createLog(config.logging.level, log)))]),
+  }
+}
+
+function ownSink(sink: Sink): Sink {
+  return {
+    name: sink.name,
+    receive(event) {
+      if (event.kind === 'stopping') openCalls = event.open_calls
+      else if (!emittedOnce.has(event.kind)) sink.receive(event)
     },
   }
 }

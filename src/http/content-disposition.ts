@@ -1,24 +1,116 @@
 import { parseParameters } from './header-parameters.ts'
 
 /** What a form part's content-disposition says (RFC 7578 §4.2). */
-export interface Disposition {
+interface Disposition {
   /** As written: nothing is decoded, a character stands for a byte. */
   readonly name: string
   /** A file name is given, even an empty one. */
   readonly isFile: boolean
 }
 
+export type DispositionOutcome =
+  | { readonly ok: true; readonly disposition: Disposition }
+  | { readonly ok: false; readonly problem: string }
+
 /**
- * Parses `form-data; name="…"`. Undefined when it is malformed, has no name, or writes the name in a way that parsers
- * read differently: with a backslash or as `name*`.
+ * Parses `form-data; name="…"`. Refused when it is malformed, has no name, or is written so that two of the common
+ * parsers find different names, or a file in one of them only. Linear.
  */
-export function parseDisposition(header: string): Disposition | undefined {
+export function parseDisposition(header: string): DispositionOutcome {
   const type = /^form-data(?=[ \t;])/i.exec(header)
-  if (type === null) return undefined
-  const parameters = parseParameters(header, type[0].length)
+  const parameters = type === null ? undefined : parseParameters(header, type[0].length)
   const name = parameters?.get('name')
-  if (parameters === undefined || name === undefined || name === '') return undefined
-  const names = [...parameters.keys()]
-  if (name.includes('\\') || names.some((key) => key.startsWith('name*'))) return undefined
-  return { name, isFile: names.some((key) => key === 'filename' || key.startsWith('filename*')) }
+  if (parameters === undefined || name === undefined || name === '') return malformed
+  const isFile = [...parameters.keys()].some(isFileKey)
+  const disposition = { name, isFile }
+  return isPlain(name) && hasOneReading(header, disposition) ? { ok: true, disposition } : ambiguous
+}
+
+const malformed: DispositionOutcome = {
+  ok: false,
+  problem: 'a part has no well-formed content-disposition with a name',
+}
+const ambiguous: DispositionOutcome = {
+  ok: false,
+  problem: 'parsers read the content-disposition of a part differently; put a plain name="…" first',
+}
+
+/**
+ * Not plain are backslashes (escapes or not), encoded words (RFC 2047), single quotes around it, and space at its ends:
+ * some parsers decode them or strip them off.
+ */
+function isPlain(name: string): boolean {
+  return !name.includes('\\') && !name.includes('=?') && !/^['\s]|['\s]$/.test(name)
+}
+
+function hasOneReading(header: string, { name, isFile }: Disposition): boolean {
+  for (const escapes of quoteRules) {
+    const { names, hasFile, hasGap } = readSegments(splitOutsideQuotes(header, escapes))
+    if (hasGap || names.length !== 1 || names[0] !== name || hasFile !== isFile) return false
+  }
+  // cpp-httplib splits at every semicolon and takes the first name; simple scripts do so and take the last.
+  const { names, hasFile } = readSegments(header.split(';'))
+  if (names[0] !== name || hasFile !== isFile || names.slice(1).some(isUsable)) return false
+  // formidable and multiparty search for this.
+  const found = /\bname=(?:"([^"]*)"|([^()<>@,;:\\"/[\]?={}\s]+))/i.exec(header)
+  return (found?.[1] ?? found?.[2]) === name
+}
+
+/** Which quotation marks are part of a quoted string, by the backslashes before them. */
+const quoteRules: readonly ((backslashes: number) => boolean)[] = [
+  (backslashes) => backslashes % 2 === 1, // quoted-pair (RFC 9110 §5.6.4)
+  () => false, // a backslash is a character as others (WHATWG, which writes %22)
+  (backslashes) => backslashes > 0, // Python's cgi and python-multipart, which look at one backslash only
+]
+
+function splitOutsideQuotes(header: string, isEscaped: (backslashes: number) => boolean): string[] {
+  const segments: string[] = []
+  let start = 0
+  let isQuoted = false
+  let backslashes = 0
+  for (let at = 0; at < header.length; at += 1) {
+    const character = header[at]
+    if (character === '"' && !(isQuoted && isEscaped(backslashes))) isQuoted = !isQuoted
+    else if (character === ';' && !isQuoted) {
+      segments.push(header.slice(start, at))
+      start = at + 1
+    }
+    backslashes = character === '\\' ? backslashes + 1 : 0
+  }
+  segments.push(header.slice(start))
+  return segments
+}
+
+interface Segments {
+  readonly names: readonly string[]
+  readonly hasFile: boolean
+  /** Two semicolons follow each other, or the last one ends the header: some parsers give up there. */
+  readonly hasGap: boolean
+}
+
+function readSegments(segments: readonly string[]): Segments {
+  const names: string[] = []
+  let hasFile = false
+  let hasGap = false
+  for (const segment of segments.slice(1)) {
+    const equals = segment.indexOf('=')
+    const key = segment.slice(0, Math.max(equals, 0)).trim().toLowerCase()
+    if (key === 'name' || key.startsWith('name*')) names.push(unquoted(segment.slice(equals + 1).trim()))
+    hasFile ||= isFileKey(key)
+    hasGap ||= segment.trim() === ''
+  }
+  return { names, hasFile, hasGap }
+}
+
+function isFileKey(key: string): boolean {
+  return key === 'filename' || key.startsWith('filename*')
+}
+
+function unquoted(value: string): string {
+  return value.replace(/^"|"$/g, '')
+}
+
+/** Not the rest of a file name with escaped quotes in it. */
+function isUsable(name: string): boolean {
+  return !/[\\"]/.test(name)
 }

@@ -29,3 +29,9 @@ export function parseMediaType(header: string | undefined): MediaType | undefine
     ...(boundary !== undefined && { boundary }),
   }
 }
+
+/** Type and subtype of a content-type header, in lower case (RFC 9110 §8.3.1); empty when there is none. */
+export function essenceOf(header: string | readonly string[] | undefined): string {
+  if (header === 'application/json') return header
+  return typeof header === 'string' ? header.split(';', 1)[0]!.trim().toLowerCase() : ''
+}

@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
 import { parseDisposition } from './content-disposition.ts'
 import { foldName } from './fold-name.ts'
+import { parseMediaType } from './media-type.ts'
 
 export interface FormField {
   /** The bytes of the part's content. */
@@ -90,13 +91,14 @@ class Scanner {
       return refuse(start, `a part has no blank line after at most ${MAX_HEADER_BYTES} bytes of headers`)
     const headers = readHeaders(body.toString('latin1', start, start + blankLine))
     if (headers === undefined) return refuse(start, 'a header of a part is malformed')
-    const disposition = parseDisposition(headers.get('content-disposition') ?? '')
-    if (disposition === undefined)
-      return refuse(start, 'a part has no well-formed content-disposition with a name')
+    const outcome = parseDisposition(headers.get('content-disposition') ?? '')
+    if (!outcome.ok) return refuse(start, outcome.problem)
+    const { disposition } = outcome
     const content = { start: start + blankLine + 4, end: part.end }
     if (disposition.isFile) this.fileBytes += content.end - content.start
     const name = Buffer.from(disposition.name, 'latin1').toString()
     const folded = foldName(name)
+    if (folded === '_charset_') return refuse(start, 'field "_charset_" is not supported; UTF-8 is expected')
     if (!this.wanted.has(folded)) return undefined
     const problem =
       this.problemOf(name, folded, headers) ?? (disposition.isFile ? `field "${name}" is a file` : undefined)
@@ -110,6 +112,8 @@ class Scanner {
     if (this.fields.has(name)) return `duplicate field "${name}"`
     // Go's mime/multipart decodes quoted-printable; others take the bytes as they are.
     if (headers.has('content-transfer-encoding')) return `field "${name}" has a content-transfer-encoding`
+    const type = headers.get('content-type')
+    if (type !== undefined && !isUtf8Text(type)) return `field "${name}" is not plain text in UTF-8`
     return undefined
   }
 
@@ -131,6 +135,15 @@ function readHeaders(block: string): Map<string, string> | undefined {
   }
   return headers
 }
+
+/** Some parsers decode a field by its charset, or take it for a file by its type. */
+function isUtf8Text(contentType: string): boolean {
+  const type = parseMediaType(contentType)
+  if (type === undefined || !textTypes.has(type.essence)) return false
+  return type.charset === undefined || type.charset === 'utf-8' || type.charset === 'us-ascii'
+}
+
+const textTypes: ReadonlySet<string> = new Set(['application/json', 'text/plain'])
 
 function refuse(offset: number, problem: string, param?: string): Refusal {
   return { ok: false, problem, offset, ...(param !== undefined && { param }) }

@@ -1,49 +1,84 @@
-// One function per thing worth telling. Leaves return facts, the story calls these.
-import type { Log } from './log.ts'
+// Events: what happens in the gateway and is worth telling, as data. Leaves return facts, the story emits them, and sinks
+// make log lines, sums and rows of them. Members are named as in the log. No prompt, answer, key or header value is in any.
 
-/** The facts of one call, as logged when it ends. Absent facts are left out of the line. */
-export interface CallFacts {
+/** Everything that is known of a call when it ends. Absent facts are left out of its line. */
+export interface CallEnded {
+  readonly kind: 'call_ended'
   /** `call`, or the code of the rule that refused it. */
   readonly event: string
   readonly request_id: string
   readonly client: string
   readonly dialect: string
-  readonly model?: string | undefined
-  readonly provider?: string | undefined
-  readonly target_model?: string | undefined
+  readonly model: string | undefined
+  readonly provider: string | undefined
+  readonly target_model: string | undefined
   /** The model that answered, where it is not the one that was asked for. */
-  readonly fallback_model?: string | undefined
+  readonly fallback_model: string | undefined
   /** What the client got; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
-  readonly prompt_tokens?: number | undefined
-  readonly completion_tokens?: number | undefined
-  readonly estimated?: boolean | undefined
+  readonly prompt_tokens: number | undefined
+  readonly completion_tokens: number | undefined
+  readonly estimated: boolean | undefined
   readonly wait_ms: number
-  readonly first_byte_ms?: number | undefined
+  readonly first_byte_ms: number | undefined
   readonly duration_ms: number
   readonly gateway_ms: number
   readonly attempts: number
-  readonly code?: string | undefined
-  readonly provider_status?: number | undefined
-  readonly provider_code?: string | undefined
-  readonly reason?: string | undefined
+  readonly code: string | undefined
+  readonly reason: string | undefined
+  readonly provider_status: number | undefined
+  readonly provider_code: string | undefined
 }
 
-/** A request that a guard refused before it was routed, or a connection that was refused before it was read. */
-interface RefusalFacts {
+/** One try at one target is over, or has begun to answer. Counted, not logged. */
+interface AttemptEnded {
+  readonly kind: 'attempt_ended'
+  readonly request_id: string
+  readonly provider: string
+  readonly target_model: string
+  /** `refused`: the provider's own error; `gone`: the client left first. */
+  readonly outcome: 'answered' | 'refused' | 'failed' | 'gone'
+  /** The provider's; undefined when none came. */
+  readonly status: number | undefined
+  /** The provider's code of a refusal, the gateway's of a failure. */
+  readonly code: string | undefined
+  /** From the sending of the request until the outcome was known. */
+  readonly ms: number
+}
+
+/** A guard refused a request before it was routed, or a connection before it was read. */
+interface Refused {
+  readonly kind: 'refused'
   readonly request_id?: string
   readonly client: string
   readonly method: string | undefined
   readonly code: string
   readonly status: number
   readonly reason: string
-  /** Refusals like this one since the last line, which have none. */
+  /** Refusals like this one since the last event, which have none. */
   readonly unlogged?: number
 }
 
-/** How a provider's list of models has changed. */
-interface ListChange {
+interface Listening {
+  readonly kind: 'listening'
+  readonly addresses: readonly string[]
+  /** The file. */
+  readonly config: string
+}
+
+/** Whether a provider was there when the gateway started. */
+interface ProviderChecked {
+  readonly kind: 'provider_checked'
+  readonly provider: string
+  readonly is_reachable: boolean
+  readonly detail: string
+}
+
+/** A provider's list of models has come for the first time, has changed, or is there again. */
+interface ModelsDiscovered {
+  readonly kind: 'models_discovered'
+  readonly provider: string
   readonly count: number
   readonly added: number
   readonly removed: number
@@ -51,110 +86,167 @@ interface ListChange {
   readonly skipped: number
 }
 
-export interface Events {
-  callEnded(facts: CallFacts): void
-  refused(facts: RefusalFacts): void
-  listening(addresses: readonly string[], configFile: string): void
-  providerChecked(provider: string, isReachable: boolean, detail: string): void
-  /** A provider's list of models has come for the first time, has changed, or is there again. */
-  modelsDiscovered(provider: string, change: ListChange): void
-  /** A provider gives no list of models; told once for a cause, until one comes. `isUsual`: nothing listens there or has to. */
-  discoveryFailed(provider: string, reason: string, isUsual: boolean): void
-  /** The outcome of health checks, told when it changes. `reason`: what is wrong; undefined: nothing. */
-  healthChecked(provider: string, reason: string | undefined): void
-  reloaded(configFile: string, needsRestart: readonly string[]): void
-  /** A configuration that was not taken over: the old one is still served. */
-  reloadRefused(configFile: string, problems: readonly string[]): void
-  /** The service manager could not be told; told once, however often it happens. */
-  managerNotTold(cause: unknown): void
-  /** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
-  peersUnreadable(cause: Error): void
-  stopping(reason: string, openCalls: number): void
-  stopped(): void
-  /** A worker thread ended by itself; another one takes its place. */
-  workerEnded(worker: number, cause: Error, restartInMs: number): void
-  workerRestarted(worker: number): void
-  /** Fewer threads serve than the configuration asks for. */
-  workersMissing(workers: number, reason: string): void
-  unexpected(error: unknown, where: string): void
-  /** What the last run left of the limits' counters. */
-  limitsLoaded(fact: { readonly kind: string }): void
-  /** The counters could not be saved; calls go on. */
-  limitsNotSaved(cause: unknown): void
+/** A provider does not list its models; emitted once for a cause, until a list comes. */
+interface DiscoveryFailed {
+  readonly kind: 'discovery_failed'
+  readonly provider: string
+  readonly reason: string
+  /** Nothing listens there, and nothing has to. */
+  readonly is_usual: boolean
 }
 
-/** Events of a gateway, written to its log. */
-export function createEvents(log: Log): Events {
+/** The outcome of health checks has changed. */
+interface HealthChecked {
+  readonly kind: 'health_checked'
+  readonly provider: string
+  /** What is wrong; undefined: nothing. */
+  readonly reason: string | undefined
+}
+
+interface Reloaded {
+  readonly kind: 'reloaded'
+  readonly config: string
+  /** Keys that changed and that only a restart applies. */
+  readonly needs_restart: readonly string[]
+}
+
+/** A configuration was not taken over: the old one is still served. */
+interface ReloadRefused {
+  readonly kind: 'reload_refused'
+  readonly config: string
+  readonly problems: readonly string[]
+}
+
+/** The service manager could not be notified; emitted once. */
+interface ServiceManagerNotTold {
+  readonly kind: 'service_manager_not_told'
+  readonly cause: unknown
+}
+
+/** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
+interface PeerUsersUnreadable {
+  readonly kind: 'peer_users_unreadable'
+  readonly cause: Error
+}
+
+interface Stopping {
+  readonly kind: 'stopping'
+  /** The signal's name. */
+  readonly reason: string
+  readonly open_calls: number
+}
+
+interface Stopped {
+  readonly kind: 'stopped'
+}
+
+/** A worker thread ended by itself; another one takes its place. */
+interface WorkerEnded {
+  readonly kind: 'worker_ended'
+  readonly worker: number
+  readonly cause: Error
+  readonly restart_in_ms: number
+}
+
+interface WorkerRestarted {
+  readonly kind: 'worker_restarted'
+  readonly worker: number
+}
+
+/** Fewer threads serve than the configuration asks for. */
+interface WorkersMissing {
+  readonly kind: 'workers_missing'
+  readonly workers: number
+  readonly reason: string
+}
+
+/** A bug. */
+interface InternalError {
+  readonly kind: 'internal_error'
+  readonly error: unknown
+  readonly where: string
+}
+
+/** What the last run left of the limits' counters. */
+interface LimitsLoaded {
+  readonly kind: 'limits_loaded'
+  readonly fact: { readonly kind: string }
+}
+
+/** The counters could not be saved; calls go on. */
+interface LimitsNotSaved {
+  readonly kind: 'limits_not_saved'
+  readonly cause: unknown
+}
+
+/** The log goes to standard output from here on. */
+interface LogTransportFailed {
+  readonly kind: 'log_transport_failed'
+  readonly target: string
+  readonly cause: Error
+}
+
+export type GatewayEvent =
+  | AttemptEnded
+  | CallEnded
+  | DiscoveryFailed
+  | HealthChecked
+  | InternalError
+  | LimitsLoaded
+  | LimitsNotSaved
+  | Listening
+  | LogTransportFailed
+  | ModelsDiscovered
+  | PeerUsersUnreadable
+  | ProviderChecked
+  | Refused
+  | ReloadRefused
+  | Reloaded
+  | ServiceManagerNotTold
+  | Stopped
+  | Stopping
+  | WorkerEnded
+  | WorkerRestarted
+  | WorkersMissing
+
+export interface Events {
+  /** Hands the event to every sink, now. Never throws. */
+  emit(event: GatewayEvent): void
+}
+
+/** Makes something of events. */
+export interface Sink {
+  /** For the report of its own errors: `log`, `metrics`. */
+  readonly name: string
+  /** Returns at once; a call waits for it. What it throws is reported to the other sinks. */
+  receive(event: GatewayEvent): void
+}
+
+/** @param sinks in the order in which they receive an event. */
+export function createEvents(sinks: readonly Sink[]): Events {
+  /** Those that threw at their last event. */
+  const failing = new Set<Sink>()
+
+  const deliver = (event: GatewayEvent, sink: Sink) => {
+    try {
+      sink.receive(event)
+      if (failing.size > 0) failing.delete(sink)
+    } catch (error) {
+      report(error, sink)
+    }
+  }
+  /** Once until the sink receives an event again. */
+  const report = (error: unknown, sink: Sink) => {
+    if (failing.has(sink)) return
+    failing.add(sink)
+    const others = sinks.filter((other) => !failing.has(other))
+    const event = { kind: 'internal_error', error, where: `the ${sink.name} sink` } as const
+    for (const other of others) deliver(event, other)
+    if (others.length === 0) process.emitWarning(error instanceof Error ? error : String(error))
+  }
   return {
-    callEnded(facts) {
-      if (facts.status >= 500 || (facts.status < 400 && facts.code !== undefined)) log.error(facts)
-      else if (facts.status >= 400 && facts.status !== 499) log.warn(facts)
-      else log.info(facts)
-    },
-    refused(facts) {
-      log.warn({ event: facts.code, ...facts })
-    },
-    listening(addresses, configFile) {
-      log.info({ event: 'listening', addresses, config: configFile })
-    },
-    providerChecked(provider, isReachable, detail) {
-      if (isReachable) log.info({ event: 'provider_reachable', provider, detail })
-      else log.warn({ event: 'provider_unreachable', provider, detail })
-    },
-    modelsDiscovered(provider, change) {
-      log.info({ event: 'models_discovered', provider, ...change })
-    },
-    discoveryFailed(provider, reason, isUsual) {
-      const line = { event: 'discovery_failed', provider, reason }
-      if (isUsual) log.info(line)
-      else log.warn(line)
-    },
-    healthChecked(provider, reason) {
-      if (reason === undefined) log.info({ event: 'provider_healthy', provider })
-      else log.warn({ event: 'provider_unhealthy', provider, reason })
-    },
-    reloaded(configFile, needsRestart) {
-      const line = { event: 'reloaded', config: configFile }
-      if (needsRestart.length === 0) log.info(line)
-      else log.warn({ ...line, needs_restart: needsRestart })
-    },
-    reloadRefused(configFile, problems) {
-      log.error({ event: 'reload_refused', config: configFile, problems })
-    },
-    managerNotTold(cause) {
-      log.warn({ event: 'service_manager_not_told', reason: String(cause) })
-    },
-    peersUnreadable(cause) {
-      const way =
-        'Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted.'
-      log.error({ event: 'peer_users_unreadable', reason: cause.message, message: way })
-    },
-    stopping(reason, openCalls) {
-      log.info({ event: 'stopping', reason, open_calls: openCalls })
-    },
-    stopped() {
-      log.info({ event: 'stopped' })
-    },
-    limitsLoaded(fact) {
-      const line = { event: 'limits_loaded', ...fact }
-      if (fact.kind === 'unreadable') log.warn(line)
-      else log.info(line)
-    },
-    limitsNotSaved(cause) {
-      log.warn({ event: 'limits_not_saved', reason: String(cause) })
-    },
-    workerEnded(worker, { message: reason, stack }, restartInMs) {
-      log.error({ event: 'worker_ended', worker, reason, restart_in_ms: restartInMs, stack })
-    },
-    workerRestarted(worker) {
-      log.info({ event: 'worker_restarted', worker })
-    },
-    workersMissing(workers, reason) {
-      log.warn({ event: 'workers_missing', workers, reason })
-    },
-    unexpected(error, where) {
-      const cause = error instanceof Error ? error : new Error(String(error))
-      log.error({ event: 'internal_error', where, reason: cause.message, stack: cause.stack })
+    emit(event) {
+      for (const sink of sinks) deliver(event, sink)
     },
   }
 }

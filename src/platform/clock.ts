@@ -1,18 +1,18 @@
-// Time as the gateway takes it. It comes in as an argument, so that a test or a benchmark can make it stand or run.
+// The clock, which is passed as an argument, so that tests and benchmarks can control it.
 import { performance } from 'node:perf_hooks'
 
-/** Runs `fn` once after `delayMs`; the returned function calls it off. */
+/** Runs `fn` once after `delayMs`. @returns cancels it. */
 export type SetTimer = (fn: () => void, delayMs: number) => () => void
 
 export interface Clock {
-  /** Milliseconds of a monotonic clock: what everything but a restart is measured in. */
+  /** Milliseconds of a monotonic clock: the basis of everything except what outlives a restart. */
   readonly now: () => number
-  /** Milliseconds since 1970; it may be set back and forth. */
+  /** Milliseconds since 1970; may jump in either direction. */
   readonly wallNow: () => number
   readonly setTimer: SetTimer
 }
 
-/** The machine's own. Its timers keep no process alive: what waits for one has a socket that does. */
+/** The system's clock. Its timers do not keep the process alive; open sockets do. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
@@ -22,7 +22,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** The machine's own, the same in all threads of a process, which `performance.now()` is not. */
+/** The system's clock with the same origin in every thread of the process, which `performance.now()` does not have. */
 export const threadClock: Clock = {
   ...systemClock,
   now() {

@@ -1,8 +1,8 @@
-// "Did you mean": the known name that is nearest to a mistyped one.
+// Finds the known name nearest to a mistyped one, for "did you mean" hints.
 
 /**
- * The candidate within a third of the name's length in edits (at least 1, at most 3), the nearest first and the
- * earlier one on a tie; undefined when none is near. Case does not count as an edit.
+ * The nearest candidate within as many edits as a third of the name's length (at least 1, at most 3), the earlier one on a
+ * tie; undefined when there is none. Differences of case do not count.
  */
 export function closestName(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase()
@@ -22,13 +22,13 @@ export function closestName(name: string, candidates: Iterable<string>): string 
   return nearest
 }
 
-/** Both bound the work: a client chooses the name, and a provider may list thousands of others. */
+/** Both bound the work, because clients choose the name and a provider may list thousands of candidates. */
 const maxNameLength = 100
 const maxComparisons = 2_000
 
 /**
- * Edits between two texts, a swap of neighbours counting once (optimal string alignment). More than `limit` are not
- * counted: only what lies so near to the diagonal is looked at, for as long as it can still lead to few enough.
+ * Edits between two texts; a swap of neighbours counts once (optimal string alignment distance). Only cells within `limit`
+ * of the diagonal are computed. @returns `limit + 1` for any larger distance.
  */
 function editDistance(a: string, b: string, limit: number): number {
   let [beforeLast, last, row] = Array.from({ length: 3 }, () =>

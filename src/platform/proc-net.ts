@@ -1,4 +1,5 @@
 // Rows of the kernel's socket lists, `/proc/self/net/tcp` and `tcp6`: proc_pid_net(5).
+import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
 
 export interface SocketRow {
@@ -47,4 +48,13 @@ const mappedPrefix = `${'0'.repeat(16)}${isLittleEndian ? 'FFFF0000' : '0000FFFF
 
 export function upperHex(value: number, digits: number): string {
   return value.toString(16).toUpperCase().padStart(digits, '0')
+}
+
+/** Whether this machine has the address `::1`. Node would use AF_NETLINK for that, which the service's sandbox denies. */
+export function hasIpv6Loopback(): boolean {
+  try {
+    return /^0{31}1 /m.test(readFileSync('/proc/self/net/if_inet6', 'latin1'))
+  } catch {
+    return false
+  }
 }

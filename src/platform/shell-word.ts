@@ -1,4 +1,4 @@
-/** One word of a shell command that a person may type. */
+/** Quotes a text, where necessary, as one word of a shell command. */
 export function shellWord(text: string): string {
   return /^[\w/.:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

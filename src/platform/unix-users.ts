@@ -1,4 +1,4 @@
-// The Unix accounts of this machine, by number and by name.
+// The Unix accounts of this machine: users by number and by name, and which groups belong to one user alone.
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 
@@ -8,8 +8,8 @@ export interface UnixUsers {
 }
 
 /**
- * The kernel shows every user that a user namespace does not map as this one (`/proc/sys/kernel/overflowuid`), root
- * included: whoever has it could be anybody.
+ * The kernel shows every user that a user namespace does not map, root included, as this one
+ * (`/proc/sys/kernel/overflowuid`): it identifies nobody.
  */
 export const overflowUid = 65_534
 
@@ -22,12 +22,11 @@ export function uidNamed(name: string, users: UnixUsers, ownUid: number): number
   return users.uidOf(name) ?? (/^\d{1,10}$/.test(name) ? Number(name) : undefined)
 }
 
-/** @param passwd lines in the format of passwd(5). Of two lines for one user the first counts, as in the system. */
+/** @param passwd lines in the format of passwd(5). The first line of a user counts, as it does for the system. */
 export function parseUnixUsers(passwd: string): UnixUsers {
   const names = new Map<number, string>()
   const uids = new Map<string, number>()
-  for (const line of passwd.split('\n')) {
-    const [name = '', , digits = ''] = line.split(':')
+  for (const [name = '', , digits = ''] of fieldsOf(passwd)) {
     if (name === '' || !/^\d{1,10}$/.test(digits)) continue
     const uid = Number(digits)
     if (!names.has(uid)) names.set(uid, name)
@@ -36,14 +35,43 @@ export function parseUnixUsers(passwd: string): UnixUsers {
   return { uidOf: (name) => uids.get(name), nameOf: (uid) => names.get(uid) }
 }
 
-/** Those of `/etc/passwd` as it is now. The running user is known wherever the account comes from (LDAP, systemd). */
+/** Reads `/etc/passwd`, and adds the current user, whose account may come from elsewhere (LDAP, systemd). */
 export function systemUsers(): UnixUsers {
-  return parseUnixUsers(`${readPasswd()}\n${ownLine()}`)
+  return parseUnixUsers(`${readAccountFile('/etc/passwd')}\n${ownLine()}`)
 }
 
-function readPasswd(): string {
+/** `isPrivateGroup` by the accounts of this machine as they are now. */
+export function isPrivateGroupHere(gid: number, uid: number): boolean {
+  return isPrivateGroup(readAccountFile('/etc/passwd'), readAccountFile('/etc/group'), { gid, uid })
+}
+
+/**
+ * True if `gid` is the group of user `uid` alone: it has the user's name, has no other member, and is nobody else's
+ * primary group (passwd(5), group(5)). A user or group that is not in the two files is not private.
+ */
+export function isPrivateGroup(
+  passwd: string,
+  group: string,
+  { gid, uid }: { gid: number; uid: number },
+): boolean {
+  const users = fieldsOf(passwd)
+  const owner = users.find((fields) => fields[2] === String(uid))?.[0]
+  const groups = fieldsOf(group).filter((fields) => fields[2] === String(gid))
+  if (owner === undefined || groups.length === 0) return false
+  const isOwnOnly = groups.every(
+    ([name, , , members = '']) =>
+      name === owner && members.split(',').every((member) => member === '' || member === owner),
+  )
+  return isOwnOnly && users.every((fields) => fields[3] !== String(gid) || fields[0] === owner)
+}
+
+function fieldsOf(text: string): string[][] {
+  return text.split('\n').map((line) => line.split(':'))
+}
+
+function readAccountFile(path: string): string {
   try {
-    return readFileSync('/etc/passwd', 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
     return ''
   }
@@ -54,7 +82,7 @@ function ownLine(): string {
     const { username, uid } = userInfo()
     return `${username}:x:${uid}`
   } catch {
-    // A container may run under a number without an account.
+    // A container may run under a uid without an account.
     return ''
   }
 }

@@ -43,7 +43,12 @@ export class Draining {
 
   #follow(socket: Socket): void {
     this.#open.set(socket, [])
-    socket.once('close', () => this.#open.delete(socket))
+    socket.once('close', () => {
+      // Responses that were never served, behind one that closed the connection, do not close by themselves.
+      this.#openResponses -= this.#open.get(socket)?.length ?? 0
+      this.#open.delete(socket)
+      if (this.#isClosing) this.#endIdle()
+    })
     if (this.#isClosing) this.#endIdle()
   }
 
@@ -54,6 +59,7 @@ export class Draining {
     this.#openResponses += 1
     if (this.#isClosing) response.shouldKeepAlive = false
     response.on('close', () => {
+      if (this.#open.get(socket) !== responses) return
       responses.splice(responses.indexOf(response), 1)
       this.#openResponses -= 1
       if (this.#isClosing) this.#endIdle()

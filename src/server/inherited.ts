@@ -2,6 +2,7 @@
 // call need fail in between: those under way are finished, and whoever wants to call again is told to connect anew.
 import type { Server } from 'node:http'
 import { StartError } from '../errors.ts'
+import { hostPort } from '../platform/host-port.ts'
 import { Draining } from './draining.ts'
 import { createHttpServer, type Handlers, httpLimits } from './http-server.ts'
 import type { Doormen, Listeners } from './listeners.ts'
@@ -68,5 +69,5 @@ function addressOf(server: Server, path: string | undefined): string {
   const address = server.address()
   if (address === null || typeof address === 'string' || typeof address.port !== 'number')
     return `unix:${path ?? 'unknown'}`
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  return `http://${hostPort(address.address, address.port)}`
 }

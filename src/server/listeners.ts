@@ -1,6 +1,7 @@
 // Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
 import { StartError } from '../errors.ts'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { hostPort } from '../platform/host-port.ts'
 import { Draining } from './draining.ts'
 import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
 import type { Identify } from './guards/peer-user.ts'
@@ -54,9 +55,7 @@ export async function listen(
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
       servers.push(new Draining(server, lingerMs))
-      addresses.push(
-        `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
-      )
+      addresses.push(`http://${hostPort(address.address, address.port)}`)
     }
     if (servers.length === 0) throw new StartError(`${hosts.join(', ')} does not exist on this machine.`)
     if (unixSocket !== undefined) {
@@ -113,7 +112,7 @@ async function bindTcp(
 }
 
 function describe(code: string | undefined, host: string, port: number): string | undefined {
-  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const place = hostPort(host, port)
   if (code === 'EADDRINUSE') {
     return `${place} is in use by another program. Stop that one, or set server.port (or LLM_GATEWAY_PORT) to a free port.`
   }

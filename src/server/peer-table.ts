@@ -15,8 +15,10 @@ export interface Connection {
 
 export type PeerLookup =
   | { readonly kind: 'found'; readonly uid: number }
-  /** No row, or one without a socket: whoever it was has left. */
+  /** No row, or none of a connected socket: whoever it was has left. */
   | { readonly kind: 'absent' }
+  /** Sockets of several users have these ends. */
+  | { readonly kind: 'ambiguous' }
   | { readonly kind: 'unreadable'; readonly cause: Error }
 
 /** The kernel's two lists. A client may have an IPv6 socket for an IPv4 connection, and is in the second only. */
@@ -39,13 +41,28 @@ export class PeerTable {
     this.#tcp6 = new SocketTable(tcp6, 32)
   }
 
-  /** Asks for a connection that has been accepted already. Never rejects. */
+  /**
+   * Asks for a connection that has been accepted already. The answer is about whoever has these ends now, which is this
+   * connection's peer only if the connection still stands after the answer. Never rejects.
+   */
   async find(connection: Connection): Promise<PeerLookup> {
     const ends = endsOf(connection)
     try {
       // While sockets come and go, the kernel's listing may step over a row.
-      const row = (await this.#look(ends)) ?? (await this.#look(ends))
-      return typeof row === 'number' ? { kind: 'found', uid: row } : { kind: 'absent' }
+      let row = (await this.#look(ends)) ?? (await this.#look(ends))
+      // A socket that was being closed has lost its inode by now.
+      if (row === 'perhaps root') row = await this.#look(ends)
+      switch (row) {
+        case undefined:
+        case 'nobody':
+          return { kind: 'absent' }
+        case 'several':
+          return { kind: 'ambiguous' }
+        case 'perhaps root':
+          return { kind: 'found', uid: 0 }
+        default:
+          return { kind: 'found', uid: row }
+      }
     } catch (error) {
       return { kind: 'unreadable', cause: error as Error }
     }
@@ -53,7 +70,7 @@ export class PeerTable {
 
   async #look({ tcp, tcp6 }: AddressForms): Promise<Row | undefined> {
     const row = tcp === undefined ? undefined : await this.#tcp.find(tcp)
-    if (typeof row === 'number' || tcp6 === undefined) return row
+    if ((row !== undefined && row !== 'nobody') || tcp6 === undefined) return row
     return (await this.#tcp6.find(tcp6)) ?? row
   }
 }

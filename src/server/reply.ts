@@ -193,6 +193,8 @@ export function refuse(
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   const closing = hasBody ? ['connection', 'close'] : []
+  // Whatever follows on the connection is no request any more (RFC 9112 §9.6).
+  if (hasBody) raw.shouldKeepAlive = false
   raw.on('error', ignore)
   raw.writeHead(error.status, [...own, ...safetyHeaders, ...headers, ...closing])
   if (hasBody) lingerAfter(request, raw, body)

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { modelNotFound, type Route } from '../routing/route-table.ts'
+import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
 import { limitsReport } from './limits-report.ts'
 import { floodRefusal } from './flood-limit.ts'
 import { modelPaths, prefixes } from './model-calls.ts'
@@ -32,7 +32,9 @@ export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
   }
   for (const prefix of prefixes) {
     app.get(`${prefix}/limits`, counted, (request) => listLimits(request.client, parts))
-    app.get(`${prefix}/models`, counted, () => listModels(parts))
+    app.get(`${prefix}/models`, counted, (_, reply) =>
+      reply.type('application/json; charset=utf-8').send(modelList(parts.routes())),
+    )
     app.get(`${prefix}/models/*`, counted, (request) => oneModel(request, parts))
   }
   return methods
@@ -49,9 +51,16 @@ async function listLimits(client: Client, { admission, routes }: ServerParts): P
   return limitsReport(client, await admission.describe(routes().models()))
 }
 
-function listModels(parts: ServerParts): object {
-  const routes = parts.routes()
-  return { object: 'list', data: routes.list().map((id) => modelObject(id, routes.find(id))) }
+/** The same bytes for everybody who is on their way to read them: a list may have thousands of models. */
+const modelLists = new WeakMap<RouteTable, Buffer>()
+
+function modelList(routes: RouteTable): Buffer {
+  const known = modelLists.get(routes)
+  if (known !== undefined) return known
+  const data = routes.list().map((id) => modelObject(id, routes.find(id)))
+  const list = Buffer.from(JSON.stringify({ object: 'list', data }))
+  modelLists.set(routes, list)
+  return list
 }
 
 function oneModel(request: FastifyRequest, parts: ServerParts): object {

@@ -103,7 +103,7 @@ function handlersOf(app: FastifyInstance, parts: ServerParts): Handlers {
     const unlogged = repeats.note(`${code} ${client}`, parts.now())
     if (unlogged === undefined) return
     const more = unlogged > 0 && { unlogged }
-    parts.events.refused({ client, method: undefined, code, status, reason, ...more })
+    parts.events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
   }
   const turns = new Turns(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
@@ -167,7 +167,15 @@ function reportRefusal(
 ): void {
   const { code, status, message: reason } = error
   const client = parts.clientOf(request).id
-  parts.events.refused({ request_id: requestId, client, method: request.method, code, status, reason })
+  parts.events.emit({
+    kind: 'refused',
+    request_id: requestId,
+    client,
+    method: request.method,
+    code,
+    status,
+    reason,
+  })
 }
 
 /** Errors of fastify itself, in the gateway's words. */
@@ -182,6 +190,6 @@ function asGatewayError(
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request can't be read (${error.code ?? 'malformed'}).`)
   }
-  parts.events.unexpected(error, 'server')
+  parts.events.emit({ kind: 'internal_error', error, where: 'server' })
   return new GatewayError('internal_error', 'The gateway failed on this request; its log says why.')
 }

@@ -1,9 +1,9 @@
-// Whether output goes to the systemd journal, which reads a priority in front of each line: sd-daemon(3).
+// Output to the systemd journal, which reads a priority at the start of each line: sd-daemon(3).
 import { fstatSync } from 'node:fs'
 
 /**
- * True when the descriptor is the stream that `JOURNAL_STREAM` names by device and inode (systemd.exec(5)). The
- * variable alone says nothing: it is inherited by children whose output goes elsewhere.
+ * Whether the descriptor is the stream that `JOURNAL_STREAM` names by device and inode (systemd.exec(5)). The variable
+ * alone is no proof: children inherit it even if their output goes elsewhere.
  */
 export function isJournal(env: NodeJS.ProcessEnv, fd: number): boolean {
   const named = env['JOURNAL_STREAM']
@@ -16,12 +16,12 @@ export function isJournal(env: NodeJS.ProcessEnv, fd: number): boolean {
   }
 }
 
-/** Puts syslog's priority "error" in front of every line. */
+/** Prefixes every line with syslog's priority "error". */
 export function asErrors(text: string): string {
   return asPriority(3, text)
 }
 
-/** @param priority of syslog, from 0 (emergency) to 7 (debug). */
+/** Prefixes every line. @param priority of syslog, from 0 (emergency) to 7 (debug). */
 export function asPriority(priority: number, text: string): string {
   return text.replace(/^(?=.)/gm, `<${priority}>`)
 }

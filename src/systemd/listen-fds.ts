@@ -1,5 +1,5 @@
-// Sockets that the service manager opened and passed: sd_listen_fds(3). The manager keeps them over a restart, so no
-// connection is refused and no other program can take the port meanwhile.
+// Sockets that the service manager opened and passed: sd_listen_fds(3). It keeps them open across restarts, so that no
+// connection is refused and no other program can take the port.
 import { readFileSync, readlinkSync } from 'node:fs'
 
 /** A listening socket of the service manager. */
@@ -7,19 +7,19 @@ export interface PassedSocket {
   readonly fd: number
   /** `FileDescriptorName=` of the socket unit. */
   readonly name: string
-  /** Of a Unix socket; undefined for TCP, whose address the socket itself tells. */
+  /** Path of a Unix socket; undefined for TCP, whose address can be asked of the socket. */
   readonly path: string | undefined
 }
 
 /** The first descriptor after standard input, output and error (SD_LISTEN_FDS_START). */
 const firstFd = 3
 
-/** More than any socket unit of ours names; a wild number must not make us touch descriptors of Node itself. */
+/** More than our socket units have. A wrong number must not make us use descriptors of Node itself. */
 const maxFds = 16
 
 /**
- * The sockets passed to the process `pid`, none when they are meant for another one. The variables are removed from
- * `env` in any case: they say nothing to a child.
+ * The sockets passed to the process `pid`; none if they were passed to another process. The variables are removed from
+ * `env` in any case, so that children do not inherit them.
  */
 export function takePassedSockets(
   env: NodeJS.ProcessEnv,
@@ -39,8 +39,8 @@ export function takePassedSockets(
 }
 
 /**
- * The path of a listening Unix socket: Node does not tell it for a socket that it did not open. `/proc/self/net`
- * stays where ProcSubset=pid hides the rest.
+ * The path of a listening Unix socket, which Node does not know for a socket that it did not open. `/proc/self/net` is
+ * visible even where ProcSubset=pid hides the rest.
  */
 function unixPathOf(fd: number): string | undefined {
   try {

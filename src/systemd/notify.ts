@@ -1,17 +1,17 @@
-// What the service manager is told: sd_notify(3). Node can't send datagrams to a Unix socket, so systemd-notify does,
-// one at a time and never waited for. When it fails, calls are served as before, and the log says so once.
+// Notifies the service manager: sd_notify(3). Node can't send datagrams to a Unix socket, so the program systemd-notify
+// does, one message at a time; nothing waits for it. If it fails, calls are served as before and the failure is logged once.
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 
-/** Tells the service manager how the gateway is. No method waits or throws. */
+/** Notifies the service manager. No method waits or throws. */
 export interface ServiceNotifier {
-  /** Start or reload is done. `status` is for people who ask `systemctl status`. */
+  /** The start or a reload is complete. `status` is shown by `systemctl status`. */
   ready(status: string): void
   status(status: string): void
   reloading(): void
-  /** @param graceMs how long the calls under way may take. */
+  /** @param graceMs how long the calls in progress may take. */
   stopping(graceMs: number): void
-  /** Resolves when all that was said has been sent, or could not be. */
+  /** Resolves when every message has been sent or has failed. */
   sent(): Promise<void>
 }
 
@@ -19,24 +19,25 @@ export interface ServiceNotifier {
 type SendNotification = (socket: string, assignments: readonly string[]) => Promise<void>
 
 export interface NotifierParts {
-  /** Called on the first failure only. */
+  /** Called for the first failure only. */
   readonly onFault: (cause: unknown) => void
   readonly send?: SendNotification
   readonly monotonicUs?: () => bigint
 }
 
+/** Added to the grace period before the manager kills the process. */
 const marginMs = 15_000
 
-/** What systemd says to a service: where it listens to us, and how often it wants a sign of life. */
+/** What systemd passes to a service: where to send notifications, and how often to ping its watchdog. */
 export interface ManagerSettings {
   readonly notifySocket: string | undefined
-  /** Half of the time after which the manager ends a silent service; undefined: it does not watch. */
+  /** Half the time after which the manager restarts a service that sends no ping; undefined: no watchdog. */
   readonly watchdogPingMs: number | undefined
 }
 
 /**
- * Reads what is meant for the process `pid`, and removes it from `env`, so that no child inherits it. What is meant for
- * another process (the gateway started by hand from within some service) is ignored.
+ * Reads the settings for the process `pid`, and removes them from `env`, so that no child inherits them. Settings for
+ * another process are ignored: the gateway may be started by hand from within some service.
  */
 export function takeManagerSettings(env: NodeJS.ProcessEnv, pid: number): ManagerSettings {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: period, WATCHDOG_PID: watched } = env
@@ -51,7 +52,7 @@ export function takeManagerSettings(env: NodeJS.ProcessEnv, pid: number): Manage
   }
 }
 
-/** A notifier; without a socket one that does nothing. */
+/** @param socket undefined: the notifier does nothing. */
 export function createNotifier(
   socket: string | undefined,
   parts: NotifierParts,
@@ -86,10 +87,10 @@ export function createNotifier(
     stopping: (graceMs) =>
       say(
         'STOPPING=1',
-        'STATUS=finishing the calls under way',
+        'STATUS=finishing the calls in progress',
         `EXTEND_TIMEOUT_USEC=${(graceMs + marginMs) * 1000}`,
       ),
-    // Pings that wait behind one another would say no more than one.
+    // A second ping in the queue would add nothing.
     watchdog() {
       if (!waiting.some(([first]) => first === 'WATCHDOG=1')) say('WATCHDOG=1')
     },
@@ -97,14 +98,14 @@ export function createNotifier(
   }
 }
 
-/** Absolute, because PATH may be anything: Debian and others, merged-/usr or not, NixOS. */
+/** Absolute, because PATH can't be relied on: distributions with and without merged /usr, NixOS. */
 const programs = [
   '/usr/bin/systemd-notify',
   '/bin/systemd-notify',
   '/run/current-system/sw/bin/systemd-notify',
 ]
 
-/** Longer than it takes under any load; a program that hangs must not hold up the next sign of life. */
+/** Ample under any load; a program that hangs must not delay the next watchdog ping. */
 const sendTimeoutMs = 5_000
 
 function sendByProgram(socket: string, assignments: readonly string[]): Promise<void> {

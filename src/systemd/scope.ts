@@ -1,31 +1,35 @@
-// The two managers that can run the gateway, and where each has its files.
-import { homedir } from 'node:os'
+// The two managers that can run the gateway, and the paths that each uses.
+import { existsSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
 /** `user`: `systemctl --user`; `system`: the machine's own manager. */
 export type Scope = 'user' | 'system'
 
-export interface Places {
+/** Where an installation keeps its files, and the commands to type for it. Paths are absolute. */
+export interface ServicePaths {
   readonly scope: Scope
-  /** Own units of the administrator or user. */
+  /** For the unit files of the administrator or user. */
   readonly unitDirectory: string
   readonly configFile: string
   readonly credentialsDirectory: string
   readonly stateDirectory: string
-  /** `systemctl --user` or `systemctl`, for people to type. */
+  /** `systemctl --user` or `systemctl`. */
   readonly systemctl: string
+  /** `journalctl`, limited to the gateway. */
+  readonly journalctl: string
 }
 
 export const serviceUnit = 'llm-gateway.service'
 export const socketUnit = 'llm-gateway.socket'
 
-/** The system's for root unless told otherwise: root has no session of its own that would run a user manager. */
-export function chosenScope(asked: Scope | undefined, uid: number): Scope {
-  return asked ?? (uid === 0 ? 'system' : 'user')
+/** `system` for root unless requested otherwise: root usually has no session that would run a user manager. */
+export function resolveScope(requested: Scope | undefined, uid: number): Scope {
+  return requested ?? (uid === 0 ? 'system' : 'user')
 }
 
-/** Where things are, by the XDG Base Directory Specification or the Filesystem Hierarchy Standard. */
-export function placesOf(scope: Scope, env: NodeJS.ProcessEnv): Places {
+/** By the XDG Base Directory Specification or the Filesystem Hierarchy Standard. */
+export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths {
   if (scope === 'system') {
     return {
       scope,
@@ -34,6 +38,7 @@ export function placesOf(scope: Scope, env: NodeJS.ProcessEnv): Places {
       credentialsDirectory: '/etc/llm-gateway/credentials',
       stateDirectory: '/var/lib/llm-gateway',
       systemctl: 'systemctl',
+      journalctl: 'journalctl -u llm-gateway',
     }
   }
   const home = env['HOME'] ?? homedir()
@@ -46,10 +51,21 @@ export function placesOf(scope: Scope, env: NodeJS.ProcessEnv): Places {
     credentialsDirectory: join(config, 'llm-gateway', 'credentials'),
     stateDirectory: join(state, 'llm-gateway'),
     systemctl: 'systemctl --user',
+    journalctl: 'journalctl --user -u llm-gateway',
   }
 }
 
-/** Relative paths in XDG variables are to be ignored. */
+/** The option that makes systemd's programs talk to the manager of a scope. */
+export function scopeOptions(scope: Scope): string[] {
+  return scope === 'user' ? ['--user'] : []
+}
+
+/** Whether the manager of the current user keeps running after logout, as logind records it: loginctl(1). */
+export function isLingering(): boolean {
+  return existsSync(join('/var/lib/systemd/linger', userInfo().username))
+}
+
+/** The XDG specification requires relative paths to be ignored. */
 function absolute(path: string | undefined): string | undefined {
   return path?.startsWith('/') === true ? path : undefined
 }

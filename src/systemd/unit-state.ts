@@ -1,19 +1,19 @@
-// What the manager says of a unit: `systemctl show`.
+// Properties of a unit as its manager reports them: `systemctl show`.
 import type { RunProgram } from './programs.ts'
-import type { Scope } from './scope.ts'
+import { type Scope, scopeOptions } from './scope.ts'
 
-/** Names of properties and their values; empty when the manager does not answer. */
+/** Values by property name; empty when the manager does not respond. */
 export type UnitState = Readonly<Record<string, string>>
 
-/** A property that has several values (`Listen`) has them joined by newlines. A unit that is not there has a state too. */
+/** Several values of one property (`Listen`) are joined by newlines. A unit that does not exist has properties too. */
 export function readUnitState(
   unit: string,
   properties: readonly string[],
   scope: Scope,
   run: RunProgram,
 ): UnitState {
-  const manager = scope === 'user' ? ['--user'] : []
-  const { stdout } = run('systemctl', [...manager, 'show', unit, '--property', properties.join(',')])
+  const args = [...scopeOptions(scope), 'show', unit, '--property', properties.join(',')]
+  const { stdout } = run('systemctl', args)
   const state: Record<string, string> = {}
   for (const [, name = '', value = ''] of stdout.matchAll(/^(\w+)=(.*)$/gm)) {
     state[name] = name in state ? `${state[name]}\n${value}` : value

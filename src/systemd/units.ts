@@ -1,10 +1,11 @@
-// The unit files: the templates in systemd/, with the paths of this installation filled in.
+// Renders the unit files: fills the paths of an installation into the templates in systemd/.
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { hostPort } from '../platform/host-port.ts'
 import { packagePath } from '../platform/package.ts'
 import { type Scope, serviceUnit, socketUnit } from './scope.ts'
 
-/** What a template does not know. Paths are absolute. */
+/** What is filled into a template. Paths are absolute. */
 export interface UnitFacts {
   /** The Node that runs the gateway. */
   readonly node: string
@@ -23,7 +24,7 @@ export interface UnitFile {
   readonly text: string
 }
 
-/** The service and its socket. */
+/** Renders the service and its socket. */
 export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
   return [serviceUnit, socketUnit].map((name) => {
     const template = readFileSync(packagePath(`systemd/${scope}/${name}`), 'utf8')
@@ -31,11 +32,9 @@ export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
   })
 }
 
-/** Fills a template in. Comments stay as they are. */
+/** Fills a template. Comments stay as they are. */
 export function fill(template: string, facts: UnitFacts): string {
-  const listen = facts.hosts.map(
-    (host) => `ListenStream=${host.includes(':') ? `[${host}]` : host}:${facts.port}`,
-  )
+  const listen = facts.hosts.map((host) => `ListenStream=${hostPort(host, facts.port)}`)
   const values: Readonly<Record<string, string>> = {
     node: facts.node,
     main: facts.main,
@@ -48,7 +47,7 @@ export function fill(template: string, facts: UnitFacts): string {
     if (line === '@home@') return homeLines(facts)
     if (line.startsWith('ListenStream=127.')) return listen
     if (line.startsWith('ListenStream=[')) return []
-    // A word: what stands directly before the name belongs to it, and into its quotes.
+    // The prefix belongs to the same word, so it goes inside the quotes.
     return line.replace(/(?<=[= ])((?:[A-Z_]+=)?-?)@([a-z]+)@/g, (whole, prefix: string, name: string) => {
       const value = values[name]
       return value === undefined ? whole : quoted(prefix + value, line.startsWith('Exec'))
@@ -58,8 +57,8 @@ export function fill(template: string, facts: UnitFacts): string {
 }
 
 /**
- * Nothing of people's homes, or of them nothing but the gateway itself: a package in a home that nobody else may enter
- * is bound into an empty one.
+ * Hides home directories. If the gateway itself is in one, only its own paths are bound into an empty directory: the
+ * service's user could not enter a private home.
  */
 function homeLines({ node, main, config }: UnitFacts): string[] {
   const needed = [dirname(dirname(main)), node, config].filter((path) => /^\/(home|root)\//.test(path))
@@ -67,13 +66,13 @@ function homeLines({ node, main, config }: UnitFacts): string[] {
   return ['ProtectHome=tmpfs', `BindReadOnlyPaths=${needed.map((path) => quoted(path, false)).join(' ')}`]
 }
 
-/** One word of a unit file (systemd.syntax(7)); `%` begins a specifier, and `$` a variable in commands. */
+/** Quotes a word of a unit file (systemd.syntax(7)); `%` begins a specifier, and `$` a variable in commands. */
 function quoted(word: string, isCommand: boolean): string {
   const literal = word.replaceAll('%', '%%').replaceAll('$', () => (isCommand ? '$$' : '$'))
   return /^[\w/.:=%$@+,-]+$/.test(literal) ? literal : `"${literal.replaceAll(/["\\]/g, '\\$&')}"`
 }
 
-/** The words of the first `ExecStart=` line as `fill` writes them: Node, the main file, `--config` and its file. */
+/** Splits the first `ExecStart=` line, as `fill` writes it, into Node, the main file, `--config` and its file. */
 export function startCommand(unit: string): string[] {
   const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? ''
   const words = line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []

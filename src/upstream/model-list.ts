@@ -1,5 +1,6 @@
 // What a provider answers to `GET /models`: OpenAI's list, as Ollama, vLLM, llama.cpp, LM Studio and the clouds write
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for.
+import { membersOf, parseJson } from '../platform/parse-json.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -14,6 +15,10 @@ export interface ModelList {
   readonly models: readonly ListedModel[]
   /** What is left out: entries without a usable name, and names beyond the bound. */
   readonly skipped: number
+  /** The response is one page of several, or has more names than are read. */
+  readonly isPartial: boolean
+  /** The software that wrote the list, as far as its entries tell. */
+  readonly server: 'ollama' | 'llama.cpp' | 'vllm' | 'other'
 }
 
 /**
@@ -47,7 +52,8 @@ export function readModelList(
   maxNameLength: number,
   mask: (text: string) => string,
 ): ModelList | undefined {
-  const entries = entriesOf(body)
+  const answer = hasMoreValues(body, maxValues) ? undefined : parseJson(body)
+  const entries = entriesOf(answer)
   if (entries === undefined) return undefined
   const isName = (name: unknown): name is string =>
     typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
@@ -73,6 +79,8 @@ export function readModelList(
   return {
     models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, taken)) })),
     skipped: entries.length - found.size + leftOut,
+    isPartial: membersOf(answer)['has_more'] === true || room === 0,
+    server: serverOf(answer, entries),
   }
 }
 
@@ -81,20 +89,19 @@ function isNew(name: string, taken: Set<string>): boolean {
 }
 
 /** The `data` of the list, or the list itself (Together). */
-function entriesOf(body: Buffer): readonly unknown[] | undefined {
-  if (hasMoreValues(body, maxValues)) return undefined
-  let answer: unknown
-  try {
-    answer = JSON.parse(body.toString())
-  } catch {
-    return undefined
-  }
+function entriesOf(answer: unknown): readonly unknown[] | undefined {
   if (Array.isArray(answer)) return answer
-  if (typeof answer !== 'object' || answer === null) return undefined
-  const { data, object } = answer as { data?: unknown; object?: unknown }
+  const { data, object } = membersOf(answer)
   // Ollama without a single model.
   if (data === null && object === 'list') return []
   return Array.isArray(data) ? data : undefined
+}
+
+function serverOf(answer: unknown, entries: readonly unknown[]): ModelList['server'] {
+  const { owned_by: owner } = membersOf(entries[0])
+  if (owner === 'library' || membersOf(answer)['data'] === null) return 'ollama'
+  if (owner === 'llamacpp') return 'llama.cpp'
+  return owner === 'vllm' ? 'vllm' : 'other'
 }
 
 /** Each value but the first follows one of three characters; those within texts count too, which is as well. */
@@ -108,7 +115,3 @@ function hasMoreValues(json: Buffer, limit: number): boolean {
 }
 
 const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
-
-function membersOf(entry: unknown): { readonly id?: unknown; readonly aliases?: unknown } {
-  return typeof entry === 'object' && entry !== null ? entry : {}
-}

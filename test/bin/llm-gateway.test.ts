@@ -75,7 +75,7 @@ test("without it the machine's own Node serves, from 24 on", (t) => {
   assert.match(run().stdout, /^own /)
 })
 
-test('a pinned Node that does not run here is passed over', (t) => {
+test('a pinned Node that does not run on this system is passed over', (t) => {
   const { run } = makePackage(t, {
     [`${installed}/node_modules/${pinned}/bin/node`]: '#!/no/such/loader\n',
     'path/node': fakeNode('own', 'v24.0.0'),
@@ -98,23 +98,26 @@ test('a pinned Node whose libraries are not here is passed over', (t) => {
   assert.match(run().stdout, /^own /)
 })
 
-test('without any Node that runs here it says what it found', (t) => {
+test('without a Node that runs on this system it names what it found', (t) => {
   const node = `${installed}/node_modules/${pinned}/bin/node`
   const { status, stderr } = makePackage(t, { [node]: '#!/no/such/loader\n' }).run()
   assert.equal(status, 1)
-  assert.ok(stderr.includes(`found ROOT/${node}, which does not run here\n`))
+  assert.ok(stderr.includes(`found ROOT/${node}, which does not run on this system\n`))
 })
 
-test('a Node that is too old is named together with the way out', (t) => {
+test('a Node that is too old is named, with how to fix that', (t) => {
   const { status, stdout, stderr } = makePackage(t, { 'path/node': fakeNode('own', 'v20.20.2') }).run()
   assert.deepEqual([status, stdout], [1, ''])
-  assert.match(stderr, /needs Node\.js 24 or newer\n.*found ROOT\/path\/node, which is v20\.20\.2\n.*install/)
+  assert.match(
+    stderr,
+    /requires Node\.js 24 or newer\n.*found ROOT\/path\/node, which is v20\.20\.2\n.*install/,
+  )
 })
 
-test('without any Node it says so', (t) => {
+test('without any Node it prints why it cannot start', (t) => {
   const { status, stderr } = makePackage(t).run()
   assert.equal(status, 1)
-  assert.match(stderr, /needs Node\.js 24 or newer\n.*found no node on the PATH\n.*install/)
+  assert.match(stderr, /requires Node\.js 24 or newer\n.*found no node on PATH\n.*install/)
 })
 
 test('links lead to the package, relative and absolute, one behind the other', (t) => {

@@ -12,8 +12,7 @@ import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
-import type { CallFacts } from '../../src/observe/events.ts'
-import { createEvents } from '../../src/observe/events.ts'
+import type { CallEnded } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
@@ -170,8 +169,7 @@ const model = (
 function startScene(next: () => string) {
   const clock = new FakeClock()
   const { now, wallNow, setTimer } = clock
-  const calls: CallFacts[] = []
-  const log = { error() {}, warn() {}, info() {} }
+  const calls: CallEnded[] = []
   const store = new MemoryStore()
   const calibration = new Calibration()
   const limits = { rpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 } as const
@@ -195,7 +193,11 @@ function startScene(next: () => string) {
     routing: { retries: 2, cooldownMs: 30_000 },
     health: new TargetHealth(),
     load: new ProviderLoad(),
-    events: { ...createEvents(log as never), callEnded: (facts) => void calls.push(facts) },
+    events: {
+      emit(event) {
+        if (event.kind === 'call_ended') calls.push(event)
+      },
+    },
     ticker: createTicker(clock),
     now,
     wallNow,

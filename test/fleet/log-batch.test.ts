@@ -4,7 +4,7 @@ import { LogBatch } from '../../src/fleet/log-batch.ts'
 
 test('lines of one turn of the event loop go together, in order, and each once', async () => {
   const sent: string[] = []
-  const log = new LogBatch(false, (text) => sent.push(text))
+  const log = new LogBatch((text) => sent.push(text))
   log.write('a\n')
   log.write('b\n')
   await new Promise(setImmediate)

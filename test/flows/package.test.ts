@@ -1,15 +1,39 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { stringify } from 'yaml'
 
 import { codeCacheFile } from '../../src/cli/bundle.ts'
 
 const repository = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
+
+const minimal = { providers: { echo: { kind: 'echo' } }, models: { echo: { provider: 'echo' } } }
+
+/** Packages of the design, and the rooms that use each. The bundle has them from there. */
+const packagesOf: Readonly<Record<string, readonly string[]>> = {
+  cli: ['commander'],
+  config: ['yaml', 'ajv'],
+  observe: ['pino'],
+  server: ['fastify', '@fastify/cors'],
+  upstream: ['undici'],
+}
+
+interface Metafile {
+  readonly inputs: Readonly<
+    Record<
+      string,
+      { readonly bytes: number; readonly imports: readonly { path: string; original?: string }[] }
+    >
+  >
+  readonly outputs: Readonly<Record<string, { readonly inputs: Readonly<Record<string, unknown>> }>>
+}
 
 // Without these npm passes its own settings, of the run that started the tests, on to the npm started here.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
@@ -76,10 +100,69 @@ suite('the package', { timeout: 120_000 }, () => {
     await assertWorks(prefix, brings ? withoutNode : withPinnedNode)
   })
 
+  let bare: Promise<string> | undefined
+  const installed = () =>
+    (bare ??= install('bare', '--omit=optional', '--offline', '--cache', join(folder, 'empty cache')))
+
   test('installs without network and runs on the Node of the machine', async () => {
-    const cache = join(folder, 'empty cache')
-    const prefix = await install('bare', '--omit=optional', '--offline', '--cache', cache)
-    await assertWorks(prefix, withPinnedNode)
+    await assertWorks(await installed(), withPinnedNode)
+  })
+
+  for (const [name, target] of [
+    ['its own', 'pino/file'],
+    ["the operator's", './transport.mjs'],
+  ] as const) {
+    test(`sends its log through ${name} transport`, async (t) => {
+      const prefix = await installed()
+      const home = mkdtempSync(join(folder, 'home-'))
+      const log = join(home, 'gateway.log')
+      const config = join(home, 'llm-gateway.yaml')
+      const transport = { target, options: { destination: log } }
+      writeFileSync(config, stringify({ ...minimal, logging: { transport } }), { mode: 0o600 })
+      writeFileSync(
+        join(home, 'transport.mjs'),
+        `import { createWriteStream } from 'node:fs'
+         export default ({ destination }) => createWriteStream(destination)`,
+        { mode: 0o600 },
+      )
+      const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0' }
+      const gateway = spawn(join(prefix, 'bin/llm-gateway'), ['serve', '--config', config], { env })
+      t.after(() => gateway.kill('SIGKILL'))
+      const logged = (event: string) => readFileSync(log, { encoding: 'utf8', flag: 'a+' }).includes(event)
+      while (!logged('"event":"listening"')) await setTimeout(20, undefined, { signal: t.signal })
+      gateway.kill('SIGTERM')
+      const [code] = (await once(gateway, 'exit')) as [number]
+      assert.equal(code, 0)
+      assert.ok(logged('"event":"stopped"'), 'no line is lost at the end')
+    })
+  }
+
+  suite('is made of', () => {
+    let metafile: Metafile
+    before(() => {
+      metafile = JSON.parse(readFileSync(join(repository, 'dist/metafile.json'), 'utf8')) as Metafile
+    })
+
+    test('the packages of the design, each used by its room', () => {
+      const bundled = Object.keys(metafile.outputs['dist/gateway.cjs']!.inputs)
+      for (const [room, names] of Object.entries(packagesOf)) {
+        const files = Object.entries(metafile.inputs).filter(([file]) => file.startsWith(`src/${room}/`))
+        for (const name of names) {
+          const imported = files
+            .flatMap(([, { imports }]) => imports)
+            .find(({ original }) => original === name || original?.startsWith(`${name}/`) === true)
+          assert.ok(imported !== undefined, `${room} imports ${name}`)
+          assert.ok(bundled.includes(imported.path), name)
+        }
+      }
+    })
+
+    test('files as they are on the disk', () => {
+      for (const [file, { bytes }] of Object.entries(metafile.inputs)) {
+        if (file.startsWith('seam:')) assert.match(file, /^seam:(gateway|program|worker)$/)
+        else assert.equal(bytes, statSync(join(repository, file)).size, file)
+      }
+    })
   })
 
   test('has what it needs to run and nothing else', async () => {
@@ -98,6 +181,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/main.cjs',
       'dist/gateway.cjs',
       'dist/worker.cjs',
+      'dist/thread-stream-worker.cjs',
+      'dist/pino-file.cjs',
       codeCacheFile('dist'),
       'config/llm-gateway.yaml',
       'systemd/user/llm-gateway.service',

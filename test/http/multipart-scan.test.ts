@@ -96,7 +96,7 @@ describe('scanMultipart', () => {
   it('reads names as tokens, parameter names in any case, and headers in any order', () => {
     const parts = [
       { disposition: 'FORM-DATA ;NAME=model', headers: 'Content-Type: text/plain\r\n', content: 'a' },
-      { disposition: 'form-data; x="\\""; name="stream"', content: 'b' },
+      { disposition: 'form-data; name="stream"; x="y"', content: 'b' },
     ]
     assert.equal(read(form(parts), 'model'), 'a')
     assert.equal(read(form(parts), 'stream'), 'b')
@@ -149,6 +149,32 @@ describe('scanMultipart', () => {
     ]
     for (const disposition of odd) {
       assert.match(refuse(form([{ disposition, content: 'x' }])).problem, /content-disposition/, disposition)
+    }
+  })
+
+  it('accepts the file names that clients write', () => {
+    const names = [
+      'filename="a\\".wav"',
+      'filename="a\\\\b.wav"',
+      'filename="C:\\dir\\a.wav"',
+      'filename="a%22.wav"',
+      'filename="a; b.wav"',
+      `filename="a.wav"; filename*=UTF-8''%c3%a4.wav`,
+      'filename=""',
+    ]
+    for (const name of names) {
+      const disposition = `form-data; name="file"; ${name}`
+      assert.equal(accept(form([{ disposition, content: 'x' }])).fileBytes, 1, disposition)
+    }
+  })
+
+  it('reads a wanted field with a content-type of text in UTF-8, and refuses it with another one', () => {
+    const typed = (type: string) => form([{ ...field('model', 'a'), headers: `Content-Type: ${type}\r\n` }])
+    for (const type of ['text/plain', 'text/plain;charset=UTF-8', 'application/json; charset=utf-8']) {
+      assert.equal(read(typed(type), 'model'), 'a', type)
+    }
+    for (const type of ['text/plain; charset=utf-16le', 'application/octet-stream', 'multipart/mixed', 'x']) {
+      assert.equal(refuse(typed(type)).problem, 'field "model" is not plain text in UTF-8', type)
     }
   })
 

@@ -3,55 +3,63 @@ import { Writable } from 'node:stream'
 import { test } from 'node:test'
 
 import { createLog } from '../../src/observe/log.ts'
+import { openLogOutput } from '../../src/observe/log-output.ts'
 
-function linesOf(isJournal: boolean): string[] {
+const onTransportFailure = assert.fail
+import type { LoggingConfig } from '../../src/config/types.ts'
+
+function linesOf(logging: LoggingConfig, isJournal = false): string[] {
   let text = ''
-  const stream = new Writable({
+  const stdout = new Writable({
     write(chunk, _, done) {
       text += String(chunk)
       done()
     },
   })
-  const log = createLog({ level: 'debug', format: 'json' }, { stream, isJournal })
+  const log = createLog(logging.level, openLogOutput(logging, { stdout, isJournal, onTransportFailure }))
   log.debug({ event: 'd' })
-  log.info({ event: 'i' })
-  log.warn({ event: 'w' })
+  log.info({ event: 'i', absent: undefined })
+  log.warn({ event: 'w', count: 1 })
   log.error({ event: 'e' })
   return text.trim().split('\n')
 }
 
 test("lines for the journal begin with syslog's priorities", () => {
+  const lines = linesOf({ level: 'debug', format: 'json' }, true)
   assert.deepEqual(
-    linesOf(true).map((line) => line.slice(0, 4)),
+    lines.map((line) => line.slice(0, 4)),
     ['<7>{', '<6>{', '<4>{', '<3>{'],
   )
 })
 
 test('other lines are JSON and nothing else, with the level as a word', () => {
-  const levels = linesOf(false).map((line) => (JSON.parse(line) as { level: string }).level)
+  const lines = linesOf({ level: 'debug', format: 'json' })
+  const levels = lines.map((line) => (JSON.parse(line) as { level: string }).level)
   assert.deepEqual(levels, ['DEBUG', 'INFO', 'WARN', 'ERROR'])
 })
 
 test('lines for people keep their priority in the journal', () => {
-  const lines: string[] = []
-  const log = createLog(
-    { level: 'info', format: 'pretty' },
-    { stream: { write: (text: string) => lines.push(text) }, isJournal: true },
-  )
-  log.warn({ event: 'w', count: 1 })
-  assert.match(lines.join(''), /^<4>[\d:.]+ WARN {2}w count=1\n$/)
+  assert.match(linesOf({ level: 'warn', format: 'pretty' }, true)[0]!, /^<4>[\d:.]+ WARN {2}w count=1$/)
 })
 
-test('lines below the level are not written', () => {
-  const lines: string[] = []
-  const log = createLog(
-    { level: 'warn', format: 'json' },
-    { stream: { write: (text: string) => lines.push(text) } },
-  )
-  log.info({ event: 'i' })
-  log.warn({ event: 'w', absent: undefined })
-  assert.deepEqual(
-    lines.map((line) => Object.keys(JSON.parse(line) as object)),
-    [['level', 'time', 'event']],
-  )
+test('lines below the level are not written, nor facts that are undefined', () => {
+  const lines = linesOf({ level: 'info', format: 'json' })
+  assert.deepEqual(Object.keys(JSON.parse(lines[0]!) as object), ['level', 'time', 'event'])
+  assert.equal(lines.length, 3)
+})
+
+test('several lines at once are rendered each', () => {
+  let text = ''
+  const stdout = { write: (more: string) => (text += more) } as unknown as NodeJS.WritableStream
+  const output = openLogOutput({ format: 'json' }, { stdout, isJournal: true, onTransportFailure })
+  output.write('{"level":"WARN","n":1}\n{"level":"INFO","n":2}\n')
+  assert.equal(text, '<4>{"level":"WARN","n":1}\n<6>{"level":"INFO","n":2}\n')
+})
+
+test('a secret that got into the facts by mistake stays out of the log', () => {
+  let text = ''
+  const log = createLog('info', { write: (line) => (text += line) })
+  log.info({ event: 'e', authorization: 'Bearer s3cret', headers: { 'x-api-key': 's3cret' }, reason: 'r' })
+  assert.doesNotMatch(text, /s3cret/)
+  assert.match(text, /"reason":"r"/)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -9,6 +10,7 @@ import type { Identity } from '../../src/server/guards/peer-user.ts'
 import { createHttpServer, type Door, type Handlers, httpLimits } from '../../src/server/http-server.ts'
 import { answerRaw, setLatest } from '../../src/server/raw-answer.ts'
 import { clientOfSocket } from '../../src/server/socket-client.ts'
+import { soon } from '../support/deadline.ts'
 import { unless } from '../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 
@@ -34,6 +36,7 @@ async function serve(
   limits: Partial<typeof httpLimits> = {},
   onRequest = (_: IncomingMessage, response: ServerResponse) => void response.end('hello'),
   host = '127.0.0.1',
+  onConnection: (socket: Socket) => void = () => {},
 ): Promise<Served> {
   const requests: IncomingMessage[] = []
   const turnedAway: string[] = []
@@ -51,6 +54,7 @@ async function serve(
     { identify: () => Promise.resolve(known), isLoopbackOnly: true, ...door },
     { ...httpLimits, ...limits },
   )
+  server.on('connection', onConnection)
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
   t.after(() => server.close().closeAllConnections())
   const { port } = server.address() as AddressInfo
@@ -148,6 +152,20 @@ suite('the door', () => {
     decision.resolve(known)
     await client.ended
     assert.equal(served.requests.length, 0)
+  })
+
+  test('closes a connection that was reset before it was accepted, and takes it for nobody’s', async (t) => {
+    const accepted = Promise.withResolvers<Socket>()
+    const served = await serve(t, {}, {}, undefined, '127.0.0.1', accepted.resolve)
+    // While this waits for the other process, nothing is accepted here.
+    const client = `
+      const socket = require('node:net').connect(${served.port}, '127.0.0.1')
+      socket.on('connect', () => socket.write('GET / HTTP/1.1\\r\\n\\r\\n', () => socket.resetAndDestroy()))
+    `
+    execFileSync(process.execPath, ['-e', client])
+    const socket = await soon(accepted.promise, () => 'the connection')
+    assert.ok(socket.destroyed)
+    assert.deepEqual([served.requests.length, served.turnedAway], [0, []])
   })
 
   const outside = Object.values(networkInterfaces())

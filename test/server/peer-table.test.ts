@@ -108,6 +108,26 @@ suite('the user of a connection', () => {
     assert.deepEqual(opened, ['tcp', 'tcp6'])
   })
 
+  test('is unknown where the row is of a socket that waits to be connected', async () => {
+    assert.deepEqual(await lookUp(row(theirs, ours, 1502, { state: '02' })), { kind: 'absent' })
+  })
+
+  test('is ambiguous where sockets of two users have the same ends', async () => {
+    const tables = row(theirs, ours, 1501) + row(theirs, ours, 1502)
+    assert.deepEqual(await lookUp(tables), { kind: 'ambiguous' })
+  })
+
+  test('is root in a half-closed row only when another look shows the same', async () => {
+    const perhaps = row(theirs, ours, 0, { state: '05' })
+    const closing = countingTables([perhaps, row(theirs, ours, 0, { state: '05', inode: 0 })], [''])
+    assert.deepEqual(await new PeerTable(closing.tables).find(connection), { kind: 'absent' })
+    const root = countingTables([perhaps, perhaps], [])
+    assert.deepEqual(await new PeerTable(root.tables).find(connection), { kind: 'found', uid: 0 })
+    assert.deepEqual(root.opened, ['tcp', 'tcp'])
+    const late = countingTables(['', perhaps, ''], ['', ''])
+    assert.deepEqual(await new PeerTable(late.tables).find(connection), { kind: 'absent' })
+  })
+
   test('is unreadable, with the cause, where a table is', async () => {
     const cause = new Error('EACCES: permission denied')
     const unreadable = () => Promise.reject(cause)

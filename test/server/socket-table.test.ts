@@ -8,7 +8,7 @@ import { tableHeader, tableOf, tableRow } from '../support/socket-tables.ts'
 
 const ends = '0100007F:D431 0100007F:0FA0'
 const [local = '', remote = ''] = ends.split(' ')
-const row = (uid: number, inode?: number) => tableRow(local, remote, uid, { inode: inode ?? 4711 })
+const row = (uid: number, inode = 4711, state = '01') => tableRow(local, remote, uid, { inode, state })
 const otherRow = tableRow(remote, local, 9)
 
 const find = (open: OpenTable, asked = ends) => new SocketTable(open, 8).find(asked)
@@ -39,11 +39,11 @@ function gatedTable() {
 suite('a search of the socket table', () => {
   /** One row after the other with one expression, from the whole text. */
   function naiveFind(text: string, asked: string): Row | undefined {
-    const form = /^ *\d+: (\S+ \S+) \w+ \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) .*\n/gm
+    const form = /^ *\d+: (\S+ \S+) (\w+) \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) .*\n/gm
     const rows = [...text.matchAll(form)].filter(([, found]) => found === asked)
-    const live = rows.find(([, , , inode]) => inode !== '0')
-    if (live !== undefined) return Number(live[2])
-    return rows.length > 0 ? 'orphan' : undefined
+    const live = rows.find(([, , state = '', , inode]) => inode !== '0' && '01 04 05 08'.includes(state))
+    if (live !== undefined) return Number(live[3])
+    return rows.length > 0 ? 'nobody' : undefined
   }
 
   /** Few ends, so that rows collide and are asked for. */
@@ -55,10 +55,18 @@ suite('a search of the socket table', () => {
     .map((parts) => parts.join(':'))
   const endsPair = fc.tuple(end, end)
   const anyRow = fc
-    .tuple(endsPair, fc.nat(70_000), fc.constantFrom(0, 1, 4_294_967_295), fc.nat(120_000), fc.nat(60))
-    .map(([[from, to], uid, inode, number, padding]) =>
-      tableRow(from, to, uid, { inode, number }).replace('\n', `${' '.repeat(padding)}\n`),
+    .tuple(
+      endsPair,
+      fc.constantFrom('01', '01', '02', '04', '06'),
+      fc.constantFrom(0, 1, 4_294_967_295),
+      fc.nat(120_000),
+      fc.nat(60),
     )
+    .map(([[from, to], state, inode, number, padding]) => {
+      // The same ends have the same user, or the answer would depend on where the table is cut.
+      const uid = Number.parseInt(from.slice(-4), 16) * 65_535 + Number.parseInt(to.slice(-4), 16)
+      return tableRow(from, to, uid, { inode, number, state }).replace('\n', `${' '.repeat(padding)}\n`)
+    })
   const damaged = fc.constantFrom('\n', ': \n', '   3\n', `: ${ends} x\n`, `   3: ${ends} 01 0:0\n`, 'é:\n')
   const text = fc.array(fc.oneof({ arbitrary: anyRow, weight: 6 }, damaged), { maxLength: 40 })
 
@@ -103,6 +111,46 @@ suite('a search of the socket table', () => {
     assert.equal(await find(tableOf(...pieces, '\n', row(1502))), 1502)
   })
 
+  for (const state of ['01', '04', '05', '08']) {
+    test(`takes the user of a socket in state ${state}, which is connected`, async () => {
+      assert.equal(await find(tableOf(row(7, 4711, state))), 7)
+    })
+  }
+
+  for (const state of ['02', '03', '06', '07', '09', '0A', '0B', '0C']) {
+    test(`does not take the user of a socket in state ${state}, which is not`, async () => {
+      assert.equal(await find(tableOf(row(7, 4711, state))), 'nobody')
+      assert.equal(await find(tableOf(row(7, 4711, state) + row(8))), 8)
+      assert.equal(await find(tableOf(row(8) + row(7, 4711, state))), 8)
+    })
+  }
+
+  test('is not sure of root where the socket may have been closed while its row was written', async () => {
+    for (const state of ['04', '05', '08']) {
+      assert.equal(await find(tableOf(row(0, 4711, state))), 'perhaps root')
+    }
+    assert.equal(await find(tableOf(row(0))), 0)
+    assert.equal(
+      await find(tableOf(row(0) + row(0, 4711, '04'))),
+      'perhaps root',
+      'a row that is shown twice',
+    )
+  })
+
+  test('finds that several users have the same ends', async () => {
+    assert.equal(await find(tableOf(row(7) + row(8))), 'several')
+    assert.equal(await find(tableOf(row(7) + otherRow + row(0, 4711, '05') + row(7))), 'several')
+    assert.equal(await find(tableOf(row(7) + row(7))), 7)
+    assert.equal(await find(tableOf(row(7) + row(8, 0))), 7)
+  })
+
+  test('finds it where a piece ends between the rows', async () => {
+    assert.equal(await find(tableOf(row(7), row(8))), 'several')
+    assert.equal(await find(tableOf(row(7), row(8).slice(0, 50), row(8).slice(50))), 'several')
+    assert.equal(await find(tableOf(row(7), otherRow)), 7)
+    assert.equal(await find(tableOf(row(7))), 7)
+  })
+
   test('ignores a last row that is cut', async () => {
     assert.equal(await find(tableOf(row(1502).slice(0, -1))), undefined)
   })
@@ -125,7 +173,7 @@ suite('reads of the socket table', () => {
   test('are shared by all who ask together', async () => {
     const { table, answer, counts } = gatedTable()
     const found = Array.from({ length: 50 }, () => table.find(ends))
-    await answer(row(7))
+    await answer(row(7) + otherRow)
     assert.deepEqual(new Set(await Promise.all(found)), new Set([7]))
     assert.equal(counts().opened, 1)
   })
@@ -134,12 +182,12 @@ suite('reads of the socket table', () => {
     const { table, answer } = gatedTable()
     const found = table.find(ends)
     await answer(row(0, 0))
-    await answer(row(7))
+    await answer(row(7) + otherRow)
     assert.equal(await found, 7)
     const orphan = table.find(ends)
     await answer(row(0, 0))
     await answer('')
-    assert.equal(await orphan, 'orphan')
+    assert.equal(await orphan, 'nobody')
   })
 
   test('that had begun before a question do not count for it', async () => {
@@ -147,8 +195,8 @@ suite('reads of the socket table', () => {
     const first = table.find('0100007F:0001 0100007F:0FA0')
     await settled()
     const second = table.find(ends)
-    await answer(row(1))
-    await answer(row(2))
+    await answer(row(1) + otherRow)
+    await answer(row(2) + otherRow)
     assert.equal(await second, 2)
     await answer('')
     assert.equal(await first, undefined)
@@ -167,6 +215,18 @@ suite('reads of the socket table', () => {
     await answer('')
     assert.equal(await second, undefined, 'the orphan was seen in a part of a table')
     assert.deepEqual(counts(), { opened: 2, closed: 2, waiting: 0 })
+  })
+
+  test('that end right behind a row have shown it, also to whoever came in their middle', async () => {
+    const { table, answer, counts } = gatedTable()
+    const first = table.find('0100007F:0001 0100007F:0FA0')
+    await settled()
+    const second = table.find(ends)
+    await answer(otherRow)
+    await answer(row(7))
+    await answer('')
+    assert.deepEqual([await first, await second], [undefined, 7])
+    assert.deepEqual(counts(), { opened: 1, closed: 1, waiting: 0 })
   })
 
   test('that fail are told to those who have waited since they began, and to nobody else', async () => {

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { LogTransportConfig } from '../../src/config/types.ts'
 import { startFleet } from '../../src/fleet/fleet.ts'
 import { soon } from './deadline.ts'
 import { findKey } from './key-forms.ts'
@@ -28,6 +29,7 @@ export interface TestGateway {
 export type Chosen = Partial<Pick<Surroundings, 'clock' | 'stateDirectory'>> & {
   /** What worker threads run, where there are any. */
   readonly workerEntry?: URL
+  readonly transport?: LogTransportConfig
 }
 
 /**
@@ -39,7 +41,7 @@ export async function startGateway(
   t: Cleanup,
   yaml: string,
   env: Readonly<Record<string, string>> = {},
-  { workerEntry, ...chosen }: Chosen = {},
+  { workerEntry, transport, ...chosen }: Chosen = {},
 ): Promise<TestGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')
@@ -48,7 +50,11 @@ export async function startGateway(
   const loaded = loadConfig(file, { env: { ...env, LLM_GATEWAY_PORT: '0' } })
   if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
   const log = new TestLog()
-  const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
+  const config = {
+    ...loaded.config,
+    server: { ...loaded.config.server, hosts: ['127.0.0.1'] },
+    logging: { ...loaded.config.logging, ...(transport && { transport }) },
+  }
   const surroundings: Surroundings = {
     stdout: log.stream,
     version: '0.0.0-test',

@@ -55,6 +55,53 @@ export async function callAs(
   return output
 }
 
+/** The same for each port that it reads: connects from there, sends, resets, and reports whether it did. */
+const resetter = `
+  const [, uid, to, request] = process.argv
+  process.setgroups([])
+  process.setgid(Number(uid))
+  process.setuid(Number(uid))
+  process.stdin.on('data', (port) => {
+    const socket = require('node:net').connect({ ...JSON.parse(to), localPort: Number(port) })
+    socket.on('error', ({ code }) => process.stdout.write(code))
+    socket.on('connect', () => {
+      socket.write(request, () => {
+        socket.resetAndDestroy()
+        process.stdout.write('left')
+      })
+    })
+  })
+`
+
+export interface Resetter {
+  /** @returns `left` when the port is free again, else the code of the error. */
+  connectAndReset(localPort: number): Promise<string>
+}
+
+/** A client of that user which runs until the test is over. */
+export function startResetter(t: Cleanup, uid: number, url: string, request: Uint8Array): Resetter {
+  const { hostname, port } = new URL(url)
+  const to = JSON.stringify({ host: hostname, port: Number(port) })
+  const child = spawn(process.execPath, ['-e', resetter, String(uid), to, request.toString()], {
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'close')
+  t.after(async () => {
+    child.stdin.end()
+    await ended
+  })
+  child.stdout.setEncoding('utf8')
+  return {
+    async connectAndReset(localPort) {
+      const left = once(child.stdout, 'data')
+      child.stdin.write(String(localPort))
+      const [how] = (await soon(left, () => `the client of user ${uid}`)) as [string]
+      return how
+    },
+  }
+}
+
 /** Where sshd wants an empty directory of root's; Debian makes it when the service starts. */
 const separationFolder = '/run/sshd'
 

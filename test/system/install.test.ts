@@ -60,7 +60,7 @@ test('files are private, and a second install changes nothing', { skip }, async 
   assert.equal(await manager.ok(times), before)
 })
 
-test('a dry run says what would change, and changes nothing', { skip }, async (t) => {
+test('a dry run shows what would change, and changes nothing', { skip }, async (t) => {
   const manager = await startUserManager(t)
   assert.match(await manager.ok(`${gateway} systemd install --dry-run`), /new .*llm-gateway\.socket/)
   assert.equal(await manager.ok(everyFile), '')
@@ -98,12 +98,12 @@ test('uninstall takes the units away and leaves configuration and keys', { skip 
   )
 })
 
-test('status says what runs, and exits with 1 when nothing does', { skip }, async (t) => {
+test('status shows what is running, and exits with 1 when nothing is', { skip }, async (t) => {
   const manager = await startInstalled(t)
   await manager.ok(streamCommand())
   const said = await manager.ok(`${gateway} systemd status`)
   assert.match(said, /^service +active \(running\)$/m)
-  assert.match(said, /^says +serving 2 models/m)
+  assert.match(said, /^status +serving 2 models/m)
   await manager.ok('systemctl --user stop llm-gateway.socket llm-gateway')
   assert.equal((await manager.sh(`${gateway} systemd status`)).status, 1)
 })

@@ -10,7 +10,7 @@ import {
   storeCredential,
 } from '../../src/systemd/credentials.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
-import { placesOf, type Scope } from '../../src/systemd/scope.ts'
+import { servicePaths, type Scope } from '../../src/systemd/scope.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 
 /** A machine with this version of systemd, on which encryption works unless told otherwise. */
@@ -26,16 +26,16 @@ function machine(version: number, canEncrypt = true): { run: RunProgram; calls: 
   return { run, calls }
 }
 
-function places(t: Parameters<typeof scratchDirectory>[0], scope: Scope = 'user') {
+function paths(t: Parameters<typeof scratchDirectory>[0], scope: Scope = 'user') {
   const home = scratchDirectory(t)
-  const all = placesOf('user', { HOME: home })
+  const all = servicePaths('user', { HOME: home })
   return { ...all, scope, credentialsDirectory: join(home, 'keys') }
 }
 
 const key = { name: 'openai_api_key', value: 'sk-1' }
 
 test('a key is written so that only its owner can read it', (t) => {
-  const to = places(t)
+  const to = paths(t)
   const stored = storeCredential(to, key, machine(252).run)
   assert.equal(readFileSync(stored.path, 'utf8'), 'sk-1')
   assert.equal(statSync(stored.path).mode & 0o777, 0o600)
@@ -44,7 +44,7 @@ test('a key is written so that only its owner can read it', (t) => {
 })
 
 test('a directory that others could read is closed', (t) => {
-  const to = places(t)
+  const to = paths(t)
   mkdirSync(to.credentialsDirectory)
   chmodSync(to.credentialsDirectory, 0o755)
   storeCredential(to, key, machine(252).run)
@@ -60,7 +60,7 @@ const encrypting: readonly (readonly [Scope, number, boolean])[] = [
 for (const [scope, version, isEncrypted] of encrypting) {
   test(`systemd ${version}: a key of the ${scope} is ${isEncrypted ? '' : 'not '}encrypted`, (t) => {
     const { run, calls } = machine(version)
-    const stored = storeCredential(places(t, scope), key, run)
+    const stored = storeCredential(paths(t, scope), key, run)
     assert.equal(stored.isEncrypted, isEncrypted)
     assert.equal(readFileSync(stored.path, 'utf8'), isEncrypted ? 'sealed' : 'sk-1')
     assert.ok(
@@ -71,18 +71,18 @@ for (const [scope, version, isEncrypted] of encrypting) {
 }
 
 test('where encryption fails the key is stored as it is', (t) => {
-  assert.equal(storeCredential(places(t, 'system'), key, machine(252, false).run).isEncrypted, false)
+  assert.equal(storeCredential(paths(t, 'system'), key, machine(252, false).run).isEncrypted, false)
 })
 
 test('the encrypted form takes the place of the other one', (t) => {
-  const to = places(t, 'system')
+  const to = paths(t, 'system')
   storeCredential(to, key, machine(249).run)
   storeCredential(to, key, machine(252).run)
   assert.deepEqual(readdirSync(to.credentialsDirectory), ['openai_api_key.cred'])
 })
 
 test('the drop-in passes each key in its form, and names it when it is missing', (t) => {
-  const to = places(t, 'system')
+  const to = paths(t, 'system')
   storeCredential(to, key, machine(252).run)
   storeCredential(to, { name: 'a', value: 'x' }, machine(249).run)
   const text = renderDropIn(listCredentials(to.credentialsDirectory)).replaceAll(

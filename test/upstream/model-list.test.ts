@@ -100,10 +100,24 @@ describe('left out is an entry whose name', () => {
   for (const [what, id] of names) {
     test(what, () => {
       const list = read(listOf('good', id))
-      assert.deepEqual(list, { models: [{ id: 'good', aliases: [] }], skipped: 1 })
+      assert.deepEqual([list?.models, list?.skipped], [[{ id: 'good', aliases: [] }], 1])
       assert.deepEqual(read([{ id: 'good', aliases: [id, 'other'] }])?.models[0]?.aliases, ['other'])
     })
   }
+})
+
+test('the software that wrote the list is known by its entries', () => {
+  const servers = [ollamaList, ollamaEmptyList, vllmList, llamaCppList, bareList].map(
+    (list) => read(list)?.server,
+  )
+  assert.deepEqual(servers, ['ollama', 'ollama', 'vllm', 'llama.cpp', 'other'])
+})
+
+test('one page of several, and a list that is too long to be read, are partial', () => {
+  assert.equal(read(listOf('m'))?.isPartial, false)
+  assert.equal(read({ data: [{ id: 'm' }], has_more: true })?.isPartial, true)
+  const names = Array.from({ length: maxListedNames + 1 }, (_, index) => `m${index}`)
+  assert.equal(read(listOf(...names))?.isPartial, true)
 })
 
 test('names that objects know are names like any other', () => {
@@ -111,7 +125,8 @@ test('names that objects know are names like any other', () => {
 })
 
 test('a name that stands twice counts once', () => {
-  assert.deepEqual(read(listOf('m', 'm')), { models: [{ id: 'm', aliases: [] }], skipped: 1 })
+  const list = read(listOf('m', 'm'))
+  assert.deepEqual([list?.models, list?.skipped], [[{ id: 'm', aliases: [] }], 1])
 })
 
 test('of too many models the first are taken', () => {

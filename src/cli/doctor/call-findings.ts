@@ -1,102 +1,100 @@
-// What a trial call shows of a provider: whether it streams, whether it reports usage, how soon it begins.
+// What a trial call shows about a provider: whether it streams and reports usage, and how soon its first byte comes.
 import type { HttpProvider } from '../../config/types.ts'
+import { essenceOf } from '../../http/media-type.ts'
+import { membersOf, parseJson } from '../../platform/parse-json.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
 import { counted } from '../output.ts'
-import { type Finding, shortened, shownMs } from './finding.ts'
 import {
-  type Asked,
-  failureTrouble,
-  messageOf,
+  baseUrlFix,
+  diagnoseFailure,
+  diagnoseResponse,
+  type Diagnosis,
+  errorMessageOf,
+  type ProviderContext,
   quotable,
-  type Trouble,
-  troubleOf,
-} from './provider-trouble.ts'
-import { mediaTypeOf, type Trial } from './trial-call.ts'
+  serverLogFix,
+} from './diagnosis.ts'
+import { type Finding, formatMs, shortened } from './finding.ts'
+import type { Trial } from './trial-call.ts'
 
 type ReadStream = NonNullable<Trial['stream']>
+type StreamDiagnosis = Omit<Diagnosis, 'kind'>
 
-export function callFindings(model: string, trial: Trial, asked: Asked): Finding[] {
-  const { config, mask } = asked
+export function callFindings(model: string, trial: Trial, context: ProviderContext): Finding[] {
+  const { config, mask } = context
   const { outcome, stream, firstByteMs } = trial
   const figures = { model }
-  const streaming = ({ state, detail, fix }: Omit<Trouble, 'kind'>): Finding => {
+  const streaming = ({ state, detail, fix }: StreamDiagnosis): Finding => {
     return { subject: 'streaming', state, detail: mask(`${model}: ${detail}`), fix, figures }
   }
   if (outcome.kind === 'failed')
-    return [streaming({ state: 'fail', ...failureTrouble(outcome.failure, config) })]
+    return [streaming({ state: 'fail', ...diagnoseFailure(outcome.failure, config) })]
   if (outcome.head.status !== 200) {
-    const trouble = troubleOf(outcome.head, outcome.body, asked)
-    // Those are said of the key.
-    return trouble.kind === 'key' || trouble.kind === 'billing' ? [] : [streaming(trouble)]
+    const diagnosis = diagnoseResponse(outcome.head, outcome.body, context)
+    // Those are findings about the key.
+    return diagnosis.kind === 'key' || diagnosis.kind === 'billing' ? [] : [streaming(diagnosis)]
   }
-  if (stream === undefined) return [streaming(noStream(outcome, asked))]
+  if (stream === undefined) return [streaming(diagnoseMissingStream(outcome, context))]
   const isEndless = outcome.kind === 'cut'
-  const ending = streaming(isEndless ? endless : endingOf(stream, mask))
+  const ending = streaming(isEndless ? endless : diagnoseEnding(stream, mask))
   if (ending.state === 'fail') return [ending]
   const usage = isEndless && stream.usage === undefined ? [] : [usageFinding(trial, stream.usage, config)]
   if (firstByteMs === undefined) return [ending, ...usage]
   const times = { firstByteMs: Math.round(firstByteMs), totalMs: Math.round(outcome.totalMs) }
-  const detail = `after ${shownMs(firstByteMs)}`
+  const detail = `after ${formatMs(firstByteMs)}`
   return [ending, ...usage, { subject: 'first byte', state: 'ok', detail, figures: { ...figures, ...times } }]
 }
 
 const endless = {
   state: 'warn',
-  detail: 'it goes on beyond max_tokens; the call was ended',
-  fix: 'limits of tokens can not hold such a server back; use a newer version of it',
+  detail: 'the stream continued beyond max_tokens and was cancelled',
+  fix: 'token limits have no effect on such a server; upgrade it',
 } as const
 
-function noStream(
-  outcome: Exclude<ProbeOutcome, { kind: 'failed' }>,
-  { config: { name }, mask }: Asked,
-): Omit<Trouble, 'kind'> {
-  const type = mediaTypeOf(outcome)
-  if (type === 'application/json') return wholeTrouble(outcome.body.toString(), name, mask)
-  const seen = type === '' ? 'something without a content type' : shortened(type, 60)
-  const fix = `see whether providers.${name}.base_url is the API's: it often ends in /v1`
-  return { state: 'fail', detail: `${seen} comes in place of events`, fix }
+function diagnoseMissingStream(
+  { head, body }: Exclude<ProbeOutcome, { kind: 'failed' }>,
+  { config: { name }, mask }: ProviderContext,
+): StreamDiagnosis {
+  const type = essenceOf(head.headers['content-type'])
+  if (type === 'application/json') return diagnoseJson(body.toString(), name, mask)
+  const received = type === '' ? 'a response without a content type' : shortened(type, 60)
+  return { state: 'fail', detail: insteadOfStream(received), fix: baseUrlFix(name) }
 }
 
-/** JSON in place of events: the answer itself, an error, or what no model says. */
-function wholeTrouble(body: string, provider: string, mask: Asked['mask']): Omit<Trouble, 'kind'> {
-  const answer = parse(body)
-  const { choices, error } = typeof answer === 'object' && answer !== null ? answer : {}
-  // Written anew, so that no escape hides a secret.
-  const text = mask(answer === undefined ? body.trim() : JSON.stringify(answer))
+function insteadOfStream(received: string): string {
+  return `returned ${received} instead of an event stream`
+}
+
+/** JSON instead of a stream: a whole response, an error, or JSON of something else. */
+function diagnoseJson(body: string, provider: string, mask: ProviderContext['mask']): StreamDiagnosis {
+  const value = parseJson(body)
+  const { choices, error } = membersOf(value)
+  // Encoded again, because escapes in the original could hide a secret from the mask.
+  const text = mask(value === undefined ? body.trim() : JSON.stringify(value))
   if (Array.isArray(choices)) {
-    const fix = 'clients that stream wait for the whole answer; see whether the server can be told to stream'
-    return { state: 'warn', detail: 'a whole answer comes in place of a stream', fix }
+    const fix = 'streaming clients have to wait for the whole response; check whether the server can stream'
+    return { state: 'warn', detail: insteadOfStream('a whole response'), fix }
   }
   if (error !== undefined && error !== null) {
-    const said = messageOf(text)
-    const detail = `an error with status 200 comes in place of events${said === '' ? '' : `: ${said}`}`
-    return { state: 'fail', detail, fix: "look into that server's log" }
+    const message = errorMessageOf(text)
+    const detail = `returned an error with status 200${message === '' ? '' : `: ${message}`}`
+    return { state: 'fail', detail, fix: serverLogFix }
   }
-  const kind = answer === undefined ? 'a body that is no JSON' : 'JSON that is no completion'
-  const seen = text === '' ? 'an empty body' : `${kind} (${quotable(text)})`
-  const fix = `see whether providers.${provider}.base_url is the API's: it often ends in /v1`
-  return { state: 'fail', detail: `${seen} comes in place of events`, fix }
+  const kind = value === undefined ? 'invalid JSON' : 'JSON that is not a completion'
+  const received = text === '' ? 'an empty body' : `${kind} (${quotable(text)})`
+  return { state: 'fail', detail: insteadOfStream(received), fix: baseUrlFix(provider) }
 }
 
-type Json = string | number | boolean | null | { readonly choices?: unknown; readonly error?: unknown }
-
-/** Undefined for what is no JSON. */
-function parse(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return undefined
-  }
-}
-
-function endingOf({ events, ending, errorData }: ReadStream, mask: Asked['mask']): Omit<Trouble, 'kind'> {
-  const fix = "look into that server's log"
-  if (events === 0) return { state: 'fail', detail: 'the stream has no event', fix }
+function diagnoseEnding(
+  { events, ending, errorData }: ReadStream,
+  mask: ProviderContext['mask'],
+): StreamDiagnosis {
+  const failed = (detail: string): StreamDiagnosis => ({ state: 'fail', detail, fix: serverLogFix })
+  if (events === 0) return failed('the stream has no events')
   if (ending === 'complete') return { state: 'ok', detail: counted(events, 'event'), fix: undefined }
-  if (ending === 'cut')
-    return { state: 'fail', detail: `the stream breaks off after ${counted(events, 'event')}`, fix }
-  const said = messageOf(mask(errorData))
-  return { state: 'fail', detail: `the stream ends with an error${said === '' ? '' : `: ${said}`}`, fix }
+  if (ending === 'cut') return failed(`the stream was cut off after ${counted(events, 'event')}`)
+  const message = errorMessageOf(mask(errorData))
+  return failed(`the stream ended with an error${message === '' ? '' : `: ${message}`}`)
 }
 
 function usageFinding(
@@ -107,7 +105,7 @@ function usageFinding(
   const subject = 'usage'
   if (usage !== undefined) {
     const { promptTokens, completionTokens } = usage
-    const detail = `${promptTokens ?? '?'} tokens of prompt, ${completionTokens ?? '?'} of answer`
+    const detail = `${promptTokens ?? '?'} prompt tokens, ${completionTokens ?? '?'} completion tokens`
     const figures = {
       ...(promptTokens !== undefined && { promptTokens }),
       ...(completionTokens !== undefined && { completionTokens }),
@@ -115,8 +113,8 @@ function usageFinding(
     return { subject, state: 'ok', detail, figures }
   }
   if (includeUsage === 'never')
-    return { subject, state: 'skipped', detail: 'not asked for (include_usage: never)' }
-  const why = askedUsage ? 'not reported' : 'it refuses stream_options'
-  const fix = 'use a newer version of that server, or limit its models by rpm in place of tpm'
-  return { subject, state: 'warn', detail: `${why}; limits of tokens go by estimates`, fix }
+    return { subject, state: 'skipped', detail: 'not requested (include_usage: never)' }
+  const reason = askedUsage ? 'not reported' : 'the server refuses stream_options'
+  const fix = 'upgrade that server, or limit its models by rpm instead of tpm'
+  return { subject, state: 'warn', detail: `${reason}; token limits rely on estimates`, fix }
 }

@@ -1,99 +1,103 @@
-// Where each key that the configuration refers to was found. Values are never shown, nor how long they are.
+// Checks where each key that the configuration refers to can be found. Neither keys nor their lengths are shown.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { secretReferences } from '../../config/load.ts'
 import { formatPath } from '../../config/problems.ts'
 import type { RawConfig, RawSecret } from '../../config/raw.ts'
-import { findSecret, type SecretPlaces } from '../../config/secrets.ts'
+import { findSecret, type SecretSources } from '../../config/secrets.ts'
 import { packagePath } from '../../platform/package.ts'
 import { credentialsDropIn, listCredentials, type StoredCredential } from '../../systemd/credentials.ts'
-import type { Places } from '../../systemd/scope.ts'
+import type { ServicePaths } from '../../systemd/scope.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import { ownCommand } from '../own-command.ts'
 import type { Finding } from './finding.ts'
 
-/** Why a provider's keys are not at hand here, and how to have the provider examined with them. */
-export interface LackingKey {
+/** Why a provider's key is not available to this process, and how to examine the provider with it. */
+export interface MissingKey {
   readonly reason: string
   readonly fix: string | undefined
 }
 
-export interface ExaminedCredentials {
+export interface CredentialReport {
   readonly findings: Finding[]
   /** By provider. */
-  readonly lacking: ReadonlyMap<string, LackingKey>
+  readonly missing: ReadonlyMap<string, MissingKey>
 }
 
 export function examineCredentials(
   raw: RawConfig,
-  secretPlaces: SecretPlaces,
-  places: Places,
-): ExaminedCredentials {
+  secretPlaces: SecretSources,
+  paths: ServicePaths,
+): CredentialReport {
   const findings: Finding[] = []
-  const lacking = new Map<string, LackingKey>()
-  const stored = storedCredentials(places)
-  const examiner = new Examiner(secretPlaces, places, stored)
+  const missing = new Map<string, MissingKey>()
+  const stored = storedCredentials(paths)
+  const examiner = new Examiner(secretPlaces, paths, stored)
   for (const [path, reference] of secretReferences(raw)) {
     const [, provider] = path as [string, string]
-    const { lack, ...finding } = examiner.examine(provider, reference)
+    const { missingKey, ...finding } = examiner.examine(provider, reference)
     findings.push({ subject: formatPath(path), ...finding })
-    if (lack !== undefined) lacking.set(provider, lack)
+    if (missingKey !== undefined) missing.set(provider, missingKey)
   }
   if (findings.length === 0)
-    findings.push({ subject: 'keys', state: 'ok', detail: 'no provider asks for one' })
-  return { findings, lacking }
+    findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to one' })
+  return { findings, missing }
 }
 
-type Examined = Omit<Finding, 'subject'> & { readonly lack?: LackingKey }
+type KeyFinding = Omit<Finding, 'subject'> & { readonly missingKey?: MissingKey }
 
 class Examiner {
-  readonly #secretPlaces: SecretPlaces
-  readonly #places: Places
+  readonly #secretPlaces: SecretSources
+  readonly #paths: ServicePaths
   readonly #stored: readonly StoredCredential[]
 
-  constructor(secretPlaces: SecretPlaces, places: Places, stored: readonly StoredCredential[]) {
+  constructor(secretPlaces: SecretSources, paths: ServicePaths, stored: readonly StoredCredential[]) {
     this.#secretPlaces = secretPlaces
-    this.#places = places
+    this.#paths = paths
     this.#stored = stored
   }
 
-  examine(provider: string, reference: RawSecret): Examined {
+  examine(provider: string, reference: RawSecret): KeyFinding {
     const found = findSecret(reference, this.#secretPlaces)
     if (found.kind === 'found') return { state: 'ok', detail: `found: ${found.secret.source}` }
     if (found.kind === 'refused') {
-      const lack = { reason: 'its key can not be used (see credentials)', fix: undefined }
-      return { state: 'fail', detail: found.message, fix: found.hint, lack }
+      const missingKey = { reason: 'its key cannot be used (see credentials)', fix: undefined }
+      return { state: 'fail', detail: found.message, fix: found.hint, missingKey }
     }
-    // A process of the service manager's gets its credentials, all of them, or does not start.
-    const isOutside = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
+    // A process that the service manager started has all its credentials, or would not run.
+    const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
     const kept = this.#stored.find(({ name }) => name === reference.credential)
-    if (isOutside && kept !== undefined) return this.#onlyForService(provider, kept)
-    if (reference.optional === true) return { state: 'ok', detail: 'not there, and optional' }
-    const lack = { reason: 'its key is not there (see credentials)', fix: undefined }
-    return { state: 'fail', detail: found.message, fix: this.#wayToGive(provider, reference), lack }
+    if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
+    if (reference.optional === true) return { state: 'ok', detail: 'not found, and optional' }
+    const missingKey = { reason: 'its key was not found (see credentials)', fix: undefined }
+    return { state: 'fail', detail: found.message, fix: this.#storeFix(provider, reference), missingKey }
   }
 
-  #onlyForService(provider: string, { name, path, isEncrypted }: StoredCredential): Examined {
-    const how = isEncrypted ? 'encrypted' : 'not encrypted'
+  #serviceOnly(provider: string, { name, path, isEncrypted }: StoredCredential): KeyFinding {
+    const form = isEncrypted ? 'encrypted' : 'not encrypted'
     const option = `LoadCredential${isEncrypted ? 'Encrypted' : ''}=${name}:${path.replaceAll('%', '%%')}`
-    const manager = this.#places.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
+    const manager = this.#paths.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
     const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} doctor --provider ${provider}`
-    const lack = { reason: 'its key is given to the service only', fix }
+    const missingKey = { reason: 'only the service has its key', fix }
     if (!this.#isPassed(name)) {
-      const missing = `stored as credential ${name}, but no drop-in passes it to the service`
+      const detail = `stored as credential ${name}, but no drop-in passes it to the service`
       return {
         state: 'fail',
-        detail: missing,
+        detail,
         fix: `${ownCommand(this.#secretPlaces.env)} systemd install${this.#scopeOption()}`,
-        lack,
+        missingKey,
       }
     }
-    return { state: 'ok', detail: `stored as credential ${name} (${how}), given to the service only`, lack }
+    return {
+      state: 'ok',
+      detail: `stored as credential ${name} (${form}), only available to the service`,
+      missingKey,
+    }
   }
 
-  /** By the drop-in that `credential set` writes, or by one that somebody wrote by hand. */
+  /** Whether a drop-in passes the credential: the one that `credential set` writes, or one written by hand. */
   #isPassed(name: string): boolean {
-    const folder = dirname(credentialsDropIn(this.#places))
+    const folder = dirname(credentialsDropIn(this.#paths))
     try {
       return readdirSync(folder).some((file) =>
         readFileSync(join(folder, file), 'utf8').includes(`=${name}:`),
@@ -103,21 +107,21 @@ class Examiner {
     }
   }
 
-  #wayToGive(provider: string, { credential, file, env }: RawSecret): string {
+  #storeFix(provider: string, { credential, file, env }: RawSecret): string {
     if (credential !== undefined)
       return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}`
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`
-    return `give ${env} to the gateway; for the service: systemd/examples/10-environment-file.conf`
+    return `set ${env} in the gateway's environment; for the service: systemd/examples/10-environment-file.conf`
   }
 
   #scopeOption(): string {
-    return this.#places.scope === 'system' ? ' --system' : ''
+    return this.#paths.scope === 'system' ? ' --system' : ''
   }
 }
 
-/** None where this user may not look into the store. */
-function storedCredentials({ credentialsDirectory }: Places): StoredCredential[] {
+/** Empty if this user may not read the store. */
+function storedCredentials({ credentialsDirectory }: ServicePaths): StoredCredential[] {
   try {
     return listCredentials(credentialsDirectory)
   } catch {
@@ -125,7 +129,6 @@ function storedCredentials({ credentialsDirectory }: Places): StoredCredential[]
   }
 }
 
-/** `bin/llm-gateway` of this package. */
 function launcher(): string {
   return packagePath('bin/llm-gateway')
 }

@@ -1,24 +1,23 @@
-// `llm-gateway doctor`: everything that has to be right for calls to pass, looked at, with the fix for what is not. It
-// changes nothing, and asks providers by itself: a call through the gateway would be counted, and would not tell at
-// which step it fails.
+// `llm-gateway doctor`: checks everything that calls need, and suggests a fix for what fails. It changes nothing. It calls
+// providers directly: a call through the gateway would be counted, and would not show which step fails.
 import { resolve } from 'node:path'
 import { listenHostFault } from '../../config/addresses.ts'
 import { findConfigFile, findStateDirectory, packagedConfigFile } from '../../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
-import { outlineConfig } from '../../config/outline.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
 import { systemAccounts } from '../../config/trusted-file.ts'
 import type { Config } from '../../config/types.ts'
-import { closestName } from '../../platform/did-you-mean.ts'
+import type { Clock } from '../../platform/clock.ts'
 import { isJournal } from '../../systemd/journal.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
-import type { Places } from '../../systemd/scope.ts'
+import type { ServicePaths } from '../../systemd/scope.ts'
 import { examineConfig } from './config.ts'
-import { examineCredentials, type LackingKey } from './credentials.ts'
+import { examineCredentials, type MissingKey } from './credentials.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
 import { examineListener } from './listener.ts'
-import { judgeNeeds } from './need.ts'
+import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
 import { examineProvider } from './provider.ts'
 import { countStates, printJson, printTable } from './report.ts'
@@ -26,47 +25,47 @@ import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
 import { type CommandIo, Output, printable } from '../output.ts'
 import { ownCommand } from '../own-command.ts'
+import { unknownProvider } from '../suggest.ts'
 import { currentRuntime, unsafeSettings } from '../unsafe-runtime.ts'
 
 export interface DoctorOptions {
-  /** Undefined: the one that `serve` would take. */
+  /** Undefined: the file that `serve` would use. */
   readonly config: string | undefined
   readonly isJson: boolean
   /** Warnings count as failures. */
   readonly isStrict: boolean
+  /** Whether providers may get a trial call, which costs a few tokens. */
   readonly mayCall: boolean
   readonly timeoutMs: number | undefined
   /** Empty: all. */
   readonly providers: readonly string[]
 }
 
-export interface DoctorSurroundings {
+export interface DoctorParts {
   readonly version: string
-  readonly places: Places
+  readonly paths: ServicePaths
   readonly run: RunProgram
-  /** Milliseconds of a monotonic clock. */
-  readonly now: () => number
+  readonly clock: Pick<Clock, 'now' | 'setTimer'>
 }
 
-/** The exit code: 0 when nothing fails, 1 when something does, 2 for a provider that the configuration has not. */
+/** @returns the exit status: 0 without failures, 1 with failures, 2 for a provider that is not configured. */
 export async function doctorCommand(
   io: CommandIo,
   options: DoctorOptions,
-  surroundings: DoctorSurroundings,
+  parts: DoctorParts,
 ): Promise<number> {
   const { env } = io
-  // A report of a crash would list the environment, and with it the keys.
+  // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   const file = resolve(findConfigFile(options.config, env))
   const loaded = loadConfig(file, { env, mayLackSecrets: true })
-  const stranger = loaded.ok
-    ? options.providers.find((name) => !loaded.config.providers.has(name))
-    : undefined
-  if (loaded.ok && stranger !== undefined) {
-    sayUnknown(io, file, stranger, loaded.config)
+  const unknown = loaded.ok ? options.providers.find((name) => !loaded.config.providers.has(name)) : undefined
+  if (loaded.ok && unknown !== undefined) {
+    const message = unknownProvider(unknown, file, loaded.config.providers.keys())
+    new Output(io.stderr, io.env).line(`error: ${printable(message)}`)
     return 2
   }
-  const checks = await examine({ io, options, surroundings, file, loaded })
+  const checks = await examine({ io, options, parts, file, loaded })
   const { fail, warn } = countStates(checks)
   const isOk = fail === 0 && (warn === 0 || !options.isStrict)
   if (options.isJson) printJson(io, file, isOk, checks)
@@ -74,54 +73,48 @@ export async function doctorCommand(
   return isOk ? 0 : 1
 }
 
-function sayUnknown(io: CommandIo, file: string, name: string, { providers }: Config): void {
-  const near = closestName(name, providers.keys())
-  const hint =
-    near === undefined ? `There is: ${[...providers.keys()].join(', ')}` : `Did you mean "${near}"?`
-  const text = `There is no provider "${name}" in ${file}. ${hint}`
-  new Output(io.stderr, io.env).line(`error: ${printable(text)}`)
-}
-
-interface Subject {
+interface Examination {
   readonly io: CommandIo
   readonly options: DoctorOptions
-  readonly surroundings: DoctorSurroundings
+  readonly parts: DoctorParts
   readonly file: string
   readonly loaded: LoadedConfig
 }
 
-/** What asks systemd blocks, so the providers, whose times are taken, come last. */
-async function examine(subject: Subject): Promise<Check[]> {
-  const { io, surroundings, file, loaded } = subject
+/** Programs of systemd block this process, so the providers, whose times are measured, come last. */
+async function examine(examination: Examination): Promise<Check[]> {
+  const { io, parts, file, loaded } = examination
   const { env } = io
-  const { places, run } = surroundings
+  const { paths, run } = parts
   const accounts = systemAccounts()
   const raw = loaded.ok ? loaded.raw : undefined
   const runtime = currentRuntime(env)
-  const service = examineService(file, places, env, run)
-  const credentials = raw === undefined ? undefined : examineCredentials(raw, { env, accounts }, places)
-  const { credentialsDirectory } = places
+  const service = examineService(file, paths, env, run)
+  const credentials = raw === undefined ? undefined : examineCredentials(raw, { env, accounts }, paths)
+  const { credentialsDirectory } = paths
   const files = {
     config: file,
     secrets: raw === undefined ? [] : secretFiles(raw),
     credentialsDirectory,
-    stateDirectory: env['STATE_DIRECTORY'] === undefined ? places.stateDirectory : findStateDirectory(env),
+    stateDirectory: env['STATE_DIRECTORY'] === undefined ? paths.stateDirectory : findStateDirectory(env),
   }
-  const addresses = addressesOf(subject)
-  const unasked = [skipped('all', notValid)]
+  const addresses = addressesOf(examination)
+  const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([
-    addresses === undefined ? unasked : examineListener({ ...addresses, ...service }, loaded.ok),
-    examineProviders(subject, credentials?.lacking ?? new Map()),
+    addresses === undefined ? notExamined : examineListener({ ...addresses, ...service }, loaded.ok),
+    examineProviders(examination, credentials?.missing ?? new Map()),
   ])
   const config = examineConfig(file, loaded)
-  // Who reads a file that others may write has said so already.
-  const told = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))
-  const modes = examineFiles(files, accounts).filter(({ state, fix }) => state !== 'fail' || !told.has(fix))
+  // The check that reads a file reports its mode too; one finding is enough.
+  const reported = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))
+  const modes = examineFiles(files, accounts).filter(
+    ({ state, fix }) => state !== 'fail' || !reported.has(fix),
+  )
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('config', config),
     ...inArea('files', modes),
-    ...inArea('credentials', credentials?.findings ?? unasked),
+    ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', listener),
     ...inArea('provider', providers),
@@ -142,59 +135,59 @@ function secretFiles(raw: RawConfig): string[] {
   return [...secretReferences(raw)].flatMap(([, { file }]) => file ?? [])
 }
 
-/** Of a file with problems as much as can be read. */
-function addressesOf({ io, file, loaded }: Subject) {
+/** Reads what it can of a file with problems. */
+function addressesOf({ io, file, loaded }: Examination) {
   if (loaded.ok) {
     const { hosts, port, unixSocket } = loaded.config.server
     return { hosts, port, unixSocket }
   }
-  const read = outlineConfig(file, io.env)
+  const read = readPartialConfig(file, io.env)
   if (read.kind === 'unreadable') return undefined
-  const { hosts, port } = read.outline
+  const { hosts, port } = read.config
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined
   return { hosts: hosts.filter((host) => listenHostFault(host) === undefined), port, unixSocket: undefined }
 }
 
 async function examineProviders(
-  { io, options, surroundings, loaded }: Subject,
-  lacking: ReadonlyMap<string, LackingKey>,
+  { io, options, parts, loaded }: Examination,
+  missing: ReadonlyMap<string, MissingKey>,
 ): Promise<Finding[]> {
   if (!loaded.ok) return [skipped('all providers', notValid)]
-  // They may hand keys to whoever answers.
+  // Such settings could send keys to the wrong server.
   if (unsafeSettings(currentRuntime(io.env)).length > 0)
-    return [skipped('all providers', 'settings of Node are not safe')]
+    return [skipped('all providers', 'unsafe Node settings')]
   const { config } = loaded
-  const { mayCall, timeoutMs, providers: asked } = options
-  const { now, version } = surroundings
-  const progress = new Progress(io, now)
+  const { mayCall, timeoutMs, providers: requested } = options
+  const { clock, version } = parts
+  const progress = new Progress(io, clock)
   const chosen = [...config.providers.values()].filter(
-    ({ name }) => asked.length === 0 || asked.includes(name),
+    ({ name }) => requested.length === 0 || requested.includes(name),
   )
-  const examined = chosen.map(async (provider) => {
-    const examinedOne = await examineProvider({
+  const reports = chosen.map(async (provider) => {
+    const report = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
-      lacking: lacking.get(provider.name),
+      missingKey: missing.get(provider.name),
       mayCall,
       timeoutMs,
       userAgent: `llm-gateway/${version} doctor`,
       command: ownCommand(io.env),
-      now,
+      now: clock.now,
       onWait: (what) => progress.wait(provider.name, what),
     })
     progress.done(provider.name)
-    return examinedOne
+    return report
   })
-  return judgeNeeds(config, await Promise.all(examined), packagedConfig())
+  return gradeFindings(config, await Promise.all(reports), packagedConfig())
 }
 
-/** What comes with the program, without what the environment would change of it. */
+/** The packaged configuration, without overrides from the environment. */
 function packagedConfig(): Config | undefined {
   const loaded = loadConfig(packagedConfigFile(), { env: {}, mayLackSecrets: true })
   return loaded.ok ? loaded.config : undefined
 }
 
-/** The provider's names for what is asked of it, each once. What a wildcard stands for is not known. */
+/** The provider's names for the models that the configuration uses, each once; without wildcards. */
 function modelsOf({ models }: Config, provider: string): string[] {
   const named = [...models.values()].filter(({ name }) => !name.endsWith('*'))
   const targets = named.flatMap((model) => model.targets).filter((target) => target.provider === provider)

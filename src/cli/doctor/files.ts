@@ -1,4 +1,5 @@
-// Owners and modes of what the gateway trusts. Who can write the configuration can send every prompt and key anywhere.
+// Checks owners and modes of files that the gateway trusts: whoever can write the configuration can redirect every prompt
+// and key.
 import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Accounts, ownershipFault } from '../../config/trusted-file.ts'
@@ -6,16 +7,16 @@ import { listCredentials } from '../../systemd/credentials.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Finding } from './finding.ts'
 
-export interface ExaminedFiles {
+export interface FilesToExamine {
   readonly config: string
-  /** Files with a key each, which the configuration names. */
+  /** Files named by the configuration that hold a key each. */
   readonly secrets: readonly string[]
   readonly credentialsDirectory: string
   readonly stateDirectory: string | undefined
 }
 
-/** Absent ones are passed over, but for the configuration: the credentials' own findings name them. */
-export function examineFiles(files: ExaminedFiles, accounts: Accounts): Finding[] {
+/** Missing files are skipped: other findings name them. */
+export function examineFiles(files: FilesToExamine, accounts: Accounts): Finding[] {
   const { config, secrets, credentialsDirectory, stateDirectory } = files
   const stored = namesOf(credentialsDirectory).map((path) => ({
     path,
@@ -32,38 +33,38 @@ export function examineFiles(files: ExaminedFiles, accounts: Accounts): Finding[
   return stateDirectory === undefined ? trusted : [...trusted, ...examineState(stateDirectory, accounts)]
 }
 
-interface ExaminedFile {
+interface FileToExamine {
   readonly path: string
   readonly subject: string
-  /** Others may not read it either. */
+  /** No other user may read it. */
   readonly isSecret: boolean
 }
 
-function examineFile({ path, subject, isSecret }: ExaminedFile, accounts: Accounts): Finding[] {
-  const status = look(path)
+function examineFile({ path, subject, isSecret }: FileToExamine, accounts: Accounts): Finding[] {
+  const status = statOf(path)
   if (status === 'absent') return []
   if (typeof status === 'string') {
-    return [{ subject, state: 'skipped', detail: `${path} can't be looked at (${status})` }]
+    return [{ subject, state: 'skipped', detail: `${path} cannot be examined (${status})` }]
   }
-  // Devices and pipes are refused for what they are, and their modes are the system's.
+  // The configuration check refuses devices and pipes; their modes are set by the system.
   if (!status.isFile() && !status.isDirectory()) return []
-  // In a sticky directory of root's (/tmp) nobody can take another one's file away.
+  // In a sticky directory of root (/tmp) no user can remove another user's file.
   const isSticky = status.isDirectory() && status.uid === 0 && (status.mode & 0o1000) !== 0
   const fault = isSticky && !isSecret ? undefined : ownershipFault(path, status, { isSecret }, accounts)
-  if (fault === undefined) return [{ subject, state: 'ok', detail: `${path} (${shownMode(status)})` }]
+  if (fault === undefined) return [{ subject, state: 'ok', detail: `${path} (${formatMode(status)})` }]
   return [{ subject, state: 'fail', detail: `${path} ${fault.message}`, fix: fault.hint }]
 }
 
-/** Its counters are no secret, but who can write them lifts every limit. */
+/** Its counters are not secret, but whoever can write them can lift every limit. */
 function examineState(path: string, accounts: Accounts): Finding[] {
   const subject = 'state directory'
-  const status = look(path)
+  const status = statOf(path)
   if (status === 'absent')
-    return [{ subject, state: 'ok', detail: `${path} is made when the gateway starts` }]
+    return [{ subject, state: 'ok', detail: `${path} will be created when the gateway starts` }]
   const [finding] = examineFile({ path, subject, isSecret: false }, accounts)
-  if (finding === undefined || finding.state !== 'ok' || mayWrite(path))
+  if (finding === undefined || finding.state !== 'ok' || isWritable(path))
     return finding === undefined ? [] : [finding]
-  const detail = `${path} can't be written: the limits' counts would not survive a restart`
+  const detail = `${path} is not writable: the counters of the limits would not survive a restart`
   return [{ subject, state: 'warn', detail, fix: `sudo chown ${accounts.uid} ${shellWord(path)}` }]
 }
 
@@ -71,12 +72,12 @@ function namesOf(directory: string): string[] {
   try {
     return listCredentials(directory).map(({ path }) => path)
   } catch {
-    // It may be listed and not entered; then its own finding says so.
+    // The directory's own finding reports that.
     return []
   }
 }
 
-function look(path: string): Stats | string {
+function statOf(path: string): Stats | string {
   try {
     return statSync(path)
   } catch (error) {
@@ -85,8 +86,8 @@ function look(path: string): Stats | string {
   }
 }
 
-/** A read-only file system is the sandbox of this process, and not the gateway's. */
-function mayWrite(path: string): boolean {
+/** A read-only file system is taken for the sandbox of this process, which need not be the gateway's. */
+function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK)
     return true
@@ -95,7 +96,7 @@ function mayWrite(path: string): boolean {
   }
 }
 
-function shownMode({ mode, uid }: Stats): string {
+function formatMode({ mode, uid }: Stats): string {
   const owner = uid === 0 ? "root's" : 'own'
   return `mode ${(mode & 0o777).toString(8).padStart(3, '0')}, ${owner}`
 }

@@ -1,17 +1,17 @@
-// What an examination finds, and what to do about it.
+// What a check found, and how to fix it.
 
-/** `skipped`: it could not be looked at; the detail says why. */
+/** `skipped`: it could not be checked, for the reason that `detail` gives. */
 export type State = 'ok' | 'warn' | 'fail' | 'skipped'
 
 export interface Finding {
-  /** What was looked at. */
+  /** What was checked. */
   readonly subject: string
   readonly state: State
-  /** What was seen. No secret is in it. */
+  /** What was found. Contains no secret. */
   readonly detail: string
-  /** A command to type or a change to make. */
+  /** A command to run or a change to make. */
   readonly fix?: string | undefined
-  /** For programs: milliseconds (`…Ms`), counts, names. */
+  /** Facts for programs: milliseconds (`…Ms`), counts, names. */
   readonly figures?: Readonly<Record<string, string | number>>
 }
 
@@ -19,12 +19,13 @@ export interface Check extends Finding {
   readonly area: 'runtime' | 'config' | 'files' | 'credentials' | 'service' | 'port' | 'provider'
 }
 
-/** Text of others on one line, not too long. */
+/** Untrusted text on one line of at most `maxLength` UTF-16 code units. */
 export function shortened(text: string, maxLength = 160): string {
   const line = text.trim().replaceAll(/\s+/g, ' ')
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
 }
 
-export function shownMs(ms: number): string {
+/** `340 ms`, `1.2 s`. */
+export function formatMs(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
 }

@@ -1,40 +1,50 @@
-// One provider: can it be reached, does it take the key, has it the models, does it stream, does it report usage, and
-// how soon does it begin.
+// Examines one provider: can it be reached, does it accept the key, does it have the models, does it stream and report
+// usage, and how soon does its first byte come?
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
+import { essenceOf } from '../../http/media-type.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { type ModelList, readModelList } from '../../upstream/model-list.ts'
 import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
-import type { LackingKey } from './credentials.ts'
+import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
-import { type Finding, shownMs, type State } from './finding.ts'
-import type { Examined } from './need.ts'
-import { hasModel, modelFindings, type ModelList, parseModelList } from './model-list.ts'
-import { type Asked, failureTrouble, type Trouble, troubleOf } from './provider-trouble.ts'
-import { mediaTypeOf, type Trial, tryCall } from './trial-call.ts'
+import {
+  baseUrlFix,
+  diagnoseFailure,
+  diagnoseResponse,
+  type Diagnosis,
+  type ProviderContext,
+} from './diagnosis.ts'
+import { type Finding, formatMs, type State } from './finding.ts'
+import { hasModel, modelFindings } from './model-list.ts'
+import type { ProviderReport } from './severity.ts'
+import { type Trial, tryCall } from './trial-call.ts'
 
-export interface Examination {
+export interface ProviderExamination {
   readonly config: ProviderConfig
-  /** The provider's names for the models that the configuration has from it; wildcards are not among them. */
+  /** The provider's names for the models that the configuration uses; without wildcards. */
   readonly models: readonly string[]
-  readonly lacking: LackingKey | undefined
-  /** Whether the call may be made, which takes a few tokens. */
+  readonly missingKey: MissingKey | undefined
+  /** Whether a trial call may be made, which costs a few tokens. */
   readonly mayCall: boolean
-  /** How long the call may take, in place of what is usual. */
+  /** How long the trial call may take; undefined: the default for the provider. */
   readonly timeoutMs: number | undefined
   readonly userAgent: string
-  /** How this program is called here. */
+  /** How to call this program from the current shell. */
   readonly command: string
-  /** Milliseconds of a monotonic clock. */
-  readonly now: () => number
-  /** Told what is waited for. */
+  readonly now: Clock['now']
+  /** Called with what the examination waits for. */
   readonly onWait: (what: string) => void
 }
 
 const listTimeoutMs = 10_000
 /** The longest lists of brokers have about 1 MB. */
 const maxListBytes = 8 * 1024 * 1024
-/** A local server may have to read a model of many gigabytes from disk first. */
+/** Longer names in a list are ignored, in UTF-16 code units. */
+const maxNameLength = 256
+/** A local server may first have to load many gigabytes from disk. */
 const callTimeoutMs = { local: 120_000, remote: 30_000 }
 
-export async function examineProvider(examination: Examination): Promise<Examined> {
+export async function examineProvider(examination: ProviderExamination): Promise<ProviderReport> {
   const { config, userAgent, now } = examination
   if (config.kind === 'echo') {
     const figures = { provider: config.name }
@@ -44,32 +54,32 @@ export async function examineProvider(examination: Examination): Promise<Examine
       detail: 'built in',
       figures,
     } as const
-    return { config, findings: [builtIn], isAbsent: false }
+    return { config, findings: [builtIn], isUnreachable: false }
   }
   const probe = createProbe(config, userAgent, now)
   try {
     const examiner = new Examiner(examination, config, probe)
-    return { config, findings: await examiner.examine(), isAbsent: examiner.isAbsent }
+    return { config, findings: await examiner.examine(), isUnreachable: examiner.isUnreachable }
   } finally {
     await probe.close()
   }
 }
 
 class Examiner {
-  readonly #examination: Examination
+  readonly #examination: ProviderExamination
   readonly #config: HttpProvider
   readonly #probe: Probe
-  readonly #asked: Asked
+  readonly #context: ProviderContext
   readonly #findings: Finding[] = []
-  /** The list answered, so the key is good unless the list is for everybody. */
+  /** The list was returned, so the key is valid unless the list needs none. */
   #hasListed = false
-  isAbsent = false
+  isUnreachable = false
 
-  constructor(examination: Examination, config: HttpProvider, probe: Probe) {
+  constructor(examination: ProviderExamination, config: HttpProvider, probe: Probe) {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
-    this.#asked = { config, mask: (text) => probe.mask(text), command: examination.command }
+    this.#context = { config, mask: (text) => probe.mask(text), command: examination.command }
   }
 
   async examine(): Promise<Finding[]> {
@@ -80,22 +90,22 @@ class Examiner {
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,
     })
-    if (!this.#noteReachable(outcome)) return this.#findings
+    if (!this.#addReachable(outcome)) return this.#findings
     const list = this.#readList(outcome)
     const called = await this.#call(list)
-    this.#noteKey(list, called)
-    this.#noteModels(list, called)
+    this.#addKey(list, called)
+    this.#addModels(list, called)
     if (called.kind === 'called') {
       const { model, trial } = called
-      this.#add(callFindings(model, trial, this.#asked))
+      this.#add(callFindings(model, trial, this.#context))
     } else if (called.detail !== '') {
-      this.#note('streaming', 'skipped', called.detail)
+      this.#addOne('streaming', 'skipped', called.detail)
     }
     return this.#findings
   }
 
-  #note(what: string, state: State, detail: string, more: Pick<Finding, 'fix' | 'figures'> = {}): void {
-    this.#add([{ subject: what, state, detail, ...more }])
+  #addOne(subject: string, state: State, detail: string, more: Pick<Finding, 'fix' | 'figures'> = {}): void {
+    this.#add([{ subject, state, detail, ...more }])
   }
 
   #add(findings: readonly Finding[]): void {
@@ -109,128 +119,124 @@ class Examiner {
     }
   }
 
-  /** What the provider said, fit to be shown. */
-  #text(outcome: ProbeOutcome): string {
-    return outcome.kind === 'failed' ? '' : this.#probe.mask(outcome.body.toString())
-  }
-
-  #noteReachable(outcome: ProbeOutcome): boolean {
+  #addReachable(outcome: ProbeOutcome): boolean {
     const address = this.#config.origin + this.#config.basePath
     if (outcome.kind === 'failed' && outcome.head === undefined) {
-      const { detail, fix } = failureTrouble(outcome.failure, this.#config)
-      this.isAbsent = outcome.failure.kind === 'unreachable'
-      this.#note('reachable', 'fail', `${address}: ${this.#probe.mask(detail)}`, { fix })
+      const { detail, fix } = diagnoseFailure(outcome.failure, this.#config)
+      this.isUnreachable = outcome.failure.kind === 'unreachable'
+      this.#addOne('reachable', 'fail', `${address}: ${this.#probe.mask(detail)}`, { fix })
       return false
     }
     const connectMs = this.#probe.connectMs()
-    const shown = connectMs === undefined ? '' : ` (connected in ${shownMs(connectMs)})`
+    const shown = connectMs === undefined ? '' : ` (connected in ${formatMs(connectMs)})`
     const figures = connectMs === undefined ? {} : { connectMs: Math.round(connectMs) }
-    this.#note('reachable', 'ok', address + shown, { figures })
+    this.#addOne('reachable', 'ok', address + shown, { figures })
     return true
   }
 
-  #readList(outcome: ProbeOutcome): ReadList {
+  #readList(outcome: ProbeOutcome): ListResult {
     if (outcome.kind === 'failed') {
-      const trouble = {
-        kind: 'other',
-        state: 'fail',
-        ...failureTrouble(outcome.failure, this.#config),
-      } as const
-      return { kind: 'trouble', trouble }
+      const diagnosis = diagnoseFailure(outcome.failure, this.#config)
+      return { kind: 'failed', diagnosis: { kind: 'other', state: 'fail', ...diagnosis } }
     }
-    const text = this.#text(outcome)
     const { status } = outcome.head
     if (status === 404 || status === 405 || status === 501)
-      return { kind: 'none', detail: `it has no list of models (${status})` }
+      return { kind: 'none', detail: `it does not list its models (${status})` }
     if (status !== 200)
-      return { kind: 'trouble', trouble: troubleOf(outcome.head, outcome.body, this.#asked) }
-    const list = parseModelList(text)
+      return { kind: 'failed', diagnosis: diagnoseResponse(outcome.head, outcome.body, this.#context) }
+    const list = readModelList(outcome.body, maxNameLength, this.#context.mask)
     if (list !== undefined) {
       this.#hasListed = true
       return { kind: 'list', list }
     }
-    if (outcome.kind === 'cut') return { kind: 'none', detail: 'its list of models is too long to be read' }
-    const isPage = mediaTypeOf(outcome) === 'text/html'
-    const detail = `${isPage ? 'a web page' : 'something else'} comes in place of a list of models`
-    const fix = `see whether providers.${this.#config.name}.base_url is the API's: it often ends in /v1`
-    return { kind: 'trouble', trouble: { kind: 'other', state: 'fail', detail, fix } }
+    if (outcome.kind === 'cut') return { kind: 'none', detail: 'its list of models is too long' }
+    const isPage = essenceOf(outcome.head.headers['content-type']) === 'text/html'
+    const detail = `returned ${isPage ? 'an HTML page' : 'something else'} instead of a list of models`
+    const fix = baseUrlFix(this.#config.name)
+    return { kind: 'failed', diagnosis: { kind: 'other', state: 'fail', detail, fix } }
   }
 
-  /** Makes the call, unless it is known to say nothing new; then says why not. */
-  async #call(list: ReadList): Promise<Called> {
-    const { models, mayCall, lacking, timeoutMs, now, onWait } = this.#examination
-    const skip = (detail: string): Called => ({ kind: 'skipped', detail })
-    // Said of the list or the key already.
-    if ((list.kind === 'trouble' && list.trouble.state === 'fail') || lacking !== undefined) return skip('')
+  /** Makes the trial call, unless it could show nothing new. */
+  async #call(list: ListResult): Promise<CallResult> {
+    const { models, mayCall, missingKey, timeoutMs, now, onWait } = this.#examination
+    const skip = (detail: string): CallResult => ({ kind: 'skipped', detail })
+    // The findings about the list or the key give the reason.
+    if ((list.kind === 'failed' && list.diagnosis.state === 'fail') || missingKey !== undefined)
+      return skip('')
     if (!mayCall) return skip('no call was made (--no-calls)')
-    const speaking = models.filter((model) => !isForOtherUse(model))
-    if (speaking.length === 0) return skip('the configuration names no model of it that chats')
+    const chatModels = models.filter((model) => !isForOtherUse(model))
+    if (chatModels.length === 0) return skip('the configuration uses no chat model of this provider')
     const known = list.kind === 'list' ? list.list : undefined
     const isComplete = known !== undefined && (known.server === 'ollama' || known.server === 'vllm')
-    const there = speaking.find((model) => known !== undefined && hasModel(known, model))
-    const model = there ?? (isComplete ? undefined : speaking[0])
-    if (model === undefined) return skip('none of the models that chat is there')
+    const listed = chatModels.find((model) => known !== undefined && hasModel(known, model))
+    const model = listed ?? (isComplete ? undefined : chatModels[0])
+    if (model === undefined) return skip('no chat model is available')
     const { isLocal, includeUsage } = this.#config
-    onWait(`an answer of ${model}${isLocal ? ', which it may have to load first' : ''}`)
-    const usual = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
+    onWait(`a response of ${model}${isLocal ? ', which it may have to load first' : ''}`)
+    const defaultMs = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
     const asksUsage = includeUsage !== 'never'
-    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? usual, now })
+    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? defaultMs, now })
     return { kind: 'called', model, trial }
   }
 
-  #noteKey(list: ReadList, called: Called): void {
-    const { lacking } = this.#examination
+  #addKey(list: ListResult, called: CallResult): void {
+    const { missingKey } = this.#examination
     const source = this.#config.apiKey?.source
-    if (lacking !== undefined) return this.#note('key', 'skipped', lacking.reason, { fix: lacking.fix })
+    if (missingKey !== undefined)
+      return this.#addOne('key', 'skipped', missingKey.reason, { fix: missingKey.fix })
     const outcome = called.kind === 'called' ? called.trial.outcome : undefined
-    const answer = outcome?.kind === 'failed' ? undefined : outcome
-    const troubles = [
-      list.kind === 'trouble' ? list.trouble : undefined,
-      answer === undefined || answer.head.status === 200
+    const response = outcome?.kind === 'failed' ? undefined : outcome
+    const diagnoses = [
+      list.kind === 'failed' ? list.diagnosis : undefined,
+      response === undefined || response.head.status === 200
         ? undefined
-        : troubleOf(answer.head, answer.body, this.#asked),
+        : diagnoseResponse(response.head, response.body, this.#context),
     ]
-    const trouble = troubles.find((found) => found?.kind === 'key' || found?.kind === 'billing')
-    if (trouble?.kind === 'key') {
-      const which = source === undefined ? 'a request without a key is' : `the key from ${source} is`
-      return this.#note('key', 'fail', `${which} ${trouble.detail}`, { fix: trouble.fix })
+    const diagnosis = diagnoses.find((found) => found?.kind === 'key' || found?.kind === 'billing')
+    if (diagnosis?.kind === 'key') {
+      const request = source === undefined ? 'a request without a key was' : `the key from ${source} was`
+      return this.#addOne('key', 'fail', `${request} ${diagnosis.detail}`, { fix: diagnosis.fix })
     }
-    if (trouble !== undefined) return this.#note('account', 'fail', trouble.detail, { fix: trouble.fix })
-    const hasAnswered = answer?.head.status === 200
+    if (diagnosis !== undefined)
+      return this.#addOne('account', 'fail', diagnosis.detail, { fix: diagnosis.fix })
+    const hasSucceeded = response?.head.status === 200
     if (source === undefined) {
-      if (hasAnswered || this.#hasListed) this.#note('key', 'ok', 'none is given, and none wanted')
+      if (hasSucceeded || this.#hasListed) this.#addOne('key', 'ok', 'none is configured, and none required')
       return
     }
-    if (hasAnswered) return this.#note('key', 'ok', `${source} is accepted`)
-    if (!this.#hasListed) return this.#note('key', 'skipped', 'nothing has shown whether it is accepted')
-    this.#note('key', 'ok', `the list of models comes with ${source} (some providers give it to everybody)`)
+    if (hasSucceeded) return this.#addOne('key', 'ok', `${source} is accepted`)
+    if (!this.#hasListed)
+      return this.#addOne('key', 'skipped', 'no response has shown whether it is accepted')
+    const caveat = 'some providers do not check the key for that'
+    this.#addOne('key', 'ok', `${source} is accepted for the list of models (${caveat})`)
   }
 
-  #noteModels(list: ReadList, called: Called): void {
-    if (list.kind === 'none') return this.#note('models', 'skipped', list.detail)
-    if (list.kind === 'trouble') {
-      const { kind, state, detail, fix } = list.trouble
-      // Said of the key already.
-      if (kind !== 'key' && kind !== 'billing') this.#note('models', state, detail, { fix })
+  #addModels(list: ListResult, called: CallResult): void {
+    if (list.kind === 'none') return this.#addOne('models', 'skipped', list.detail)
+    if (list.kind === 'failed') {
+      const { kind, state, detail, fix } = list.diagnosis
+      // Those are findings about the key.
+      if (kind !== 'key' && kind !== 'billing') this.#addOne('models', state, detail, { fix })
       return
     }
-    // A provider that answers for a model has it, listed or not (aliases, deployments).
-    const answered = called.kind === 'called' && called.trial.stream !== undefined ? called.model : undefined
-    this.#add(modelFindings(this.#examination.models, list.list, answered))
+    // A model that a call reached exists, listed or not (aliases, deployments).
+    const calledModel =
+      called.kind === 'called' && called.trial.stream !== undefined ? called.model : undefined
+    this.#add(modelFindings(this.#examination.models, list.list, calledModel))
   }
 }
 
-/** The detail is empty where the reason is told by other findings. */
-type Called =
+/** `detail` is empty if other findings give the reason. */
+type CallResult =
   | { readonly kind: 'called'; readonly model: string; readonly trial: Trial }
   | { readonly kind: 'skipped'; readonly detail: string }
 
-type ReadList =
+type ListResult =
   | { readonly kind: 'list'; readonly list: ModelList }
   | { readonly kind: 'none'; readonly detail: string }
-  | { readonly kind: 'trouble'; readonly trouble: Trouble }
+  | { readonly kind: 'failed'; readonly diagnosis: Diagnosis }
 
-/** By their names, models that do not chat. */
+/** Whether the name suggests a model that does not chat: embeddings, audio, images. */
 function isForOtherUse(model: string): boolean {
   return /embed|whisper|transcri|tts|speech|rerank|moderation|dall-?e|image|diffusion|flux|(?:^|[-/_])(?:bge|e5|gte|clip)[-_]/i.test(
     model,

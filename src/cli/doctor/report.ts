@@ -1,30 +1,30 @@
-// The findings as a table, or as JSON.
+// Prints the findings as a table or as JSON.
 import { asPriority } from '../../systemd/journal.ts'
 import { type CommandIo, counted, displayWidth, Output, printable } from '../output.ts'
 import type { Check, State } from './finding.ts'
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const
-/** Of syslog, for the journal. */
+/** Syslog priorities, for the journal. */
 const priorities = { ok: 6, warn: 4, fail: 3, skipped: 6 } as const
 
-/** Beyond this, a row's second column pushes its third one aside. */
-const maxWhatWidth = 44
+/** Wider subjects shift the rest of their row. */
+const maxSubjectWidth = 44
 
 export function printTable(io: CommandIo, checks: readonly Check[], isJournal: boolean): void {
   const out = new Output(io.stdout, io.env)
-  const whats = checks.map(({ area, subject }) =>
+  const subjects = checks.map(({ area, subject }) =>
     printable(area === 'provider' ? subject : `${area}: ${subject}`),
   )
-  const width = Math.min(maxWhatWidth, Math.max(0, ...whats.map(displayWidth)))
+  const width = Math.min(maxSubjectWidth, Math.max(0, ...subjects.map(displayWidth)))
   const line = (state: State, text: string) =>
     out.line(isJournal ? asPriority(priorities[state], text) : text)
-  line('ok', out.styled('bold', `${'state'.padEnd(stateWidth)}  ${'what'.padEnd(width)}  seen`))
+  line('ok', out.styled('bold', `${'state'.padEnd(stateWidth)}  ${'check'.padEnd(width)}  result`))
   for (const [index, { state, detail, fix }] of checks.entries()) {
-    const what = whats[index]!
-    const padding = ' '.repeat(Math.max(0, width - displayWidth(what)))
+    const subject = subjects[index]!
+    const padding = ' '.repeat(Math.max(0, width - displayWidth(subject)))
     line(
       state,
-      `${out.styled(styles[state], state.padEnd(stateWidth))}  ${what}${padding}  ${printable(detail)}`,
+      `${out.styled(styles[state], state.padEnd(stateWidth))}  ${subject}${padding}  ${printable(detail)}`,
     )
     if (fix === undefined) continue
     line(state, `${' '.repeat(stateWidth + 2)}${out.styled('dim', '→')} ${printable(fix)}`)
@@ -38,7 +38,7 @@ export function printTable(io: CommandIo, checks: readonly Check[], isJournal: b
 
 const stateWidth = 'skipped'.length
 
-/** One object a check: `area`, `subject`, `state`, `detail`, `fix`, and its figures. */
+/** One object per check: `area`, `subject`, `state`, `detail`, `fix`, and its figures. */
 export function printJson(io: CommandIo, config: string, isOk: boolean, checks: readonly Check[]): void {
   const flat = checks.map(({ area, subject, state, detail, fix, figures }) => {
     return { area, subject, state, detail, fix: fix ?? null, ...figures }

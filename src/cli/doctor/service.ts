@@ -1,44 +1,44 @@
-// The systemd service: whether it is installed, as this version would install it, enabled and well.
+// Checks the systemd service: is it installed as this version would install it, enabled and in good order?
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { outlineConfig } from '../../config/outline.ts'
+import { hasIpv6Loopback } from '../../platform/proc-net.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
-import { type Places, serviceUnit, socketUnit } from '../../systemd/scope.ts'
+import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderUnits, startCommand } from '../../systemd/units.ts'
-import { hasIpv6, isLingering } from '../systemd-install.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import { ownCommand } from '../own-command.ts'
 import type { Finding } from './finding.ts'
 
-export interface ExaminedService {
+export interface ServiceReport {
   readonly findings: Finding[]
-  /** Addresses, `HOST:PORT` or a path, that the manager holds while the service does not run. */
+  /** Addresses, `HOST:PORT` or a path, that the manager holds for the stopped service. */
   readonly waitingSockets: readonly string[]
-  /** True when the manager's sockets are in use, so that `server.unix_socket` is not. */
+  /** Whether the manager's sockets are in use, in which case `server.unix_socket` is not. */
   readonly hasSockets: boolean
 }
 
-/** @param config the file that is examined. */
+/** @param config the configuration file that doctor examines. */
 export function examineService(
   config: string,
-  places: Places,
+  paths: ServicePaths,
   env: NodeJS.ProcessEnv,
   run: RunProgram,
-): ExaminedService {
+): ServiceReport {
   const none = { waitingSockets: [], hasSockets: false }
   const skipped = (detail: string, fix?: string) => ({
     findings: [{ subject: 'service', state: 'skipped' as const, detail, fix }],
     ...none,
   })
-  const install = `${ownCommand(env)} systemd install${places.scope === 'system' ? ' --system' : ''}`
-  if (!existsSync(join(places.unitDirectory, serviceUnit))) {
+  const install = `${ownCommand(env)} systemd install${paths.scope === 'system' ? ' --system' : ''}`
+  if (!existsSync(join(paths.unitDirectory, serviceUnit))) {
     return skipped(
-      `the gateway is not installed as a service of this ${kindOf(places)}`,
+      `the gateway is not installed as a ${scopeName(paths)} service`,
       `to install it: ${install}`,
     )
   }
-  const units = examineUnits(config, places, env, install)
+  const units = examineUnits(config, paths, env, install)
   const wanted = [
     'ActiveState',
     'SubState',
@@ -50,46 +50,51 @@ export function examineService(
     'NeedDaemonReload',
   ]
   const [socket, service] = [socketUnit, serviceUnit].map((unit) =>
-    readUnitState(unit, wanted, places.scope, run),
+    readUnitState(unit, wanted, paths.scope, run),
   ) as [UnitState, UnitState]
   if (socket['ActiveState'] === undefined) {
-    const { findings } = skipped(`the ${kindOf(places)}'s systemd manager does not answer`)
+    const { findings } = skipped(`the systemd manager of the ${scopeName(paths)} does not respond`)
     return { findings: [...units, ...findings], ...none }
   }
   const hasSockets = socket['ActiveState'] === 'active'
   const isWaiting = hasSockets && service['ActiveState'] === 'inactive'
   return {
-    findings: [...units, ...examineStates(socket, service, places), ...examineLinger(places)],
+    findings: [...units, ...examineStates(socket, service, paths), ...examineLinger(paths)],
     waitingSockets: isWaiting ? listenAddresses(socket) : [],
     hasSockets,
   }
 }
 
-function kindOf({ scope }: Places): string {
-  return scope === 'user' ? 'user' : 'machine'
+function scopeName({ scope }: ServicePaths): string {
+  return scope === 'user' ? 'user' : 'system'
 }
 
-/** The unit files: what they run is there, and they are what this version writes for the examined configuration. */
-function examineUnits(config: string, places: Places, env: NodeJS.ProcessEnv, install: string): Finding[] {
-  const read = (name: string) => readIfThere(join(places.unitDirectory, name))
+/** Whether the programs in the unit files exist, and the files are as this version writes them. */
+function examineUnits(
+  config: string,
+  paths: ServicePaths,
+  env: NodeJS.ProcessEnv,
+  install: string,
+): Finding[] {
+  const read = (name: string) => readIfPresent(join(paths.unitDirectory, name))
   const command = startCommand(read(serviceUnit))
   const [node = '', main = ''] = command.filter((word) => !word.startsWith('-'))
   const used = command[command.indexOf('--config') + 1] ?? ''
   const again = `${install} --config ${shellWord(used)}`
-  const gone = [node, main, used].find((path) => !existsSync(path))
-  if (gone !== undefined) {
+  const missing = [node, main, used].find((path) => !existsSync(path))
+  if (missing !== undefined) {
     return [
       {
         subject: 'units',
         state: 'fail',
-        detail: `the service runs ${gone}, which is not there`,
+        detail: `the service uses ${missing}, which does not exist`,
         fix: install,
       },
     ]
   }
   const findings: Finding[] = []
   if (used !== config) {
-    const detail = `the service uses ${used}, which is not the file examined here`
+    const detail = `the service uses ${used}, another file than the one examined here`
     findings.push({
       subject: 'units',
       state: 'warn',
@@ -97,36 +102,36 @@ function examineUnits(config: string, places: Places, env: NodeJS.ProcessEnv, in
       fix: `${ownCommand(env)} doctor --config ${shellWord(used)}`,
     })
   }
-  const outline = outlineConfig(used, env)
-  if (outline.kind === 'unreadable') return findings
-  const { hosts, port } = outline.outline
-  const { stateDirectory: state, credentialsDirectory: credentials } = places
-  const reachable = hosts.filter((host) => !host.includes(':') || hasIpv6())
-  const expected = renderUnits(places.scope, {
+  const partial = readPartialConfig(used, env)
+  if (partial.kind === 'unreadable') return findings
+  const { hosts, port } = partial.config
+  const { stateDirectory: state, credentialsDirectory: credentials } = paths
+  const available = hosts.filter((host) => !host.includes(':') || hasIpv6Loopback())
+  const expected = renderUnits(paths.scope, {
     node,
     main,
     config: used,
     state,
     credentials,
-    hosts: reachable,
+    hosts: available,
     port,
   })
-  const old = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
-  if (old.length === 0)
-    return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${places.unitDirectory}` }]
-  const detail = `${old.join(' and ')} differ from what this version writes for the configuration`
+  const outdated = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
+  if (outdated.length === 0)
+    return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${paths.unitDirectory}` }]
+  const detail = `${outdated.join(' and ')}: not as this version writes ${outdated.length === 1 ? 'it' : 'them'} for the configuration`
   return [
     ...findings,
     {
       subject: 'units',
       state: 'warn',
       detail,
-      fix: `${again} --dry-run   # shows how; without --dry-run: applies it`,
+      fix: `${again} --dry-run   # shows the changes; without --dry-run it applies them`,
     },
   ]
 }
 
-function readIfThere(path: string): string {
+function readIfPresent(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
@@ -134,16 +139,16 @@ function readIfThere(path: string): string {
   }
 }
 
-function examineStates(socket: UnitState, service: UnitState, places: Places): Finding[] {
-  const { systemctl } = places
-  const log = `journalctl ${places.scope === 'user' ? '--user ' : ''}-u llm-gateway -n 50`
+function examineStates(socket: UnitState, service: UnitState, paths: ServicePaths): Finding[] {
+  const { systemctl } = paths
+  const log = `${paths.journalctl} -n 50`
   const findings: Finding[] = []
   if (socket['NeedDaemonReload'] === 'yes' || service['NeedDaemonReload'] === 'yes') {
     const fix = `${systemctl} daemon-reload`
     findings.push({
       subject: 'manager',
       state: 'warn',
-      detail: 'it has not read the unit files since they changed',
+      detail: 'the unit files have changed since the manager read them',
       fix,
     })
   }
@@ -154,7 +159,7 @@ function examineStates(socket: UnitState, service: UnitState, places: Places): F
       : {
           subject: 'enabled',
           state: 'warn',
-          detail: `${socketUnit} is ${socket['UnitFileState'] || 'not enabled'}: it does not start by itself`,
+          detail: `${socketUnit} is ${socket['UnitFileState'] || 'not enabled'}: it does not start at boot or login`,
           fix: `${systemctl} enable --now ${socketUnit}`,
         },
   )
@@ -163,14 +168,14 @@ function examineStates(socket: UnitState, service: UnitState, places: Places): F
     [serviceUnit, service],
   ].filter(([, unit]) => (unit as UnitState)['ActiveState'] === 'failed') as [string, UnitState][]
   for (const [name, unit] of failed) {
-    const why = [unit['Result'], unit['StatusText']].filter((text) => (text ?? '') !== '').join('; ')
+    const reasons = [unit['Result'], unit['StatusText']].filter((text) => (text ?? '') !== '').join('; ')
     const fix = `${log}; then ${systemctl} reset-failed ${serviceUnit} ${socketUnit} && ${systemctl} start ${socketUnit}`
-    findings.push({ subject: 'state', state: 'fail', detail: `${name} has failed (${why})`, fix })
+    findings.push({ subject: 'state', state: 'fail', detail: `${name} has failed (${reasons})`, fix })
   }
   if (failed.length === 0) findings.push(stateFinding(socket, service, systemctl))
   const restarts = Number(service['NRestarts'] ?? 0)
   if (restarts > 0) {
-    const detail = `systemd has restarted the service ${restarts} times since it was started`
+    const detail = `systemd has restarted the service ${restarts} ${restarts === 1 ? 'time' : 'times'} since it was started`
     findings.push({ subject: 'restarts', state: 'warn', detail, fix: log, figures: { restarts } })
   }
   return findings
@@ -178,18 +183,14 @@ function examineStates(socket: UnitState, service: UnitState, places: Places): F
 
 function stateFinding(socket: UnitState, service: UnitState, systemctl: string): Finding {
   const subject = 'state'
-  const says = (service['StatusText'] ?? '') === '' ? '' : `: ${service['StatusText']}`
+  const status = (service['StatusText'] ?? '') === '' ? '' : `: ${service['StatusText']}`
   const state = service['ActiveState'] ?? 'unknown'
   if (socket['ActiveState'] === 'active') {
-    const runs = state === 'inactive' ? 'the first call starts it' : `${state}${says}`
-    return {
-      subject,
-      state: 'ok',
-      detail: `the socket is open, the service ${state === 'inactive' ? 'waits: ' : 'is '}${runs}`,
-    }
+    const described = state === 'inactive' ? 'starts with the first call' : `is ${state}${status}`
+    return { subject, state: 'ok', detail: `the socket is open, the service ${described}` }
   }
   if (state === 'active') {
-    const detail = `the service is active without its socket, so that a restart loses calls${says}`
+    const detail = `the service is active without its socket, so a restart loses calls${status}`
     return {
       subject,
       state: 'warn',
@@ -205,15 +206,15 @@ function stateFinding(socket: UnitState, service: UnitState, systemctl: string):
   }
 }
 
-function examineLinger({ scope }: Places): Finding[] {
+function examineLinger({ scope }: ServicePaths): Finding[] {
   if (scope === 'system') return []
   const subject = 'lingering'
-  if (isLingering()) return [{ subject, state: 'ok', detail: 'the service stays when you log out' }]
-  const detail = 'the service, and a timer, end with your last session'
+  if (isLingering()) return [{ subject, state: 'ok', detail: 'the service keeps running when you log out' }]
+  const detail = 'the service, and any timer, stop when you log out'
   return [{ subject, state: 'warn', detail, fix: 'loginctl enable-linger' }]
 }
 
-/** `Listen=127.0.0.1:4000 (Stream)`; `[::1]:4000` has its brackets. */
+/** From `Listen=127.0.0.1:4000 (Stream)`; IPv6 addresses have brackets. */
 function listenAddresses(socket: UnitState): string[] {
   return (socket['Listen'] ?? '').split('\n').map((line) => line.replace(/ \(\w+\)$/, ''))
 }

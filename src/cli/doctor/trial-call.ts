@@ -1,15 +1,16 @@
-// One small streamed chat call, as a client would have it sent: whether events come, how they end, whether usage is
-// among them, and when the first byte comes.
+// Makes one small streamed chat call, as the gateway would for a client: do events arrive, how does the stream end, does
+// it report usage, and how soon does the first byte come?
 import { chatStream } from '../../dialects/chat-stream.ts'
 import { tailLength } from '../../dialects/dialect.ts'
 import { findUsage, newerUsage, type PartialUsage } from '../../dialects/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
-import { parseMediaType } from '../../http/media-type.ts'
+import { essenceOf } from '../../http/media-type.ts'
+import { parseJson } from '../../platform/parse-json.ts'
 import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'
 
 const maxTrialTokens = 16
 
-/** An answer of 16 tokens has far less; whoever sends more has not understood the cap. */
+/** A response of 16 tokens is far shorter; a longer one shows that the server ignores the cap. */
 const maxTrialBytes = 1024 * 1024
 
 export interface TrialOptions {
@@ -21,32 +22,32 @@ export interface TrialOptions {
 
 export interface Trial {
   readonly outcome: ProbeOutcome
-  /** Undefined when what came is no event stream. */
+  /** Undefined when the response was not an event stream. */
   readonly stream: ReadStream | undefined
-  /** Until the first byte of the body; undefined when none came. */
+  /** From the request to the first byte of the body; undefined when none came. */
   readonly firstByteMs: number | undefined
-  /** False when the provider refused to be asked for usage. */
+  /** False when usage was not requested, or the provider refused the request for it. */
   readonly askedUsage: boolean
 }
 
 interface ReadStream {
   readonly events: number
   readonly ending: 'complete' | 'error' | 'cut'
-  /** What the provider says of its error on the stream. */
+  /** The data of the error event; empty without one. */
   readonly errorData: string
   readonly usage: PartialUsage | undefined
 }
 
-/** Asks again, for nothing was computed, when the provider refuses a parameter that some do not know. */
+/** Retries without a parameter that some providers refuse; a refused request costs nothing. */
 export async function tryCall(probe: Probe, options: TrialOptions): Promise<Trial> {
   let [cap, asksUsage] = ['max_tokens', options.asksUsage]
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     const trial = await callOnce(probe, options, requestBody(options.model, cap, asksUsage))
     const refusal = refusalText(trial.outcome)
-    if (tries < 3 && cap === 'max_tokens' && refusal.includes('max_completion_tokens')) {
-      // OpenAI's reasoning models have another name for the cap.
+    if (attempt < 3 && cap === 'max_tokens' && refusal.includes('max_completion_tokens')) {
+      // OpenAI's reasoning models use another name for the cap.
       cap = 'max_completion_tokens'
-    } else if (tries < 3 && asksUsage && refusal.includes('stream_options')) {
+    } else if (attempt < 3 && asksUsage && refusal.includes('stream_options')) {
       asksUsage = false
     } else {
       return { ...trial, askedUsage: asksUsage }
@@ -87,14 +88,10 @@ async function callOnce(
     },
   })
   const isStream =
-    outcome.kind !== 'failed' && outcome.head.status === 200 && mediaTypeOf(outcome) === 'text/event-stream'
+    outcome.kind !== 'failed' &&
+    outcome.head.status === 200 &&
+    essenceOf(outcome.head.headers['content-type']) === 'text/event-stream'
   return { outcome, firstByteMs, stream: isStream ? readStream(outcome.body) : undefined }
-}
-
-/** Empty without a content type. */
-export function mediaTypeOf({ head }: ProbeOutcome): string {
-  const value = head?.headers['content-type']
-  return (typeof value === 'string' ? parseMediaType(value)?.essence : undefined) ?? ''
 }
 
 function readStream(body: Buffer): ReadStream {
@@ -107,7 +104,7 @@ function readStream(body: Buffer): ReadStream {
     const data = eventData(bytes)
     if (data === undefined) return
     events += 1
-    const found = findUsage(parse(data))
+    const found = findUsage(parseJson(data))
     if (found !== undefined) usage = newerUsage(usage, found)
     if (data.includes('rror')) lastError = data.toString()
     tail.push(bytes)
@@ -116,16 +113,8 @@ function readStream(body: Buffer): ReadStream {
   const sink = { event, overflow: () => {} }
   splitter.push(body, sink)
   const rest = splitter.end(sink)
-  // Some servers forget the last blank line.
+  // Some servers omit the last blank line.
   if (rest !== undefined) event(rest)
   const ending = chatStream.ending(tail)
   return { events, ending, errorData: ending === 'error' ? lastError : '', usage }
-}
-
-function parse(data: Buffer): unknown {
-  try {
-    return JSON.parse(data.toString())
-  } catch {
-    return undefined
-  }
 }

@@ -26,7 +26,9 @@ export interface PeerUserParts {
   /** Only Linux tells the users of connections. */
   readonly platform: NodeJS.Platform
   readonly table: Pick<PeerTable, 'find'>
-  /** The kernel's list can't be read, so that nobody is known. */
+  /** Asks the kernel anew whether the connection stands; undefined where that can't be asked. */
+  readonly isStanding: (socket: Socket) => boolean | undefined
+  /** The kernel's list can't be read, so that everybody is refused. */
   readonly onUnreadable: (cause: Error) => void
 }
 
@@ -37,7 +39,7 @@ const nobodyKnown: Client = { id: 'unknown' }
  * @throws StartError when the setting can't be held here.
  */
 export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
-  const { allowedUsers, proxyUsers, users, platform, table, onUnreadable } = parts
+  const { allowedUsers, proxyUsers, users, platform, onUnreadable } = parts
   if (allowedUsers.includes('any')) return undefined
   if (platform !== 'linux') {
     const way = 'Write allowed_users: [any] to serve every user of this machine.'
@@ -52,7 +54,7 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     return client
   }
   return async (socket) => {
-    const peer = await lookUp(socket, table)
+    const peer = await lookUp(socket, parts)
     switch (peer.kind) {
       case 'found': {
         const client = clientOf(peer.uid)
@@ -61,9 +63,11 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
       }
       case 'absent':
         return unknownUser('it has left already')
+      case 'ambiguous':
+        return unknownUser('sockets of several users have its ends')
       case 'unreadable':
         onUnreadable(peer.cause)
-        return unknownUser("/proc/self/net/tcp can't be read")
+        return unknownUser("its user can't be looked up")
       default:
         return peer satisfies never
     }
@@ -76,7 +80,7 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
  * @throws StartError when the setting can't be held here.
  */
 export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, identify: Identify): Identify {
-  const { proxyUsers, platform, table, onUnreadable } = parts
+  const { proxyUsers, platform, onUnreadable } = parts
   if (proxyUsers.length === 0) return identify
   if (platform !== 'linux') {
     throw new StartError(
@@ -85,13 +89,16 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
   }
   const proxies = uidsOf('server.trusted_proxies', proxyUsers, parts)
   return async (socket) => {
-    const [identity, peer] = await Promise.all([identify(socket), lookUp(socket, table)])
+    const [identity, peer] = await Promise.all([identify(socket), lookUp(socket, parts)])
     if (peer.kind === 'unreadable') onUnreadable(peer.cause)
     return { ...identity, isTrustedProxy: peer.kind === 'found' && proxies.has(peer.uid) }
   }
 }
 
-async function lookUp(socket: Socket, table: PeerUserParts['table']): Promise<PeerLookup> {
+async function lookUp(
+  socket: Socket,
+  { table, isStanding }: Pick<PeerUserParts, 'table' | 'isStanding'>,
+): Promise<PeerLookup> {
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   if (
     localAddress === undefined ||
@@ -101,7 +108,20 @@ async function lookUp(socket: Socket, table: PeerUserParts['table']): Promise<Pe
   ) {
     return { kind: 'absent' }
   }
-  return table.find({ localAddress, localPort, remoteAddress, remotePort })
+  const peer = await table.find({ localAddress, localPort, remoteAddress, remotePort })
+  if (peer.kind !== 'found') return peer
+  // A reset frees the peer's port for the next user, whose row would then be read for this connection and for
+  // the bytes that lie in it. But while our socket stands, no other pair with its ends can complete a handshake:
+  // a SYN would reach our socket. So one that stands now stood when the row of a connected socket was read, and
+  // the row is its peer's. What happens to it from here on changes nothing about who sent its bytes.
+  const stands = isStanding(socket)
+  if (stands === undefined) {
+    return {
+      kind: 'unreadable',
+      cause: new Error('this Node.js does not ask the kernel for the peer of a connection'),
+    }
+  }
+  return stands ? peer : { kind: 'absent' }
 }
 
 /**

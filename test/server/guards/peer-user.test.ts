@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Socket } from 'node:net'
-import { suite, test } from 'node:test'
+import { once } from 'node:events'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { suite, test, type TestContext } from 'node:test'
 
 import { StartError } from '../../../src/errors.ts'
 import {
@@ -10,8 +11,12 @@ import {
   proxyUserCheck,
   socketOwner,
 } from '../../../src/server/guards/peer-user.ts'
+import { createHttpServer, httpLimits } from '../../../src/server/http-server.ts'
 import type { PeerLookup } from '../../../src/server/peer-table.ts'
+import { isStanding } from '../../../src/server/standing.ts'
 import { parseUnixUsers } from '../../../src/platform/unix-users.ts'
+import { soon } from '../../support/deadline.ts'
+import { rawRequest } from '../../support/raw-client.ts'
 
 const users = parseUnixUsers('owner:x:1501:1501\nmallory:x:1502:1502\nnobody:x:65534:65534\nroot:x:0:0\n')
 const socket = {
@@ -29,6 +34,7 @@ function partsFor(allowedUsers: string[], found: PeerLookup, more: Partial<PeerU
     ownUid: 1501,
     platform: 'linux',
     table: { find: () => Promise.resolve(found) },
+    isStanding: () => true,
     onUnreadable: () => assert.fail('the table is readable'),
     ...more,
   } satisfies PeerUserParts
@@ -76,18 +82,104 @@ suite('allowed users', () => {
     assert.equal(identity.kind, 'refused')
   })
 
+  test('the user is not believed where the connection does not stand after the look-up', async () => {
+    let hasLooked = false
+    const table = {
+      find: () => {
+        hasLooked = true
+        return Promise.resolve(user(1501))
+      },
+    }
+    const isStanding = () => !hasLooked
+    assert.match(await decide(['self'], user(1501), { table, isStanding }), /^user_not_allowed: .*has left/)
+    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*has left/)
+  })
+
+  test('where Node can not ask whether it stands, everybody is refused and the cause is told', async () => {
+    const causes: Error[] = []
+    const onUnreadable = (told: Error) => void causes.push(told)
+    const more = { onUnreadable, isStanding: () => undefined }
+    assert.match(await decide(['self'], user(1501), more), /^user_not_allowed: /)
+    assert.match(causes.join(), /Node\.js/)
+  })
+
+  test('a connection whose ends several users have is refused', async () => {
+    assert.match(await decide(['self'], { kind: 'ambiguous' }), /^user_not_allowed: .*several users/)
+  })
+
   test('where /proc can not be read, everybody is refused and the cause is told', async () => {
     const causes: Error[] = []
     const cause = new Error('EACCES')
     const onUnreadable = (told: Error) => void causes.push(told)
     const answer = await decide(['self'], { kind: 'unreadable', cause }, { onUnreadable })
-    assert.match(answer, /^user_not_allowed: .*\/proc\/self\/net\/tcp/)
+    assert.match(answer, /^user_not_allowed: /)
     assert.deepEqual(causes, [cause])
   })
 
   test('`any` turns the check off, on every system', () => {
     assert.equal(peerUserCheck(partsFor(['any'], user(1))), undefined)
     assert.equal(peerUserCheck(partsFor(['any'], user(1), { platform: 'darwin' })), undefined)
+  })
+})
+
+suite('a port that changes hands during the look-up', () => {
+  /** A server whose look-ups find the owner, each when the test says so. */
+  async function serveOwner(t: TestContext) {
+    const lookUps: ((found: PeerLookup) => void)[] = []
+    const targets: string[] = []
+    const turnedAway: string[] = []
+    const find = () => new Promise<PeerLookup>((resolve) => void lookUps.push(resolve))
+    const identify = peerUserCheck({ ...partsFor(['self'], user(1501)), table: { find }, isStanding })!
+    const server = createHttpServer(
+      {
+        onRequest: (request, response) => {
+          targets.push(request.url ?? '')
+          response.end('hello')
+        },
+        onRawSocket: (socket) => void socket.destroy(),
+        onTurnedAway: (client, error) => void turnedAway.push(`${client.id} ${error.code}`),
+      },
+      { identify, isLoopbackOnly: true },
+      httpLimits,
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close().closeAllConnections())
+    const { port } = server.address() as AddressInfo
+    const lookUp = async (number: number) => {
+      const turn = async () => {
+        while (lookUps[number] === undefined) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await soon(turn(), () => `look-up ${number}`)
+      return lookUps[number]!
+    }
+    return { port, targets, turnedAway, lookUp }
+  }
+
+  test('brings no request of the one before in, and serves the next one', async (t) => {
+    const { port, targets, turnedAway, lookUp } = await serveOwner(t)
+    // An address of the test's own, on which no other program takes the port meanwhile.
+    const from = { port, host: '127.0.0.1', localAddress: '127.61.18.4' }
+    const first = connect(from)
+    await once(first, 'connect')
+    const { localPort } = first
+    await new Promise((resolve) => first.write(rawRequest('GET /of-the-first', {}), resolve))
+    const answerFirst = await lookUp(0)
+    first.resetAndDestroy()
+    const next = connect({ ...from, localPort: localPort! })
+    t.after(() => next.destroy())
+    const answers: Buffer[] = []
+    next.on('data', (piece: Buffer) => void answers.push(piece))
+    next.write(rawRequest('GET /of-the-next', { connection: 'close' }))
+    const answerNext = await lookUp(1)
+
+    answerFirst(user(1501))
+    answerNext(user(1501))
+
+    await soon(once(next, 'close'), () => 'the answer')
+    assert.match(Buffer.concat(answers).toString(), /^HTTP\/1\.1 200 /)
+    assert.deepEqual(targets, ['/of-the-next'])
+    assert.deepEqual(turnedAway, ['unknown user_not_allowed'])
   })
 })
 

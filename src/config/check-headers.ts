@@ -1,8 +1,8 @@
-// Headers that a provider's entry may add to its requests.
-import { quoted, type Finding, type Path } from './problems.ts'
+// Headers that a provider's entry adds to its requests.
+import { quoted, type PathProblem, type Path } from './problems.ts'
 import type { RawProvider } from './raw.ts'
 
-/** Hop-by-hop (RFC 9110 §7.6.1) or set by the gateway for each request. */
+/** Hop-by-hop (RFC 9110 §7.6.1), or set by the gateway for each request. */
 const ownHeaders = new Set([
   'accept-encoding',
   'connection',
@@ -22,11 +22,11 @@ const ownHeaders = new Set([
   'upgrade',
 ])
 
-/** Headers that carry keys: a literal value in them is a key in the file. */
+/** Headers that carry keys: a literal value of one is a key in the file. */
 const keyHeaders = new Set(['api-key', 'authorization', 'cookie', 'x-api-key', 'x-goog-api-key'])
 
-/** Faults of `headers` and `auth`. A value is never quoted. */
-export function* headerFaults(provider: RawProvider, path: Path): Generator<Finding> {
+/** Problems of `headers` and `auth`. Values are never quoted. */
+export function* headerProblems(provider: RawProvider, path: Path): Generator<PathProblem> {
   const { auth = 'bearer' } = provider
   const authHeader = (auth === 'bearer' ? 'authorization' : auth.header).toLowerCase()
   if (auth !== 'bearer' && ownHeaders.has(authHeader)) {
@@ -34,7 +34,7 @@ export function* headerFaults(provider: RawProvider, path: Path): Generator<Find
     yield {
       path: [...path, 'auth', 'header'],
       message,
-      hint: 'name the header that the provider reads its key from',
+      hint: 'name the header in which the provider expects its key',
     }
   }
   const seen = new Set<string>()
@@ -44,8 +44,8 @@ export function* headerFaults(provider: RawProvider, path: Path): Generator<Find
     if (seen.has(lower)) {
       yield {
         path: place,
-        message: `the header ${quoted(name)} stands here twice`,
-        hint: 'case makes no difference',
+        message: `the header ${quoted(name)} occurs twice`,
+        hint: 'header names are not case-sensitive',
         at: 'key',
       }
     }
@@ -54,7 +54,7 @@ export function* headerFaults(provider: RawProvider, path: Path): Generator<Find
       yield {
         path: place,
         message: `the header ${quoted(name)} is set by the gateway`,
-        hint: 'take it out',
+        hint: 'remove it',
         at: 'key',
       }
     } else if (keyHeaders.has(lower) && typeof value === 'string') {
@@ -68,11 +68,9 @@ export function* headerFaults(provider: RawProvider, path: Path): Generator<Find
       yield {
         path: place,
         message: `the header ${quoted(name)} already carries api_key`,
-        hint: 'take it out',
+        hint: 'remove it',
         at: 'key',
       }
-    } else if (typeof value === 'string' && !/^[\x20-\x7e]*$/.test(value)) {
-      yield { path: place, message: 'the value of a header is one line of visible ASCII' }
     }
   }
 }

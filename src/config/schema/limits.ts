@@ -1,17 +1,17 @@
-// Schema of how much may be asked of each model, and by each client.
-import { defaults } from './defaults.ts'
-import { modelName } from './schema-upstream.ts'
-import type { Schema } from './schema.ts'
+// Schema of the limits per model and per client.
+import { defaults } from '../defaults.ts'
+import { modelName } from './names.ts'
+import type { Schema } from './schema-type.ts'
 
 const whenLimited = {
   type: 'string',
-  description: '`reject` answers 429 at once; `wait` holds the call in line until it fits.',
+  description: '`reject` responds with status 429 at once; `wait` queues the call until it fits.',
   enum: ['reject', 'wait'],
 } as const satisfies Schema
 
 const maxWaitMs = {
   type: 'integer',
-  description: 'How long a call may wait in line, in milliseconds.',
+  description: 'How long a call may wait in the queue, in milliseconds.',
   minimum: 0,
   maximum: 3_600_000,
 } as const satisfies Schema
@@ -36,7 +36,7 @@ const limits = {
     },
     max_parallel_requests: {
       type: 'integer',
-      description: 'Calls that may be under way at once.',
+      description: 'Maximum number of simultaneous calls.',
       minimum: 1,
       maximum: 1_000_000,
     },
@@ -47,7 +47,7 @@ const limits = {
 
 export const rateLimitsSchema = {
   type: 'object',
-  description: 'How much may be asked of each model, and by each client.',
+  description: 'Limits of each model, and of each client.',
   additionalProperties: false,
   properties: {
     enabled: {
@@ -57,21 +57,21 @@ export const rateLimitsSchema = {
     },
     per_client: {
       type: 'object',
-      description: 'Limit of one Unix user or address, all models together; `{}`: unlimited.',
+      description: 'Limit of each Unix user or address, all models together; `{}`: unlimited.',
       default: defaults.rate_limit_settings.per_client,
       additionalProperties: false,
       properties: { rpm },
     },
     default: {
       ...limits,
-      description: 'Limits of each model that `limits` does not name; `{}`: unlimited.',
+      description: 'Limits of each model that is not in `limits`; `{}`: unlimited.',
       default: defaults.rate_limit_settings.default,
     },
     when_limited: { ...whenLimited, default: defaults.rate_limit_settings.when_limited },
     max_wait_ms: { ...maxWaitMs, default: defaults.rate_limit_settings.max_wait_ms },
     limits: {
       type: 'object',
-      description: 'Limits by model, under the name (not an alias) that it has in `models`.',
+      description: 'Limits by model, under its name (not an alias) in `models`.',
       propertyNames: modelName,
       additionalProperties: limits,
     },

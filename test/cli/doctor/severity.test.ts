@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
 import type { Finding } from '../../../src/cli/doctor/finding.ts'
-import { type Examined, judgeNeeds } from '../../../src/cli/doctor/need.ts'
+import { gradeFindings, type ProviderReport } from '../../../src/cli/doctor/severity.ts'
 import type { Config } from '../../../src/config/types.ts'
 import { loadText } from '../../support/config-file.ts'
 
@@ -19,7 +19,7 @@ function configOf(t: TestContext, text: string): Config {
 type State = 'works' | 'absent' | { readonly faultOf: string } | 'faulty'
 
 /** Providers that are not named work. */
-function examinedOf({ providers }: Config, states: Readonly<Record<string, State>>): Examined[] {
+function reportsOf({ providers }: Config, states: Readonly<Record<string, State>>): ProviderReport[] {
   return [...providers.values()].map((config) => {
     const state = states[config.name] ?? 'works'
     const figures = { provider: config.name, ...(typeof state === 'object' && { model: state.faultOf }) }
@@ -30,20 +30,20 @@ function examinedOf({ providers }: Config, states: Readonly<Record<string, State
       fix: 'mend it',
       figures,
     }
-    return { config, findings: [finding], isAbsent: state === 'absent' }
+    return { config, findings: [finding], isUnreachable: state === 'absent' }
   })
 }
 
 /** `state subject`, without what is well. */
 function judged(config: Config, states: Readonly<Record<string, State>>, examples?: Config): string[] {
-  const findings = judgeNeeds(config, examinedOf(config, states), examples)
+  const findings = gradeFindings(config, reportsOf(config, states), examples)
   return findings.filter(({ state }) => state !== 'ok').map(({ state, subject }) => `${state} ${subject}`)
 }
 
 const absent = { vllm: 'absent', 'llama-cpp': 'absent', lmstudio: 'absent' } as const
 
 describe('with the packaged configuration', () => {
-  test('whoever has one of its servers has no failure', (t) => {
+  test('a user with one of its servers has no failure', (t) => {
     const packaged = configOf(t, packagedText)
     assert.deepEqual(judged(packaged, absent, packaged), [
       'warn vllm: reachable',
@@ -52,14 +52,14 @@ describe('with the packaged configuration', () => {
     ])
   })
 
-  test('whoever has none of its servers is warned of that', (t) => {
+  test('a user with none of its servers is warned', (t) => {
     const packaged = configOf(t, packagedText)
     const found = judged(packaged, { ...absent, ollama: 'absent' }, packaged)
     assert.deepEqual(found.at(-1), 'warn model servers')
     assert.ok(found.every((line) => !line.startsWith('fail')))
   })
 
-  test('models that nobody has pulled, and other programs at the usual ports, are no failures', (t) => {
+  test('models that are not pulled, and other programs at the usual ports, are not failures', (t) => {
     const packaged = configOf(t, packagedText)
     const states = { ollama: { faultOf: 'llama3.1:8b' }, 'llama-cpp': 'faulty' } as const
     assert.deepEqual(judged(packaged, states, packaged), [
@@ -68,7 +68,7 @@ describe('with the packaged configuration', () => {
     ])
   })
 
-  test('a model that somebody has added is their own, and so is an entry that they have changed', (t) => {
+  test('a model that the user has added is their own, and so is an entry that they have changed', (t) => {
     const packaged = configOf(t, packagedText)
     for (const [from, to] of [
       ['models:\n', 'models:\n  mine: { provider: vllm }\n'],
@@ -80,14 +80,14 @@ describe('with the packaged configuration', () => {
     }
   })
 
-  test('a provider that somebody has put elsewhere makes its models their own', (t) => {
+  test('a provider that the user has moved makes its models their own', (t) => {
     const packaged = configOf(t, packagedText)
     const moved = configOf(t, packagedText.replace('127.0.0.1:8080', '127.0.0.1:8081'))
     assert.ok(judged(moved, absent, packaged).includes('fail llama-cpp: reachable'))
   })
 })
 
-describe('a local server that is not there', () => {
+describe('a local server that cannot be reached', () => {
   const yaml = (models: string) => `
 providers:
   one: { base_url: "http://127.0.0.1:1/v1" }
@@ -132,13 +132,8 @@ models: ${models}
       { one: 'absent', two: 'faulty' },
       ['fail one', 'fail two'],
     ],
-    [
-      'is passed over where no model needs it',
-      '{ m: { provider: two } }',
-      { one: 'absent' },
-      ['skipped one'],
-    ],
-    ['is another matter than a cloud', '{ m: { provider: two } }', { cloud: 'absent' }, ['fail cloud']],
+    ['is skipped where no model uses it', '{ m: { provider: two } }', { one: 'absent' }, ['skipped one']],
+    ['is graded differently from a cloud', '{ m: { provider: two } }', { cloud: 'absent' }, ['fail cloud']],
   ]
   for (const [what, models, states, found] of cases) {
     test(what, (t) => {
@@ -147,9 +142,9 @@ models: ${models}
     })
   }
 
-  test('says which models can be had nowhere else', (t) => {
+  test('is reported with the models that have no other target', (t) => {
     const config = configOf(t, yaml('{ m: { provider: one }, n: { provider: two } }'))
-    const [finding] = judgeNeeds(config, examinedOf(config, { one: 'absent' }), undefined)
-    assert.equal(finding?.detail, 'seen; no other target of m works')
+    const [finding] = gradeFindings(config, reportsOf(config, { one: 'absent' }), undefined)
+    assert.match(finding?.detail ?? '', /^seen; .*\bm\b/)
   })
 })

@@ -1,6 +1,6 @@
-// Schema of what the gateway itself does: where it listens, whom it serves, what it logs.
-import { defaults } from './defaults.ts'
-import type { Schema } from './schema.ts'
+// Schema of the gateway itself: where it listens, which clients it serves, what it logs.
+import { defaults } from '../defaults.ts'
+import type { Schema } from './schema-type.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
 
@@ -10,17 +10,18 @@ const userName = {
   minLength: 1,
   maxLength: 256,
   pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+  patternErrorMessage: 'must be the name of a Unix user',
 } as const satisfies Schema
 
 export const serverSchema = {
   type: 'object',
-  description: 'Where the gateway listens and how much it takes.',
+  description: 'Where the gateway listens, and how much it accepts.',
   additionalProperties: false,
   properties: {
     hosts: {
       type: 'array',
       description:
-        'Loopback addresses to listen on. Anything else is refused: clients need no key, so the network must not reach them.',
+        'Loopback addresses to listen on. Others are refused: clients need no key, so the network must not reach the gateway.',
       default: defaults.server.hosts,
       items: text,
       minItems: 1,
@@ -35,16 +36,17 @@ export const serverSchema = {
     unix_socket: {
       type: ['string', 'null'],
       description:
-        'Absolute path of a Unix socket to listen on as well; created with mode 0600 in a directory of mode 0700.',
+        'Absolute path of an additional Unix socket to listen on; created with mode 0600 in a directory of mode 0700.',
       default: defaults.server.unix_socket,
       minLength: 1,
       maxLength: 107,
       pattern: '^/',
+      patternErrorMessage: 'must be an absolute path',
     },
     allowed_hosts: {
       type: 'array',
       description:
-        'Further values of the Host header, with or without a port, for a front proxy that keeps the public name. `localhost`, `127.0.0.1` and `[::1]` are always served.',
+        'Additional accepted values of the Host header, with or without a port, for a front proxy that keeps the public name. `localhost`, `127.0.0.1` and `[::1]` are always accepted.',
       default: defaults.server.allowed_hosts,
       items: text,
     },
@@ -70,14 +72,14 @@ export const serverSchema = {
     },
     max_request_body_bytes: {
       type: 'integer',
-      description: 'Largest request body in bytes; a longer one is answered with 413.',
+      description: 'Maximum size of a request body in bytes; a larger one is refused with status 413.',
       default: defaults.server.max_request_body_bytes,
       minimum: 1024,
       maximum: 1_073_741_824,
     },
     shutdown_grace_ms: {
       type: 'integer',
-      description: 'How long calls under way may go on after a request to stop, in milliseconds.',
+      description: 'How long calls in progress may continue after a request to stop, in milliseconds.',
       default: defaults.server.shutdown_grace_ms,
       minimum: 0,
       maximum: 3_600_000,
@@ -85,14 +87,14 @@ export const serverSchema = {
     workers: {
       type: 'integer',
       description:
-        'Threads that serve, for a machine with several cores; limits hold exactly for all of them together.',
+        'Number of threads that serve calls, for machines with several cores; limits apply exactly to all threads together.',
       default: defaults.server.workers,
       minimum: 1,
       maximum: 64,
     },
     watch_config: {
       type: 'boolean',
-      description: 'Load this file again when it changes.',
+      description: 'Reload this file when it changes.',
       default: defaults.server.watch_config,
     },
   },
@@ -100,20 +102,27 @@ export const serverSchema = {
 
 export const accessSchema = {
   type: 'object',
-  description: 'Who is served.',
+  description: 'Which clients are served.',
   additionalProperties: false,
   properties: {
     allowed_users: {
       type: 'array',
       description:
-        'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone turns the check off.',
+        'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone disables the check.',
       default: defaults.access.allowed_users,
       items: userName,
       minItems: 1,
+      if: { contains: { const: 'any' } },
+      then: {
+        maxItems: 1,
+        errorMessage: '"any" disables the check and must be the only entry',
+        hint: 'remove "any" or all other entries',
+      },
     },
     allowed_ips: {
       type: 'array',
-      description: 'CIDRs or addresses of clients that are served; empty serves all that reach the listener.',
+      description:
+        'Addresses or CIDR blocks of clients that are served; empty: every client that can reach the listener.',
       default: defaults.access.allowed_ips,
       items: text,
     },
@@ -122,12 +131,12 @@ export const accessSchema = {
 
 export const corsSchema = {
   type: 'object',
-  description: 'Which web pages may call the gateway from a browser. A page from anywhere else is refused.',
+  description: 'Which web pages may call the gateway from a browser. All others are refused.',
   additionalProperties: false,
   properties: {
     enabled: {
       type: 'boolean',
-      description: 'Answer with CORS headers. When off, every request with an `Origin` is refused.',
+      description: 'Send CORS headers. If false, every request with an `Origin` is refused.',
       default: defaults.cors.enabled,
     },
     allowed_origins: {
@@ -138,7 +147,7 @@ export const corsSchema = {
     },
     allow_all: {
       type: 'boolean',
-      description: 'Serve every web page that the user visits. Unsafe: any page can spend your tokens.',
+      description: 'Serve every web page that the user visits. Unsafe: any of them can spend your tokens.',
       default: defaults.cors.allow_all,
     },
   },
@@ -146,20 +155,41 @@ export const corsSchema = {
 
 export const loggingSchema = {
   type: 'object',
-  description: 'What is logged; prompts, answers and keys never are.',
+  description: 'What is logged. Prompts, responses and keys never are.',
   additionalProperties: false,
   properties: {
     level: {
       type: 'string',
-      description: 'Least severe level that is written.',
+      description: 'Lowest level that is written.',
       default: defaults.logging.level,
       enum: ['error', 'warn', 'info', 'debug'],
     },
     format: {
       type: 'string',
-      description: '`auto` is pretty on a terminal and JSON elsewhere.',
+      description: '`auto`: `pretty` on a terminal, `json` otherwise.',
       default: defaults.logging.format,
       enum: ['auto', 'json', 'pretty'],
+    },
+    transport: {
+      type: ['object', 'null'],
+      description: 'A pino transport that receives the log instead of standard output; see below.',
+      default: defaults.logging.transport,
+      hint: 'write { target: NAME }',
+      additionalProperties: false,
+      required: ['target'],
+      properties: {
+        target: {
+          type: 'string',
+          description:
+            'Name of a package, looked up from the folder of this file, or a path that begins with `/`, `./` or `../`, relative to that folder.',
+          minLength: 1,
+          maxLength: 4096,
+        },
+        options: {
+          type: 'object',
+          description: 'Options that the transport receives, as it defines them.',
+        },
+      },
     },
   },
 } as const satisfies Schema

@@ -1,20 +1,20 @@
-// Brackets, braces and quotes that are never closed: where they begin, which is what a person looks for. The parser
-// notices only where it can go on no longer, often at an empty line far below.
+// Brackets, braces and quotes that are never closed: where they begin, which is the position to correct. The parser
+// reports only where it cannot go on, often at an empty line far below.
 import { CST, Parser } from 'yaml'
 
-export interface Unclosed {
-  /** Where it begins, in the text. */
+export interface Unterminated {
+  /** Where it begins in the text. */
   readonly offset: number
   readonly message: string
   readonly hint: string
 }
 
-/** The innermost ones, in order: what surrounds one of them is open for its sake. */
-export function findUnclosed(text: string): Unclosed[] {
-  const found = new Map<CST.Token, Unclosed>()
+/** The innermost ones, in order: what surrounds one of them is only open because of it. */
+export function findUnterminated(text: string): Unterminated[] {
+  const found = new Map<CST.Token, Unterminated>()
   for (const document of new Parser().parse(text)) {
     if (document.type !== 'document') continue
-    // Not by recursion, since a text may nest as deep as it is long.
+    // Without recursion: a text may be nested as deeply as it is long.
     const open: { token: CST.Token | null | undefined; around: CST.Token | undefined }[] = []
     open.push({ token: document.value, around: undefined })
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -35,7 +35,7 @@ export function findUnclosed(text: string): Unclosed[] {
   return [...found.values()].sort((a, b) => a.offset - b.offset)
 }
 
-function faultOf(token: CST.Token): Omit<Unclosed, 'offset'> | undefined {
+function faultOf(token: CST.Token): Omit<Unterminated, 'offset'> | undefined {
   if (token.type === 'flow-collection') {
     const isList = token.start.source === '['
     const last = isList ? ']' : '}'
@@ -44,14 +44,14 @@ function faultOf(token: CST.Token): Omit<Unclosed, 'offset'> | undefined {
     return { message, hint: `add a ${last}` }
   }
   if (token.type === 'double-quoted-scalar') {
-    return /^"(?:[^"\\]|\\[^])*"$/.test(token.source) ? undefined : unclosedText('"')
+    return /^"(?:[^"\\]|\\[^])*"$/.test(token.source) ? undefined : unterminatedText('"')
   }
   if (token.type === 'single-quoted-scalar') {
-    return /^'(?:[^']|'')*'$/.test(token.source) ? undefined : unclosedText("'")
+    return /^'(?:[^']|'')*'$/.test(token.source) ? undefined : unterminatedText("'")
   }
   return undefined
 }
 
-function unclosedText(quote: string): Omit<Unclosed, 'offset'> {
+function unterminatedText(quote: string): Omit<Unterminated, 'offset'> {
   return { message: 'the text that begins here is not closed', hint: `add a ${quote}` }
 }

@@ -1,0 +1,131 @@
+// Which line each event becomes, and how severe it is.
+import type { CallEnded, GatewayEvent, Sink } from '../events.ts'
+import type { Log } from '../log.ts'
+
+export function logSink(log: Log): Sink {
+  return { name: 'log', receive: (event) => write(event, log) }
+}
+
+function write(event: GatewayEvent, log: Log): void {
+  switch (event.kind) {
+    case 'call_ended':
+      writeCall(event, log)
+      return
+    case 'attempt_ended':
+      return
+    case 'refused': {
+      const { kind: _, ...facts } = event
+      log.warn({ event: event.code, ...facts })
+      return
+    }
+    case 'provider_checked': {
+      const { provider, detail } = event
+      if (event.is_reachable) log.info({ event: 'provider_reachable', provider, detail })
+      else log.warn({ event: 'provider_unreachable', provider, detail })
+      return
+    }
+    case 'discovery_failed': {
+      const { kind, provider, reason } = event
+      if (event.is_usual) log.info({ event: kind, provider, reason })
+      else log.warn({ event: kind, provider, reason })
+      return
+    }
+    case 'health_checked': {
+      const { provider, reason } = event
+      if (reason === undefined) log.info({ event: 'provider_healthy', provider })
+      else log.warn({ event: 'provider_unhealthy', provider, reason })
+      return
+    }
+    case 'reloaded': {
+      const { kind, config, needs_restart } = event
+      if (needs_restart.length === 0) log.info({ event: kind, config })
+      else log.warn({ event: kind, config, needs_restart })
+      return
+    }
+    case 'limits_loaded': {
+      const line = { event: event.kind, ...event.fact }
+      if (event.fact.kind === 'unreadable') log.warn(line)
+      else log.info(line)
+      return
+    }
+    case 'peer_users_unreadable': {
+      const message =
+        'Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted.'
+      log.error({ event: event.kind, reason: event.cause.message, message })
+      return
+    }
+    case 'worker_ended': {
+      const { kind, worker, cause, restart_in_ms } = event
+      log.error({ event: kind, worker, reason: cause.message, restart_in_ms, stack: cause.stack })
+      return
+    }
+    case 'internal_error': {
+      const { kind, error, where } = event
+      const cause = error instanceof Error ? error : new Error(String(error))
+      log.error({ event: kind, where, reason: cause.message, stack: cause.stack })
+      return
+    }
+    case 'log_transport_failed':
+      log.error({ event: event.kind, target: event.target, reason: event.cause.message })
+      return
+    case 'limits_not_saved':
+    case 'service_manager_not_told':
+      log.warn({ event: event.kind, reason: String(event.cause) })
+      return
+    case 'reload_refused':
+      log.error(lineOf(event))
+      return
+    case 'workers_missing':
+      log.warn(lineOf(event))
+      return
+    case 'listening':
+    case 'models_discovered':
+    case 'stopped':
+    case 'stopping':
+    case 'worker_restarted':
+      log.info(lineOf(event))
+      return
+    default:
+      event satisfies never
+  }
+}
+
+/** All members, as they are. */
+function lineOf({ kind, ...facts }: GatewayEvent): object {
+  return { event: kind, ...facts }
+}
+
+function writeCall(call: CallEnded, log: Log): void {
+  const line = callLine(call)
+  if (call.status >= 500 || (call.status < 400 && call.code !== undefined)) log.error(line)
+  else if (call.status >= 400 && call.status !== 499) log.warn(line)
+  else log.info(line)
+}
+
+/** Member by member: a copy by `...` without `kind` takes 0.4 µs more. */
+function callLine(call: CallEnded): Omit<CallEnded, 'kind'> {
+  return {
+    event: call.event,
+    request_id: call.request_id,
+    client: call.client,
+    dialect: call.dialect,
+    model: call.model,
+    provider: call.provider,
+    target_model: call.target_model,
+    fallback_model: call.fallback_model,
+    status: call.status,
+    stream: call.stream,
+    prompt_tokens: call.prompt_tokens,
+    completion_tokens: call.completion_tokens,
+    estimated: call.estimated,
+    wait_ms: call.wait_ms,
+    first_byte_ms: call.first_byte_ms,
+    duration_ms: call.duration_ms,
+    gateway_ms: call.gateway_ms,
+    attempts: call.attempts,
+    code: call.code,
+    reason: call.reason,
+    provider_status: call.provider_status,
+    provider_code: call.provider_code,
+  }
+}

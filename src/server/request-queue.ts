@@ -1,0 +1,67 @@
+// Requests that arrive on a connection before the response to an earlier one (pipelining, RFC 9112 §9.3.2) wait for it. So
+// a client that reads nothing costs one response, and what follows a response that closes the connection is never served
+// (§9.6). No two requests of a connection are served at once.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { GatewayError } from '../errors.ts'
+
+type Serve = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Clients of model servers do not pipeline. Node keeps some kilobytes for each request that it has parsed. */
+const maxWaiting = 32
+
+/**
+ * Serves the requests of each connection one after the other.
+ * @param onFlooded called once for a connection on which more requests wait than may; it is closed by then.
+ */
+export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): Serve {
+  return (request, response) => {
+    const socket: QueueingSocket = request.socket
+    socket[queueKey] ??= new RequestQueue(socket, serve)
+    if (socket.destroyed || socket[queueKey].add(request, response)) return
+    socket.destroy()
+    onFlooded(socket)
+  }
+}
+
+/** What the sender of too many requests at once did wrong, for the log. */
+export function tooManyWaiting(): GatewayError {
+  const message = `More than ${maxWaiting} requests waited on one connection; wait for responses, or open more connections.`
+  return new GatewayError('invalid_request', message)
+}
+
+const queueKey = Symbol('requests')
+
+type QueueingSocket = Socket & { [queueKey]?: RequestQueue }
+
+class RequestQueue {
+  readonly #socket: Socket
+  readonly #serve: Serve
+  #current: ServerResponse | undefined
+  readonly #waiting: { readonly request: IncomingMessage; readonly response: ServerResponse }[] = []
+
+  constructor(socket: Socket, serve: Serve) {
+    this.#socket = socket
+    this.#serve = serve
+  }
+
+  /** False: too many wait. */
+  add(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.#current === undefined) this.#begin(request, response)
+    else if (this.#waiting.length === maxWaiting) return false
+    else this.#waiting.push({ request, response })
+    return true
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    this.#current = response
+    response.once('close', () => {
+      // After a response that closes the connection, nothing more is served on it.
+      if (!response.shouldKeepAlive || this.#socket.destroyed) return
+      this.#current = undefined
+      const next = this.#waiting.shift()
+      if (next !== undefined) this.#begin(next.request, next.response)
+    })
+    this.#serve(request, response)
+  }
+}

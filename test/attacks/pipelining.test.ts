@@ -1,0 +1,244 @@
+// Requests that are sent before the answer to an earlier one: none is served behind an answer that closes the
+// connection (RFC 9112 §9.6), and a client that does not read its answers costs no memory.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { suite, test } from 'node:test'
+
+import { startWired } from '../flows/wiring.ts'
+import { soon } from '../support/deadline.ts'
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
+import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
+import { type Cleanup, startUpstream } from '../support/scripted-upstream.ts'
+import { after, hang, json } from '../support/upstream-script.ts'
+import { chat, chatBody, get } from './attack.ts'
+
+const closing: [name: string, status: number, sends: Buffer | string][] = [
+  ['a Host that is not served', 403, chat({ host: 'evil.example' })],
+  ['two Hosts', 400, chat({ host: 'localhost\r\nhost: localhost' })],
+  ['a foreign origin', 403, chat({ origin: 'http://evil.example' })],
+  ['a foreign target', 400, rawRequest('POST http://evil.example/v1/chat/completions', {}, chatBody)],
+  ['a content coding', 415, chat({ 'content-encoding': 'gzip' })],
+  ['an expectation', 417, chat({ expect: 'a-miracle' })],
+  ['an upgrade', 400, chat({ connection: 'upgrade', upgrade: 'h2c' })],
+  [
+    'a transfer coding',
+    400,
+    chat({ 'content-length': undefined, 'transfer-encoding': 'gzip, chunked' }, '0\r\n\r\n'),
+  ],
+  ['a GET with a body', 400, rawRequest('GET /v1/models', {}, '{}')],
+  ['a body that is too large by its length', 413, chat({}, ' '.repeat(3_000))],
+  [
+    'a body in chunks that is too large',
+    413,
+    chat(
+      { 'content-length': undefined, 'transfer-encoding': 'chunked' },
+      `bb8\r\n${' '.repeat(3_000)}\r\n0\r\n\r\n`,
+    ),
+  ],
+  [
+    'chunks with blank lines, and trailers',
+    413,
+    chat(
+      { 'content-length': undefined, 'transfer-encoding': 'chunked' },
+      `bb8\r\n${'\r\n'.repeat(1_500)}\r\n0\r\nx: y\r\n\r\n`,
+    ),
+  ],
+  ['a media type', 415, chat({ 'content-type': 'text/plain' })],
+  ['a charset', 415, chat({ 'content-type': 'application/json; charset=utf-7' })],
+  ['a body for a path that does not exist', 404, rawRequest('POST /nowhere', {}, '{}')],
+  ['a body for a method that is not served', 405, rawRequest('DELETE /v1/models', {}, '{}')],
+  ['a path that is no UTF-8', 400, rawRequest('POST /%ff', {}, '{}')],
+  ['a method that wants a body', 405, rawRequest('QUERY /v1/models', {}, '{}')],
+  ['no HTTP', 400, '\x00\r\n\r\n'],
+  ['two lengths', 400, chat({ 'content-length': '2\r\ncontent-length: 3' }, '{}')],
+  ['CONNECT', 405, rawRequest('CONNECT localhost:80')],
+  ['a wish to close', 200, get('/healthz', { connection: 'close' })],
+  ['a wish to close, with a body', 400, chat({ connection: 'close' }, '{}')],
+  ['HTTP/1.0', 200, 'GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n'],
+]
+
+const strict = 'server: { max_request_body_bytes: 2000 }'
+
+suite('Nothing is served behind', () => {
+  for (const [name, status, sends] of closing) {
+    test(`${name} → ${status}`, async (t) => {
+      const { gateway, upstream } = await startWired(t, strict)
+      upstream.answerAlways(json(200, {}))
+      const client = await connectRaw(t, gateway.url)
+      client.send(Buffer.concat([Buffer.from(sends as string), chat({ 'x-request-id': 'second' })]))
+      assert.equal((await client.response()).status, status, client.received().toString())
+      await client.ended
+      assert.equal(
+        client
+          .received()
+          .toString()
+          .match(/HTTP\/1\.1 \d{3} /g)?.length,
+        1,
+      )
+      // A further call has passed all that a second one would have gone through.
+      assert.equal((await exchange(t, gateway.url, chat({ 'x-request-id': 'other' }))).status, 200)
+      await gateway.logged({ event: 'call', model: 'plain' })
+      assert.equal(upstream.requests.length, 1)
+      assert.equal(gateway.log().filter(({ model }) => model === 'plain').length, 1)
+    })
+  }
+
+  test('a refusal by the flood limit → 429', async (t) => {
+    const { gateway, upstream } = await startWired(t, 'rate_limit_settings: { per_client: { rpm: 1 } }')
+    upstream.answerAlways(json(200, {}))
+    assert.equal((await exchange(t, gateway.url, chat())).status, 200)
+    const client = await connectRaw(t, gateway.url)
+    client.send(Buffer.concat([chat(), chat()]))
+    assert.equal((await client.response()).status, 429)
+    await client.ended
+    assert.equal(
+      client
+        .received()
+        .toString()
+        .match(/HTTP\/1\.1 \d{3} /g)?.length,
+      1,
+    )
+    assert.equal(gateway.log().filter(({ code }) => code === 'rate_limit_exceeded').length, 1)
+  })
+
+  test('the last answer of a gateway that shuts down', async (t) => {
+    const { gateway, upstream } = await startWired(t)
+    const held = Promise.withResolvers<void>()
+    upstream.answer(after(held.promise, json(200, {})))
+    const client = await connectRaw(t, gateway.url)
+    client.send(Buffer.concat([chat(), chat()]))
+    await upstream.nextRequest()
+    const stopped = gateway.stop()
+    held.resolve()
+    assert.equal((await client.response()).status, 200)
+    await client.ended
+    await stopped
+    assert.equal(upstream.requests.length, 1)
+  })
+})
+
+suite('Requests that come at once', () => {
+  test('are served one after the other, in whatever pieces they come', async (t) => {
+    const { gateway, upstream } = await startWired(t)
+    upstream.answerAlways(json(200, { ok: true }))
+    const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
+    const inChunks = `${chatBody.length.toString(16)}\r\n${chatBody}\r\n0\r\nx: y\r\n\r\n`
+    const all = Buffer.concat([
+      chat(),
+      get('/healthz'),
+      chat(chunked, inChunks),
+      Buffer.from('\r\n'),
+      chat(),
+      get('/nowhere'),
+    ])
+    for (const size of [1, 2, 3, 5, 64, 1_000, all.length]) {
+      const client = await connectRaw(t, gateway.url)
+      for (let at = 0; at < all.length; at += size) {
+        client.send(all.subarray(at, at + size))
+        if (size < 64) await new Promise((resolve) => setImmediate(resolve))
+      }
+      for (const status of [200, 200, 200, 200, 404]) {
+        assert.equal((await client.response()).status, status, `pieces of ${size}`)
+      }
+      client.leave()
+    }
+    assert.equal(upstream.requests.length, 21)
+  })
+
+  test('wait for the one before them', async (t) => {
+    const { gateway, upstream } = await startWired(t)
+    const held = Promise.withResolvers<void>()
+    upstream.answer(after(held.promise, json(200, { first: true })))
+    upstream.answer(json(200, { second: true }))
+    const client = await connectRaw(t, gateway.url)
+    client.send(Buffer.concat([chat(), chat()]))
+    await upstream.nextRequest()
+    assert.equal((await exchange(t, gateway.url, get('/healthz'))).status, 200)
+    assert.equal(upstream.requests.length, 1)
+    held.resolve()
+    assert.match((await client.response()).body().toString(), /first/)
+    assert.match((await client.response()).body().toString(), /second/)
+  })
+
+  test('are served up to a bound, beyond which the connection ends', async (t) => {
+    const { gateway } = await startWired(t)
+    const client = await connectRaw(t, gateway.url)
+    client.send(Buffer.concat(Array.from({ length: 33 }, () => get('/healthz'))))
+    for (let count = 0; count < 33; count += 1) assert.equal((await client.response()).status, 200)
+    client.send(Buffer.concat(Array.from({ length: 34 }, () => get('/healthz'))))
+    await client.ended
+    await gateway.logged({ event: 'invalid_request' })
+  })
+
+  test('of a client that leaves end with the first', async (t) => {
+    const { gateway, upstream } = await startWired(t)
+    upstream.answer([hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(Buffer.concat([chat(), chat()]))
+    const first = await upstream.nextRequest()
+    client.leave()
+    assert.equal((await first.outcome).kind, 'aborted')
+    assert.equal((await exchange(t, gateway.url, get('/healthz'))).status, 200)
+    assert.equal(upstream.requests.length, 1)
+  })
+})
+
+const connections = 20
+const pipelined = 2_000
+
+suite('A client that reads no answer', () => {
+  const listed = `models: { ${Array.from({ length: 4_000 }, (_, i) => `"m${i}-${'x'.repeat(60)}": { provider: scripted }`).join(', ')} }`
+
+  test('costs no memory by long lists', async (t) => {
+    const { gateway } = await startSmall(t, listed)
+    const list = await exchange(t, gateway.url, get('/v1/models'))
+    assert.ok(list.body().length > 400_000)
+    await flood(t, gateway, get('/v1/models'))
+  })
+
+  test('costs no memory by calls', async (t) => {
+    const { gateway, upstream } = await startSmall(t, 'models: { plain: { provider: scripted } }')
+    await flood(t, gateway, chat())
+    assert.ok(upstream.requests.length <= connections * 33, `${upstream.requests.length} calls`)
+  })
+})
+
+/** A gateway whose heap holds a tenth of the responses that the requests ask for. */
+async function startSmall(t: Cleanup, models: string) {
+  const upstream = await startUpstream(t)
+  upstream.answerAlways(json(200, { text: 'x'.repeat(400_000) }))
+  const gateway = await startGatewayProcess(
+    t,
+    `
+providers: { scripted: { base_url: "${upstream.url}/v1" } }
+${models}
+rate_limit_settings: { per_client: { rpm: 1000000 } }
+logging: { format: json }
+`,
+    { NODE_OPTIONS: '--max-old-space-size=128' },
+  )
+  gateway.drainInto(() => {})
+  return { gateway, upstream }
+}
+
+/** Sends what the gateway takes, until it takes no more of anybody. */
+async function flood(t: Cleanup, gateway: GatewayProcess, request: Buffer): Promise<void> {
+  const all = Buffer.concat(Array.from({ length: pipelined }, () => request))
+  for (let count = 0; count < connections; count += 1) {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').pause()
+    socket.on('error', () => {})
+    t.after(() => socket.destroy())
+    await once(socket, 'connect')
+    socket.write(all)
+  }
+  // It still answers, and has done for the others what it could.
+  for (let count = 0; count < 400; count += 1) {
+    const answer = await soon(
+      exchange(t, gateway.url, get('/healthz')),
+      () => `an answer; ${gateway.stderr()}`,
+    )
+    assert.equal(answer.status, 200)
+  }
+  assert.equal(gateway.ending(), undefined)
+}

@@ -1,0 +1,227 @@
+// The line of each event. People and programs read them: members keep their names, order and types.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { CallEnded, GatewayEvent } from '../../../src/observe/events.ts'
+import { createLog } from '../../../src/observe/log.ts'
+import { logSink } from '../../../src/observe/sinks/log.ts'
+
+const boom = new Error('boom "x"')
+boom.stack = 'Error: boom\n    at x'
+
+const unreadable = { kind: 'unreadable', reason: 'r' }
+
+function ended(more: Partial<CallEnded>): CallEnded {
+  return {
+    kind: 'call_ended',
+    event: 'call',
+    request_id: 'req_1',
+    client: 'user:ann',
+    dialect: 'chat',
+    model: 'm',
+    provider: 'p',
+    target_model: 't',
+    fallback_model: undefined,
+    status: 200,
+    stream: true,
+    prompt_tokens: 12,
+    completion_tokens: 34,
+    estimated: false,
+    wait_ms: 0,
+    first_byte_ms: 1.23,
+    duration_ms: 2.34,
+    gateway_ms: 0.45,
+    attempts: 1,
+    code: undefined,
+    reason: undefined,
+    provider_status: undefined,
+    provider_code: undefined,
+    ...more,
+  }
+}
+
+const lines: readonly (readonly [event: GatewayEvent, level: string, rest: string])[] = [
+  [
+    ended({}),
+    'INFO',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
+  ],
+  [
+    ended({ status: 499 }),
+    'INFO',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":499,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
+  ],
+  [
+    ended({
+      status: 404,
+      code: 'model_not_found',
+      event: 'model_not_found',
+      reason: 'no "m"\u007f\u2028é😀\ud800',
+      provider_status: 404,
+      provider_code: 'x',
+      fallback_model: 'f',
+    }),
+    'WARN',
+    '"event":"model_not_found","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","fallback_model":"f","status":404,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"model_not_found","reason":"no \\"m\\"\u007f\u2028é😀\\ud800","provider_status":404,"provider_code":"x"}',
+  ],
+  [
+    ended({ status: 502, code: 'provider_unreachable' }),
+    'ERROR',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":502,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"provider_unreachable"}',
+  ],
+  [
+    ended({ status: 200, code: 'provider_stream_interrupted', reason: 'cut' }),
+    'ERROR',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"provider_stream_interrupted","reason":"cut"}',
+  ],
+  [
+    {
+      kind: 'refused',
+      client: '127.0.0.1',
+      method: undefined,
+      code: 'user_not_allowed',
+      status: 403,
+      reason: 'r',
+      unlogged: 3,
+    },
+    'WARN',
+    '"event":"user_not_allowed","client":"127.0.0.1","code":"user_not_allowed","status":403,"reason":"r","unlogged":3}',
+  ],
+  [
+    {
+      kind: 'refused',
+      request_id: 'req_2',
+      client: '127.0.0.1',
+      method: 'GET',
+      code: 'host_not_allowed',
+      status: 403,
+      reason: 'r',
+    },
+    'WARN',
+    '"event":"host_not_allowed","request_id":"req_2","client":"127.0.0.1","method":"GET","code":"host_not_allowed","status":403,"reason":"r"}',
+  ],
+  [
+    { kind: 'listening', addresses: ['http://127.0.0.1:4000'], config: '/etc/c.yaml' },
+    'INFO',
+    '"event":"listening","addresses":["http://127.0.0.1:4000"],"config":"/etc/c.yaml"}',
+  ],
+  [
+    { kind: 'provider_checked', provider: 'p', is_reachable: true, detail: 'status 200' },
+    'INFO',
+    '"event":"provider_reachable","provider":"p","detail":"status 200"}',
+  ],
+  [
+    { kind: 'provider_checked', provider: 'p', is_reachable: false, detail: 'ECONNREFUSED' },
+    'WARN',
+    '"event":"provider_unreachable","provider":"p","detail":"ECONNREFUSED"}',
+  ],
+  [
+    { kind: 'models_discovered', provider: 'p', count: 3, added: 2, removed: 1, skipped: 0 },
+    'INFO',
+    '"event":"models_discovered","provider":"p","count":3,"added":2,"removed":1,"skipped":0}',
+  ],
+  [
+    { kind: 'discovery_failed', provider: 'p', reason: 'status 500', is_usual: false },
+    'WARN',
+    '"event":"discovery_failed","provider":"p","reason":"status 500"}',
+  ],
+  [
+    { kind: 'discovery_failed', provider: 'p', reason: 'ECONNREFUSED', is_usual: true },
+    'INFO',
+    '"event":"discovery_failed","provider":"p","reason":"ECONNREFUSED"}',
+  ],
+  [
+    { kind: 'health_checked', provider: 'p', reason: undefined },
+    'INFO',
+    '"event":"provider_healthy","provider":"p"}',
+  ],
+  [
+    { kind: 'health_checked', provider: 'p', reason: 'status 503' },
+    'WARN',
+    '"event":"provider_unhealthy","provider":"p","reason":"status 503"}',
+  ],
+  [
+    { kind: 'reloaded', config: '/etc/c.yaml', needs_restart: [] },
+    'INFO',
+    '"event":"reloaded","config":"/etc/c.yaml"}',
+  ],
+  [
+    { kind: 'reloaded', config: '/etc/c.yaml', needs_restart: ['server.port'] },
+    'WARN',
+    '"event":"reloaded","config":"/etc/c.yaml","needs_restart":["server.port"]}',
+  ],
+  [
+    { kind: 'reload_refused', config: '/etc/c.yaml', problems: ['c.yaml:1:2 x'] },
+    'ERROR',
+    '"event":"reload_refused","config":"/etc/c.yaml","problems":["c.yaml:1:2 x"]}',
+  ],
+  [
+    { kind: 'service_manager_not_told', cause: boom },
+    'WARN',
+    '"event":"service_manager_not_told","reason":"Error: boom \\"x\\""}',
+  ],
+  [
+    { kind: 'peer_users_unreadable', cause: boom },
+    'ERROR',
+    '"event":"peer_users_unreadable","reason":"boom \\"x\\"","message":"Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted."}',
+  ],
+  [
+    { kind: 'stopping', reason: 'SIGTERM', open_calls: 2 },
+    'INFO',
+    '"event":"stopping","reason":"SIGTERM","open_calls":2}',
+  ],
+  [{ kind: 'stopped' }, 'INFO', '"event":"stopped"}'],
+  [
+    { kind: 'worker_ended', worker: 2, cause: boom, restart_in_ms: 100 },
+    'ERROR',
+    '"event":"worker_ended","worker":2,"reason":"boom \\"x\\"","restart_in_ms":100,"stack":"Error: boom\\n    at x"}',
+  ],
+  [{ kind: 'worker_restarted', worker: 2 }, 'INFO', '"event":"worker_restarted","worker":2}'],
+  [
+    { kind: 'workers_missing', workers: 1, reason: 'r' },
+    'WARN',
+    '"event":"workers_missing","workers":1,"reason":"r"}',
+  ],
+  [
+    { kind: 'internal_error', error: boom, where: 'call' },
+    'ERROR',
+    '"event":"internal_error","where":"call","reason":"boom \\"x\\"","stack":"Error: boom\\n    at x"}',
+  ],
+  [{ kind: 'limits_loaded', fact: { kind: 'absent' } }, 'INFO', '"event":"limits_loaded","kind":"absent"}'],
+  [
+    { kind: 'limits_loaded', fact: unreadable },
+    'WARN',
+    '"event":"limits_loaded","kind":"unreadable","reason":"r"}',
+  ],
+  [
+    { kind: 'limits_not_saved', cause: boom },
+    'WARN',
+    '"event":"limits_not_saved","reason":"Error: boom \\"x\\""}',
+  ],
+  [
+    { kind: 'log_transport_failed', target: '/t.mjs', cause: boom },
+    'ERROR',
+    '"event":"log_transport_failed","target":"/t.mjs","reason":"boom \\"x\\""}',
+  ],
+]
+for (const [event, level, rest] of lines) {
+  test(`${event.kind}: ${level} ${rest.slice(0, 40)}`, (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 0, 2, 3, 4, 5, 6) })
+    let text = ''
+    logSink(createLog('debug', { write: (line) => (text += line) })).receive(event)
+    assert.equal(text, `{"level":"${level}","time":"2026-01-02T03:04:05.006Z",${rest}\n`)
+  })
+}
+
+test('an attempt has no line: the line of its call says how it came out', () => {
+  const attempt = { kind: 'attempt_ended', request_id: 'r', provider: 'p', target_model: 't' } as const
+  const log = createLog('debug', { write: assert.fail })
+  logSink(log).receive({ ...attempt, outcome: 'answered', status: 200, code: undefined, ms: 1 })
+})
+
+test('a thrown value that is no error is logged by its text, with a stack', () => {
+  let text = ''
+  const log = createLog('debug', { write: (line) => (text += line) })
+  logSink(log).receive({ kind: 'internal_error', error: 'text', where: 'server' })
+  assert.match(text, /"event":"internal_error","where":"server","reason":"text","stack":"Error: text\\n/)
+})
