@@ -1,11 +1,11 @@
 // Admission: what a call will take, whether it is admitted, and how it waits where waiting is allowed.
 import type { Decision, Hold } from '../admission/admission.ts'
-import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
+import { rateLimitError } from '../admission/rate-limit-error.ts'
 import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Call, Reply, Snapshot } from './call.ts'
+import type { Call, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that may answer it, and that model's targets in order of preference. */
@@ -86,8 +86,8 @@ function resultOf(decision: Decision, model: string, promptTokens: number): Admi
 }
 
 /** The state of a model's limits, for the head of whatever response comes. */
-export function addRateHeaders(reply: Reply, standing: Standing): void {
+export function addRateHeaders({ dialect, reply }: Call, standing: Standing): void {
   if (reply.isStarted) return
-  const headers = rateHeaders(standing)
+  const headers = dialect.rateHeaders(standing)
   for (const name in headers) reply.set(name, headers[name]!)
 }

@@ -1,6 +1,8 @@
 // What becomes of one attempt, and how a response that answers the call is read.
+import type { ProviderDialect } from '../dialects/dialect.ts'
+import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { AnswerHead } from '../upstream/provider.ts'
+import type { ErrorMeaning } from '../upstream/providers/error-meaning.ts'
 import type { EventReader } from './response/event-reader.ts'
 
 /** How an attempt ended, or that its response answers the call. */
@@ -14,9 +16,10 @@ export type AttemptFailure =
   /** The provider's own error response, which the client gets as it is. */
   | {
       readonly kind: 'refused'
-      readonly head: AnswerHead
+      readonly head: ResponseHead
       readonly body: Buffer
       readonly providerCode: string | undefined
+      readonly meaning: ErrorMeaning | undefined
     }
   | {
       readonly kind: 'failed'
@@ -31,7 +34,8 @@ export type AttemptFailure =
 
 /** A response that answers the call. Its body is whole, or is read as it arrives. */
 export interface AnsweringResponse {
-  readonly head: AnswerHead
+  readonly dialect: ProviderDialect
+  readonly head: ResponseHead
   /** When the head arrived, in milliseconds of the monotonic clock. */
   readonly headAtMs: number
   /** The body, if it was held until its end. */

@@ -3,8 +3,12 @@
 // not part of any response.)
 import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { translatorOf } from '../dialects/table.ts'
+import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
 import { isProviderWide } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
@@ -113,33 +117,48 @@ async function tryTarget(
   const nowMs = on.now()
   record.startTarget(target, nowMs)
   on.health.began(target, nowMs)
-  const asksUsage = admitted.request.mayAskUsage && on.usageRefusals.mayAsk(provider, nowMs)
-  const outcome = await send(admitted, attempt, asksUsage, on, record)
+  const translator = translatorTo(admitted.call.dialect)
+  const asksUsage = translator.mayAskUsage(admitted.request) && on.usageRefusals.mayAsk(provider, nowMs)
+  const outcome = await send(admitted, { ...attempt, translator, asksUsage }, on, record)
   record.endAttempt(outcome, on.now())
-  if (!asksUsage || !isUsageRefusal(outcome)) return outcome
-  const plain = await send(admitted, attempt, false, on, record)
+  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
+  const plain = await send(admitted, { ...attempt, translator, asksUsage: false }, on, record)
   record.endAttempt(plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return plain
 }
 
+/** Every provider is asked in the client's own format. */
+function translatorTo(dialect: ClientDialect): Translator {
+  const translator = translatorOf(dialect, dialect.native)
+  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
+  return translator
+}
+
+interface SendInput extends AttemptInput {
+  readonly translator: Translator
+  readonly asksUsage: boolean
+}
+
 /** A client that leaves ends the attempt. */
 function send(
-  { call: { dialect, reply, requestId }, request }: AdmittedCall,
-  { target, provider, sinceMs }: AttemptInput,
-  asksUsage: boolean,
+  { call: { reply, requestId }, request, promptTokens }: AdmittedCall,
+  { target: { model }, provider, sinceMs, translator, asksUsage }: SendInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'load'>,
   record: CallRecord,
 ): AttemptOutcome | Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
+  const translation = translator.begin(request, { model, asksUsage, promptTokens })
+  if (translation instanceof GatewayError) {
+    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
+  }
   record.attempts += 1
-  const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty, stripsUsage: asksUsage }
-  const response = new UpstreamResponse(provider, expected, on)
+  const { provider: dialect } = translator
+  const response = new UpstreamResponse(provider, { sinceMs, dialect, stripsUsage: asksUsage }, on)
   const abort = () => response.abort()
   reply.onGone = abort
-  const body = request.bodyFor(target.model, asksUsage)
-  const { contentType, isStream } = request
-  return response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  const { body, contentType } = translation
+  return response.begin({ path: dialect.path, body, contentType, isStream: request.isStream, requestId })
 }
 
 interface NextTargetInput {

@@ -1,5 +1,5 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
-import { type ModelRequest, readRequest } from '../dialects/request.ts'
+import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { fallbacksOf } from '../routing/fallbacks.ts'
@@ -15,7 +15,7 @@ import { type CallResult, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
-  const heartbeat = new Heartbeat(call.reply, on.ticker)
+  const heartbeat = new Heartbeat(call, on.ticker)
   const open = { call, record: new CallRecord(call), heartbeat }
   try {
     await respond(await serve(open, on), open, on)
@@ -53,7 +53,7 @@ async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promi
 
 function requestOf({ dialect, contentType, body }: Call): ModelRequest | GatewayError {
   try {
-    return readRequest(dialect, contentType, body)
+    return dialect.readRequest(contentType, body)
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error
@@ -98,9 +98,9 @@ async function tryModel(
   if (admission.kind !== 'admitted') return admission
 
   const { hold, promptTokens } = admission
-  if (last === undefined) addRateHeaders(call.reply, hold.standing)
+  if (last === undefined) addRateHeaders(call, hold.standing)
   else {
-    if (last.kind === 'limited') addRateHeaders(call.reply, last.standing)
+    if (last.kind === 'limited') addRateHeaders(call, last.standing)
     record.fallbackModel = model
   }
   const admitted = { call, request, model, targets, hold, promptTokens, failures }

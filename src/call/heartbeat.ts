@@ -1,11 +1,10 @@
 // The heartbeat of a streamed call whose response has not begun: in line, between attempts, while a provider reads the
 // prompt or loads its model. Proxies and clients give up on a connection that is silent.
-import type { Reply } from './call.ts'
+import type { Call, Reply } from './call.ts'
 import type { Ticker, TickListener } from './ticker.ts'
 
 /** Silence after which a comment keeps the connection alive. */
 export const heartbeatMs = 15_000
-export const heartbeat = Buffer.from(': ping\n\n')
 
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
@@ -14,11 +13,13 @@ export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-acce
 export class Heartbeat implements TickListener {
   index = -1
   readonly #reply: Reply
+  readonly #heartbeat: Buffer
   readonly #ticker: Ticker
   #lastBeatMs = 0
 
-  constructor(reply: Reply, ticker: Ticker) {
+  constructor({ reply, dialect }: Call, ticker: Ticker) {
     this.#reply = reply
+    this.#heartbeat = dialect.heartbeat
     this.#ticker = ticker
   }
 
@@ -31,7 +32,7 @@ export class Heartbeat implements TickListener {
     if (nowMs - this.#lastBeatMs < heartbeatMs) return
     this.#lastBeatMs = nowMs
     this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(heartbeat)
+    this.#reply.write(this.#heartbeat)
   }
 
   /** To be called before anything else is written. Does nothing if it was not started. */

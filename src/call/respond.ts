@@ -9,7 +9,6 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import { errorWordsOf } from './error-answer.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { learnTrouble, learnUsage } from './learn.ts'
 import type { CallEnd, CallRecord } from './record.ts'
@@ -85,8 +84,9 @@ async function passAnswer(
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
-    const { stripsUsage: hidesUsage, head } = response
-    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const { head, stripsUsage } = response
+    const reader = response.dialect.usage
+    const meter = new Meter({ reader, estimatedPrompt: promptTokens, hasOutputTokens, stripsUsage })
     const headers = answerHeaders(head.headers, maskOf(target, on))
     const relayed = await relay({ response, reply, dialect, headers, meter, hold })
 
@@ -126,7 +126,7 @@ function sendFailure(
   record.providerStatus = status
   if (reply.isStarted) {
     const error = lateError(record, `answered ${status}`)
-    return sendErrorEvent(error, dialect.stream.errorEvent(errorWordsOf(body) ?? error), open)
+    return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
   }
   addCallHeaders(open, on)
   const headers = answerHeaders(head.headers, maskOf(target, on))
@@ -138,7 +138,7 @@ function sendFailure(
 /** The error as a response, or as the last event of a stream that has begun. */
 function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
   const { reply, dialect } = open.call
-  if (reply.isStarted) return sendErrorEvent(error, dialect.stream.errorEvent(error), open)
+  if (reply.isStarted) return sendErrorEvent(error, dialect.errorEvent(error), open)
   addCallHeaders(open, on)
   reply.fail(error)
   return { status: error.status, error }

@@ -1,5 +1,6 @@
 // What browsers are told about pages of allowed origins. Refusing others is the guards' part: these headers are an
 // addition to that and no substitute.
+import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
 
 /** Headers that pages may send. */
 export const pageMaySend = [
@@ -28,12 +29,7 @@ export const pageMayRead = [
   'server-timing',
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
-  'x-ratelimit-limit-requests',
-  'x-ratelimit-limit-tokens',
-  'x-ratelimit-remaining-requests',
-  'x-ratelimit-remaining-tokens',
-  'x-ratelimit-reset-requests',
-  'x-ratelimit-reset-tokens',
+  ...rateHeaderNames,
   'x-request-id',
 ]
 

@@ -25,17 +25,17 @@ export function floodRefusal(limit: FloodLimit | undefined, { id }: Client): Gat
   return waitMs === 0 ? undefined : floodError(id, limit.rpm, waitMs)
 }
 
+/** A client's requests count for all models together. */
+const noModelLimits = { requests: undefined, tokens: undefined }
+
 /** @param waitMs until the same request passes; above 0. */
 function floodError(client: string, rpm: number, waitMs: number): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
-  const headers = {
-    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
-    'retry-after-ms': String(retryAfterMs),
-  }
-  return new GatewayError('rate_limit_exceeded', message, { type: 'requests', headers })
+  const limit = { counts: 'requests', status: noModelLimits, retryAfterMs } as const
+  return new GatewayError('rate_limit_exceeded', message, { limit })
 }
 
 /** The times of a client's last requests in a ring: the oldest of them decides. */

@@ -2,9 +2,8 @@
 // known and few, so no router, hook or body parser of a framework stands between.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Call } from '../call/call.ts'
-import type { Dialect } from '../dialects/dialect.ts'
-import { scannerOf } from '../dialects/request.ts'
-import { dialects } from '../dialects/table.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
+import { clientDialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { BodyMemory } from '../http/large-body.ts'
@@ -20,8 +19,8 @@ import type { Turns } from './turns.ts'
 /** The same routes with and without `/v1`: clients disagree on which the base URL holds. */
 export const prefixes = ['/v1', ''] as const
 
-const dialectByPath: ReadonlyMap<string, Dialect> = new Map(
-  prefixes.flatMap((prefix) => dialects.map((dialect) => [prefix + dialect.path, dialect])),
+const dialectByPath: ReadonlyMap<string, ClientDialect> = new Map(
+  prefixes.flatMap((prefix) => clientDialects.map((dialect) => [prefix + dialect.path, dialect])),
 )
 
 /** Paths of model calls, with and without `/v1`. */
@@ -39,7 +38,7 @@ export interface ModelCallParts {
   readonly refuse: (
     request: IncomingMessage,
     response: ServerResponse,
-    error: GatewayError,
+    refusal: { readonly error: GatewayError; readonly dialect: ClientDialect },
     own: readonly string[],
   ) => void
   readonly now: () => number
@@ -58,9 +57,10 @@ export function takeModelCall(
   const requestId = requestIdOf(request)
   const own = ['x-request-id', requestId, ...corsHeaders(request.headers.origin)]
   const contentType = request.headers['content-type']
+  const refuse = (error: GatewayError) => parts.refuse(request, response, { error, dialect }, own)
   const refusal = floodRefusal(parts.floodLimit, client) ?? mediaTypeProblem(contentType, dialect)
   if (refusal !== undefined) {
-    parts.refuse(request, response, refusal, own)
+    refuse(refusal)
     return true
   }
   const { maxBodyBytes: maxBytes, turns, memory } = parts
@@ -68,13 +68,13 @@ export function takeModelCall(
     maxBytes,
     turns,
     memory,
-    scannerOf: (bytes) => scannerOf(dialect, bytes),
+    scannerOf: dialect.scannerOf,
     onBody(body) {
-      const reply = new HttpReply(response, own)
+      const reply = new HttpReply(response, own, dialect.renderError)
       parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
     },
-    onTooLarge: () => parts.refuse(request, response, bodyTooLarge(maxBytes), own),
-    onBroken: () => parts.refuse(request, response, brokenOff(), own),
+    onTooLarge: () => refuse(bodyTooLarge(maxBytes)),
+    onBroken: () => refuse(brokenOff()),
   })
   return true
 }
@@ -90,7 +90,10 @@ function pathOf(url: string): string {
 }
 
 /** Before the body is read, so that a wrong one costs nothing. */
-function mediaTypeProblem(contentType: string | undefined, { body }: Dialect): GatewayError | undefined {
+function mediaTypeProblem(
+  contentType: string | undefined,
+  { body }: ClientDialect,
+): GatewayError | undefined {
   if (contentType === 'application/json' && body === 'json') return undefined
   const expected = body === 'json' ? 'application/json' : 'multipart/form-data'
   const type = parseMediaType(contentType)

@@ -1,5 +1,6 @@
 // The HTTP surface besides the model calls (model-calls.ts), and the answers to everything that does not exist.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
+import { renderModel, renderModelList } from '../dialects/openai/model-list.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
@@ -57,8 +58,8 @@ const modelLists = new WeakMap<RouteTable, Buffer>()
 function modelList(routes: RouteTable): Buffer {
   const known = modelLists.get(routes)
   if (known !== undefined) return known
-  const data = routes.list().map((id) => modelObject(id, routes.find(id)))
-  const list = Buffer.from(JSON.stringify({ object: 'list', data }))
+  const models = routes.list().map((id) => renderModel(id, ownerOf(routes.find(id))))
+  const list = Buffer.from(JSON.stringify(renderModelList(models)))
   modelLists.set(routes, list)
   return list
 }
@@ -67,11 +68,11 @@ function oneModel(request: FastifyRequest, parts: ServerParts): object {
   const id = (request.params as { '*': string })['*']
   const route = parts.routes().find(id)
   if (route === undefined) throw modelNotFound(id, parts.routes())
-  return modelObject(id, route)
+  return renderModel(id, ownerOf(route))
 }
 
-function modelObject(id: string, route: Route | undefined): object {
-  return { id, object: 'model', created: 0, owned_by: route?.targets[0]?.provider ?? '' }
+function ownerOf(route: Route | undefined): string {
+  return route?.targets[0]?.provider ?? ''
 }
 
 /** 404 or, for a known path, 405 with what it takes. */

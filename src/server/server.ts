@@ -13,6 +13,7 @@ import type { Call } from '../call/call.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { renderError } from '../dialects/openai/errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
 import type { RouteTable } from '../routing/route-table.ts'
@@ -135,9 +136,9 @@ function firstRefusal(guards: readonly Guard[], request: IncomingMessage): Gatew
 
 /** Refuses a request and logs that, under the id that the answer carries. */
 function refuseLogged(parts: ServerParts): ModelCallParts['refuse'] {
-  return (request, response, error, own) => {
+  return (request, response, { error, dialect }, own) => {
     reportRefusal(parts, request, error, own[1]!)
-    refuse(request, response, error, own)
+    refuse(request, response, dialect.renderError(error), own)
   }
 }
 
@@ -149,14 +150,14 @@ function refuseUnrouted(
 ): void {
   const requestId = requestIdOf(request)
   reportRefusal(parts, request, error, requestId)
-  refuse(request, response, error, ['x-request-id', requestId])
+  refuse(request, response, renderError(error), ['x-request-id', requestId])
 }
 
 function sendFailure(parts: ServerParts, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const failure = asGatewayError(error, parts)
   reportRefusal(parts, request.raw, failure, request.id)
   reply.hijack()
-  refuse(request.raw, reply.raw, failure, ownHeaders(request, reply))
+  refuse(request.raw, reply.raw, renderError(failure), ownHeaders(request, reply))
 }
 
 function reportRefusal(

@@ -7,6 +7,7 @@ import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { errorReaders } from './providers/kinds.ts'
 
 /** @param userAgent goes out as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
@@ -20,27 +21,28 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    meaningOf: errorReaders[config.kind],
     mask: createMask(secretsOf(config)),
 
-    send(request, sink) {
+    send(request, handler) {
       const { path, contentType, isStream, requestId } = request
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
       const headers = [...fixedHeaders, ...own, ...framing]
-      return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, sink)
+      return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, handler)
     },
 
-    get(path, sink) {
+    get(path, handler) {
       const headers = [...fixedHeaders, 'accept', 'application/json, */*']
-      return connections.send({ path: config.basePath + path, method: 'GET', headers }, sink)
+      return connections.send({ path: config.basePath + path, method: 'GET', headers }, handler)
     },
 
     check(timeoutMs) {
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
           exchange.abort()
-          resolve({ isReachable: false, detail: `no answer within ${timeoutMs} ms` })
+          resolve({ isReachable: false, detail: `no response within ${timeoutMs} ms` })
         }, timeoutMs)
         const settle = (isReachable: boolean, detail: string) => {
           clearTimeout(timer)

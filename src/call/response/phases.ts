@@ -2,13 +2,12 @@
 // response is found to answer the call nothing of it has been passed on, so what goes wrong can still become another
 // attempt: a stream answers with its first event, a JSON body when it is whole (or too large to be held), any other body
 // with its first byte.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../http/byte-collector.ts'
-import type { AnswerHead } from '../../upstream/provider.ts'
+import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
-import { mediaTypeOf } from '../error-answer.ts'
-import { errorHeadOf, isDone } from '../first-event.ts'
-import { judgeWholeAnswer } from '../whole-answer.ts'
 import { EventReader } from './event-reader.ts'
 
 /** The longest error response that is read, and the longest first event that is waited for. */
@@ -31,7 +30,7 @@ export type Step =
   /** The response answers the call, and its body has ended. */
   | { readonly kind: 'whole'; readonly body: WholeBody }
   /** An error response; it may have been hidden in one with a good status. */
-  | { readonly kind: 'error'; readonly head: AnswerHead; readonly body: Buffer }
+  | { readonly kind: 'error'; readonly head: ResponseHead; readonly body: Buffer }
   /** Neither an answer nor an error; `what` is a clause about the provider. */
   | { readonly kind: 'unusable'; readonly what: string }
 
@@ -40,20 +39,24 @@ export const awaitingHead: Phase = { data: () => undefined, end: () => undefined
 
 /**
  * The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees.
- * @param mayBeEmpty whether a text of no bytes is an answer.
  */
-export function phaseAfter(head: AnswerHead, mayBeEmpty: boolean): Phase {
+export function phaseAfter(head: ResponseHead, dialect: ProviderDialect): Phase {
   if (head.status >= 300) return new CollectingError(head)
   const mediaType = mediaTypeOf(head)
   // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
   const encoding = head.headers['content-encoding'] ?? 'identity'
-  if (mediaType === 'text/event-stream' && encoding === 'identity') return new PeekingStream()
-  return new HoldingWhole(head, mediaType, mayBeEmpty)
+  if (mediaType === 'text/event-stream' && encoding === 'identity') return new PeekingStream(dialect)
+  return new HoldingWhole(head, mediaType, dialect)
 }
 
 class PeekingStream implements Phase {
+  readonly #dialect: ProviderDialect
   readonly #events = new EventReader()
   #length = 0
+
+  constructor(dialect: ProviderDialect) {
+    this.#dialect = dialect
+  }
 
   data(chunk: Buffer): Step | undefined {
     this.#length += chunk.length
@@ -62,8 +65,8 @@ class PeekingStream implements Phase {
       // Comments without end, or an event too large to be an error.
       return this.#length > maxErrorBytes ? { kind: 'forward', held: this.#events } : undefined
     }
-    if (isDone(data)) return this.end()
-    const head = errorHeadOf(data)
+    if (this.#dialect.isEndMark(data)) return this.end()
+    const head = this.#dialect.errorHeadOf(data)
     return head === undefined ? { kind: 'forward', held: this.#events } : { kind: 'error', head, body: data }
   }
 
@@ -73,14 +76,14 @@ class PeekingStream implements Phase {
 }
 
 export class HoldingWhole implements Phase {
-  readonly #head: AnswerHead
-  readonly #mayBeEmpty: boolean
+  readonly #head: ResponseHead
+  readonly #dialect: ProviderDialect
   readonly #maxBytes: number
   readonly #held = new ByteCollector()
 
-  constructor(head: AnswerHead, mediaType: string, mayBeEmpty: boolean) {
+  constructor(head: ResponseHead, mediaType: string, dialect: ProviderDialect) {
     this.#head = head
-    this.#mayBeEmpty = mayBeEmpty
+    this.#dialect = dialect
     this.#maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
   }
 
@@ -91,25 +94,25 @@ export class HoldingWhole implements Phase {
 
   end(): Step {
     const bytes = this.#held.take()
-    const verdict = judgeWholeAnswer(this.#head, bytes, this.#mayBeEmpty)
-    switch (verdict.kind) {
-      case 'answer':
-        return { kind: 'whole', body: { bytes, value: verdict.value } }
+    const found = this.#dialect.judgeWhole(this.#head, bytes)
+    switch (found.kind) {
+      case 'response':
+        return { kind: 'whole', body: { bytes, value: found.value } }
       case 'error':
-        return { kind: 'error', head: verdict.head, body: bytes }
-      case 'none':
-        return { kind: 'unusable', what: verdict.what }
+        return { kind: 'error', head: found.head, body: bytes }
+      case 'fault':
+        return { kind: 'unusable', what: found.reason }
       default:
-        return verdict satisfies never
+        return found satisfies never
     }
   }
 }
 
 class CollectingError implements Phase {
-  readonly #head: AnswerHead
+  readonly #head: ResponseHead
   readonly #held = new ByteCollector()
 
-  constructor(head: AnswerHead) {
+  constructor(head: ResponseHead) {
     this.#head = head
   }
 

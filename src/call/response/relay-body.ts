@@ -1,7 +1,7 @@
 // A body that is not a stream of events and was not held until its end: passed on as it arrives.
+import { mayBeWhole } from '../../dialects/whole-response.ts'
 import { GatewayError } from '../../errors.ts'
-import { mediaTypeOf } from '../error-answer.ts'
-import { mayBeWhole } from '../whole-answer.ts'
+import { mediaTypeOf } from '../../http/headers.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 

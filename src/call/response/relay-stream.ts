@@ -3,7 +3,7 @@
 import { tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { EventSink } from '../../http/sse.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
@@ -45,7 +45,7 @@ export class StreamRelay implements Relay, EventSink {
       this.#lastWriteMs = nowMs
     } else if (nowMs - this.#lastWriteMs >= heartbeatMs && !this.#isInsideEvent) {
       // Only whole events have gone out, so this can't fall into the middle of one.
-      this.#write(heartbeat)
+      this.#write(this.#input.dialect.heartbeat)
     }
   }
 
@@ -78,7 +78,7 @@ export class StreamRelay implements Relay, EventSink {
   onEnd(): void {
     this.#takeUnfinished(this.#events.end())
     this.#flush()
-    const ending = this.#input.dialect.stream.ending(this.#tail)
+    const ending = this.#input.response.dialect.ending(this.#tail)
     if (ending === 'cut') {
       const message = 'The provider ended its stream without saying that the answer is whole.'
       return this.onBroken(new GatewayError('provider_bad_response', message))
@@ -93,7 +93,7 @@ export class StreamRelay implements Relay, EventSink {
     this.#flush()
     const { reply, dialect } = this.#input
     if (this.#isInsideEvent) reply.cut()
-    else reply.end(dialect.stream.errorEvent(error))
+    else reply.end(dialect.errorEvent(error))
     this.#resolve({ kind: 'broken', error })
   }
 
@@ -106,7 +106,7 @@ export class StreamRelay implements Relay, EventSink {
   #takeUnfinished(bytes: Buffer | undefined): void {
     if (bytes === undefined) return
     const event = Buffer.concat([bytes, Buffer.from('\n\n')])
-    if (this.#input.dialect.stream.ending([event]) !== 'cut') this.event(event)
+    if (this.#input.response.dialect.ending([event]) !== 'cut') this.event(event)
   }
 
   #flush(): void {

@@ -1,6 +1,6 @@
 // What a relay is given, and how it ends.
 import type { Hold } from '../../admission/admission.ts'
-import type { Dialect } from '../../dialects/dialect.ts'
+import type { ClientDialect } from '../../dialects/dialect.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { AnsweringResponse, ResponseReader } from '../attempt-outcome.ts'
 import type { Reply } from '../call.ts'
@@ -9,7 +9,7 @@ import type { Meter } from './meter.ts'
 export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
-  readonly dialect: Dialect
+  readonly dialect: ClientDialect
   /** For the status line, names and values in turn. */
   readonly headers: readonly string[]
   readonly meter: Meter

@@ -1,20 +1,21 @@
 // A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
 // (phases.ts); the provider's time limits are kept here.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { faultOfHead } from '../../dialects/whole-response.ts'
+import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ProviderLoad } from '../../routing/provider-load.ts'
 import type {
-  AnswerHead,
-  AnswerSink,
   Exchange,
   Provider,
   ProviderFailure,
   ProviderRequest,
+  ResponseHandler,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import { judgeErrorAnswer } from '../error-answer.ts'
 import type { Ticker, TickListener } from '../ticker.ts'
-import { faultOfHead } from '../whole-answer.ts'
 import { EventReader } from './event-reader.ts'
 import { awaitingHead, Forwarding, HoldingWhole, type Phase, phaseAfter, type Step } from './phases.ts'
 
@@ -29,8 +30,7 @@ const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR
 export interface Expected {
   /** When the provider's total timeout begins, which all attempts of a call share. */
   readonly sinceMs: number
-  /** Whether a text of no bytes is an answer. */
-  readonly mayBeEmpty: boolean
+  readonly dialect: ProviderDialect
   /** Usage was asked for without the client's wish. */
   readonly stripsUsage: boolean
 }
@@ -42,7 +42,7 @@ interface Services {
 }
 
 /** Its provider counts as busy until the exchange is over, however that happens. */
-export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickListener {
+export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
   index = -1
   readonly #provider: Provider
   readonly #expected: Expected
@@ -52,7 +52,7 @@ export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickList
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #phase: Phase = awaitingHead
-  #head: AnswerHead | undefined
+  #head: ResponseHead | undefined
   headAtMs = 0
   whole: WholeBody | undefined
   events: EventReader | undefined
@@ -79,9 +79,13 @@ export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickList
     return promise
   }
 
-  get head(): AnswerHead {
+  get head(): ResponseHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
+  }
+
+  get dialect(): ProviderDialect {
+    return this.#expected.dialect
   }
 
   get stripsUsage(): boolean {
@@ -110,13 +114,13 @@ export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickList
     this.#settle({ kind: 'gone', wasSent })
   }
 
-  onHead(head: AnswerHead): void {
+  onHead(head: ResponseHead): void {
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
     const fault = head.status < 300 ? faultOfHead(head) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
-    this.#phase = phaseAfter(head, this.#expected.mayBeEmpty)
+    this.#phase = phaseAfter(head, this.dialect)
   }
 
   onData(chunk: Buffer): void {
@@ -190,7 +194,7 @@ export class UpstreamResponse implements AnsweringResponse, AnswerSink, TickList
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
         this.#finish()
-        return this.#settle(judgeErrorAnswer(this.#provider, step.head, step.body))
+        return this.#settle(judgeErrorAnswer(this.#provider, this.dialect, step.head, step.body))
       case 'unusable':
         return this.#fail('provider_bad_response', step.what)
       default:

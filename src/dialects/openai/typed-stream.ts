@@ -1,6 +1,6 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
-import { encodeEvent, eventData } from '../http/sse.ts'
-import type { StreamFormat } from './dialect.ts'
+import { encodeEvent, eventData } from '../../http/sse.ts'
+import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
 /** @param finalTypes event types after which nothing is missing. */
 export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
@@ -9,7 +9,7 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue
-        if (data.equals(doneMark)) return 'complete'
+        if (isEndMark(data)) return 'complete'
         const type = typeOf(data)
         if (type !== undefined && errorTypes.has(type)) return 'error'
         if (type !== undefined && finalTypes.has(type)) return 'complete'
@@ -22,7 +22,6 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
   }
 }
 
-const doneMark = Buffer.from('[DONE]')
 const errorTypes: ReadonlySet<string> = new Set(['error', 'response.failed'])
 
 function typeOf(data: Buffer): string | undefined {
@@ -31,7 +30,7 @@ function typeOf(data: Buffer): string | undefined {
     if (typeof value?.type === 'string') return value.type
     return value?.error === undefined ? undefined : 'error'
   } catch {
-    // What is no JSON tells nothing about the end; the client got it as it came.
+    // What is not JSON says nothing about the end; the client got it as it came.
     return undefined
   }
 }

@@ -1,18 +1,19 @@
-// Whole answers under a good status: which are answers, which are errors, and which are nothing.
+// Whole bodies under a good status: which are responses, which are errors, and which are neither.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { faultOfHead, judgeWholeAnswer, mayBeWhole } from '../../src/call/whole-answer.ts'
+import { errorHeadOf } from '../../src/dialects/openai/errors.ts'
+import { faultOfHead, judgeWholeResponse, mayBeWhole } from '../../src/dialects/whole-response.ts'
 
 const head = (type: string, headers = {}) => ({ status: 200, headers: { 'content-type': type, ...headers } })
 
 function kindOf(body: string | Buffer, type = 'application/json', mayBeEmpty = false): string {
-  return judgeWholeAnswer(head(type), Buffer.from(body as string), mayBeEmpty).kind
+  return judgeWholeResponse(head(type), Buffer.from(body as string), { mayBeEmpty, errorHeadOf }).kind
 }
 
-const answers: readonly [string, string][] = [
-  ['an answer', '{"choices":[{"message":{"content":"an \\"error\\" of mine"}}]}'],
+const responses: readonly [string, string][] = [
+  ['a usual one', '{"choices":[{"message":{"content":"an \\"error\\" of mine"}}]}'],
   ['white space around it', '\n {"choices":[]} \r\n\n'],
   ['a number beyond 2^53', '{"created":123456789012345678901234567890,"choices":[]}'],
   ['duplicate names', '{"object":"list","object":"list","type":"a","type":"b"}'],
@@ -26,13 +27,13 @@ const answers: readonly [string, string][] = [
   ['an object that is empty', '{}'],
 ]
 
-for (const [what, body] of answers) {
-  test(`${what} is an answer`, () => assert.equal(kindOf(body), 'answer'))
+for (const [what, body] of responses) {
+  test(`${what} is a response`, () => assert.equal(kindOf(body), 'response'))
 }
 
-test('an object of more members than a request may have is an answer', () => {
+test('an object of more members than a request may have is a response', () => {
   const members = Array.from({ length: 1500 }, (_, number) => [`m${number}`, 'error'])
-  assert.equal(kindOf(JSON.stringify(Object.fromEntries(members))), 'answer')
+  assert.equal(kindOf(JSON.stringify(Object.fromEntries(members))), 'response')
 })
 
 const errors = [
@@ -52,29 +53,32 @@ const whole = JSON.stringify({
   n: [1, [2]],
 })
 
-test('JSON is no answer wherever it is cut', () => {
+test('JSON is not a response wherever it is cut', () => {
   const bytes = Buffer.from(whole)
   fc.assert(
     fc.property(fc.nat(bytes.length - 1), (length) => {
-      assert.equal(kindOf(bytes.subarray(0, length)), 'none')
+      assert.equal(kindOf(bytes.subarray(0, length)), 'fault')
     }),
   )
 })
 
 for (const body of ['', ' ', 'upstream error', '<html></html>', '[{"a":1}', '{"a":NaN', '[NaN,']) {
-  test(`${JSON.stringify(body)} is no answer`, () => assert.equal(kindOf(body), 'none'))
+  test(`${JSON.stringify(body)} is not a response`, () => assert.equal(kindOf(body), 'fault'))
 }
 
 test('what is no JSON is judged by whether there is any of it', () => {
-  assert.equal(kindOf('1\n00:00:00,000 --> 00:00:01,000\nerror\n', 'text/plain'), 'answer')
-  assert.equal(kindOf('', 'audio/mpeg', true), 'none')
-  assert.equal(kindOf('', 'text/plain'), 'none')
-  assert.equal(kindOf('', 'text/plain', true), 'answer', 'a transcript of silence')
+  assert.equal(kindOf('1\n00:00:00,000 --> 00:00:01,000\nerror\n', 'text/plain'), 'response')
+  assert.equal(kindOf('', 'audio/mpeg', true), 'fault')
+  assert.equal(kindOf('', 'text/plain'), 'fault')
+  assert.equal(kindOf('', 'text/plain', true), 'response', 'a transcript of silence')
 })
 
 test('JSON that came compressed is not looked into', () => {
   const compressed = head('application/json', { 'content-encoding': 'gzip' })
-  assert.equal(judgeWholeAnswer(compressed, Buffer.from([0x1f, 0x8b]), false).kind, 'answer')
+  assert.equal(
+    judgeWholeResponse(compressed, Buffer.from([0x1f, 0x8b]), { mayBeEmpty: false, errorHeadOf }).kind,
+    'response',
+  )
 })
 
 test('pages and statuses without a body show in the head', () => {

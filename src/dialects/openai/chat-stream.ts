@@ -1,6 +1,10 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
-import { encodeEvent, eventData } from '../http/sse.ts'
-import type { StreamFormat } from './dialect.ts'
+import { encodeEvent, eventData } from '../../http/sse.ts'
+import type { ClientDialect, ProviderDialect } from '../dialect.ts'
+import { errorEnvelope } from './errors.ts'
+
+/** How a stream of a format ends, and how its events report an error. */
+export type StreamFormat = Pick<ProviderDialect, 'ending'> & Pick<ClientDialect, 'errorEvent'>
 
 export const chatStream: StreamFormat = {
   ending(tail) {
@@ -12,16 +16,20 @@ export const chatStream: StreamFormat = {
       // vLLM sends `[DONE]` after an error too.
       if (isError(chunk)) return 'error'
       // Some servers leave `[DONE]` out; a finish_reason says as well that nothing is missing.
-      isWhole ||= data.equals(doneMark) || hasFinished(chunk)
+      isWhole ||= isEndMark(data) || hasFinished(chunk)
     }
     return isWhole ? 'complete' : 'cut'
   },
 
-  errorEvent: ({ message, type, param, code }) =>
-    encodeEvent({ data: JSON.stringify({ error: { message, type, param, code } }) }),
+  errorEvent: (error) => encodeEvent({ data: JSON.stringify(errorEnvelope(error)) }),
 }
 
 const doneMark = Buffer.from('[DONE]')
+
+/** Whether an event's data is the mark after the last event. A stream that begins with it is empty. */
+export function isEndMark(data: Buffer): boolean {
+  return data.equals(doneMark)
+}
 
 interface Chunk {
   readonly error?: unknown
@@ -34,7 +42,7 @@ function parseChunk(data: Buffer): Chunk {
     const value: unknown = JSON.parse(data.toString())
     return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    // What is no JSON tells nothing about the end; the client got it as it came.
+    // What is not JSON says nothing about the end; the client got it as it came.
     return {}
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { createEcho } from '../../src/upstream/echo.ts'
+import { createEcho } from '../../../src/upstream/providers/echo.ts'
 
 /** What it answers. */
 function ask(

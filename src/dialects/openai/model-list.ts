@@ -1,6 +1,7 @@
 // What a provider answers to `GET /models`: OpenAI's list, as Ollama, vLLM, llama.cpp, LM Studio and the clouds write
-// it. The names come from outside: they are checked here, and only then become names that clients can ask for.
-import { membersOf, parseJson } from '../platform/parse-json.ts'
+// it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
+// own list, for clients.
+import { membersOf, parseJson } from '../../platform/parse-json.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -115,3 +116,12 @@ function hasMoreValues(json: Buffer, limit: number): boolean {
 }
 
 const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
+
+/** A model in our list. `owner` is the provider that serves it. */
+export function renderModel(id: string, owner: string): object {
+  return { id, object: 'model', created: 0, owned_by: owner }
+}
+
+export function renderModelList(models: readonly object[]): object {
+  return { object: 'list', data: models }
+}

@@ -3,17 +3,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
-import { usageSplice } from '../../src/dialects/usage-wish.ts'
-import { scanJson } from '../../src/http/json-scan.ts'
-import { MemberNames } from '../../src/http/member-names.ts'
-import { splice } from '../../src/http/splice.ts'
+import { includeUsageSplice } from '../../../src/dialects/openai/include-usage.ts'
+import { scanJson } from '../../../src/http/json-scan.ts'
+import { MemberNames } from '../../../src/http/member-names.ts'
+import { splice } from '../../../src/http/splice.ts'
 
 /** The body with the wish, or undefined where nothing is changed. */
 function asked(body: string): string | undefined {
   const bytes = Buffer.from(body)
   const outcome = scanJson(bytes, new MemberNames(['stream_options']))
   assert.ok(outcome.ok, body)
-  const edit = usageSplice(bytes, outcome.scan)
+  const edit = includeUsageSplice(bytes, outcome.scan)
   return edit && splice(bytes, [edit]).toString()
 }
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { maxListedNames, type ModelList, readModelList } from '../../src/upstream/model-list.ts'
+import { maxListedNames, type ModelList, readModelList } from '../../../src/dialects/openai/model-list.ts'
 import {
   bareList,
   listOf,
@@ -13,7 +13,7 @@ import {
   ollamaEmptyList,
   ollamaList,
   vllmList,
-} from '../fixtures/model-lists.ts'
+} from '../../fixtures/model-lists.ts'
 
 const key = 'sk-of-the-provider'
 const mask = (text: string) => text.replaceAll(key, '[secret]')

@@ -1,6 +1,7 @@
-// The built-in provider: answers with the last message, streamed word by word where a stream is asked for, with
-// usage. It makes no connection, so it shows that the way to the gateway works before any model does.
-import type { AnswerSink, Exchange, Provider, ProviderRequest } from './provider.ts'
+// The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
+// opens no connection, so it shows that clients reach the gateway before any model works.
+import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
+import { errorReaders } from './kinds.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 
@@ -11,14 +12,15 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    meaningOf: errorReaders.echo,
     mask: (text) => text,
-    send(request, sink) {
-      const exchange = new EchoExchange(sink, answerTo(request))
+    send(request, handler) {
+      const exchange = new EchoExchange(handler, responseTo(request))
       setImmediate(() => exchange.begin())
       return exchange
     },
-    get(path, sink) {
-      const exchange = new EchoExchange(sink, noPage(path))
+    get(path, handler) {
+      const exchange = new EchoExchange(handler, noPage(path))
       setImmediate(() => exchange.begin())
       return exchange
     },
@@ -27,28 +29,31 @@ export function createEcho(name: string): Provider {
   }
 }
 
-interface EchoAnswer {
+interface EchoResponse {
   readonly status: number
   readonly contentType: string
   readonly pieces: readonly Buffer[]
 }
 
-/** Sends one piece a turn of the event loop, and stops in between when told to. */
+/** Sends one piece per turn of the event loop; `pause` and `abort` take effect between two pieces. */
 class EchoExchange implements Exchange {
   readonly wasSent = true
-  readonly #sink: AnswerSink
-  readonly #answer: EchoAnswer
+  readonly #handler: ResponseHandler
+  readonly #response: EchoResponse
   #next = 0
   #state: 'open' | 'paused' | 'over' = 'open'
 
-  constructor(sink: AnswerSink, answer: EchoAnswer) {
-    this.#sink = sink
-    this.#answer = answer
+  constructor(handler: ResponseHandler, response: EchoResponse) {
+    this.#handler = handler
+    this.#response = response
   }
 
   begin(): void {
     if (this.#state === 'over') return
-    this.#sink.onHead({ status: this.#answer.status, headers: { 'content-type': this.#answer.contentType } })
+    this.#handler.onHead({
+      status: this.#response.status,
+      headers: { 'content-type': this.#response.contentType },
+    })
     this.#step()
   }
 
@@ -68,18 +73,18 @@ class EchoExchange implements Exchange {
 
   #step(): void {
     if (this.#state !== 'open') return
-    const piece = this.#answer.pieces[this.#next++]
+    const piece = this.#response.pieces[this.#next++]
     if (piece === undefined) {
       this.#state = 'over'
-      this.#sink.onEnd()
+      this.#handler.onEnd()
       return
     }
-    this.#sink.onData(piece)
+    this.#handler.onData(piece)
     setImmediate(() => this.#step())
   }
 }
 
-/** The members that an echo looks at. */
+/** The members that the echo reads. */
 interface EchoRequest {
   readonly model?: unknown
   readonly messages?: unknown
@@ -88,12 +93,12 @@ interface EchoRequest {
   readonly stream_options?: { readonly include_usage?: unknown }
 }
 
-function noPage(path: string): EchoAnswer {
+function noPage(path: string): EchoResponse {
   const message = `The echo provider has no ${path}.`
   return json(404, { error: { message, type: 'invalid_request_error', param: null, code: 'not_an_echo' } })
 }
 
-function answerTo(request: ProviderRequest): EchoAnswer {
+function responseTo(request: ProviderRequest): EchoResponse {
   const form = forms.get(request.path)
   if (form === undefined) {
     const message = `The echo provider has no ${request.path}; it answers ${[...forms.keys()].join(', ')}.`
@@ -117,7 +122,7 @@ function textOf(body: ProviderRequest['body']): string {
   return (Buffer.isBuffer(body) ? body : Buffer.concat(body.parts)).toString()
 }
 
-/** What clients write is no more than JSON: `messages` may be anything. */
+/** A client may write any JSON value: `messages` need not be a list. */
 function lastMessage(messages: unknown): { readonly content?: unknown } | undefined {
   const last: unknown = Array.isArray(messages) ? messages.at(-1) : undefined
   return typeof last === 'object' && last !== null ? last : undefined
@@ -145,7 +150,7 @@ interface Echo {
 
 interface Form {
   whole(echo: Echo): object
-  /** Absent where nothing streams: a wish for it is passed over, as providers do. */
+  /** Absent where nothing streams: `stream: true` is then ignored, as providers do. */
   events?(echo: Echo, body: EchoRequest): string[]
 }
 
@@ -249,7 +254,7 @@ const response: Form = {
   },
 }
 
-/** One number per input, its length in words: enough to see that inputs and answers belong together. */
+/** One number, the input's length in words: enough to see that input and response belong together. */
 const embedding: Form = {
   whole: (echo) => ({
     object: 'list',
@@ -266,10 +271,10 @@ const forms: ReadonlyMap<string, Form> = new Map([
   ['/responses', response],
 ])
 
-function json(status: number, body: object): EchoAnswer {
+function json(status: number, body: object): EchoResponse {
   return { status, contentType: 'application/json', pieces: [Buffer.from(JSON.stringify(body))] }
 }
 
-function sse(events: readonly string[]): EchoAnswer {
+function sse(events: readonly string[]): EchoResponse {
   return { status: 200, contentType: 'text/event-stream', pieces: events.map((event) => Buffer.from(event)) }
 }
