@@ -115,15 +115,14 @@ async function tryTarget(
 ): Promise<AttemptOutcome> {
   const { target, provider } = attempt
   const nowMs = on.now()
-  record.startTarget(target, nowMs)
+  record.provider = target.provider
+  record.targetModel = target.model
   on.health.began(target, nowMs)
   const translator = translatorTo(admitted.call.dialect)
   const asksUsage = translator.mayAskUsage(admitted.request) && on.usageRefusals.mayAsk(provider, nowMs)
   const outcome = await send(admitted, { ...attempt, translator, asksUsage }, on, record)
-  record.endAttempt(outcome, on.now())
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
   const plain = await send(admitted, { ...attempt, translator, asksUsage: false }, on, record)
-  record.endAttempt(plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return plain
 }
@@ -140,25 +139,28 @@ interface SendInput extends AttemptInput {
   readonly asksUsage: boolean
 }
 
-/** A client that leaves ends the attempt. */
-function send(
+/** One attempt. A client that leaves ends it. */
+async function send(
   { call: { reply, requestId }, request, promptTokens }: AdmittedCall,
   { target: { model }, provider, sinceMs, translator, asksUsage }: SendInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'load'>,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'load' | 'events'>,
   record: CallRecord,
-): AttemptOutcome | Promise<AttemptOutcome> {
+): Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   const translation = translator.begin(request, { model, asksUsage, promptTokens })
   if (translation instanceof GatewayError) {
     return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
   }
-  record.attempts += 1
+  record.startAttempt(on.now())
   const { provider: dialect } = translator
   const response = new UpstreamResponse(provider, { sinceMs, dialect, stripsUsage: asksUsage }, on)
   const abort = () => response.abort()
   reply.onGone = abort
   const { body, contentType } = translation
-  return response.begin({ path: dialect.path, body, contentType, isStream: request.isStream, requestId })
+  const { isStream } = request
+  const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  on.events.emit(record.endAttempt(outcome, on.now()))
+  return outcome
 }
 
 interface NextTargetInput {

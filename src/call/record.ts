@@ -1,7 +1,6 @@
 // The facts of one call, collected while it runs and logged when it ends.
-import type { Target } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { CallEnded } from '../observe/events.ts'
+import type { AttemptEnded, CallEnded } from '../observe/events.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
@@ -35,20 +34,31 @@ export class CallRecord {
   providerCode: string | undefined
   /** What models took that were given up. */
   #earlierMs = 0
+  #attemptSentAtMs = 0
 
   constructor(call: Call) {
     this.#call = call
   }
 
-  startTarget({ provider, model }: Target, nowMs: number): void {
-    this.provider = provider
-    this.targetModel = model
+  startAttempt(nowMs: number): void {
+    this.attempts += 1
+    this.#attemptSentAtMs = nowMs
     this.sentAtMs ??= nowMs
   }
 
-  endAttempt(outcome: AttemptOutcome, nowMs: number): void {
+  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
     this.answeredAtMs = nowMs
     this.firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
+    return {
+      kind: 'attempt_ended',
+      request_id: this.#call.requestId,
+      provider: this.provider!,
+      target_model: this.targetModel!,
+      outcome: outcome.kind,
+      status: statusOf(outcome),
+      code: codeOf(outcome),
+      ms: round(nowMs - this.#attemptSentAtMs),
+    }
   }
 
   /** None of a model's targets has answered; what follows is another model's, or nothing. */
@@ -106,6 +116,28 @@ export class CallRecord {
     if (this.sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.answeredAtMs ?? nowMs) - this.sentAtMs
   }
+}
+
+/** The provider's. */
+function statusOf(outcome: AttemptOutcome): number | undefined {
+  switch (outcome.kind) {
+    case 'answered':
+      return outcome.response.head.status
+    case 'refused':
+      return outcome.head.status
+    case 'failed':
+      return outcome.providerStatus
+    case 'gone':
+      return undefined
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** The provider's code of a refusal, the gateway's of a failure. */
+function codeOf(outcome: AttemptOutcome): string | undefined {
+  if (outcome.kind === 'refused') return outcome.providerCode
+  return outcome.kind === 'failed' ? outcome.error.code : undefined
 }
 
 /** To a hundredth of a millisecond. */
