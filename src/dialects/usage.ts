@@ -54,7 +54,7 @@ export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
   return counts.filter((known) => known !== undefined).length >= 2
 }
 
-/** Fills in what the provider left out: from what it gave, else from the estimates. */
+/** Fills in what the provider left out: from its other counts, else from the estimates. */
 export function completeUsage(
   { promptTokens, completionTokens, totalTokens }: PartialUsage,
   estimated: Usage,
@@ -64,7 +64,7 @@ export function completeUsage(
     const completion = completionTokens ?? estimated.completionTokens
     return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion }
   }
-  // A total alone is a prompt's: embeddings and rerank servers give nothing else.
+  // A total alone is the prompt's: embedding and rerank servers report nothing else.
   const prompt = promptTokens ?? Math.max(0, totalTokens - (completionTokens ?? 0))
   const completion = completionTokens ?? Math.max(0, totalTokens - prompt)
   return {

@@ -1,5 +1,5 @@
-// Usage at the end of a stream where the client did not ask for it: the gateway sets `include_usage`, and strips the event
-// that brings the usage.
+// Usage at the end of a stream whose client did not ask for it: the gateway sets `include_usage`, and strips the event that
+// brings the usage.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
 import { scanJson } from '../../http/json-scan.ts'

@@ -2,7 +2,7 @@
 import { encodeEvent, eventData } from '../../http/sse.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
-/** @param finalTypes event types after which nothing is missing. */
+/** @param finalTypes types of the event that ends a whole stream. */
 export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
   return {
     ending(tail) {

@@ -103,10 +103,10 @@ export function findUsage(value: unknown): PartialUsage | undefined {
 
 function readUsage(usage: unknown): PartialUsage | undefined {
   if (!isFields(usage)) return undefined
-  // Whisper is charged by the second: it counts no tokens, and says so.
+  // Whisper is charged by the second, and says that it counts no tokens.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
-  // Anthropic counts apart what it found in or wrote to its cache; in OpenAI's count it is included, and gateways that
-  // translate between the two give both.
+  // Anthropic counts tokens of its cache apart; OpenAI's count includes them, and gateways that translate between the two
+  // report both.
   const promptTokens =
     count(usage['prompt_tokens']) ??
     sum([usage['input_tokens'], usage['cache_creation_input_tokens'], usage['cache_read_input_tokens']])
