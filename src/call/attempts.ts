@@ -66,14 +66,11 @@ export async function tryTargets(
   record: CallRecord,
 ): Promise<AttemptsResult> {
   const { call, hold, targets, failures, promptTokens } = admitted
-  // Waiting in line has a limit of its own.
-  const sinceMs = call.startedAtMs + record.waitMs
   const budget = new RetryBudget(on.routing.retries, failures, on)
   let charge: Outcome = { kind: 'unsent' }
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   for (;;) {
-    const provider = providerOf(target, on)
-    const outcome = await tryTarget(admitted, { target, provider, sinceMs }, on, record)
+    const outcome = await tryTarget(admitted, target, on, record)
     const decision = decideRetry(outcome, failures.has(target), on.wallNow())
     learnHealth(target, outcome, decision, on)
     if (outcome.kind === 'answered') return { kind: 'answered', target, response: outcome.response }
@@ -84,11 +81,12 @@ export async function tryTargets(
     }
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
-    const canFailOver = decision.canFailOver && hasTimeLeft(provider, on.now() - sinceMs)
+    const passedMs = on.now() - record.workSinceMs
+    const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
     if (!decision.canFailOver) return { kind: 'failed', target, failure: outcome, canFailOver, charge }
     const readyAtMs = on.now() + pauseBefore(decision, record.attempts, on.chance())
     failures.set(target, { decision, reason: reasonOf(outcome, decision), readyAtMs })
-    const next = await nextTarget(admitted, { target, decision, sinceMs, budget }, on)
+    const next = await nextTarget(admitted, { target, decision, passedMs, budget }, on)
     if (next === undefined) {
       if (call.reply.isGone) return { kind: 'client-gone', charge }
       const failure = summedUp(outcome, targets, failures, on)
@@ -99,30 +97,23 @@ export async function tryTargets(
   }
 }
 
-interface AttemptInput {
-  readonly target: Target
-  readonly provider: Provider
-  /** When the total timeout begins. */
-  readonly sinceMs: number
-}
-
 /** One attempt, or two where the provider does not accept the wish for usage. */
 async function tryTarget(
   admitted: AdmittedCall,
-  attempt: AttemptInput,
+  target: Target,
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
-  const { target, provider } = attempt
+  const provider = providerOf(target, on)
   const nowMs = on.now()
   record.provider = target.provider
   record.targetModel = target.model
   on.health.began(target, nowMs)
   const translator = translatorTo(admitted.call.dialect)
   const asksUsage = translator.mayAskUsage(admitted.request) && on.usageRefusals.mayAsk(provider, nowMs)
-  const outcome = await send(admitted, { ...attempt, translator, asksUsage }, on, record)
+  const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
-  const plain = await send(admitted, { ...attempt, translator, asksUsage: false }, on, record)
+  const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
   return plain
 }
@@ -134,7 +125,9 @@ function translatorTo(dialect: ClientDialect): Translator {
   return translator
 }
 
-interface SendInput extends AttemptInput {
+interface AttemptInput {
+  readonly target: Target
+  readonly provider: Provider
   readonly translator: Translator
   readonly asksUsage: boolean
 }
@@ -142,7 +135,7 @@ interface SendInput extends AttemptInput {
 /** One attempt. A client that leaves ends it. */
 async function send(
   { call: { reply, requestId }, request, promptTokens }: AdmittedCall,
-  { target: { model }, provider, sinceMs, translator, asksUsage }: SendInput,
+  { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'load' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
@@ -153,7 +146,11 @@ async function send(
   }
   record.startAttempt(on.now())
   const { provider: dialect } = translator
-  const response = new UpstreamResponse(provider, { sinceMs, dialect, stripsUsage: asksUsage }, on)
+  const response = new UpstreamResponse(
+    provider,
+    { sinceMs: record.workSinceMs, dialect, stripsUsage: asksUsage },
+    on,
+  )
   const abort = () => response.abort()
   reply.onGone = abort
   const { body, contentType } = translation
@@ -167,33 +164,35 @@ interface NextTargetInput {
   /** The one that has failed. */
   readonly target: Target
   readonly decision: RetryDecision
-  readonly sinceMs: number
+  /** Since the total timeout began. */
+  readonly passedMs: number
   readonly budget: RetryBudget
 }
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
 async function nextTarget(
   { call, hold, targets, failures }: AdmittedCall,
-  { target, decision, sinceMs, budget }: NextTargetInput,
+  { target, decision, passedMs, budget }: NextTargetInput,
   on: Snapshot,
 ): Promise<Target | undefined> {
   // The connection was at fault, not the target, which has the conversation's cache.
   if (decision.trouble === undefined && decision.canRetry && budget.mayRetry(target)) return target
-  const passedMs = on.now() - sinceMs
   const isEnough = failures.size >= maxTargetsTried
   const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
-  const providers = untried.map((each) => providerOf(each, on)).filter((each) => hasTimeLeft(each, passedMs))
+  const inTime = untried.filter((each) => hasTimeLeft(each, passedMs, on))
+  const providers = inTime.map((each) => providerOf(each, on))
   if (providers.length > 0 && (await hold.moveTo(providers))) {
     return untried.find(({ provider }) => provider === hold.provider)
   }
-  const retriable = targets.filter((each) => budget.mayRetry(each))
-  const again = soonest(retriable, failures)
+  const again = soonest(
+    targets.filter((each) => budget.mayRetry(each)),
+    failures,
+  )
   if (again === undefined) return undefined
-  const provider = providerOf(again.target, on)
   const waitMs = Math.max(0, again.readyAtMs - on.now())
-  if (waitMs > maxRetryWaitMs || !hasTimeLeft(provider, passedMs + waitMs)) return undefined
+  if (waitMs > maxRetryWaitMs || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
   if (!(await pauseUnlessGone(waitMs, call.reply, on))) return undefined
-  return (await hold.moveTo([provider])) ? again.target : undefined
+  return (await hold.moveTo([providerOf(again.target, on)])) ? again.target : undefined
 }
 
 /** Tried itself, or at a provider whose trouble all of its models share. */
@@ -217,7 +216,8 @@ function soonest(
 }
 
 /** All attempts share one deadline. */
-function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boolean {
+function hasTimeLeft(target: Target, passedMs: number, on: Pick<Snapshot, 'providers'>): boolean {
+  const { totalMs } = providerOf(target, on).timeouts
   return totalMs === 0 || passedMs < totalMs
 }
 

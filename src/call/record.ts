@@ -40,6 +40,11 @@ export class CallRecord {
     this.#call = call
   }
 
+  /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
+  get workSinceMs(): number {
+    return this.#call.startedAtMs + this.waitMs
+  }
+
   startAttempt(nowMs: number): void {
     this.attempts += 1
     this.#attemptSentAtMs = nowMs
@@ -120,18 +125,9 @@ export class CallRecord {
 
 /** The provider's. */
 function statusOf(outcome: AttemptOutcome): number | undefined {
-  switch (outcome.kind) {
-    case 'answered':
-      return outcome.response.head.status
-    case 'refused':
-      return outcome.head.status
-    case 'failed':
-      return outcome.providerStatus
-    case 'gone':
-      return undefined
-    default:
-      return outcome satisfies never
-  }
+  if (outcome.kind === 'answered') return outcome.response.head.status
+  if (outcome.kind === 'refused') return outcome.head.status
+  return outcome.kind === 'failed' ? outcome.providerStatus : undefined
 }
 
 /** The provider's code of a refusal, the gateway's of a failure. */

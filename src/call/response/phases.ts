@@ -17,15 +17,17 @@ const maxErrorBytes = 1_048_576
 const maxHeldBytes = 262_144
 
 export interface Phase {
-  /** Takes a piece of the body; undefined: more is needed. */
+  /** Takes a piece of the body. Undefined: nothing follows yet. */
   data(chunk: Buffer): Step | undefined
   /** The body is whole. */
   end(): Step | undefined
+  /** Whether the body of an answer had begun to arrive: the provider has processed the prompt. */
+  readonly hasBegun?: boolean
 }
 
 /** What a phase has found. */
 export type Step =
-  /** The response answers the call. `held`: what has come of its body. */
+  /** The response answers the call. `held`: what has arrived of its body. */
   | { readonly kind: 'forward'; readonly held: ByteCollector | EventReader }
   /** The response answers the call, and its body has ended. */
   | { readonly kind: 'whole'; readonly body: WholeBody }
@@ -34,96 +36,64 @@ export type Step =
   /** Neither an answer nor an error; `what` is a clause about the provider. */
   | { readonly kind: 'unusable'; readonly what: string }
 
-/** The head has not arrived. */
 export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
 
-/**
- * The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees.
- */
+/** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
 export function phaseAfter(head: ResponseHead, dialect: ProviderDialect): Phase {
-  if (head.status >= 300) return new CollectingError(head)
+  if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
   // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
   const encoding = head.headers['content-encoding'] ?? 'identity'
-  if (mediaType === 'text/event-stream' && encoding === 'identity') return new PeekingStream(dialect)
-  return new HoldingWhole(head, mediaType, dialect)
+  if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
+  return holdingWhole(head, mediaType, dialect)
 }
 
-class PeekingStream implements Phase {
-  readonly #dialect: ProviderDialect
-  readonly #events = new EventReader()
-  #length = 0
-
-  constructor(dialect: ProviderDialect) {
-    this.#dialect = dialect
-  }
-
-  data(chunk: Buffer): Step | undefined {
-    this.#length += chunk.length
-    const data = this.#events.peek(chunk)
-    if (data === undefined) {
-      // Comments without end, or an event too large to be an error.
-      return this.#length > maxErrorBytes ? { kind: 'forward', held: this.#events } : undefined
-    }
-    if (this.#dialect.isEndMark(data)) return this.end()
-    const head = this.#dialect.errorHeadOf(data)
-    return head === undefined ? { kind: 'forward', held: this.#events } : { kind: 'error', head, body: data }
-  }
-
-  end(): Step {
-    return { kind: 'unusable', what: 'ended its stream before the first event' }
+function peekingStream(dialect: ProviderDialect): Phase {
+  const events = new EventReader()
+  let length = 0
+  const end = (): Step => ({ kind: 'unusable', what: 'ended its stream before the first event' })
+  return {
+    data(chunk) {
+      length += chunk.length
+      const data = events.peek(chunk)
+      // Comments without end, or an event too large to be an error, are forwarded.
+      if (data === undefined) return length > maxErrorBytes ? { kind: 'forward', held: events } : undefined
+      if (dialect.isEndMark(data)) return end()
+      const head = dialect.errorHeadOf(data)
+      return head === undefined ? { kind: 'forward', held: events } : { kind: 'error', head, body: data }
+    },
+    end,
   }
 }
 
-export class HoldingWhole implements Phase {
-  readonly #head: ResponseHead
-  readonly #dialect: ProviderDialect
-  readonly #maxBytes: number
-  readonly #held = new ByteCollector()
-
-  constructor(head: ResponseHead, mediaType: string, dialect: ProviderDialect) {
-    this.#head = head
-    this.#dialect = dialect
-    this.#maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
-  }
-
-  data(chunk: Buffer): Step | undefined {
-    this.#held.push(chunk)
-    return this.#held.length > this.#maxBytes ? { kind: 'forward', held: this.#held } : undefined
-  }
-
-  end(): Step {
-    const bytes = this.#held.take()
-    const found = this.#dialect.judgeWhole(this.#head, bytes)
-    switch (found.kind) {
-      case 'response':
-        return { kind: 'whole', body: { bytes, value: found.value } }
-      case 'error':
-        return { kind: 'error', head: found.head, body: bytes }
-      case 'fault':
-        return { kind: 'unusable', what: found.reason }
-      default:
-        return found satisfies never
-    }
+function holdingWhole(head: ResponseHead, mediaType: string, dialect: ProviderDialect): Phase {
+  const held = new ByteCollector()
+  const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
+  return {
+    hasBegun: true,
+    data(chunk) {
+      held.push(chunk)
+      return held.length > maxBytes ? { kind: 'forward', held } : undefined
+    },
+    end() {
+      const bytes = held.take()
+      const found = dialect.judgeWhole(head, bytes)
+      if (found.kind === 'fault') return { kind: 'unusable', what: found.reason }
+      if (found.kind === 'error') return { kind: 'error', head: found.head, body: bytes }
+      return { kind: 'whole', body: { bytes, value: found.value } }
+    },
   }
 }
 
-class CollectingError implements Phase {
-  readonly #head: ResponseHead
-  readonly #held = new ByteCollector()
-
-  constructor(head: ResponseHead) {
-    this.#head = head
-  }
-
-  data(chunk: Buffer): Step | undefined {
-    this.#held.push(chunk)
-    if (this.#held.length <= maxErrorBytes) return undefined
-    return { kind: 'unusable', what: `answered ${this.#head.status} with an endless body` }
-  }
-
-  end(): Step {
-    return { kind: 'error', head: this.#head, body: this.#held.take() }
+function collectingError(head: ResponseHead): Phase {
+  const held = new ByteCollector()
+  return {
+    data(chunk) {
+      held.push(chunk)
+      if (held.length <= maxErrorBytes) return undefined
+      return { kind: 'unusable', what: `answered ${head.status} with an endless body` }
+    },
+    end: () => ({ kind: 'error', head, body: held.take() }),
   }
 }
 

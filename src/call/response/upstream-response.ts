@@ -4,8 +4,6 @@ import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
-import type { Clock } from '../../platform/clock.ts'
-import type { ProviderLoad } from '../../routing/provider-load.ts'
 import type {
   Exchange,
   Provider,
@@ -14,10 +12,11 @@ import type {
   ResponseHandler,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
-import { judgeErrorAnswer } from '../error-answer.ts'
-import type { Ticker, TickListener } from '../ticker.ts'
+import type { Snapshot } from '../call.ts'
+import type { TickListener } from '../ticker.ts'
+import { judgeErrorResponse } from './error-response.ts'
 import { EventReader } from './event-reader.ts'
-import { awaitingHead, Forwarding, HoldingWhole, type Phase, phaseAfter, type Step } from './phases.ts'
+import { awaitingHead, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
 
 /** A client that reads nothing for so long would hold a connection and a slot for ever. */
 const maxStallMs = 120_000
@@ -35,17 +34,15 @@ export interface Expected {
   readonly stripsUsage: boolean
 }
 
-interface Services {
-  readonly ticker: Ticker
-  readonly now: Clock['now']
-  readonly load: ProviderLoad
-}
+type Services = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 
 /** Its provider counts as busy until the exchange is over, however that happens. */
 export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
   index = -1
   readonly #provider: Provider
-  readonly #expected: Expected
+  readonly #sinceMs: number
+  readonly dialect: ProviderDialect
+  readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
   readonly #endLoad: () => void
@@ -61,9 +58,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
 
-  constructor(provider: Provider, expected: Expected, on: Services) {
+  constructor(provider: Provider, { sinceMs, dialect, stripsUsage }: Expected, on: Services) {
     this.#provider = provider
-    this.#expected = expected
+    this.#sinceMs = sinceMs
+    this.dialect = dialect
+    this.stripsUsage = stripsUsage
     this.#on = on
     this.#startedMs = on.now()
     this.#lastMoveMs = this.#startedMs
@@ -82,14 +81,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   get head(): ResponseHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
-  }
-
-  get dialect(): ProviderDialect {
-    return this.#expected.dialect
-  }
-
-  get stripsUsage(): boolean {
-    return this.#expected.stripsUsage
   }
 
   read(reader: ResponseReader): void {
@@ -143,10 +134,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#fail('provider_timeout', detail)
       case 'broken': {
         if (this.#head !== undefined) {
-          return this.#fail('provider_bad_response', `broke its answer off: ${detail}`)
+          return this.#fail(
+            'provider_bad_response',
+            `closed the connection before its response was complete: ${detail}`,
+          )
         }
         const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', `gave no HTTP answer: ${detail}`, isStale)
+        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, isStale)
       }
       default:
         return kind satisfies never
@@ -179,7 +173,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
       return `was silent for ${idleMs} ms`
     }
-    const isOver = totalMs > 0 && nowMs - this.#expected.sinceMs >= totalMs
+    const isOver = totalMs > 0 && nowMs - this.#sinceMs >= totalMs
     return isOver ? `was not done within ${totalMs} ms` : undefined
   }
 
@@ -194,7 +188,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
         this.#finish()
-        return this.#settle(judgeErrorAnswer(this.#provider, this.dialect, step.head, step.body))
+        return this.#settle(judgeErrorResponse(this.#provider, this.dialect, step.head, step.body))
       case 'unusable':
         return this.#fail('provider_bad_response', step.what)
       default:
@@ -215,7 +209,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
       isStaleConnection,
-      hasBegun: this.#phase instanceof HoldingWhole,
+      hasBegun: this.#phase.hasBegun === true,
     })
   }
 
