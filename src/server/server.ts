@@ -8,47 +8,26 @@ import {
   type FastifyRequest,
 } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Admission } from '../admission/admission.ts'
-import type { Call } from '../call/call.ts'
-import type { Clock } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
-import type { Events } from '../observe/events.ts'
-import type { RouteTable } from '../routing/route-table.ts'
 import { pageMayRead, pageMaySend } from './cors.ts'
-import type { FloodLimit } from './flood-limit.ts'
 import type { Guard } from './guards/guard.ts'
-import type { Handlers } from './http-server.ts'
-import { type ModelCallParts, takeModelCall } from './model-calls.ts'
-import { answerRaw, setLatest } from './raw-answer.ts'
-import { Repeats } from './repeats.ts'
+import type { Handlers } from './listeners/http-server.ts'
+import { type ModelCallParts, takeModelCall } from './routes/model-calls.ts'
+import type { ServerParts } from './parts.ts'
+import { answerRaw, setLatest } from './raw-response.ts'
+import { Repeats } from './log-throttle.ts'
 import { refuse, safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
-import { addRoutes, notFound, ownHeaders } from './routes.ts'
-import { clientOfSocket } from './socket-client.ts'
-import { Turns } from './turns.ts'
+import { addRoutes, notFound, ownHeaders } from './routes/routes.ts'
+import { clientOfSocket } from '../clients/client.ts'
+import { Turns } from './time-slicer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     client: Client
   }
-}
-
-export interface ServerParts {
-  readonly guards: readonly Guard[]
-  readonly isOriginAllowed: (origin: string) => boolean
-  readonly maxBodyBytes: number
-  /** On requests of one client, whatever they are for; undefined: unlimited. */
-  readonly floodLimit: FloodLimit | undefined
-  readonly clientOf: (request: IncomingMessage) => Client
-  readonly serveCall: (call: Call) => void
-  readonly routes: () => RouteTable
-  readonly admission: Pick<Admission, 'describe'>
-  readonly isDraining: () => boolean
-  readonly events: Events
-  readonly now: Clock['now']
-  readonly setTimer: Clock['setTimer']
 }
 
 /** Builds the routes and gives the handlers for the listeners. */

@@ -1,12 +1,12 @@
 // The HTTP surface besides the model calls (model-calls.ts), and the answers to everything that does not exist.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
-import type { Client } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
-import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
-import { limitsReport } from './limits-report.ts'
-import { floodRefusal } from './flood-limit.ts'
+import type { Client } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
+import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
+import { limitsReport } from './limits.ts'
+import { floodRefusal } from '../flood-limit.ts'
 import { modelPaths, prefixes } from './model-calls.ts'
-import type { ServerParts } from './server.ts'
+import type { ServerParts } from '../parts.ts'
 
 type Methods = ReadonlyMap<string, readonly string[]>
 
