@@ -1,96 +1,88 @@
-// The way in of model calls: from a request whose head has passed the guards to a call with its body. These paths are
-// known and few, so no router, hook or body parser of a framework stands between.
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Call } from '../../call/call.ts'
+// Model calls: from a request whose head has passed the guards to a call with its body. fastify routes them and runs their
+// hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
+import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import type { Dialect } from '../../dialects/dialect.ts'
 import { scannerOf } from '../../dialects/request.ts'
 import { dialects } from '../../dialects/table.ts'
-import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../http/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import { corsHeaders } from '../cors.ts'
-import { type FloodLimit, floodRefusal } from '../flood-limit.ts'
+import { floodRefusal } from '../flood-limit.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
+import type { ServerParts } from '../parts.ts'
+import { type Refuse, takeExchange } from '../refusal.ts'
 import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
-import { requestIdOf } from '../request-id.ts'
 import type { Turns } from '../time-slicer.ts'
+import { prefixes } from './prefixes.ts'
 
-/** The same routes with and without `/v1`: clients disagree on which the base URL holds. */
-export const prefixes = ['/v1', ''] as const
-
-const dialectByPath: ReadonlyMap<string, Dialect> = new Map(
-  prefixes.flatMap((prefix) => dialects.map((dialect) => [prefix + dialect.path, dialect])),
-)
-
-/** Paths of model calls, with and without `/v1`. */
-export const modelPaths: readonly string[] = [...dialectByPath.keys()]
-
-export interface ModelCallParts {
-  readonly maxBodyBytes: number
+export interface ModelCallParts extends Pick<
+  ServerParts,
+  'maxBodyBytes' | 'floodLimit' | 'serveCall' | 'now'
+> {
   /** In which large bodies are read. */
   readonly turns: Turns
   readonly memory: BodyMemory
-  readonly floodLimit: FloodLimit | undefined
-  readonly clientOf: (request: IncomingMessage) => Client
-  readonly serveCall: (call: Call) => void
-  /** @param own headers of the answer whatever it says: names and values in turn. */
-  readonly refuse: (
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: GatewayError,
-    own: readonly string[],
-  ) => void
-  readonly now: () => number
+  readonly refuse: Refuse
 }
 
-/** Takes a model call on its way. False: the request is none, and nothing was done. */
-export function takeModelCall(
-  request: IncomingMessage,
-  response: ServerResponse,
-  parts: ModelCallParts,
-): boolean {
-  const dialect = request.method === 'POST' ? dialectByPath.get(pathOf(request.url!)) : undefined
-  if (dialect === undefined) return false
-  const startedAtMs = parts.now()
-  const client = parts.clientOf(request)
-  const requestId = requestIdOf(request)
-  const own = ['x-request-id', requestId, ...corsHeaders(request.headers.origin)]
-  const contentType = request.headers['content-type']
-  const refusal = floodRefusal(parts.floodLimit, client) ?? mediaTypeProblem(contentType, dialect)
-  if (refusal !== undefined) {
-    parts.refuse(request, response, refusal, own)
-    return true
+/** Adds a route for each dialect. */
+export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
+  const countRequest: onRequestHookHandler = (request, _, done) =>
+    done(floodRefusal(parts.floodLimit, request.client))
+  for (const prefix of prefixes) {
+    for (const dialect of dialects) {
+      const onRequest = [addCorsHeaders, countRequest, checkMediaType(dialect), takeOver(dialect, parts)]
+      app.post(prefix + dialect.path, { onRequest, config: { cors: false } }, unreachable)
+    }
   }
-  const { maxBodyBytes: maxBytes, turns, memory } = parts
-  readBody(request, {
-    maxBytes,
-    turns,
-    memory,
-    scannerOf: (bytes) => scannerOf(dialect, bytes),
-    onBody(body) {
-      const reply = new HttpReply(response, own)
-      parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
-    },
-    onTooLarge: () => parts.refuse(request, response, bodyTooLarge(maxBytes), own),
-    onBroken: () => parts.refuse(request, response, brokenOff(), own),
-  })
-  return true
 }
 
-/** For the log: there is nobody to be told. */
-function brokenOff(): GatewayError {
-  return new GatewayError('invalid_request', 'The connection broke before the body was whole.')
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
+const addCorsHeaders: onRequestHookHandler = ({ raw }, reply, done) => {
+  const headers = corsHeaders(raw.headers.origin)
+  for (let index = 0; index < headers.length; index += 2) reply.header(headers[index]!, headers[index + 1])
+  done()
 }
 
 /** Before the body is read, so that a wrong one costs nothing. */
-function mediaTypeProblem(contentType: string | undefined, { body }: Dialect): GatewayError | undefined {
+function checkMediaType({ body }: Dialect): onRequestHookHandler {
+  return ({ raw }, _, done) => done(mediaTypeProblem(raw.headers['content-type'], body))
+}
+
+function takeOver(dialect: Dialect, parts: ModelCallParts): onRequestHookHandler {
+  const { maxBodyBytes: maxBytes, turns, memory, refuse, serveCall } = parts
+  return (fastifyRequest, fastifyReply) => {
+    const startedAtMs = parts.now()
+    const exchange = takeExchange(fastifyRequest, fastifyReply)
+    const { request, response, requestId, headers } = exchange
+    const { client } = fastifyRequest
+    const contentType = request.headers['content-type']
+    readBody(request, {
+      maxBytes,
+      turns,
+      memory,
+      scannerOf: (bytes) => scannerOf(dialect, bytes),
+      onBody(body) {
+        const reply = new HttpReply(response, headers)
+        serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
+      },
+      onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
+      onBroken: () => refuse(exchange, brokenOff()),
+    })
+  }
+}
+
+function unreachable(): never {
+  throw new Error('the last hook takes model calls over')
+}
+
+/** For the log: nobody is left to receive it. */
+function brokenOff(): GatewayError {
+  return new GatewayError('invalid_request', 'The connection broke before the body was complete.')
+}
+
+function mediaTypeProblem(contentType: string | undefined, body: Dialect['body']): GatewayError | undefined {
   if (contentType === 'application/json' && body === 'json') return undefined
   const expected = body === 'json' ? 'application/json' : 'multipart/form-data'
   const type = parseMediaType(contentType)
