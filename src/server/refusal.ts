@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
+import { corsHeaderNames } from './cors.ts'
 import type { ServerParts } from './parts.ts'
 import { errorAnswer, safetyHeaders } from './reply.ts'
 
@@ -14,12 +15,14 @@ export interface Exchange {
   readonly headers: readonly string[]
 }
 
-/** Takes a response over from fastify, with the headers that hooks have put on it. */
+/** Takes a response over from fastify, with the CORS headers that are on it. */
 export function takeExchange({ raw: request, id: requestId }: FastifyRequest, reply: FastifyReply): Exchange {
   reply.hijack()
   const headers = ['x-request-id', requestId]
-  const set = reply.getHeaders()
-  for (const name in set) headers.push(name, String(set[name]))
+  for (const name of corsHeaderNames) {
+    const value = reply.getHeader(name)
+    if (value !== undefined) headers.push(name, String(value))
+  }
   return { request, response: reply.raw, requestId, headers }
 }
 

@@ -11,7 +11,7 @@ import { clientOfSocket } from '../clients/client.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
-import { pageMayRead, pageMaySend } from './cors.ts'
+import { corsOptions } from './cors.ts'
 import { floodRefusal } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
@@ -54,14 +54,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     request.client = parts.clientOf(request.raw)
     done()
   })
-  await app.register(cors, {
-    origin: (origin, done) => done(null, origin !== undefined && parts.isOriginAllowed(origin)),
-    methods: ['GET', 'HEAD', 'POST'],
-    allowedHeaders: pageMaySend,
-    exposedHeaders: pageMayRead,
-    maxAge: 600,
-    strictPreflight: false,
-  })
+  await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
     for (let index = 0; index < safetyHeaders.length; index += 2) {

@@ -7,7 +7,6 @@ import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../http/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
-import { corsHeaders } from '../cors.ts'
 import { floodRefusal } from '../flood-limit.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
@@ -33,16 +32,10 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
     done(floodRefusal(parts.floodLimit, request.client))
   for (const prefix of prefixes) {
     for (const dialect of dialects) {
-      const onRequest = [addCorsHeaders, countRequest, checkMediaType(dialect), takeOver(dialect, parts)]
-      app.post(prefix + dialect.path, { onRequest, config: { cors: false } }, unreachable)
+      const onRequest = [countRequest, checkMediaType(dialect), takeOver(dialect, parts)]
+      app.post(prefix + dialect.path, { onRequest }, unreachable)
     }
   }
-}
-
-const addCorsHeaders: onRequestHookHandler = ({ raw }, reply, done) => {
-  const headers = corsHeaders(raw.headers.origin)
-  for (let index = 0; index < headers.length; index += 2) reply.header(headers[index]!, headers[index + 1])
-  done()
 }
 
 /** Before the body is read, so that a wrong one costs nothing. */
