@@ -55,6 +55,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 /** Packages, and the one unit that imports each; `node:` for modules of Node that only one unit may use. */
 const packageUnit: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
+  '@fastify/rate-limit': 'server',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',

@@ -1,24 +1,25 @@
 // The HTTP server: guards first, on every request, then fastify's routes.
 import cors from '@fastify/cors'
+import rateLimit from '@fastify/rate-limit'
 import {
   fastify,
   type FastifyError,
   type FastifyReply,
   type FastifyRequest,
-  type RouteShorthandOptions,
+  type FastifyInstance,
 } from 'fastify'
 import { clientOfSocket } from '../clients/client.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
 import { corsOptions } from './cors.ts'
-import { floodRefusal } from './flood-limit.ts'
+import { rateLimitOptions } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
 import { Repeats } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
 import { answerRaw, setLatest } from './raw-response.ts'
-import { createRefuse, takeExchange } from './refusal.ts'
+import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
 import { safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
@@ -70,18 +71,8 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     const isUnrouted = error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE'
     fail(isUnrouted ? notFound(request, methods) : error, request, reply)
   })
-  const counted: RouteShorthandOptions = {
-    onRequest: (request, _, done) => done(floodRefusal(parts.floodLimit, request.client)),
-  }
   addHealth(app, parts)
-  addModels(app, parts, counted)
-  addLimits(app, parts, counted)
-  const turns = new Turns(parts.now, setImmediate)
-  const memory = new BodyMemory(parts.setTimer)
-  await app.register((calls, _, done) => {
-    addModelCalls(calls, { ...parts, turns, memory, refuse })
-    done()
-  })
+  await app.register((api) => addApi(api, parts, refuse))
   await app.ready()
 
   const repeats = new Repeats()
@@ -110,6 +101,19 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     },
     onTurnedAway: reportUnread,
   }
+}
+
+/** The routes that count against a client's flood limit, before anything else about a request is looked at. */
+async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
+  if (parts.floodLimit !== undefined) {
+    await api.register(rateLimit, rateLimitOptions(parts.floodLimit))
+    api.addHook('onRequest', api.rateLimit())
+  }
+  addModels(api, parts)
+  addLimits(api, parts)
+  const turns = new Turns(parts.now, setImmediate)
+  const memory = new BodyMemory(parts.setTimer)
+  addModelCalls(api, { ...parts, turns, memory, refuse })
 }
 
 function noSchemas(): never {

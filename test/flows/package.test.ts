@@ -16,7 +16,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   cli: ['commander'],
   config: ['yaml'],
   observe: ['pino'],
-  server: ['fastify', '@fastify/cors'],
+  server: ['fastify', '@fastify/cors', '@fastify/rate-limit'],
   upstream: ['undici'],
 }
 

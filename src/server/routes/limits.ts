@@ -1,5 +1,5 @@
 // `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
-import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
 import type { Quota } from '../../admission/store.ts'
@@ -10,10 +10,9 @@ import { prefixes } from './prefixes.ts'
 export function addLimits(
   app: FastifyInstance,
   { admission, routes }: Pick<ServerParts, 'admission' | 'routes'>,
-  counted: RouteShorthandOptions,
 ): void {
   for (const prefix of prefixes) {
-    app.get(`${prefix}/limits`, counted, async ({ client }) =>
+    app.get(`${prefix}/limits`, async ({ client }) =>
       limitsReport(client, await admission.describe(routes().models())),
     )
   }

@@ -7,7 +7,6 @@ import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../http/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
-import { floodRefusal } from '../flood-limit.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -28,11 +27,9 @@ export interface ModelCallParts extends Pick<
 
 /** Adds a route for each dialect. */
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
-  const countRequest: onRequestHookHandler = (request, _, done) =>
-    done(floodRefusal(parts.floodLimit, request.client))
   for (const prefix of prefixes) {
     for (const dialect of dialects) {
-      const onRequest = [countRequest, checkMediaType(dialect), takeOver(dialect, parts)]
+      const onRequest = [checkMediaType(dialect), takeOver(dialect, parts)]
       app.post(prefix + dialect.path, { onRequest }, unreachable)
     }
   }

@@ -1,19 +1,15 @@
 // `GET /v1/models`: the models that calls can name.
-import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 import { prefixes } from './prefixes.ts'
 
-export function addModels(
-  app: FastifyInstance,
-  { routes }: Pick<ServerParts, 'routes'>,
-  counted: RouteShorthandOptions,
-): void {
+export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
   for (const prefix of prefixes) {
-    app.get(`${prefix}/models`, counted, (_, reply) =>
+    app.get(`${prefix}/models`, (_, reply) =>
       reply.type('application/json; charset=utf-8').send(modelList(routes())),
     )
-    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, counted, (request) =>
+    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, (request) =>
       oneModel(request.params['*'], routes()),
     )
   }
