@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { type JsonMember, type JsonScan, readJson, readString, scanJson } from '../http/json-scan.ts'
 import { JsonScanner } from '../http/json-scanner.ts'
 import { LargeBody, type SplicedBody } from '../http/large-body.ts'
-import { parseMediaType } from '../http/media-type.ts'
+import { soleParameter } from '../http/media-type.ts'
 import { MemberNames } from '../http/member-names.ts'
 import { readField, scanMultipart } from '../http/multipart-scan.ts'
 import { splice, type Splice, spliceParts } from '../http/splice.ts'
@@ -143,6 +143,9 @@ function readCount(body: Buffer, member: JsonMember | undefined): number | undef
 /** Of a field that is read as a number or a word. */
 const maxWordBytes = 64
 
+/** RFC 2046 §5.1.1. */
+const maxBoundaryLength = 70
+
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
 function readMultipartRequest(
@@ -151,9 +154,12 @@ function readMultipartRequest(
   received: Buffer | LargeBody,
 ): ModelRequest {
   const body = bytesOf(received)
-  const boundary = parseMediaType(contentType)?.boundary
-  if (boundary === undefined) {
-    throw invalid('The content-type of a multipart body must name its boundary.', 'content-type')
+  const boundary = soleParameter(contentType ?? '', 'boundary')
+  if (boundary === undefined || boundary.length > maxBoundaryLength) {
+    throw invalid(
+      'The content-type of a multipart body must have exactly one boundary, of the characters that RFC 2046 allows.',
+      'content-type',
+    )
   }
   const outcome = scanMultipart(body, boundary, guardedFields)
   if (!outcome.ok) throw invalid(`The multipart body can't be taken: ${outcome.problem}.`, outcome.param)

@@ -81,7 +81,8 @@ function mediaTypeProblem(contentType: string | undefined, body: Dialect['body']
     const message = `The content-type must be ${expected}; this request has ${seen}.`
     return new GatewayError('unsupported_media_type', message)
   }
-  if (type.charset === undefined || type.charset.toLowerCase() === 'utf-8') return undefined
-  const message = `The charset must be utf-8, not ${JSON.stringify(type.charset)}.`
+  const charset = type.params.get('charset')
+  if (charset === null || charset.toLowerCase() === 'utf-8') return undefined
+  const message = `The charset must be utf-8, not ${JSON.stringify(charset)}.`
   return new GatewayError('unsupported_media_type', message)
 }
