@@ -23,6 +23,21 @@ export interface Span {
   readonly end: number
 }
 
+/** One limit as clients see it. */
+export interface Quota {
+  readonly limit: number
+  /** Whole, at least 0. */
+  readonly remaining: number
+  /** Milliseconds until nothing counts any more. */
+  readonly resetMs: number
+}
+
+/** How a model's limits stand. A limit that is not set is absent. */
+export interface LimitStatus {
+  readonly requests: Quota | undefined
+  readonly tokens: Quota | undefined
+}
+
 /** Tokens of one call. All counts are whole numbers, at least 0. */
 export interface Usage {
   readonly promptTokens: number
@@ -59,4 +74,10 @@ export interface RequestSize {
   readonly maxOutputTokens: number | undefined
   /** Answers per prompt: the larger of `n` and `best_of`. */
   readonly choices: number
+}
+
+/** Status and headers of a response. Header names are in lower case. */
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }

@@ -7,8 +7,9 @@ import { describe, test } from 'node:test'
 
 import { loadConfig } from '../src/config/load.ts'
 import { defaults } from '../src/config/defaults.ts'
-import { dialects } from '../src/dialects/table.ts'
-import { errorTable } from '../src/errors.ts'
+import { clientDialects } from '../src/dialects/table.ts'
+import { renderError } from '../src/dialects/openai/errors.ts'
+import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
 import { TargetHealth, type Trouble } from '../src/routing/target-health.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -17,11 +18,13 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8')
 describe('docs/http.md', () => {
   test('lists every error of the gateway with its status and type, sorted', () => {
     const rows = [...read('docs/http.md').matchAll(/^\| (\w+) \| (\d{3}) \| (\w+) \|$/gm)]
-    const expected = Object.entries(errorTable).map(([code, { status, type }]) => [
-      code,
-      String(status),
-      type,
-    ])
+    const status = { requests: undefined, tokens: undefined }
+    const limit = { counts: 'requests', status, retryAfterMs: 1 } as const
+    const expected = Object.entries(errorTable).map(([code, status]) => {
+      const error = new GatewayError(code as ErrorCode, '', status === 429 ? { limit } : {})
+      const body = JSON.parse(renderError(error).body.toString()) as { error: { type: string } }
+      return [code, String(status), body.error.type]
+    })
     assert.deepEqual(
       rows.map(([, ...cells]) => cells),
       expected.toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
@@ -30,7 +33,7 @@ describe('docs/http.md', () => {
 
   test('names every route of the API', () => {
     const text = read('docs/http.md')
-    for (const { path } of dialects) assert.ok(text.includes(`/v1${path}`), path)
+    for (const { path } of clientDialects) assert.ok(text.includes(`/v1${path}`), path)
   })
 })
 

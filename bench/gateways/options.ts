@@ -9,6 +9,8 @@ export interface Options {
   readonly figures: readonly string[] | undefined
   readonly rounds: number
   readonly seed: number
+  /** Another checkout of llm-gateway to measure beside this one. */
+  readonly baseline: string | undefined
   /** Where the report goes; undefined: to standard output. */
   readonly out: string | undefined
 }
@@ -36,6 +38,7 @@ Measures llm-gateway against the gateways and proxies that are on this machine.
   --only NAMES       some contenders: ${contenderNames.join(', ')}
   --figures NAMES    some figures: ${figureNames.join(', ')}
   --rounds N         how often each is measured (5; at least 5 for a report that counts)
+  --baseline DIR     measure another checkout of llm-gateway, its packages installed, beside this one
   --seed N           of the order within the rounds (1)
   --out DIRECTORY    where gateways.md and gateways.svg go (bench/results for a full run; a run of some
                      contenders or figures prints its report)
@@ -51,6 +54,7 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
       only: { type: 'string' },
       figures: { type: 'string' },
       rounds: { type: 'string' },
+      baseline: { type: 'string' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -61,13 +65,15 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     listOf('only', values.only, contenderNames),
     listOf('figures', values.figures, figureNames),
   ]
-  const isPartial = only !== undefined || figures !== undefined || values.quick
+  const isPartial =
+    only !== undefined || figures !== undefined || values.quick || values.baseline !== undefined
   return {
     isQuick: values.quick,
     only,
     figures,
     rounds: countOf('rounds', values.rounds ?? (values.quick ? '1' : '5')),
     seed: countOf('seed', values.seed),
+    baseline: values.baseline,
     out: values.out ?? (isPartial ? undefined : defaultOut),
   }
 }

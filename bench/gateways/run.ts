@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { checkAnswers } from './check.ts'
 import type { Contender } from './contender.ts'
 import { contenders as allContenders } from './contenders/all.ts'
-import { ours } from './contenders/ours.ts'
+import { createBaseline, ours } from './contenders/ours.ts'
 import { drawChart } from './chart.ts'
 import { type Entrant, type Figure, Ledger, type Measurement, type Scale, type Stage } from './figure.ts'
 import { bodies } from './figures/bodies.ts'
@@ -133,9 +133,11 @@ interface Field {
 }
 
 /** Finds the contenders, starts them, and lets in who answers right. */
-async function admit({ only, isQuick }: Options, ground: Ground): Promise<Field> {
+async function admit({ only, baseline, isQuick }: Options, ground: Ground): Promise<Field> {
+  const chosen = allContenders.filter((each) => isChosen(each, only))
+  if (baseline !== undefined) chosen.splice(1, 0, createBaseline(resolve(baseline)))
   const [entrants, instances, leftOut, wrong]: [Entrant[], Instance[], Reasons, Reasons] = [[], [], [], []]
-  for (const contender of allContenders.filter((each) => isChosen(each, only))) {
+  for (const contender of chosen) {
     const { name } = contender
     tell(`looks for ${name}`)
     const found = await contender.find({ mayDownload: !isQuick, isPacked: !isQuick })
@@ -245,12 +247,13 @@ function write(account: Account, out: string | undefined): void {
   process.stdout.write(`${report.split('## Medians')[0]}\nThe report is in ${out}.\n`)
 }
 
-function commandOf({ only, figures, rounds, seed }: Options): string {
+function commandOf({ only, figures, rounds, seed, baseline }: Options): string {
   return [
     only === undefined ? '' : ` --only ${only.join(',')}`,
     figures === undefined ? '' : ` --figures ${figures.join(',')}`,
     rounds === 5 ? '' : ` --rounds ${rounds}`,
     seed === 1 ? '' : ` --seed ${seed}`,
+    baseline === undefined ? '' : ' --baseline DIR',
   ].join('')
 }
 

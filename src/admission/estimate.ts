@@ -41,6 +41,8 @@ export interface RatesPlaces {
   all(): Iterable<Rates>
 }
 
+/** Tokens in a byte of text, for prompts before anything was learnt and for output that nobody counted. */
+export const defaultTokensPerByte = 0.27
 const tokensPerMessage = 4
 const tokensPerRequest = 3
 /** Least weight of a new observation; the first ones weigh more. */
@@ -212,7 +214,7 @@ export function untaught(model: string, provider: string): Rates {
   return {
     model,
     provider,
-    tokensPerByte: 0.27,
+    tokensPerByte: defaultTokensPerByte,
     error: 0.15,
     tokensPerMedia: 1000,
     outputTokens: 0,

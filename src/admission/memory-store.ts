@@ -1,6 +1,6 @@
 // Admission's counters in memory: how they decide. It cannot fail; snapshot-file.ts carries it over a restart.
 // The memory is this thread's own unless another is given (shared-store.ts).
-import type { ModelLimits } from '../domain.ts'
+import type { ModelLimits, Quota } from '../domain.ts'
 import type { Charge } from './outcome.ts'
 import { Slots } from './slots.ts'
 import type {
@@ -10,7 +10,6 @@ import type {
   Demand,
   Limited,
   ModelUse,
-  Quota,
   Reservation,
   Standing,
   TooLarge,

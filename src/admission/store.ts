@@ -1,6 +1,6 @@
 // The counters behind admission, as a contract that one process's memory keeps (memory-store.ts) and a store shared by
 // several gateways can keep too. test/contracts/admission-store.ts holds every implementation to it.
-import type { ModelLimits } from '../domain.ts'
+import type { LimitStatus, ModelLimits } from '../domain.ts'
 import type { Charge } from './outcome.ts'
 
 /** What a call wants of the counters. */
@@ -20,18 +20,7 @@ export interface Candidate {
   readonly maxParallelRequests: number | undefined
 }
 
-/** One limit as clients see it. `remaining` is whole and at least 0; `resetMs` is the time to an empty window. */
-export interface Quota {
-  readonly limit: number
-  readonly remaining: number
-  readonly resetMs: number
-}
-
-/** How a model's limits stand. A limit that is not set is absent. */
-export interface Standing {
-  readonly requests: Quota | undefined
-  readonly tokens: Quota | undefined
-}
+export type Standing = LimitStatus
 
 /** A refusal that passes: the same call fits after `retryAfterMs`, if nothing else is admitted until then. */
 export interface Limited {

@@ -6,8 +6,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
-import type { Asked } from '../upstream/ask.ts'
-import { type ListedModel, readModelList } from '../upstream/model-list.ts'
+import { type ListedModel, readModelList } from '../dialects/openai/model-list.ts'
+import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type Poll, type PollClock, Polls } from './polls.ts'
 import type { ProviderSet } from './providers.ts'
@@ -19,7 +19,7 @@ export interface DiscoveryParts {
   readonly onChange: (discovered: Discovered) => void
 }
 
-const question = { path: '/models', maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
+const request = { path: '/models', maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
 
 const localIntervalMs = 30_000
 const remoteIntervalMs = 600_000
@@ -71,7 +71,7 @@ export class Discovery {
     this.#publish()
     this.#polls.follow(providers, (provider) => {
       if (!discovers(configs.get(provider.name)!)) return undefined
-      return { question, onAsked: (asked) => this.#take(provider, asked) }
+      return { request, onResult: (outcome) => this.#take(provider, outcome) }
     })
     for (const poll of kept) void poll.ask()
   }
@@ -103,16 +103,16 @@ export class Discovery {
   }
 
   /** @returns how long until it is asked again, in milliseconds. */
-  #take(provider: Provider, asked: Asked): number {
+  #take(provider: Provider, outcome: ProbeOutcome): number {
     const { clock, events } = this.#parts
     const { name, isLocal } = provider
     const listing = this.#listings.get(name)!
     const list =
-      asked.kind === 'answered' && asked.status === 200 && asked.isWhole
-        ? readModelList(asked.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
+      outcome.kind === 'answered' && outcome.head.status === 200
+        ? readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
         : undefined
     if (list === undefined) {
-      this.#takeFault(name, listing, asked)
+      this.#takeFault(name, listing, outcome)
       return localIntervalMs
     }
     const isNews = listing.listedAtMs === undefined || listing.toldFault !== undefined
@@ -130,13 +130,13 @@ export class Discovery {
     return isLocal ? localIntervalMs : remoteIntervalMs
   }
 
-  #takeFault(name: string, listing: Listing, asked: Asked): void {
+  #takeFault(name: string, listing: Listing, outcome: ProbeOutcome): void {
     const { clock, events } = this.#parts
-    const fault = asked.kind === 'failed' ? 'away' : 'no_list'
+    const fault = outcome.kind === 'failed' ? 'away' : 'no_list'
     if (listing.toldFault !== fault) {
       listing.toldFault = fault
-      const isUsual = isRefused(asked) && listing.listedAtMs === undefined && !this.#needed.has(name)
-      events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(asked), is_usual: isUsual })
+      const isUsual = isRefused(outcome) && listing.listedAtMs === undefined && !this.#needed.has(name)
+      events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(outcome), is_usual: isUsual })
     }
     if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return
     const removed = listing.models.length
@@ -155,8 +155,8 @@ function discovers(config: ProviderConfig): boolean {
 }
 
 /** Nothing listens there. */
-function isRefused(asked: Asked): boolean {
-  return asked.kind === 'failed' && asked.failure.kind === 'unreachable'
+function isRefused(outcome: ProbeOutcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.kind === 'unreachable'
 }
 
 function changeOf(
@@ -172,8 +172,10 @@ function changeOf(
 }
 
 /** For people. Nothing of the answer itself is told. */
-function reasonOf(asked: Asked): string {
-  if (asked.kind === 'failed') return asked.failure.detail
-  if (asked.status !== 200) return `status ${asked.status}`
-  return asked.isWhole ? 'the answer is no list of models' : `more than ${question.maxBytes} bytes`
+function reasonOf(outcome: ProbeOutcome): string {
+  if (outcome.kind === 'failed') return outcome.failure.detail
+  if (outcome.head.status !== 200) return `status ${outcome.head.status}`
+  return outcome.kind === 'answered'
+    ? 'the answer is no list of models'
+    : `more than ${request.maxBytes} bytes`
 }

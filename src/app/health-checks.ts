@@ -3,7 +3,7 @@
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { TargetHealth, Trouble } from '../routing/target-health.ts'
-import type { Asked } from '../upstream/ask.ts'
+import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './providers.ts'
@@ -40,12 +40,13 @@ export class HealthChecks {
     this.#polls.stop()
   }
 
-  #checkOf({ name }: Provider, { path, intervalMs }: { path: string; intervalMs: number }): PollParts {
+  #checkOf(provider: Provider, { path, intervalMs }: { path: string; intervalMs: number }): PollParts {
     const { health, events } = this.#parts
+    const { name } = provider
     /** Undefined until the first outcome. */
     let wasWell: boolean | undefined
-    const onAsked = (asked: Asked) => {
-      const finding = findingOf(asked)
+    const onResult = (outcome: ProbeOutcome) => {
+      const finding = findingOf(outcome, provider)
       if (finding === undefined) return intervalMs
       const { trouble, reason } = finding
       health.checked(name, trouble)
@@ -54,7 +55,7 @@ export class HealthChecks {
       wasWell = isWell
       return intervalMs
     }
-    return { question: { path, maxBytes, timeoutMs }, onAsked }
+    return { request: { path, maxBytes, timeoutMs }, onResult }
   }
 }
 
@@ -66,16 +67,17 @@ interface Finding {
 }
 
 /** What an answer says of the provider; undefined when it says nothing. */
-function findingOf(asked: Asked): Finding | undefined {
-  if (asked.kind === 'failed') return { trouble: asked.failure.kind, reason: asked.failure.detail }
-  const { status, body } = asked
+function findingOf(outcome: ProbeOutcome, { meaningOf }: Provider): Finding | undefined {
+  if (outcome.kind === 'failed') return { trouble: outcome.failure.kind, reason: outcome.failure.detail }
+  const { status } = outcome.head
   // It is there, and has been asked too often.
   if (status === 429) return undefined
   if (status >= 200 && status < 300) return { trouble: undefined, reason: undefined }
-  return { trouble: troubleOf(status, body), reason: `status ${status}` }
+  const meaning = meaningOf({ status, code: undefined, body: outcome.body })
+  return { trouble: troubleOf(status, meaning === 'loading'), reason: `status ${status}` }
 }
 
-function troubleOf(status: number, body: Buffer): Trouble {
+function troubleOf(status: number, isLoading: boolean): Trouble {
   switch (status) {
     case 401:
     case 403:
@@ -87,7 +89,7 @@ function troubleOf(status: number, body: Buffer): Trouble {
       return 'overloaded'
     case 503:
     case 529:
-      return body.includes('Loading model') ? 'loading' : 'overloaded'
+      return isLoading ? 'loading' : 'overloaded'
     default:
       return 'broken'
   }

@@ -1,14 +1,14 @@
 // Questions to providers that are asked again and again while a configuration names them: what models they have,
 // whether they are well. A provider hears one of a kind at a time.
 import type { Clock } from '../platform/clock.ts'
-import { ask, type Asked, type Question } from '../upstream/ask.ts'
+import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
 import type { ProviderSet } from './providers.ts'
 
 export interface PollParts {
-  readonly question: Question
-  /** Takes an answer. @returns milliseconds until the next question, more or less. */
-  readonly onAsked: (asked: Asked) => number
+  readonly request: ProbeRequest
+  /** @returns milliseconds until the next probe, more or less. */
+  readonly onResult: (outcome: ProbeOutcome) => number
 }
 
 export type PollClock = Pick<Clock, 'now' | 'setTimer'> & {
@@ -60,7 +60,7 @@ export class Poll {
   readonly #parts: PollParts
   readonly #clock: PollClock
   readonly #waiting: (() => void)[] = []
-  #question: Pick<Exchange, 'abort'> | undefined
+  #probe: Pick<Exchange, 'abort'> | undefined
   #stopTimer: (() => void) | undefined
   #askedAtMs = 0
 
@@ -72,7 +72,7 @@ export class Poll {
 
   /** Whether a question is under way. */
   get isAsking(): boolean {
-    return this.#question !== undefined
+    return this.#probe !== undefined
   }
 
   /** When the last question began, in milliseconds of the monotonic clock. */
@@ -88,25 +88,28 @@ export class Poll {
 
   stop(): void {
     this.#stopTimer?.()
-    this.#question?.abort()
+    this.#probe?.abort()
     this.#release()
   }
 
   #begin(): void {
-    if (this.#question !== undefined) return
+    if (this.#probe !== undefined) return
     this.#stopTimer?.()
     this.#askedAtMs = this.#clock.now()
     // A connection that broke may have been an idle one that the server closed just then: a new one tells.
-    this.#send((asked) => (isBroken(asked) ? this.#send((second) => this.#take(second)) : this.#take(asked)))
+    this.#send((outcome) => {
+      if (isBroken(outcome)) this.#send((second) => this.#take(second))
+      else this.#take(outcome)
+    })
   }
 
-  #send(onAsked: (asked: Asked) => void): void {
-    this.#question = ask(this.provider, this.#parts.question, this.#clock.setTimer, onAsked)
+  #send(onResult: (outcome: ProbeOutcome) => void): void {
+    this.#probe = probe(this.provider, this.#parts.request, this.#clock, onResult)
   }
 
-  #take(asked: Asked): void {
-    this.#question = undefined
-    const delayMs = this.#parts.onAsked(asked)
+  #take(outcome: ProbeOutcome): void {
+    this.#probe = undefined
+    const delayMs = this.#parts.onResult(outcome)
     const { setTimer, chance } = this.#clock
     // Up to a tenth more or less, so that gateways that were started together do not ask together.
     this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
@@ -118,6 +121,6 @@ export class Poll {
   }
 }
 
-function isBroken(asked: Asked): boolean {
-  return asked.kind === 'failed' && asked.failure.kind === 'broken'
+function isBroken(outcome: ProbeOutcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.kind === 'broken'
 }

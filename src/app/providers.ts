@@ -1,7 +1,7 @@
 // The providers of every configuration that calls are still served by. One whose settings stay the same over a reload
 // is kept, with its connections; one that no configuration names any more ends when the last call that may need it has.
 import type { ProviderConfig } from '../config/types.ts'
-import { createEcho } from '../upstream/echo.ts'
+import { createEcho } from '../upstream/providers/echo.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameSettings } from '../upstream/same-settings.ts'
 import { createHttpProvider } from '../upstream/send.ts'

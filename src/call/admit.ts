@@ -1,12 +1,12 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
 import type { Decision, Hold } from '../admission/admission.ts'
-import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
+import { rateLimitError } from '../admission/rate-limit-error.ts'
 import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Route } from '../routing/route-table.ts'
-import type { Call, Reply, Snapshot } from './call.ts'
+import type { Call, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that shall answer it, and that model's targets in order of preference. */
@@ -84,8 +84,8 @@ function entranceOf(decision: Decision, model: string, promptTokens: number): En
 }
 
 /** How the limits of a model stand, on whatever answer comes. */
-export function addRateHeaders(reply: Reply, standing: Standing): void {
+export function addRateHeaders({ dialect, reply }: Call, standing: Standing): void {
   if (reply.isStarted) return
-  const headers = rateHeaders(standing)
+  const headers = dialect.rateHeaders(standing)
   for (const name in headers) reply.set(name, headers[name]!)
 }

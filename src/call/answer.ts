@@ -2,15 +2,18 @@
 // What the provider sends is held here until a relay reads it; all of the provider's time limits are kept here.
 // A stream counts as an answer from its first event on, a JSON body when it is whole (or too large to be held), any other
 // body from its first byte on: until then nothing has been passed on, and what breaks can still become another attempt.
+import type { ProviderDialect } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
-import type { AnswerHead, AnswerSink, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
+import { mediaTypeOf } from '../http/headers.ts'
+import type { ResponseHead } from '../domain.ts'
+import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
-import { judgeErrorAnswer, mediaTypeOf } from './error-answer.ts'
-import { errorHeadOf, FirstEvent, isDone } from './first-event.ts'
+import { judgeErrorAnswer } from './error-answer.ts'
+import { FirstEvent } from './first-event.ts'
 import type { Timed } from './ticker.ts'
-import { faultOfHead, judgeWholeAnswer } from './whole-answer.ts'
+import { faultOfHead } from '../dialects/whole-response.ts'
 
 /** A provider's error answer is read whole before it is passed on; a longer one is none, and no first event either. */
 const maxErrorBytes = 1_048_576
@@ -52,15 +55,15 @@ export function startAttempt(
 export interface Expected {
   /** From when on the provider's total timeout counts: one deadline for all attempts of a call. */
   readonly sinceMs: number
-  /** Whether a text of no bytes is an answer. */
-  readonly mayBeEmpty: boolean
+  readonly dialect: ProviderDialect
 }
 
 type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
 
 /** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
-export class Answer implements AnswerSink, Timed {
+export class Answer implements ResponseHandler, Timed {
   index = -1
+  readonly dialect: ProviderDialect
   readonly #provider: Provider
   readonly #on: AnswerParts
   readonly #startedMs: number
@@ -68,7 +71,7 @@ export class Answer implements AnswerSink, Timed {
   readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
-  #head: AnswerHead | undefined
+  #head: ResponseHead | undefined
   /** When the head came, in milliseconds of the monotonic clock. */
   headAtMs = 0
   /** Looks for the first event of a stream; undefined when there is nothing to wait for any more. */
@@ -93,11 +96,12 @@ export class Answer implements AnswerSink, Timed {
     this.#on = on
     this.#startedMs = on.now()
     this.#expected = expected
+    this.dialect = expected.dialect
     this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
   }
 
-  get head(): AnswerHead {
+  get head(): ResponseHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
   }
@@ -144,7 +148,7 @@ export class Answer implements AnswerSink, Timed {
     this.#settle({ kind: 'gone', wasSent })
   }
 
-  onHead(head: AnswerHead): void {
+  onHead(head: ResponseHead): void {
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
@@ -182,7 +186,7 @@ export class Answer implements AnswerSink, Timed {
     this.#end = 'ended'
     if (this.#isHeld) return this.#judgeWhole()
     if (this.#resolve !== undefined)
-      this.#settle(judgeErrorAnswer(this.#provider, this.head, this.#held.take()))
+      this.#settle(judgeErrorAnswer(this.#provider, this.dialect, this.head, this.#held.take()))
     this.#reader?.onEnd()
   }
 
@@ -230,25 +234,25 @@ export class Answer implements AnswerSink, Timed {
   #look(peek: FirstEvent, chunk: Buffer): void {
     const data = peek.push(chunk)
     if (data === undefined) return
-    if (isDone(data)) return this.onEnd()
-    const head = errorHeadOf(data)
+    if (this.dialect.isEndMark(data)) return this.onEnd()
+    const head = this.dialect.errorHeadOf(data)
     if (head === undefined) return this.#commit()
     this.#finish()
-    this.#settle(judgeErrorAnswer(this.#provider, head, data))
+    this.#settle(judgeErrorAnswer(this.#provider, this.dialect, head, data))
   }
 
   #judgeWhole(): void {
     const body = this.#held.take()
     this.#held.push(body)
-    const verdict = judgeWholeAnswer(this.head, body, this.#expected.mayBeEmpty)
+    const verdict = this.dialect.judgeWhole(this.head, body)
     switch (verdict.kind) {
-      case 'answer':
+      case 'response':
         this.value = verdict.value
         return this.#commit()
       case 'error':
-        return this.#settle(judgeErrorAnswer(this.#provider, verdict.head, body))
-      case 'none':
-        return this.#fail('provider_bad_response', verdict.what)
+        return this.#settle(judgeErrorAnswer(this.#provider, this.dialect, verdict.head, body))
+      case 'fault':
+        return this.#fail('provider_bad_response', verdict.reason)
       default:
         return verdict satisfies never
     }

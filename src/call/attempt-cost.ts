@@ -11,6 +11,8 @@ export function costOf(
     const isRefusal = outcome.head.status < 500 || outcome.head.status === 503
     return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
   }
+  // It could not be written in the target's format.
+  if (outcome.error.status < 500) return { kind: 'unsent' }
   if (outcome.error.code === 'provider_unreachable') return { kind: 'unreachable' }
   if (outcome.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
   return { kind: 'failed', tokens: outcome.hasBegun ? promptTokens : 0 }

@@ -1,6 +1,7 @@
 // What becomes of one try at one target.
 import type { GatewayError } from '../errors.ts'
-import type { AnswerHead } from '../upstream/provider.ts'
+import type { ResponseHead } from '../domain.ts'
+import type { ErrorMeaning } from '../upstream/providers/error-meaning.ts'
 import type { Answer } from './answer.ts'
 
 /** How a try at a target came out. */
@@ -9,9 +10,10 @@ export type AttemptOutcome =
   /** The provider's own error answer; it goes to the client as it is. */
   | {
       readonly kind: 'refused'
-      readonly head: AnswerHead
+      readonly head: ResponseHead
       readonly body: Buffer
       readonly providerCode: string | undefined
+      readonly meaning: ErrorMeaning | undefined
     }
   | {
       readonly kind: 'failed'

@@ -3,9 +3,12 @@
 // line are comments, and no part of any answer.)
 import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { translatorOf } from '../dialects/table.ts'
+import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
-import type { SplicedBody } from '../http/large-body.ts'
+import { GatewayError } from '../errors.ts'
 import { isProviderWide, type Trouble } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { startAttempt } from './answer.ts'
@@ -38,7 +41,7 @@ export interface Tried {
   /** Another model may answer instead. */
   readonly mayMove: boolean
   /** Usage was asked for without the client's wish. */
-  readonly hidesUsage: boolean
+  readonly stripsUsage: boolean
   /** Of the attempts that failed, together. */
   readonly cost: Outcome
 }
@@ -55,7 +58,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
   let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
   let retriesLeft = on.routing.retries
   for (;;) {
-    const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
+    const { outcome, stripsUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
     const verdict = judge(outcome, failures.has(target), on.wallNow())
     learn(target, outcome, verdict, on)
     if (outcome.kind === 'refused' || outcome.kind === 'failed') {
@@ -64,7 +67,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
     const provider = providerOf(target, on)
     const mayMove = verdict.mayMove && hasTimeLeft(provider, on.now() - sinceMs)
-    const tried: Tried = { target, outcome, mayMove, hidesUsage, cost }
+    const tried: Tried = { target, outcome, mayMove, stripsUsage, cost }
     if (!verdict.mayMove && !verdict.mayRepeat) return tried
     const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
     failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
@@ -150,30 +153,42 @@ function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boo
 
 /** One try, or two where the provider does not take the wish for usage. */
 async function tryTarget(
-  { call, request }: Admittee,
+  { call, request, promptTokens }: Admittee,
   { target, sinceMs }: Pick<Step, 'target' | 'sinceMs'>,
   on: Snapshot,
   record: CallRecord,
-): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
+): Promise<{ outcome: AttemptOutcome; stripsUsage: boolean }> {
   const provider = providerOf(target, on)
   const nowMs = on.now()
   record.provider = target.provider
   record.targetModel = target.model
   record.sentAtMs ??= nowMs
   on.health.began(target, nowMs)
-  const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, nowMs)
-  const to = { request, provider, sinceMs, on, record }
-  const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), to)
+  const translator = translatorTo(call.dialect)
+  const asksUsage = translator.mayAskUsage(request) && on.usageRefusals.mayAsk(provider, nowMs)
+  const to = { request, translator, promptTokens, model: target.model, provider, sinceMs, on, record }
+  const outcome = await attempt(call, asksUsage, to)
   noteTimes(record, outcome, on.now())
-  if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
-  const plain = await attempt(call, request.bodyFor(target.model, false), to)
+  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return { outcome, stripsUsage: asksUsage }
+  const plain = await attempt(call, false, to)
   noteTimes(record, plain, on.now())
   if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
-  return { outcome: plain, hidesUsage: false }
+  return { outcome: plain, stripsUsage: false }
+}
+
+/** Every provider is asked in the client's own format. */
+function translatorTo(dialect: ClientDialect): Translator {
+  const translator = translatorOf(dialect, dialect.native)
+  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
+  return translator
 }
 
 interface Aim {
   readonly request: ModelRequest
+  readonly translator: Translator
+  readonly model: string
+  /** As estimated. */
+  readonly promptTokens: number
   readonly provider: Provider
   readonly sinceMs: number
   readonly on: Snapshot
@@ -183,15 +198,20 @@ interface Aim {
 /** A client that leaves ends the attempt. */
 function attempt(
   call: Call,
-  body: Buffer | SplicedBody,
-  { request, provider, sinceMs, on, record }: Aim,
+  asksUsage: boolean,
+  { request, translator, model, promptTokens, provider, sinceMs, on, record }: Aim,
 ): AttemptOutcome | Promise<AttemptOutcome> {
-  const { dialect, reply, requestId } = call
+  const { reply, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
+  const translation = translator.begin(request, { model, asksUsage, promptTokens })
+  if (translation instanceof GatewayError) {
+    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
+  }
   record.attempts += 1
-  const { contentType, isStream } = request
-  const sent = { path: dialect.path, body, contentType, isStream, requestId }
-  const expected = { sinceMs, mayBeEmpty: dialect.mayBeEmpty }
+  const { provider: dialect } = translator
+  const { body, contentType } = translation
+  const sent = { path: dialect.path, body, contentType, isStream: request.isStream, requestId }
+  const expected = { sinceMs, dialect }
   const { outcome, abort } = startAttempt(provider, sent, expected, on)
   reply.onGone = abort
   return outcome

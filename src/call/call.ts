@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
-import type { Dialect } from '../dialects/dialect.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
@@ -17,7 +17,7 @@ import type { UsageRefusals } from './usage-refusals.ts'
 
 /** One client request to an API route, its body read. */
 export interface Call {
-  readonly dialect: Dialect
+  readonly dialect: ClientDialect
   readonly body: Buffer | LargeBody
   /** As the client sent it; a multipart body's boundary is in there. */
   readonly contentType: string | undefined

@@ -5,7 +5,6 @@ import { answerHeaders } from '../http/headers.ts'
 import type { Trouble } from '../routing/target-health.ts'
 import type { Answer } from './answer.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
-import { errorWordsOf } from './error-answer.ts'
 import { type Call, clientGoneStatus, type Reply, type Snapshot } from './call.ts'
 import type { Meter } from './meter.ts'
 import type { CallRecord } from './record.ts'
@@ -70,11 +69,11 @@ export function passFailure(
   record.providerStatus = head.status
   if (reply.isStarted) {
     const error = lateError(record, `answered ${head.status}`)
-    const words = errorWordsOf(body)
-    if (words === undefined) return error
+    const fields = dialect.native.readErrorFields(body)
+    if (fields === undefined) return error
     record.status = 200
     record.error = error
-    reply.end(dialect.stream.errorEvent(words))
+    reply.end(dialect.errorEvent(fields))
     return undefined
   }
   record.status = head.status

@@ -1,6 +1,6 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
 import type { Outcome } from '../admission/outcome.ts'
-import { type ModelRequest, readRequest } from '../dialects/request.ts'
+import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody } from '../http/large-body.ts'
@@ -31,14 +31,14 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 }
 
 async function serve(call: Call, on: Snapshot, record: CallRecord): Promise<void> {
-  const request = readRequest(call.dialect, call.contentType, call.body) // 400 invalid_request
+  const request = call.dialect.readRequest(call.contentType, call.body) // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream
 
   const route = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (route === undefined) throw modelNotFound(request.model, on.routes) // 404
 
-  const pulse = request.isStream && call.dialect.hasEvents ? new Pulse(call.reply, on) : undefined
+  const pulse = request.isStream && call.dialect.hasEvents ? new Pulse(call, on) : undefined
   const asked: Asked = { call, request, pulse, failures: new Map() }
   try {
     const turn = await serveBy(route, { ...asked, setback: undefined }, on, record)
@@ -114,24 +114,25 @@ async function serveBy(
     throw entrance.error // 429 rate_limit_exceeded
   }
   const { hold, promptTokens } = entrance
-  if (setback === undefined) addRateHeaders(call.reply, hold.standing)
+  if (setback === undefined) addRateHeaders(call, hold.standing)
   else {
-    if ('standing' in setback) addRateHeaders(call.reply, setback.standing)
+    if ('standing' in setback) addRateHeaders(call, setback.standing)
     record.fallbackModel = route.model.name
   }
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
   try {
     const tried = await tryTargets({ call, request, targets, hold, promptTokens, failures }, on, record)
-    const { target, cost, hidesUsage } = tried
+    const { target, cost, stripsUsage } = tried
     if (tried.mayMove) {
       outcome = cost
       return tried
     }
     pulse?.stop()
     forgetBody(call) // nobody else is asked any more
-    const { hasOutputTokens } = call.dialect
-    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const { hasOutputTokens, native } = call.dialect
+    const reader = native.usage
+    const meter = new Meter({ reader, estimatedPrompt: promptTokens, hasOutputTokens, stripsUsage })
     const mask = maskOf(target, on)
     const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, cost, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
@@ -160,7 +161,7 @@ function forgetBody({ body }: Call): void {
 function tellClient(call: Call, error: GatewayError, on: Snapshot, record: CallRecord): void {
   record.error = error
   if (call.reply.isStarted) {
-    call.reply.end(call.dialect.stream.errorEvent(error))
+    call.reply.end(call.dialect.errorEvent(error))
     record.status = 200
     return
   }

@@ -1,18 +1,20 @@
 // The heartbeat of a streamed call whose answer has not begun: in line, between attempts, while a provider reads the
 // prompt or loads its model. Proxies and clients give up on a connection that says nothing.
 import type { Call, Snapshot } from './call.ts'
-import { heartbeat, heartbeatMs, streamHeaders } from './relay-stream.ts'
+import { heartbeatMs, streamHeaders } from './relay-stream.ts'
 import type { Timed } from './ticker.ts'
 
 /** Beats until it is stopped. The first beat commits the answer to status 200; what fails later can only be an event. */
 export class Pulse implements Timed {
   index = -1
   readonly #reply: Call['reply']
+  readonly #heartbeat: Buffer
   readonly #ticker: Snapshot['ticker']
   #lastBeatMs: number
 
-  constructor(reply: Call['reply'], { ticker, now }: Pick<Snapshot, 'ticker' | 'now'>) {
+  constructor({ reply, dialect }: Call, { ticker, now }: Pick<Snapshot, 'ticker' | 'now'>) {
     this.#reply = reply
+    this.#heartbeat = dialect.heartbeat
     this.#ticker = ticker
     this.#lastBeatMs = now()
     ticker.add(this)
@@ -22,7 +24,7 @@ export class Pulse implements Timed {
     if (nowMs - this.#lastBeatMs < heartbeatMs) return
     this.#lastBeatMs = nowMs
     this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(heartbeat)
+    this.#reply.write(this.#heartbeat)
   }
 
   /** To be called before anything else is written. */

@@ -1,6 +1,6 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { type Dialect, tailLength } from '../dialects/dialect.ts'
+import { type ClientDialect, tailLength } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { EventSplitter, type EventSink } from '../http/sse.ts'
 import type { Answer, AnswerReader } from './answer.ts'
@@ -11,7 +11,6 @@ import type { Timed } from './ticker.ts'
 
 /** Silence after which a comment keeps the connection alive. */
 export const heartbeatMs = 15_000
-export const heartbeat = Buffer.from(': ping\n\n')
 
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
@@ -23,7 +22,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   index = -1
   readonly #answer: Answer
   readonly #reply: Reply
-  readonly #dialect: Dialect
+  readonly #dialect: ClientDialect
   readonly #meter: Meter
   readonly #hold: Relayed['hold']
   readonly #ticker: Snapshot['ticker']
@@ -40,7 +39,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
 
   constructor(
     { answer, reply, headers, meter, hold }: Relayed,
-    dialect: Dialect,
+    dialect: ClientDialect,
     ticker: Snapshot['ticker'],
     resolve: (ending: Ending) => void,
   ) {
@@ -63,7 +62,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
       this.#lastWriteMs = nowMs
     } else if (nowMs - this.#lastWriteMs >= heartbeatMs && !this.#isInsideEvent) {
       // Only whole events have gone out, so this can't fall into the middle of one.
-      this.#write(heartbeat)
+      this.#write(this.#dialect.heartbeat)
     }
   }
 
@@ -97,7 +96,7 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
     this.stop()
     this.#takeUnfinished(this.#splitter.end(this))
     this.#flush()
-    const ending = this.#dialect.stream.ending(this.#tail)
+    const ending = this.#answer.dialect.ending(this.#tail)
     if (ending === 'cut') {
       const message = 'The provider ended its stream without saying that the answer is whole.'
       return this.#endBroken(new GatewayError('provider_bad_response', message))
@@ -127,13 +126,13 @@ export class StreamRelay implements AnswerReader, EventSink, Timed {
   #takeUnfinished(bytes: Buffer | undefined): void {
     if (bytes === undefined) return
     const event = Buffer.concat([bytes, Buffer.from('\n\n')])
-    if (this.#dialect.stream.ending([event]) !== 'cut') this.event(event)
+    if (this.#answer.dialect.ending([event]) !== 'cut') this.event(event)
   }
 
   #endBroken(error: GatewayError): void {
     this.#flush()
     if (this.#isInsideEvent) this.#reply.cut()
-    else this.#reply.end(this.#dialect.stream.errorEvent(error))
+    else this.#reply.end(this.#dialect.errorEvent(error))
     this.#resolve({ kind: 'broken', error })
   }
 

@@ -5,7 +5,7 @@ import { type Answer, type AnswerReader, maxHeldAnswerBytes } from './answer.ts'
 import type { Reply } from './call.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
 import type { Ending, Relayed } from './relay.ts'
-import { mayBeWhole } from './whole-answer.ts'
+import { mayBeWhole } from '../dialects/whole-response.ts'
 
 export class WholeRelay implements AnswerReader {
   /** Half a body is none. */

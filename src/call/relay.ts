@@ -1,6 +1,6 @@
 // The way back: from a provider's answer to the client, byte for byte.
 import type { Hold } from '../admission/admission.ts'
-import type { Dialect } from '../dialects/dialect.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
@@ -27,7 +27,11 @@ export interface Relayed {
 }
 
 /** Passes the answer to the client and says how that ended. Never rejects. */
-export function relay(relayed: Relayed, dialect: Dialect, on: Pick<Snapshot, 'ticker'>): Promise<Ending> {
+export function relay(
+  relayed: Relayed,
+  dialect: ClientDialect,
+  on: Pick<Snapshot, 'ticker'>,
+): Promise<Ending> {
   const { answer, reply } = relayed
   const { promise, resolve } = Promise.withResolvers<Ending>()
   const reader = answer.isEventStream

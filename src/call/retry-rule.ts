@@ -17,27 +17,6 @@ export interface Verdict {
 
 const final: Verdict = { trouble: undefined, mayMove: false, mayRepeat: false, retryAfterMs: undefined }
 
-/** Codes of a 429 that no waiting mends (OpenAI, those who follow it, and those who have words of their own). */
-const billingCodes: ReadonlySet<string> = new Set([
-  'exceeded_current_quota_error',
-  'insufficient_quota',
-  'organization_spend_limit_exceeded',
-  'organization_usage_limit_exceeded',
-  'project_spend_limit_exceeded',
-  'quota_exceeded',
-])
-
-/** Words of codes that speak of money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
-const billingWords = /(?:^|[^a-z])(?:balance|billing|credits?|funds|payment)(?:$|[^a-z])/
-
-const missingModelCodes: ReadonlySet<string> = new Set([
-  'NotFoundError',
-  'model_not_found',
-  'not_found',
-  'not_found_error',
-  '404',
-])
-
 /**
  * @param hasFailed this target has failed in this call before: its connection was a new one this time.
  * @param wallNowMs for a `retry-after` that is a date.
@@ -68,14 +47,13 @@ function judgeFailure(
   if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
   // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, mayMove: true, mayRepeat: true, retryAfterMs: 0 }
+  // The target's format can't carry the request, for which another one's may serve.
+  if (error.status < 500) return { ...final, mayMove: true }
   // Anything else that is no HTTP will be none the next time.
   return { ...final, trouble: 'broken', mayMove: true }
 }
 
-function judgeRefusal(
-  { head, body, providerCode }: AttemptOutcome & { kind: 'refused' },
-  wallNowMs: number,
-): Verdict {
+function judgeRefusal({ head, meaning }: AttemptOutcome & { kind: 'refused' }, wallNowMs: number): Verdict {
   const retryAfterMs = retryAfterOf(head.headers, wallNowMs)
   // The provider's word on another try is final.
   const mayRepeat = head.headers['x-should-retry'] !== 'false'
@@ -84,13 +62,13 @@ function judgeRefusal(
     case 402:
       return { ...final, trouble: 'billing', mayMove: true }
     case 404:
-      if (!missingModelCodes.has(providerCode ?? '') && !body.includes('model')) return final
+      if (meaning !== 'missing_model') return final
       return { ...final, trouble: 'missing_model', mayMove: true }
     case 408:
       return { trouble: 'timeout', ...again }
     case 429:
       // Another provider has an account of its own.
-      if (isBilling(providerCode ?? '')) return { ...final, trouble: 'billing', mayMove: true }
+      if (meaning === 'billing') return { ...final, trouble: 'billing', mayMove: true }
       // So a request is refused that alone exceeds the limit: no trouble of the target's.
       if (!mayRepeat) return final
       return { trouble: 'rate_limit', ...again }
@@ -99,21 +77,11 @@ function judgeRefusal(
       return { trouble: 'overloaded', ...again }
     case 503:
     case 529:
-      return { trouble: isLoading(body) ? 'loading' : 'overloaded', ...again }
+      return { trouble: meaning === 'loading' ? 'loading' : 'overloaded', ...again }
     default:
       // It may have failed on this very request, so the same server is spared another try.
       return head.status >= 500 ? { ...final, trouble: 'broken', mayMove: true } : final
   }
-}
-
-function isBilling(code: string): boolean {
-  const words = code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
-  return billingCodes.has(words) || billingWords.test(words)
-}
-
-/** llama.cpp answers so while it reads a model from disk. */
-function isLoading(body: Buffer): boolean {
-  return body.includes('Loading model')
 }
 
 function retryAfterOf(

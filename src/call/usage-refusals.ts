@@ -1,4 +1,5 @@
-// Which providers do not take `stream_options`, learnt from their refusals.
+// Which providers refuse to be asked for usage, learnt from their refusals.
+import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
@@ -25,8 +26,6 @@ export class UsageRefusals {
  * Whether the provider may have refused because it was asked for usage. An error can quote the client's own words, so
  * only the request without the wish shows it; or any client could turn a provider's usage off with a bad request.
  */
-export function isUsageRefusal(outcome: AttemptOutcome): boolean {
-  if (outcome.kind !== 'refused') return false
-  const { head, body } = outcome
-  return (head.status === 400 || head.status === 422) && body.includes('stream_options')
+export function isUsageRefusal(outcome: AttemptOutcome, { mayRefuseUsage }: ProviderDialect): boolean {
+  return outcome.kind === 'refused' && mayRefuseUsage(outcome.head, outcome.body)
 }

@@ -1,5 +1,5 @@
 // `llm-gateway credential list`: which keys are stored and how old they are. The keys themselves are not read.
-import { outlineConfig } from '../config/outline.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
 import { type CommandIo, counted, Output, printable } from './output.ts'
@@ -13,8 +13,8 @@ export async function credentialListCommand(
   nowMs: number,
 ): Promise<number> {
   const out = new Output(io.stdout, io.env)
-  const read = outlineConfig(config ?? paths.configFile, io.env)
-  const providers = read.kind === 'read' ? [...read.outline.providers] : []
+  const read = readPartialConfig(config ?? paths.configFile, io.env)
+  const providers = read.kind === 'read' ? [...read.config.providers] : []
   const usersOf = (name: string) =>
     providers.filter(([, used]) => used === name).map(([provider]) => provider)
   const stored = listCredentials(paths.credentialsDirectory)

@@ -1,7 +1,7 @@
 // `llm-gateway credential set PROVIDER` and `rotate PROVIDER`: stores a key, and makes the service use it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { outlineConfig } from '../config/outline.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { secretFault } from '../config/secrets.ts'
 import {
   credentialsDropIn,
@@ -78,13 +78,13 @@ type FoundName = { kind: 'found'; name: string } | { kind: 'unknown'; message: s
 
 function findCredentialName(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
-  const read = outlineConfig(file, env)
+  const read = readPartialConfig(file, env)
   if (read.kind === 'unreadable') {
     return unknown(
       `${printable(file)}: ${printable(read.message)}. To create a configuration, run: ${ownCommand(env)} systemd install`,
     )
   }
-  const { providers } = read.outline
+  const { providers } = read.config
   if (!providers.has(provider)) return unknown(printable(unknownProvider(provider, file, providers.keys())))
   const name = providers.get(provider)
   if (name === undefined) {

@@ -81,6 +81,8 @@ interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  /** The module of `logging.transport`. */
+  readonly logTransport?: string
 }
 
 function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
@@ -103,6 +105,7 @@ function explain(
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
   const { rateLimits } = config
+  const { transport } = config.logging
   const limits = rateLimits.enabled
     ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
     : undefined
@@ -120,6 +123,7 @@ function explain(
     }),
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    ...(transport !== undefined && { logTransport: transport.target }),
   }
 }
 
@@ -148,7 +152,8 @@ const rules = {
   discovered: () => 'if its provider lists it (discover_models)',
 }
 
-function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: Explanation): void {
+function print(out: Output, explanation: Explanation): void {
+  const { model, rule, entry, targets, limits, fallbacks, logTransport } = explanation
   out.line(`${out.styled('bold', printable(model))} is found ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -168,6 +173,7 @@ function print(out: Output, { model, rule, entry, targets, limits, fallbacks }: 
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
 }
 
 function row(out: Output, label: string, text: string): void {

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
-import { outlineConfig } from '../config/outline.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { mainPath } from '../platform/package.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import {
@@ -71,7 +71,7 @@ class Installer {
       return 1
     }
     const source = existsSync(config) ? config : packagedConfigFile()
-    const read = outlineConfig(source, this.#io.env)
+    const read = readPartialConfig(source, this.#io.env)
     if (read.kind === 'unreadable') {
       this.#err.line(`${printable(source)} ${printable(read.message)}.`)
       return 1
@@ -81,7 +81,7 @@ class Installer {
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
-    const { hosts, port } = read.outline
+    const { hosts, port } = read.config
     const units = renderUnits(scope, {
       node: process.execPath,
       main: mainPath(),

@@ -1,73 +1,28 @@
-// Names that must fit together: models, aliases, providers, fallbacks, limits.
+// Names that must match each other: models, aliases, providers, fallbacks, limits.
 import { closestName } from '../platform/did-you-mean.ts'
-import { quoted, type Finding, type HasFault, type Path } from './problems.ts'
+import { quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { RawConfig, RawModel, RawTarget } from './raw.ts'
 
-/** Faults of `models` and of what names a model. */
-export function* modelFindings(raw: RawConfig, hasFault: HasFault): Generator<Finding> {
+/** Problems of `models`, and of other keys that name a model. */
+export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generator<PathProblem> {
   const models = new Map(Object.entries(raw.models ?? {}))
   const providers = new Set(Object.keys(raw.providers ?? {}))
   const areProvidersKnown = raw.providers !== undefined
   for (const [name, model] of models) {
     const path = ['models', name]
-    yield* nameFindings(name, path)
-    yield* targetFindings(name, model, hasFault)
     if (!areProvidersKnown) continue
     for (const [target, place] of targetsOf(model, path)) {
-      if (providers.has(target.provider) || hasFault(['providers', target.provider])) continue
+      if (providers.has(target.provider) || hasProblem(['providers', target.provider])) continue
       const message = `there is no provider ${quoted(target.provider)}`
       yield { path: [...place, 'provider'], message, hint: nameHint(target.provider, providers) }
     }
   }
   const owners = new Map<string, string>()
-  yield* aliasFindings(models, owners)
+  yield* aliasProblems(models, owners)
   if (raw.models === undefined) return
-  const names = { models, owners, hasFault, isDiscoverable: discoverable(raw, models, hasFault) }
-  yield* fallbackFindings(names)
-  yield* limitFindings(raw, names)
-}
-
-function* nameFindings(name: string, path: Path): Generator<Finding> {
-  const star = name.indexOf('*')
-  if (star < 0 || star === name.length - 1) return
-  const message = `the name ${quoted(name)} has a * before its end`
-  yield { path, message, hint: 'a * may stand only at the end of a name, once', at: 'key' }
-}
-
-function* targetFindings(name: string, model: RawModel, hasFault: HasFault): Generator<Finding> {
-  const path = ['models', name]
-  const { targets } = model
-  if (targets === undefined && model.provider === undefined && !hasFault(path)) {
-    yield {
-      path,
-      message: 'needs the key "provider" or "targets"',
-      hint: 'write { provider: NAME }',
-      at: 'key',
-    }
-  }
-  for (const key of ['provider', 'model'] as const) {
-    if (targets === undefined || model[key] === undefined) continue
-    const message = `"${key}" can not stand beside "targets"`
-    yield { path: [...path, key], message, hint: 'move it into the list', at: 'key' }
-  }
-  for (const [target, place] of targetsOf(model, path)) {
-    const stars = (target.model ?? '').split('*').length - 1
-    if (stars === 0) continue
-    const modelPath = [...place, 'model']
-    if (!name.endsWith('*')) {
-      yield {
-        path: modelPath,
-        message: 'a * has nothing to stand for here',
-        hint: `let the model's name end in *`,
-      }
-    } else if (stars > 1) {
-      yield {
-        path: modelPath,
-        message: 'has more than one *',
-        hint: 'one * stands for what the name left open',
-      }
-    }
-  }
+  const names = { models, owners, hasProblem, isDiscoverable: discoverable(raw, models, hasProblem) }
+  yield* fallbackProblems(names)
+  yield* limitProblems(raw, names)
 }
 
 function targetsOf(model: RawModel, path: Path): [RawTarget, Path][] {
@@ -78,30 +33,17 @@ function targetsOf(model: RawModel, path: Path): [RawTarget, Path][] {
 }
 
 /** Fills `owners`: alias → the model that has it. */
-function* aliasFindings(
+function* aliasProblems(
   models: ReadonlyMap<string, RawModel>,
   owners: Map<string, string>,
-): Generator<Finding> {
+): Generator<PathProblem> {
   for (const [name, { aliases = [] }] of models) {
     for (const [index, alias] of aliases.entries()) {
       const path = ['models', name, 'aliases', index]
       const owner = models.has(alias) ? alias : owners.get(alias)
-      if (name.endsWith('*')) {
-        const hint = 'give the alias a model of its own'
-        yield {
-          path,
-          message: 'a name that ends in * can have no aliases: nothing would stand for the *',
-          hint,
-        }
-      } else if (alias.includes('*')) {
-        yield {
-          path,
-          message: `the alias ${quoted(alias)} has a *`,
-          hint: 'make it a model with a * at its end',
-        }
-      } else if (owner !== undefined) {
-        const what = models.has(alias) ? 'is the name of a model' : `is an alias of ${quoted(owner)} already`
-        yield { path, message: `${quoted(alias)} ${what}`, hint: 'a name leads to one model' }
+      if (owner !== undefined) {
+        const owned = models.has(alias) ? 'is the name of a model' : `is already an alias of ${quoted(owner)}`
+        yield { path, message: `${quoted(alias)} ${owned}`, hint: 'a name can refer to only one model' }
       } else {
         owners.set(alias, name)
       }
@@ -113,34 +55,34 @@ interface Names {
   readonly models: ReadonlyMap<string, RawModel>
   /** Alias → the model that has it. */
   readonly owners: ReadonlyMap<string, string>
-  readonly hasFault: HasFault
+  readonly hasProblem: HasProblem
   /** Whether a name may be one that a provider lists. */
   readonly isDiscoverable: (name: string) => boolean
 }
 
 /**
- * `PROVIDER/MODEL` of a provider that is asked for its models, unless a wildcard of the file takes the name. Which ones
- * there are only the provider knows.
+ * True for `PROVIDER/MODEL` of a provider whose models are discovered, unless a wildcard of the file matches the name.
+ * Whether the model exists is known only while the gateway runs.
  */
 function discoverable(
   raw: RawConfig,
   models: ReadonlyMap<string, RawModel>,
-  hasFault: HasFault,
+  hasProblem: HasProblem,
 ): (name: string) => boolean {
   const providers = new Map(Object.entries(raw.providers ?? {}))
   const prefixes = [...models.keys()].filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1))
   return (name) => {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
-    const room = `${provider}/`
-    if (name.length === room.length || name.includes('*')) return false
-    if (prefixes.some((prefix) => prefix.startsWith(room) && name.startsWith(prefix))) return false
-    return providers.get(provider)?.discover_models === true || hasFault(['providers', provider])
+    const namespace = `${provider}/`
+    if (name.length === namespace.length || name.includes('*')) return false
+    if (prefixes.some((prefix) => prefix.startsWith(namespace) && name.startsWith(prefix))) return false
+    return providers.get(provider)?.discover_models === true || hasProblem(['providers', provider])
   }
 }
 
-function* fallbackFindings({ models, owners, hasFault, isDiscoverable }: Names): Generator<Finding> {
+function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names): Generator<PathProblem> {
   const known = [...models.keys(), ...owners.keys()]
-  // The longest first, as calls are routed.
+  // The longest first, in the order of routing.
   const wildcards = [...models.keys()]
     .filter((name) => name.endsWith('*'))
     .sort((a, b) => b.length - a.length)
@@ -154,25 +96,29 @@ function* fallbackFindings({ models, owners, hasFault, isDiscoverable }: Names):
     for (const [index, fallback] of fallbacks.entries()) {
       const path = ['models', name, 'fallbacks', index]
       if (fallback.endsWith('*')) {
-        yield { path, message: `${quoted(fallback)} names no single model`, hint: 'write a name in full' }
+        yield {
+          path,
+          message: `${quoted(fallback)} does not name a single model`,
+          hint: 'write the full name',
+        }
         continue
       }
       if (isDiscoverable(fallback) && !models.has(fallback) && !owners.has(fallback)) continue
       const to = modelOf(fallback)
       if (to !== undefined) list.push({ to, path })
-      else if (!hasFault(['models', fallback])) {
+      else if (!hasProblem(['models', fallback])) {
         yield { path, message: `there is no model ${quoted(fallback)}`, hint: nameHint(fallback, known) }
       }
     }
     edges.set(name, list)
   }
-  yield* cycleFindings(edges)
+  yield* cycleProblems(edges)
 }
 
-/** Depth-first, without recursion: a chain may be as long as the file. Each edge that closes a circle is told. */
-function* cycleFindings(
+/** Depth-first, without recursion: a chain may be as long as the file. Every edge that closes a cycle is reported. */
+function* cycleProblems(
   edges: ReadonlyMap<string, readonly { to: string; path: Path }[]>,
-): Generator<Finding> {
+): Generator<PathProblem> {
   const finished = new Set<string>()
   for (const start of edges.keys()) {
     const trail = [{ name: start, next: 0 }]
@@ -185,12 +131,12 @@ function* cycleFindings(
         open.delete(at.name)
         trail.pop()
       } else if (open.has(edge.to)) {
-        const circle = [...trail.map((step) => step.name), edge.to]
-        const shown = circle.slice(circle.indexOf(edge.to)).slice(0, 8).map(quoted).join(' → ')
+        const cycle = [...trail.map((step) => step.name), edge.to]
+        const shown = cycle.slice(cycle.indexOf(edge.to)).slice(0, 8).map(quoted).join(' → ')
         yield {
           path: edge.path,
-          message: `fallbacks go round in a circle: ${shown}`,
-          hint: 'take one of them out',
+          message: `the fallbacks form a cycle: ${shown}`,
+          hint: 'remove one of them',
         }
       } else if (!finished.has(edge.to)) {
         trail.push({ name: edge.to, next: 0 })
@@ -200,12 +146,12 @@ function* cycleFindings(
   }
 }
 
-function* limitFindings(
+function* limitProblems(
   raw: RawConfig,
-  { models, owners, hasFault, isDiscoverable }: Names,
-): Generator<Finding> {
+  { models, owners, hasProblem, isDiscoverable }: Names,
+): Generator<PathProblem> {
   for (const name of Object.keys(raw.rate_limit_settings?.limits ?? {})) {
-    if (models.has(name) || hasFault(['models', name])) continue
+    if (models.has(name) || hasProblem(['models', name])) continue
     const path = ['rate_limit_settings', 'limits', name]
     const owner = owners.get(name)
     if (owner === undefined) {
@@ -214,7 +160,7 @@ function* limitFindings(
       yield { path, message: `there is no model ${quoted(name)}`, hint, at: 'key' }
     } else {
       const message = `${quoted(name)} is an alias`
-      yield { path, message, hint: `write the model's name: ${quoted(owner)}`, at: 'key' }
+      yield { path, message, hint: `use the model's name: ${quoted(owner)}`, at: 'key' }
     }
   }
 }
@@ -224,5 +170,5 @@ function nameHint(name: string, known: Iterable<string>): string {
   const near = closestName(name, names)
   if (near !== undefined) return `did you mean ${quoted(near)}?`
   const shown = names.slice(0, 8).map(quoted).join(', ')
-  return names.length === 0 ? '' : `there is: ${shown}${names.length > 8 ? ', …' : ''}`
+  return names.length === 0 ? '' : `known names: ${shown}${names.length > 8 ? ', …' : ''}`
 }

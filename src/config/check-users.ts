@@ -3,7 +3,7 @@
 import { overflowUid, uidNamed, type UnixUsers } from '../platform/unix-users.ts'
 import { cidrFault, reachOf } from './addresses.ts'
 import { defaults } from './defaults.ts'
-import { type Finding, type Path, quoted } from './problems.ts'
+import { type Path, type PathProblem, quoted } from './problems.ts'
 import type { RawConfig } from './raw.ts'
 
 /** The accounts that names of the configuration are looked up in. */
@@ -13,26 +13,22 @@ export interface LocalUsers {
   readonly ownUid: number
 }
 
-export function* allowedUserFindings(names: readonly string[], accounts: LocalUsers): Generator<Finding> {
-  const path = ['access', 'allowed_users']
-  if (names.includes('any')) {
-    if (names.length === 1) return
-    const message = '"any" turns the check off and must stand alone'
-    yield { path, message, hint: 'take out "any", or all the others' }
-    return
+export function* allowedUserProblems(names: readonly string[], accounts: LocalUsers): Generator<PathProblem> {
+  if (names.includes('any')) return
+  for (const [index, name] of names.entries()) {
+    yield* accountProblems(name, ['access', 'allowed_users', index], accounts)
   }
-  for (const [index, name] of names.entries()) yield* accountFindings(name, [...path, index], accounts)
 }
 
-export function* trustedProxyFindings(raw: RawConfig, accounts: LocalUsers): Generator<Finding> {
+export function* trustedProxyProblems(raw: RawConfig, accounts: LocalUsers): Generator<PathProblem> {
   const list = raw.server?.trusted_proxies ?? []
   const allowedUsers = raw.access?.allowed_users ?? defaults.access.allowed_users
   const listPath = ['server', 'trusted_proxies']
   const cidrs = list.filter((item) => typeof item === 'string')
   for (const [index, item] of list.entries()) {
     const path = [...listPath, index]
-    if (typeof item === 'string') yield* proxyCidrFindings(item, path)
-    else yield* proxyUserFindings(item.user, [...path, 'user'], allowedUsers, accounts)
+    if (typeof item === 'string') yield* proxyCidrProblems(item, path)
+    else yield* proxyUserProblems(item.user, [...path, 'user'], allowedUsers, accounts)
   }
   if (
     list.length === 0 ||
@@ -49,7 +45,7 @@ export function* trustedProxyFindings(raw: RawConfig, accounts: LocalUsers): Gen
   }
 }
 
-function* proxyCidrFindings(cidr: string, path: Path): Generator<Finding> {
+function* proxyCidrProblems(cidr: string, path: Path): Generator<PathProblem> {
   if (cidrFault(cidr) !== undefined) {
     const hint = 'write { user: NAME } for a Unix user, or a CIDR as in 192.168.1.0/24'
     yield { path, message: `${quoted(cidr)} is neither an address nor a CIDR`, hint }
@@ -59,18 +55,18 @@ function* proxyCidrFindings(cidr: string, path: Path): Generator<Finding> {
   }
 }
 
-function* proxyUserFindings(
+function* proxyUserProblems(
   name: string,
   path: Path,
   allowedUsers: readonly string[],
   accounts: LocalUsers,
-): Generator<Finding> {
+): Generator<PathProblem> {
   if (name === 'any') {
     const message = '"any" would believe every local program'
     yield { path, message, hint: 'name the user that the proxy runs as' }
     return
   }
-  yield* accountFindings(name, path, accounts)
+  yield* accountProblems(name, path, accounts)
   if (isLetIn(name, allowedUsers, accounts)) return
   yield {
     path,
@@ -86,7 +82,7 @@ function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid 
   return uid !== undefined && allowedUsers.some((allowed) => uidNamed(allowed, users, ownUid) === uid)
 }
 
-function* accountFindings(name: string, path: Path, { users, ownUid }: LocalUsers): Generator<Finding> {
+function* accountProblems(name: string, path: Path, { users, ownUid }: LocalUsers): Generator<PathProblem> {
   const uid = uidNamed(name, users, ownUid)
   if (uid === undefined) {
     const message = `there is no user ${quoted(name)} on this machine, without which the gateway does not start`

@@ -1,4 +1,4 @@
-// The defaults, once: the schema shows them, `resolve.ts` applies them.
+// All defaults: the schema shows them, `resolve.ts` applies them.
 
 export const defaults = {
   server: {
@@ -32,10 +32,10 @@ export const defaults = {
     health_check: false,
     discover_models: false,
   },
-  /** A model on the same machine may think for minutes before its first byte; a cloud that does is broken. */
+  /** A local model may take minutes to its first byte; a cloud provider that does has failed. */
   localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
   remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
   target: { tier: 1, weight: 1 },
   routing: { retries: 2, cooldown_ms: 30_000 },
-  logging: { level: 'info', format: 'auto' },
+  logging: { level: 'info', format: 'auto', transport: null },
 } as const

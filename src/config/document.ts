@@ -1,5 +1,5 @@
-// YAML text → plain values, with the place of each. Bounded in time and memory for any text: nothing here is
-// recursive in the size of the file, quadratic, or expands without a limit.
+// YAML text → plain values, with the position of each. Time and memory are bounded for any text: nothing here is recursive
+// in the size of the file, quadratic, or expands without a limit.
 import {
   isAlias,
   isMap,
@@ -15,58 +15,63 @@ import {
   type YAMLParseError,
 } from 'yaml'
 
-import { quoted, type Finding, type Path, type Place } from './problems.ts'
-import { findUnclosed } from './unclosed.ts'
+import { quoted, type Path, type PathProblem, type Position, type PositionOf } from './problems.ts'
+import { findUnterminated } from './unterminated.ts'
 
-/** Replaces what stands in a text of the file; yields what is wrong with it. */
-type Expand = (text: string, path: Path) => Generator<Finding, string>
+/** Replaces variables in a text of the file; yields the problems with them. */
+type Expand = (text: string, path: Path) => Generator<PathProblem, string>
 
-export type ParsedDocument =
-  | { kind: 'unreadable'; findings: Finding[] }
-  | { kind: 'read'; value: unknown; findings: Finding[]; placeOf: PlaceOf; rangeOf: RangeOf; unread: Range[] }
+export interface ReadDocument {
+  readonly kind: 'read'
+  /** Values that could not be read are undefined. */
+  readonly value: unknown
+  readonly problems: readonly PathProblem[]
+  readonly positionOf: PositionOf
+  /** The offsets of the value at a path; undefined if the path does not exist. */
+  readonly rangeOf: (path: Path) => Range | undefined
+  /** Values that were skipped because of their keys. */
+  readonly unread: readonly Range[]
+}
 
 /** Offsets in the text. */
 export type Range = readonly [start: number, end: number]
 
-/** Where a path stands, or the nearest step towards it that exists. */
-export type PlaceOf = (path: Path, at: 'key' | 'value') => Place
-
-/** The offsets of the value at a path; undefined when the path does not exist. */
-type RangeOf = (path: Path) => Range | undefined
-
 /** Reads one YAML document (1.2 core schema, no custom tags). Mappings become objects without a prototype. */
-export function readDocument(text: string, expand: Expand): ParsedDocument {
+export function readDocument(
+  text: string,
+  expand: Expand,
+): ReadDocument | { kind: 'unreadable'; problems: PathProblem[] } {
   const lines = new LineCounter()
-  const placeAt = (offset: number): Place => {
+  const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
   const document = parse(text, lines)
   if (document === undefined) {
-    const place = { line: 1, column: 1 }
-    return { kind: 'unreadable', findings: [{ path: [], message: 'is nested too deeply', place }] }
+    const position = { line: 1, column: 1 }
+    return { kind: 'unreadable', problems: [{ path: [], message: 'is nested too deeply', position }] }
   }
   if (document.errors.length > 0) {
-    return { kind: 'unreadable', findings: syntaxFindings(text, document.errors, placeAt) }
+    return { kind: 'unreadable', problems: syntaxProblems(text, document.errors, positionAt) }
   }
   const root = document.contents
-  const reader = new ValueReader(expand, placeAt)
+  const reader = new ValueReader(expand, positionAt)
   const value = reader.read(root, [], 0)
-  const { findings, unread } = reader
+  const { problems, unread } = reader
   const nodes = new NodeFinder(root, reader.targets)
   return {
     kind: 'read',
     value,
-    findings,
+    problems,
     unread,
-    placeOf: (path, at) => placeAt(nodes.offsetOf(path, at)),
+    positionOf: (path, at) => positionAt(nodes.offsetOf(path, at)),
     rangeOf: (path) => nodes.rangeOf(path),
   }
 }
 
 function parse(text: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> | undefined {
   try {
-    // Duplicate keys are looked for below: the parser compares each key of a mapping with all before it.
+    // Duplicate keys are detected below: the parser would compare each key of a mapping with all before it.
     return parseDocument(text, {
       lineCounter,
       logLevel: 'error',
@@ -76,90 +81,86 @@ function parse(text: string, lineCounter: LineCounter): ReturnType<typeof parseD
       uniqueKeys: false,
     })
   } catch (error) {
-    // The composer calls itself for each level of nesting; a thousand levels are nobody's configuration.
+    // The composer recurses for each level of nesting, and overflows the stack at some thousand of them.
     if (error instanceof RangeError) return undefined
     throw error
   }
 }
 
-function syntaxFindings(
+function syntaxProblems(
   text: string,
   errors: readonly YAMLParseError[],
-  placeAt: (offset: number) => Place,
-): Finding[] {
+  positionAt: (offset: number) => Position,
+): PathProblem[] {
   const isTooDeep = errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')
-  const unclosed = isTooDeep ? [] : findUnclosed(text)
-  // What comes after a bracket that is not closed may well be right.
-  const end = unclosed[0]?.offset ?? Infinity
-  // One slip can trip the parser many times at one place; the first word of it is the one that helps.
+  const unterminated = isTooDeep ? [] : findUnterminated(text)
+  // Errors after an unclosed bracket are mostly consequences of it.
+  const end = unterminated[0]?.offset ?? Infinity
+  // The parser may report one mistake many times at one position; the first report is the useful one.
   const firsts = new Map(errors.toReversed().map((error) => [error.pos[0], error]))
   const others = [...firsts.values()]
     .filter(({ pos: [offset] }) => offset < end)
     .toReversed()
-    .map(({ code, pos: [offset] }) => ({ offset, ...inWords(code) }))
-  return [...others, ...unclosed].map(({ offset, message, hint }) => {
-    return { path: [], place: placeAt(offset), message, hint }
+    .map(({ code, pos: [offset] }) => ({ offset, ...describe(code) }))
+  return [...others, ...unterminated].map(({ offset, message, hint }) => {
+    return { path: [], position: positionAt(offset), message, hint }
   })
 }
 
-/** The parser's own messages can quote the text, and the text may be a key: only their code is used. */
-function inWords(code: string): { message: string; hint: string } {
+/** Only the code of a parser's error is used: its message may quote the text, which may be a secret. */
+function describe(code: string): { message: string; hint: string } {
   const [message, hint = ''] = syntaxMessages[code] ?? ['is not valid YAML']
   return { message, hint }
 }
 
 const syntaxMessages: Readonly<Record<string, readonly [message: string, hint?: string]>> = {
-  ALIAS_PROPS: ['an alias can have neither an anchor nor a tag'],
-  BAD_ALIAS: ['is not a valid alias', 'put a text that begins with * in quotes'],
-  BAD_DIRECTIVE: ['is not a valid directive', 'put a text that begins with % in quotes'],
+  ALIAS_PROPS: ['an alias cannot have an anchor or a tag'],
+  BAD_ALIAS: ['is not a valid alias', 'put text that begins with * in quotes'],
+  BAD_DIRECTIVE: ['is not a valid directive', 'put text that begins with % in quotes'],
   BAD_DQ_ESCAPE: ['unknown escape in double quotes', 'use single quotes, or write \\\\ for a backslash'],
-  BAD_INDENT: ['is indented wrongly', 'keys of one mapping begin in the same column'],
-  BAD_SCALAR_START: ['this character can not begin a plain text', 'put the text in quotes'],
-  BLOCK_AS_IMPLICIT_KEY: ['a mapping can not begin here', 'put a text with ": " in it in quotes'],
-  BLOCK_IN_FLOW: ['an indented block can not stand within [ ] or { }'],
+  BAD_INDENT: ['is indented incorrectly', 'all keys of a mapping begin in the same column'],
+  BAD_SCALAR_START: ['plain text cannot begin with this character', 'put the text in quotes'],
+  BLOCK_AS_IMPLICIT_KEY: ['a mapping cannot begin here', 'put text that contains ": " in quotes'],
+  BLOCK_IN_FLOW: ['an indented block is not allowed within [ ] or { }'],
   KEY_OVER_1024_CHARS: ['a key can have at most 1024 characters'],
-  MISSING_CHAR: [
-    'something is missing here',
-    'look for a bracket, brace, quote, comma or colon that was left out',
-  ],
-  MULTILINE_IMPLICIT_KEY: ['a key must be on one line', 'look for a missing colon'],
-  MULTIPLE_ANCHORS: ['a value can have one anchor only'],
-  MULTIPLE_DOCS: ['a second document begins here', 'take out the line with --- or ...'],
-  MULTIPLE_TAGS: ['a value can have one tag only'],
-  NON_STRING_KEY: ['a key must be a text', 'put it in quotes'],
+  MISSING_CHAR: ['something is missing here', 'look for a missing bracket, brace, quote, comma or colon'],
+  MULTILINE_IMPLICIT_KEY: ['a key must fit on one line', 'look for a missing colon'],
+  MULTIPLE_ANCHORS: ['a value can have only one anchor'],
+  MULTIPLE_DOCS: ['a second document begins here', 'remove the line with --- or ...'],
+  MULTIPLE_TAGS: ['a value can have only one tag'],
+  NON_STRING_KEY: ['a key must be text', 'put it in quotes'],
   RESOURCE_EXHAUSTION: ['is nested too deeply'],
-  TAB_AS_INDENT: ['a tab can not indent', 'use spaces'],
-  TAG_RESOLVE_FAILED: ['tags are not understood here', 'take out the word that begins with !'],
-  UNEXPECTED_TOKEN: ['is not expected here', 'look at the indentation, and for missing quotes'],
+  TAB_AS_INDENT: ['tabs cannot be used for indentation', 'use spaces'],
+  TAG_RESOLVE_FAILED: ['YAML tags are not supported', 'remove the !tag'],
+  UNEXPECTED_TOKEN: ['is unexpected here', 'check the indentation, and look for missing quotes'],
 }
 
 const maxDepth = 32
-/** Values that aliases may stand for, all together: more is an attack or an accident. */
+/** Values that all aliases together may expand to: more is an attack or an accident. */
 const maxAliasedValues = 10_000
 const dangerousKeys = new Set(['__proto__', 'constructor', 'prototype'])
 const coreTag = /^tag:yaml\.org,2002:(bool|float|int|map|null|seq|str)$/
 
-/** Turns nodes into values and remembers what each alias stands for. */
+/** Turns nodes into values, and records the target of each alias. */
 class ValueReader {
-  readonly findings: Finding[] = []
+  readonly problems: PathProblem[] = []
   readonly targets = new WeakMap<Alias, Node>()
   readonly #anchors = new Map<string, Node>()
   readonly #open = new Set<Node>()
-  /** Values that were passed over, because their key was. */
   readonly unread: Range[] = []
   readonly #expand: Expand
-  readonly #placeAt: (offset: number) => Place
+  readonly #positionAt: (offset: number) => Position
   #aliasedValues = 0
 
-  constructor(expand: Expand, placeAt: (offset: number) => Place) {
+  constructor(expand: Expand, positionAt: (offset: number) => Position) {
     this.#expand = expand
-    this.#placeAt = placeAt
+    this.#positionAt = positionAt
   }
 
   read(node: unknown, path: Path, aliasDepth: number): unknown {
     if (aliasDepth > 0 && ++this.#aliasedValues > maxAliasedValues) {
       if (this.#aliasedValues === maxAliasedValues + 1) {
-        this.#report(path, `aliases stand for more than ${maxAliasedValues} values`, 'write the values out')
+        this.#report(path, `aliases expand to more than ${maxAliasedValues} values`, 'write the values out')
       }
       return undefined
     }
@@ -171,7 +172,7 @@ class ValueReader {
     if (!isMap(node) && !isSeq(node) && !isScalar(node)) return null
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node)
     if (node.tag !== undefined && !coreTag.test(node.tag)) {
-      this.#report(path, `the tag ${quoted(node.tag)} is not understood here`, 'take it out')
+      this.#report(path, `the tag ${quoted(node.tag)} is not supported`, 'remove it')
       return undefined
     }
     if (isScalar(node)) return this.#readScalar(node.value, path)
@@ -186,11 +187,11 @@ class ValueReader {
   #readAlias(alias: Alias, path: Path, aliasDepth: number): unknown {
     const node = this.#anchors.get(alias.source)
     if (node === undefined || this.#open.has(node)) {
-      const why = node === undefined ? 'has no anchor before it' : 'stands within its own anchor'
+      const why = node === undefined ? 'has no anchor before it' : 'is within its own anchor'
       this.#report(
         path,
         `the alias ${quoted(`*${alias.source}`)} ${why}`,
-        'put a text that begins with * in quotes',
+        'put text that begins with * in quotes',
       )
       return undefined
     }
@@ -202,7 +203,7 @@ class ValueReader {
     if (typeof value !== 'string') return value
     const expansion = this.#expand(value, path)
     let step = expansion.next()
-    for (; step.done !== true; step = expansion.next()) this.findings.push(step.value)
+    for (; step.done !== true; step = expansion.next()) this.problems.push(step.value)
     return step.value
   }
 
@@ -210,10 +211,10 @@ class ValueReader {
     const mapping = Object.create(null) as Record<string, unknown>
     for (const pair of items) {
       const key = keyOf(pair)
-      const fault = key === undefined ? 'a key must be a text' : keyFault(mapping, key)
+      const fault = key === undefined ? 'a key must be text' : keyFault(mapping, key)
       if (key === undefined || fault !== undefined) {
-        const place = this.#placeAt(rangeOf(pair.key)?.[0] ?? 0)
-        this.findings.push({ path: [...path, key ?? '?'], message: fault!, place })
+        const position = this.#positionAt(rangeOf(pair.key)?.[0] ?? 0)
+        this.problems.push({ path: [...path, key ?? '?'], message: fault!, position })
         this.unread.push(rangeOf(pair.value) ?? [0, 0])
       } else {
         mapping[key] = this.read(pair.value, [...path, key], aliasDepth)
@@ -223,7 +224,7 @@ class ValueReader {
   }
 
   #report(path: Path, message: string, hint = ''): void {
-    this.findings.push({ path, message, hint })
+    this.problems.push({ path, message, hint })
   }
 }
 
@@ -235,10 +236,10 @@ function keyOf(pair: Pair): string | undefined {
 
 function keyFault(mapping: object, key: string): string | undefined {
   if (dangerousKeys.has(key)) return `the key ${quoted(key)} is not allowed`
-  return Object.hasOwn(mapping, key) ? `the key ${quoted(key)} stands here twice` : undefined
+  return Object.hasOwn(mapping, key) ? `the key ${quoted(key)} occurs twice` : undefined
 }
 
-/** Finds the nodes of paths. The pairs of a mapping are indexed once, since there may be as many paths as keys. */
+/** Finds the nodes of paths. The pairs of a mapping are indexed once, as there may be as many paths as keys. */
 class NodeFinder {
   readonly #root: unknown
   readonly #targets: WeakMap<Alias, Node>
@@ -282,7 +283,7 @@ class NodeFinder {
   #pairsOf(node: YAMLMap): Map<string | undefined, Pair> {
     let index = this.#indexes.get(node)
     if (index === undefined) {
-      // Turned round, so that the first of two equal keys stays.
+      // Reversed, so that the first of two equal keys wins.
       index = new Map(node.items.toReversed().map((pair) => [keyOf(pair), pair]))
       this.#indexes.set(node, index)
     }

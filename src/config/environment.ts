@@ -1,17 +1,17 @@
-// What the environment says about the configuration: `${NAME}` in texts of the file, and overrides of single keys.
+// How the environment changes the configuration: `${NAME}` in texts of the file, and overrides of single keys.
 import { corsOriginFault } from './origin.ts'
 import { cidrFault } from './addresses.ts'
-import { quoted, type Finding, type Path } from './problems.ts'
+import { quoted, type PathProblem, type Path } from './problems.ts'
 import type { RawConfig } from './raw.ts'
 
-/** Replaces each `${NAME}` by the variable's value; `$${` stands for `${` itself. */
+/** Replaces each `${NAME}` with the variable's value; `$${` stands for `${` itself. */
 export function* expandVariables(
   text: string,
   path: Path,
   env: NodeJS.ProcessEnv,
-): Generator<Finding, string> {
+): Generator<PathProblem, string> {
   if (!text.includes('${')) return text
-  const findings: Finding[] = []
+  const problems: PathProblem[] = []
   const expanded = text.replace(
     /\$\$\{|\$\{([^}]*)(\}?)/g,
     (match, name: string | undefined, brace: string) => {
@@ -20,26 +20,26 @@ export function* expandVariables(
       const value = isName ? env[name] : undefined
       if (value !== undefined) return value
       if (isName) {
-        findings.push({
+        problems.push({
           path,
           message: `the environment variable ${name} is not set`,
-          hint: 'set it, or write the value',
+          hint: 'set it, or write the value itself',
         })
       } else {
-        findings.push({
+        problems.push({
           path,
           message: '${…} does not name a variable',
-          hint: 'write $${ where ${ itself is meant',
+          hint: 'write $${ for ${ itself',
         })
       }
       return match
     },
   )
-  yield* findings
+  yield* problems
   return expanded
 }
 
-/** Keys that the environment sets, over what the file says. */
+/** Values from the environment that replace those of the file. */
 export interface Overrides {
   port?: number
   maxRequestBodyBytes?: number
@@ -49,34 +49,34 @@ export interface Overrides {
   corsAllowAll?: boolean
 }
 
-/** A problem with a variable; `path` is `env NAME`. */
+/** A problem of a variable; `path` is `env NAME`. */
 export interface VariableFault {
   readonly path: string
   readonly message: string
 }
 
-/** The older prefix came with an earlier name of the program; the newer one wins. */
+/** The second prefix is from an earlier name of the program; the first one wins. */
 const prefixes = ['LLM_GATEWAY_', 'LLM_ROUTER_']
 
-/** Every override of the environment, sorted; `README` and `docs/config.md` show this table. */
+/** All variables, sorted; `docs/config.md` shows this table. */
 export const overrideVariables = [
   { name: 'ALLOWED_IPS', key: 'access.allowed_ips', form: 'list of CIDRs, separated by commas' },
   { name: 'CONFIG', key: '', form: 'path of the configuration file' },
   { name: 'CORS_ALLOWED_ORIGINS', key: 'cors.allowed_origins', form: 'list of origins, separated by commas' },
   { name: 'CORS_ALLOW_ALL', key: 'cors.allow_all', form: '`true` or `false`' },
-  { name: 'IP_ALLOWLIST', key: 'access.allowed_ips', form: 'the older name of `ALLOWED_IPS`' },
+  { name: 'IP_ALLOWLIST', key: 'access.allowed_ips', form: 'the earlier name of `ALLOWED_IPS`' },
   { name: 'MAX_REQUEST_BODY_BYTES', key: 'server.max_request_body_bytes', form: 'bytes' },
   { name: 'PORT', key: 'server.port', form: '0 to 65535; 0 lets the system choose' },
   {
     name: 'UPSTREAM_TIMEOUT_MS',
     key: '`timeouts.first_byte_ms` and `timeouts.idle_ms` of every provider',
-    form: 'milliseconds; 0 turns them off',
+    form: 'milliseconds; 0 disables both',
   },
 ] as const
 
 type OverrideName = (typeof overrideVariables)[number]['name']
 
-/** Looks a variable up under both prefixes. An empty one counts as absent, as an unset line of a unit file leaves it. */
+/** Looks up a variable under both prefixes. An empty one counts as absent: an unset variable of a unit file is empty. */
 export function gatewayVariable(
   env: NodeJS.ProcessEnv,
   name: OverrideName,
@@ -88,7 +88,7 @@ export function gatewayVariable(
   return undefined
 }
 
-/** Reads all overrides. What is not valid is left out and named in `faults`. */
+/** Reads all overrides. Invalid ones are left out and reported in `faults`. */
 export function readOverrides(env: NodeJS.ProcessEnv): { overrides: Overrides; faults: VariableFault[] } {
   const overrides: Overrides = {}
   const faults: VariableFault[] = []
@@ -136,14 +136,14 @@ function list(
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '')
-    // An empty list of addresses would let in everybody.
-    if (value.length === 0) return { fault: 'must name at least one' }
+    // An empty list of addresses would allow every client.
+    if (value.length === 0) return { fault: 'must contain at least one entry' }
     const fault = value.map(faultOf).find((fault) => fault !== undefined)
     return fault === undefined ? { value } : { fault: fault.message }
   }
 }
 
-/** The file's configuration with the overrides in the place of its keys; the given one stays as it is. */
+/** A copy of the file's configuration with the overrides applied. */
 export function withOverrides(raw: RawConfig, overrides: Overrides): RawConfig {
   const { port, maxRequestBodyBytes, upstreamTimeoutMs, allowedIps, corsAllowedOrigins, corsAllowAll } =
     overrides

@@ -1,99 +1,106 @@
-// File and environment → a configuration, or every problem at once, each with its place. Nothing is half loaded:
-// one error anywhere, a secret that is missing included, and there is no configuration.
+// File and environment → a configuration, or all of its problems at once, each with its position. Nothing is loaded in
+// part: with a single error anywhere, including a missing secret, there is no configuration.
 import { systemUsers, type UnixUsers } from '../platform/unix-users.ts'
-import { configFindings } from './check.ts'
-import { departures, secretPaths } from './conform.ts'
-import { readDocument, type ParsedDocument, type PlaceOf } from './document.ts'
-import { expandVariables, readOverrides, withOverrides } from './environment.ts'
+import { configProblems } from './check.ts'
+import { readConfigFile } from './config-file.ts'
+import type { ReadDocument } from './document.ts'
+import { readOverrides, withOverrides } from './environment.ts'
+import { findTransport } from './log-transport.ts'
 import { maskedLines } from './mask.ts'
-import { formatPath, type Finding, type HasFault, type Path, type Problem } from './problems.ts'
+import {
+  indexProblems,
+  located,
+  type HasProblem,
+  type Path,
+  type PathProblem,
+  type Problem,
+} from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import { resolve } from './resolve.ts'
-import { configSchema } from './schema.ts'
-import { describeSecret, findSecret, type SecretPlaces } from './secrets.ts'
-import { readTrustedFile, systemAccounts, type Accounts } from './trusted-file.ts'
+import { configSchema } from './schema/schema.ts'
+import { secretPaths } from './secret-paths.ts'
+import { findSecret, type SecretSources } from './secrets.ts'
+import { systemAccounts, type Accounts } from './trusted-file.ts'
 import type { Config, Secret } from './types.ts'
+import { violations } from './validate.ts'
 
 /** What a configuration depends on besides its file. */
-export interface Surroundings {
-  /** Overrides, `${NAME}` and secrets come from here. */
+export interface LoadOptions {
+  /** Source of overrides, `${NAME}` and secrets. */
   readonly env: NodeJS.ProcessEnv
-  /** Who may own the files; the system's accounts unless given. */
+  /** Default: the system's accounts. */
   readonly accounts?: Accounts
-  /** The machine's accounts by name; those of the system unless given. */
+  /** The machine's accounts by name. Default: the system's. */
   readonly users?: UnixUsers
-  /** Leaves keys where they are, for who may not read them: the rest of the file is checked. */
+  /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
-  /** Takes the keys that can be had; the others are no problems here, for who judges them one by one. */
+  /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
 }
 
 export type LoadedConfig =
   | { ok: true; config: Config; raw: RawConfig; warnings: Problem[]; lines: string[] }
-  /** `lines` are the file's, without what may be a secret; empty when it could not be read. */
+  /** `lines` are the file's, with everything masked that may be a secret; empty if it could not be read. */
   | { ok: false; problems: Problem[]; lines: string[] }
 
-const maxConfigBytes = 1024 * 1024
-
 /** Loads a configuration file. Expected faults of any kind are problems; nothing is thrown for them. */
-export function loadConfig(file: string, surroundings: Surroundings): LoadedConfig {
-  const accounts = surroundings.accounts ?? systemAccounts()
-  const read = readTrustedFile(file, { maxBytes: maxConfigBytes, isSecret: false }, accounts)
-  if (read.kind === 'absent') return unreadable(file, 'there is no such file', 'name one with --config')
-  if (read.kind === 'refused') return unreadable(file, read.message, read.hint, read.line)
-  const { env } = surroundings
-  const document = readDocument(read.text, (text, path) => expandVariables(text, path, env))
-  if (document.kind === 'unreadable') {
-    const problems = document.findings.map((finding) => placed(finding, file, undefined))
-    return { ok: false, problems: inOrder(problems), lines: maskedLines(read.text, 'unknown') }
+export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
+  const accounts = options.accounts ?? systemAccounts()
+  const read = readConfigFile(file, options.env, accounts)
+  switch (read.kind) {
+    case 'refused':
+      return { ok: false, problems: [read.problem], lines: [] }
+    case 'invalid-yaml':
+      return { ok: false, problems: inOrder(read.problems), lines: read.lines }
+    case 'read':
+      if (read.document.value === null)
+        return { ok: false, problems: [located(isEmpty, file, undefined)], lines: [] }
+      return checkDocument(file, read.text, read.document, { ...options, accounts })
+    default:
+      return read satisfies never
   }
-  if (document.value === null) {
-    return unreadable(file, 'is empty', 'begin with "providers:" and "models:"', 1)
-  }
-  return judge(file, read.text, document, { ...surroundings, accounts })
 }
 
-function judge(
+const isEmpty: PathProblem = {
+  path: [],
+  message: 'is empty',
+  hint: 'begin with "providers:" and "models:"',
+  position: { line: 1, column: 1 },
+}
+
+function checkDocument(
   file: string,
   text: string,
-  document: ParsedDocument & { kind: 'read' },
-  surroundings: Surroundings & SecretPlaces,
+  document: ReadDocument,
+  options: LoadOptions & SecretSources,
 ): LoadedConfig {
-  const { env } = surroundings
-  const shapeFindings = [...document.findings, ...departures(configSchema, document.value)]
-  const raw = pruned(document.value, shapeFindings)
-  const faulty = new Set(
-    shapeFindings.flatMap(({ path }) => path.map((_, index) => pathId(path.slice(0, index + 1)))),
-  )
-  const hasFault: HasFault = (path) => faulty.has(pathId(path))
-  const { overrides, faults } = readOverrides(env)
+  const violated = violations(document.value, document.problems)
+  // Of a key that stands twice the first value counts for the other checks.
+  const unread = document.problems.filter(({ position }) => position === undefined)
+  const raw = pruned(document.value, [...unread, ...violated.filter(({ breaksShape }) => breaksShape)])
+  const { hasProblem } = indexProblems([...document.problems, ...violated])
+  const { overrides, faults } = readOverrides(options.env)
   const effective = withOverrides(raw, overrides)
-  const localUsers = { users: surroundings.users ?? systemUsers(), ownUid: surroundings.accounts.uid }
-  const secrets = findSecrets(effective, surroundings, hasFault)
-  const findings = [...shapeFindings, ...configFindings(effective, hasFault, localUsers), ...secrets.findings]
+  const localUsers = { users: options.users ?? systemUsers(), ownUid: options.accounts.uid }
+  const secrets = findSecrets(effective, options, hasProblem)
+  const transport = effective.logging?.transport?.target
+  const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
+  const inFile = [
+    ...document.problems,
+    ...violated,
+    ...configProblems(effective, hasProblem, localUsers),
+    ...secrets.problems,
+    ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
+  ]
   const problems = inOrder([
     ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
-    ...findings.map((finding) => placed(finding, file, document.placeOf)),
+    ...inFile.map((problem) => located(problem, file, document.positionOf)),
   ])
-  const ranges = [...secretPaths(configSchema, document.value)].map(document.rangeOf)
+  const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
-  if (problems.some((problem) => problem.severity === 'error')) return { ok: false, problems, lines }
-  return { ok: true, config: resolve(effective, secrets.found), raw: effective, warnings: problems, lines }
-}
-
-function unreadable(file: string, message: string, hint: string, line = 0): LoadedConfig {
-  const column = Math.min(line, 1)
-  return {
-    ok: false,
-    problems: [{ file, line, column, path: '', message, hint, severity: 'error' }],
-    lines: [],
-  }
-}
-
-function placed(finding: Finding, file: string, placeOf: PlaceOf | undefined): Problem {
-  const { path, message, hint = '', severity = 'error' } = finding
-  const place = finding.place ?? placeOf?.(path, finding.at ?? 'value') ?? { line: 0, column: 0 }
-  return { file, line: place.line, column: place.column, path: formatPath(path), message, hint, severity }
+  if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
+  const config = resolve(effective, secrets.found, found?.kind === 'found' ? found.target : undefined)
+  return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 
 function inOrder(problems: Problem[]): Problem[] {
@@ -103,30 +110,24 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  places: SecretPlaces & Pick<Surroundings, 'withoutSecrets' | 'mayLackSecrets'>,
-  hasFault: HasFault,
-): { found: Map<RawSecret, Secret>; findings: Finding[] } {
+  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets'>,
+  hasProblem: HasProblem,
+): { found: Map<RawSecret, Secret>; problems: PathProblem[] } {
   const found = new Map<RawSecret, Secret>()
-  const findings: Finding[] = []
+  const problems: PathProblem[] = []
   for (const [path, reference] of secretReferences(raw)) {
-    if (describeSecret(reference) === '') {
-      if (hasFault(path)) continue
-      const message = 'does not say where the secret is'
-      findings.push({ path, message, hint: 'write credential, file or env' })
-      continue
-    }
-    if (places.withoutSecrets === true) continue
-    const result = findSecret(reference, places)
+    if (options.withoutSecrets === true || hasProblem(path)) continue
+    const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
-    else if (places.mayLackSecrets === true) continue
+    else if (options.mayLackSecrets === true) continue
     else if (result.kind === 'refused' || reference.optional !== true) {
-      findings.push({ path, message: result.message, hint: result.hint })
+      problems.push({ path, message: result.message, hint: result.hint })
     }
   }
-  return { found, findings }
+  return { found, problems }
 }
 
-/** Every place of a configuration that refers to a secret. */
+/** Every reference to a secret in a configuration, with its path. */
 export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> {
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
     if (provider.api_key !== undefined) yield [['providers', name, 'api_key'], provider.api_key]
@@ -137,27 +138,24 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
 }
 
 /**
- * A copy without the values that have a fault, so that what is left has the shape of `RawConfig` (a key that is
- * missing aside). A fault within a list empties the list: its indexes must stay those of the file.
+ * A copy without the values at fault, so that the rest has the shape of `RawConfig` (missing keys aside). A fault within
+ * a list empties the list, whose indexes must stay those of the file.
  */
-function pruned(value: unknown, findings: readonly Finding[]): RawConfig {
+function pruned(value: unknown, problems: readonly PathProblem[]): RawConfig {
   const root = isMapping(value) ? copied(value) : {}
-  for (const { path, place } of findings) {
-    // A key that stands twice: the first one counts for the rest of the checks.
-    if (place === undefined) prune(root, path)
-  }
+  for (const { path } of problems) prune(root, path)
   return root
 }
 
 function prune(root: Record<string, unknown>, path: Path): void {
-  let at: Record<string, unknown> = root
+  let parent: Record<string, unknown> = root
   for (const [index, step] of path.entries()) {
     const key = String(step)
-    const inner = at[key]
-    if (Array.isArray(inner) && index < path.length - 1) at[key] = []
-    if (index === path.length - 1) delete at[key]
+    const inner = parent[key]
+    if (Array.isArray(inner) && index < path.length - 1) parent[key] = []
+    if (index === path.length - 1) delete parent[key]
     if (!isMapping(inner)) return
-    at = inner
+    parent = inner
   }
 }
 
@@ -169,8 +167,4 @@ function copied(mapping: Record<string, unknown>): Record<string, unknown> {
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function pathId(path: Path): string {
-  return JSON.stringify(path)
 }

@@ -1,7 +1,11 @@
-// Lines of a configuration for showing to people, with everything that may be a secret blanked out.
+// Lines of a configuration to show to people, with everything masked that may be a secret.
 import type { Range } from './document.ts'
 
-/** The lines of `text`; `unknown` when YAML could not tell where secrets are. A masked character becomes `*`, so that columns stay. */
+/**
+ * The lines of `text`, each masked character replaced with `*`, so that columns stay.
+ *
+ * @param secrets offsets in `text`; `unknown` if it could not be parsed.
+ */
 export function maskedLines(text: string, secrets: readonly Range[] | 'unknown'): string[] {
   if (secrets === 'unknown') return linesOf(text).map((line) => maskLikely(line.replace(tellingKey, blank)))
   let masked = ''
@@ -15,12 +19,12 @@ export function maskedLines(text: string, secrets: readonly Range[] | 'unknown')
   return linesOf(masked + text.slice(end)).map(maskLikely)
 }
 
-/** A second net: passwords in URLs and what looks like a key, wherever they stand. */
+/** A second line of defence: passwords in URLs, and whatever looks like a key, anywhere. */
 function maskLikely(line: string): string {
   return line.replace(userInfo, blank).replace(keyShape, blank)
 }
 
-/** Nobody reads the end of a line that is longer. */
+/** Longer lines are cut. */
 const maxLineLength = 1000
 
 function linesOf(text: string): string[] {
@@ -28,7 +32,7 @@ function linesOf(text: string): string[] {
 }
 
 const userInfo = /(?<=:\/\/)[^\s/@]{1,500}(?=@)/g
-/** For texts that YAML could not read. */
+/** For texts that could not be parsed. */
 const tellingKey =
   /(?<=(?:api[-_]?key|authorization|bearer|password|secret|token)["']?\s{0,9}[:=]?\s{0,9}["']?)[^\s"'{},]{6,}.*/gi
 const keyShape =

@@ -1,5 +1,5 @@
-// Origins of web pages and values of the Host header, as the file may name them. Both are compared as literal texts;
-// nothing here is an expression, so that a list says what it means and no input can make the comparison slow.
+// Origins of web pages and values of the Host header, as the file may list them. Both are compared literally: there are no
+// expressions, so a list matches exactly what it shows, and no input can make the comparison slow.
 import { isIPv6 } from 'node:net'
 
 import { quoted } from './problems.ts'
@@ -9,38 +9,39 @@ const hostPattern =
 
 type Fault = { message: string; hint: string } | undefined
 
-/** Why a text is no origin, `scheme://host[:port|:*]`. */
+/** Why a text is not an origin, `scheme://host[:port|:*]`; undefined if it is one. */
 export function corsOriginFault(origin: string): Fault {
   const name = quoted(origin)
   const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(origin) ?? []
   if (origin === '*' || /^[a-z]+:\/\/\*/i.test(origin)) {
-    return { message: `${name} would let in every web page`, hint: 'list the origins, or set cors.allow_all' }
+    return { message: `${name} would allow every web page`, hint: 'list the origins, or set cors.allow_all' }
   }
   if (origin === 'null') {
     return {
-      message: '"null" is what any sandboxed page sends',
-      hint: 'serve the page from an origin of its own',
+      message: '"null" is the origin of every sandboxed page',
+      hint: 'serve the page from its own origin',
     }
   }
   if (scheme === undefined) {
     return {
       message: `${name} is not an origin`,
-      hint: 'write scheme://host or scheme://host:port; expressions are not understood',
+      hint: 'write scheme://host or scheme://host:port; patterns are not supported',
     }
   }
-  if (rest.includes('@')) return { message: 'an origin has no user name', hint: 'write scheme://host:port' }
+  if (rest.includes('@'))
+    return { message: 'an origin must not contain a user name', hint: 'write scheme://host:port' }
   if (/[/?#]/.test(rest))
-    return { message: `${name} has a path`, hint: 'an origin ends after host and port, without a slash' }
+    return { message: `${name} has a path`, hint: 'an origin ends after the port, without a slash' }
   if (isHostWithPort(rest, true)) return undefined
-  return { message: `${name} is not an origin`, hint: 'write the host literally; only the port may be *' }
+  return { message: `${name} is not an origin`, hint: 'write the full host; only the port may be *' }
 }
 
-/** Why a text is no value of the Host header, `host[:port]`. */
+/** Why a text is not a value of the Host header, `host[:port]`; undefined if it is one. */
 export function hostHeaderFault(host: string): Fault {
   if (isHostWithPort(host, false)) return undefined
   return {
     message: `${quoted(host)} is not a host`,
-    hint: 'write host or host:port, without scheme, path or wildcard',
+    hint: 'write host or host:port, without a scheme, path or wildcard',
   }
 }
 
@@ -53,7 +54,7 @@ function isHostWithPort(text: string, mayBeAnyPort: boolean): boolean {
   return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)
 }
 
-/** An origin as browsers send it: lower case, without the scheme's own port. */
+/** An origin as browsers send it: lower case, without the scheme's default port. */
 export function normalOrigin(origin: string): string {
   const lower = origin.toLowerCase()
   if (lower.startsWith('http://')) return lower.replace(/:80$/, '')

@@ -1,5 +1,5 @@
-// The configuration as written in the file, after the schema found no fault with it. Maps with keys that people
-// choose are read with `Object.entries` only, never by a name that came from elsewhere.
+// The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
+// `Object.entries` only, never by a name from elsewhere.
 
 export interface RawConfig {
   server?: RawServer
@@ -9,7 +9,13 @@ export interface RawConfig {
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
   routing?: { retries?: number; cooldown_ms?: number }
-  logging?: { level?: 'error' | 'warn' | 'info' | 'debug'; format?: 'auto' | 'json' | 'pretty' }
+  logging?: RawLogging
+}
+
+interface RawLogging {
+  level?: 'error' | 'warn' | 'info' | 'debug'
+  format?: 'auto' | 'json' | 'pretty'
+  transport?: { target: string; options?: object } | null
 }
 
 interface RawServer {
@@ -44,7 +50,7 @@ export interface RawRateLimits {
   limits?: Record<string, RawModelLimits>
 }
 
-/** Where a secret stands. The first that exists wins, in this order. */
+/** Where a secret is. The first source that exists wins, in this order. */
 export interface RawSecret {
   credential?: string
   file?: string

@@ -1,5 +1,5 @@
-// The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure, and
-// it refuses nothing: `check.ts` has passed what comes here.
+// The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
+// refuses nothing, as all checks have passed.
 import type { ModelLimits, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
@@ -17,6 +17,8 @@ import type {
 import type {
   Config,
   HttpProvider,
+  LoggingConfig,
+  LogTransportConfig,
   ModelConfig,
   ProviderConfig,
   RateLimitConfig,
@@ -25,11 +27,15 @@ import type {
   Timeouts,
 } from './types.ts'
 
-/** What each secret reference of the file led to; an optional one that is absent is not in it. */
+/** The secret of each reference in the file; without optional ones that are absent. */
 export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
 
-/** Makes the configuration that the program uses. `raw` has the overrides of the environment applied. */
-export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
+/**
+ * The configuration that the program uses. `raw` has the overrides of the environment applied.
+ *
+ * @param logTransport the module of `logging.transport`, if there is one.
+ */
+export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: string): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
@@ -45,8 +51,18 @@ export function resolve(raw: RawConfig, secrets: FoundSecrets): Config {
     providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
     models: mapEntries(raw.models, resolveModel),
     routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
-    logging: { ...defaults.logging, ...raw.logging },
+    logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
+}
+
+function resolveLogging(
+  { transport, ...raw }: NonNullable<RawConfig['logging']>,
+  target: string | undefined,
+): LoggingConfig {
+  const { level, format } = { ...defaults.logging, ...raw }
+  if (target === undefined) return { level, format }
+  const logTransport: LogTransportConfig = { target, options: transport?.options ?? {} }
+  return { level, format, transport: logTransport }
 }
 
 function resolveServer(raw: RawConfig['server']): ServerConfig {
@@ -128,8 +144,7 @@ function resolveHeaders(
 }
 
 function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
-  const patience = isLocal ? defaults.localTimeouts : defaults.remoteTimeouts
-  const timeouts = { ...patience, ...raw.timeouts }
+  const timeouts = { ...(isLocal ? defaults.localTimeouts : defaults.remoteTimeouts), ...raw.timeouts }
   return {
     connectMs: timeouts.connect_ms,
     firstByteMs: timeouts.first_byte_ms,
@@ -140,8 +155,8 @@ function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
 
 function resolveHealthCheck(raw: RawProvider['health_check']): HttpProvider['healthCheck'] {
   if (raw === undefined || raw === false) return undefined
-  const asked = raw === true ? {} : raw
-  return { path: asked.path ?? '/models', intervalMs: asked.interval_ms ?? 15_000 }
+  const check = raw === true ? {} : raw
+  return { path: check.path ?? '/models', intervalMs: check.interval_ms ?? 15_000 }
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {
@@ -162,14 +177,14 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
 }
 
 /**
- * The provider's name for a model where the file gives none. A name such as `openrouter/*` is a room for the names of
- * a provider, which does not know of the room: `*`. Any other, `gpt-*` for one, goes upstream as it is.
+ * The provider's name for a model if the file has none. A name such as `openrouter/*` is a namespace for the names of a
+ * provider, which does not know the namespace: `*`. Any other name, such as `gpt-*`, is sent upstream unchanged.
  */
 function defaultTargetModel(name: string): string {
   return name.endsWith('/*') ? '*' : name
 }
 
-/** A map, because its keys are texts that people choose. */
+/** A map and not an object, because its keys are chosen by people. */
 function mapEntries<In, Out>(
   raw: Readonly<Record<string, In>> | undefined,
   make: (name: string, entry: In) => Out,

@@ -1,5 +1,5 @@
-// Keys: where they stand, and how they are read. A key that is there but can not be used is a problem that names its
-// place; its value appears in no message, log or dump. Absent keys keep the gateway from starting unless optional.
+// Secrets: where they are, and how they are read. The value of a secret appears in no message, log or dump; a secret that
+// exists but cannot be used is a problem that names its source. An absent one keeps the gateway from starting unless optional.
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 
@@ -9,7 +9,7 @@ import type { Secret } from './types.ts'
 
 const hidden = '[secret]'
 
-/** Holds a credential in a field that neither printing, serialising nor inspecting reaches. */
+/** Keeps a credential in a field that neither printing, serialising nor inspecting reaches. */
 export class HeldSecret implements Secret {
   readonly source: string
   readonly #value: string
@@ -41,59 +41,59 @@ export type FoundSecret =
   | { kind: 'absent'; message: string; hint: string }
   | { kind: 'refused'; message: string; hint: string }
 
-/** Where references lead. */
-export interface SecretPlaces {
+/** Where references are looked up. */
+export interface SecretSources {
   readonly env: NodeJS.ProcessEnv
   readonly accounts: Accounts
 }
 
 const maxSecretBytes = 16 * 1024
 
-/** Reads the first place of the reference that exists: credential, then file, then environment variable. */
-export function findSecret(reference: RawSecret, places: SecretPlaces): FoundSecret {
-  const directory = places.env['CREDENTIALS_DIRECTORY']
+/** Reads the first source of the reference that exists: credential, then file, then environment variable. */
+export function findSecret(reference: RawSecret, sources: SecretSources): FoundSecret {
+  const directory = sources.env['CREDENTIALS_DIRECTORY']
   if (reference.credential !== undefined && directory !== undefined && directory !== '') {
     const path = join(directory, reference.credential)
-    // The service manager made the directory and decides on its modes.
-    const found = fromFile(path, `credential ${reference.credential}`, { isSecret: false, places })
+    // The service manager creates the directory and sets its modes.
+    const found = fromFile(path, `credential ${reference.credential}`, { isSecret: false, sources })
     if (found !== undefined) return found
   }
   if (reference.file !== undefined) {
-    const found = fromFile(reference.file, `file ${reference.file}`, { isSecret: true, places })
+    const found = fromFile(reference.file, `file ${reference.file}`, { isSecret: true, sources })
     if (found !== undefined) return found
   }
   if (reference.env !== undefined) {
-    const value = places.env[reference.env]
+    const value = sources.env[reference.env]
     if (value !== undefined) return checked(value, `env ${reference.env}`)
   }
   return { kind: 'absent', ...absence(reference, directory) }
 }
 
-/** Where a secret is looked for, for people: `credential openai_api_key or env OPENAI_API_KEY`. */
+/** The sources of a secret, for people: `credential openai_api_key or env OPENAI_API_KEY`. */
 export function describeSecret(reference: RawSecret): string {
-  const places = (['credential', 'file', 'env'] as const)
+  return (['credential', 'file', 'env'] as const)
     .filter((kind) => reference[kind] !== undefined)
     .map((kind) => `${kind} ${reference[kind]}`)
-  return places.join(' or ')
+    .join(' or ')
 }
 
 function absence(reference: RawSecret, directory: string | undefined): { message: string; hint: string } {
   const isWithoutDirectory = reference.credential !== undefined && directory === undefined
   const why = isWithoutDirectory
-    ? ' ($CREDENTIALS_DIRECTORY is not set: no service manager passed credentials)'
+    ? ' ($CREDENTIALS_DIRECTORY is not set: no service manager has passed credentials)'
     : ''
   return {
-    message: `the secret is not there: ${describeSecret(reference)}${why}`,
-    hint: 'provide it, or add "optional: true" when the provider needs none',
+    message: `secret not found: looked for ${describeSecret(reference)}${why}`,
+    hint: 'provide it, or add "optional: true" if the provider needs none',
   }
 }
 
 function fromFile(
   path: string,
   source: string,
-  { isSecret, places }: { isSecret: boolean; places: SecretPlaces },
+  { isSecret, sources }: { isSecret: boolean; sources: SecretSources },
 ): FoundSecret | undefined {
-  const file = readTrustedFile(path, { maxBytes: maxSecretBytes, isSecret }, places.accounts)
+  const file = readTrustedFile(path, { maxBytes: maxSecretBytes, isSecret }, sources.accounts)
   if (file.kind === 'absent') return undefined
   if (file.kind === 'refused') {
     return { kind: 'refused', message: `the secret from ${source} ${file.message}`, hint: file.hint }
@@ -101,7 +101,7 @@ function fromFile(
   return checked(file.text, source)
 }
 
-/** A key goes into a header: one line of visible ASCII (RFC 9110 §5.5), so that nothing can be smuggled behind it. */
+/** A key is sent in a header, so it must be one line of visible ASCII (RFC 9110 §5.5): no other header can be smuggled in. */
 function checked(text: string, source: string): FoundSecret {
   const value = text.replace(/\r?\n$/, '')
   const fault = secretFault(value)
@@ -109,11 +109,11 @@ function checked(text: string, source: string): FoundSecret {
   return {
     kind: 'refused',
     message: `the secret from ${source} ${fault}`,
-    hint: 'store the bare key and nothing else',
+    hint: 'store only the key itself',
   }
 }
 
-/** What keeps a text from being a key, to follow its name in a message; undefined when nothing does. */
+/** Why a text cannot be a key, as the predicate of a message; undefined if it can. */
 export function secretFault(value: string): string | undefined {
   if (value.trim() === '') return 'is empty'
   if (/[\r\n]/.test(value)) return 'has more than one line'

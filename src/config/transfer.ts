@@ -28,7 +28,7 @@ export function unpackConfig({ packed }: PackedConfig): Config {
   ) as Config
 }
 
-/** The same maps, lists and objects, with what `replace` gives in the place of some. */
+/** A copy of the maps, lists and objects, with those replaced for which `replace` returns another. */
 function rebuilt(value: unknown, replace: (value: object) => object | undefined): unknown {
   if (typeof value !== 'object' || value === null) return value
   const other = replace(value)

@@ -1,14 +1,15 @@
 // Reads a configuration or key file, if nobody but its owner can have written it. As OpenSSH does with its files
-// (StrictModes): who can write the configuration can send every prompt and key anywhere. Any doubt refuses.
+// (StrictModes): whoever can write the configuration can send every prompt and key anywhere. In doubt, it is refused.
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { shellWord } from '../platform/shell-word.ts'
+import { isPrivateGroupHere } from '../platform/unix-users.ts'
 
-/** What the check of a file's owner asks the system. */
+/** What the check of a file's owner needs to know about the system. */
 export interface Accounts {
   /** User that runs the gateway. */
   readonly uid: number
-  /** True when the group is the user's own: same name, and nobody else in it. */
+  /** True if the group is the user's own: it has the same name and no other members. */
   isPrivateGroup(gid: number, uid: number): boolean
 }
 
@@ -19,15 +20,18 @@ export type TrustedFile =
 
 interface Rules {
   readonly maxBytes: number
-  /** Others may not even read it. */
+  /** Nobody else may even read it. */
   readonly isSecret: boolean
 }
 
-/** Reads a regular UTF-8 file of at most `maxBytes`. Messages name the fault, not the file; hints may be commands. */
+/**
+ * Reads a regular UTF-8 file of at most `maxBytes`. Messages are predicates, to follow the name of the file; hints may be
+ * commands.
+ */
 export function readTrustedFile(path: string, rules: Rules, accounts: Accounts): TrustedFile {
   let descriptor: number
   try {
-    // Without O_NONBLOCK the opening of a pipe would wait for a writer.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     return openingFault(error)
@@ -40,7 +44,7 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
     const fault = ownershipFault(path, status, rules, accounts)
     if (fault !== undefined) return { kind: 'refused', ...fault }
     if (status.size > rules.maxBytes) {
-      const message = `has ${status.size} bytes, more than the ${rules.maxBytes} that are read`
+      const message = `is too large: ${status.size} bytes, of at most ${rules.maxBytes}`
       return { kind: 'refused', message, hint: '' }
     }
     return decode(readFileSync(descriptor))
@@ -58,14 +62,14 @@ function openingFault(error: unknown): TrustedFile {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' }
   if (code === 'EACCES') {
-    return { kind: 'refused', message: 'may not be read by this user', hint: 'change its owner or mode' }
+    return { kind: 'refused', message: 'cannot be read by this user', hint: 'change its owner or mode' }
   }
-  return { kind: 'refused', message: `can not be opened (${code ?? 'unknown error'})`, hint: '' }
+  return { kind: 'refused', message: `cannot be opened (${code ?? 'unknown error'})`, hint: '' }
 }
 
 function decode(bytes: Buffer): TrustedFile {
   if (isUtf8(bytes)) return { kind: 'read', text: new TextDecoder().decode(bytes) }
-  // A newline byte is never part of a longer character, so each line can be looked at by itself.
+  // A newline byte is never part of a longer character, so lines can be checked one by one.
   let line = 1
   for (let start = 0; start <= bytes.length; line++) {
     const newline = bytes.indexOf(10, start)
@@ -83,7 +87,7 @@ interface Ownership {
 }
 
 /**
- * Why a file or directory with this owner and mode can not be trusted, and the command that mends it; undefined when it
+ * Why a file or directory with this owner and mode cannot be trusted, and the command that corrects it; undefined if it
  * can.
  */
 export function ownershipFault(
@@ -101,50 +105,17 @@ export function ownershipFault(
       hint: `sudo chown ${accounts.uid} ${shellWord(path)}`,
     }
   }
-  if ((mode & 0o002) !== 0)
-    return { message: `may be written by everybody (mode ${shownMode})`, hint: wanted }
+  if ((mode & 0o002) !== 0) return { message: `is writable by everybody (mode ${shownMode})`, hint: wanted }
   if ((mode & 0o020) !== 0 && !accounts.isPrivateGroup(gid, uid)) {
-    return { message: `may be written by its group (mode ${shownMode})`, hint: wanted }
+    return { message: `is writable by its group (mode ${shownMode})`, hint: wanted }
   }
   if (!isSecret) return undefined
   const isReadByGroup = (mode & 0o040) !== 0 && !accounts.isPrivateGroup(gid, uid)
   if ((mode & 0o004) === 0 && !isReadByGroup) return undefined
-  return { message: `may be read by others (mode ${shownMode})`, hint: wanted }
+  return { message: `is readable by others (mode ${shownMode})`, hint: wanted }
 }
 
 /** The accounts of this system. */
 export function systemAccounts(): Accounts {
-  return {
-    uid: process.getuid?.() ?? 0,
-    isPrivateGroup: (gid, uid) =>
-      isPrivateGroup(readLines('/etc/passwd'), readLines('/etc/group'), { gid, uid }),
-  }
-}
-
-/**
- * True when `gid` is the group of user `uid` alone: it has the user's name, no other member, and is nobody else's
- * primary group (passwd(5), group(5)). A user or group that the two files do not know is not private.
- */
-export function isPrivateGroup(
-  passwd: readonly string[],
-  group: readonly string[],
-  { gid, uid }: { gid: number; uid: number },
-): boolean {
-  const users = passwd.map((line) => line.split(':'))
-  const owner = users.find((fields) => fields[2] === String(uid))?.[0]
-  const groups = group.map((line) => line.split(':')).filter((fields) => fields[2] === String(gid))
-  if (owner === undefined || groups.length === 0) return false
-  const isOwnOnly = groups.every(
-    ([name, , , members = '']) =>
-      name === owner && members.split(',').every((member) => member === '' || member === owner),
-  )
-  return isOwnOnly && users.every((fields) => fields[3] !== String(gid) || fields[0] === owner)
-}
-
-function readLines(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n')
-  } catch {
-    return []
-  }
+  return { uid: process.getuid?.() ?? 0, isPrivateGroup: isPrivateGroupHere }
 }

@@ -1,15 +1,15 @@
-// The configuration as the program uses it: defaults applied, units in the names, everything readonly.
-// `resolve.ts` makes it from the file; nothing else of `config/` is seen outside of the composition root.
+// The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
+// it from the file; outside the composition root no other file of `config/` may be imported.
 import type { ModelLimits, Target } from '../domain.ts'
 
-/** A credential. Printing, serialising or inspecting it gives `[secret]`. */
+/** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
   /**
-   * The value. Called in `upstream/`, where the header is written and echoes of it are masked, and on the way to another
-   * thread (`config/transfer.ts`); nowhere else.
+   * The value. Called only in `upstream/`, where the header is written and echoes of it are masked, and on the way to
+   * another thread.
    */
   reveal(): string
-  /** Where it came from, to show to people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
+  /** Its source, for people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
   readonly source: string
 }
 
@@ -27,17 +27,17 @@ export interface Config {
 export interface ServerConfig {
   /** Loopback addresses, without brackets. */
   readonly hosts: readonly string[]
-  /** 0 lets the system choose one (tests). */
+  /** 0: the system chooses one (tests). */
   readonly port: number
   readonly unixSocket: string | undefined
-  /** Further `Host` values that are served, lower case, with or without a port. */
+  /** Additional accepted `Host` values, lower case, with or without a port. */
   readonly allowedHosts: readonly string[]
   readonly trustedProxies: TrustedProxies
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
-  /** Threads that serve; at least 1. */
+  /** Threads that serve calls; at least 1. */
   readonly workers: number
-  /** Load the file again when it changes. */
+  /** Reload the file when it changes. */
   readonly watchConfig: boolean
 }
 
@@ -50,24 +50,24 @@ interface TrustedProxies {
 }
 
 interface AccessConfig {
-  /** Unix user names, or `self`; `any` alone turns the check off. */
+  /** Unix user names, or `self`; `any` alone disables the check. */
   readonly allowedUsers: readonly string[]
-  /** CIDRs; empty lets in all that reach the listener. */
+  /** CIDRs; empty: every client that can reach the listener. */
   readonly allowedIps: readonly string[]
 }
 
 interface CorsConfig {
   readonly enabled: boolean
-  /** Origins as browsers send them; `:*` in the place of the port stands for any port or none. */
+  /** Origins as browsers send them; `:*` as the port stands for any port or none. */
   readonly allowedOrigins: readonly string[]
   readonly allowAll: boolean
 }
 
 export interface RateLimitConfig {
   readonly enabled: boolean
-  /** Requests a minute of one client, all models together; undefined: unlimited. */
+  /** Requests per minute of one client, all models together; undefined: unlimited. */
   readonly perClientRpm: number | undefined
-  /** For models that `limits` does not name. Without a limit of its own it still says how calls wait for a provider. */
+  /** For models that are not in `limits`. Even without limits it determines how calls wait for a provider. */
   readonly default: ModelLimits
   /** By model name (never an alias) or wildcard. */
   readonly limits: ReadonlyMap<string, ModelLimits>
@@ -75,7 +75,7 @@ export interface RateLimitConfig {
 
 export type ProviderConfig = EchoProvider | HttpProvider
 
-/** Answers by itself, with the last message; for trying tunnels, CORS and limits. */
+/** Built in, returns the last message; for trying out tunnels, CORS and limits. */
 interface EchoProvider {
   readonly kind: 'echo'
   readonly name: string
@@ -85,35 +85,35 @@ interface EchoProvider {
 export interface HttpProvider {
   readonly kind: 'openai'
   readonly name: string
-  /** Scheme, host and port; the only place that this provider's key is sent to. */
+  /** Scheme, host and port; this provider's key is sent nowhere else. */
   readonly origin: string
   /** Path of the base URL without a trailing slash: `/v1`, or empty. */
   readonly basePath: string
-  /** True for a loopback or private address: patient timeouts, short cool-downs. */
+  /** True for a loopback or private address: longer timeouts, shorter cool-downs. */
   readonly isLocal: boolean
   readonly apiKey: Secret | undefined
   /** Which header carries the key; `bearer` is `authorization: Bearer KEY`. */
   readonly auth: 'bearer' | { readonly header: string }
-  /** Further headers of every request to this provider; names in lower case. */
+  /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
   readonly timeouts: Timeouts
   readonly maxParallelRequests: number | undefined
-  /** A GET of `path` below the base URL every `intervalMs`; absent: health is learnt from calls alone. */
+  /** A GET of `path` below the base URL every `intervalMs`; absent: health is inferred from calls only. */
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
-  /** Offer the models that the provider lists, besides the configured ones. Off when absent. */
+  /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
 }
 
-/** In milliseconds. 0 turns one off. */
+/** In milliseconds; 0 disables a timeout. */
 export interface Timeouts {
-  /** Until the TCP and TLS connection stands. */
+  /** Until the TCP and TLS connection is established. */
   readonly connectMs: number
-  /** From the request's sending to the first byte of the answer. */
+  /** From sending the request to the first byte of the response. */
   readonly firstByteMs: number
-  /** Longest silence between two bytes of the answer. */
+  /** Longest pause between two bytes of the response. */
   readonly idleMs: number
-  /** The whole call, all of its attempts together; time in a waiting line has a limit of its own. */
+  /** The whole call, all of its attempts together; time in the waiting line has its own limit. */
   readonly totalMs: number
 }
 
@@ -127,7 +127,7 @@ export interface ModelConfig {
 }
 
 export interface RoutingConfig {
-  /** Further attempts at targets that have failed in this call; a first attempt at another target is none. */
+  /** Attempts at targets that have already failed in this call; the first attempt at another target does not count. */
   readonly retries: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number

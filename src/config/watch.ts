@@ -1,8 +1,8 @@
-// Notices that a file has changed, by looking at it once a second: that sees through renames, symbolic links and network
-// file systems, where the kernel's notifications name another file or do not come.
-import { statSync } from 'node:fs'
+// Notices changes of a file by `stat`, not by the kernel's notifications, which miss renames, symbolic links to other
+// directories, and network file systems.
+import { statSync, unwatchFile, watchFile } from 'node:fs'
 
-/** Changes with the file's content, owner and mode, and when another file takes its place. Undefined: there is none. */
+/** Differs if the content, owner or mode has changed, or the path leads to another file. Undefined: there is no file. */
 export function fileVersion(path: string): string | undefined {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
@@ -13,9 +13,10 @@ export function fileVersion(path: string): string | undefined {
 }
 
 /**
- * Calls `onChange` when the file has another version than before and keeps it from one look to the next: an editor may
- * write it in several steps. A file that is gone is waited for.
- * @param since the version that is known.
+ * Calls `onChange` when the file has another version than before and has kept it for one interval: an editor may write it in
+ * several steps. A missing file is waited for.
+ *
+ * @param since the known version; a change since then is reported, too.
  * @returns stops watching.
  */
 export function watchForChanges(
@@ -25,15 +26,16 @@ export function watchForChanges(
   intervalMs = 1_000,
 ): () => void {
   let known = since
-  let last = since
-  const look = () => {
+  const settled = setTimeout(() => {
     const version = fileVersion(path)
-    const hasSettled = version === last
-    last = version
-    if (version === undefined || version === known || !hasSettled) return
+    if (version === undefined || version === known) return
     known = version
     onChange()
+  }, intervalMs).unref()
+  const waitUntilSettled = () => void settled.refresh()
+  watchFile(path, { interval: intervalMs, persistent: false }, waitUntilSettled)
+  return () => {
+    unwatchFile(path, waitUntilSettled)
+    clearTimeout(settled)
   }
-  const timer = setInterval(look, intervalMs).unref()
-  return () => clearInterval(timer)
 }

@@ -1,39 +1,81 @@
-// What the call's story knows of a wire format. One file per format implements it; `table.ts` lists them.
-export interface Dialect {
+// A wire format, from either end: as clients speak it and as providers speak it. A call is read, refused and kept alive in
+// its client's dialect; its response is judged and metered in the provider's. `table.ts` lists the implementations.
+import type { LimitStatus, ResponseHead } from '../domain.ts'
+import type { GatewayError } from '../errors.ts'
+import type { JsonScanner } from '../http/json-scanner.ts'
+import type { LargeBody } from '../http/large-body.ts'
+import type { ModelRequest } from './request.ts'
+import type { UsageReader } from './usage.ts'
+import type { WholeJudgement } from './whole-response.ts'
+
+/** A format at the client's end. One object without state serves all calls. */
+export interface ClientDialect {
   /** For the log and the metrics. */
   readonly name: string
-  /** Below `/v1` and below a provider's base URL. */
+  /** Below `/v1`. */
   readonly path: string
   readonly body: 'json' | 'multipart'
-  /** Whether `stream_options.include_usage` is part of the format. */
-  readonly hasStreamOptions: boolean
-  /** Whether the answer is made of tokens that a model writes, so that a part of the limit is kept for it. */
-  readonly hasOutputTokens: boolean
-  /** Whether a text of no bytes is an answer: a transcript of silence. */
-  readonly mayBeEmpty: boolean
   /** Whether `stream: true` asks for events; speech comes in pieces of sound. */
   readonly hasEvents: boolean
-  readonly stream: StreamFormat
+  /** Whether the response consists of tokens that a model writes, so that a part of the limit is kept for it. */
+  readonly hasOutputTokens: boolean
+  /** The same format at the provider's end: what a provider is sent that speaks it passes unchanged. */
+  readonly native: ProviderDialect
+  /** Keeps a silent stream alive, before its first event and between any two. */
+  readonly heartbeat: Buffer
+  /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
+  readonly scannerOf: (bytes: Buffer) => JsonScanner | undefined
+  /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
+  readonly readRequest: (contentType: string | undefined, body: Buffer | LargeBody) => ModelRequest
+  readonly renderError: (error: GatewayError) => RenderedError
+  /** The event that reports the error in a stream that has begun. */
+  readonly errorEvent: (error: GatewayError | ErrorFields) => Buffer
+  /** Headers that report how a model's limits stand, on whatever response follows. */
+  readonly rateHeaders: (status: LimitStatus) => Record<string, string>
 }
 
-/** What an error says, the gateway's own or a provider's. */
-export interface ErrorWords {
+/** A format at the provider's end. One object without state serves all calls. */
+export interface ProviderDialect {
+  /** For the log. */
+  readonly name: string
+  /** Below a provider's base URL. */
+  readonly path: string
+  /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
+  readonly isEndMark: (data: Buffer) => boolean
+  /** The head of the error response that an event's data could have been the body of; undefined when it reports no error. */
+  readonly errorHeadOf: (data: Buffer) => ResponseHead | undefined
+  /** @param body read to its end. Kept by nobody. */
+  readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
+  /**
+   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
+   * `cut`: nothing in them says that the response is whole.
+   */
+  readonly ending: (tail: readonly Buffer[]) => StreamEnding
+  /** What an error body says; undefined where it has no message in a known form. */
+  readonly readErrorFields: (body: Buffer) => ErrorFields | undefined
+  /** The code in an error body, for the log and for what the error means for other attempts. At most 64 characters. */
+  readonly readErrorCode: (body: Buffer) => string | undefined
+  readonly usage: UsageReader
+  /** Whether an error body may be about the request for usage, which the gateway adds to a stream. */
+  readonly mayRefuseUsage: (head: ResponseHead, body: Buffer) => boolean
+}
+
+type StreamEnding = 'complete' | 'error' | 'cut'
+
+/** Enough for a last choice, a usage event and an end mark. */
+export const tailLength = 3
+
+/** An error as a response of its own. `headers` are names and values in turn, names in lower case. */
+export interface RenderedError {
+  readonly status: number
+  readonly headers: readonly string[]
+  readonly body: Buffer
+}
+
+/** What an error says, in a provider's words. */
+export interface ErrorFields {
   readonly message: string
   readonly type: string | null
   readonly param: string | null
   readonly code: string | number | null
 }
-
-/** How the events of a streamed answer end, well or badly. */
-export interface StreamFormat {
-  /**
-   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
-   * `cut`: nothing in them says that the answer is whole.
-   */
-  ending(tail: readonly Buffer[]): 'complete' | 'error' | 'cut'
-  /** The event that tells this format's clients that the answer is broken. */
-  errorEvent(error: ErrorWords): Buffer
-}
-
-/** Enough for a last choice, a usage event and `[DONE]`. */
-export const tailLength = 3

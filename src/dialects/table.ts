@@ -1,36 +1,16 @@
-// The wire formats that are served, sorted by path.
-import { chatStream } from './chat-stream.ts'
-import type { Dialect } from './dialect.ts'
-import { typedStream } from './typed-stream.ts'
+// The wire formats that clients may speak, sorted by path, and the ways from them to providers' formats.
+import type { ClientDialect, ProviderDialect } from './dialect.ts'
+import { openAiDialects } from './openai/formats.ts'
+import { passTo } from './pass.ts'
+import type { Translator } from './translator.ts'
 
-const responseEnds = ['response.completed', 'response.incomplete', 'response.cancelled']
-const responsesStream = typedStream(new Set(responseEnds))
-const speechStream = typedStream(new Set(['speech.audio.done']))
-const transcriptStream = typedStream(new Set(['transcript.text.done']))
-const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
+export const clientDialects: readonly ClientDialect[] = openAiDialects
 
-const plain = { hasStreamOptions: false, hasOutputTokens: false, mayBeEmpty: false, hasEvents: true } as const
-const json = { ...plain, body: 'json', stream: chatStream } as const
-const multipart = { ...plain, body: 'multipart' } as const
-const transcript = {
-  ...multipart,
-  hasOutputTokens: true,
-  mayBeEmpty: true,
-  stream: transcriptStream,
-} as const
-const written = { ...json, hasOutputTokens: true } as const
+const translators: ReadonlyMap<ClientDialect, ReadonlyMap<ProviderDialect, Translator>> = new Map(
+  clientDialects.map((client) => [client, new Map([[client.native, passTo(client.native)]])]),
+)
 
-export const dialects = [
-  { ...json, name: 'speech', path: '/audio/speech', hasEvents: false, stream: speechStream },
-  { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
-  { ...transcript, name: 'translation', path: '/audio/translations' },
-  { ...written, name: 'chat', path: '/chat/completions', hasStreamOptions: true },
-  { ...written, name: 'completion', path: '/completions', hasStreamOptions: true },
-  { ...json, name: 'embedding', path: '/embeddings' },
-  { ...multipart, name: 'image_edit', path: '/images/edits', stream: imageStream },
-  { ...json, name: 'image', path: '/images/generations', stream: imageStream },
-  { ...multipart, name: 'image_variation', path: '/images/variations', stream: imageStream },
-  { ...json, name: 'moderation', path: '/moderations' },
-  { ...json, name: 'rerank', path: '/rerank' },
-  { ...written, name: 'response', path: '/responses', stream: responsesStream },
-] as const satisfies readonly Dialect[]
+/** What stands between the two; undefined when there is no way from one format to the other. */
+export function translatorOf(client: ClientDialect, provider: ProviderDialect): Translator | undefined {
+  return translators.get(client)?.get(provider)
+}

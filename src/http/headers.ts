@@ -1,5 +1,7 @@
 // Which headers pass, by allow-list in both directions. What is not named here stays where it is: cookies, CORS,
 // server names, hop-by-hop fields, keys.
+import type { ResponseHead } from '../domain.ts'
+import { essenceOf } from './media-type.ts'
 
 /** From a provider's answer to the client. Lengths and framing are made anew by the relay. */
 const answerHeaderNames = [
@@ -29,6 +31,11 @@ export function answerHeaders(
     if (value !== undefined) headers.push(name, mask(typeof value === 'string' ? value : (value[0] ?? '')))
   }
   return headers
+}
+
+/** The response's media type without parameters; empty when the provider names none. */
+export function mediaTypeOf({ headers }: ResponseHead): string {
+  return essenceOf(headers['content-type'])
 }
 
 /** What a client may give as its own `x-request-id`: it goes into logs and upstream. */

@@ -1,45 +1,9 @@
 // One pass over the bytes of a JSON request body: what routing, admission and splicing need to know, without
 // decoding it. Anything that JSON.parse would refuse is refused, so that no provider reads a body differently.
 import { isUtf8 } from 'node:buffer'
-import type { Span } from '../domain.ts'
 import { JsonScanner } from './json-scanner.ts'
+import type { JsonMember, JsonVisitor, ScanOutcome } from './json-types.ts'
 import type { MemberNames } from './member-names.ts'
-
-/** A member of the top-level object. */
-export interface JsonMember {
-  readonly kind: 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null'
-  /** The bytes of the value; of a string with its quotes. */
-  readonly value: Span
-}
-
-export interface JsonScan {
-  /** The top-level members whose decoded name is wanted. Members of nested objects are never among them. */
-  readonly members: ReadonlyMap<string, JsonMember>
-  /** Right after the opening brace: where a member can be inserted. */
-  readonly insertAt: number
-  /** Whether there is no member at all, so that an inserted one takes no comma after it. */
-  readonly isEmpty: boolean
-  /** Bytes between the quotes of the strings that make up the prompt, escapes as written; media are left out. */
-  readonly textBytes: number
-  /** Strings that were left out of `textBytes`: `data:` URLs and base64 payloads. */
-  readonly mediaCount: number
-  /** Elements of the arrays `messages` and `input`; token ids are no messages. */
-  readonly messageCount: number
-  /** Token ids in the arrays `prompt` and `input`, flat or one array per prompt. */
-  readonly tokenIdCount: number
-  /** Separate prompts in the array `prompt`: strings or arrays of token ids. Otherwise 1. */
-  readonly promptCount: number
-}
-
-/** Why a body is refused: a clause for the client's eyes, where it went wrong, and the parameter if it is one's fault. */
-export interface Refusal {
-  readonly ok: false
-  readonly problem: string
-  readonly offset: number
-  readonly param?: string
-}
-
-export type ScanOutcome = { readonly ok: true; readonly scan: JsonScan } | Refusal
 
 /**
  * Checks that `body` is one JSON object (RFC 8259, no byte order mark, nested no deeper than 10,000, of at most 1,000
@@ -47,8 +11,8 @@ export type ScanOutcome = { readonly ok: true; readonly scan: JsonScan } | Refus
  * own spelling only, because decoders differ: most take the last duplicate, and Go's encoding/json folds case and takes
  * ſ for s and K for k.
  */
-export function scanJson(body: Buffer, wanted: MemberNames): ScanOutcome {
-  return new JsonScanner(body, wanted).readTo(body.length)!
+export function scanJson(body: Buffer, wanted: MemberNames, visitor?: JsonVisitor): ScanOutcome {
+  return new JsonScanner(body, wanted, visitor).readTo(body.length)!
 }
 
 /** The text of a string member. Undefined when it is no string, no valid UTF-8, or holds half a surrogate pair. */

@@ -1,5 +1,5 @@
 // The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
-import type { JsonMember, JsonScan, ScanOutcome } from './json-scan.ts'
+import type { JsonMember, JsonPosition, JsonScan, JsonVisitor, ScanOutcome } from './json-types.ts'
 import {
   endOfNumber,
   endOfString,
@@ -11,7 +11,6 @@ import {
 } from './json-tokens.ts'
 import type { Source } from './json-tokens.ts'
 import type { MemberNames } from './member-names.ts'
-import { PromptCount, type PromptRole, promptRoles } from './prompt-count.ts'
 
 const MAX_DEPTH = 10_000
 /** No request comes near; without a bound, names alone could keep the event loop busy. */
@@ -37,13 +36,12 @@ const kinds: Readonly<Record<number, JsonMember['kind']>> = {
 type Step = 'start' | 'first' | 'key' | 'name' | 'colon' | 'value' | 'text' | 'separator' | 'end'
 
 /** Reads a body in one go or in several: the outcome is the same. What it finds is described at `scanJson`. */
-export class JsonScanner {
+export class JsonScanner implements JsonPosition {
   private readonly source: Source
-  private readonly bytes: Buffer
+  readonly bytes: Buffer
   private readonly wanted: MemberNames
   private readonly members = new Map<string, JsonMember>()
-  /** The opening bytes of the containers around the current place, outermost first. */
-  private readonly open: number[] = []
+  readonly open: number[] = []
   /** What the offset that a step returned points at: a value, or what stands after one. */
   private isValueNext = false
   private insertAt = 0
@@ -51,21 +49,21 @@ export class JsonScanner {
   /** The top-level member being read: its name if that matters here, and where its value starts. */
   private name: string | undefined
   private valueStart = 0
-  private role: PromptRole | undefined
-  /** The latest key's bytes, without quotes; none after a nested value ended. */
-  private keyStart = 0
-  private keyEnd = 0
-  private readonly count: PromptCount
+  private readonly visitor: JsonVisitor | undefined
+  /** The visitor for as long as it visits the member being read. */
+  private visiting: JsonVisitor | undefined
+  keyStart = 0
+  keyEnd = 0
   private outcome: ScanOutcome | undefined
   /** Where to go on, and with what. */
   private at = 0
   private step: Step = 'start'
 
-  constructor(bytes: Buffer, wanted: MemberNames) {
+  constructor(bytes: Buffer, wanted: MemberNames, visitor?: JsonVisitor) {
     this.bytes = bytes
     this.source = sourceOf(bytes)
-    this.count = new PromptCount(bytes, this.open)
     this.wanted = wanted
+    this.visitor = visitor
   }
 
   /**
@@ -126,15 +124,15 @@ export class JsonScanner {
   }
 
   private result(): JsonScan {
-    const { members, insertAt, memberCount, count } = this
-    return { members, insertAt, isEmpty: memberCount === 0, ...count.counts() }
+    const { members, insertAt, memberCount, visitor } = this
+    return { members, insertAt, isEmpty: memberCount === 0, visitor }
   }
 
   private readValue(at: number): number {
     const byte = this.byteAt(at)
     if (byte === QUOTE) return this.readText(at, at + 1)
     if (byte === OBJECT || byte === ARRAY) {
-      if (this.role !== undefined) this.count.element(this.role)
+      this.visiting?.container(this)
       return this.enter(at, byte)
     }
     let end: number
@@ -154,10 +152,7 @@ export class JsonScanner {
   }
 
   private endScalar(at: number, end: number): number {
-    const { role } = this
-    if (role !== undefined) {
-      this.count.scalar(role, { start: this.keyStart, end: this.keyEnd }, { start: at, end })
-    }
+    this.visiting?.scalar(this, at, end)
     this.isValueNext = false
     if (this.open.length === 1) this.endMember(end)
     return end
@@ -212,11 +207,11 @@ export class JsonScanner {
 
   /** @param from what of the key was not read yet. */
   private readName(from: number): number {
-    const { source, keyStart } = this
+    const { source } = this
     const end = endOfString(source, from)
     if (end < 0) return this.stop('name', from, stringProblem(this.byteAt(~end)), ~end)
     this.keyEnd = end - 1
-    if (this.role?.isSchema === true) this.count.textBytes += this.keyEnd - keyStart
+    this.visiting?.key(this)
     return this.readColon(skipSpace(source, end))
   }
 
@@ -235,7 +230,6 @@ export class JsonScanner {
     this.valueStart = value
     const name = wanted.read(this.bytes, keyStart, keyEnd)
     this.name = name
-    this.role = undefined
     if (name === undefined) return value
     if (wanted.isWanted(name)) {
       if (this.members.has(name))
@@ -247,13 +241,13 @@ export class JsonScanner {
         return this.refuse(keyStart - 1, problem, like)
       }
     }
-    this.role = promptRoles.get(name)
+    if (this.visitor?.member(name) === true) this.visiting = this.visitor
     return value
   }
 
   private endMember(end: number): void {
     const { name, valueStart: start } = this
-    this.role = undefined
+    this.visiting = undefined
     if (name === undefined || !this.wanted.isWanted(name)) return
     this.members.set(name, { kind: kinds[this.bytes[start]!] ?? 'number', value: { start, end } })
   }

@@ -1,6 +1,6 @@
 // Bodies that are too large to be copied, scanned or sent within one turn of the event loop, or to be left to the garbage
 // collector: it counts their bytes as its own, and one body more may make it look for more in all of the heap.
-import type { ScanOutcome } from './json-scan.ts'
+import type { ScanOutcome } from './json-types.ts'
 
 /** Longer ones are large. One piece of a connection has at most as many bytes. */
 export const maxSmallBytes = 65_536

@@ -1,22 +1,22 @@
 // The names of members that matter to a scan, and a quick way past all others.
 import { foldName } from './fold-name.ts'
-import { promptRoles } from './prompt-count.ts'
 
 /** Bytes of one ASCII character written as an escape. */
 const ESCAPED_CHARACTER_BYTES = 6
 const BACKSLASH = 0x5c
 
-/** Wanted names, in lower-case ASCII. Made once for many scans. */
+/** Wanted and visited names, in lower-case ASCII. Made once for many scans. */
 export class MemberNames {
   readonly #wanted: ReadonlySet<string>
   /** Of all names that matter, in any case. Another name may have the same sum. */
   readonly #sums = new Set<number>()
   readonly #maxBytes: number
 
-  constructor(wanted: Iterable<string>) {
+  /** @param visited names of members that a scan's visitor may look into. */
+  constructor(wanted: Iterable<string>, visited: Iterable<string> = []) {
     this.#wanted = new Set(wanted)
     let longest = 0
-    for (const name of [...this.#wanted, ...promptRoles.keys()]) {
+    for (const name of [...this.#wanted, ...visited]) {
       this.#sums.add(sumOf(Buffer.from(name), 0, name.length))
       longest = Math.max(longest, name.length)
     }

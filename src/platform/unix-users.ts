@@ -1,4 +1,4 @@
-// The Unix accounts of this machine, by uid and by name.
+// The Unix accounts of this machine: users by number and by name, and which groups belong to one user alone.
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 
@@ -26,8 +26,7 @@ export function uidNamed(name: string, users: UnixUsers, ownUid: number): number
 export function parseUnixUsers(passwd: string): UnixUsers {
   const names = new Map<number, string>()
   const uids = new Map<string, number>()
-  for (const line of passwd.split('\n')) {
-    const [name = '', , digits = ''] = line.split(':')
+  for (const [name = '', , digits = ''] of fieldsOf(passwd)) {
     if (name === '' || !/^\d{1,10}$/.test(digits)) continue
     const uid = Number(digits)
     if (!names.has(uid)) names.set(uid, name)
@@ -38,12 +37,41 @@ export function parseUnixUsers(passwd: string): UnixUsers {
 
 /** Reads `/etc/passwd`, and adds the current user, whose account may come from elsewhere (LDAP, systemd). */
 export function systemUsers(): UnixUsers {
-  return parseUnixUsers(`${readPasswd()}\n${ownLine()}`)
+  return parseUnixUsers(`${readAccountFile('/etc/passwd')}\n${ownLine()}`)
 }
 
-function readPasswd(): string {
+/** `isPrivateGroup` by the accounts of this machine as they are now. */
+export function isPrivateGroupHere(gid: number, uid: number): boolean {
+  return isPrivateGroup(readAccountFile('/etc/passwd'), readAccountFile('/etc/group'), { gid, uid })
+}
+
+/**
+ * True if `gid` is the group of user `uid` alone: it has the user's name, has no other member, and is nobody else's
+ * primary group (passwd(5), group(5)). A user or group that is not in the two files is not private.
+ */
+export function isPrivateGroup(
+  passwd: string,
+  group: string,
+  { gid, uid }: { gid: number; uid: number },
+): boolean {
+  const users = fieldsOf(passwd)
+  const owner = users.find((fields) => fields[2] === String(uid))?.[0]
+  const groups = fieldsOf(group).filter((fields) => fields[2] === String(gid))
+  if (owner === undefined || groups.length === 0) return false
+  const isOwnOnly = groups.every(
+    ([name, , , members = '']) =>
+      name === owner && members.split(',').every((member) => member === '' || member === owner),
+  )
+  return isOwnOnly && users.every((fields) => fields[3] !== String(gid) || fields[0] === owner)
+}
+
+function fieldsOf(text: string): string[][] {
+  return text.split('\n').map((line) => line.split(':'))
+}
+
+function readAccountFile(path: string): string {
   try {
-    return readFileSync('/etc/passwd', 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
     return ''
   }

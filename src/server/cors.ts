@@ -1,5 +1,6 @@
 // The CORS headers of all routes. Refusing pages of other origins is the guards' part: these headers do not replace it.
 import type { FastifyCorsOptions } from '@fastify/cors'
+import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
 
 /** Headers that pages may send. */
 const pageMaySend = [
@@ -28,12 +29,7 @@ const pageMayRead = [
   'server-timing',
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
-  'x-ratelimit-limit-requests',
-  'x-ratelimit-limit-tokens',
-  'x-ratelimit-remaining-requests',
-  'x-ratelimit-remaining-tokens',
-  'x-ratelimit-reset-requests',
-  'x-ratelimit-reset-tokens',
+  ...rateHeaderNames,
   'x-request-id',
 ]
 

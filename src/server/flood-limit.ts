@@ -32,16 +32,17 @@ export function rateLimitOptions({ rpm, windows }: FloodLimit): RateLimitPluginO
     keyGenerator: (request) => request.client.id,
     store: storeOver(windows),
     errorResponseBuilder: ({ client }, { ttl }) => floodError(client.id, rpm, ttl),
-    // `x-ratelimit-*` reports the limits of a model, and `retry-after` is the error's.
+    // Nothing about the flood limit goes out but the error: other headers of this kind report the limits of a model.
+    enableDraftSpec: true,
     addHeaders: none,
     addHeadersOnExceeding: none,
   }
 }
 
 const none = {
-  'x-ratelimit-limit': false,
-  'x-ratelimit-remaining': false,
-  'x-ratelimit-reset': false,
+  'ratelimit-limit': false,
+  'ratelimit-remaining': false,
+  'ratelimit-reset': false,
   'retry-after': false,
 }
 
@@ -62,17 +63,17 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   }
 }
 
+/** A client's requests count for all models together. */
+const noModelLimits = { requests: undefined, tokens: undefined }
+
 /** @param waitMs until the same request passes; above 0. */
 function floodError(client: string, rpm: number, waitMs: number): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
-  const headers = {
-    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
-    'retry-after-ms': String(retryAfterMs),
-  }
-  return new GatewayError('rate_limit_exceeded', message, { type: 'requests', headers })
+  const limit = { counts: 'requests', status: noModelLimits, retryAfterMs } as const
+  return new GatewayError('rate_limit_exceeded', message, { limit })
 }
 
 /** The times of a client's last requests in a ring: the oldest of them decides. */

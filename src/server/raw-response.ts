@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { renderError } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
-import { errorAnswer, safetyHeaders } from './reply.ts'
+import { safetyHeaders } from './reply.ts'
 
 /** How long a refused client may take to speak, and then to stop. */
 const maxLingerMs = 2_000
@@ -85,9 +86,9 @@ function errorOf(problem = 'unknown'): GatewayError {
 
 /** The bytes of a whole answer, after which the connection ends. */
 function rawAnswer(error: GatewayError): string {
-  const { headers, body } = errorAnswer(error)
+  const { status, headers, body } = renderError(error)
   const fields = ['x-request-id', `req_${randomUUID()}`, ...safetyHeaders, ...headers, 'connection', 'close']
-  let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n`
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   for (let index = 0; index < fields.length; index += 2) head += `${fields[index]}: ${fields[index + 1]}\r\n`
   return `${head}\r\n${body.toString()}`
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import { corsHeaderNames } from './cors.ts'
 import type { ServerParts } from './parts.ts'
-import { errorAnswer, safetyHeaders } from './reply.ts'
+import { type RenderError, safetyHeaders } from './reply.ts'
 
 /** A request, and a response to it that nothing has been written to. */
 export interface Exchange {
@@ -13,17 +13,23 @@ export interface Exchange {
   readonly requestId: string
   /** Of the response, whatever it says (`x-request-id`, CORS): names and values in turn. */
   readonly headers: readonly string[]
+  /** Of the client's dialect. */
+  readonly renderError: RenderError
 }
 
 /** Takes a response over from fastify, with the CORS headers that are on it. */
-export function takeExchange({ raw: request, id: requestId }: FastifyRequest, reply: FastifyReply): Exchange {
+export function takeExchange(
+  { raw: request, id: requestId }: FastifyRequest,
+  reply: FastifyReply,
+  renderError: RenderError,
+): Exchange {
   reply.hijack()
   const headers = ['x-request-id', requestId]
   for (const name of corsHeaderNames) {
     const value = reply.getHeader(name)
     if (value !== undefined) headers.push(name, String(value))
   }
-  return { request, response: reply.raw, requestId, headers }
+  return { request, response: reply.raw, requestId, headers, renderError }
 }
 
 /** Logs the refusal and responds with the error. The body of the request need not have been read. */
@@ -41,15 +47,15 @@ export function createRefuse({ events, clientOf }: Pick<ServerParts, 'events' | 
   }
 }
 
-function respond({ request, response, headers: own }: Exchange, error: GatewayError): void {
-  const { headers, body } = errorAnswer(error)
+function respond({ request, response, headers: own, renderError }: Exchange, error: GatewayError): void {
+  const { status, headers, body } = renderError(error)
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
   const closing = hasBody ? ['connection', 'close'] : []
   // Whatever follows on the connection is no longer a request (RFC 9112 §9.6).
   if (hasBody) response.shouldKeepAlive = false
   response.on('error', ignore)
-  response.writeHead(error.status, [...own, ...safetyHeaders, ...headers, ...closing])
+  response.writeHead(status, [...own, ...safetyHeaders, ...headers, ...closing])
   if (hasBody) lingerAfter(request, response, body)
   else response.end(body)
 }

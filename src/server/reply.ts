@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
 
@@ -34,9 +35,12 @@ const noBytes = Buffer.alloc(0)
 /** CR and LF. */
 const lineEnd = 0x0d0a
 
+export type RenderError = ClientDialect['renderError']
+
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
+  readonly #renderError: RenderError
   /** Until they are out: an answer may be open for long. */
   #headers: string[]
   #hasSent = false
@@ -52,8 +56,12 @@ export class HttpReply implements Reply {
   onGone: (() => void) | undefined
   onDrain: (() => void) | undefined
 
-  /** @param headers that this answer carries whatever becomes of it (request id, CORS): names and values in turn. */
-  constructor(raw: ServerResponse, headers: readonly string[]) {
+  /**
+   * @param headers that this answer carries whatever becomes of it (request id, CORS): names and values in turn.
+   * @param renderError of the client's dialect.
+   */
+  constructor(raw: ServerResponse, headers: readonly string[], renderError: RenderError) {
+    this.#renderError = renderError
     this.#raw = raw
     this.#headers = [...headers, ...safetyHeaders]
     // A client that left while its user was looked up or its body read has closed before anybody listened.
@@ -125,8 +133,8 @@ export class HttpReply implements Reply {
 
   fail(error: GatewayError): void {
     if (this.#raw.destroyed || this.#raw.headersSent) return
-    const { headers, body } = errorAnswer(error)
-    this.start(error.status, headers)
+    const { status, headers, body } = this.#renderError(error)
+    this.start(status, headers)
     this.end(body)
   }
 
@@ -177,15 +185,6 @@ export class HttpReply implements Reply {
     this.isGone = true
     this.onGone?.()
   }
-}
-
-/** The error as headers (names and values in turn) and body. */
-export function errorAnswer(error: GatewayError): { headers: string[]; body: Buffer } {
-  const body = Buffer.from(JSON.stringify(error))
-  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
-  headers.push('x-llm-gateway-error', error.code)
-  for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
-  return { headers, body }
 }
 
 function ignore(): void {}

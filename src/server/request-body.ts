@@ -2,7 +2,7 @@
 // turn of the event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../http/byte-collector.ts'
-import type { ScanOutcome } from '../http/json-scan.ts'
+import type { ScanOutcome } from '../http/json-types.ts'
 import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
 import type { Turns } from './time-slicer.ts'
 

@@ -9,6 +9,8 @@ import {
   type FastifyInstance,
 } from 'fastify'
 import { clientOfSocket } from '../clients/client.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
+import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
@@ -33,14 +35,21 @@ declare module 'fastify' {
   interface FastifyRequest {
     client: Client
   }
+  interface FastifyContextConfig {
+    dialect?: ClientDialect
+  }
 }
+
+/** Routes that are of no one dialect. */
+const openai = { renderError }
 
 /** Builds the routes, and returns the handlers for the listeners. */
 export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   const { guards, events } = parts
   const refuse = createRefuse(parts)
   const fail = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-    refuse(takeExchange(request, reply), asGatewayError(error, parts))
+    const { renderError } = request.routeOptions.config.dialect ?? openai
+    refuse(takeExchange(request, reply, renderError), asGatewayError(error, parts))
   }
   const app = fastify({
     logger: false,
@@ -89,7 +98,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)
         const headers = ['x-request-id', requestId]
-        return refuse({ request, response, requestId, headers }, refusal)
+        return refuse({ request, response, requestId, headers, ...openai }, refusal)
       }
       // The body is asked for only now that the guards have passed the head.
       if (request.headers.expect !== undefined) response.writeContinue()

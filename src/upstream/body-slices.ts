@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SplicedBody } from '../http/large-body.ts'
 
-/** What goes to the system in one turn of the event loop. Above a socket's high-water mark (64 KiB). */
+/** Bytes handed to the system in one turn of the event loop. Above a socket's high-water mark (64 KiB). */
 const sliceBytes = 262_144
 
 /**
- * The bytes to send, slice by slice. The sender must not ask for the next one before the socket has drained (it says
- * when, for all that is longer than its high-water mark): the body's memory is given back when nobody reads it any more,
- * which the system would not notice. What is shorter is a copy.
+ * The bytes to send, slice by slice. The sender must not ask for the next slice before the socket has drained (which it
+ * signals for slices longer than its high-water mark): the body's memory is reused once its last reader has left, and the
+ * system may still read from it. Shorter slices are copies.
  */
 export async function* bodySlices({ of: body, parts }: SplicedBody): AsyncGenerator<Buffer> {
   body.enter()

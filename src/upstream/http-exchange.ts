@@ -1,13 +1,13 @@
-// One request over one of undici's connections, and its answer, pushed on without promises or streams in between.
+// One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
-import type { AnswerSink, Exchange, ProviderFailure } from './provider.ts'
+import type { ResponseHandler, Exchange, ProviderFailure } from './provider.ts'
 
-/** Answers of 1xx before the one that counts. Processing and hints need a few; a flood of them is no answer. */
-const maxInterimAnswers = 32
+/** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
+const maxInterimResponses = 32
 
-/** What an exchange does with its connection when it is over: the one or the other, once. */
+/** What an exchange does with its connection when it is over: one of the two, once. */
 export interface ConnectionInUse {
-  /** The answer is whole; the next request may come. */
+  /** The response is whole; the next request may follow. */
   release(): void
   /** Ends the connection, or the attempt to make it. */
   end(): void
@@ -15,14 +15,14 @@ export interface ConnectionInUse {
 
 /** undici's handler and the sender's end of the exchange in one object. */
 export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
-  readonly #sink: AnswerSink
+  readonly #handler: ResponseHandler
   readonly #connection: ConnectionInUse
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
-  #interimAnswers = 0
+  #interimResponses = 0
 
-  constructor(sink: AnswerSink, connection: ConnectionInUse) {
-    this.#sink = sink
+  constructor(handler: ResponseHandler, connection: ConnectionInUse) {
+    this.#handler = handler
     this.#connection = connection
   }
 
@@ -40,31 +40,31 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
 
   onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
     if (this.#isOver) return
-    if (status >= 200) return this.#sink.onHead({ status, headers })
-    this.#interimAnswers += 1
-    if (this.#interimAnswers <= maxInterimAnswers) return
-    this.onResponseError(null, new Error('too many interim answers'))
+    if (status >= 200) return this.#handler.onHead({ status, headers })
+    this.#interimResponses += 1
+    if (this.#interimResponses <= maxInterimResponses) return
+    this.onResponseError(null, new Error('too many interim responses'))
   }
 
   onResponseData(_: unknown, chunk: Buffer): void {
-    if (!this.#isOver) this.#sink.onData(chunk)
+    if (!this.#isOver) this.#handler.onData(chunk)
   }
 
   onResponseEnd(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection.release()
-    this.#sink.onEnd()
+    this.#handler.onEnd()
   }
 
   onResponseError(_: unknown, error: Error): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection.end()
-    this.#sink.onFailure(failureOf(error))
+    this.#handler.onFailure(failureOf(error))
   }
 
-  // Over, they would reach the connection's next answer.
+  // After the exchange is over these would act on the connection's next request.
 
   pause(): void {
     if (!this.#isOver) this.#controller?.pause()
@@ -81,7 +81,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
   }
 }
 
-/** Codes that say that the request was never sent. */
+/** Codes which show that the request was never sent. */
 const unreachableCodes = new Set([
   'EADDRNOTAVAIL',
   'EAI_AGAIN',

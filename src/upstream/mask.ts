@@ -1,12 +1,12 @@
-// A provider's error may repeat the key that it was asked with. A client never saw that key, and must not by this way.
+// A provider's error may repeat the key of the request. The client never saw that key, and must not learn it this way.
 
-/** Shorter keys are placeholders (`none`, `EMPTY`), and would be found in ordinary words. */
+/** Shorter keys are placeholders (`none`, `EMPTY`) that occur in ordinary words. */
 const minSecretLength = 8
 
 const shown = '[secret]'
 
 /**
- * Makes a function that replaces secrets in text: as they are, with `/` escaped as in JSON, percent-encoded, and in
+ * Returns a function that replaces secrets in text: as they are, with `/` escaped as in JSON, percent-encoded, and in
  * base64. It returns the same text when there is nothing to replace.
  */
 export function createMask(secrets: readonly string[]): (text: string) => string {

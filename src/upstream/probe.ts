@@ -1,27 +1,31 @@
-// Asks a provider a question for somebody who examines it: as a call would, over a pool of its own, with the times that
-// it took and a bounded answer. Nothing is retried and no redirect followed.
+// A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
+// to a size and a time; nothing is retried, and no redirect is followed.
 import { buildConnector, type Dispatcher } from 'undici'
+import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
+import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
-import type { AnswerHead, AnswerSink, Exchange, ProviderFailure } from './provider.ts'
+import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
 import { headersOf, secretsOf } from './send.ts'
 
-interface ProbeRequest {
-  /** Below the provider's base URL. */
-  readonly path: string
-  /** JSON to post; a GET without it. */
-  readonly body?: string
-  readonly timeoutMs: number
-  /** What comes beyond that is not read: the request is ended. */
+interface ProbeLimits {
+  /** The request ends when the body is larger; what came beyond is dropped. */
   readonly maxBytes: number
-  /** Sees the body as it comes; `false` ends the request. */
+  /** For the whole response, in milliseconds. */
+  readonly timeoutMs: number
+  /** Sees the body as it arrives; `false` ends the request. */
   readonly onData?: (chunk: Buffer) => boolean
 }
 
+export interface ProbeRequest extends ProbeLimits {
+  /** Below the provider's base URL: `/models`. */
+  readonly path: string
+}
+
 interface ProbeTimes {
-  /** Until the answer's head was there; undefined when none came. */
+  /** Until the response's head arrived; undefined when none did. */
   readonly headMs: number | undefined
   readonly totalMs: number
 }
@@ -29,15 +33,49 @@ interface ProbeTimes {
 /** `cut`: more than `maxBytes` came, or `onData` had seen enough. A timeout has the head if one came before it. */
 export type ProbeOutcome = ProbeTimes &
   (
-    | { readonly kind: 'answered' | 'cut'; readonly head: AnswerHead; readonly body: Buffer }
-    | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: AnswerHead | undefined }
+    | { readonly kind: 'answered' | 'cut'; readonly head: ResponseHead; readonly body: Buffer }
+    | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: ResponseHead | undefined }
   )
 
+type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
+
+/**
+ * A GET over the provider's own connections.
+ * @param onResult is called once, never from within `probe`, and not after the probe was aborted.
+ */
+export function probe(
+  provider: Provider,
+  request: ProbeRequest,
+  clock: ProbeClock,
+  onResult: (outcome: ProbeOutcome) => void,
+): Pick<Exchange, 'abort'> {
+  let isAborted = false
+  const response = new BoundedResponse(request, clock, (outcome) => {
+    // In a microtask, because sending may fail at once.
+    queueMicrotask(() => {
+      if (!isAborted) onResult(outcome)
+    })
+  })
+  response.begin((handler) => provider.get(request.path, handler))
+  return {
+    abort() {
+      isAborted = true
+      response.abort()
+    },
+  }
+}
+
+interface PostRequest extends ProbeRequest {
+  /** JSON to post; without it the request is a GET. */
+  readonly body?: string
+}
+
+/** For somebody who examines a provider: requests as a call would send them, over connections of their own. */
 export interface Probe {
-  ask(request: ProbeRequest): Promise<ProbeOutcome>
-  /** Of the last connection that was made, TLS included. */
+  ask(request: PostRequest): Promise<ProbeOutcome>
+  /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
   connectMs(): number | undefined
-  /** Takes the provider's own secrets out of what it sent. */
+  /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string
   close(): Promise<void>
 }
@@ -54,6 +92,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
     })
   })
   const headers = headersOf(config, userAgent)
+  const clock = { now, setTimer: systemClock.setTimer }
   return {
     mask: createMask(secretsOf(config)),
     connectMs: () => connectMs,
@@ -61,79 +100,95 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
     ask(request) {
       const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
       const isPost = request.body !== undefined
-      const wish = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
+      const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
       const options: Dispatcher.DispatchOptions = {
         path: config.basePath + request.path,
         method: isPost ? 'POST' : 'GET',
-        headers: isPost ? [...headers, ...wish] : headers,
+        headers: isPost ? [...headers, ...posted] : headers,
         ...(isPost && { body: request.body }),
       }
-      new BoundedAnswer(request, now, resolve).begin((sink) => connections.send(options, sink))
+      new BoundedResponse(request, clock, resolve).begin((handler) => connections.send(options, handler))
       return promise
     },
   }
 }
 
-/** One answer, up to its end, its bound or its time, whichever comes first. */
-class BoundedAnswer implements AnswerSink {
-  readonly #request: ProbeRequest
+/** One response up to its end, its bound or its time, whichever comes first. */
+class BoundedResponse implements ResponseHandler {
+  readonly #limits: ProbeLimits
   readonly #now: () => number
   readonly #resolve: (outcome: ProbeOutcome) => void
   readonly #startedAtMs: number
-  readonly #timer: NodeJS.Timeout
+  readonly #stopTimer: () => void
   readonly #held = new ByteCollector()
   #exchange: Exchange | undefined
-  #head: AnswerHead | undefined
+  #head: ResponseHead | undefined
   #headMs: number | undefined
+  #isOver = false
 
-  constructor(request: ProbeRequest, now: () => number, resolve: (outcome: ProbeOutcome) => void) {
-    this.#request = request
+  /** @param resolve is called once, possibly from within `begin`. */
+  constructor(limits: ProbeLimits, { now, setTimer }: ProbeClock, resolve: (outcome: ProbeOutcome) => void) {
+    this.#limits = limits
     this.#now = now
     this.#resolve = resolve
     this.#startedAtMs = now()
-    const { timeoutMs } = request
-    this.#timer = setTimeout(() => {
-      this.#exchange?.abort()
-      const detail = `no ${this.#head === undefined ? 'answer' : 'end of the answer'} within ${timeoutMs / 1000} s`
-      this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail })
+    const { timeoutMs } = limits
+    this.#stopTimer = setTimer(() => {
+      const what = this.#head === undefined ? 'response' : 'end of the response'
+      this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: `no ${what} within ${timeoutMs / 1000} s` })
     }, timeoutMs)
   }
 
-  begin(send: (sink: AnswerSink) => Exchange): void {
+  begin(send: (handler: ResponseHandler) => Exchange): void {
     this.#exchange = send(this)
+    if (this.#isOver) this.#exchange.abort()
   }
 
-  onHead(head: AnswerHead): void {
-    this.#headMs = this.#now() - this.#startedAtMs
+  /** Ends the request; nothing is resolved. */
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#stopTimer()
+    this.#exchange?.abort()
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#headMs = this.#elapsedMs()
     this.#head = head
   }
 
   onData(chunk: Buffer): void {
-    const { maxBytes, onData } = this.#request
+    const { maxBytes, onData } = this.#limits
     const room = maxBytes - this.#held.length
-    const taken = chunk.subarray(0, room)
-    this.#held.push(taken)
-    const wantsMore = onData?.(taken) ?? true
-    if (wantsMore && chunk.length <= room) return
-    this.#exchange?.abort()
-    this.#end('cut')
+    const kept = chunk.subarray(0, room)
+    this.#held.push(kept)
+    const wantsMore = onData?.(kept) ?? true
+    if (!wantsMore || chunk.length > room) this.#collected('cut')
   }
 
   onEnd(): void {
-    this.#end('answered')
+    this.#collected('answered')
   }
 
   onFailure(failure: ProviderFailure): void {
-    clearTimeout(this.#timer)
-    this.#resolve({ kind: 'failed', failure, head: this.#head, ...this.#times() })
+    this.#end({ kind: 'failed', failure, head: this.#head, ...this.#times() })
   }
 
-  #end(kind: 'answered' | 'cut'): void {
-    clearTimeout(this.#timer)
-    this.#resolve({ kind, head: this.#head!, body: this.#held.take(), ...this.#times() })
+  #collected(kind: 'answered' | 'cut'): void {
+    this.#end({ kind, head: this.#head!, body: this.#held.take(), ...this.#times() })
+  }
+
+  #end(outcome: ProbeOutcome): void {
+    if (this.#isOver) return
+    this.abort()
+    this.#resolve(outcome)
   }
 
   #times(): ProbeTimes {
-    return { headMs: this.#headMs, totalMs: this.#now() - this.#startedAtMs }
+    return { headMs: this.#headMs, totalMs: this.#elapsedMs() }
+  }
+
+  #elapsedMs(): number {
+    return this.#now() - this.#startedAtMs
   }
 }

@@ -1,6 +1,8 @@
-// What the call's story knows of a provider: something that takes a request and pushes an answer back.
+// A provider as a call sees it: it accepts a request and pushes the response back.
 import type { HttpProvider, Timeouts } from '../config/types.ts'
+import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../http/large-body.ts'
+import type { ErrorMeaning, ErrorResponse } from './providers/error-meaning.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
@@ -14,15 +16,9 @@ export interface ProviderRequest {
   readonly requestId: string
 }
 
-/** Status and headers of an answer. Header names are in lower case. */
-export interface AnswerHead {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-}
-
 /**
- * Why an exchange ended early. `unreachable`: nothing was sent. `broken`: the connection ended or what came was no
- * HTTP. The detail is for people and holds no secret.
+ * Why an exchange ended early. `unreachable`: nothing was sent. `broken`: the connection ended, or what arrived was not
+ * HTTP. The detail is written for people and holds no secret.
  */
 export interface ProviderFailure {
   readonly kind: 'unreachable' | 'broken' | 'timeout'
@@ -31,9 +27,9 @@ export interface ProviderFailure {
   readonly detail: string
 }
 
-/** Receives an answer as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
-export interface AnswerSink {
-  onHead(head: AnswerHead): void
+/** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
+export interface ResponseHandler {
+  onHead(head: ResponseHead): void
   onData(chunk: Buffer): void
   onEnd(): void
   onFailure(failure: ProviderFailure): void
@@ -41,28 +37,30 @@ export interface AnswerSink {
 
 /** The sender's end of an exchange under way. */
 export interface Exchange {
-  /** False until a connection stands and the request goes out on it. */
+  /** False until a connection is open and the request goes out on it. */
   readonly wasSent: boolean
-  /** No `onData` comes until `resume`, save for what is already on its way. */
+  /** No `onData` follows until `resume`, except for data that is already on its way. */
   pause(): void
   resume(): void
-  /** Ends the provider's request at once; the sink hears nothing more. Calling it again changes nothing. */
+  /** Ends the provider's request at once; the handler is not called again. Repeating it changes nothing. */
   abort(): void
 }
 
 export interface Provider {
   readonly name: string
   readonly timeouts: Timeouts
-  /** On this machine or its network: patience is right, failures pass soon, and caches belong to a server. */
+  /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
-  /** Takes the provider's own secrets out of what it sent. */
+  /** What an error response of this kind of provider means; undefined: what its status says. */
+  readonly meaningOf: (error: ErrorResponse) => ErrorMeaning | undefined
+  /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string
-  send(request: ProviderRequest, sink: AnswerSink): Exchange
-  /** A GET of `path` below the base URL, with the provider's key and headers: what it has, how it is. */
-  get(path: string, sink: AnswerSink): Exchange
-  /** Whether it answers at all, within `timeoutMs`; for the start-up lines. Never throws. */
+  send(request: ProviderRequest, handler: ResponseHandler): Exchange
+  /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
+  get(path: string, handler: ResponseHandler): Exchange
+  /** Whether it responds at all within `timeoutMs`; for the start-up lines. Never throws. */
   check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>
   /** Ends idle connections and lets open exchanges finish. */
   close(): Promise<void>

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HttpProvider, ProviderConfig, Secret } from '../config/types.ts'
 
-/** Whether two configurations make the same provider. Keys count by their values: a new one may stand in the old place. */
+/** Whether two configurations make the same provider. Keys are compared by value: the same file may hold a new key. */
 export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boolean {
   if (!isDeepStrictEqual(one, other)) return false
   if (one.kind === 'echo' || other.kind === 'echo') return true
@@ -9,15 +9,15 @@ export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boo
 }
 
 /**
- * Whether both are asked at the same place and as the same client, so that what is known of one's health holds for the
- * other: cool-downs of a key that was refused, say, end with the key.
+ * Whether both have the same address and the same key and headers, so that the health of one holds for the other: the
+ * cool-down of a refused key, for example, ends with that key.
  */
 export function isSameServer(one: ProviderConfig, other: ProviderConfig): boolean {
   if (one.kind === 'echo' || other.kind === 'echo') return one.kind === other.kind
   return isDeepStrictEqual(accessOf(one), accessOf(other))
 }
 
-/** Whether the health of both is asked for in the same way. */
+/** Whether both have the same health check. */
 export function hasSameCheck(one: ProviderConfig, other: ProviderConfig): boolean {
   return isDeepStrictEqual(checkOf(one), checkOf(other))
 }

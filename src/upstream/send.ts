@@ -1,4 +1,4 @@
-// A provider over HTTP: what goes out to it, and where its key is written.
+// A provider over HTTP: the requests that it is sent, and where its key is written.
 import type { Readable } from 'node:stream'
 import { buildConnector } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
@@ -7,8 +7,9 @@ import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { errorReaders } from './providers/kinds.ts'
 
-/** @param userAgent goes out as `user-agent`. */
+/** @param userAgent is sent as `user-agent`. */
 export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
   const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
   const connections = new Connections(config.origin, connect)
@@ -20,27 +21,28 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    meaningOf: errorReaders[config.kind],
     mask: createMask(secretsOf(config)),
 
-    send(request, sink) {
+    send(request, handler) {
       const { path, contentType, isStream, requestId } = request
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
       const headers = [...fixedHeaders, ...own, ...framing]
-      return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, sink)
+      return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, handler)
     },
 
-    get(path, sink) {
+    get(path, handler) {
       const headers = [...fixedHeaders, 'accept', 'application/json, */*']
-      return connections.send({ path: config.basePath + path, method: 'GET', headers }, sink)
+      return connections.send({ path: config.basePath + path, method: 'GET', headers }, handler)
     },
 
     check(timeoutMs) {
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
           exchange.abort()
-          resolve({ isReachable: false, detail: `no answer within ${timeoutMs} ms` })
+          resolve({ isReachable: false, detail: `no response within ${timeoutMs} ms` })
         }, timeoutMs)
         const settle = (isReachable: boolean, detail: string) => {
           clearTimeout(timer)
@@ -67,15 +69,15 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
   }
 }
 
-/** As undici takes it, with the headers that say how long it is where undici does not see that. */
+/** The body as undici accepts it, with the length as a header where undici can't see it. */
 function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framing: readonly string[] } {
   if (Buffer.isBuffer(body)) return { body, framing: [] }
-  // undici takes every iterable, which its types do not say.
+  // undici accepts every iterable, which its types do not say.
   const slices = bodySlices(body) as unknown as Readable
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
 
-/** Where a provider's key is written to a request; it goes to this provider's origin only. */
+/** The headers of every request, the provider's key included; it is sent to this provider's origin only. */
 export function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
@@ -88,7 +90,7 @@ export function headersOf(config: HttpProvider, userAgent: string): string[] {
   return headers
 }
 
-/** To be found again in what the provider answers. */
+/** What `mask` looks for in the provider's responses. */
 export function secretsOf({ apiKey, headers }: HttpProvider): string[] {
   const values = headers.map(([, value]) => value).filter((value) => typeof value !== 'string')
   return [...values, ...(apiKey === undefined ? [] : [apiKey])].map((secret) => secret.reveal())

@@ -11,35 +11,36 @@ import { handleCall } from '../../src/call/handle-call.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
-import { dialects } from '../../src/dialects/table.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
 import type { CallEnded } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
-import type { AnswerSink, Provider } from '../../src/upstream/provider.ts'
+import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
+import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 
 const json = { 'content-type': 'application/json' }
 const events = { 'content-type': 'text/event-stream' }
 const refuse =
   (status: number, headers = {}) =>
-  (sink: AnswerSink) => {
+  (sink: ResponseHandler) => {
     sink.onHead({ status, headers: { ...json, ...headers } })
     sink.onData(Buffer.from('{"error":{"message":"no"}}'))
     sink.onEnd()
   }
-const fail = (kind: 'unreachable' | 'broken') => (sink: AnswerSink) =>
+const fail = (kind: 'unreachable' | 'broken') => (sink: ResponseHandler) =>
   sink.onFailure({ kind, code: 'ECONNRESET', detail: 'no' })
 const stream =
   (...data: string[]) =>
-  (sink: AnswerSink) => {
+  (sink: ResponseHandler) => {
     sink.onHead({ status: 200, headers: events })
     for (const each of data) sink.onData(Buffer.from(`data: ${each}\n\n`))
   }
 const chunk = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
 
 /** What a provider may do with a request. */
-const deeds: Readonly<Record<string, (sink: AnswerSink) => void>> = {
+const deeds: Readonly<Record<string, (sink: ResponseHandler) => void>> = {
   answers(sink) {
     stream(chunk, '[DONE]')(sink)
     sink.onEnd()
@@ -122,6 +123,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     isLocal: true,
     includeUsage: 'never',
     maxParallelRequests: 1,
+    meaningOf: errorReaders.openai,
     mask: (text) => text,
     check: () => Promise.resolve({ isReachable: true, detail: '' }),
     close: () => Promise.resolve(),
@@ -207,7 +209,7 @@ function startScene(next: () => string) {
   return { on, clock, calls, store, limits }
 }
 
-const chat = dialects.find(({ name }) => name === 'chat')!
+const chat = clientDialects.find(({ name }) => name === 'chat')!
 const body = Buffer.from('{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 test('a call ends once, gives back its slots, and leaves no target busy or on trial', async () => {

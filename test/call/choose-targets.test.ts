@@ -3,17 +3,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { chooseTargets } from '../../src/call/choose-targets.ts'
-import { dialects } from '../../src/dialects/table.ts'
-import { type ModelRequest, readRequest } from '../../src/dialects/request.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
+import type { ModelRequest } from '../../src/dialects/request.ts'
 import type { Target } from '../../src/domain.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
 import type { Provider } from '../../src/upstream/provider.ts'
 
-const chat = dialects.find(({ name }) => name === 'chat')!
+const chat = clientDialects.find(({ name }) => name === 'chat')!
 
 function request(messages: readonly object[]): ModelRequest {
-  return readRequest(chat, 'application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))
+  return chat.readRequest('application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))
 }
 
 /** A conversation with a system prompt of some length, after so many turns. */
@@ -78,7 +78,7 @@ test('conversations spread over servers by weight', () => {
 
 test('calls to clouds, and calls without a prompt, follow chance', () => {
   const counts: Record<string, number> = { a: 0, b: 0, c: 0 }
-  const silent = readRequest(chat, 'application/json', Buffer.from('{"model":"m"}'))
+  const silent = chat.readRequest('application/json', Buffer.from('{"model":"m"}'))
   for (let roll = 0; roll < 30; roll++) {
     counts[choose(abc, conversation(1, 1), roll / 30, false)]! += 1
     counts[choose(abc, silent, roll / 30)]! += 1

@@ -1,9 +1,9 @@
-// A stream's first event: found however it is cut, and told apart from an answer.
+// A stream's first event is found however it is cut.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { errorHeadOf, FirstEvent, isDone } from '../../src/call/first-event.ts'
+import { FirstEvent } from '../../src/call/first-event.ts'
 
 /** What is found, and after how many pieces. */
 function find(pieces: readonly Buffer[]): { data: string; at: number } | undefined {
@@ -37,31 +37,3 @@ test('an event that is too large to be an error is found as nothing', () => {
   const found = find([Buffer.from('data: '), ...Array.from({ length: 64 }, () => piece)])
   assert.equal(found?.data, '')
 })
-
-test('the end mark is told apart from a first event', () => {
-  assert.equal(isDone(Buffer.from('[DONE]')), true)
-  assert.equal(isDone(Buffer.from('{"a":"[DONE]"}')), false)
-})
-
-const errors: readonly [string, string, number | undefined][] = [
-  ['OpenAI', '{"error":{"message":"no","type":"server_error","code":null}}', 500],
-  ['OpenRouter', '{"error":{"code":502,"message":"Provider returned error"}}', 502],
-  ['a number in a text', '{"error":{"code":"429","message":"slow"}}', 429],
-  ['a word and a status', '{"error":{"code":"overloaded","status":529}}', 529],
-  ['a text alone', '{"error":"model not found"}', 500],
-  ['vLLM of old', '{"object":"error","message":"too long","type":"BadRequestError","code":400}', 400],
-  ['the Responses API', '{"type":"error","code":"server_error","message":"no"}', 500],
-  ['a code that is no status', '{"error":{"code":1234}}', 500],
-  ['a chunk', '{"choices":[{"delta":{"content":"error"}}]}', undefined],
-  ['a chunk with error: null', '{"error":null,"choices":[]}', undefined],
-  ['a chunk with an empty error', '{"error":"","choices":[]}', undefined],
-  ['no JSON', 'error', undefined],
-  ['a JSON text', '"error"', undefined],
-  ['the end', '[DONE]', undefined],
-]
-
-for (const [what, data, status] of errors) {
-  test(`${what}: ${status ?? 'no error'}`, () => {
-    assert.equal(errorHeadOf(Buffer.from(data))?.status, status)
-  })
-}

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { Meter, type MeterOptions } from '../../src/call/meter.ts'
+import { usageReader } from '../../src/dialects/openai/usage.ts'
 import { encodeEvent, EventSplitter } from '../../src/http/sse.ts'
 import type { WireFixture } from '../fixtures/wire/fixture.ts'
 import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
@@ -11,7 +12,13 @@ import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
 const estimatedPrompt = 40
 
 function meterWith(options: Partial<MeterOptions> = {}): Meter {
-  return new Meter({ estimatedPrompt, hasOutputTokens: true, hidesUsage: true, ...options })
+  return new Meter({
+    reader: usageReader,
+    estimatedPrompt,
+    hasOutputTokens: true,
+    stripsUsage: true,
+    ...options,
+  })
 }
 
 function event(payload: unknown): Buffer {
@@ -60,7 +67,7 @@ describe('what each provider sends', () => {
   for (const fixture of wireFixtures.filter((each) => each.withoutUsageEvent !== undefined)) {
     test(`${fixture.name}: the event that was asked for is taken out, and nothing else`, () => {
       assert.equal(String(pass(meterWith(), fixture.bytes)), String(fixture.withoutUsageEvent))
-      assert.equal(String(pass(meterWith({ hidesUsage: false }), fixture.bytes)), String(fixture.bytes))
+      assert.equal(String(pass(meterWith({ stripsUsage: false }), fixture.bytes)), String(fixture.bytes))
     })
   }
 })

@@ -6,6 +6,7 @@ import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { judge } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
 import type { Trouble } from '../../src/routing/target-health.ts'
+import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 
 interface Word {
   readonly code?: string
@@ -14,7 +15,9 @@ interface Word {
 }
 
 function refused(status: number, { code, body = '{}', headers = {} }: Word = {}): AttemptOutcome {
-  return { kind: 'refused', head: { status, headers }, body: Buffer.from(body), providerCode: code }
+  const bytes = Buffer.from(body)
+  const meaning = errorReaders.openai({ status, code, body: bytes })
+  return { kind: 'refused', head: { status, headers }, body: bytes, providerCode: code, meaning }
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {
@@ -67,6 +70,7 @@ const cases: readonly Case[] = [
   ['504', refused(504), 'overloaded', 'move repeat'],
   ['529', refused(529), 'overloaded', 'move repeat'],
   ['no connection', failed('provider_unreachable'), 'unreachable', 'move repeat'],
+  ["a request that the target's format can't carry", failed('invalid_request'), undefined, 'move'],
   ['a refused key', failed('provider_auth_failed'), 'auth', 'move'],
   ['a timeout', failed('provider_timeout'), 'timeout', 'move'],
   ['no HTTP', failed('provider_bad_response'), 'broken', 'move'],

@@ -51,6 +51,12 @@ fallbacks  none
   )
 })
 
+test('a log transport is shown with its module', async (t) => {
+  const text = `${config}logging: { transport: { target: pino/file } }\n`
+  const { stdout } = await run(t, 'echo', { text })
+  assert.match(stdout, /^log +pino\/file$/m)
+})
+
 test('a wildcard is explained with what goes upstream', async (t) => {
   const { stdout } = await run(t, 'cloud/qwen/3')
   assert.match(stdout, /^cloud\/qwen\/3 is found by the wildcard cloud\/\*\n/)

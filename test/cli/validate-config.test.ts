@@ -69,7 +69,7 @@ test('a literal key is neither in the message nor in the line', async (t) => {
   for (const json of [false, true]) {
     const { code, stdout, stderr } = await run(t, text, { json })
     assert.equal(code, 1)
-    assert.match(stdout + stderr, /a secret may not stand in this file/)
+    assert.match(stdout + stderr, /a secret must not be written in this file/)
     assert.doesNotMatch(stdout + stderr, /hunter2/)
   }
 })

@@ -36,9 +36,9 @@ describe('a base URL is refused:', () => {
     ['https://a.example/v1?key=x', /query or fragment/],
     ['https://a.example/v1?', /query or fragment/],
     ['https://a.example/v1#x', /query or fragment/],
-    ['http://a.example/v1', /in the clear/],
-    ['http://8.8.8.8/v1', /in the clear/],
-    ['http://localhost.evil.example/v1', /in the clear/],
+    ['http://a.example/v1', /unencrypted/],
+    ['http://8.8.8.8/v1', /unencrypted/],
+    ['http://localhost.evil.example/v1', /unencrypted/],
     ['http://169.254.169.254/v1', /link-local/],
     ['https://169.254.169.254/v1', /link-local/],
     ['http://[fe80::1]/v1', /link-local/],
@@ -51,8 +51,8 @@ describe('a base URL is refused:', () => {
     ['http://[::1]:4000/v1', /own address/],
     ['http://[::ffff:127.0.0.1]:4000/v1', /own address/],
     ['http://0.0.0.0:4000/v1', /own address/],
-    ['http://0.0.0.0:8000/v1', /no address that a server can be reached at/],
-    ['http://[::]:8000/v1', /no address that a server can be reached at/],
+    ['http://0.0.0.0:8000/v1', /not the address of a server/],
+    ['http://[::]:8000/v1', /not the address of a server/],
   ]
   for (const [url, message] of refused) {
     test(url, () => assert.match(baseUrlFault(url, listener)?.message ?? '', message))

@@ -4,7 +4,7 @@ import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { isPrivateGroup, ownershipFault, readTrustedFile } from '../../src/config/trusted-file.ts'
+import { ownershipFault, readTrustedFile } from '../../src/config/trusted-file.ts'
 import { ownAccounts, scratchDirectory, writeScratch } from '../support/config-file.ts'
 
 const alone = { uid: 1000, isPrivateGroup: () => true }
@@ -17,14 +17,14 @@ describe('the owner and mode of a file are', () => {
     [1000, 0o644, false, shared],
     [0, 0o644, false, shared],
     [1001, 0o600, false, shared, /belongs to another user/],
-    [1000, 0o646, false, alone, /written by everybody/],
-    [1000, 0o664, false, shared, /written by its group/],
+    [1000, 0o646, false, alone, /writable by everybody/],
+    [1000, 0o664, false, shared, /writable by its group/],
     [1000, 0o664, false, alone],
     [1000, 0o600, true, shared],
-    [1000, 0o640, true, shared, /read by others/],
+    [1000, 0o640, true, shared, /readable by others/],
     [1000, 0o640, true, alone],
-    [1000, 0o604, true, alone, /read by others/],
-    [1000, 0o620, true, shared, /written by its group/],
+    [1000, 0o604, true, alone, /readable by others/],
+    [1000, 0o620, true, shared, /writable by its group/],
   ]
   for (const [uid, mode, isSecret, accounts, message] of cases) {
     const what = `uid ${uid}, mode ${mode.toString(8)}, ${isSecret ? 'key' : 'configuration'}, ${accounts === alone ? 'own' : 'shared'} group`
@@ -33,28 +33,6 @@ describe('the owner and mode of a file are', () => {
       if (message === undefined) assert.equal(fault, undefined)
       else assert.match(fault?.message ?? '', message)
     })
-  }
-})
-
-describe('a group is', () => {
-  const passwd = ['root:x:0:0::/root:/bin/sh', 'ann:x:1000:1000::/:/bin/sh', 'bob:x:1001:1001::/:/bin/sh', '']
-  const cases: [name: string, group: string[], passwd: string[], isPrivate: boolean][] = [
-    ["private with its user's name and no members", ['ann:x:1000:'], passwd, true],
-    ['private with that user as a member', ['ann:x:1000:ann'], passwd, true],
-    ['shared with another member', ['ann:x:1000:ann,bob'], passwd, false],
-    ['shared under another name', ['staff:x:1000:'], passwd, false],
-    [
-      'shared as the primary group of another user',
-      ['ann:x:1000:'],
-      [...passwd, 'eve:x:1002:1000::/:'],
-      false,
-    ],
-    ['shared under a second name', ['ann:x:1000:', 'staff:x:1000:bob'], passwd, false],
-    ['shared when the group is unknown', [], passwd, false],
-    ['shared when the user is unknown', ['ann:x:1000:'], [], false],
-  ]
-  for (const [name, group, users, isPrivate] of cases) {
-    test(name, () => assert.equal(isPrivateGroup(users, group, { gid: 1000, uid: 1000 }), isPrivate))
   }
 })
 

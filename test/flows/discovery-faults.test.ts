@@ -68,7 +68,7 @@ describe('a provider that answers with', () => {
     const first = await slow.nextRequest()
     clock.advance(10_000)
     assert.equal((await first.outcome).kind, 'aborted')
-    await gateway.logged({ event: 'discovery_failed', reason: 'no answer within 10 s' })
+    await gateway.logged({ event: 'discovery_failed', reason: 'no response within 10 s' })
     slow.has('m')
     clock.advance(refreshMs)
     await gateway.logged({ event: 'models_discovered', provider: 'slow', added: 1 })

@@ -105,7 +105,7 @@ describe('a provider whose check is answered with', () => {
     assert.equal(first.listings().length, 1)
     clock.advance(1)
     assert.equal((await request.outcome).kind, 'aborted')
-    await gateway.logged({ event: 'provider_unhealthy', reason: 'no answer within 5 s' })
+    await gateway.logged({ event: 'provider_unhealthy', reason: 'no response within 5 s' })
     assert.equal((await call(t, gateway, 'm')).provider, 'second')
   })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { dialects } from '../../src/dialects/table.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
 import { startGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
@@ -92,7 +92,7 @@ test('every route but the health checks counts, and lets an allowed page read th
   const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
   await chat(gateway, 'small')
   const origin = 'http://localhost:3000'
-  const posts = dialects.map(({ path }) => `POST ${path}` as const)
+  const posts = clientDialects.map(({ path }) => `POST ${path}` as const)
   for (const line of ['GET /limits', 'GET /models', 'HEAD /models', 'GET /models/small', ...posts] as const) {
     for (const prefix of ['', '/v1']) {
       // Counted before the media type is looked at.
@@ -129,7 +129,7 @@ test("the limiter's own headers stay out: x-ratelimit-* tells of the model alone
 
   for (const { headers } of [passed, models, refused]) {
     assert.deepEqual(
-      [...headers.keys()].filter((name) => name.startsWith('x-ratelimit')),
+      [...headers.keys()].filter((name) => name.includes('ratelimit')),
       [],
     )
   }

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { stringify } from 'yaml'
 
 import { codeCacheFile } from '../../src/cli/bundle.ts'
 
 const repository = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
+const minimal = { providers: { echo: { kind: 'echo' } }, models: { echo: { provider: 'echo' } } }
+
 /** Packages of the design, and the rooms that use each. The bundle has them from there. */
 const packagesOf: Readonly<Record<string, readonly string[]>> = {
   cli: ['commander'],
-  config: ['yaml'],
+  config: ['yaml', 'ajv'],
   observe: ['pino'],
   server: ['fastify', '@fastify/cors', '@fastify/rate-limit'],
   upstream: ['undici'],
@@ -95,44 +100,42 @@ suite('the package', { timeout: 120_000 }, () => {
     await assertWorks(prefix, brings ? withoutNode : withPinnedNode)
   })
 
+  let bare: Promise<string> | undefined
+  const installed = () =>
+    (bare ??= install('bare', '--omit=optional', '--offline', '--cache', join(folder, 'empty cache')))
+
   test('installs without network and runs on the Node of the machine', async () => {
-    const cache = join(folder, 'empty cache')
-    const prefix = await install('bare', '--omit=optional', '--offline', '--cache', cache)
-    await assertWorks(prefix, withPinnedNode)
+    await assertWorks(await installed(), withPinnedNode)
   })
 
-  test('runs a log transport, of the operator and its own', async () => {
-    const dist = join(
-      await install('transport', '--omit=optional', '--offline'),
-      'lib/node_modules/llm-gateway/dist',
-    )
-    const target = join(folder, 'transport.mjs')
-    writeFileSync(
-      target,
-      "import { createWriteStream } from 'node:fs'\nexport default ({ path }) => createWriteStream(path)",
-    )
-    const source = (path: string) => JSON.stringify(join(repository, 'src', path))
-    // Evaluating the bundle points pino to the files beside it.
-    const code = `
-      import { readFileSync } from 'node:fs'
-      import { setTimeout as sleep } from 'node:timers/promises'
-      import { loadBundle } from ${source('cli/bundle.ts')}
-      import { LogTransport } from ${source('observe/log-transport.ts')}
-      loadBundle(${JSON.stringify(dist)}).run()
-      const log = (target, options) => new LogTransport({ target, options }, process.stderr, (cause) => { throw cause })
-      log('pino/file', { destination: 'own' }).write('line\\n')
-      log(${JSON.stringify(target)}, { path: 'other' }).write('line\\n')
-      const read = (file) => readFileSync(file, { encoding: 'utf8', flag: 'a+' })
-      while (read('own') + read('other') !== 'line\\nline\\n') await sleep(10)
-      console.log(JSON.stringify(globalThis.__bundlerPathsOverrides))`
-    const options = { cwd: folder, timeout: 20_000 }
-    const ran = await run(process.execPath, ['--input-type=module', '-e', code], options)
-    assert.equal(ran.stderr, '')
-    assert.deepEqual(JSON.parse(ran.stdout), {
-      'thread-stream-worker': join(dist, 'thread-stream-worker.cjs'),
-      'pino/file': join(dist, 'pino-file.cjs'),
+  for (const [name, target] of [
+    ['its own', 'pino/file'],
+    ["the operator's", './transport.mjs'],
+  ] as const) {
+    test(`sends its log through ${name} transport`, async (t) => {
+      const prefix = await installed()
+      const home = mkdtempSync(join(folder, 'home-'))
+      const log = join(home, 'gateway.log')
+      const config = join(home, 'llm-gateway.yaml')
+      const transport = { target, options: { destination: log } }
+      writeFileSync(config, stringify({ ...minimal, logging: { transport } }), { mode: 0o600 })
+      writeFileSync(
+        join(home, 'transport.mjs'),
+        `import { createWriteStream } from 'node:fs'
+         export default ({ destination }) => createWriteStream(destination)`,
+        { mode: 0o600 },
+      )
+      const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0' }
+      const gateway = spawn(join(prefix, 'bin/llm-gateway'), ['serve', '--config', config], { env })
+      t.after(() => gateway.kill('SIGKILL'))
+      const logged = (event: string) => readFileSync(log, { encoding: 'utf8', flag: 'a+' }).includes(event)
+      while (!logged('"event":"listening"')) await setTimeout(20, undefined, { signal: t.signal })
+      gateway.kill('SIGTERM')
+      const [code] = (await once(gateway, 'exit')) as [number]
+      assert.equal(code, 0)
+      assert.ok(logged('"event":"stopped"'), 'no line is lost at the end')
     })
-  })
+  }
 
   suite('is made of', () => {
     let metafile: Metafile
@@ -147,7 +150,7 @@ suite('the package', { timeout: 120_000 }, () => {
         for (const name of names) {
           const imported = files
             .flatMap(([, { imports }]) => imports)
-            .find(({ original }) => original === name)
+            .find(({ original }) => original === name || original?.startsWith(`${name}/`) === true)
           assert.ok(imported !== undefined, `${room} imports ${name}`)
           assert.ok(bundled.includes(imported.path), name)
         }

@@ -1,5 +1,5 @@
 // Requests as they should be, in pieces that mutations can take hold of.
-import { dialects } from '../../src/dialects/table.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
 import type { Random } from '../support/random.ts'
 
 /** Names that a client may ask for, and what the provider calls them. The `echo` model has no provider to tell. */
@@ -32,7 +32,9 @@ export function validRequest(random: Random): Draft {
     const path = random.pick(['/v1/models', '/models/plain', '/healthz', '/readyz', '/v1/models/none'])
     return { line: `GET ${path} HTTP/1.1`, headers: ['host: localhost'], body: Buffer.alloc(0) }
   }
-  const dialect = random.has(0.6) ? dialects.find(({ name }) => name === 'chat')! : random.pick(dialects)
+  const dialect = random.has(0.6)
+    ? clientDialects.find(({ name }) => name === 'chat')!
+    : random.pick(clientDialects)
   const model = random.pick([...providerNames.keys(), 'plain', 'plain', 'echo'])
   const { type, body } =
     dialect.body === 'json'

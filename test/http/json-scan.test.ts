@@ -2,12 +2,39 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readJson, readString, scanJson } from '../../src/http/json-scan.ts'
-import type { JsonScan, Refusal, ScanOutcome } from '../../src/http/json-scan.ts'
+import type { JsonPosition, JsonScan, JsonVisitor, Refusal, ScanOutcome } from '../../src/http/json-types.ts'
 import { JsonScanner } from '../../src/http/json-scanner.ts'
 import { MemberNames } from '../../src/http/member-names.ts'
 
 const wantedNames = ['kind', 'max_tokens', 'model', 'n', 'stream', 'stream_options']
-const wanted = new MemberNames(wantedNames)
+const wanted = new MemberNames(wantedNames, ['messages', 'tools'])
+
+/** Writes down what it sees. */
+class Recorder implements JsonVisitor {
+  readonly seen: string[] = []
+
+  member(name: string): boolean {
+    this.seen.push(`member ${name}`)
+    return name === 'messages' || name === 'tools'
+  }
+
+  key({ bytes, keyStart, keyEnd }: JsonPosition): void {
+    this.seen.push(`key ${bytes.toString('latin1', keyStart, keyEnd)}`)
+  }
+
+  container({ open }: JsonPosition): void {
+    this.seen.push(`container in ${String.fromCharCode(...open)}`)
+  }
+
+  scalar({ bytes, keyStart, keyEnd }: JsonPosition, start: number, end: number): void {
+    const key = bytes.toString('latin1', keyStart, keyEnd)
+    this.seen.push(`scalar ${key}: ${bytes.toString('latin1', start, end)}`)
+  }
+}
+
+function visit(body: Buffer): ScanOutcome {
+  return scanJson(body, wanted, new Recorder())
+}
 
 function accept(body: Buffer | string): JsonScan {
   const outcome = scanJson(Buffer.from(body), wanted)
@@ -188,7 +215,7 @@ describe('scanJson against JSON.parse', () => {
 /** Scans `body` as it arrives: first up to the first of `ends`, and so on. What has not come yet is `noise`. */
 function scanArriving(body: Buffer, ends: readonly number[], noise: number): ScanOutcome {
   const arriving = Buffer.alloc(body.length, noise)
-  const scanner = new JsonScanner(arriving, wanted)
+  const scanner = new JsonScanner(arriving, wanted, new Recorder())
   let from = 0
   for (const end of [
     ...ends.map((each) => each % (body.length + 1)).toSorted((a, b) => a - b),
@@ -214,7 +241,7 @@ describe('JsonScanner', () => {
       fc.property(document, flip, ends, noise, (text, change, cuts, filler) => {
         const body = Buffer.from(text)
         if (change !== null && body.length > 0) body[change.at % body.length] = change.byte
-        assert.deepEqual(scanArriving(body, cuts, filler), scanJson(body, wanted))
+        assert.deepEqual(scanArriving(body, cuts, filler), visit(body))
       }),
       { numRuns: 3000 },
     )
@@ -224,7 +251,7 @@ describe('JsonScanner', () => {
     fc.assert(
       fc.property(document, noise, (text, filler) => {
         const body = Buffer.from(text)
-        assert.deepEqual(scanArriving(body, [...body.keys()], filler), scanJson(body, wanted))
+        assert.deepEqual(scanArriving(body, [...body.keys()], filler), visit(body))
       }),
       { numRuns: 200 },
     )
@@ -237,7 +264,7 @@ describe('JsonScanner', () => {
       fc.property(fc.nat(length), special, ends, (at, odd, cuts) => {
         const content = `${'QUJD'.repeat(at / 4)}${odd}${'QUJD'.repeat((length - at) / 4)}`
         const body = Buffer.from(`{"messages":["${content}"],"model":"a"}`)
-        assert.deepEqual(scanArriving(body, [...cuts, at + 15, at + 17], 0x22), scanJson(body, wanted))
+        assert.deepEqual(scanArriving(body, [...cuts, at + 15, at + 17], 0x22), visit(body))
       }),
       { numRuns: 300 },
     )
@@ -258,6 +285,40 @@ describe('JsonScanner', () => {
     // Byte by byte: quadratic work would take minutes.
     for (let end = 1; end <= body.length; end++) outcome = scanner.readTo(end)
     assert.deepEqual(outcome, scanJson(body, wanted))
+  })
+})
+
+describe("scanJson's visitor", () => {
+  function seenIn(body: string): readonly string[] {
+    const recorder = new Recorder()
+    assert.ok(scanJson(Buffer.from(body), wanted, recorder).ok)
+    return recorder.seen
+  }
+
+  it('sees the values of the members that it enters, in the order of the bytes', () => {
+    assert.deepEqual(seenIn('{"messages":[{"a":"x","b":[1]},true],"n":{"c":2},"tools":"y"}'), [
+      'member messages',
+      'container in {',
+      'container in {[',
+      'key a',
+      'scalar a: "x"',
+      'key b',
+      'container in {[{',
+      'scalar b: 1',
+      'scalar : true',
+      'member n',
+      'member tools',
+      'scalar tools: "y"',
+    ])
+  })
+
+  it('sees no member of another name, nor the same name further in', () => {
+    assert.deepEqual(seenIn('{"x":{"messages":[1]},"messages":{"tools":2}}'), [
+      'member messages',
+      'container in {',
+      'key tools',
+      'scalar tools: 2',
+    ])
   })
 })
 
@@ -430,72 +491,5 @@ describe('readString', () => {
 
   it('leaves invalid UTF-8 elsewhere to the provider', () => {
     assert.equal(read(Buffer.from('{"messages":["\xff\xfe"],"model":"a"}', 'latin1')), 'a')
-  })
-})
-
-describe('scanJson counts for the estimate', () => {
-  const counts = (body: unknown) => {
-    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = accept(JSON.stringify(body))
-    return { textBytes, mediaCount, messageCount, tokenIdCount, promptCount }
-  }
-  const none = { textBytes: 0, mediaCount: 0, messageCount: 0, tokenIdCount: 0, promptCount: 1 }
-
-  it('the strings of messages, roles included, and the messages', () => {
-    const messages = [
-      { role: 'system', content: 'be brief' },
-      { role: 'user', content: [{ type: 'text', text: 'hé' }] },
-    ]
-    assert.deepEqual(counts({ model: 'ignored', user: 'ignored', messages }), {
-      ...none,
-      textBytes: 'system'.length + 'be brief'.length + 'user'.length + 'text'.length + 3,
-      messageCount: 2,
-    })
-  })
-
-  it('names and strings of tool schemas', () => {
-    assert.equal(counts({ tools: [{ type: 'function' }] }).textBytes, 12)
-    assert.equal(counts({ response_format: { type: 'text' } }).textBytes, 8)
-  })
-
-  it('the other members that make up a prompt', () => {
-    for (const name of ['prompt', 'input', 'instructions', 'system', 'query', 'documents']) {
-      assert.equal(counts({ [name]: 'four' }).textBytes, 4, name)
-      assert.equal(counts({ x: { [name]: 'four' } }).textBytes, 0, name)
-    }
-  })
-
-  it('no data URL and no base64 payload', () => {
-    const base64 = 'QUJD'.repeat(100)
-    const parts = [
-      { image_url: { url: `data:image/png;base64,${base64}` } },
-      { input_audio: { data: base64 } },
-      { file: { file_data: base64 } },
-      { image: [base64, base64] },
-    ]
-    assert.deepEqual(counts({ messages: [{ content: parts }] }), { ...none, mediaCount: 5, messageCount: 1 })
-    const escaped = `{"input":["data:image\\/jpeg;base64,${base64}"]}`
-    assert.equal(accept(escaped).mediaCount, 1)
-  })
-
-  it('as text what only looks like media', () => {
-    const prose = 'plain words, and not a payload. '.repeat(20)
-    const texts = [`data: {"choices":[]}${prose}`, prose, 'QUJD'.repeat(100)]
-    const messages = [{ content: texts[0] }, { data: texts[1] }, { content: texts[2] }]
-    const expected = texts.reduce((sum, text) => sum + JSON.stringify(text).length - 2, 0)
-    assert.deepEqual(counts({ messages }), { ...none, textBytes: expected, messageCount: 3 })
-  })
-
-  it('token ids, flat and one array per prompt', () => {
-    assert.deepEqual(counts({ input: [1, 2, 3] }), { ...none, tokenIdCount: 3 })
-    assert.deepEqual(counts({ input: [[1, 2], [3]] }), { ...none, tokenIdCount: 3, messageCount: 2 })
-    assert.deepEqual(counts({ prompt: [[1, 2], [3]] }), { ...none, tokenIdCount: 3, promptCount: 2 })
-    assert.deepEqual(counts({ prompt: [1, 2, 3] }), { ...none, tokenIdCount: 3 })
-    assert.deepEqual(counts({ input: [{ a: 1, b: [2] }], x: [3], prompt: 4 }), { ...none, messageCount: 1 })
-  })
-
-  it('prompts', () => {
-    assert.equal(counts({ prompt: ['a', 'b', 'c'] }).promptCount, 3)
-    assert.equal(counts({ prompt: 'a' }).promptCount, 1)
-    assert.equal(counts({ prompt: [] }).promptCount, 1)
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 
-import { parseUnixUsers, systemUsers } from '../../src/platform/unix-users.ts'
+import { isPrivateGroup, parseUnixUsers, systemUsers } from '../../src/platform/unix-users.ts'
 
 test('names and numbers of accounts', () => {
   const users = parseUnixUsers('root:x:0:0:root:/root:/bin/sh\nmallory:x:1502:1502::/:/bin/sh\n')
@@ -24,4 +24,28 @@ test('lines that are no account are passed over', () => {
 
 test('the accounts of this machine are read', () => {
   assert.equal(systemUsers().nameOf(0), 'root')
+})
+
+describe('a group is', () => {
+  const passwd = ['root:x:0:0::/root:/bin/sh', 'ann:x:1000:1000::/:/bin/sh', 'bob:x:1001:1001::/:/bin/sh', '']
+  const cases: [name: string, group: string[], passwd: string[], isPrivate: boolean][] = [
+    ["private with its user's name and no members", ['ann:x:1000:'], passwd, true],
+    ['private with that user as a member', ['ann:x:1000:ann'], passwd, true],
+    ['shared with another member', ['ann:x:1000:ann,bob'], passwd, false],
+    ['shared under another name', ['staff:x:1000:'], passwd, false],
+    [
+      'shared as the primary group of another user',
+      ['ann:x:1000:'],
+      [...passwd, 'eve:x:1002:1000::/:'],
+      false,
+    ],
+    ['shared under a second name', ['ann:x:1000:', 'staff:x:1000:bob'], passwd, false],
+    ['shared when the group is unknown', [], passwd, false],
+    ['shared when the user is unknown', ['ann:x:1000:'], [], false],
+  ]
+  for (const [name, group, users, isPrivate] of cases) {
+    test(name, () =>
+      assert.equal(isPrivateGroup(users.join('\n'), group.join('\n'), { gid: 1000, uid: 1000 }), isPrivate),
+    )
+  }
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { generatedFiles } from '../../scripts/generate.ts'
-import { departures } from '../../src/config/conform.ts'
-import { configSchema, type Schema } from '../../src/config/schema.ts'
+import { createAjv, generatedFiles } from '../../scripts/generate.ts'
+import { configSchema } from '../../src/config/schema/schema.ts'
+import type { Schema } from '../../src/config/schema/schema-type.ts'
 import { loadText } from '../support/config-file.ts'
 
 function readProjectFile(path: string): string {
@@ -52,6 +52,7 @@ test('every example in a comment of the default configuration is valid', (t) => 
 /** Every schema of a key, with the key's path. */
 function* keys(schema: Schema, path: string): Generator<[string, Schema]> {
   for (const [key, inner] of Object.entries(schema.properties ?? {})) {
+    if (inner === false) continue
     yield [`${path}.${key}`, inner]
     yield* keys(inner, `${path}.${key}`)
   }
@@ -63,7 +64,7 @@ test('every key is described, takes no unknown keys, and has a default that it w
   for (const [path, schema] of keys(configSchema, '')) {
     assert.ok((schema.description ?? '').length > 0, `${path} has no description`)
     if (schema.properties !== undefined) assert.equal(schema.additionalProperties, false, path)
-    if (schema.default !== undefined) assert.deepEqual([...departures(schema, schema.default)], [], path)
+    if (schema.default !== undefined) assert.ok(createAjv().validate(schema, schema.default), path)
   }
 })
 

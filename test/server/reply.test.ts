@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 
+import { renderError } from '../../src/dialects/openai/errors.ts'
 import { HttpReply } from '../../src/server/reply.ts'
 import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
 
@@ -16,7 +17,7 @@ async function startReplies(
   const replies: HttpReply[] = []
   const arrived = Promise.withResolvers<void>()
   const server = createServer((_, response) => {
-    replies.push(new HttpReply(response, []))
+    replies.push(new HttpReply(response, [], renderError))
     if (replies.length === requests) arrived.resolve()
   })
   t.after(() => server.close().closeAllConnections())

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-import { loadConfig, type LoadedConfig, type Surroundings } from '../../src/config/load.ts'
+import { loadConfig, type LoadedConfig, type LoadOptions } from '../../src/config/load.ts'
 import type { Accounts } from '../../src/config/trusted-file.ts'
 
 /** The user that runs the tests, alone on the machine. */
@@ -37,7 +37,7 @@ export function writeScratch(
 export function loadText(
   t: TestContext,
   text: string | Buffer,
-  surroundings: Partial<Surroundings> = {},
+  surroundings: Partial<LoadOptions> = {},
 ): LoadedConfig {
   return loadConfig(writeScratch(t, text), {
     env: {},
@@ -47,7 +47,7 @@ export function loadText(
 }
 
 /** The problems of a text as `line:column path: message`, and warnings among them. */
-export function problemsOf(t: TestContext, text: string, surroundings: Partial<Surroundings> = {}): string[] {
+export function problemsOf(t: TestContext, text: string, surroundings: Partial<LoadOptions> = {}): string[] {
   const loaded = loadText(t, text, surroundings)
   const problems = loaded.ok ? loaded.warnings : loaded.problems
   return problems.map(({ line, column, path, message }) => `${line}:${column} ${path}: ${message}`)

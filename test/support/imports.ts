@@ -7,10 +7,10 @@ export interface Edge {
   readonly to: string
 }
 
-/** The text of every TypeScript file below a folder, by its path in there. */
+/** The text of every source file below a folder, generated JavaScript included, by its path in there. */
 export function readSources(folder: string): Map<string, string> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.ts'),
+    /\.[jt]s$/.test(name),
   )
   return new Map(names.sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
 }

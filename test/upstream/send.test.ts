@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
 import type { HttpProvider } from '../../src/config/types.ts'
-import type { AnswerSink } from '../../src/upstream/provider.ts'
+import type { ResponseHandler } from '../../src/upstream/provider.ts'
 import { createHttpProvider } from '../../src/upstream/send.ts'
 import { silentUrl } from '../support/scripted-upstream.ts'
 
-const ignored: AnswerSink = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
+const ignored: ResponseHandler = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
 const request = {
   path: '/chat/completions',
   body: Buffer.from('{}'),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Contender, Found, FindOptions, Launch, Place } from '../contender.ts'
 import { cacheDirectory } from '../cache.ts'
 
-const root = join(import.meta.dirname, '../../..')
+const thisCheckout = join(import.meta.dirname, '../../..')
 /** The most that the configuration takes. */
 const rpm = 10_000_000
 const tpm = 1_000_000_000_000
@@ -16,9 +16,16 @@ export interface OwnSetup {
   readonly models: readonly string[]
   /** Node loads this module first: a probe that the product knows nothing of. */
   readonly probe?: string
+  /** The checkout that is built; absent: this one. */
+  readonly root?: string
 }
 
 export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
+
+/** Another checkout of llm-gateway with its packages installed, built and set up like ours. */
+export function createBaseline(root: string): Contender {
+  return createOurs('baseline', { models: ['second', 'third', 'fourth'], root })
+}
 
 export function createOurs(name: string, own: OwnSetup): Contender {
   return {
@@ -33,12 +40,13 @@ export function createOurs(name: string, own: OwnSetup): Contender {
 }
 
 function find(own: OwnSetup, options: FindOptions): Found {
-  const home = options.isPacked ? pack() : root
+  const root = own.root ?? thisCheckout
+  const home = options.isPacked ? pack(root) : root
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   return { kind: 'found', version, launch: (place) => launch(home, own, place) }
 }
 
-function launch(home: string, { models, probe }: OwnSetup, place: Place): Launch {
+function launch(home: string, { models, probe, root = thisCheckout }: OwnSetup, place: Place): Launch {
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
@@ -70,11 +78,12 @@ models:
 ${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
 }
 
-let packed: string | undefined
+const packed = new Map<string, string>()
 
 /** The package as it is installed: built, without the sources, its dependencies above it. Built once in a run. */
-function pack(): string {
-  if (packed !== undefined) return packed
+function pack(root: string): string {
+  const known = packed.get(root)
+  if (known !== undefined) return known
   execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
   mkdirSync(cacheDirectory(), { recursive: true })
   const home = mkdtempSync(join(cacheDirectory(), 'package-'))
@@ -83,6 +92,6 @@ function pack(): string {
     cpSync(join(root, part), join(home, part), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(home, 'node_modules'))
-  packed = home
+  packed.set(root, home)
   return home
 }

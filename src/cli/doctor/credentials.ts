@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { secretReferences } from '../../config/load.ts'
 import { formatPath } from '../../config/problems.ts'
 import type { RawConfig, RawSecret } from '../../config/raw.ts'
-import { findSecret, type SecretPlaces } from '../../config/secrets.ts'
+import { findSecret, type SecretSources } from '../../config/secrets.ts'
 import { packagePath } from '../../platform/package.ts'
 import { credentialsDropIn, listCredentials, type StoredCredential } from '../../systemd/credentials.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
@@ -26,7 +26,7 @@ export interface CredentialReport {
 
 export function examineCredentials(
   raw: RawConfig,
-  secretPlaces: SecretPlaces,
+  secretPlaces: SecretSources,
   paths: ServicePaths,
 ): CredentialReport {
   const findings: Finding[] = []
@@ -47,11 +47,11 @@ export function examineCredentials(
 type KeyFinding = Omit<Finding, 'subject'> & { readonly missingKey?: MissingKey }
 
 class Examiner {
-  readonly #secretPlaces: SecretPlaces
+  readonly #secretPlaces: SecretSources
   readonly #paths: ServicePaths
   readonly #stored: readonly StoredCredential[]
 
-  constructor(secretPlaces: SecretPlaces, paths: ServicePaths, stored: readonly StoredCredential[]) {
+  constructor(secretPlaces: SecretSources, paths: ServicePaths, stored: readonly StoredCredential[]) {
     this.#secretPlaces = secretPlaces
     this.#paths = paths
     this.#stored = stored

@@ -1,8 +1,11 @@
 // What a provider's error response or a failed connection means, and how to fix it.
 import type { HttpProvider } from '../../config/types.ts'
+import { readErrorCode } from '../../dialects/openai/errors.ts'
+import type { ResponseHead } from '../../domain.ts'
 import { membersOf, parseJson } from '../../platform/parse-json.ts'
 import { shellWord } from '../../platform/shell-word.ts'
-import type { AnswerHead, ProviderFailure } from '../../upstream/provider.ts'
+import type { ProviderFailure } from '../../upstream/provider.ts'
+import { errorReaders } from '../../upstream/providers/kinds.ts'
 import { exampleCredential } from '../suggest.ts'
 import { shortened, type State } from './finding.ts'
 
@@ -13,13 +16,6 @@ export interface Diagnosis {
   readonly detail: string
   readonly fix: string | undefined
 }
-
-const billingCodes = [
-  'billing_hard_limit_reached',
-  'credit_balance',
-  'insufficient_quota',
-  'spend_limit_exceeded',
-]
 
 /** The provider that responded. */
 export interface ProviderContext {
@@ -32,7 +28,7 @@ export interface ProviderContext {
 
 /** @param head of a response with another status than 200. */
 export function diagnoseResponse(
-  { status, headers }: AnswerHead,
+  { status, headers }: ResponseHead,
   body: Buffer,
   { config: provider, mask, command }: ProviderContext,
 ): Diagnosis {
@@ -40,11 +36,12 @@ export function diagnoseResponse(
   const message = errorMessageOf(text)
   const detail = `returned ${status}${message === '' ? '' : `: ${message}`}`
   const entry = `providers.${provider.name}`
+  const meaning = errorReaders[provider.kind]({ status, code: readErrorCode(body), body })
   if (status === 401 || status === 403) {
     // The provider's message may quote part of the key.
     return { kind: 'key', state: 'fail', detail: `refused (${status})`, fix: keyFix(provider, command) }
   }
-  if (status === 402 || (status === 429 && billingCodes.some((code) => text.includes(code)))) {
+  if (meaning === 'billing') {
     const fix = `add credit or raise the spending limit of the account at ${provider.origin}`
     return { kind: 'billing', state: 'fail', detail, fix }
   }
@@ -61,7 +58,7 @@ export function diagnoseResponse(
   if (status === 429) {
     return { kind: 'other', state: 'warn', detail, fix: "this is the provider's own limit: try again later" }
   }
-  if (status === 503 && text.includes('Loading model')) {
+  if (meaning === 'loading') {
     return { kind: 'other', state: 'warn', detail: 'is loading a model', fix: 'try again when it is loaded' }
   }
   if (status >= 500) return { kind: 'other', state: 'fail', detail, fix: serverLogFix }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { listenHostFault } from '../../config/addresses.ts'
 import { findConfigFile, findStateDirectory, packagedConfigFile } from '../../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
-import { outlineConfig } from '../../config/outline.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
 import { systemAccounts } from '../../config/trusted-file.ts'
 import type { Config } from '../../config/types.ts'
@@ -141,9 +141,9 @@ function addressesOf({ io, file, loaded }: Examination) {
     const { hosts, port, unixSocket } = loaded.config.server
     return { hosts, port, unixSocket }
   }
-  const read = outlineConfig(file, io.env)
+  const read = readPartialConfig(file, io.env)
   if (read.kind === 'unreadable') return undefined
-  const { hosts, port } = read.outline
+  const { hosts, port } = read.config
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined
   return { hosts: hosts.filter((host) => listenHostFault(host) === undefined), port, unixSocket: undefined }
 }

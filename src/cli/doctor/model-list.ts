@@ -1,7 +1,7 @@
 // Compares the models that a provider lists with those that the configuration asks it for.
 import { closestName } from '../../platform/did-you-mean.ts'
 import { shellWord } from '../../platform/shell-word.ts'
-import type { ModelList } from '../../upstream/model-list.ts'
+import type { ModelList } from '../../dialects/openai/model-list.ts'
 import { type Finding, shortened } from './finding.ts'
 
 /** Whether the list has the model, under its name or an alias. Google's ids begin with `models/`. */

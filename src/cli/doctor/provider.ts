@@ -3,7 +3,7 @@
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { type ModelList, readModelList } from '../../upstream/model-list.ts'
+import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
 import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
 import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasIpv6Loopback } from '../../platform/proc-net.ts'
-import { outlineConfig } from '../../config/outline.ts'
+import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
@@ -102,9 +102,9 @@ function examineUnits(
       fix: `${ownCommand(env)} doctor --config ${shellWord(used)}`,
     })
   }
-  const outline = outlineConfig(used, env)
-  if (outline.kind === 'unreadable') return findings
-  const { hosts, port } = outline.outline
+  const partial = readPartialConfig(used, env)
+  if (partial.kind === 'unreadable') return findings
+  const { hosts, port } = partial.config
   const { stateDirectory: state, credentialsDirectory: credentials } = paths
   const available = hosts.filter((host) => !host.includes(':') || hasIpv6Loopback())
   const expected = renderUnits(paths.scope, {

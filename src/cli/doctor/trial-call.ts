@@ -1,8 +1,9 @@
 // Makes one small streamed chat call, as the gateway would for a client: do events arrive, how does the stream end, does
 // it report usage, and how soon does the first byte come?
-import { chatStream } from '../../dialects/chat-stream.ts'
+import { chatStream } from '../../dialects/openai/chat-stream.ts'
 import { tailLength } from '../../dialects/dialect.ts'
-import { findUsage, newerUsage, type PartialUsage } from '../../dialects/usage.ts'
+import { findUsage } from '../../dialects/openai/usage.ts'
+import { newerUsage, type PartialUsage } from '../../dialects/usage.ts'
 import { eventData, EventSplitter } from '../../http/sse.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { parseJson } from '../../platform/parse-json.ts'

@@ -2,8 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
-import type { Quota } from '../../admission/store.ts'
-import type { Client } from '../../domain.ts'
+import type { Client, Quota } from '../../domain.ts'
 import type { ServerParts } from '../parts.ts'
 import { prefixes } from './prefixes.ts'
 

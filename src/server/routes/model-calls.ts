@@ -1,9 +1,8 @@
 // Model calls: from a request whose head has passed the guards to a call with its body. fastify routes them and runs their
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
-import type { Dialect } from '../../dialects/dialect.ts'
-import { scannerOf } from '../../dialects/request.ts'
-import { dialects } from '../../dialects/table.ts'
+import type { ClientDialect } from '../../dialects/dialect.ts'
+import { clientDialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../http/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
@@ -28,23 +27,23 @@ export interface ModelCallParts extends Pick<
 /** Adds a route for each dialect. */
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
   for (const prefix of prefixes) {
-    for (const dialect of dialects) {
+    for (const dialect of clientDialects) {
       const onRequest = [checkMediaType(dialect), takeOver(dialect, parts)]
-      app.post(prefix + dialect.path, { onRequest }, unreachable)
+      app.post(prefix + dialect.path, { onRequest, config: { dialect } }, unreachable)
     }
   }
 }
 
 /** Before the body is read, so that a wrong one costs nothing. */
-function checkMediaType({ body }: Dialect): onRequestHookHandler {
+function checkMediaType({ body }: ClientDialect): onRequestHookHandler {
   return ({ raw }, _, done) => done(mediaTypeProblem(raw.headers['content-type'], body))
 }
 
-function takeOver(dialect: Dialect, parts: ModelCallParts): onRequestHookHandler {
+function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
   const { maxBodyBytes: maxBytes, turns, memory, refuse, serveCall } = parts
   return (fastifyRequest, fastifyReply) => {
     const startedAtMs = parts.now()
-    const exchange = takeExchange(fastifyRequest, fastifyReply)
+    const exchange = takeExchange(fastifyRequest, fastifyReply, dialect.renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
     const contentType = request.headers['content-type']
@@ -52,9 +51,9 @@ function takeOver(dialect: Dialect, parts: ModelCallParts): onRequestHookHandler
       maxBytes,
       turns,
       memory,
-      scannerOf: (bytes) => scannerOf(dialect, bytes),
+      scannerOf: dialect.scannerOf,
       onBody(body) {
-        const reply = new HttpReply(response, headers)
+        const reply = new HttpReply(response, headers, dialect.renderError)
         serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
@@ -72,7 +71,10 @@ function brokenOff(): GatewayError {
   return new GatewayError('invalid_request', 'The connection broke before the body was complete.')
 }
 
-function mediaTypeProblem(contentType: string | undefined, body: Dialect['body']): GatewayError | undefined {
+function mediaTypeProblem(
+  contentType: string | undefined,
+  body: ClientDialect['body'],
+): GatewayError | undefined {
   if (contentType === 'application/json' && body === 'json') return undefined
   const expected = body === 'json' ? 'application/json' : 'multipart/form-data'
   const type = parseMediaType(contentType)

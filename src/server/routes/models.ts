@@ -1,5 +1,6 @@
 // `GET /v1/models`: the models that calls can name.
 import type { FastifyInstance } from 'fastify'
+import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 import { prefixes } from './prefixes.ts'
@@ -21,8 +22,8 @@ const modelLists = new WeakMap<RouteTable, Buffer>()
 function modelList(routes: RouteTable): Buffer {
   const known = modelLists.get(routes)
   if (known !== undefined) return known
-  const data = routes.list().map((id) => modelObject(id, routes.find(id)))
-  const list = Buffer.from(JSON.stringify({ object: 'list', data }))
+  const models = routes.list().map((id) => renderModel(id, ownerOf(routes.find(id))))
+  const list = Buffer.from(JSON.stringify(renderModelList(models)))
   modelLists.set(routes, list)
   return list
 }
@@ -31,9 +32,9 @@ function modelList(routes: RouteTable): Buffer {
 function oneModel(id: string, routes: RouteTable): object {
   const route = routes.find(id)
   if (route === undefined) throw modelNotFound(id, routes)
-  return modelObject(id, route)
+  return renderModel(id, ownerOf(route))
 }
 
-function modelObject(id: string, route: Route | undefined): object {
-  return { id, object: 'model', created: 0, owned_by: route?.targets[0]?.provider ?? '' }
+function ownerOf(route: Route | undefined): string {
+  return route?.targets[0]?.provider ?? ''
 }

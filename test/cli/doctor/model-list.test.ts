@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { hasModel, modelFindings } from '../../../src/cli/doctor/model-list.ts'
-import { type ModelList, readModelList } from '../../../src/upstream/model-list.ts'
+import { type ModelList, readModelList } from '../../../src/dialects/openai/model-list.ts'
 
 function listOf(data: readonly object[], more: object = {}): ModelList {
   return readModelList(Buffer.from(JSON.stringify({ data, ...more })), 256, (text) => text)!

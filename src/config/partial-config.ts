@@ -1,0 +1,42 @@
+// The parts of a configuration that the set-up of a service needs before the keys are there, when it does not load yet.
+import { readConfigFile } from './config-file.ts'
+import { defaults } from './defaults.ts'
+import { systemAccounts } from './trusted-file.ts'
+
+export interface PartialConfig {
+  /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
+  readonly providers: ReadonlyMap<string, string | undefined>
+  readonly hosts: readonly string[]
+  readonly port: number
+}
+
+/** Reads what can be read and leaves out values of the wrong shape (`validate-config` reports them). */
+export function readPartialConfig(
+  file: string,
+  env: NodeJS.ProcessEnv,
+): { kind: 'read'; config: PartialConfig } | { kind: 'unreadable'; message: string } {
+  const read = readConfigFile(file, env, systemAccounts())
+  if (read.kind === 'refused') return { kind: 'unreadable', message: read.problem.message }
+  if (read.kind === 'invalid-yaml') {
+    return { kind: 'unreadable', message: 'is not valid YAML; validate-config shows where' }
+  }
+  const root = mapping(read.document.value)
+  const { hosts, port } = mapping(root['server'])
+  const providers = Object.entries(mapping(root['providers'])).map(([name, provider]) => {
+    const { credential } = mapping(mapping(provider)['api_key'])
+    return [name, typeof credential === 'string' ? credential : undefined] as const
+  })
+  return {
+    kind: 'read',
+    config: {
+      providers: new Map(providers),
+      hosts: Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : defaults.server.hosts,
+      port: typeof port === 'number' ? port : defaults.server.port,
+    },
+  }
+}
+
+function mapping(value: unknown): Record<string, unknown> {
+  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isMapping ? (value as Record<string, unknown>) : {}
+}

@@ -1,0 +1,152 @@
+// Schema of the models that clients can ask for, and of how their calls are routed.
+import { defaults } from '../defaults.ts'
+import { modelName, providerName } from './names.ts'
+import type { Schema } from './schema-type.ts'
+
+const target = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['provider'],
+  properties: {
+    provider: { ...providerName, description: 'Name of a provider.' },
+    model: {
+      ...modelName,
+      description: "The provider's name for the model. Default: as for `model` above.",
+    },
+    tier: {
+      type: 'integer',
+      description: 'Lower tiers are tried first.',
+      default: defaults.target.tier,
+      minimum: 1,
+      maximum: 100,
+    },
+    weight: {
+      type: 'integer',
+      description: 'Share of the calls within a tier.',
+      default: defaults.target.weight,
+      minimum: 1,
+      maximum: 1_000_000,
+    },
+  },
+} as const satisfies Schema
+
+const model = {
+  type: 'object',
+  additionalProperties: false,
+  hint: 'write { provider: NAME }',
+  properties: {
+    provider: {
+      ...providerName,
+      description: 'Name of a provider; with `model`, the short form of a single target.',
+    },
+    model: { ...modelName, description: "The provider's name for the model. Default: the same name." },
+    targets: {
+      type: 'array',
+      description: 'Providers that serve the model; replaces `provider` and `model`.',
+      minItems: 1,
+      items: target,
+    },
+    aliases: {
+      type: 'array',
+      description: 'Additional names for clients to use.',
+      items: {
+        ...modelName,
+        not: { type: 'string', pattern: '\\*' },
+        errorMessage: 'an alias cannot contain a *',
+        hint: 'add a model whose name ends in * instead',
+      },
+    },
+    fallbacks: {
+      type: 'array',
+      description:
+        'Models to try when no target of this one is left: in order, each followed by its own fallbacks.',
+      items: modelName,
+    },
+  },
+  if: { required: ['targets'] },
+  then: {
+    propertyNames: {
+      not: { enum: ['provider', 'model'] },
+      errorMessage: 'cannot be combined with "targets"',
+      hint: 'move it into the list',
+    },
+  },
+  else: {
+    required: ['provider'],
+    errorMessage: 'needs the key "provider" or "targets"',
+    hint: 'write { provider: NAME }',
+  },
+} as const satisfies Schema
+
+/** The provider's name for a model, wherever it stands. */
+const targetModels = (name: Schema) =>
+  ({
+    model: name,
+    targets: { type: 'array', items: { type: 'object', properties: { model: name } } },
+  }) as const satisfies Record<string, Schema>
+
+const ofWildcard = {
+  type: 'object',
+  properties: {
+    ...targetModels({
+      not: { type: 'string', pattern: '\\*.*\\*' },
+      errorMessage: 'must contain at most one *',
+      hint: "it is replaced by the part that the * of the model's own name stands for",
+    }),
+    aliases: {
+      type: 'array',
+      items: {
+        not: {},
+        errorMessage: 'a model whose name ends in * cannot have aliases: nothing would replace the *',
+        hint: 'add a model for the alias',
+      },
+    },
+  },
+} as const satisfies Schema
+
+const ofSingleName = {
+  type: 'object',
+  properties: targetModels({
+    type: 'string',
+    pattern: '^[^*]*$',
+    patternErrorMessage: 'must be a name without *',
+    hint: 'only a model whose own name ends in * may use one',
+  }),
+} as const satisfies Schema
+
+export const modelsSchema = {
+  type: 'object',
+  description: 'Models that clients can ask for, keyed by the name that they use. A name may end in `*`.',
+  minProperties: 1,
+  propertyNames: {
+    ...modelName,
+    not: { type: 'string', pattern: '\\*.' },
+    errorMessage: 'may contain only one *, at its end',
+  },
+  additionalProperties: model,
+  allOf: [{ patternProperties: { '\\*$': ofWildcard, '[^*]$': ofSingleName } }],
+} as const satisfies Schema
+
+export const routingSchema = {
+  type: 'object',
+  description: 'What happens when a target fails before its first byte.',
+  additionalProperties: false,
+  properties: {
+    retries: {
+      type: 'integer',
+      description:
+        'How often a call may retry targets that have already failed. Attempts at targets not tried yet do not count.',
+      default: defaults.routing.retries,
+      minimum: 0,
+      maximum: 10,
+    },
+    cooldown_ms: {
+      type: 'integer',
+      description:
+        'How long a failed target is tried last, in milliseconds. Some kinds of failure shorten or lengthen this.',
+      default: defaults.routing.cooldown_ms,
+      minimum: 0,
+      maximum: 3_600_000,
+    },
+  },
+} as const satisfies Schema

@@ -1,0 +1,145 @@
+// Schema of the servers behind the gateway.
+import { defaults } from '../defaults.ts'
+import { headerName, providerName } from './names.ts'
+import type { Schema } from './schema-type.ts'
+import { secretReference } from './secret.ts'
+
+const timeout = (description: string) =>
+  ({ type: 'integer', description, minimum: 0, maximum: 86_400_000 }) as const satisfies Schema
+
+const timeouts = {
+  type: 'object',
+  description: 'In milliseconds; 0 disables a timeout.',
+  additionalProperties: false,
+  properties: {
+    connect_ms: timeout(
+      'Until the connection is established. Checked about once a second, so it may end up to a second late. Default: 2000 for a local provider, 5000 otherwise.',
+    ),
+    first_byte_ms: timeout(
+      'From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.',
+    ),
+    idle_ms: timeout(
+      'Longest pause between two bytes of the response. Default: 600000 for a local provider, 120000 otherwise.',
+    ),
+    total_ms: timeout('The whole call, including all attempts. Default: 1800000.'),
+  },
+} as const satisfies Schema
+
+const healthCheck = {
+  type: ['boolean', 'object'],
+  description:
+    'Send the provider a request at regular intervals, and try it last while it does not respond properly.',
+  default: defaults.provider.health_check,
+  additionalProperties: false,
+  properties: {
+    path: {
+      type: 'string',
+      description:
+        'Path below the base URL that returns 2xx on a healthy server. Default: `/models`; llama.cpp also has `/health`.',
+      minLength: 1,
+      maxLength: 1024,
+      // No spaces and nothing that would have to be percent-encoded.
+      pattern: '^/[!-~]*$',
+      patternErrorMessage: 'must begin with / and contain only visible ASCII characters',
+    },
+    interval_ms: {
+      type: 'integer',
+      description: 'Time between two checks, in milliseconds. Default: 15000.',
+      minimum: 1000,
+      maximum: 3_600_000,
+    },
+  },
+} as const satisfies Schema
+
+const provider = {
+  type: 'object',
+  hint: 'write { base_url: "https://HOST/v1" }',
+  additionalProperties: false,
+  properties: {
+    kind: {
+      type: 'string',
+      description:
+        '`openai`: a server with an OpenAI-compatible API. `echo`: built in, returns the last message of the request.',
+      default: defaults.provider.kind,
+      enum: ['openai', 'echo'],
+    },
+    base_url: {
+      type: 'string',
+      description:
+        'URL up to and including `/v1`. `http://` is allowed for loopback and private addresses only. Required unless `kind` is `echo`.',
+      minLength: 1,
+      maxLength: 2048,
+    },
+    api_key: {
+      type: 'object',
+      description:
+        'Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.',
+      ...secretReference,
+    },
+    auth: {
+      type: ['string', 'object'],
+      description:
+        'How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header.',
+      default: defaults.provider.auth,
+      pattern: '^bearer$',
+      patternErrorMessage: 'must be "bearer" or { header: NAME }',
+      additionalProperties: false,
+      required: ['header'],
+      properties: { header: { ...headerName, description: 'Name of the header that carries the key.' } },
+    },
+    headers: {
+      type: 'object',
+      description:
+        'Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.',
+      propertyNames: headerName,
+      additionalProperties: {
+        type: ['string', 'object'],
+        maxLength: 8192,
+        pattern: '^[ -~]*$',
+        patternErrorMessage: 'must be one line of visible ASCII characters',
+        ...secretReference,
+      },
+    },
+    include_usage: {
+      type: 'string',
+      description:
+        'Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this.',
+      default: defaults.provider.include_usage,
+      enum: ['auto', 'always', 'never'],
+    },
+    timeouts,
+    max_parallel_requests: {
+      type: 'integer',
+      description: 'Maximum number of simultaneous calls to this provider, all models together.',
+      minimum: 1,
+      maximum: 1_000_000,
+    },
+    health_check: healthCheck,
+    discover_models: {
+      type: 'boolean',
+      description:
+        'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` where nothing else has that name.',
+      default: defaults.provider.discover_models,
+    },
+  },
+  if: { properties: { kind: { const: 'echo' } }, required: ['kind'] },
+  then: {
+    propertyNames: {
+      enum: ['kind'],
+      errorMessage: 'does not apply to a provider of kind echo',
+      hint: 'remove it',
+    },
+  },
+  else: {
+    required: ['base_url'],
+    hint: 'add base_url: https://HOST/v1, or kind: echo',
+  },
+} as const satisfies Schema
+
+export const providersSchema = {
+  type: 'object',
+  description: 'Model servers, keyed by a name that you choose.',
+  minProperties: 1,
+  propertyNames: providerName,
+  additionalProperties: provider,
+} as const satisfies Schema

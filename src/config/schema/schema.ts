@@ -1,0 +1,24 @@
+// The JSON Schema (draft-07) of the configuration file, written once, here and in the files beside it. `npm run generate`
+// makes of it the loader's validator (validator.js), the copy in config/ that editors read, and docs/config.md.
+import { rateLimitsSchema } from './limits.ts'
+import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
+import type { Schema } from './schema-type.ts'
+import { modelsSchema, routingSchema } from './models.ts'
+import { providersSchema } from './providers.ts'
+
+export const configSchema = {
+  type: 'object',
+  description: 'Configuration of llm-gateway.',
+  additionalProperties: false,
+  required: ['providers', 'models'],
+  properties: {
+    server: serverSchema,
+    access: accessSchema,
+    cors: corsSchema,
+    rate_limit_settings: rateLimitsSchema,
+    providers: providersSchema,
+    models: modelsSchema,
+    routing: routingSchema,
+    logging: loggingSchema,
+  },
+} as const satisfies Schema

@@ -1,0 +1,195 @@
+// Schema of the gateway itself: where it listens, which clients it serves, what it logs.
+import { defaults } from '../defaults.ts'
+import type { Schema } from './schema-type.ts'
+
+const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
+
+/** A name, or a number for an account that `/etc/passwd` does not list. */
+const userName = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+  patternErrorMessage: 'must be the name of a Unix user',
+} as const satisfies Schema
+
+export const serverSchema = {
+  type: 'object',
+  description: 'Where the gateway listens, and how much it accepts.',
+  additionalProperties: false,
+  properties: {
+    hosts: {
+      type: 'array',
+      description:
+        'Loopback addresses to listen on. Others are refused: clients need no key, so the network must not reach the gateway.',
+      default: defaults.server.hosts,
+      items: text,
+      minItems: 1,
+    },
+    port: {
+      type: 'integer',
+      description: 'TCP port.',
+      default: defaults.server.port,
+      minimum: 1,
+      maximum: 65_535,
+    },
+    unix_socket: {
+      type: ['string', 'null'],
+      description:
+        'Absolute path of an additional Unix socket to listen on; created with mode 0600 in a directory of mode 0700.',
+      default: defaults.server.unix_socket,
+      minLength: 1,
+      maxLength: 107,
+      pattern: '^/',
+      patternErrorMessage: 'must be an absolute path',
+    },
+    allowed_hosts: {
+      type: 'array',
+      description:
+        'Additional accepted values of the Host header, with or without a port, for a front proxy that keeps the public name. `localhost`, `127.0.0.1` and `[::1]` are always accepted.',
+      default: defaults.server.allowed_hosts,
+      items: text,
+    },
+    trusted_proxies: {
+      type: 'array',
+      description:
+        'Front proxies whose `X-Forwarded-For` is believed, for the client in limits and in the log: `{ user: NAME }` believes connections of that Unix user, and those on the Unix socket; a CIDR is a proxy further away, which the header is followed through, from the right. A list needs a user.',
+      default: defaults.server.trusted_proxies,
+      items: {
+        type: ['object', 'string'],
+        minLength: 1,
+        maxLength: 2048,
+        additionalProperties: false,
+        required: ['user'],
+        properties: {
+          user: {
+            ...userName,
+            description:
+              'Unix user that the proxy runs as; `self` is the user that runs the gateway. On TCP `access.allowed_users` has to let it in as well.',
+          },
+        },
+      },
+    },
+    max_request_body_bytes: {
+      type: 'integer',
+      description: 'Maximum size of a request body in bytes; a larger one is refused with status 413.',
+      default: defaults.server.max_request_body_bytes,
+      minimum: 1024,
+      maximum: 1_073_741_824,
+    },
+    shutdown_grace_ms: {
+      type: 'integer',
+      description: 'How long calls in progress may continue after a request to stop, in milliseconds.',
+      default: defaults.server.shutdown_grace_ms,
+      minimum: 0,
+      maximum: 3_600_000,
+    },
+    workers: {
+      type: 'integer',
+      description:
+        'Number of threads that serve calls, for machines with several cores; limits apply exactly to all threads together.',
+      default: defaults.server.workers,
+      minimum: 1,
+      maximum: 64,
+    },
+    watch_config: {
+      type: 'boolean',
+      description: 'Reload this file when it changes.',
+      default: defaults.server.watch_config,
+    },
+  },
+} as const satisfies Schema
+
+export const accessSchema = {
+  type: 'object',
+  description: 'Which clients are served.',
+  additionalProperties: false,
+  properties: {
+    allowed_users: {
+      type: 'array',
+      description:
+        'Unix users whose loopback connections are served; `self` is the user that runs the gateway, `any` alone disables the check.',
+      default: defaults.access.allowed_users,
+      items: userName,
+      minItems: 1,
+      if: { contains: { const: 'any' } },
+      then: {
+        maxItems: 1,
+        errorMessage: '"any" disables the check and must be the only entry',
+        hint: 'remove "any" or all other entries',
+      },
+    },
+    allowed_ips: {
+      type: 'array',
+      description:
+        'Addresses or CIDR blocks of clients that are served; empty: every client that can reach the listener.',
+      default: defaults.access.allowed_ips,
+      items: text,
+    },
+  },
+} as const satisfies Schema
+
+export const corsSchema = {
+  type: 'object',
+  description: 'Which web pages may call the gateway from a browser. All others are refused.',
+  additionalProperties: false,
+  properties: {
+    enabled: {
+      type: 'boolean',
+      description: 'Send CORS headers. If false, every request with an `Origin` is refused.',
+      default: defaults.cors.enabled,
+    },
+    allowed_origins: {
+      type: 'array',
+      description: 'Origins as browsers send them, `scheme://host[:port]`; `:*` stands for any port or none.',
+      default: defaults.cors.allowed_origins,
+      items: text,
+    },
+    allow_all: {
+      type: 'boolean',
+      description: 'Serve every web page that the user visits. Unsafe: any of them can spend your tokens.',
+      default: defaults.cors.allow_all,
+    },
+  },
+} as const satisfies Schema
+
+export const loggingSchema = {
+  type: 'object',
+  description: 'What is logged. Prompts, responses and keys never are.',
+  additionalProperties: false,
+  properties: {
+    level: {
+      type: 'string',
+      description: 'Lowest level that is written.',
+      default: defaults.logging.level,
+      enum: ['error', 'warn', 'info', 'debug'],
+    },
+    format: {
+      type: 'string',
+      description: '`auto`: `pretty` on a terminal, `json` otherwise.',
+      default: defaults.logging.format,
+      enum: ['auto', 'json', 'pretty'],
+    },
+    transport: {
+      type: ['object', 'null'],
+      description: 'A pino transport that receives the log instead of standard output; see below.',
+      default: defaults.logging.transport,
+      hint: 'write { target: NAME }',
+      additionalProperties: false,
+      required: ['target'],
+      properties: {
+        target: {
+          type: 'string',
+          description:
+            'Name of a package, looked up from the folder of this file, or a path that begins with `/`, `./` or `../`, relative to that folder.',
+          minLength: 1,
+          maxLength: 4096,
+        },
+        options: {
+          type: 'object',
+          description: 'Options that the transport receives, as it defines them.',
+        },
+      },
+    },
+  },
+} as const satisfies Schema

@@ -1,0 +1,107 @@
+// OpenAI's error envelope: how the gateway's errors are written in it, and how a provider's are read, whatever its form.
+// https://platform.openai.com/docs/guides/error-codes
+import type { ResponseHead } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
+import type { ErrorFields, RenderedError } from '../dialect.ts'
+import { limitHeaders } from './rate-headers.ts'
+
+/** The error as a response of its own. */
+export function renderError(error: GatewayError): RenderedError {
+  const { status, headers: own } = error
+  const body = Buffer.from(JSON.stringify(errorEnvelope(error)))
+  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
+  headers.push('x-llm-gateway-error', error.code)
+  for (const [name, value] of Object.entries({ ...limitHeaders(error), ...own })) headers.push(name, value)
+  return { status, headers, body }
+}
+
+export function errorEnvelope(error: GatewayError | ErrorFields): object {
+  const { message, type, param, code } = fieldsOf(error)
+  return { error: { message, type, param, code } }
+}
+
+/** The error's fields with OpenAI's `type`, which follows from the status but for exceeded limits. */
+function fieldsOf(error: GatewayError | ErrorFields): ErrorFields {
+  if (!(error instanceof GatewayError)) return error
+  const { message, param, code } = error
+  return { message, type: typeOf(error), param, code }
+}
+
+function typeOf({ status, limit }: GatewayError): string {
+  if (limit !== undefined) return limit.counts
+  if (status >= 500) return 'api_error'
+  return status === 403 ? 'permission_error' : 'invalid_request_error'
+}
+
+/** What a provider's error body says; undefined where it has no message in a known form. */
+export function readErrorFields(body: Buffer): ErrorFields | undefined {
+  const error = readError(body)
+  if (typeof error === 'string') return { message: error, type: null, param: null, code: null }
+  if (typeof error?.message !== 'string') return undefined
+  const { message, type, param, code } = error
+  const textOrNull = (value: unknown) => (typeof value === 'string' ? value : null)
+  const isCode = typeof code === 'string' || typeof code === 'number'
+  return { message, type: textOrNull(type), param: textOrNull(param), code: isCode ? code : null }
+}
+
+/** A provider's `error.code`, or its `type` where there is no code or only a number, which says less. */
+export function readErrorCode(body: Buffer): string | undefined {
+  const error = readError(body)
+  if (typeof error !== 'object') return undefined
+  const { code: own, type } = error
+  const isWord = typeof own === 'string' && !/^\d+$/.test(own)
+  const code = isWord ? own : (type ?? own)
+  return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
+}
+
+/** The members of an object or event that reports an error. */
+interface ErrorReport extends ErrorMembers {
+  readonly error?: ErrorMembers | string | null
+  readonly object?: unknown
+}
+
+interface ErrorMembers {
+  readonly message?: unknown
+  readonly type?: unknown
+  readonly param?: unknown
+  readonly code?: unknown
+  readonly status?: unknown
+}
+
+/** The body's `error`. */
+function readError(body: Buffer): ErrorMembers | string | undefined {
+  const error = parseObject(body)?.error
+  return (typeof error === 'object' && error !== null) || typeof error === 'string' ? error : undefined
+}
+
+/**
+ * The head of the error response that these bytes could have been the body of, though they came as an event or under a
+ * good status. Undefined when they report no error.
+ */
+export function errorHeadOf(data: Buffer): ResponseHead | undefined {
+  const report = data.includes('error') ? parseObject(data) : undefined
+  if (report === undefined) return undefined
+  // Some write `null` or nothing into the `error` of every event. A failed response of the Responses API is not an error
+  // response: it carries the failure itself, with its usage.
+  const hasError = Boolean(report.error) && report.object !== 'response'
+  // vLLM's older form has `object`, the Responses API has `type`.
+  if (!hasError && report.type !== 'error' && report.object !== 'error') return undefined
+  return { status: statusOf(report), headers: { 'content-type': 'application/json' } }
+}
+
+/** Some servers write the HTTP status that they would have sent as the error's code. */
+function statusOf(report: ErrorReport): number {
+  const { code, status } = typeof report.error === 'object' && report.error !== null ? report.error : report
+  const isError = (value: number) => Number.isInteger(value) && value >= 400 && value <= 599
+  return [code, status].map(Number).find(isError) ?? 500
+}
+
+/** Undefined for what is not a JSON object: no client would find an error in it either. */
+function parseObject(data: Buffer): ErrorReport | undefined {
+  try {
+    const value: unknown = JSON.parse(data.toString())
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}

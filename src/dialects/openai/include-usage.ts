@@ -1,0 +1,54 @@
+// Usage at the end of a stream whose client did not ask for it: the gateway sets `include_usage`, and strips the event that
+// brings the usage.
+// https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
+import type { ResponseHead } from '../../domain.ts'
+import { scanJson } from '../../http/json-scan.ts'
+import type { JsonScan } from '../../http/json-types.ts'
+import { MemberNames } from '../../http/member-names.ts'
+import type { Splice } from '../../http/splice.ts'
+
+const includeUsage = new MemberNames(['include_usage'])
+
+/** There are two or three options. Much longer ones would have to be scanned a second time, in one go. */
+const maxOptionsBytes = 16_384
+
+/**
+ * The edit that sets `stream_options.include_usage`, every other option kept byte for byte. Undefined when the client
+ * sets it, and when its `stream_options` are so odd that they are left for the provider to judge.
+ */
+export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | undefined {
+  const member = scan.members.get('stream_options')
+  if (member === undefined) {
+    const at = { start: scan.insertAt, end: scan.insertAt }
+    return { at, bytes: `"stream_options":{"include_usage":true}${scan.isEmpty ? '' : ','}` }
+  }
+  if (member.kind === 'null') return { at: member.value, bytes: '{"include_usage":true}' }
+  if (member.kind !== 'object') return undefined
+  return spliceIntoOptions(body, member.value)
+}
+
+function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Splice | undefined {
+  if (at.end - at.start > maxOptionsBytes) return undefined
+  const outcome = scanJson(body.subarray(at.start, at.end), includeUsage)
+  if (!outcome.ok) return undefined
+  const { members, insertAt, isEmpty } = outcome.scan
+  const option = members.get('include_usage')
+  if (option?.kind === 'true') return undefined
+  if (option !== undefined) {
+    return { at: { start: at.start + option.value.start, end: at.start + option.value.end }, bytes: 'true' }
+  }
+  const start = at.start + insertAt
+  return { at: { start, end: start }, bytes: `"include_usage":true${isEmpty ? '' : ','}` }
+}
+
+/** The extra event that `include_usage` brings. It has no choice, and clients that do not expect it break on it. */
+export function isUsageOnly(data: unknown): boolean {
+  const { choices, usage, error } = (data ?? {}) as { choices?: unknown; usage?: unknown; error?: unknown }
+  const isUsage = typeof usage === 'object' && usage !== null
+  return Array.isArray(choices) && choices.length === 0 && isUsage && (error === undefined || error === null)
+}
+
+/** Whether a provider's error may be about `stream_options`. It may also quote the client's own words. */
+export function mayRefuseUsage({ status }: ResponseHead, body: Buffer): boolean {
+  return (status === 400 || status === 422) && body.includes('stream_options')
+}

@@ -1,0 +1,103 @@
+// A JSON request of OpenAI's API: one scan of its bytes.
+import type { RequestSize } from '../../domain.ts'
+import { readJson, readString, scanJson } from '../../http/json-scan.ts'
+import type { JsonMember, JsonScan } from '../../http/json-types.ts'
+import { JsonScanner } from '../../http/json-scanner.ts'
+import { LargeBody } from '../../http/large-body.ts'
+import { MemberNames } from '../../http/member-names.ts'
+import type { Splice } from '../../http/splice.ts'
+import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import { includeUsageSplice } from './include-usage.ts'
+import { promptMembers, PromptSize } from './prompt-size.ts'
+
+export interface JsonFormat {
+  /** Whether `stream_options.include_usage` is part of the format. */
+  readonly hasStreamOptions: boolean
+  readonly hasOutputTokens: boolean
+}
+
+/** Providers differ in which of these they follow, so the largest counts. */
+const outputCaps = [
+  'max_completion_tokens',
+  'max_output_tokens',
+  'max_tokens',
+  'n_predict',
+  'num_predict',
+] as const
+
+/**
+ * Members that decide what a call costs and where it goes. Each may stand once and in its own spelling only, so that
+ * the gateway and the provider can't read them differently.
+ */
+const guardedMembers = new MemberNames(
+  [...outputCaps, 'best_of', 'input', 'messages', 'model', 'n', 'prompt', 'stream', 'stream_options'],
+  promptMembers,
+)
+
+export function jsonScannerOf(bytes: Buffer): JsonScanner {
+  return new JsonScanner(bytes, guardedMembers, new PromptSize())
+}
+
+/** @throws GatewayError `invalid_request`, naming what is wrong and where. */
+export function readJsonRequest(format: JsonFormat, received: Buffer | LargeBody): ModelRequest {
+  const body = bytesOf(received)
+  if (body.length === 0) {
+    throw invalidRequest('The body is empty; a JSON object with a "model" is expected.')
+  }
+  const scanned = received instanceof LargeBody ? received.scan : undefined
+  const outcome = scanned ?? scanJson(body, guardedMembers, new PromptSize())
+  if (!outcome.ok) {
+    throw invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
+  }
+  const { scan } = outcome
+  const member = scan.members.get('model')
+  if (member === undefined) throw invalidRequest('The body has no "model".', 'model')
+  const model = checkModel(member.value, () => readString(body, member))
+  const isStream = scan.members.get('stream')?.kind === 'true'
+  const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
+  return {
+    model,
+    isStream,
+    contentType: 'application/json',
+    size: sizeOf(format, body, scan),
+    promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
+    mayAskUsage: usageSplice !== undefined,
+    bodyFor(name, asksUsage) {
+      const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
+      if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
+      return edited(received, edits)
+    },
+  }
+}
+
+/** Short, so that the messages in which conversations differ soon lie behind it; a shorter cached prefix saves nothing. */
+const prefixBytes = 512
+
+function prefixOf(body: Buffer, { members }: JsonScan): Buffer {
+  const prompt = members.get('messages') ?? members.get('input') ?? members.get('prompt')
+  if (prompt === undefined) return Buffer.alloc(0)
+  const { start, end } = prompt.value
+  return body.subarray(start, Math.min(end, start + prefixBytes))
+}
+
+function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visitor }: JsonScan): RequestSize {
+  if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
+  const counts = visitor.counts()
+  const numberIn = (name: string) => readCount(body, members.get(name))
+  const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
+  const cap = caps.length === 0 ? undefined : Math.max(...caps)
+  return {
+    ...counts,
+    // The texts of an embedding are not messages, which bring tokens of their own.
+    messageCount: hasOutputTokens ? counts.messageCount : 0,
+    maxOutputTokens: hasOutputTokens ? cap : 0,
+    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
+  }
+}
+
+/** A whole number from 0 on. null, −1 and values of another kind set no cap; the provider judges them. */
+function readCount(body: Buffer, member: JsonMember | undefined): number | undefined {
+  if (member?.kind !== 'number') return undefined
+  const value = readJson(body, member)
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
+}

@@ -1,0 +1,127 @@
+// What a provider answers to `GET /models`: OpenAI's list, as Ollama, vLLM, llama.cpp, LM Studio and the clouds write
+// it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
+// own list, for clients.
+import { membersOf, parseJson } from '../../platform/parse-json.ts'
+
+/** A model as its provider names it. */
+export interface ListedModel {
+  /** What the provider is asked with. */
+  readonly id: string
+  /** Further names that mean the same. */
+  readonly aliases: readonly string[]
+}
+
+export interface ModelList {
+  /** Sorted by id; no name stands twice. */
+  readonly models: readonly ListedModel[]
+  /** What is left out: entries without a usable name, and names beyond the bound. */
+  readonly skipped: number
+  /** The response is one page of several, or has more names than are read. */
+  readonly isPartial: boolean
+  /** The software that wrote the list, as far as its entries tell. */
+  readonly server: 'ollama' | 'llama.cpp' | 'vllm' | 'other'
+}
+
+/**
+ * Models and their further names together. The longest lists of brokers have some hundreds; each name costs time when the
+ * names that clients may use are worked out, in which no call is served, and a line of `GET /v1/models`.
+ */
+export const maxListedNames = 2_000
+
+/** Of JSON, in all of the answer: to read more takes longer than calls may be held up. A broker's has some thousand. */
+const maxValues = 150_000
+
+/** Further names of one model. */
+const maxAliases = 16
+
+/** Ollama's name for a model without a tag is the one with this tag (https://docs.ollama.com/api/introduction). */
+const defaultTag = ':latest'
+
+/**
+ * No white space, no control and format characters, which hide or turn text round, and no halves of surrogate pairs,
+ * which can't be written in a request; a `*` would look like a wildcard.
+ */
+const usable = /^[^\s\p{C}*]+$/u
+
+/**
+ * Undefined when the body is no list of models.
+ * @param maxNameLength longer names are left out.
+ * @param mask takes the provider's secrets out of a text; a name that it changes is left out.
+ */
+export function readModelList(
+  body: Buffer,
+  maxNameLength: number,
+  mask: (text: string) => string,
+): ModelList | undefined {
+  const answer = hasMoreValues(body, maxValues) ? undefined : parseJson(body)
+  const entries = entriesOf(answer)
+  if (entries === undefined) return undefined
+  const isName = (name: unknown): name is string =>
+    typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
+  const found = new Map<string, readonly string[]>()
+  let room = maxListedNames
+  let leftOut = 0
+  for (const entry of entries) {
+    if (room === 0) break
+    const { id, aliases } = membersOf(entry)
+    if (!isName(id) || found.has(id)) continue
+    room -= 1
+    const others: unknown[] = Array.isArray(aliases) ? aliases.slice(0, maxAliases) : []
+    if (id.endsWith(defaultTag)) others.push(id.slice(0, -defaultTag.length))
+    const names = new Set(others.filter(isName).filter((name) => name !== id))
+    const taken = [...names].slice(0, room)
+    room -= taken.length
+    leftOut += names.size - taken.length
+    found.set(id, taken)
+  }
+  if (found.size === 0 && entries.length > 0) return undefined
+  const taken = new Set(found.keys())
+  const models = [...found].sort(([one], [other]) => (one < other ? -1 : 1))
+  return {
+    models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, taken)) })),
+    skipped: entries.length - found.size + leftOut,
+    isPartial: membersOf(answer)['has_more'] === true || room === 0,
+    server: serverOf(answer, entries),
+  }
+}
+
+function isNew(name: string, taken: Set<string>): boolean {
+  return !taken.has(name) && taken.add(name) !== undefined
+}
+
+/** The `data` of the list, or the list itself (Together). */
+function entriesOf(answer: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(answer)) return answer
+  const { data, object } = membersOf(answer)
+  // Ollama without a single model.
+  if (data === null && object === 'list') return []
+  return Array.isArray(data) ? data : undefined
+}
+
+function serverOf(answer: unknown, entries: readonly unknown[]): ModelList['server'] {
+  const { owned_by: owner } = membersOf(entries[0])
+  if (owner === 'library' || membersOf(answer)['data'] === null) return 'ollama'
+  if (owner === 'llamacpp') return 'llama.cpp'
+  return owner === 'vllm' ? 'vllm' : 'other'
+}
+
+/** Each value but the first follows one of three characters; those within texts count too, which is as well. */
+function hasMoreValues(json: Buffer, limit: number): boolean {
+  let count = 0
+  for (let at = 0; at < json.length && count <= limit; at++) {
+    const byte = json[at]
+    if (byte === comma || byte === bracket || byte === brace) count += 1
+  }
+  return count > limit
+}
+
+const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
+
+/** A model in our list. `owner` is the provider that serves it. */
+export function renderModel(id: string, owner: string): object {
+  return { id, object: 'model', created: 0, owned_by: owner }
+}
+
+export function renderModelList(models: readonly object[]): object {
+  return { object: 'list', data: models }
+}

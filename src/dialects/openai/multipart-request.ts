@@ -1,0 +1,58 @@
+// A multipart request of OpenAI's API: audio and images with their parameters.
+import type { LargeBody } from '../../http/large-body.ts'
+import { soleParameter } from '../../http/media-type.ts'
+import { readField, scanMultipart } from '../../http/multipart-scan.ts'
+import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
+
+/** Of a field that is read as a number or a word. */
+const maxWordBytes = 64
+
+/** RFC 2046 §5.1.1. */
+const maxBoundaryLength = 70
+
+const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
+
+/** @throws GatewayError `invalid_request`, naming what is wrong. */
+export function readMultipartRequest(
+  hasOutputTokens: boolean,
+  contentType: string | undefined,
+  received: Buffer | LargeBody,
+): ModelRequest {
+  const body = bytesOf(received)
+  const boundary = soleParameter(contentType ?? '', 'boundary')
+  if (boundary === undefined || boundary.length > maxBoundaryLength) {
+    const message = 'must have exactly one boundary, of the characters that RFC 2046 allows'
+    throw invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
+  }
+  const outcome = scanMultipart(body, boundary, guardedFields)
+  if (!outcome.ok) throw invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)
+  const { fields } = outcome.scan
+  const field = fields.get('model')
+  if (field === undefined) throw invalidRequest('The multipart body has no "model" part.', 'model')
+  const model = checkModel(field.value, () => readField(body, field))
+  const sizeOf = (name: string) => {
+    const { start, end } = fields.get(name)?.value ?? { start: 0, end: 0 }
+    return end - start
+  }
+  const wordIn = (name: string) => {
+    const part = fields.get(name)
+    return part === undefined || sizeOf(name) > maxWordBytes ? '' : (readField(body, part) ?? '')
+  }
+  return {
+    model,
+    isStream: wordIn('stream') === 'true',
+    contentType: `multipart/form-data; boundary="${boundary}"`,
+    size: {
+      textBytes: sizeOf('prompt'),
+      mediaCount: 1,
+      messageCount: 0,
+      tokenIdCount: 0,
+      promptCount: 1,
+      maxOutputTokens: hasOutputTokens ? undefined : 0,
+      choices: Math.max(1, Number.parseInt(wordIn('n'), 10) || 1),
+    },
+    promptPrefix: Buffer.alloc(0),
+    mayAskUsage: false,
+    bodyFor: (name) => edited(received, name === model ? [] : [{ at: field.value, bytes: name }]),
+  }
+}

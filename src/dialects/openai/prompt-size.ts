@@ -1,0 +1,87 @@
+// What of an OpenAI request makes up its prompt, counted while its body is scanned.
+import type { RequestSize } from '../../domain.ts'
+import type { JsonPosition, JsonVisitor } from '../../http/json-types.ts'
+import { isDigit } from '../../http/json-tokens.ts'
+import { isMedia } from './media-string.ts'
+
+/** How the strings of a member, the elements of its array and the numbers in it count. */
+interface PromptRole {
+  /** The model reads the names in schemas too. */
+  readonly isSchema?: boolean
+  readonly elements?: 'messages' | 'prompts'
+  readonly mayHoldTokenIds?: boolean
+}
+
+const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
+  ['documents', {}],
+  ['functions', { isSchema: true }],
+  ['input', { elements: 'messages', mayHoldTokenIds: true }],
+  ['instructions', {}],
+  ['messages', { elements: 'messages' }],
+  ['prompt', { elements: 'prompts', mayHoldTokenIds: true }],
+  ['query', {}],
+  ['response_format', { isSchema: true }],
+  ['system', {}],
+  ['tools', { isSchema: true }],
+])
+
+/** The members whose values `PromptSize` visits. */
+export const promptMembers: readonly string[] = [...promptRoles.keys()]
+
+const ARRAY = 0x5b
+const MINUS = 0x2d
+const QUOTE = 0x22
+
+/** Adds up as the scan goes on. */
+export class PromptSize implements JsonVisitor {
+  private role: PromptRole = {}
+  private textBytes = 0
+  private mediaCount = 0
+  private messageCount = 0
+  private tokenIdCount = 0
+  private promptCount = 0
+
+  counts(): Omit<RequestSize, 'maxOutputTokens' | 'choices'> {
+    const { textBytes, mediaCount, messageCount, tokenIdCount, promptCount } = this
+    return { textBytes, mediaCount, messageCount, tokenIdCount, promptCount: Math.max(promptCount, 1) }
+  }
+
+  member(name: string): boolean {
+    const role = promptRoles.get(name)
+    if (role === undefined) return false
+    this.role = role
+    return true
+  }
+
+  key({ keyStart, keyEnd }: JsonPosition): void {
+    if (this.role.isSchema === true) this.textBytes += keyEnd - keyStart
+  }
+
+  container({ open }: JsonPosition): void {
+    this.#element(open)
+  }
+
+  scalar(at: JsonPosition, start: number, end: number): void {
+    const { bytes, open } = at
+    const byte = bytes[start]!
+    if (byte === MINUS || isDigit(byte)) return this.#number(open)
+    this.#element(open)
+    if (byte !== QUOTE) return
+    if (isMedia(at, start + 1, end - 1)) this.mediaCount++
+    else this.textBytes += end - start - 2
+  }
+
+  /** Elements that stand directly in the array of a top-level member count. */
+  #element(open: readonly number[]): void {
+    const { elements } = this.role
+    if (elements === undefined || open.length !== 2 || open[1] !== ARRAY) return
+    if (elements === 'messages') this.messageCount++
+    else this.promptCount++
+  }
+
+  #number(open: readonly number[]): void {
+    if (this.role.mayHoldTokenIds !== true) return
+    const isDirect = open.length === 2 || (open.length === 3 && open[2] === ARRAY)
+    if (isDirect && open[1] === ARRAY) this.tokenIdCount++
+  }
+}

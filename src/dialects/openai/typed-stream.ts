@@ -1,0 +1,36 @@
+// Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
+import { encodeEvent, eventData } from '../../http/sse.ts'
+import { isEndMark, type StreamFormat } from './chat-stream.ts'
+
+/** @param finalTypes types of the event that ends a whole stream. */
+export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
+  return {
+    ending(tail) {
+      for (const event of tail.toReversed()) {
+        const data = eventData(event)
+        if (data === undefined) continue
+        if (isEndMark(data)) return 'complete'
+        const type = typeOf(data)
+        if (type !== undefined && errorTypes.has(type)) return 'error'
+        if (type !== undefined && finalTypes.has(type)) return 'complete'
+      }
+      return 'cut'
+    },
+
+    errorEvent: ({ code, message, param }) =>
+      encodeEvent({ event: 'error', data: JSON.stringify({ type: 'error', code, message, param }) }),
+  }
+}
+
+const errorTypes: ReadonlySet<string> = new Set(['error', 'response.failed'])
+
+function typeOf(data: Buffer): string | undefined {
+  try {
+    const value = JSON.parse(data.toString()) as { type?: unknown; error?: unknown } | null
+    if (typeof value?.type === 'string') return value.type
+    return value?.error === undefined ? undefined : 'error'
+  } catch {
+    // What is not JSON says nothing about the end; the client got it as it came.
+    return undefined
+  }
+}

@@ -1,0 +1,158 @@
+// Usage in the forms that servers of OpenAI's API write it: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
+// A provider's numbers are not trusted: an implausible count is ignored.
+import { readJson, scanJson } from '../../http/json-scan.ts'
+import { MemberNames } from '../../http/member-names.ts'
+import { eventData } from '../../http/sse.ts'
+import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
+import { isUsageOnly } from './include-usage.ts'
+
+/** No response has more; a larger number is a mistake or an attack on the limits. */
+const maxPlausibleTokens = 100_000_000
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** The top-level members that may hold usage; of a long response nothing else needs to be read. */
+const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
+
+const COLON = 0x3a
+const SPACE = 0x20
+const NULL_START = 0x6e
+const OPENING = 0x7b
+const CLOSING = 0x7d
+const choicesKey = Buffer.from('"choices"')
+const deltaKey = Buffer.from('"delta"')
+const usageKey = Buffer.from('"usage"')
+const timingsKey = Buffer.from('"timings"')
+
+export const usageReader: UsageReader = {
+  isPiece: (event) => event.includes(choicesKey) || event.includes(deltaKey),
+
+  readEvent(event): EventUsage | undefined {
+    if (!mayHoldUsage(event)) return undefined
+    const data = parse(eventData(event))
+    return { usage: findUsage(data), isUsageOnly: isUsageOnly(data) }
+  },
+
+  // llama.cpp reports its tokens on the last chunk before the end mark, asked or not.
+  readLastEvent: (event) => (event.includes(timingsKey) ? findUsage(parse(eventData(event))) : undefined),
+
+  readWhole(body, value) {
+    if (value !== undefined) return findUsage(value)
+    const outcome = scanJson(body, usageMembers)
+    if (!outcome.ok) return undefined
+    const { members } = outcome.scan
+    return findUsage(
+      Object.fromEntries(Array.from(members, ([name, member]) => [name, readJson(body, member)])),
+    )
+  },
+
+  readPart(part) {
+    const at = part.lastIndexOf(usageKey)
+    return at < 0 ? undefined : findUsage({ usage: parse(objectAt(part, at + usageKey.length)) })
+  },
+}
+
+/** Most chunks of OpenAI's have `"usage":null`; they need no parsing. Groq's last one has a second, real one. */
+function mayHoldUsage(event: Buffer): boolean {
+  let at = event.indexOf(usageKey)
+  while (at >= 0) {
+    const after = at + usageKey.length
+    if (!isNullValue(event, after)) return true
+    at = event.indexOf(usageKey, after)
+  }
+  return false
+}
+
+function isNullValue(event: Buffer, at: number): boolean {
+  let index = at
+  while (event[index] === COLON || event[index] === SPACE) index += 1
+  return event[index] === NULL_START
+}
+
+/** The bytes of the object that starts after `at`, to its closing brace; undefined when it is not all there. */
+function objectAt(bytes: Buffer, at: number): Buffer | undefined {
+  const start = bytes.indexOf(OPENING, at)
+  let depth = 0
+  for (let index = start; index >= 0 && index < bytes.length; index += 1) {
+    if (bytes[index] === OPENING) depth += 1
+    else if (bytes[index] === CLOSING) depth -= 1
+    if (depth === 0) return bytes.subarray(start, index + 1)
+  }
+  return undefined
+}
+
+function parse(data: Buffer | undefined): unknown {
+  if (data === undefined) return undefined
+  try {
+    return JSON.parse(data.toString())
+  } catch {
+    // A provider's broken event counts nothing; the client gets it as it came.
+    return undefined
+  }
+}
+
+/** The usage in a response or in the data of an event; undefined when there is none that counts anything. */
+export function findUsage(value: unknown): PartialUsage | undefined {
+  if (!isFields(value)) return undefined
+  for (const holder of [value, value['response'], value['message'], value['x_groq']]) {
+    const usage = isFields(holder) ? readUsage(holder['usage']) : undefined
+    if (usage !== undefined) return usage
+  }
+  return readTimings(value['timings']) ?? readMeta(value['meta'])
+}
+
+function readUsage(usage: unknown): PartialUsage | undefined {
+  if (!isFields(usage)) return undefined
+  // Whisper is charged by the second, and says that it counts no tokens.
+  if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
+  // Anthropic counts tokens of its cache apart; OpenAI's count includes them, and gateways that translate between the two
+  // report both.
+  const promptTokens =
+    count(usage['prompt_tokens']) ??
+    sum([usage['input_tokens'], usage['cache_creation_input_tokens'], usage['cache_read_input_tokens']])
+  const completionTokens = count(usage['completion_tokens'] ?? usage['output_tokens'])
+  return counted({ promptTokens, completionTokens, totalTokens: count(usage['total_tokens']) })
+}
+
+/** llama.cpp's own form, on the last chunk also where no usage was requested. */
+function readTimings(timings: unknown): PartialUsage | undefined {
+  if (!isFields(timings)) return undefined
+  const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
+  return counted({ promptTokens, completionTokens: count(timings['predicted_n']), totalTokens: undefined })
+}
+
+/** Cohere's form, which rerank servers share. */
+function readMeta(meta: unknown): PartialUsage | undefined {
+  const tokens = isFields(meta) ? meta['tokens'] : undefined
+  if (!isFields(tokens)) return undefined
+  return counted({
+    promptTokens: count(tokens['input_tokens']),
+    completionTokens: count(tokens['output_tokens']),
+    totalTokens: undefined,
+  })
+}
+
+/**
+ * Ollama sends zeros before it has counted. Its older versions report 0 for a prompt that was cached; a prompt always has
+ * at least one token.
+ */
+function counted(usage: PartialUsage): PartialUsage | undefined {
+  const { promptTokens, completionTokens, totalTokens } = usage
+  if ((promptTokens ?? 0) + (completionTokens ?? 0) + (totalTokens ?? 0) === 0) return undefined
+  if (promptTokens !== 0) return usage
+  return { promptTokens: undefined, completionTokens, totalTokens: undefined }
+}
+
+function count(value: unknown): number | undefined {
+  const isCount = typeof value === 'number' && value >= 0 && value <= maxPlausibleTokens
+  return isCount ? Math.ceil(value) : undefined
+}
+
+function sum(values: readonly unknown[]): number | undefined {
+  const counts = values.map(count).filter((value) => value !== undefined)
+  return counts.length === 0 ? undefined : counts.reduce((total, value) => total + value, 0)
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

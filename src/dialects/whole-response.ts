@@ -1,0 +1,111 @@
+// Whether a whole body under a good status is a response. Proxies send pages, relays hide an error behind a 200, and a
+// server that dies can end its body as if nothing had happened; none of these may pass.
+import { mediaTypeOf } from '../http/headers.ts'
+import { readString, scanJson } from '../http/json-scan.ts'
+import { MemberNames } from '../http/member-names.ts'
+import type { ResponseHead } from '../domain.ts'
+
+export type WholeJudgement =
+  /** `value`: the parsed JSON, where it was parsed on the way. */
+  | { readonly kind: 'response'; readonly value?: unknown }
+  /** An error under a good status, with the head that it should have had. */
+  | { readonly kind: 'error'; readonly head: ResponseHead }
+  /** Neither; `reason` is a clause about the provider, written for people. */
+  | { readonly kind: 'fault'; readonly reason: string }
+
+/** What a format has to say about its whole bodies. */
+export interface WholeFormat {
+  /** Whether a text of no bytes is a response: a transcript of silence. */
+  readonly mayBeEmpty: boolean
+  /** The head of the error response that the JSON could have been the body of; undefined when it reports no error. */
+  readonly errorHeadOf: (body: Buffer) => ResponseHead | undefined
+}
+
+const response: WholeJudgement = { kind: 'response' }
+
+/** Why a head with a status from 200 to 299 can't begin a response: a clause about the provider. */
+export function faultOfHead(head: ResponseHead): string | undefined {
+  const { status } = head
+  if (status === 204 || status === 205) return `answered ${status}, which has no body`
+  if (mediaTypeOf(head) !== 'text/html') return undefined
+  return `answered ${status} with a web page: its base_url may be wrong, or lack a /v1 at its end`
+}
+
+/** @param body read to its end, at most as large as a response that is held. */
+export function judgeWholeResponse(head: ResponseHead, body: Buffer, format: WholeFormat): WholeJudgement {
+  const mediaType = mediaTypeOf(head)
+  if (body.length === 0) {
+    return format.mayBeEmpty && mediaType.startsWith('text/') ? response : fault(head, 'an empty body')
+  }
+  const encoding = head.headers['content-encoding'] ?? 'identity'
+  return mediaType === 'application/json' && encoding === 'identity'
+    ? judgeJson(head, body, format)
+    : response
+}
+
+/** Where an error can show, in every format. Responses have these members too, so the value decides. */
+const errorMembers = new MemberNames(['error', 'object', 'type'])
+
+/** Parsing small JSON is faster than scanning it; of large JSON only a few members matter. */
+const maxParsedBytes = 16_384
+
+function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeFormat): WholeJudgement {
+  const body = withoutByteOrderMark(received)
+  const value = body.length <= maxParsedBytes ? parsed(body) : undefined
+  if (value !== undefined && !mayReportError(value)) return { kind: 'response', value }
+  const outcome = scanJson(body, errorMembers)
+  if (outcome.ok) {
+    const { members } = outcome.scan
+    const isNamedError = ['object', 'type'].some((name) => {
+      const member = members.get(name)
+      return member !== undefined && readString(body, member) === 'error'
+    })
+    if (!isNamedError && (members.get('error')?.kind ?? 'null') === 'null') return response
+  } else if (parsed(body) === undefined) {
+    const isCut = outcome.offset >= body.length || !isBracketed(body)
+    // Python writes NaN and Infinity, and its clients read them.
+    return isCut ? fault(head, 'JSON that is not whole') : response
+  }
+  const errorHead = errorHeadOf(body)
+  return errorHead === undefined ? response : { kind: 'error', head: errorHead }
+}
+
+function fault({ status }: ResponseHead, what: string): WholeJudgement {
+  return { kind: 'fault', reason: `answered ${status} with ${what}` }
+}
+
+/** Undefined for what is not JSON. */
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString()) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+function mayReportError(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { error, object, type } = value as Readonly<Record<string, unknown>>
+  return (error !== undefined && error !== null) || object === 'error' || type === 'error'
+}
+
+/** Whether it begins and ends as an object or an array does. */
+function isBracketed(body: Buffer): boolean {
+  const text = body.toString('latin1').trim()
+  return (text.startsWith('{') && text.endsWith('}')) || (text.startsWith('[') && text.endsWith(']'))
+}
+
+/** Readers of HTTP bodies drop it (https://encoding.spec.whatwg.org/#utf-8-decode), parsers of JSON refuse it. */
+function withoutByteOrderMark(body: Buffer): Buffer {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
+}
+
+/**
+ * Whether JSON that was too large to be held can be whole, judged by its first and its last bytes. JSON that is cut right
+ * after an inner brace passes.
+ */
+export function mayBeWhole(start: Buffer, tail: Buffer): boolean {
+  const first = withoutByteOrderMark(start).toString('latin1').trimStart()[0]
+  const last = tail.toString('latin1').trimEnd().at(-1)
+  return first === '{' ? last === '}' : first === '[' ? last === ']' : true
+}

@@ -1,0 +1,56 @@
+// What an error response of a provider means beyond its status, by the codes and texts of the server that sent it.
+
+/**
+ * `billing`: the account has no money, and waiting does not help. `loading`: the model is being loaded, and the server
+ * works once it is. `missing_model`: the server is fine but does not have the model.
+ */
+export type ErrorMeaning = 'billing' | 'loading' | 'missing_model'
+
+/** What a kind of server writes into its errors. */
+export interface ServerErrors {
+  /** Codes of a 429 that no waiting mends, in snake case. */
+  readonly billingCodes?: readonly string[]
+  /** Codes of a 404 for a model, as they are written. */
+  readonly missingModelCodes?: readonly string[]
+  /** In the body of a 503 while a model is being loaded. */
+  readonly loadingText?: string
+}
+
+/** An error response, read to its end. */
+export interface ErrorResponse {
+  readonly status: number
+  /** As the provider's dialect reads it. */
+  readonly code: string | undefined
+  readonly body: Buffer
+}
+
+/** Words of codes that speak of money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
+const billingWords = /(?:^|[^a-z])(?:balance|billing|credits?|funds|payment)(?:$|[^a-z])/
+
+/** Reads the errors of a server that is one of these, it is not known which. */
+export function createErrorReader(
+  servers: readonly ServerErrors[],
+): (error: ErrorResponse) => ErrorMeaning | undefined {
+  const billingCodes = new Set(servers.flatMap((server) => server.billingCodes ?? []))
+  const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))
+  const loadingTexts = servers.flatMap(({ loadingText }) => loadingText ?? [])
+  const isBilling = (code: string) => {
+    const words = code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
+    return billingCodes.has(words) || billingWords.test(words)
+  }
+  return ({ status, code = '', body }) => {
+    switch (status) {
+      case 402:
+        return 'billing'
+      case 404:
+        return missingModelCodes.has(code) || body.includes('model') ? 'missing_model' : undefined
+      case 429:
+        return isBilling(code) ? 'billing' : undefined
+      case 503:
+      case 529:
+        return loadingTexts.some((text) => body.includes(text)) ? 'loading' : undefined
+      default:
+        return undefined
+    }
+  }
+}

@@ -1,0 +1,7 @@
+import type { ServerErrors } from './error-meaning.ts'
+
+/** llama-server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server */
+export const llamaCpp: ServerErrors = {
+  missingModelCodes: ['not_found_error'],
+  loadingText: 'Loading model',
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { rateLimitError } from '../../src/admission/rate-limit-error.ts'
+import type { Limited, Standing } from '../../src/admission/store.ts'
+
+const standing: Standing = {
+  requests: { limit: 3, remaining: 0, resetMs: 60_000 },
+  tokens: { limit: 10_000, remaining: 1446, resetMs: 1500 },
+}
+
+function limited(of: Partial<Limited> = {}): Limited {
+  const numbers = { limit: 3, used: 3, requested: 1, retryAfterMs: 20_000 }
+  return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing, ...of }
+}
+
+test('too many requests are refused in the words of OpenAI', () => {
+  const error = rateLimitError('gpt-4o-mini', limited())
+  assert.equal(
+    error.message,
+    'Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.',
+  )
+  assert.equal(error.code, 'rate_limit_exceeded')
+  assert.equal(error.status, 429)
+  assert.deepEqual(error.limit, { counts: 'requests', status: standing, retryAfterMs: 20_000 })
+})
+
+test('too many tokens are refused in the words of OpenAI', () => {
+  const numbers = { limit: 10_000, used: 8554, requested: 3082, retryAfterMs: 9816 }
+  const error = rateLimitError('gpt-4', limited({ dimension: 'tokens', ...numbers }))
+  assert.equal(error.limit?.counts, 'tokens')
+  assert.equal(
+    error.message,
+    'Rate limit reached for gpt-4 on tokens per min (TPM): Limit 10000, Used 8554, Requested 3082. Please try again in 9.816s.',
+  )
+  assert.equal(error.limit?.retryAfterMs, 9816)
+})
+
+test('a refusal for want of a slot names whose slots are taken', () => {
+  const parallel = { dimension: 'parallel', limit: 2, used: 2, retryAfterMs: 1000 } as const
+  assert.equal(
+    rateLimitError('m', limited(parallel)).message,
+    'Rate limit reached for m on parallel requests: Limit 2, Used 2, Requested 1. Please try again in 1s.',
+  )
+  assert.match(
+    rateLimitError('m', limited({ ...parallel, provider: 'ollama' })).message,
+    /on parallel requests to provider ollama: Limit 2/,
+  )
+  assert.equal(rateLimitError('m', limited(parallel)).limit?.counts, 'requests')
+})
+
+test('a call larger than the whole limit is told not to come back', () => {
+  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, standing })
+  assert.equal(
+    error.message,
+    'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully.',
+  )
+  assert.equal(error.status, 429)
+  assert.deepEqual(error.limit, { counts: 'tokens', status: standing, retryAfterMs: undefined })
+})
+
+test('a client is asked to wait for whole milliseconds, up to a minute, and never too short', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), (retryAfterMs) => {
+      const millis = rateLimitError('m', limited({ retryAfterMs })).limit!.retryAfterMs!
+      assert.ok(Number.isInteger(millis) && millis >= 1 && millis <= 60_000)
+      assert.ok(millis >= Math.min(retryAfterMs, 60_000))
+    }),
+  )
+})

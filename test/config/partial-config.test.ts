@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { readPartialConfig } from '../../src/config/partial-config.ts'
+import { writeScratch } from '../support/config-file.ts'
+
+test('providers and their credentials are read though the keys are not there', (t) => {
+  const file = writeScratch(
+    t,
+    'server: { port: 4711 }\nproviders:\n  a: { base_url: "http://x/v1", api_key: { credential: a_key } }\n  b: { kind: echo }\n',
+  )
+  const read = readPartialConfig(file, {})
+  assert.ok(read.kind === 'read')
+  assert.deepEqual(
+    [...read.config.providers],
+    [
+      ['a', 'a_key'],
+      ['b', undefined],
+    ],
+  )
+  assert.deepEqual([read.config.hosts, read.config.port], [['127.0.0.1', '::1'], 4711])
+})
+
+test('what has another shape than it should is left out', (t) => {
+  const read = readPartialConfig(
+    writeScratch(t, 'server: 1\nproviders: { a: [1], b: { api_key: { credential: [] } } }\n'),
+    {},
+  )
+  assert.ok(read.kind === 'read')
+  assert.deepEqual([...read.config.providers.values()], [undefined, undefined])
+})
+
+test('a file that is no YAML, or not there, is said to be so', (t) => {
+  assert.equal(readPartialConfig(writeScratch(t, 'a: [\n'), {}).kind, 'unreadable')
+  assert.deepEqual(readPartialConfig('/nonexistent/x.yaml', {}), {
+    kind: 'unreadable',
+    message: 'there is no such file',
+  })
+})
