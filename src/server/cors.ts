@@ -33,12 +33,13 @@ const pageMayRead = [
   'x-request-id',
 ]
 
-/** What the plugin puts on responses other than those to preflights. */
-export const corsHeaderNames = [
-  'vary',
-  'access-control-allow-origin',
-  'access-control-expose-headers',
-] as const
+/** Headers that the plugin puts on responses other than those to preflights. */
+export function corsHeaderNames(origin: string | undefined): readonly string[] {
+  return origin === undefined ? forPrograms : forPages
+}
+
+const forPrograms = ['vary']
+const forPages = ['vary', 'access-control-allow-origin', 'access-control-expose-headers']
 
 /** @param isOriginAllowed says whether a web origin may call. */
 export function corsOptions(isOriginAllowed: (origin: string) => boolean): FastifyCorsOptions {

@@ -25,7 +25,7 @@ export function takeExchange(
 ): Exchange {
   reply.hijack()
   const headers = ['x-request-id', requestId]
-  for (const name of corsHeaderNames) {
+  for (const name of corsHeaderNames(request.headers.origin)) {
     const value = reply.getHeader(name)
     if (value !== undefined) headers.push(name, String(value))
   }

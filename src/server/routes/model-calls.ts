@@ -28,32 +28,32 @@ export interface ModelCallParts extends Pick<
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
   for (const prefix of prefixes) {
     for (const dialect of clientDialects) {
-      const onRequest = [checkMediaType(dialect), takeOver(dialect, parts)]
-      app.post(prefix + dialect.path, { onRequest, config: { dialect } }, unreachable)
+      const options = { onRequest: takeOver(dialect, parts), config: { dialect } }
+      app.post(prefix + dialect.path, options, unreachable)
     }
   }
 }
 
-/** Before the body is read, so that a wrong one costs nothing. */
-function checkMediaType({ body }: ClientDialect): onRequestHookHandler {
-  return ({ raw }, _, done) => done(mediaTypeProblem(raw.headers['content-type'], body))
-}
-
+/** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, turns, memory, refuse, serveCall } = parts
-  return (fastifyRequest, fastifyReply) => {
-    const startedAtMs = parts.now()
-    const exchange = takeExchange(fastifyRequest, fastifyReply, dialect.renderError)
+  const { maxBodyBytes: maxBytes, turns, memory, refuse, serveCall, now } = parts
+  const { scannerOf, renderError } = dialect
+  return (fastifyRequest, fastifyReply, done) => {
+    const startedAtMs = now()
+    const contentType = fastifyRequest.raw.headers['content-type']
+    // Before the body is read, so that a wrong one costs nothing.
+    const problem = mediaTypeProblem(contentType, dialect.body)
+    if (problem !== undefined) return done(problem)
+    const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
-    const contentType = request.headers['content-type']
     readBody(request, {
       maxBytes,
       turns,
       memory,
-      scannerOf: dialect.scannerOf,
+      scannerOf,
       onBody(body) {
-        const reply = new HttpReply(response, headers, dialect.renderError)
+        const reply = new HttpReply(response, headers, renderError)
         serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
