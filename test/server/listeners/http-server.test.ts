@@ -5,14 +5,19 @@ import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { suite, test, type TestContext } from 'node:test'
 
-import { GatewayError } from '../../src/errors.ts'
-import type { Identity } from '../../src/server/guards/peer-user.ts'
-import { createHttpServer, type Door, type Handlers, httpLimits } from '../../src/server/http-server.ts'
-import { answerRaw, setLatest } from '../../src/server/raw-answer.ts'
-import { clientOfSocket } from '../../src/server/socket-client.ts'
-import { soon } from '../support/deadline.ts'
-import { unless } from '../support/needs.ts'
-import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
+import { GatewayError } from '../../../src/errors.ts'
+import type { Identity } from '../../../src/server/peer/peer-user.ts'
+import {
+  createHttpServer,
+  type Door,
+  type Handlers,
+  httpLimits,
+} from '../../../src/server/listeners/http-server.ts'
+import { answerRaw, setLatest } from '../../../src/server/raw-response.ts'
+import { clientOfSocket } from '../../../src/clients/client.ts'
+import { soon } from '../../support/deadline.ts'
+import { unless } from '../../support/needs.ts'
+import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
 
 const known: Identity = { kind: 'known', client: { id: 'user:owner' }, isTrustedProxy: false }
 const refused: Identity = {

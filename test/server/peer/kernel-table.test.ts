@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { kernelTable } from '../../src/server/kernel-table.ts'
-import { type Connection, PeerTable } from '../../src/server/peer-table.ts'
-import { type OpenTable, pieceBytes, SocketTable } from '../../src/server/socket-table.ts'
-import { unless } from '../support/needs.ts'
-import { tableRow } from '../support/socket-tables.ts'
+import { kernelTable } from '../../../src/server/peer/kernel-table.ts'
+import { type Connection, PeerTable } from '../../../src/server/peer/peer-table.ts'
+import { type OpenTable, pieceBytes, SocketTable } from '../../../src/server/peer/socket-table.ts'
+import { unless } from '../../support/needs.ts'
+import { tableRow } from '../../support/socket-tables.ts'
 
 const missing = join(import.meta.dirname, 'no-such-table')
 const ends = '0100007F:D431 0100007F:0FA0'

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 
-import { answerRaw } from '../../src/server/raw-answer.ts'
+import { answerRaw } from '../../src/server/raw-response.ts'
 
 test('a CONNECT whose client has gone away does not end the process', async () => {
   const socket = new Duplex({

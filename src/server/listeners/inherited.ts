@@ -1,11 +1,11 @@
 // Serving on sockets that somebody else opened and keeps open while this process ends and the next one starts. So no
 // call need fail in between: those under way are finished, and whoever wants to call again is told to connect anew.
 import type { Server } from 'node:http'
-import { StartError } from '../errors.ts'
-import { hostPort } from '../platform/host-port.ts'
+import { StartError } from '../../errors.ts'
+import { hostPort } from '../../platform/host-port.ts'
 import { Draining } from './draining.ts'
 import { createHttpServer, type Handlers, httpLimits } from './http-server.ts'
-import type { Doormen, Listeners } from './listeners.ts'
+import type { Doormen, Listeners } from './tcp.ts'
 
 /** A listening socket by its descriptor. */
 export interface InheritedSocket {

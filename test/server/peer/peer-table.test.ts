@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
-import { type Connection, PeerTable } from '../../src/server/peer-table.ts'
-import { unless } from '../support/needs.ts'
-import { tableHeader, tableOf, tableRow as row } from '../support/socket-tables.ts'
+import { type Connection, PeerTable } from '../../../src/server/peer/peer-table.ts'
+import { unless } from '../../support/needs.ts'
+import { tableHeader, tableOf, tableRow as row } from '../../support/socket-tables.ts'
 
 const ours = '0100007F:0FA0'
 const theirs = '0100007F:D431'

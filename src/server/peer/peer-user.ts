@@ -5,8 +5,9 @@ import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
 import { overflowUid, uidNamed, type UnixUsers } from '../../platform/unix-users.ts'
-import type { PeerLookup, PeerTable } from '../peer-table.ts'
-import type { Peer } from '../socket-client.ts'
+import { plainAddress } from '../../clients/ip-address.ts'
+import type { PeerLookup, PeerTable } from './peer-table.ts'
+import type { Peer } from '../../clients/client.ts'
 
 /** Who is at the other end of a connection, or why nobody may be. */
 export type Identity =
@@ -94,6 +95,14 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
     return { ...identity, isTrustedProxy: peer.kind === 'found' && proxies.has(peer.uid) }
   }
 }
+
+/** Names the client of a connection by its address, where users are not told apart. */
+export const addressIdentity: Identify = (socket) =>
+  Promise.resolve({
+    kind: 'known',
+    client: { id: `ip:${plainAddress(socket.remoteAddress) ?? 'unknown'}` },
+    isTrustedProxy: false,
+  })
 
 async function lookUp(
   socket: Socket,

@@ -1,7 +1,7 @@
 // Which Unix user is at the other end of a loopback TCP connection: the kernel's list of sockets says it for every
 // socket of this machine (proc_pid_net(5)). PuTTY and agedu tell users apart in the same way. A connection that sshd
 // opens for `ssh -L` belongs to the user that logged in.
-import { addressForms, type AddressForms, upperHex } from '../platform/proc-net.ts'
+import { addressForms, type AddressForms, upperHex } from '../../platform/proc-net.ts'
 import { kernelTable } from './kernel-table.ts'
 import { type OpenTable, type Row, SocketTable } from './socket-table.ts'
 

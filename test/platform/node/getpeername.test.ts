@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
-import { isStanding } from '../../src/server/standing.ts'
-import { soon } from '../support/deadline.ts'
+import { isStanding } from '../../../src/platform/node/getpeername.ts'
+import { soon } from '../../support/deadline.ts'
 
 /** Both ends of a connection; nothing is read from ours, so that Node does not learn what happens to it. */
 async function connected(t: TestContext) {

@@ -3,8 +3,8 @@ import { suite, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { type OpenTable, type Row, SocketTable } from '../../src/server/socket-table.ts'
-import { tableHeader, tableOf, tableRow } from '../support/socket-tables.ts'
+import { type OpenTable, type Row, SocketTable } from '../../../src/server/peer/socket-table.ts'
+import { tableHeader, tableOf, tableRow } from '../../support/socket-tables.ts'
 
 const ends = '0100007F:D431 0100007F:0FA0'
 const [local = '', remote = ''] = ends.split(' ')

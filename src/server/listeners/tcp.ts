@@ -1,10 +1,10 @@
 // Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
-import { StartError } from '../errors.ts'
+import { StartError } from '../../errors.ts'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { hostPort } from '../platform/host-port.ts'
+import { hostPort } from '../../platform/host-port.ts'
 import { Draining } from './draining.ts'
 import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
-import type { Identify } from './guards/peer-user.ts'
+import type { Identify } from '../peer/peer-user.ts'
 import { bindUnixSocket } from './unix-socket.ts'
 
 export interface Listeners {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Repeats } from '../../src/server/repeats.ts'
+import { Repeats } from '../../src/server/log-throttle.ts'
 
 test('of one key a line a second is logged, with the number of those in between', () => {
   const repeats = new Repeats()

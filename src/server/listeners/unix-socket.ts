@@ -5,7 +5,7 @@ import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
-import { StartError } from '../errors.ts'
+import { StartError } from '../../errors.ts'
 
 /** @throws StartError when the path, its directory or what lies there is not as it must be. */
 export async function bindUnixSocket(server: Server, path: string): Promise<void> {

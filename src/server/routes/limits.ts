@@ -1,10 +1,24 @@
-// What `GET /v1/limits` answers. Field names are part of the interface: they are added to, never changed.
-import type { ModelReport } from '../admission/admission.ts'
-import type { CalibrationFact } from '../admission/estimate.ts'
-import type { Client, Quota } from '../domain.ts'
+// `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
+import type { FastifyInstance } from 'fastify'
+import type { ModelReport } from '../../admission/admission.ts'
+import type { CalibrationFact } from '../../admission/estimate.ts'
+import type { Client, Quota } from '../../domain.ts'
+import type { ServerParts } from '../parts.ts'
+import { prefixes } from './prefixes.ts'
 
-/** `null` stands for "not limited". Counts are those of the last 60 seconds, `parallel` those of the moment. */
-export function limitsReport(client: Client, reports: readonly ModelReport[]): object {
+export function addLimits(
+  app: FastifyInstance,
+  { admission, routes }: Pick<ServerParts, 'admission' | 'routes'>,
+): void {
+  for (const prefix of prefixes) {
+    app.get(`${prefix}/limits`, async ({ client }) =>
+      limitsReport(client, await admission.describe(routes().models())),
+    )
+  }
+}
+
+/** `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
+function limitsReport(client: Client, reports: readonly ModelReport[]): object {
   return { object: 'list', client: client.id, data: reports.map(modelLimits) }
 }
 
@@ -35,7 +49,7 @@ function remainingOf(quota: Quota | undefined): number | null {
   return quota?.remaining ?? null
 }
 
-/** Until nothing counts any more. */
+/** Milliseconds until nothing counts any more. */
 function resetOf(quota: Quota | undefined): number | null {
   return quota?.resetMs ?? null
 }

@@ -14,9 +14,9 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { StartError } from '../../src/errors.ts'
-import { bindUnixSocket } from '../../src/server/unix-socket.ts'
-import { scratchDirectory } from '../support/config-file.ts'
+import { StartError } from '../../../src/errors.ts'
+import { bindUnixSocket } from '../../../src/server/listeners/unix-socket.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
 
 function place(t: TestContext): string {
   return join(scratchDirectory(t), 'gateway', 'llm.sock')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Turns } from '../../src/server/turns.ts'
+import { Turns } from '../../src/server/time-slicer.ts'
 
 /** Time and turns of an event loop that stand still until a test says so. */
 function stopped(): { turns: Turns; pass: (ms: number) => void; nextTurn: () => void } {

@@ -1,9 +1,9 @@
 // The client that a front proxy reports in `X-Forwarded-For`. Every local program connects from the same addresses, so
 // the door decides by the connection's Unix user whether the header is read at all.
 import type { IncomingMessage } from 'node:http'
-import type { Client } from '../../domain.ts'
-import { clientOfSocket, isTrustedProxy } from '../socket-client.ts'
-import { headerLines } from './guard.ts'
+import type { Client } from '../domain.ts'
+import { clientOfSocket, isTrustedProxy } from './client.ts'
+import { headerLines } from '../http/header-lines.ts'
 import { cidrMatcher, plainAddress } from './ip-address.ts'
 
 /** The address that a request was forwarded for; undefined where the connection is its client's own. */

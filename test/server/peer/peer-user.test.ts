@@ -10,10 +10,10 @@ import {
   peerUserCheck,
   proxyUserCheck,
   socketOwner,
-} from '../../../src/server/guards/peer-user.ts'
-import { createHttpServer, httpLimits } from '../../../src/server/http-server.ts'
-import type { PeerLookup } from '../../../src/server/peer-table.ts'
-import { isStanding } from '../../../src/server/standing.ts'
+} from '../../../src/server/peer/peer-user.ts'
+import { createHttpServer, httpLimits } from '../../../src/server/listeners/http-server.ts'
+import type { PeerLookup } from '../../../src/server/peer/peer-table.ts'
+import { isStanding } from '../../../src/platform/node/getpeername.ts'
 import { parseUnixUsers } from '../../../src/platform/unix-users.ts'
 import { soon } from '../../support/deadline.ts'
 import { rawRequest } from '../../support/raw-client.ts'

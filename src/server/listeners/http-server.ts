@@ -1,13 +1,13 @@
 // One HTTP server with strict settings, and the door in front of it: who connects is known before a byte is read.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { GatewayError } from '../errors.ts'
-import type { Client } from '../domain.ts'
-import { maxHeaders } from './guards/header-count.ts'
-import type { Identify, Identity } from './guards/peer-user.ts'
-import { answerUnread } from './raw-answer.ts'
-import { oneAtATime, tooManyWaiting } from './request-queue.ts'
-import { clientOfSocket, setPeer } from './socket-client.ts'
+import { GatewayError } from '../../errors.ts'
+import type { Client } from '../../domain.ts'
+import { maxHeaders } from '../guards/header-count.ts'
+import type { Identify, Identity } from '../peer/peer-user.ts'
+import { answerUnread } from '../raw-response.ts'
+import { oneAtATime, tooManyWaiting } from '../request-queue.ts'
+import { clientOfSocket, setPeer } from '../../clients/client.ts'
 
 /** What one listener spends on its clients. */
 export interface HttpLimits {

@@ -5,7 +5,7 @@
 //
 // A row is as old as the read that brought it, and in an older one it may be the row of an earlier connection with the
 // same ends. So an asker sees the pieces whose read began after the question, and no others.
-import { parseSocketRow, type SocketRow } from '../platform/proc-net.ts'
+import { parseSocketRow, type SocketRow } from '../../platform/proc-net.ts'
 
 /** The most of a table that a reader gives at once. */
 export const pieceBytes = 512 * 1024
