@@ -1,47 +1,6 @@
-// A gateway of several worker threads, and clients that each bring a connection of their own.
+// Clients that each bring a connection of their own, for gateways of several worker threads.
 import { request as httpRequest } from 'node:http'
-import { type Chosen, startGateway, type TestGateway } from '../support/app.ts'
-import { type Cleanup, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-
-export interface Working {
-  readonly gateway: TestGateway
-  readonly upstream: ScriptedUpstream
-}
-
-export interface Settings {
-  /** YAML of `rate_limit_settings`. */
-  readonly limits?: string
-  /** Further keys of `server`, as YAML. */
-  readonly server?: string
-  /** Names of models besides `plain` and `other`. */
-  readonly models?: readonly string[]
-}
-
-export const workers = 3
-
-/** The key of the provider; it has to come through to every worker. */
-export const workersKey = 'sk-workers-77c1'
-
-export function workersYaml(url: string, { limits, server = '', models = [] }: Settings = {}): string {
-  return `
-server: { workers: ${workers}${server} }
-providers: { scripted: { base_url: "${url}/v1", api_key: { env: SCRIPTED_KEY } } }
-models: { ${['plain', 'other', ...models].map((name) => `${name}: { provider: scripted }`).join(', ')} }
-rate_limit_settings: ${limits ?? '{ per_client: {} }'}
-routing: { retries: 0, cooldown_ms: 0 }
-logging: { format: json }
-`
-}
-
-export async function startWorkers(
-  t: Cleanup,
-  settings: Settings = {},
-  chosen: Chosen = {},
-): Promise<Working> {
-  const upstream = await startUpstream(t)
-  const yaml = workersYaml(upstream.url, settings)
-  return { gateway: await startGateway(t, yaml, { SCRIPTED_KEY: workersKey }, chosen), upstream }
-}
+import type { TestGateway } from '../support/app.ts'
 
 export interface Got {
   readonly status: number

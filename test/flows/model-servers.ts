@@ -1,20 +1,17 @@
 // Servers that list models, a gateway that asks them, and what its clients get.
-import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 
 import { listOf } from '../fixtures/model-lists.ts'
-import { startGateway, type TestGateway } from '../support/app.ts'
-import { loadText } from '../support/config-file.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { type ReceivedRequest, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { json, type Script } from '../support/upstream-script.ts'
+import { type Running, type TestGateway, startGateway } from '../support/app.ts'
+import { type Setup, at } from '../support/gateway-config.ts'
 
 /** Longer than a local provider's lists are looked at again, by whatever chance decides. */
 export const refreshMs = 33_001
-
-/** For the `env` of a provider's key. */
-export const listKey = 'sk-lists-51c7d0'
 
 export interface ModelServer extends ScriptedUpstream {
   /** The models that it lists from now on; whatever it is asked for, it answers. */
@@ -22,7 +19,7 @@ export interface ModelServer extends ScriptedUpstream {
   /** What it answers to `GET /v1/models` from now on. */
   lists(answer: Script): void
   /** What it answers to calls from now on. */
-  answersCalls(answer: Script): void
+  respondsToCalls(answer: Script): void
   /** Requests for the list so far. */
   listings(): readonly ReceivedRequest[]
   /** Models of the calls so far, by the names that came here. */
@@ -33,39 +30,41 @@ export async function startModelServer(t: TestContext, ...ids: readonly unknown[
   const upstream = await startUpstream(t)
   let list: Script = json(200, listOf(...ids))
   let reply: Script = json(200, { id: 'x', object: 'chat.completion', choices: [] })
-  upstream.answerAlways(({ method }) => (method === 'GET' ? list : reply))
+  upstream.respondAlways(({ method }) => (method === 'GET' ? list : reply))
   const received = (method: string) => upstream.requests.filter((request) => request.method === method)
   return Object.assign(upstream, {
     has: (...now: readonly unknown[]) => void (list = json(200, listOf(...now))),
     lists: (answer: Script) => void (list = answer),
-    answersCalls: (answer: Script) => void (reply = answer),
+    respondsToCalls: (answer: Script) => void (reply = answer),
     listings: () => received('GET'),
     called: () => received('POST').map(({ body }) => String(JSON.parse(body.toString()).model)),
   })
 }
 
-export interface Discovering {
-  readonly gateway: TestGateway
+export interface Discovering extends Running<string> {
   readonly clock: FakeClock
 }
 
-/** @param more further YAML; `models: { echo: … }` is there unless it has models of its own. */
-export function discoveringYaml(servers: Readonly<Record<string, { url: string }>>, more = ''): string {
-  const providers = Object.entries(servers).map(
-    ([name, { url }]) =>
-      `  ${name}: { base_url: "${url}/v1", discover_models: true, api_key: { env: LIST_KEY } }\n`,
-  )
-  const models = /^models:/m.test(more) ? '' : 'models: { echo: { provider: echo } }\n'
-  const routing = 'routing: { retries: 0, cooldown_ms: 0 }\n'
-  const logging = 'logging: { format: json }\n'
-  return `providers:\n  echo: { kind: echo }\n${providers.join('')}${models}${routing}${logging}${more}`
+/** The servers as providers that list their models, besides `echo`; the only model of the file is `echo`, too. */
+export function discovering(
+  servers: Readonly<Record<string, { url: string }>>,
+  more: Setup = {},
+  provider: RawProvider = { discover_models: true },
+): Setup {
+  const ofServer = { api_key: { env: 'SCRIPTED_KEY' }, ...provider }
+  const providers = Object.entries(servers).map(([name, server]) => [name, at(server, ofServer)] as const)
+  return {
+    providers: { echo: { kind: 'echo' }, ...Object.fromEntries(providers) },
+    models: { echo: { provider: 'echo' } },
+    ...more,
+  }
 }
 
-/** A gateway whose time stands still, and whose providers have each given their list. */
+/** A gateway whose time stands still, and whose providers have each sent their list. */
 export async function startDiscovering(
   t: TestContext,
   servers: Readonly<Record<string, { url: string }>>,
-  more = '',
+  more?: Setup,
 ): Promise<Discovering> {
   const started = await startAsking(t, servers, more)
   for (const provider of Object.keys(servers)) {
@@ -78,21 +77,13 @@ export async function startDiscovering(
 export async function startAsking(
   t: TestContext,
   servers: Readonly<Record<string, { url: string }>>,
-  more = '',
+  more?: Setup,
 ): Promise<Discovering> {
   const clock = new FakeClock()
-  const env = { LIST_KEY: listKey }
-  return { clock, gateway: await startGateway(t, discoveringYaml(servers, more), env, { clock }) }
+  return Object.assign(await startGateway(t, discovering(servers, more), { clock }), { clock })
 }
 
-/** Has the gateway take over another configuration. */
-export function reload(t: TestContext, gateway: TestGateway, yaml: string): void {
-  const loaded = loadText(t, yaml, { env: { LIST_KEY: listKey } })
-  assert.ok(loaded.ok, JSON.stringify(loaded))
-  void gateway.app.reload(loaded.config)
-}
-
-export interface Answer {
+export interface CallResult {
   readonly status: number
   /** Of the gateway's own error. */
   readonly code: string | undefined
@@ -100,7 +91,7 @@ export interface Answer {
   readonly message: string
 }
 
-export async function call(t: TestContext, { url }: TestGateway, model: string): Promise<Answer> {
+export async function call(t: TestContext, { url }: TestGateway, model: string): Promise<CallResult> {
   const body = JSON.stringify({ model, messages: [] })
   const response = await exchange(t, url, rawRequest('POST /v1/chat/completions', {}, body))
   return {
