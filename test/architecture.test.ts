@@ -58,6 +58,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 /** Packages, and the one unit that imports each; `node:` for modules of Node that only one unit may use. */
 const packageUnit: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
+  '@fastify/rate-limit': 'server',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',
@@ -95,11 +96,7 @@ const [longLines, maxLines] = [300, 500]
 const generatedFiles = new Set(['config/schema/validator.js'])
 
 /** Circles of imports, types included, that are known and are to go. A listed one that is gone fails the test. */
-const knownCycles: readonly string[] = [
-  'call/answer.ts, call/attempt-outcome.ts, call/call.ts, call/error-answer.ts, call/usage-refusals.ts',
-  'call/relay-stream.ts, call/relay-whole.ts, call/relay.ts',
-  'server/routes.ts, server/server.ts',
-]
+const knownCycles: readonly string[] = []
 
 const rowOf = new Map(rows.flatMap((units, row) => units.map((unit) => [unit, row] as const)))
 
@@ -173,6 +170,18 @@ suite('the sources', () => {
       .map(([file]) => file)
     assert.deepEqual(
       readers.filter((file) => !readsEnvironment.has(unitOf(file))),
+      [],
+    )
+  })
+
+  // V8 allocates such a literal in its old space, where it keeps all that it captures until the next major collection.
+  test('assign no function literal to a property on the way of a call', () => {
+    const assignment = /\.\w+ = (async )?(\([^)]*\)|\w+) =>/
+    const lines = [...sources]
+      .filter(([file]) => file.startsWith('call/'))
+      .flatMap(([, text]) => text.split('\n'))
+    assert.deepEqual(
+      lines.filter((line) => assignment.test(line)),
       [],
     )
   })
@@ -280,7 +289,7 @@ suite('these tests are not blind', () => {
       "import type { C } from '../domain.ts'",
       'import {',
       '  d,',
-      "} from './relay.ts'",
+      "} from './respond.ts'",
       "import '../x.ts'",
       "export { e } from 'node:net'",
       "const f = await import('../app/app.ts')",
@@ -289,15 +298,15 @@ suite('these tests are not blind', () => {
     ].join('\n')
     assert.deepEqual(
       readImports('call/x.ts', text).map((edge) => edge.to),
-      ['fastify', 'domain.ts', 'call/relay.ts', 'x.ts', 'node:net', 'app/app.ts', 'undici'],
+      ['fastify', 'domain.ts', 'call/respond.ts', 'x.ts', 'node:net', 'app/app.ts', 'undici'],
     )
   })
 
   const forbidden: readonly (readonly [from: string, to: string])[] = [
     ['admission/window.ts', 'node:sqlite'],
     ['admission/window.ts', 'routing/route-table.ts'],
-    ['call/relay.ts', 'server/reply.ts'],
-    ['call/relay.ts', 'config/load.ts'],
+    ['call/respond.ts', 'server/reply.ts'],
+    ['call/respond.ts', 'config/load.ts'],
     ['cli/doctor/provider.ts', 'upstream/send.ts'],
     ['cli/serve.ts', 'routing/pick-target.ts'],
     ['config/load.ts', 'server/server.ts'],
@@ -317,7 +326,7 @@ suite('these tests are not blind', () => {
 
   const allowed: readonly (readonly [from: string, to: string])[] = [
     ['app/app.ts', 'config/load.ts'],
-    ['call/relay.ts', 'config/types.ts'],
+    ['call/respond.ts', 'config/types.ts'],
     ['cli/doctor/provider.ts', 'upstream/probe.ts'],
     ['cli/explain.ts', 'routing/route-table.ts'],
     ['config/types.ts', 'domain.ts'],

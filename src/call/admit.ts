@@ -1,89 +1,91 @@
-// A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
+// Admission: what a call will take, whether it is admitted, and how it waits where waiting is allowed.
 import type { Decision, Hold } from '../admission/admission.ts'
 import { rateLimitError } from '../admission/rate-limit-error.ts'
 import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Route } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { CallRecord } from './record.ts'
 
-/** A call with the model that shall answer it, and that model's targets in order of preference. */
-export interface Candidate {
+/** A call with the model that may answer it, and that model's targets in order of preference. */
+export interface AdmissionInput {
   readonly call: Call
   readonly request: ModelRequest
-  readonly route: Route
+  /** By its name in the configuration. */
+  readonly model: string
   readonly targets: readonly Target[]
 }
 
-/** Whether a call may enter. */
-export type Entrance =
+export type AdmissionResult =
   | {
       readonly kind: 'admitted'
       readonly hold: Hold
       /** As estimated. */
       readonly promptTokens: number
     }
-  | Refused
+  | Limited
   /** The client left while its call waited. */
-  | { readonly kind: 'gone' }
+  | { readonly kind: 'client-gone' }
+  /** The gateway is shutting down. */
+  | { readonly kind: 'refused'; readonly error: GatewayError }
 
-export interface Refused {
+/** The model's limits have no room for the call. */
+export interface Limited {
   readonly kind: 'limited'
-  /** The model's or its provider's slots are all taken. The model's limits of requests and tokens have room. */
-  readonly isFull: boolean
+  /**
+   * Only the slots of the model or of its provider are taken, so that another model may answer. What a model may do in a
+   * minute is a promise that no fallback gets around.
+   */
+  readonly canFailOver: boolean
   readonly standing: Standing
   readonly error: GatewayError
 }
 
 /**
  * Reserves the call's share of the limits, waiting in line where the model's limits say so; only then a promise comes
- * back. Whoever gets the hold settles it.
- * @throws GatewayError `shutting_down`.
+ * back. The receiver of the hold settles it.
  */
 export function admit(
-  { call, request, route, targets }: Candidate,
-  on: Snapshot,
-  record: CallRecord,
-): Entrance | Promise<Entrance> {
-  const model = route.model.name
+  { call: { client, reply }, request, model, targets }: AdmissionInput,
+  on: Pick<Snapshot, 'providers' | 'admission' | 'calibration'>,
+  record: Pick<CallRecord, 'waitMs'>,
+): AdmissionResult | Promise<AdmissionResult> {
   const providers = targets.map(({ provider }) => on.providers.get(provider)!)
   const tpm = on.admission.limitsOf(model)?.tpm
-  const { tokens, minTokens, promptTokens } = on.calibration.estimate(
-    model,
-    providers[0]!.name,
-    request.size,
-    tpm,
-  )
-  const { client, reply } = call
+  const { name } = providers[0]!
+  const { tokens, minTokens, promptTokens } = on.calibration.estimate(model, name, request.size, tpm)
   const decision = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const enter = (decided: Decision) => {
+  const conclude = (decided: Decision) => {
     record.waitMs += decided.kind === 'admitted' ? decided.hold.waitedMs : decided.waitedMs
-    return entranceOf(decided, model, promptTokens)
+    return resultOf(decided, model, promptTokens)
   }
-  return decision instanceof Promise ? decision.then(enter) : enter(decision)
+  return decision instanceof Promise ? decision.then(conclude) : conclude(decision)
 }
 
-function entranceOf(decision: Decision, model: string, promptTokens: number): Entrance {
+function resultOf(decision: Decision, model: string, promptTokens: number): AdmissionResult {
   switch (decision.kind) {
     case 'admitted':
       return { kind: 'admitted', hold: decision.hold, promptTokens }
     case 'limited':
     case 'too_large': {
-      const isFull = decision.kind === 'limited' && decision.dimension === 'parallel'
-      return { kind: 'limited', isFull, standing: decision.standing, error: rateLimitError(model, decision) }
+      const canFailOver = decision.kind === 'limited' && decision.dimension === 'parallel'
+      const error = rateLimitError(model, decision)
+      return { kind: 'limited', canFailOver, standing: decision.standing, error }
     }
     case 'gone':
-      return decision
+      return { kind: 'client-gone' }
     case 'shutting_down':
-      throw new GatewayError('shutting_down', 'The gateway is shutting down.')
+      return {
+        kind: 'refused',
+        error: new GatewayError('shutting_down', 'The gateway is shutting down.'),
+      }
     default:
       return decision satisfies never
   }
 }
 
-/** How the limits of a model stand, on whatever answer comes. */
+/** The state of a model's limits, for the head of whatever response comes. */
 export function addRateHeaders({ dialect, reply }: Call, standing: Standing): void {
   if (reply.isStarted) return
   const headers = dialect.rateHeaders(standing)

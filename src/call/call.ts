@@ -60,7 +60,11 @@ export interface Reply {
   readonly isGone: boolean
   /** Why the gateway interrupted the call, while its client is still there to be told. */
   readonly interruption: GatewayError | undefined
-  /** Called once when `isGone` becomes true. The phase that owns the call sets it. */
+  /**
+   * Called once when `isGone` becomes true. The phase that owns the call sets it, to a function that has a name: V8 puts
+   * a function literal that is assigned to a property into its old space, where the literal keeps all that it captures
+   * until the next major collection.
+   */
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined

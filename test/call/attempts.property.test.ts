@@ -12,7 +12,7 @@ import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { clientDialects } from '../../src/dialects/table.ts'
-import type { CallEnded } from '../../src/observe/events.ts'
+import type { AttemptEnded, CallEnded } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
@@ -172,6 +172,7 @@ function startScene(next: () => string) {
   const clock = new FakeClock()
   const { now, wallNow, setTimer } = clock
   const calls: CallEnded[] = []
+  const attempts: AttemptEnded[] = []
   const store = new MemoryStore()
   const calibration = new Calibration()
   const limits = { rpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 } as const
@@ -198,6 +199,7 @@ function startScene(next: () => string) {
     events: {
       emit(event) {
         if (event.kind === 'call_ended') calls.push(event)
+        else if (event.kind === 'attempt_ended') attempts.push(event)
       },
     },
     ticker: createTicker(clock),
@@ -206,7 +208,7 @@ function startScene(next: () => string) {
     setTimer,
     chance: () => 0.5,
   }
-  return { on, clock, calls, store, limits }
+  return { on, clock, calls, attempts, store, limits }
 }
 
 const chat = clientDialects.find(({ name }) => name === 'chat')!
@@ -220,11 +222,12 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 4 }), async (plans) => {
       let left: string[] = []
-      const { on, clock, calls, store, limits } = startScene(() => left.shift() ?? 'answers')
+      const { on, clock, calls, attempts, store, limits } = startScene(() => left.shift() ?? 'answers')
       for (const { deeds: queue, leavesAfter } of plans) {
         left = [...queue]
         const reply = new FakeReply()
         const before = calls.length
+        attempts.length = 0
         const call = { dialect: chat, body, contentType: 'application/json', requestId: 'req_1', reply }
         const client = { id: 'user:me' }
         void handleCall({ ...call, client, startedAtMs: clock.now() }, on)
@@ -236,6 +239,8 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         }
         await settled()
         if (!reply.isGone) assert.equal(reply.ends, 1)
+        assert.equal(attempts.length, calls.at(-1)!.attempts)
+        assert.ok(attempts.slice(0, -1).every(({ outcome }) => outcome === 'refused' || outcome === 'failed'))
         for (const provider of ['a', 'b', 'c']) assert.equal(on.load.of(provider), 0)
         for (const name of ['m', 'n']) assert.equal(store.use(name, limits, clock.now()).parallel, 0)
         clock.advance(600_000)

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { clientDialects } from '../../src/dialects/table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { connectRaw, rawRequest } from '../support/raw-client.ts'
+import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { startLimited } from './limited.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
@@ -89,6 +90,27 @@ test('the answer comes before the body is sent, and the connection ends', async 
   client.leave()
 })
 
+test('every route but the health checks counts, and lets an allowed page read that it refuses', async (t) => {
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
+  await chat(gateway, 'small')
+  const origin = 'http://localhost:3000'
+  const posts = clientDialects.map(({ path }) => `POST ${path}` as const)
+  for (const line of ['GET /limits', 'GET /models', 'HEAD /models', 'GET /models/small', ...posts] as const) {
+    for (const prefix of ['', '/v1']) {
+      // Counted before the media type is looked at.
+      const request = rawRequest(line.replace(' ', ` ${prefix}`) as typeof line, {
+        origin,
+        'content-type': 'text/plain',
+      })
+      const response = await exchange(t, gateway.url, request)
+      assert.equal(response.status, 429, line)
+      assert.equal(response.header('x-llm-gateway-error'), 'rate_limit_exceeded')
+      assert.equal(response.header('retry-after-ms'), '60000')
+      assert.equal(response.header('access-control-allow-origin'), origin)
+    }
+  }
+})
+
 test('health checks are not counted and never refused', async (t) => {
   const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
@@ -109,7 +131,7 @@ test("the limiter's own headers stay out: x-ratelimit-* tells of the model alone
 
   for (const { headers } of [passed, models, refused]) {
     assert.deepEqual(
-      [...headers.keys()].filter((name) => name.startsWith('x-ratelimit')),
+      [...headers.keys()].filter((name) => name.includes('ratelimit')),
       [],
     )
   }

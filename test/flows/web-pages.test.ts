@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { clientDialects } from '../../src/dialects/table.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
 import { requests } from './requests.ts'
@@ -69,6 +70,22 @@ test('pages of allowed origins may read errors too', async (t) => {
     assert.ok(response.status >= 400)
     assert.equal(response.header('access-control-allow-origin'), origin, `${line} ${response.status}`)
     assert.equal(response.header('cross-origin-resource-policy'), 'same-origin')
+  }
+})
+
+test('pages of allowed origins may read the errors of every model route', async (t) => {
+  const { gateway } = await startGateway(t)
+  const origin = 'http://localhost:3000'
+  for (const { path, body: kind } of clientDialects) {
+    // Refused for its media type, before its body is read, and for what it holds.
+    const types = kind === 'json' ? ['text/plain', 'application/json'] : ['text/plain', 'multipart/form-data']
+    for (const [index, type] of types.entries()) {
+      const headers = { origin, 'content-type': type }
+      const response = await exchange(t, gateway.url, rawRequest(`POST /v1${path}`, headers, '{}'))
+      assert.equal(response.status, index === 0 ? 415 : 400, path)
+      assert.equal(response.header('access-control-allow-origin'), origin, path)
+      assert.equal(response.header('vary'), 'Origin', path)
+    }
   }
 })
 

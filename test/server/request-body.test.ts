@@ -6,7 +6,7 @@ import fc from 'fast-check'
 
 import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
 import { readBody } from '../../src/server/request-body.ts'
-import { Turns } from '../../src/server/turns.ts'
+import { Turns } from '../../src/server/time-slicer.ts'
 
 interface Reading {
   /** How far the scanner was let read, step by step. */
