@@ -1,5 +1,6 @@
 // What happens while a call waits for its next attempt, and what later calls have learnt of it.
 import assert from 'node:assert/strict'
+import { until } from '../support/deadline.ts'
 import { test, type TestContext } from 'node:test'
 
 import { startUpstream } from '../support/scripted-upstream.ts'
@@ -22,7 +23,7 @@ for (const form of ['whole', 'streamed'] as const) {
       scene.clock.isSkipping = false
       const client = await call(t, scene, form)
       await a.nextRequest()
-      while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+      await until(() => scene.clock.pausesMs.length > 0, 'a pause')
 
       client.leave(how)
       const line = await scene.gateway.logged({ event: 'call' })
@@ -45,7 +46,7 @@ test('a client that leaves in a pause is charged what the attempts cost, and no 
   scene.clock.isSkipping = false
   const client = await call(t, scene, 'whole')
   await a.nextRequest()
-  while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+  await until(() => scene.clock.pausesMs.length > 0, 'a pause')
 
   client.leave()
   await scene.gateway.logged({ event: 'call', status: 499 })

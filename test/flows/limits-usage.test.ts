@@ -1,5 +1,6 @@
 // How tokens get counted over the wire: asking for usage and taking it out again, and what is charged for each form of it.
 import assert from 'node:assert/strict'
+import { until } from '../support/deadline.ts'
 import { describe, test } from 'node:test'
 
 import type { WireFixture } from '../fixtures/wire/fixture.ts'
@@ -311,7 +312,7 @@ async function reserved(
   const calling = post(gateway, { model: 'small', ...request }, { path, signal: leave.signal }).catch(
     () => undefined,
   )
-  while (upstream.requests.length === seen) await used(gateway)
+  await until(() => upstream.requests.length > seen, 'the call to arrive')
   const { tokens } = await used(gateway)
   leave.abort()
   await calling

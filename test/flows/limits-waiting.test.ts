@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { until } from '../support/deadline.ts'
 import { chunk, hang, sse, streamHead, wait } from '../support/upstream-script.ts'
 import { type Limits, startLimited } from './limited.ts'
 import { recordedClient } from './openai-client.ts'
@@ -15,12 +16,8 @@ const limits = (max_parallel_requests: number): Limits => ({
   limits: { small: { max_parallel_requests } },
 })
 
-/** Looks until so many calls wait. Each look is a request of its own, so the loop lets others go on. */
-async function untilWaiting(gateway: TestGateway, count: number): Promise<void> {
-  for (let look = 0; look < 500; look++) {
-    if ((await report(gateway)).waiting === count) return
-  }
-  assert.fail(`${count} calls never waited`)
+function untilWaiting(gateway: TestGateway, count: number): Promise<void> {
+  return until(async () => (await report(gateway)).waiting === count, `${count} calls to wait`)
 }
 
 test('twenty parallel calls on two slots all succeed, in the order of their arrival', async (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { until } from '../support/deadline.ts'
 import { wait } from '../support/upstream-script.ts'
 import { atOnce, callModel, countOf, standing } from './own-connections.ts'
 import { whole } from '../support/chat-content.ts'
@@ -49,7 +50,7 @@ test('no more calls are under way at once than the limit says, and a call that e
     return answer
   })
   // A call that comes after the first ones have ended is no call at once.
-  while (upstream.requests.length + refused < 30) await new Promise(setImmediate)
+  await until(() => upstream.requests.length + refused === 30, '30 calls to be admitted or refused')
 
   assert.equal((await standing(gateway)).used.parallel, 3)
   gate.resolve()

@@ -20,9 +20,9 @@ export async function soon<T>(promise: Promise<T>, describe: () => string): Prom
 }
 
 /** Looks every few milliseconds until the condition is met, which nothing reports by itself. */
-export async function until(isMet: () => boolean, what: string): Promise<void> {
+export async function until(isMet: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const look = async () => {
-    while (!isMet()) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
   }
   await soon(look(), () => what)
 }

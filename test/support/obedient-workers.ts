@@ -1,4 +1,5 @@
 // Makes a worker thread of a gateway fail, or stand still, from outside of it.
+import { until } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 /** What the gateway's threads run; see `Chosen.workerEntry`. */
@@ -31,7 +32,7 @@ export function commander(t: Cleanup): Commander {
       }
       t.after(release)
       tell({ kind: 'block', thread, state })
-      while (Atomics.load(state, 0) === 0) await new Promise(setImmediate)
+      await until(() => Atomics.load(state, 0) !== 0, `worker ${thread} to stand still`)
       return release
     },
   }
