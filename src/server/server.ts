@@ -18,9 +18,9 @@ import { corsOptions } from './cors.ts'
 import { rateLimitOptions } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
-import { Repeats } from './log-throttle.ts'
+import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
-import { answerRaw, setLatest } from './raw-response.ts'
+import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
 import { safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
@@ -84,16 +84,16 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   await app.register((api) => addApi(api, parts, refuse))
   await app.ready()
 
-  const repeats = new Repeats()
+  const throttle = new LogThrottle()
   const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
-    const unlogged = repeats.note(`${code} ${client}`, parts.now())
-    if (unlogged === undefined) return
-    const more = unlogged > 0 && { unlogged }
+    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
+    if (!entry) return
+    const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
     events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
   }
   return {
     onRequest(request, response) {
-      setLatest(request.socket, response)
+      setLatestResponse(request.socket, response)
       const refusal = firstRefusal(guards, request)
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)
@@ -105,10 +105,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
-      const error = answerRaw(socket, problem)
+      const error = respondRaw(socket, problem)
       if (error !== undefined) reportUnread(clientOfSocket(socket), error)
     },
-    onTurnedAway: reportUnread,
+    onRejected: reportUnread,
   }
 }
 
