@@ -1,6 +1,5 @@
 // The HTTP server: guards first, on every request, then fastify's routes.
 import cors from '@fastify/cors'
-import rateLimit from '@fastify/rate-limit'
 import {
   fastify,
   type FastifyError,
@@ -15,7 +14,7 @@ import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
 import { corsOptions } from './cors.ts'
-import { rateLimitOptions } from './flood-limit.ts'
+import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
 import { LogThrottle } from './log-throttle.ts'
@@ -33,7 +32,7 @@ import { Turns } from './time-slicer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    client: Client
+    readonly client: Client
   }
   interface FastifyContextConfig {
     dialect?: ClientDialect
@@ -59,10 +58,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: fail,
   })
-  app.decorateRequest('client')
-  app.addHook('onRequest', (request, _, done) => {
-    request.client = parts.clientOf(request.raw)
-    done()
+  app.decorateRequest('client', {
+    getter() {
+      return parts.clientOf(this.raw)
+    },
   })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
@@ -114,10 +113,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 
 /** The routes that count against a client's flood limit, before anything else about a request is looked at. */
 async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
-  if (parts.floodLimit !== undefined) {
-    await api.register(rateLimit, rateLimitOptions(parts.floodLimit))
-    api.addHook('onRequest', api.rateLimit())
-  }
+  if (parts.floodLimit !== undefined) await addFloodLimit(api, parts.floodLimit)
   addModels(api, parts)
   addLimits(api, parts)
   const turns = new Turns(parts.now, setImmediate)
