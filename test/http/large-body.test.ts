@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { BodyMemory, freePiece, LargeBody } from '../../src/http/large-body.ts'
+import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 function memory(): { memory: BodyMemory; clock: FakeClock } {
@@ -75,11 +75,4 @@ test('a spare that nobody takes is freed after a minute or two', () => {
 
   clock.advance(180_000)
   assert.equal(own.take(900_000).buffer.byteLength, 900_000)
-})
-
-test('a piece of a pool is not freed', () => {
-  const [own, pooled] = [Buffer.allocUnsafeSlow(100), Buffer.from('pooled')]
-  freePiece(own)
-  freePiece(pooled)
-  assert.deepEqual([own.length, pooled.toString()], [0, 'pooled'])
 })
