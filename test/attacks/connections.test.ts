@@ -47,17 +47,6 @@ test('a body is not asked for while the head is refused', async (t) => {
   assert.equal(upstream.requests.length, 0)
 })
 
-test('a body that is asked for comes', async (t) => {
-  const { gateway, upstream } = await startGateway(t)
-  upstream.respond(json(200, {}))
-  const client = await connectRaw(t, gateway.url)
-  const [head, body] = chat({ expect: '100-continue' }).toString().split('\r\n\r\n')
-  client.send(`${head}\r\n\r\n`)
-  assert.equal((await client.response()).status, 100)
-  client.send(body!)
-  assert.equal((await client.response()).status, 200)
-})
-
 for (const how of ['close', 'reset'] as const) {
   test(`a client that leaves within its body (${how}) costs nothing, and is no fault`, async (t) => {
     const { gateway, upstream } = await startGateway(t)
