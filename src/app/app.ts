@@ -1,7 +1,7 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/store.ts'
-import { doormenOf, guardsOf } from './guards.ts'
+import { guardsOf, peerIdentifiersOf } from './guards.ts'
 import { type Limits, startLimits } from './limits.ts'
 import { ProviderWatch } from './provider-watch.ts'
 import { Providers } from './providers.ts'
@@ -80,7 +80,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
   const { stateDirectory, store, common } = surroundings
   const events = common?.events ?? openEvents(config.logging, { stdout, isJournal })
-  const doormen = doormenOf(config, events)
+  const identifiers = peerIdentifiersOf(config, events)
   const limits =
     common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
   const { admission, calibration } = limits
@@ -128,8 +128,8 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   watch.follow(config, snapshots.current.providers)
   const listening = isInherited
-    ? listenInherited(sockets, doormen, handlers)
-    : listen({ ...server, reusePort: common !== undefined }, doormen, handlers)
+    ? listenInherited(sockets, identifiers, handlers)
+    : listen({ ...server, reusePort: common !== undefined }, identifiers, handlers)
   const listeners = await listening.catch((error: unknown) => {
     watch.stop()
     throw error

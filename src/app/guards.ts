@@ -1,4 +1,4 @@
-// Which checks stand before the router and the connections, by the configuration.
+// The guards and the look-up of clients that the configuration asks for.
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import { addressGuard } from '../server/guards/address.ts'
@@ -14,12 +14,12 @@ import { fetchSiteGuard, originGuard } from '../server/guards/origin.ts'
 import { addressIdentity, peerUserCheck, proxyUserCheck, socketOwner } from '../server/peer/peer-user.ts'
 import { targetGuard } from '../server/guards/target.ts'
 import { upgradeGuard } from '../server/guards/upgrade.ts'
-import type { Doormen } from '../server/listeners/tcp.ts'
+import type { PeerIdentifiers } from '../server/listeners/tcp.ts'
 import { PeerTable } from '../server/peer/peer-table.ts'
 import { isStanding } from '../platform/node/getpeername.ts'
 import { systemUsers } from '../platform/unix-users.ts'
 
-/** Every check of a request's head, in the order in which they refuse. */
+/** In the order in which they refuse. */
 export function guardsOf(
   { access, server }: Config,
   isOriginAllowed: (origin: string) => boolean,
@@ -41,10 +41,10 @@ export function guardsOf(
 }
 
 /**
- * Who says whom the listeners let in.
- * @throws StartError when a user to be served or believed is none here.
+ * How the clients of connections are identified, by listener.
+ * @throws StartError when a configured user does not exist on this machine.
  */
-export function doormenOf({ access, server }: Config, events: Events): Doormen {
+export function peerIdentifiersOf({ access, server }: Config, events: Events): PeerIdentifiers {
   const parts = {
     proxyUsers: server.trustedProxies.users,
     users: systemUsers(),

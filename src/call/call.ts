@@ -28,7 +28,7 @@ export interface Call {
   readonly startedAtMs: number
 }
 
-/** Logged for a client that left before its answer's end; nobody receives it. */
+/** Logged for a client that left before the end of its response; it is never sent. */
 export const clientGoneStatus = 499
 
 /** Everything built from one load of the configuration, as far as calls need it. */
@@ -56,7 +56,7 @@ export interface Snapshot {
 export interface Reply {
   /** True once the status is out and can't be changed. */
   readonly isStarted: boolean
-  /** True once the call is to end before its answer has: the client has left, or the gateway interrupts it. */
+  /** True once the call is to end early: the client has left, or the gateway interrupts it. */
   readonly isGone: boolean
   /** Why the gateway interrupted the call, while its client is still there to be told. */
   readonly interruption: GatewayError | undefined
@@ -68,7 +68,7 @@ export interface Reply {
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined
-  /** Puts a header on whatever answer comes, in place of an earlier one of that name. Only before `start`. */
+  /** Sets a header of whatever response comes, in place of an earlier one of that name. Only before `start`. */
   set(name: string, value: string): void
   /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
   start(status: number, headers: readonly string[]): void
@@ -81,6 +81,6 @@ export interface Reply {
   fail(error: GatewayError): void
   /** Ends the call as if its client had left; the error goes out as its last word. */
   interrupt(error: GatewayError): void
-  /** Ends the connection so that the client sees that the answer is not whole. */
+  /** Ends the connection, so that the client sees that the response is not whole. */
   cut(): void
 }

@@ -12,7 +12,7 @@ export interface CallEnd {
   readonly error?: GatewayError | undefined
 }
 
-/** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
+/** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly #call: Call
   model: string | undefined
@@ -27,12 +27,12 @@ export class CallRecord {
   sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
   firstByteAtMs: number | undefined
-  /** When it was known how the last attempt came out; from then on what comes is passed on. */
+  /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   answeredAtMs: number | undefined
   usage: Metered | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
-  /** What models took that were given up. */
+  /** What the models took that did not answer. */
   #earlierMs = 0
   #attemptSentAtMs = 0
 
@@ -86,7 +86,7 @@ export class CallRecord {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
-    // From then on, the provider sets the pace; what relaying costs is not told apart from it.
+    // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
       kind: 'call_ended',

@@ -48,13 +48,13 @@ function afterFailure(
     return { trouble: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
   if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', canFailOver: true }
-  // It may still be at work on it; a second copy would not make it quicker.
+  // It may still work on the request; a second copy would not make it quicker.
   if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', canFailOver: true }
-  // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
+  // An idle connection that the provider had closed is not a fault of the target: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, canFailOver: true, canRetry: true, retryAfterMs: 0 }
   // The target's format can't carry the request, for which another one's may serve.
   if (error.status < 500) return { ...final, canFailOver: true }
-  // Anything else that is no HTTP will be none the next time.
+  // Anything else is likely to happen again.
   return { ...final, trouble: 'broken', canFailOver: true }
 }
 

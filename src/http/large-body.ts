@@ -119,8 +119,3 @@ export class BodyMemory {
     }, keepMs)
   }
 }
-
-/** Frees a piece of a connection's bytes, which nobody else has, at once. It is empty then. One of a pool stays. */
-export function freePiece({ buffer, byteLength }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
-}

@@ -1,9 +1,6 @@
 // How many requests one client may send, before a byte of any body is read: an exact sliding window per client.
-import type {
-  FastifyRateLimitStore,
-  FastifyRateLimitStoreCtor,
-  RateLimitPluginOptions,
-} from '@fastify/rate-limit'
+import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
+import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
@@ -22,28 +19,25 @@ export interface FloodLimit {
   readonly windows: FloodWindows
 }
 
-/** The plugin's options: it counts in the windows of the limit, and its refusal is the gateway's own error. */
-export function rateLimitOptions({ rpm, windows }: FloodLimit): RateLimitPluginOptions {
-  return {
-    // Where a route counts is said by the route: before the hook that takes its response over.
+/**
+ * Adds the flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
+ * add headers and an error that the gateway does not send.
+ */
+export async function addFloodLimit(api: FastifyInstance, { rpm, windows }: FloodLimit): Promise<void> {
+  await api.register(rateLimit, {
     global: false,
     max: rpm,
     timeWindow: floodWindowMs,
     keyGenerator: (request) => request.client.id,
     store: storeOver(windows),
-    errorResponseBuilder: ({ client }, { ttl }) => floodError(client.id, rpm, ttl),
-    // Nothing about the flood limit goes out but the error: other headers of this kind report the limits of a model.
-    enableDraftSpec: true,
-    addHeaders: none,
-    addHeadersOnExceeding: none,
-  }
-}
-
-const none = {
-  'ratelimit-limit': false,
-  'ratelimit-remaining': false,
-  'ratelimit-reset': false,
-  'retry-after': false,
+  })
+  const count = api.createRateLimit()
+  api.addHook('onRequest', (request, _, done) => {
+    count(request).then((result) => {
+      const isExceeded = !result.isAllowed && result.isExceeded
+      done(isExceeded ? floodError(request.client.id, rpm, result.ttl) : undefined)
+    }, done)
+  })
 }
 
 /**

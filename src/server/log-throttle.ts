@@ -1,23 +1,26 @@
-// Whoever is refused can try again a thousand times a second: the log gets one line a second of each, with the number
-// of those that it did not get.
+// A client that is rejected can try again a thousand times a second. The log gets one line a second for each, with the
+// number of those that were left out.
 
 const quietMs = 1_000
 
-/** Keys at once; beyond that all are forgotten, which costs no more than a few lines. */
+/** When there are more keys, all are forgotten, which costs no more than a few lines. */
 const maxKeys = 1_000
 
-export class Repeats {
-  readonly #last = new Map<string, { loggedMs: number; unlogged: number }>()
+export class LogThrottle {
+  readonly #last = new Map<string, { loggedMs: number; suppressed: number }>()
 
-  /** @returns how many like this were passed over since the last line; undefined when this one is to be too. */
-  note(key: string, nowMs: number): number | undefined {
+  /**
+   * False: leave this one out. Otherwise how many like it were left out since the last line.
+   * @param nowMs milliseconds of a monotonic clock.
+   */
+  shouldLog(key: string, nowMs: number): false | { readonly suppressed: number } {
     const last = this.#last.get(key)
     if (last !== undefined && nowMs - last.loggedMs < quietMs) {
-      last.unlogged += 1
-      return undefined
+      last.suppressed += 1
+      return false
     }
     if (this.#last.size >= maxKeys) this.#last.clear()
-    this.#last.set(key, { loggedMs: nowMs, unlogged: 0 })
-    return last?.unlogged ?? 0
+    this.#last.set(key, { loggedMs: nowMs, suppressed: 0 })
+    return { suppressed: last?.suppressed ?? 0 }
   }
 }

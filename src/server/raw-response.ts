@@ -1,4 +1,4 @@
-// Answers on a bare socket: to what is no HTTP, and to those who are refused before anything is read from them.
+// Responses on a bare socket: to bytes that are not HTTP, and to clients that are rejected before anything is read.
 import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -6,20 +6,20 @@ import { renderError } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
 import { safetyHeaders } from './reply.ts'
 
-/** How long a refused client may take to speak, and then to stop. */
+/** How long a rejected client may take to send something, and then to stop. */
 const maxLingerMs = 2_000
 
 /**
- * Answers as soon as the client has begun to send: HTTP clients take an answer that comes before their request for a
- * fault. What they send is dropped unread, for a moment, because closing on unread bytes would reset the connection
- * and take the answer along.
+ * Responds as soon as the client has begun to send: HTTP clients take a response that precedes their request for an error.
+ * What they send is dropped unread, for a moment, because closing on unread bytes would reset the connection, and the
+ * response would be lost.
  */
-export function answerUnread(socket: Socket, error: GatewayError): void {
-  socket.once('data', () => socket.end(rawAnswer(error)))
+export function respondUnread(socket: Socket, error: GatewayError): void {
+  socket.once('data', () => socket.end(rawResponse(error)))
   dropRest(socket)
 }
 
-/** Reads on without looking, until the client stops or has had its time: a socket that nobody reads never closes. */
+/** Reads and drops until the client stops or its time is over: a socket that is not read never closes. */
 function dropRest(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), maxLingerMs)
   socket.once('close', () => clearTimeout(timer))
@@ -28,23 +28,23 @@ function dropRest(socket: Socket): void {
 }
 
 /**
- * Answers what is no request, and ends the connection.
+ * Responds to bytes that are not a request, and ends the connection.
  * @param problem the code of Node's parser, or `CONNECT`.
- * @returns what the sender was told; undefined when nothing could be.
+ * @returns the error that was sent; undefined when none could be.
  */
-export function answerRaw(socket: Socket, problem: string | undefined): GatewayError | undefined {
-  // Node hands a CONNECT's socket over without any listener, and a client that resets it would end the process.
+export function respondRaw(socket: Socket, problem: string | undefined): GatewayError | undefined {
+  // Node hands over the socket of a CONNECT without a listener, and a client that resets it would end the process.
   socket.on('error', () => {})
   if (!socket.writable || problem === 'ECONNRESET') {
     socket.destroy()
     return undefined
   }
-  if (!mayAnswerOn(socket)) {
+  if (!canRespondOn(socket)) {
     socket.destroySoon()
     return undefined
   }
   const error = errorOf(problem)
-  socket.end(rawAnswer(error))
+  socket.end(rawResponse(error))
   dropRest(socket)
   return error
 }
@@ -53,16 +53,16 @@ const latestKey = Symbol('latest response')
 
 type ServingSocket = Socket & { [latestKey]?: ServerResponse }
 
-/** Remembers the response that was begun last on a socket. */
-export function setLatest(socket: ServingSocket, response: ServerResponse): void {
+/** Remembers the newest response on a socket. */
+export function setLatestResponse(socket: ServingSocket, response: ServerResponse): void {
   socket[latestKey] = response
 }
 
-/** Whether nothing stands between the socket and an answer: text in the middle of another one would garble that. */
-function mayAnswerOn(socket: ServingSocket): boolean {
+/** False while another response is being sent: text in its middle would garble it. */
+function canRespondOn(socket: ServingSocket): boolean {
   const latest = socket[latestKey]
   if (latest === undefined || latest.writableFinished) return true
-  // A response gets the socket when all earlier ones on it are over.
+  // A response is assigned the socket when all earlier ones on it have ended.
   return latest.socket === socket && !latest.headersSent
 }
 
@@ -77,15 +77,15 @@ function errorOf(problem = 'unknown'): GatewayError {
     case 'HPE_HEADER_OVERFLOW':
       return new GatewayError(
         'headers_too_large',
-        'A request may have 100 headers, and 16 KiB of them in all.',
+        'A request may have at most 100 headers and 16 KiB of them in total.',
       )
     default:
-      return new GatewayError('invalid_request', `This is no valid HTTP/1.1 request (${problem}).`)
+      return new GatewayError('invalid_request', `Malformed HTTP/1.1 request (${problem}).`)
   }
 }
 
-/** The bytes of a whole answer, after which the connection ends. */
-function rawAnswer(error: GatewayError): string {
+/** A complete response, after which the connection ends. */
+function rawResponse(error: GatewayError): string {
   const { status, headers, body } = renderError(error)
   const fields = ['x-request-id', `req_${randomUUID()}`, ...safetyHeaders, ...headers, 'connection', 'close']
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`

@@ -5,8 +5,11 @@ import type { Reply } from '../call/call.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
+import { endWithHead } from '../platform/node/head-and-body.ts'
+import { chunkOf, lastChunk, takeOverFraming } from '../platform/node/own-chunks.ts'
+import { outputOf } from '../platform/node/response-socket.ts'
 
-/** On every answer: it is data for programs, whatever a browser may take it for. */
+/** On every response: it is data for programs, whatever a browser takes it for. */
 export const safetyHeaders = [
   'x-content-type-options',
   'nosniff',
@@ -14,41 +17,20 @@ export const safetyHeaders = [
   'same-origin',
 ] as const
 
-/** Node sends head and body in one write if both are text; latin1 keeps every byte as it is. */
-const maxJoinedBytes = 65_536
-
-const lastChunk = Buffer.from('0\r\n\r\n')
-/** One chunk of a body, and what follows it (RFC 9112 §7.1). */
-function asChunk(bytes: Buffer, rest = noBytes): Buffer {
-  const size = bytes.length.toString(16)
-  const chunk = Buffer.allocUnsafe(size.length + 2 + bytes.length + 2 + rest.length)
-  let at = 0
-  while (at < size.length) at = chunk.writeUInt8(size.charCodeAt(at), at)
-  at = chunk.writeUInt16BE(lineEnd, at)
-  at += bytes.copy(chunk, at)
-  at = chunk.writeUInt16BE(lineEnd, at)
-  rest.copy(chunk, at)
-  return chunk
-}
-
-const noBytes = Buffer.alloc(0)
-/** CR and LF. */
-const lineEnd = 0x0d0a
-
 export type RenderError = ClientDialect['renderError']
 
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
   readonly #raw: ServerResponse
   readonly #renderError: RenderError
-  /** Until they are out: an answer may be open for long. */
+  /** Empty once they are out: a response may stay open for long. */
   #headers: string[]
   #hasSent = false
   #awaitsDrain = false
-  /** A write waits for the client to read; until it is out, what follows is collected. */
+  /** A write waits for the client to read; until it is out, further bytes are collected. */
   #isBehind = false
   readonly #unsent = new ByteCollector()
-  /** `write` said false, and only the end of being behind can take that back. */
+  /** `write` returned false while bytes were collected: their end has to report a drain. */
   #owesDrain = false
   #isChunked = false
   isGone: boolean
@@ -57,17 +39,17 @@ export class HttpReply implements Reply {
   onDrain: (() => void) | undefined
 
   /**
-   * @param headers that this answer carries whatever becomes of it (request id, CORS): names and values in turn.
+   * @param headers of the response, whatever it says (`x-request-id`, CORS): names and values in turn.
    * @param renderError of the client's dialect.
    */
   constructor(raw: ServerResponse, headers: readonly string[], renderError: RenderError) {
     this.#renderError = renderError
     this.#raw = raw
     this.#headers = [...headers, ...safetyHeaders]
-    // A client that left while its user was looked up or its body read has closed before anybody listened.
+    // A client that left while its body was read has closed before anything listened here.
     this.isGone = raw.destroyed
     raw.on('close', () => this.#close())
-    // A write after the client has left: 'close' tells.
+    // A write after the client has left: 'close' reports that.
     raw.on('error', ignore)
   }
 
@@ -89,9 +71,7 @@ export class HttpReply implements Reply {
     if (raw.headersSent) return
     raw.writeHead(status, [...this.#headers, ...headers])
     this.#headers = []
-    // node:http writes a chunk in three pieces. One buffer, made here, goes out at half the cost.
-    this.#isChunked = raw.chunkedEncoding
-    raw.chunkedEncoding = false
+    this.#isChunked = takeOverFraming(raw)
   }
 
   flush(): void {
@@ -105,7 +85,7 @@ export class HttpReply implements Reply {
     const out = this.#out()
     this.#hasSent = true
     if (this.#isBehind) return this.#collect(out, bytes)
-    const framed = this.#isChunked ? asChunk(bytes) : bytes
+    const framed = this.#isChunked ? chunkOf(bytes) : bytes
     this.#isBehind = out.writableLength > 0
     if (this.#isBehind ? out.write(framed, (error) => this.#catchUp(error)) : out.write(framed)) return true
     if (!this.#awaitsDrain) {
@@ -125,10 +105,10 @@ export class HttpReply implements Reply {
       if (last !== undefined) this.#unsent.push(last)
       bytes = this.#unsent.take()
     }
-    if (this.#isChunked) this.#raw.end(bytes === undefined ? lastChunk : asChunk(bytes, lastChunk))
+    if (this.#isChunked) this.#raw.end(bytes === undefined ? lastChunk : chunkOf(bytes, lastChunk))
     else if (bytes === undefined) this.#raw.end()
-    else if (this.#hasSent || bytes.length > maxJoinedBytes) this.#raw.end(bytes)
-    else this.#raw.end(bytes.toString('latin1'), 'latin1')
+    else if (this.#hasSent) this.#raw.end(bytes)
+    else endWithHead(this.#raw, bytes)
   }
 
   fail(error: GatewayError): void {
@@ -148,15 +128,11 @@ export class HttpReply implements Reply {
     this.#raw.destroy()
   }
 
-  /**
-   * The response until it has sent its head, and for as long as it waits for an earlier one on its connection. Then the
-   * socket, because the response would hold each write back to the end of the turn.
-   */
   #out(): ServerResponse | Socket {
-    return this.#hasSent ? (this.#raw.socket ?? this.#raw) : this.#raw
+    return this.#hasSent ? outputOf(this.#raw) : this.#raw
   }
 
-  /** The stream would keep each write as an object of its own, however few bytes it has. */
+  /** The stream would keep each write as an object of its own, however small. */
   #collect(out: ServerResponse | Socket, bytes: Buffer): boolean {
     this.#unsent.push(bytes)
     if (this.#unsent.length + out.writableLength < out.writableHighWaterMark) return true
@@ -166,7 +142,7 @@ export class HttpReply implements Reply {
 
   #catchUp(error: Error | null | undefined): void {
     const bytes = this.#unsent.take()
-    // The connection is gone, which 'close' tells.
+    // The connection is gone, which 'close' reports.
     if (error) return
     this.#isBehind = false
     const owesDrain = this.#owesDrain

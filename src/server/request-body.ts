@@ -3,7 +3,8 @@
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../http/byte-collector.ts'
 import type { ScanOutcome } from '../http/json-types.ts'
-import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
+import { type BodyMemory, LargeBody, maxSmallBytes } from '../http/large-body.ts'
+import { freePiece } from '../platform/node/read-piece.ts'
 import type { Turns } from './time-slicer.ts'
 
 /** Reads a body as far as it has come: `JsonScanner`. */

@@ -1,6 +1,5 @@
 // The HTTP server: guards first, on every request, then fastify's routes.
 import cors from '@fastify/cors'
-import rateLimit from '@fastify/rate-limit'
 import {
   fastify,
   type FastifyError,
@@ -15,12 +14,12 @@ import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../http/large-body.ts'
 import { corsOptions } from './cors.ts'
-import { rateLimitOptions } from './flood-limit.ts'
+import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
-import { Repeats } from './log-throttle.ts'
+import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
-import { answerRaw, setLatest } from './raw-response.ts'
+import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
 import { safetyHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
@@ -33,7 +32,7 @@ import { Turns } from './time-slicer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    client: Client
+    readonly client: Client
   }
   interface FastifyContextConfig {
     dialect?: ClientDialect
@@ -59,10 +58,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: fail,
   })
-  app.decorateRequest('client')
-  app.addHook('onRequest', (request, _, done) => {
-    request.client = parts.clientOf(request.raw)
-    done()
+  app.decorateRequest('client', {
+    getter() {
+      return parts.clientOf(this.raw)
+    },
   })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
@@ -84,16 +83,16 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   await app.register((api) => addApi(api, parts, refuse))
   await app.ready()
 
-  const repeats = new Repeats()
+  const throttle = new LogThrottle()
   const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
-    const unlogged = repeats.note(`${code} ${client}`, parts.now())
-    if (unlogged === undefined) return
-    const more = unlogged > 0 && { unlogged }
+    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
+    if (!entry) return
+    const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
     events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
   }
   return {
     onRequest(request, response) {
-      setLatest(request.socket, response)
+      setLatestResponse(request.socket, response)
       const refusal = firstRefusal(guards, request)
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)
@@ -105,19 +104,16 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
-      const error = answerRaw(socket, problem)
+      const error = respondRaw(socket, problem)
       if (error !== undefined) reportUnread(clientOfSocket(socket), error)
     },
-    onTurnedAway: reportUnread,
+    onRejected: reportUnread,
   }
 }
 
 /** The routes that count against a client's flood limit, before anything else about a request is looked at. */
 async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
-  if (parts.floodLimit !== undefined) {
-    await api.register(rateLimit, rateLimitOptions(parts.floodLimit))
-    api.addHook('onRequest', api.rateLimit())
-  }
+  if (parts.floodLimit !== undefined) await addFloodLimit(api, parts.floodLimit)
   addModels(api, parts)
   addLimits(api, parts)
   const turns = new Turns(parts.now, setImmediate)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 import { toFile } from 'openai'
 
-import { content, json, stream } from '../support/upstream-script.ts'
+import { content, head, json, lastChunk, stream } from '../support/upstream-script.ts'
 import { startWithClient } from './openai-client.ts'
 import { providerModel } from '../support/gateway-config.ts'
 
@@ -86,6 +86,19 @@ test('subtitles come as text', async (t) => {
   })
 
   assert.equal(answer, srt)
+})
+
+test('a transcript of silence is an empty text, and says so', async (t) => {
+  const { openai, upstream } = await startWithClient(t)
+  upstream.respond([head(200, { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' }), lastChunk])
+  const file = await toFile(audio, 'a.wav')
+
+  const { data, response } = await openai.audio.transcriptions
+    .create({ file, model: 'plain', response_format: 'text' })
+    .withResponse()
+
+  assert.equal(data, '')
+  assert.equal(response.headers.get('content-length'), '0')
 })
 
 test('an image to edit passes with its mask', async (t) => {

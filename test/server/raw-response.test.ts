@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 
-import { answerRaw } from '../../src/server/raw-response.ts'
+import { respondRaw } from '../../src/server/raw-response.ts'
 
 test('a CONNECT whose client has gone away does not end the process', async () => {
   const socket = new Duplex({
@@ -14,7 +14,7 @@ test('a CONNECT whose client has gone away does not end the process', async () =
   })
   const closed = new Promise((resolve) => socket.once('close', resolve))
 
-  assert.equal(answerRaw(socket as unknown as Socket, 'CONNECT')?.code, 'method_not_allowed')
+  assert.equal(respondRaw(socket as unknown as Socket, 'CONNECT')?.code, 'method_not_allowed')
 
   await closed
   assert.ok(socket.errored)

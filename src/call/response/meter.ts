@@ -1,5 +1,5 @@
-// Counts an answer's tokens as it passes: what the provider says of them, and what is seen of the answer meanwhile,
-// for the case that it says nothing or is cut off.
+// Counts a response's tokens as it passes: as the provider reports them, and by what is seen of the response meanwhile, in
+// case it reports nothing or is cut off.
 import { defaultTokensPerByte } from '../../admission/estimate.ts'
 import {
   completeUsage,
@@ -10,7 +10,7 @@ import {
 } from '../../dialects/usage.ts'
 import type { Usage } from '../../domain.ts'
 
-/** What was metered. `isEstimated`: the provider did not count all of it, or the answer was cut before it did. */
+/** What was metered. `isEstimated`: the provider did not count all of it, or the response was cut before it did. */
 export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
@@ -20,7 +20,7 @@ const emptyPieces = 2
 
 const COLON = 0x3a
 
-/** Where the usage of an answer too large to be held is looked for: at its head and at its end. */
+/** Where the usage of a response that is too large to be held is looked for: in its first and its last bytes. */
 export const usageWindowBytes = 4_096
 
 export interface MeterOptions {
@@ -28,7 +28,7 @@ export interface MeterOptions {
   readonly reader: UsageReader
   /** Tokens of the prompt, should nobody count them. */
   readonly estimatedPrompt: number
-  /** Whether the answer is made of tokens; an embedding or a sound is not. */
+  /** Whether the response consists of tokens; an embedding or a sound does not. */
   readonly hasOutputTokens: boolean
   /** Usage was asked for on behalf of the gateway alone: the client must not see the event that brings it. */
   readonly stripsUsage: boolean
@@ -37,7 +37,7 @@ export interface MeterOptions {
 export class Meter {
   readonly #options: MeterOptions
   #usage: PartialUsage | undefined
-  /** Events with a piece of the answer. */
+  /** Events with a piece of the output. */
   #pieces = 0
   #pieceBytes = 0
   #shortestPiece = Infinity
@@ -67,7 +67,7 @@ export class Meter {
   }
 
   /**
-   * Takes note of a whole JSON answer.
+   * Counts a whole JSON body.
    * @param value what it says, if it was parsed already.
    */
   readWhole(body: Buffer, value?: unknown): void {
@@ -75,12 +75,12 @@ export class Meter {
     this.#take(this.#options.reader.readWhole(body, value))
   }
 
-  /** Takes note of the bytes of an answer that is not held. */
+  /** Counts the bytes of a body that is not held. */
   countBytes(length: number): void {
     this.#wholeBytes += length
   }
 
-  /** Looks for usage in the head or the end of an answer that is not held. */
+  /** Looks for usage in the first or the last bytes of a body that is not held. */
   readPart(part: Buffer): void {
     this.#take(this.#options.reader.readPart(part))
   }
@@ -91,7 +91,7 @@ export class Meter {
     return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)
   }
 
-  /** @param isWhole whether the answer came to its end; before that a provider's count is not its last. */
+  /** @param isWhole whether the response came to its end; before that a provider's count is not its last. */
   result(isWhole: boolean): Metered {
     if (this.#usage === undefined) this.#readLastEvents()
     const promptTokens = this.#options.estimatedPrompt

@@ -41,7 +41,7 @@ export class BodyRelay implements Relay {
   onEnd(): void {
     this.#meter.readPart(this.#tail.bytes)
     if (this.#isCut()) {
-      const message = 'The provider ended its answer in the middle of its JSON.'
+      const message = "The provider's response ended in the middle of its JSON."
       return this.onBroken(new GatewayError('provider_bad_response', message))
     }
     this.#input.reply.end()

@@ -80,7 +80,7 @@ export class StreamRelay implements Relay, EventSink {
     this.#flush()
     const ending = this.#input.response.dialect.ending(this.#tail)
     if (ending === 'cut') {
-      const message = 'The provider ended its stream without saying that the answer is whole.'
+      const message = "The provider's stream ended without its final event."
       return this.onBroken(new GatewayError('provider_bad_response', message))
     }
     this.#input.reply.end()

@@ -1,32 +1,33 @@
-// The end of a server: what is under way is finished, down to its last byte, and what is idle ends.
-import type { Server, ServerResponse } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
+// The end of a server: responses that have begun are sent to their last byte, and idle connections are closed.
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { GatedServer } from './http-server.ts'
 
 /** A server that knows which of its connections carry a request. */
 export class Draining {
-  readonly #server: Server
+  readonly #server: GatedServer
   readonly #lingerMs: number
   readonly #open = new Map<Socket, ServerResponse[]>()
   #openResponses = 0
   #isClosing = false
 
-  /** @param lingerMs how long an idle connection stays open after the end was announced. */
-  constructor(server: Server, lingerMs: number) {
+  /** @param lingerMs how long an idle connection stays open after `close`. */
+  constructor(server: GatedServer, lingerMs: number) {
     this.#server = server
     this.#lingerMs = lingerMs
-    server.on('connection', (socket: Socket) => this.#follow(socket))
-    // Before the listener that answers.
-    server.prependListener('request', (request, response) => this.#begin(request.socket, response))
-    server.prependListener('checkContinue', (request, response) => this.#begin(request.socket, response))
+    server.acceptor.on('connection', (socket) => this.#follow(socket))
+    // Before the listener that serves.
+    server.http.prependListener('request', (request, response) => this.#begin(request.socket, response))
+    server.http.prependListener('checkContinue', (request, response) => this.#begin(request.socket, response))
   }
 
   /** Stops accepting, and resolves when the last connection has ended. */
   close(): Promise<void> {
     this.#isClosing = true
     return new Promise((resolve) => {
-      // Not http's own close(): that takes an answer for done before its last bytes are on their way.
-      NetServer.prototype.close.call(this.#server, () => {
-        this.#server.close() // ends its timer
+      // http's own close() comes last: it takes a connection for idle before the last bytes of a response are out.
+      this.#server.acceptor.close(() => {
+        this.#server.http.close()
         resolve()
       })
       for (const responses of this.#open.values()) {
@@ -36,15 +37,15 @@ export class Draining {
     })
   }
 
-  /** Ends what is still open. */
+  /** Closes all connections that are still open. */
   closeNow(): void {
-    this.#server.closeAllConnections()
+    this.#server.http.closeAllConnections()
   }
 
   #follow(socket: Socket): void {
     this.#open.set(socket, [])
     socket.once('close', () => {
-      // Responses that were never served, behind one that closed the connection, do not close by themselves.
+      // Requests behind a response that closed the connection were never served, and their responses never close.
       this.#openResponses -= this.#open.get(socket)?.length ?? 0
       this.#open.delete(socket)
       if (this.#isClosing) this.#endIdle()
@@ -67,8 +68,8 @@ export class Draining {
   }
 
   /**
-   * Once no call is under way any more. Until then idle connections are kept: who watches this server hears on them that
-   * it is about to end.
+   * Once no call is under way. Until then idle connections stay open: a watcher of this server learns on them that it is
+   * about to end.
    */
   #endIdle(): void {
     if (this.#openResponses > 0) return
@@ -76,7 +77,7 @@ export class Draining {
       if (this.#openResponses > 0) return
       for (const [socket, responses] of this.#open) if (responses.length === 0) socket.destroy()
     }
-    // What has arrived meanwhile is read before that, however late the timer is.
+    // However late the timer is, what has arrived meanwhile is read before that.
     setTimeout(() => setImmediate(end), this.#lingerMs)
   }
 }

@@ -1,11 +1,10 @@
-// Serving on sockets that somebody else opened and keeps open while this process ends and the next one starts. So no
-// call need fail in between: those under way are finished, and whoever wants to call again is told to connect anew.
-import type { Server } from 'node:http'
+// Serving on sockets that a service manager opened and keeps open while this process ends and the next one starts. No call
+// has to fail in between: those under way are finished, and new connections wait for the next process.
 import { StartError } from '../../errors.ts'
 import { hostPort } from '../../platform/host-port.ts'
 import { Draining } from './draining.ts'
-import { createHttpServer, type Handlers, httpLimits } from './http-server.ts'
-import type { Doormen, Listeners } from './tcp.ts'
+import { createGatedServer, type GatedServer, type Handlers, httpLimits } from './http-server.ts'
+import type { PeerIdentifiers, Listeners } from './tcp.ts'
 
 /** A listening socket by its descriptor. */
 export interface InheritedSocket {
@@ -14,23 +13,23 @@ export interface InheritedSocket {
   readonly path: string | undefined
 }
 
-/** Its client may be sending a request right now, which a connection closed at once would lose. */
+/** A client may be sending a request right now, which would be lost if its connection were closed at once. */
 const lingerMs = 1_000
 
 /**
- * Serves every one of the sockets, on all or none.
- * @throws StartError when one of them can't be listened on.
+ * Serves on all of the sockets, or on none.
+ * @throws StartError when one of them is not a listening socket.
  */
 export async function listenInherited(
   sockets: readonly InheritedSocket[],
-  doormen: Doormen,
+  identifiers: PeerIdentifiers,
   handlers: Handlers,
 ): Promise<Listeners> {
   const servers: Draining[] = []
   const addresses: string[] = []
   try {
     for (const socket of sockets) {
-      const server = await open(socket, doormen, handlers)
+      const server = await open(socket, identifiers, handlers)
       servers.push(new Draining(server, lingerMs))
       addresses.push(addressOf(server, socket.path))
     }
@@ -45,28 +44,32 @@ export async function listenInherited(
   }
 }
 
-async function open({ fd, path }: InheritedSocket, doormen: Doormen, handlers: Handlers): Promise<Server> {
-  const doorman =
+async function open(
+  { fd, path }: InheritedSocket,
+  identifiers: PeerIdentifiers,
+  handlers: Handlers,
+): Promise<GatedServer> {
+  const gate =
     path === undefined
-      ? { identify: doormen.tcp, isLoopbackOnly: true }
-      : { identify: doormen.unixSocket, isLoopbackOnly: false }
-  const server = createHttpServer(handlers, { ...doorman, servesWhileClosing: true }, httpLimits)
+      ? { identify: identifiers.tcp, isLoopbackOnly: true }
+      : { identify: identifiers.unixSocket, isLoopbackOnly: false }
+  const server = createGatedServer(handlers, { ...gate, servesWhileClosing: true }, httpLimits)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
-  server.listen({ fd }, resolve)
+  server.acceptor.once('error', reject)
+  server.acceptor.listen({ fd }, resolve)
   try {
     await promise
   } catch (error) {
-    throw new StartError(`the passed descriptor ${fd} is no socket to listen on (${String(error)}).`)
+    throw new StartError(`File descriptor ${fd} is not a listening socket (${String(error)}).`)
   } finally {
-    server.off('error', reject)
+    server.acceptor.off('error', reject)
   }
   return server
 }
 
-function addressOf(server: Server, path: string | undefined): string {
-  // Node knows no address of a Unix socket that it did not open itself.
-  const address = server.address()
+function addressOf({ acceptor }: GatedServer, path: string | undefined): string {
+  // Node does not know the address of a Unix socket that it did not open itself.
+  const address = acceptor.address()
   if (address === null || typeof address === 'string' || typeof address.port !== 'number')
     return `unix:${path ?? 'unknown'}`
   return `http://${hostPort(address.address, address.port)}`

@@ -1,32 +1,32 @@
-// Where clients come in: one server per TCP address, and one for the Unix socket, all with the same handlers.
+// The listeners: one server for each TCP address and one for the Unix socket, all with the same handlers.
 import { StartError } from '../../errors.ts'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { hostPort } from '../../platform/host-port.ts'
 import { Draining } from './draining.ts'
-import { createHttpServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
+import { createGatedServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
 import type { Identify } from '../peer/peer-user.ts'
 import { bindUnixSocket } from './unix-socket.ts'
 
 export interface Listeners {
   /** `http://127.0.0.1:4000` and so on; then the Unix socket as `unix:/path`. */
   readonly addresses: readonly string[]
-  /** Stops accepting, ends idle connections, and waits for those that carry a call. */
+  /** Stops accepting, closes idle connections, and waits for those that carry a call. */
   close(): Promise<void>
-  /** Ends what is still open. */
+  /** Closes all connections that are still open. */
   closeNow(): void
 }
 
-export interface Places {
-  /** Loopback addresses. A second family that the machine lacks (no IPv6) is left out. */
+export interface ListenAddresses {
+  /** Loopback addresses. One of a family that the machine lacks (no IPv6) is left out. */
   readonly hosts: readonly string[]
   readonly port: number
   readonly unixSocket: string | undefined
-  /** Share the port with other threads that listen on it in this way; the kernel deals connections out to them. */
+  /** Shares the port with other threads that listen on it with this option; the kernel distributes connections. */
   readonly reusePort?: boolean
 }
 
-/** Who is at the other end, by the way of coming in. */
-export interface Doormen {
+/** Who is at the other end of a connection, by the listener that accepted it. */
+export interface PeerIdentifiers {
   readonly tcp: Identify
   readonly unixSocket: Identify
 }
@@ -36,11 +36,11 @@ const lingerMs = 20
 
 /**
  * Listens everywhere or nowhere.
- * @throws StartError when a place is taken or not allowed.
+ * @throws StartError when an address is in use or not permitted.
  */
 export async function listen(
-  { hosts, port, unixSocket, reusePort = false }: Places,
-  doormen: Doormen,
+  { hosts, port, unixSocket, reusePort = false }: ListenAddresses,
+  identifiers: PeerIdentifiers,
   handlers: Handlers,
   limits: HttpLimits = httpLimits,
 ): Promise<Listeners> {
@@ -49,8 +49,8 @@ export async function listen(
   let chosenPort = port
   try {
     for (const host of hosts) {
-      const server = createHttpServer(handlers, { identify: doormen.tcp, isLoopbackOnly: true }, limits)
-      const address = await bindTcp(server, { host, port: chosenPort, reusePort })
+      const server = createGatedServer(handlers, { identify: identifiers.tcp, isLoopbackOnly: true }, limits)
+      const address = await bindTcp(server.acceptor, { host, port: chosenPort, reusePort })
       if (address === undefined) continue
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
@@ -59,12 +59,12 @@ export async function listen(
     }
     if (servers.length === 0) throw new StartError(`${hosts.join(', ')} does not exist on this machine.`)
     if (unixSocket !== undefined) {
-      const server = createHttpServer(
+      const server = createGatedServer(
         handlers,
-        { identify: doormen.unixSocket, isLoopbackOnly: false },
+        { identify: identifiers.unixSocket, isLoopbackOnly: false },
         limits,
       )
-      await bindUnixSocket(server, unixSocket)
+      await bindUnixSocket(server.acceptor, unixSocket)
       servers.push(new Draining(server, lingerMs))
       addresses.push(`unix:${unixSocket}`)
     }
@@ -80,11 +80,11 @@ export async function listen(
 }
 
 /**
- * Looks whether the addresses are to be had. Listening with `reusePort` doesn't tell: it joins whatever program of the
- * same user listens there in the same way.
- * @throws StartError when one is taken or not allowed.
+ * Checks that the addresses are free. Listening with `reusePort` does not: it joins any program of the same user that
+ * listens there with the same option.
+ * @throws StartError when one is in use or not permitted.
  */
-export async function checkFree({ hosts, port }: Pick<Places, 'hosts' | 'port'>): Promise<void> {
+export async function checkFree({ hosts, port }: Pick<ListenAddresses, 'hosts' | 'port'>): Promise<void> {
   for (const host of port === 0 ? [] : hosts) {
     const server = createServer((socket) => socket.destroy())
     const address = await bindTcp(server, { host, port, reusePort: false })
@@ -112,11 +112,11 @@ async function bindTcp(
 }
 
 function describe(code: string | undefined, host: string, port: number): string | undefined {
-  const place = hostPort(host, port)
+  const address = hostPort(host, port)
   if (code === 'EADDRINUSE') {
-    return `${place} is in use by another program. Stop that one, or set server.port (or LLM_GATEWAY_PORT) to a free port.`
+    return `${address} is in use by another program. Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.`
   }
   if (code === 'EACCES')
-    return `${place} needs a privilege that the gateway should not have; choose a port from 1024 on.`
+    return `${address} requires a privilege that the gateway should not have; choose a port from 1024 up.`
   return undefined
 }

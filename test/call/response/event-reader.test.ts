@@ -56,6 +56,18 @@ test('an event that is too large to be held is found as nothing, and handed on i
   assert.equal(found.oversized, 8_000_008)
 })
 
+test('events that came in pieces lie side by side, so that they go out in one write', () => {
+  const reader = new EventReader()
+  for (const event of events) reader.push(Buffer.from(event))
+  const found: Buffer[] = []
+  reader.readTo({ event: (bytes) => void found.push(bytes), overflow: () => assert.fail() })
+  for (const [index, bytes] of found.slice(1).entries()) {
+    const before = found[index]!
+    assert.equal(before.buffer, bytes.buffer)
+    assert.equal(before.byteOffset + before.length, bytes.byteOffset)
+  }
+})
+
 test('a million comments before the first event cost no object each', () => {
   const reader = new EventReader()
   const comments = Buffer.from('\n'.repeat(1_000_000))

@@ -8,12 +8,12 @@ import { suite, test, type TestContext } from 'node:test'
 import { GatewayError } from '../../../src/errors.ts'
 import type { Identity } from '../../../src/server/peer/peer-user.ts'
 import {
-  createHttpServer,
-  type Door,
+  createGatedServer,
+  type ConnectionGate,
   type Handlers,
   httpLimits,
 } from '../../../src/server/listeners/http-server.ts'
-import { answerRaw, setLatest } from '../../../src/server/raw-response.ts'
+import { respondRaw, setLatestResponse } from '../../../src/server/raw-response.ts'
 import { clientOfSocket } from '../../../src/clients/client.ts'
 import { soon } from '../../support/deadline.ts'
 import { unless } from '../../support/needs.ts'
@@ -31,43 +31,51 @@ interface Served {
   readonly url: string
   readonly port: number
   readonly requests: IncomingMessage[]
-  readonly turnedAway: string[]
+  readonly rejected: string[]
   close(): void
 }
 
 async function serve(
   t: TestContext,
-  door: Partial<Door>,
+  gate: Partial<ConnectionGate>,
   limits: Partial<typeof httpLimits> = {},
   onRequest = (_: IncomingMessage, response: ServerResponse) => void response.end('hello'),
   host = '127.0.0.1',
   onConnection: (socket: Socket) => void = () => {},
 ): Promise<Served> {
   const requests: IncomingMessage[] = []
-  const turnedAway: string[] = []
+  const rejected: string[] = []
   const handlers: Handlers = {
     onRequest(request, response) {
-      setLatest(request.socket, response)
+      setLatestResponse(request.socket, response)
       requests.push(request)
       onRequest(request, response)
     },
-    onRawSocket: (socket, problem) => void answerRaw(socket, problem),
-    onTurnedAway: (client, error) => void turnedAway.push(`${client.id} ${error.code}`),
+    onRawSocket: (socket, problem) => void respondRaw(socket, problem),
+    onRejected: (client, error) => void rejected.push(`${client.id} ${error.code}`),
   }
-  const server = createHttpServer(
+  const server = createGatedServer(
     handlers,
-    { identify: () => Promise.resolve(known), isLoopbackOnly: true, ...door },
+    { identify: () => Promise.resolve(known), isLoopbackOnly: true, ...gate },
     { ...httpLimits, ...limits },
   )
-  server.on('connection', onConnection)
-  await new Promise<void>((resolve) => server.listen(0, host, resolve))
-  t.after(() => server.close().closeAllConnections())
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, port, requests, turnedAway, close: () => void server.close() }
+  const { acceptor, http } = server
+  acceptor.on('connection', onConnection)
+  await new Promise<void>((resolve) => acceptor.listen(0, host, resolve))
+  const close = () => {
+    acceptor.close()
+    http.close()
+  }
+  t.after(() => {
+    close()
+    http.closeAllConnections()
+  })
+  const { port } = acceptor.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, port, requests, rejected, close }
 }
 
-suite('the door', () => {
-  test('lets nothing be read before it knows who is there', async (t) => {
+suite('the gate', () => {
+  test('lets nothing be read before it knows the client', async (t) => {
     const decision = Promise.withResolvers<Identity>()
     const asked = Promise.withResolvers<void>()
     const served = await serve(t, {
@@ -113,7 +121,7 @@ suite('the door', () => {
       assert.equal(response.header('connection'), 'close')
       assert.equal(response.header('x-llm-gateway-error'), 'user_not_allowed')
       assert.match(response.body().toString(), /"code":"user_not_allowed"/)
-      assert.deepEqual([served.requests.length, served.turnedAway], [0, ['user:mallory user_not_allowed']])
+      assert.deepEqual([served.requests.length, served.rejected], [0, ['user:mallory user_not_allowed']])
     })
   }
 
@@ -170,7 +178,7 @@ suite('the door', () => {
     execFileSync(process.execPath, ['-e', client])
     const socket = await soon(accepted.promise, () => 'the connection')
     assert.ok(socket.destroyed)
-    assert.deepEqual([served.requests.length, served.turnedAway], [0, []])
+    assert.deepEqual([served.requests.length, served.rejected], [0, []])
   })
 
   const outside = Object.values(networkInterfaces())
@@ -185,7 +193,7 @@ suite('the door', () => {
       client.send(hello)
       await client.ended
       assert.deepEqual([client.received().length, served.requests.length], [0, 0])
-      assert.deepEqual(served.turnedAway, [`ip:${outside} ip_not_allowed`])
+      assert.deepEqual(served.rejected, [`ip:${outside} ip_not_allowed`])
       assert.equal((await exchange(t, served.url, hello)).status, 200)
     },
   )

@@ -88,7 +88,7 @@ suite('refused at start:', () => {
     const path = place(t)
     mkdirSync(join(path, '..'), { mode: 0o700 })
     writeFileSync(path, 'somebody’s data')
-    await assert.rejects(bind(t, path), refusal(/is no socket/))
+    await assert.rejects(bind(t, path), refusal(/is not a socket/))
     assert.equal(readFileSync(path, 'utf8'), 'somebody’s data')
   })
 
@@ -97,7 +97,7 @@ suite('refused at start:', () => {
     mkdirSync(join(path, '..'), { mode: 0o700 })
     await leaveStale(`${path}.real`)
     symlinkSync(`${path}.real`, path)
-    await assert.rejects(bind(t, path), refusal(/is no socket/))
+    await assert.rejects(bind(t, path), refusal(/is not a socket/))
     assert.ok(existsSync(`${path}.real`))
   })
 
@@ -106,7 +106,7 @@ suite('refused at start:', () => {
       const path = place(t)
       mkdirSync(join(path, '..'))
       chmodSync(join(path, '..'), wide)
-      await assert.rejects(bind(t, path), refusal(/others may enter .*chmod 700/))
+      await assert.rejects(bind(t, path), refusal(/can enter .*chmod 700/))
       assert.equal(mode(join(path, '..')), wide)
     })
   }
@@ -114,6 +114,6 @@ suite('refused at start:', () => {
   test('a directory that can not be made', async (t) => {
     const file = join(scratchDirectory(t), 'file')
     writeFileSync(file, '')
-    await assert.rejects(bind(t, join(file, 'gateway', 'llm.sock')), refusal(/can't be made/))
+    await assert.rejects(bind(t, join(file, 'gateway', 'llm.sock')), refusal(/cannot create/))
   })
 })

@@ -11,7 +11,7 @@ import {
   proxyUserCheck,
   socketOwner,
 } from '../../../src/server/peer/peer-user.ts'
-import { createHttpServer, httpLimits } from '../../../src/server/listeners/http-server.ts'
+import { createGatedServer, httpLimits } from '../../../src/server/listeners/http-server.ts'
 import type { PeerLookup } from '../../../src/server/peer/peer-table.ts'
 import { isStanding } from '../../../src/platform/node/getpeername.ts'
 import { parseUnixUsers } from '../../../src/platform/unix-users.ts'
@@ -127,25 +127,29 @@ suite('a port that changes hands during the look-up', () => {
   async function serveOwner(t: TestContext) {
     const lookUps: ((found: PeerLookup) => void)[] = []
     const targets: string[] = []
-    const turnedAway: string[] = []
+    const rejected: string[] = []
     const find = () => new Promise<PeerLookup>((resolve) => void lookUps.push(resolve))
     const identify = peerUserCheck({ ...partsFor(['self'], user(1501)), table: { find }, isStanding })!
-    const server = createHttpServer(
+    const server = createGatedServer(
       {
         onRequest: (request, response) => {
           targets.push(request.url ?? '')
           response.end('hello')
         },
         onRawSocket: (socket) => void socket.destroy(),
-        onTurnedAway: (client, error) => void turnedAway.push(`${client.id} ${error.code}`),
+        onRejected: (client, error) => void rejected.push(`${client.id} ${error.code}`),
       },
       { identify, isLoopbackOnly: true },
       httpLimits,
     )
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    t.after(() => server.close().closeAllConnections())
-    const { port } = server.address() as AddressInfo
+    const { acceptor, http } = server
+    acceptor.listen(0, '127.0.0.1')
+    await once(acceptor, 'listening')
+    t.after(() => {
+      acceptor.close()
+      http.close().closeAllConnections()
+    })
+    const { port } = acceptor.address() as AddressInfo
     const lookUp = async (number: number) => {
       const turn = async () => {
         while (lookUps[number] === undefined) await new Promise((resolve) => setImmediate(resolve))
@@ -153,11 +157,11 @@ suite('a port that changes hands during the look-up', () => {
       await soon(turn(), () => `look-up ${number}`)
       return lookUps[number]!
     }
-    return { port, targets, turnedAway, lookUp }
+    return { port, targets, rejected, lookUp }
   }
 
   test('brings no request of the one before in, and serves the next one', async (t) => {
-    const { port, targets, turnedAway, lookUp } = await serveOwner(t)
+    const { port, targets, rejected, lookUp } = await serveOwner(t)
     // An address of the test's own, on which no other program takes the port meanwhile.
     const from = { port, host: '127.0.0.1', localAddress: '127.61.18.4' }
     const first = connect(from)
@@ -179,7 +183,7 @@ suite('a port that changes hands during the look-up', () => {
     await soon(once(next, 'close'), () => 'the answer')
     assert.match(Buffer.concat(answers).toString(), /^HTTP\/1\.1 200 /)
     assert.deepEqual(targets, ['/of-the-next'])
-    assert.deepEqual(turnedAway, ['unknown user_not_allowed'])
+    assert.deepEqual(rejected, ['unknown user_not_allowed'])
   })
 })
 
