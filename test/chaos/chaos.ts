@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 
 import { Random } from '../support/random.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import { shapeOf } from './answers.ts'
+import { shapeOf } from './responses.ts'
 import { judgeRest } from './at-rest.ts'
 import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'

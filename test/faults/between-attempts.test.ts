@@ -184,11 +184,11 @@ test('a call that has heard heartbeats in the waiting line still goes to another
 /** Servers `a`, `b`, … that answer so, as targets of one model, a tier each. */
 async function startTiers(
   t: TestContext,
-  answers: readonly Script[],
+  responses: readonly Script[],
   retries: number,
 ): Promise<{ scene: Scene; counts: () => number[] }> {
   const servers = await Promise.all(
-    answers.map(async (script) => {
+    responses.map(async (script) => {
       const upstream = await startUpstream(t)
       upstream.respondAlways(script)
       return upstream

@@ -25,11 +25,11 @@ interface Three extends Scene {
   readonly c: ScriptedUpstream
 }
 
-async function startThree(t: TestContext, answers: { a: Script; b?: Script; c?: Script }): Promise<Three> {
+async function startThree(t: TestContext, responses: { a: Script; b?: Script; c?: Script }): Promise<Three> {
   const [a, b, c] = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)])
-  a.respondAlways(answers.a)
-  b.respondAlways(answers.b ?? whole())
-  c.respondAlways(answers.c ?? whole())
+  a.respondAlways(responses.a)
+  b.respondAlways(responses.b ?? whole())
+  c.respondAlways(responses.c ?? whole())
   const scene = await startFaulty(t, { a: a.url, b: b.url, c: c.url }, { models, limits })
   return { ...scene, a, b, c }
 }

@@ -23,7 +23,7 @@ export interface Fault {
   readonly script: Script | 'refuses'
   readonly forms: readonly Form[]
   readonly status: number
-  /** Of the gateway's own error; absent when the client gets the provider's answer. */
+  /** Of the gateway's own error; absent when the client gets the provider's response. */
   readonly code?: string
   /** Requests that the provider gets when there is no other one. */
   readonly tries: number
@@ -35,7 +35,7 @@ export interface Fault {
   readonly charged: readonly [requests: number, tokens: number | 'some']
   /** The text that the client has seen when the provider's silence begins, for a provider that hangs. */
   readonly hangsAfter?: string
-  /** Text that stands in the client's answer once. */
+  /** Text that stands in the client's response once. */
   readonly once?: readonly string[]
 }
 

@@ -114,9 +114,9 @@ for (const [what, before, reply] of failures) {
 const bad = 'provider_bad_response'
 const refusal = { message: 'own words', type: 'invalid_request_error', param: null, code: 'too_long' }
 const late: readonly [string, Script, RegExp, string][] = [
-  ['an error answer', json(400, { error: refusal }), /^own words$/, 'too_long'],
+  ['an error response', json(400, { error: refusal }), /^own words$/, 'too_long'],
   ['an error without words', json(400, {}), /answered 400/, bad],
-  ['a whole answer', whole(), /sent no stream/, bad],
+  ['a whole response', whole(), /sent no stream/, bad],
 ]
 
 for (const [what, reply, message, code] of late) {

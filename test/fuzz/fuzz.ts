@@ -26,7 +26,7 @@ export interface FuzzReport {
   readonly made: number
   /** Requests that reached the provider. */
   readonly served: number
-  /** Answers by status. */
+  /** Responses by status. */
   readonly statuses: ReadonlyMap<number, number>
   /** Resident memory after the warm-up, 0 in a run that is shorter, and at the end. */
   readonly warmBytes: number

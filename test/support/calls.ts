@@ -16,7 +16,7 @@ export interface Report {
   readonly calibration: readonly Record<string, unknown>[]
 }
 
-/** Sends a call and gives the answer as soon as its head is there. */
+/** Sends a call and gives the response as soon as its head is there. */
 export function post(
   gateway: At,
   body: object | string,

@@ -3,14 +3,14 @@ import { json, type Step } from './upstream-script.ts'
 
 export const messages = [{ role: 'user' as const, content: 'hi' }]
 
-/** A whole chat answer of 7 + 5 tokens. */
+/** A whole chat response of 7 + 5 tokens. */
 export function whole(
   usage: unknown = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 },
 ): Iterable<Step> {
   const message = { role: 'assistant', content: 'Hi!' }
   const choices = [{ index: 0, message, finish_reason: 'stop' }]
-  const answer = { id: 'c', object: 'chat.completion', created: 1, model: 'm', choices, usage }
-  return json(200, answer) as Iterable<Step>
+  const response = { id: 'c', object: 'chat.completion', created: 1, model: 'm', choices, usage }
+  return json(200, response) as Iterable<Step>
 }
 
 /** The data of a chat chunk. */

@@ -2,7 +2,7 @@
 // its place, so that what is missing, doubled or mixed shows.
 import type { Random } from '../support/random.ts'
 
-/** How large a call's answer is, whoever gives it. */
+/** How large a call's response is, whoever gives it. */
 export interface Shape {
   /** Events with content in a stream. */
   readonly events: number
@@ -11,7 +11,7 @@ export interface Shape {
 }
 
 /**
- * Of a few: whole answers stay small enough for the gateway to hold them until they are whole (256 KiB), so that none may
+ * Of a few: whole responses stay small enough for the gateway to hold them until they are whole (256 KiB), so that none may
  * ever break off.
  */
 export function shapeOf(random: Random): Shape {
@@ -19,7 +19,7 @@ export function shapeOf(random: Random): Shape {
   return { events: 1 + random.below(25), padding: random.below(40) }
 }
 
-/** Which start of which upstream was asked for which time: `a.2.1`. Every attempt's answer differs from all others. */
+/** Which start of which upstream was asked for which time: `a.2.1`. Every attempt's response differs from all others. */
 export type Tag = `${string}.${number}.${number}`
 
 export const tagForm = /[a-z]+\.\d+\.\d+/
@@ -46,7 +46,7 @@ export function lastEvents({ callId, tag }: Sender, hasUsage: boolean): string[]
   return [encode(finish), ...(hasUsage ? [encode({ id: callId, choices: [], usage })] : []), doneEvent]
 }
 
-export function wholeAnswer({ callId, tag }: Sender, { events, padding }: Shape): string {
+export function wholeResponse({ callId, tag }: Sender, { events, padding }: Shape): string {
   const content = `${tag} ${'x'.repeat(events * padding)}`
   const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }]
   return JSON.stringify({ id: callId, object: 'chat.completion', choices, usage })

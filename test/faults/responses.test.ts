@@ -1,4 +1,4 @@
-// Providers that fail after an answer has begun: before its first event another target may answer, later none may.
+// Providers that fail after a response has begun: before its first event another target may answer, later none may.
 import {
   bytes,
   chunk,
@@ -39,7 +39,7 @@ const late = {
   once: ['first', '"error":'],
 } as const
 
-/** The provider's own error in place of an event is an answer like any other error. */
+/** The provider's own error in place of an event is a response like any other error. */
 function first(status: number, error: object): Fault {
   return {
     what: `begins its stream with an error ${JSON.stringify(error)}`,
