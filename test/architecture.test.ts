@@ -58,6 +58,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 /** Packages, and the one unit that imports each; `node:` for modules of Node that only one unit may use. */
 const packageUnit: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
+  '@fastify/rate-limit': 'server',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',
@@ -95,7 +96,7 @@ const [longLines, maxLines] = [300, 500]
 const generatedFiles = new Set(['config/schema/validator.js'])
 
 /** Circles of imports, types included, that are known and are to go. A listed one that is gone fails the test. */
-const knownCycles: readonly string[] = ['server/routes.ts, server/server.ts']
+const knownCycles: readonly string[] = []
 
 const rowOf = new Map(rows.flatMap((units, row) => units.map((unit) => [unit, row] as const)))
 

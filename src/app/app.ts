@@ -6,7 +6,7 @@ import { type Limits, startLimits } from './limits.ts'
 import { ProviderWatch } from './provider-watch.ts'
 import { Providers } from './providers.ts'
 import { Snapshots } from './snapshots.ts'
-import { createTicker } from '../call/ticker.ts'
+import { createTicker, type Ticker } from '../call/ticker.ts'
 import { UsageRefusals } from '../call/usage-refusals.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
@@ -18,10 +18,10 @@ import { logSink } from '../observe/sinks/log.ts'
 import { ProviderLoad } from '../routing/provider-load.ts'
 import { TargetHealth } from '../routing/target-health.ts'
 import { ClientWindows, type FloodLimit, type FloodWindows } from '../server/flood-limit.ts'
-import { clientReader, forwardedForReader } from '../server/guards/forwarded-for.ts'
-import { originMatcher } from '../server/guards/origins.ts'
-import { type InheritedSocket, listenInherited } from '../server/inherited.ts'
-import { listen } from '../server/listeners.ts'
+import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
+import { originMatcher } from '../server/allowed-origins.ts'
+import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
+import { listen } from '../server/listeners/tcp.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -67,6 +67,8 @@ export interface Surroundings {
   readonly sockets?: readonly InheritedSocket[]
   /** The machine's own when absent. */
   readonly clock?: Clock
+  /** What looks at the deadlines of calls; when absent one that runs by the clock. */
+  readonly ticker?: Ticker
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
   /** Absent: this gateway serves alone. */
@@ -89,7 +91,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     health: new TargetHealth(),
     load: new ProviderLoad(),
     events,
-    ticker: createTicker(clock),
+    ticker: surroundings.ticker ?? createTicker(clock),
     ...clock,
     chance: Math.random,
   }

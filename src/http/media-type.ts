@@ -1,32 +1,41 @@
-import { parseParameters } from './header-parameters.ts'
+import { MIMEType } from 'node:util'
 
-export interface MediaType {
-  /** Type and subtype in lower case: `application/json`. */
-  readonly essence: string
-  /** In lower case. */
-  readonly charset?: string
-  readonly boundary?: string
+/** Reads a content-type as browsers do (https://mimesniff.spec.whatwg.org/#parsing-a-mime-type). Undefined when there is none. */
+export function parseMediaType(header = ''): MIMEType | undefined {
+  try {
+    return new MIMEType(header)
+  } catch {
+    return undefined
+  }
 }
 
-const essenceGrammar = /^[ \t]*([\w!#$%&'*+\-.^`|~]+\/[\w!#$%&'*+\-.^`|~]+)(?=[ \t;]|$)/
+/** A header in which two parsers may differ on where a value ends. */
+const isOdd = /[^\t -~]|\\/
+/** Undelimited characters that are part of RFC 2046's boundaries and of RFC 9110's tokens, or boundary characters in quotes. */
+const value = String.raw`(?:([\w'+.-]+)|"([\w'()+,./:=? -]*[\w'()+,./:=?-])")`
+
+const soleValues = {
+  boundary: solePattern('boundary'),
+  charset: solePattern('charset'),
+}
 
 /**
- * Parses a content-type (RFC 9110 §8.3.1). Undefined when there is none, it is malformed, or a parameter stands twice.
- * Takes any input, in linear time.
+ * The value of a parameter where all parsers read the same one, because it stands once and plainly. Linear. Undefined when
+ * it is absent or may be read in several ways: with spaces around it, twice, with escapes, within another value.
  */
-export function parseMediaType(header: string | undefined): MediaType | undefined {
-  const match = essenceGrammar.exec(header ?? '')
-  if (header === undefined || match === null) return undefined
-  const parameters = parseParameters(header, match[0].length)
-  if (parameters === undefined) return undefined
-  const charset = parameters.get('charset')?.toLowerCase()
-  const boundary = parameters.get('boundary')
-  // No charset and no boundary needs a backslash, and not all parsers take it for an escape.
-  if (charset?.includes('\\') || boundary?.includes('\\')) return undefined
+export function soleParameter(header: string, name: keyof typeof soleValues): string | undefined {
+  if (isOdd.test(header)) return undefined
+  const { mention, plain } = soleValues[name]
+  if (header.match(mention)?.length !== 1) return undefined
+  const match = plain.exec(header)
+  const found = match?.[1] ?? match?.[2]
+  return found !== undefined && parseMediaType(header)?.params.get(name) === found ? found : undefined
+}
+
+function solePattern(name: string): { readonly mention: RegExp; readonly plain: RegExp } {
   return {
-    essence: match[1]!.toLowerCase(),
-    ...(charset !== undefined && { charset }),
-    ...(boundary !== undefined && { boundary }),
+    mention: new RegExp(`${name}[ \\t]*[*=]`, 'gi'),
+    plain: new RegExp(`;[ \\t]*${name}=${value}[ \\t]*(?:;|$)`, 'i'),
   }
 }
 

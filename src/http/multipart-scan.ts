@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
 import { parseDisposition } from './content-disposition.ts'
 import { foldName } from './fold-name.ts'
-import { parseMediaType } from './media-type.ts'
+import { parseMediaType, soleParameter } from './media-type.ts'
 
 export interface FormField {
   /** The bytes of the part's content. */
@@ -138,9 +138,10 @@ function readHeaders(block: string): Map<string, string> | undefined {
 
 /** Some parsers decode a field by its charset, or take it for a file by its type. */
 function isUtf8Text(contentType: string): boolean {
-  const type = parseMediaType(contentType)
-  if (type === undefined || !textTypes.has(type.essence)) return false
-  return type.charset === undefined || type.charset === 'utf-8' || type.charset === 'us-ascii'
+  if (!textTypes.has(parseMediaType(contentType)?.essence ?? '')) return false
+  if (!/charset/i.test(contentType)) return true
+  const charset = soleParameter(contentType, 'charset')?.toLowerCase()
+  return charset === 'utf-8' || charset === 'us-ascii'
 }
 
 const textTypes: ReadonlySet<string> = new Set(['application/json', 'text/plain'])

@@ -1,9 +1,9 @@
-// What browsers are told about pages of allowed origins. Refusing others is the guards' part: these headers are an
-// addition to that and no substitute.
+// The CORS headers of all routes. Refusing pages of other origins is the guards' part: these headers do not replace it.
+import type { FastifyCorsOptions } from '@fastify/cors'
 import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
 
 /** Headers that pages may send. */
-export const pageMaySend = [
+const pageMaySend = [
   'authorization',
   'content-type',
   // OpenAI's SDK sends these with every call, also from a page; none of them goes further than here.
@@ -23,7 +23,7 @@ export const pageMaySend = [
 ]
 
 /** Headers that pages may read. */
-export const pageMayRead = [
+const pageMayRead = [
   'retry-after',
   'retry-after-ms',
   'server-timing',
@@ -33,11 +33,22 @@ export const pageMayRead = [
   'x-request-id',
 ]
 
-const exposed = pageMayRead.join(', ')
+/** Headers that the plugin puts on responses other than those to preflights. */
+export function corsHeaderNames(origin: string | undefined): readonly string[] {
+  return origin === undefined ? forPrograms : forPages
+}
 
-/** Names and values in turn. `origin` is that of an allowed page, undefined for a client that is none. */
-export function corsHeaders(origin: string | undefined): readonly string[] {
-  // Caches are to keep the answers to different pages apart (https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches).
-  if (origin === undefined) return ['vary', 'Origin']
-  return ['vary', 'Origin', 'access-control-allow-origin', origin, 'access-control-expose-headers', exposed]
+const forPrograms = ['vary']
+const forPages = ['vary', 'access-control-allow-origin', 'access-control-expose-headers']
+
+/** @param isOriginAllowed says whether a web origin may call. */
+export function corsOptions(isOriginAllowed: (origin: string) => boolean): FastifyCorsOptions {
+  return {
+    origin: (origin, done) => done(null, origin !== undefined && isOriginAllowed(origin)),
+    methods: 'GET, HEAD, POST',
+    allowedHeaders: pageMaySend.join(', '),
+    exposedHeaders: pageMayRead.join(', '),
+    maxAge: 600,
+    strictPreflight: false,
+  }
 }

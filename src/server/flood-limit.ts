@@ -1,5 +1,9 @@
 // How many requests one client may send, before a byte of any body is read: an exact sliding window per client.
-import type { Client } from '../domain.ts'
+import type {
+  FastifyRateLimitStore,
+  FastifyRateLimitStoreCtor,
+  RateLimitPluginOptions,
+} from '@fastify/rate-limit'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
@@ -18,11 +22,45 @@ export interface FloodLimit {
   readonly windows: FloodWindows
 }
 
-/** Counts a request of the client; the error when it is one too many. */
-export function floodRefusal(limit: FloodLimit | undefined, { id }: Client): GatewayError | undefined {
-  if (limit === undefined) return undefined
-  const waitMs = limit.windows.take(id)
-  return waitMs === 0 ? undefined : floodError(id, limit.rpm, waitMs)
+/** The plugin's options: it counts in the windows of the limit, and its refusal is the gateway's own error. */
+export function rateLimitOptions({ rpm, windows }: FloodLimit): RateLimitPluginOptions {
+  return {
+    // Where a route counts is said by the route: before the hook that takes its response over.
+    global: false,
+    max: rpm,
+    timeWindow: floodWindowMs,
+    keyGenerator: (request) => request.client.id,
+    store: storeOver(windows),
+    errorResponseBuilder: ({ client }, { ttl }) => floodError(client.id, rpm, ttl),
+    // Nothing about the flood limit goes out but the error: other headers of this kind report the limits of a model.
+    enableDraftSpec: true,
+    addHeaders: none,
+    addHeadersOnExceeding: none,
+  }
+}
+
+const none = {
+  'ratelimit-limit': false,
+  'ratelimit-remaining': false,
+  'ratelimit-reset': false,
+  'retry-after': false,
+}
+
+/**
+ * The plugin's windows are fixed, and its stores report a count to hold against `max`. Exact windows decide themselves:
+ * a request that has to wait is reported as one too many, with its wait as the `ttl`.
+ */
+function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
+  return class implements FastifyRateLimitStore {
+    incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1], _: number, max: number): void {
+      const waitMs = windows.take(client)
+      done(null, { current: waitMs === 0 ? max : max + 1, ttl: waitMs })
+    }
+
+    child(): FastifyRateLimitStore {
+      return this
+    }
+  }
 }
 
 /** A client's requests count for all models together. */

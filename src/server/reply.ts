@@ -1,8 +1,8 @@
-// The client's end of a call over node:http, and the answers that the gateway gives by itself.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+// The client's end of a call over node:http.
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
-import type { ClientDialect, RenderedError } from '../dialects/dialect.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../http/byte-collector.ts'
 
@@ -35,7 +35,7 @@ const noBytes = Buffer.alloc(0)
 /** CR and LF. */
 const lineEnd = 0x0d0a
 
-type RenderError = ClientDialect['renderError']
+export type RenderError = ClientDialect['renderError']
 
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
@@ -185,52 +185,6 @@ export class HttpReply implements Reply {
     this.isGone = true
     this.onGone?.()
   }
-}
-
-/**
- * Refuses a request whose body was not read.
- * @param own headers of this answer whatever it says: names and values in turn.
- */
-export function refuse(
-  request: IncomingMessage,
-  raw: ServerResponse,
-  { status, headers, body }: RenderedError,
-  own: readonly string[],
-): void {
-  const hasBody =
-    request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
-  const closing = hasBody ? ['connection', 'close'] : []
-  // Whatever follows on the connection is no request any more (RFC 9112 §9.6).
-  if (hasBody) raw.shouldKeepAlive = false
-  raw.on('error', ignore)
-  raw.writeHead(status, [...own, ...safetyHeaders, ...headers, ...closing])
-  if (hasBody) lingerAfter(request, raw, body)
-  else raw.end(body)
-}
-
-/** What may still arrive of a refused body, and for how long, before the connection ends. */
-const maxLingerBytes = 67_108_864
-const maxLingerMs = 2_000
-
-/**
- * Answers at once, and reads on for a moment. Closing a connection with bytes unread makes the system reset it, and
- * the client, still sending, would never see the answer.
- */
-function lingerAfter(request: IncomingMessage, raw: ServerResponse, body: Buffer): void {
-  raw.write(body)
-  let seen = 0
-  const end = () => {
-    clearTimeout(timer)
-    raw.end()
-  }
-  const timer = setTimeout(end, maxLingerMs)
-  raw.on('close', () => clearTimeout(timer))
-  request.on('data', (chunk: Buffer) => {
-    seen += chunk.length
-    if (seen > maxLingerBytes) end()
-  })
-  request.on('end', end)
-  request.on('error', end)
 }
 
 function ignore(): void {}

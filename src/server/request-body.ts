@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../http/byte-collector.ts'
 import type { ScanOutcome } from '../http/json-types.ts'
 import { type BodyMemory, freePiece, LargeBody, maxSmallBytes } from '../http/large-body.ts'
-import type { Turns } from './turns.ts'
+import type { Turns } from './time-slicer.ts'
 
 /** Reads a body as far as it has come: `JsonScanner`. */
 interface ArrivalScanner {

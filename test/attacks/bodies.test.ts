@@ -45,7 +45,7 @@ attackSuite(
       expected: 400,
     },
   ],
-  `server: { max_request_body_bytes: ${maxBytes} }`,
+  { server: { max_request_body_bytes: maxBytes } },
 )
 
 const bodies: [string, Uint8Array | string][] = [
@@ -134,6 +134,33 @@ const part = (name: string, value: string) =>
 const forms = [
   ['no boundary', '', `${part('model', 'plain')}--b--\r\n`],
   ['a boundary of 1 KB', `; boundary=${'b'.repeat(1_024)}`, `${part('model', 'plain')}--b--\r\n`],
+  ...[
+    '; boundary=b; boundary=c',
+    '; boundary=c; boundary=b',
+    '; boundary=b; Boundary="b"',
+    "; boundary=b; boundary*=utf-8''c",
+    '; boundary=b; boundary*0=c',
+    '; boundary=b; boundary =c',
+    '; boundary = b',
+    '; boundary= b',
+    '; boundary="b"c',
+    '; boundary="b',
+    '; boundary="b "',
+    String.raw`; boundary="\b"`,
+    String.raw`; x="\"; boundary=b; y="`,
+    '; x="; boundary=b;"',
+    '; x="; boundary=c"; boundary=b',
+    '; boundary=b,c',
+    '; boundary=b c',
+    '; boundary=b\xa0',
+    '; boundary=b!',
+    '; boundary=',
+    '; boundary=""',
+  ].map((parameters): [string, string, string] => [
+    `the parameters ${parameters}`,
+    parameters,
+    `${part('model', 'plain')}--b--\r\n`,
+  ]),
   ['another boundary', '; boundary=c', `${part('model', 'plain')}--b--\r\n`],
   ['no model', '; boundary=b', `${part('x', 'plain')}--b--\r\n`],
   ['two models', '; boundary=b', `${part('model', 'plain')}${part('model', 'dear')}--b--\r\n`],

@@ -66,6 +66,8 @@ attackSuite('A request line:', [
     '/v1/%2e%2e/chat/completions',
     '/v1/../chat/completions/x',
     '/v1/chat%2fcompletions',
+    '/v1/ch%61t/completions',
+    '/%761/chat/completions',
     '/%00',
     '/v1/models;x',
     '/..%2f..%2fetc/passwd',

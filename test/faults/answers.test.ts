@@ -1,5 +1,4 @@
 // Providers that fail after an answer has begun: before its first event another target may answer, later none may.
-import { delta } from '../flows/limits-wiring.ts'
 import {
   bytes,
   chunk,
@@ -14,6 +13,7 @@ import {
   streamHead,
 } from '../support/upstream-script.ts'
 import { both, type Fault, inject } from './fault.ts'
+import { delta } from '../support/chat-content.ts'
 
 const event = (text: string) => chunk(`data: ${delta(text)}\n\n`)
 const halfEvent = chunk('data: {"id":"c","choi')

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
+import { clientDialects } from '../../src/dialects/table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { connectRaw, rawRequest } from '../support/raw-client.ts'
-import { chat, startLimited, used } from './limits-wiring.ts'
+import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
+import { startLimited } from './limited.ts'
+import { echo } from '../support/gateway-config.ts'
+import { startGateway } from '../support/app.ts'
+import { chat, used } from '../support/calls.ts'
 
-const limits = '{ per_client: { rpm: 3 }, limits: { small: { rpm: 100 } } }'
+const limits = { per_client: { rpm: 3 }, limits: { small: { rpm: 100 } } }
 
 test('a client that sends more than its limit is refused with the exact time to come back', async (t) => {
   const { gateway, upstream, clock } = await startLimited(t, limits)
@@ -73,7 +76,7 @@ test('no 60 seconds hold more than the limit, wherever they begin', async (t) =>
 })
 
 test('the answer comes before the body is sent, and the connection ends', async (t) => {
-  const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
   const client = await connectRaw(t, gateway.url)
 
@@ -87,8 +90,29 @@ test('the answer comes before the body is sent, and the connection ends', async 
   client.leave()
 })
 
+test('every route but the health checks counts, and lets an allowed page read that it refuses', async (t) => {
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
+  await chat(gateway, 'small')
+  const origin = 'http://localhost:3000'
+  const posts = clientDialects.map(({ path }) => `POST ${path}` as const)
+  for (const line of ['GET /limits', 'GET /models', 'HEAD /models', 'GET /models/small', ...posts] as const) {
+    for (const prefix of ['', '/v1']) {
+      // Counted before the media type is looked at.
+      const request = rawRequest(line.replace(' ', ` ${prefix}`) as typeof line, {
+        origin,
+        'content-type': 'text/plain',
+      })
+      const response = await exchange(t, gateway.url, request)
+      assert.equal(response.status, 429, line)
+      assert.equal(response.header('x-llm-gateway-error'), 'rate_limit_exceeded')
+      assert.equal(response.header('retry-after-ms'), '60000')
+      assert.equal(response.header('access-control-allow-origin'), origin)
+    }
+  }
+})
+
 test('health checks are not counted and never refused', async (t) => {
-  const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
 
   for (const path of ['/healthz', '/readyz', '/healthz']) {
@@ -107,24 +131,21 @@ test("the limiter's own headers stay out: x-ratelimit-* tells of the model alone
 
   for (const { headers } of [passed, models, refused]) {
     assert.deepEqual(
-      [...headers.keys()].filter((name) => name.startsWith('x-ratelimit')),
+      [...headers.keys()].filter((name) => name.includes('ratelimit')),
       [],
     )
   }
 })
 
 test('clients behind a trusted proxy are counted apart', async (t) => {
-  const gateway = await startGateway(
+  const { gateway } = await startGateway(
     t,
-    `
-server: { trusted_proxies: [{ user: self }] }
-access: { allowed_users: [any] }
-providers: { echo: { kind: echo } }
-models: { echo: { provider: echo } }
-rate_limit_settings: { per_client: { rpm: 1 } }
-logging: { format: json }
-`,
-    {},
+    {
+      server: { trusted_proxies: [{ user: 'self' }] },
+      access: { allowed_users: ['any'] },
+      ...echo,
+      rate_limit_settings: { per_client: { rpm: 1 } },
+    },
     { clock: new FakeClock() },
   )
   const statusFor = async (address: string) =>
@@ -138,8 +159,8 @@ logging: { format: json }
 })
 
 for (const [what, off] of [
-  ['set to {}', '{ per_client: {} }'],
-  ['switched off with all limits', '{ enabled: false, per_client: { rpm: 1 } }'],
+  ['set to {}', { per_client: {} }],
+  ['switched off with all limits', { enabled: false, per_client: { rpm: 1 } }],
 ] as const) {
   test(`there is no flood limit where it is ${what}`, async (t) => {
     const { gateway } = await startLimited(t, off)

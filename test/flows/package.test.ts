@@ -21,7 +21,7 @@ const packagesOf: Readonly<Record<string, readonly string[]>> = {
   cli: ['commander'],
   config: ['yaml', 'ajv'],
   observe: ['pino'],
-  server: ['fastify', '@fastify/cors'],
+  server: ['fastify', '@fastify/cors', '@fastify/rate-limit'],
   upstream: ['undici'],
 }
 

@@ -13,7 +13,7 @@ import { soon } from '../support/deadline.ts'
 import { missing } from '../support/needs.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
 import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
-import type { Answer, ReceivedRequest, ScriptedUpstream } from '../support/scripted-upstream.ts'
+import type { ReceivedRequest, ScriptedResponse, ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { chunk, content, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
 
@@ -126,7 +126,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`on ${signal} a stream under way comes to its end, then the process does`, async (t) => {
     const upstream = await startUpstream(t)
     const gate = Promise.withResolvers<void>()
-    upstream.answerAlways(
+    upstream.respondAlways(
       toCalls([
         streamHead(),
         chunk('data: {"one":1}\n\n'),
@@ -163,7 +163,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 /** At its start the gateway asks providers whether they are there. */
-function toCalls(script: Script): Answer {
+function toCalls(script: Script): ScriptedResponse {
   return ({ method }) => (method === 'POST' ? script : json(200, { data: [] }))
 }
 
@@ -183,7 +183,7 @@ models: { plain: { provider: scripted } }
 
 test('a stream that outlasts the grace time ends with an error event, and at the provider', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answerAlways(toCalls([streamHead(), chunk('data: {"one":1}\n\n'), hang]))
+  upstream.respondAlways(toCalls([streamHead(), chunk('data: {"one":1}\n\n'), hang]))
   const file = configFile(t, yamlFor(`${upstream.url}/v1`, ', shutdown_grace_ms: 50'))
   const gateway = run(t, ['serve', '-c', file])
   const client = await connectRaw(t, await gateway.says(serving))
@@ -205,7 +205,7 @@ test('a stream that outlasts the grace time ends with an error event, and at the
 test('a large answer under way to a slow client comes to its end', async (t) => {
   const upstream = await startUpstream(t)
   const body = `"${'x'.repeat(30_000_000)}"`
-  upstream.answerAlways(toCalls(content(200, 'application/json', body)))
+  upstream.respondAlways(toCalls(content(200, 'application/json', body)))
   const gateway = run(t, ['serve', '-c', configFile(t, yamlFor(`${upstream.url}/v1`))])
   const client = await connectRaw(t, await gateway.says(serving))
   client.send(rawRequest('POST /v1/chat/completions', {}, '{"model":"plain"}'))
@@ -224,7 +224,7 @@ test('a large answer under way to a slow client comes to its end', async (t) => 
 
 test('a second signal ends the process at once', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answerAlways(toCalls([hang]))
+  upstream.respondAlways(toCalls([hang]))
   const gateway = run(t, ['serve', '-c', configFile(t, yamlFor(`${upstream.url}/v1`))])
   const client = await connectRaw(t, await gateway.says(serving))
   client.send(rawRequest('POST /v1/chat/completions', {}, '{"model":"plain"}'))

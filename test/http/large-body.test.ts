@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { BodyMemory, freePiece, LargeBody } from '../../src/http/large-body.ts'
+import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 function memory(): { memory: BodyMemory; clock: FakeClock } {
@@ -48,21 +48,6 @@ test('what one call has given back another one takes, and no third', () => {
   assert.throws(() => first.bytes, /gone/)
 })
 
-test('memory that is far too large for a body waits for another one', () => {
-  const { memory: own } = memory()
-  own.giveBack(own.take(1_000_000))
-  assert.equal(own.take(100_000).buffer.byteLength, 100_000)
-  assert.equal(own.take(900_000).buffer.byteLength, 1_000_000)
-})
-
-test('the largest spare is kept, up to a bound', () => {
-  const { memory: own } = memory()
-  const [small, large, huge] = [own.take(100_000), own.take(1_000_000), own.take(20_000_000)]
-  for (const each of [small, large, huge]) own.giveBack(each)
-  assert.equal(huge.length, 0)
-  assert.equal(own.take(500_000).buffer.byteLength, 1_000_000)
-})
-
 test('a spare that nobody takes is freed after a minute or two', () => {
   const { memory: own, clock } = memory()
   own.giveBack(own.take(1_000_000))
@@ -75,11 +60,4 @@ test('a spare that nobody takes is freed after a minute or two', () => {
 
   clock.advance(180_000)
   assert.equal(own.take(900_000).buffer.byteLength, 900_000)
-})
-
-test('a piece of a pool is not freed', () => {
-  const [own, pooled] = [Buffer.allocUnsafeSlow(100), Buffer.from('pooled')]
-  freePiece(own)
-  freePiece(pooled)
-  assert.deepEqual([own.length, pooled.toString()], [0, 'pooled'])
 })

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 
 import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
 import { readBody } from '../../src/server/request-body.ts'
-import { Turns } from '../../src/server/turns.ts'
+import { Turns } from '../../src/server/time-slicer.ts'
 
 interface Reading {
   /** How far the scanner was let read, step by step. */
@@ -79,10 +79,11 @@ test('each turn takes a step of it, and others have theirs in between', async ()
 
 test('whoever has sent no more than a head gets no memory', async () => {
   let taken = 0
-  const memory = new BodyMemory(() => {})
-  memory.take = (length) => {
-    taken += 1
-    return Buffer.alloc(length)
+  class CountedMemory extends BodyMemory {
+    override take(length: number): Buffer {
+      taken += 1
+      return super.take(length)
+    }
   }
   const request = Object.assign(new Readable({ read() {} }), {
     headers: { 'content-length': '1000000' },
@@ -92,7 +93,7 @@ test('whoever has sent no more than a head gets no memory', async () => {
   readBody(request as unknown as IncomingMessage, {
     maxBytes: 1_000_000,
     turns: new Turns(() => 0, setImmediate),
-    memory,
+    memory: new CountedMemory(() => {}),
     scannerOf: () => undefined,
     onBody: ignored,
     onTooLarge: ignored,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { soon } from './deadline.ts'
+import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
@@ -31,15 +32,28 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>
 }
 
+export interface RunningProcess<Name extends string = 'scripted'> extends Started<Name> {
+  readonly gateway: GatewayProcess
+}
+
 /**
  * Starts `llm-gateway serve` on a free port and stops it after the test.
- * @param yaml the configuration, with `logging: { format: json }`.
- * @param env all that the gateway has in its environment besides a PATH and a HOME.
+ * @param env what the gateway has in its environment besides a PATH, a HOME and the key of scripted upstreams.
  */
-export async function startGatewayProcess(
+export async function startGatewayProcess<Name extends string = 'scripted'>(
+  t: Cleanup,
+  setup: Setup<Name> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningProcess<Name>> {
+  const prepared = await prepare(t, setup)
+  return Object.assign(prepared, { gateway: await runGateway(t, prepared.text, { ...defaultEnv, ...env }) })
+}
+
+/** Starts it with this file, which has `logging: { format: json }`, and with this environment besides a PATH and a HOME. */
+export async function runGateway(
   t: Cleanup,
   yaml: string,
-  env: Readonly<Record<string, string>> = {},
+  env: Readonly<Record<string, string>>,
 ): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')

@@ -1,4 +1,4 @@
-import type { OpenTable } from '../../src/server/socket-table.ts'
+import type { OpenTable } from '../../src/server/peer/socket-table.ts'
 
 export const tableHeader =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'

@@ -1,11 +1,14 @@
 // A multipart request of OpenAI's API: audio and images with their parameters.
 import type { LargeBody } from '../../http/large-body.ts'
-import { parseMediaType } from '../../http/media-type.ts'
+import { soleParameter } from '../../http/media-type.ts'
 import { readField, scanMultipart } from '../../http/multipart-scan.ts'
 import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
 
 /** Of a field that is read as a number or a word. */
 const maxWordBytes = 64
+
+/** RFC 2046 §5.1.1. */
+const maxBoundaryLength = 70
 
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
@@ -16,9 +19,10 @@ export function readMultipartRequest(
   received: Buffer | LargeBody,
 ): ModelRequest {
   const body = bytesOf(received)
-  const boundary = parseMediaType(contentType)?.boundary
-  if (boundary === undefined) {
-    throw invalidRequest('The content-type of a multipart body must name its boundary.', 'content-type')
+  const boundary = soleParameter(contentType ?? '', 'boundary')
+  if (boundary === undefined || boundary.length > maxBoundaryLength) {
+    const message = 'must have exactly one boundary, of the characters that RFC 2046 allows'
+    throw invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
   }
   const outcome = scanMultipart(body, boundary, guardedFields)
   if (!outcome.ok) throw invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)

@@ -1,9 +1,8 @@
-// Clients by their address: which are served, and their names where users are not told apart.
+// `access.allowed_ips`: which addresses are served.
 import { GatewayError } from '../../errors.ts'
-import type { ForwardedFor } from './forwarded-for.ts'
+import type { ForwardedFor } from '../../clients/forwarded-for.ts'
 import type { Guard } from './guard.ts'
-import { cidrMatcher, plainAddress } from './ip-address.ts'
-import type { Identify } from './peer-user.ts'
+import { cidrMatcher, plainAddress } from '../../clients/ip-address.ts'
 
 /**
  * @param allowedIps `access.allowed_ips`: CIDRs; none lets everybody pass.
@@ -22,11 +21,3 @@ export function addressGuard(allowedIps: readonly string[], forwardedFor: Forwar
     )
   }
 }
-
-/** Names the client of a connection by its address, where users are not told apart. */
-export const addressIdentity: Identify = (socket) =>
-  Promise.resolve({
-    kind: 'known',
-    client: { id: `ip:${plainAddress(socket.remoteAddress) ?? 'unknown'}` },
-    isTrustedProxy: false,
-  })

@@ -5,13 +5,11 @@ import type { GatewayError } from '../../errors.ts'
 /** Total: whatever the request holds, it gives a refusal or undefined, and never throws. */
 export type Guard = (request: IncomingMessage) => GatewayError | undefined
 
-/** The values of a header as they came, one per line. Node joins or drops repeated lines elsewhere. */
-export function headerLines(request: IncomingMessage, name: string): string[] {
-  const { rawHeaders } = request
-  const values: string[] = []
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const rawName = rawHeaders[index]!
-    if (rawName.length === name.length && rawName.toLowerCase() === name) values.push(rawHeaders[index + 1]!)
+/** The refusal of the first guard that refuses. */
+export function firstRefusal(guards: readonly Guard[], request: IncomingMessage): GatewayError | undefined {
+  for (const guard of guards) {
+    const refusal = guard(request)
+    if (refusal !== undefined) return refusal
   }
-  return values
+  return undefined
 }

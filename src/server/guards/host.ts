@@ -2,7 +2,8 @@
 // 127.0.0.1 (DNS rebinding) sends that name. Compared literally: an IP parser would let `0x7f.1` through, and a URL
 // parser `localhost/health?x=`. Any port passes, because an SSH tunnel may listen on any.
 import { GatewayError } from '../../errors.ts'
-import { type Guard, headerLines } from './guard.ts'
+import { headerLines } from '../../http/header-lines.ts'
+import type { Guard } from './guard.ts'
 
 const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
 /** uri-host of RFC 9110 §7.2, as far as it can occur here. */

@@ -1,7 +1,8 @@
 // Web pages may call only from allowed origins. CORS headers alone would not stop them: a page that can't read an
 // answer can still cause the call. `Sec-Fetch-Site` tells of cross-site requests that carry no Origin.
 import { GatewayError } from '../../errors.ts'
-import { type Guard, headerLines } from './guard.ts'
+import { headerLines } from '../../http/header-lines.ts'
+import type { Guard } from './guard.ts'
 
 /** @param isAllowed says whether a web origin may call. */
 export function originGuard(isAllowed: (origin: string) => boolean): Guard {

@@ -1,20 +1,36 @@
-// The target is a plain path: `/v1/models?x=y`. Node passes on whatever stands in the request line, and each of the
-// other forms means one thing to one program and something else to the next: a whole URL with a host of its own, a
-// fragment, `//host`, `/\host`, bytes that are no characters.
+// The target is a plain path: `/v1/models?x=y`. Node passes on whatever the request line holds, and the other forms mean
+// different things to different programs: a whole URL with a host of its own, a fragment, `//host`, `/\host`, bytes that
+// are not characters. Only names of models may be percent-encoded: the router would take `/v1/ch%61t` for `/v1/chat`, and
+// a proxy in front would not.
 import { GatewayError } from '../../errors.ts'
+import { unknownUrl } from '../routes/not-found.ts'
 import type { Guard } from './guard.ts'
 
 /** Visible ASCII but for `#` and `\`. */
 const targetForm = /^\/[!-"$-[\]-~]*$/
+const modelPath = /^(?:\/v1)?\/models\/./
 
-export const targetGuard: Guard = ({ url = '' }) => {
+export const targetGuard: Guard = ({ method = '', url = '' }) => {
   if (!targetForm.test(url)) {
     const what = 'The target must be a path of visible ASCII characters, without a host, "#" or "\\".'
     return new GatewayError('invalid_request', what)
   }
   const queryAt = url.indexOf('?')
-  const slashesAt = url.indexOf('//')
-  if (slashesAt < 0 || (queryAt >= 0 && slashesAt > queryAt)) return undefined
-  const way = 'Take the slash from the end of the base URL.'
-  return new GatewayError('invalid_request', `The path has "//" in it. ${way}`)
+  const path = queryAt < 0 ? url : url.slice(0, queryAt)
+  if (path.includes('//')) {
+    const hint = 'Remove the trailing slash from your base URL.'
+    return new GatewayError('invalid_request', `The path contains "//". ${hint}`)
+  }
+  // What cannot be decoded, the router refuses.
+  const isOtherSpelling = path.includes('%') && !modelPath.test(path) && isDecodable(path)
+  return isOtherSpelling ? unknownUrl(method, path) : undefined
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
 }

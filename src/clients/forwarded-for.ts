@@ -1,0 +1,40 @@
+// The client that a front proxy reports in `X-Forwarded-For`. Every local program connects from the same addresses, so
+// the door decides by the connection's Unix user whether the header is read at all.
+import type { IncomingMessage } from 'node:http'
+import type { Client } from '../domain.ts'
+import { clientOfSocket, isTrustedProxy } from './client.ts'
+import { headerLines } from '../http/header-lines.ts'
+import { cidrMatcher, plainAddress } from './ip-address.ts'
+
+/** The address that a request was forwarded for; undefined where the connection is its client's own. */
+export type ForwardedFor = (request: IncomingMessage) => string | undefined
+
+/**
+ * Each proxy appends the address that it was reached from, so the list is read from the right: addresses in
+ * `cidrs` are further proxies, the first other one is the client. What stands left of it, or of something that is not
+ * an address, is never believed.
+ * @param cidrs of `server.trusted_proxies`.
+ */
+export function forwardedForReader(cidrs: readonly string[]): ForwardedFor {
+  const isFurtherProxy = cidrMatcher(cidrs)
+  return (request) => {
+    if (!isTrustedProxy(request.socket)) return undefined
+    const hops = headerLines(request, 'x-forwarded-for').join(',').split(',')
+    let nearest: string | undefined
+    for (const hop of hops.toReversed()) {
+      const address = plainAddress(hop.trim())
+      if (address === undefined) return nearest
+      nearest = address
+      if (!isFurtherProxy(address)) return nearest
+    }
+    return nearest
+  }
+}
+
+/** Names the client of a request: the address that it was forwarded for, or whoever the door let in. */
+export function clientReader(forwardedFor: ForwardedFor): (request: IncomingMessage) => Client {
+  return (request) => {
+    const address = forwardedFor(request)
+    return address === undefined ? clientOfSocket(request.socket) : { id: `ip:${address}` }
+  }
+}

@@ -1,0 +1,217 @@
+// One of the kernel's lists of sockets, proc_pid_net(5), searched for many askers at once. The kernel spends 2 to 3 µs
+// on each row and gives a page of them to a read, so that a long list takes a hundred milliseconds. That time goes by
+// in Node's thread pool, the rows of a piece cost the event loop some microseconds, and nobody reads on once all who
+// ask have their rows.
+//
+// A row is as old as the read that brought it, and in an older one it may be the row of an earlier connection with the
+// same ends. So an asker sees the pieces whose read began after the question, and no others.
+import { parseSocketRow, type SocketRow } from '../../platform/proc-net.ts'
+
+/** The most of a table that a reader gives at once. */
+export const pieceBytes = 512 * 1024
+
+/** A table's text from the first row on, piece by piece. */
+export interface TableReader {
+  /** Puts rows of this moment into the buffer from `at` on, `pieceBytes` at most. Tells the bytes; 0 at the end. */
+  read(buffer: Buffer, at: number): Promise<number>
+  close(): void
+}
+
+/** Undefined where the machine has no such table. */
+export type OpenTable = () => Promise<TableReader | undefined>
+
+/**
+ * The user of a row. `nobody`: an orphan, which has lost its socket and shows uid 0 whoever had it, or a socket that is
+ * not connected. `perhaps root`: Linux before 6.17 writes the inode and then the user, and a socket that is closed in
+ * between has both its inode and uid 0. `several`: a socket bound to a device can share its ends with another user's.
+ */
+export type Row = number | 'nobody' | 'perhaps root' | 'several'
+
+interface Asker {
+  /** `LOCAL REMOTE`, as the table writes them. */
+  readonly ends: string
+  readonly answer: PromiseWithResolvers<Row | undefined>
+  row: Row | undefined
+  /** Where the latest of its rows ends in the buffer. */
+  rowEnd: number
+  hasWaited: boolean
+  /** Came in the middle of the table, and has yet to see the rows before. */
+  late: boolean
+}
+
+/** What is longer is no row. */
+const longestRow = 4096
+
+const newline = 0x0a
+const colon = 0x3a
+
+/** ESTABLISHED, and half closed: FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT (`include/net/tcp_states.h`). */
+const connectedStates = new Set(['01', '04', '05', '08'])
+
+export class SocketTable {
+  readonly #open: OpenTable
+  readonly #addressLength: number
+  #arrived: Asker[] = []
+  /** By the port of the row's local end. */
+  #askers = new Map<number, Asker[]>()
+  /** Those of them whose row has come up. */
+  #found = new Set<Asker>()
+  #isReading = false
+  #buffer: Buffer | undefined
+
+  /** `addressLength`: the characters of an address in this table, 8 or 32. */
+  constructor(open: OpenTable, addressLength: number) {
+    this.#open = open
+    this.#addressLength = addressLength
+  }
+
+  /**
+   * The row with these ends, as it is after this call; `nobody` only where the table has no other. Undefined when a
+   * read of the whole table did not show it.
+   * @throws what opening or reading the table throws.
+   */
+  find(ends: string): Promise<Row | undefined> {
+    const answer = Promise.withResolvers<Row | undefined>()
+    this.#arrived.push({ ends, answer, row: undefined, rowEnd: 0, hasWaited: false, late: false })
+    if (!this.#isReading) void this.#readWhileAsked()
+    return answer.promise
+  }
+
+  async #readWhileAsked(): Promise<void> {
+    this.#isReading = true
+    while (this.#arrived.length > 0) {
+      try {
+        await this.#readOnce()
+        for (const { answer, row } of this.#dismiss()) answer.resolve(row)
+      } catch (error) {
+        for (const { answer } of this.#dismiss()) answer.reject(error)
+      }
+    }
+    this.#isReading = false
+  }
+
+  /** From the first row to the last, or to the last that is asked for. */
+  async #readOnce(): Promise<void> {
+    this.#admit({ late: false })
+    const reader = await this.#open()
+    if (reader === undefined) return
+    try {
+      const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(pieceBytes + longestRow))
+      this.#admit({ late: false })
+      let kept = 0
+      while (this.#askers.size > 0) {
+        const count = await reader.read(buffer, kept)
+        if (count === 0) return
+        kept = this.#search(buffer, kept + count)
+        this.#admit({ late: true })
+      }
+    } finally {
+      reader.close()
+    }
+  }
+
+  /** Lets those who have come see the next piece, whose read is yet to begin. */
+  #admit({ late }: Pick<Asker, 'late'>): void {
+    for (const asker of this.#arrived) {
+      asker.late = late
+      const port = this.#portOf(asker)
+      const others = this.#askers.get(port)
+      if (others === undefined) this.#askers.set(port, [asker])
+      else others.push(asker)
+    }
+    this.#arrived = []
+  }
+
+  /** Those who have seen the whole table. The late go back in line, with a clean slate. */
+  #dismiss(): Asker[] {
+    const [seen, late]: [Asker[], Asker[]] = [[], []]
+    for (const asker of [...this.#askers.values()].flat()) {
+      const isOver = !asker.late || this.#found.has(asker)
+      ;(isOver ? seen : late).push(asker)
+    }
+    for (const asker of late) asker.row = undefined
+    this.#arrived = [...late, ...this.#arrived]
+    this.#askers = new Map()
+    this.#found = new Set()
+    return seen
+  }
+
+  /** Returns how long the row is so far that the next piece completes; it lies at the buffer's beginning then. */
+  #search(buffer: Buffer, length: number): number {
+    const rows = buffer.subarray(0, length)
+    let at = 0
+    for (let end = rows.indexOf(newline); end >= 0; end = rows.indexOf(newline, at)) {
+      while (at < end && rows[at] !== colon) at += 1
+      const port = hexPortAt(rows, at + ': '.length + this.#addressLength + ':'.length)
+      if (this.#askers.has(port)) this.#note(port, rows.toString('latin1', at, end), end + 1)
+      at = end + 1
+    }
+    if (at > 0) this.#answerFound(at)
+    if (length - at > longestRow) return 0
+    buffer.copyWithin(0, at, length)
+    return length - at
+  }
+
+  #note(port: number, row: string, rowEnd: number): void {
+    const found = parseSocketRow(row)
+    for (const asker of this.#askers.get(port) ?? []) {
+      if (found === undefined || asker.ends !== found.ends) continue
+      asker.row = together(asker.row, userOf(found))
+      asker.rowEnd = rowEnd
+      if (asker.row !== 'nobody') this.#found.add(asker)
+    }
+  }
+
+  /** Rows with the same ends follow each other: whoever's row is the last so far waits for one more piece. */
+  #answerFound(searchedTo: number): void {
+    for (const asker of this.#found) {
+      if (asker.rowEnd === searchedTo && !asker.hasWaited) {
+        asker.hasWaited = true
+      } else {
+        asker.answer.resolve(asker.row)
+        this.#found.delete(asker)
+        this.#forget(asker)
+      }
+    }
+  }
+
+  #forget(asker: Asker): void {
+    const port = this.#portOf(asker)
+    const others = this.#askers.get(port)?.filter((other) => other !== asker) ?? []
+    if (others.length > 0) this.#askers.set(port, others)
+    else this.#askers.delete(port)
+  }
+
+  #portOf({ ends }: Asker): number {
+    return Number.parseInt(ends.slice(this.#addressLength + 1), 16)
+  }
+}
+
+function userOf({ state, uid, inode }: SocketRow): Row {
+  if (inode === '0' || !connectedStates.has(state)) return 'nobody'
+  // The state is written first, and has changed for some time when the socket goes.
+  return uid === 0 && state !== '01' ? 'perhaps root' : uid
+}
+
+/** A listing may show a row twice while others come and go. */
+function together(one: Row | undefined, other: Row): Row {
+  if (one === undefined || one === 'nobody' || one === other) return other
+  if (other === 'nobody') return one
+  const areBothRoot = [one, other].every((row) => row === 0 || row === 'perhaps root')
+  return areBothRoot ? 'perhaps root' : 'several'
+}
+
+/** Four digits, upper case; anything else gives some number or none, and the row is looked at more closely. */
+function hexPortAt(rows: Buffer, at: number): number {
+  return (
+    (digitAt(rows, at) << 12) |
+    (digitAt(rows, at + 1) << 8) |
+    (digitAt(rows, at + 2) << 4) |
+    digitAt(rows, at + 3)
+  )
+}
+
+function digitAt(rows: Buffer, at: number): number {
+  const code = rows[at] ?? 0
+  return code <= 0x39 ? code - 0x30 : code - 0x41 + 10
+}

@@ -1,0 +1,88 @@
+// The one way in which requests are refused, whoever refuses them: a guard, a route, or the gateway's own failure.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { GatewayError } from '../errors.ts'
+import { corsHeaderNames } from './cors.ts'
+import type { ServerParts } from './parts.ts'
+import { type RenderError, safetyHeaders } from './reply.ts'
+
+/** A request, and a response to it that nothing has been written to. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** Of the response, whatever it says (`x-request-id`, CORS): names and values in turn. */
+  readonly headers: readonly string[]
+  /** Of the client's dialect. */
+  readonly renderError: RenderError
+}
+
+/** Takes a response over from fastify, with the CORS headers that are on it. */
+export function takeExchange(
+  { raw: request, id: requestId }: FastifyRequest,
+  reply: FastifyReply,
+  renderError: RenderError,
+): Exchange {
+  reply.hijack()
+  const headers = ['x-request-id', requestId]
+  for (const name of corsHeaderNames(request.headers.origin)) {
+    const value = reply.getHeader(name)
+    if (value !== undefined) headers.push(name, String(value))
+  }
+  return { request, response: reply.raw, requestId, headers, renderError }
+}
+
+/** Logs the refusal and responds with the error. The body of the request need not have been read. */
+export type Refuse = (exchange: Exchange, error: GatewayError) => void
+
+/** Logs under the request's id. */
+export function createRefuse({ events, clientOf }: Pick<ServerParts, 'events' | 'clientOf'>): Refuse {
+  return (exchange, error) => {
+    const { request, requestId } = exchange
+    const { code, status, message: reason } = error
+    const client = clientOf(request).id
+    const { method } = request
+    events.emit({ kind: 'refused', request_id: requestId, client, method, code, status, reason })
+    respond(exchange, error)
+  }
+}
+
+function respond({ request, response, headers: own, renderError }: Exchange, error: GatewayError): void {
+  const { status, headers, body } = renderError(error)
+  const hasBody =
+    request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+  const closing = hasBody ? ['connection', 'close'] : []
+  // Whatever follows on the connection is no longer a request (RFC 9112 §9.6).
+  if (hasBody) response.shouldKeepAlive = false
+  response.on('error', ignore)
+  response.writeHead(status, [...own, ...safetyHeaders, ...headers, ...closing])
+  if (hasBody) lingerAfter(request, response, body)
+  else response.end(body)
+}
+
+/** How much of a refused body may still arrive, and for how long, before the connection is closed. */
+const maxLingerBytes = 67_108_864
+const maxLingerMs = 2_000
+
+/**
+ * Sends the response at once and reads on for a moment: closing a connection with unread bytes makes the system reset it,
+ * and a client that is still sending would never see the response.
+ */
+function lingerAfter(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  response.write(body)
+  let seen = 0
+  const end = () => {
+    clearTimeout(timer)
+    response.end()
+  }
+  const timer = setTimeout(end, maxLingerMs)
+  response.on('close', () => clearTimeout(timer))
+  request.on('data', (chunk: Buffer) => {
+    seen += chunk.length
+    if (seen > maxLingerBytes) end()
+  })
+  request.on('end', end)
+  request.on('error', end)
+}
+
+function ignore(): void {}

@@ -1,0 +1,67 @@
+// `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
+import type { FastifyInstance } from 'fastify'
+import type { ModelReport } from '../../admission/admission.ts'
+import type { CalibrationFact } from '../../admission/estimate.ts'
+import type { Client, Quota } from '../../domain.ts'
+import type { ServerParts } from '../parts.ts'
+import { prefixes } from './prefixes.ts'
+
+export function addLimits(
+  app: FastifyInstance,
+  { admission, routes }: Pick<ServerParts, 'admission' | 'routes'>,
+): void {
+  for (const prefix of prefixes) {
+    app.get(`${prefix}/limits`, async ({ client }) =>
+      limitsReport(client, await admission.describe(routes().models())),
+    )
+  }
+}
+
+/** `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
+function limitsReport(client: Client, reports: readonly ModelReport[]): object {
+  return { object: 'list', client: client.id, data: reports.map(modelLimits) }
+}
+
+function modelLimits({ model, limits, used, standing, waiting, calibration }: ModelReport): object {
+  const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
+  return {
+    model,
+    limits: {
+      rpm,
+      tpm,
+      max_parallel_requests: maxParallelRequests,
+      when_limited: whenLimited,
+      max_wait_ms: maxWaitMs,
+    },
+    used,
+    remaining: {
+      requests: remainingOf(standing.requests),
+      tokens: remainingOf(standing.tokens),
+      parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
+    },
+    reset_ms: { requests: resetOf(standing.requests), tokens: resetOf(standing.tokens) },
+    waiting,
+    calibration: calibration.map(calibrationOf),
+  }
+}
+
+function remainingOf(quota: Quota | undefined): number | null {
+  return quota?.remaining ?? null
+}
+
+/** Milliseconds until nothing counts any more. */
+function resetOf(quota: Quota | undefined): number | null {
+  return quota?.resetMs ?? null
+}
+
+function calibrationOf(fact: CalibrationFact): object {
+  return {
+    provider: fact.provider,
+    tokens_per_byte: fact.tokensPerByte,
+    error: fact.error,
+    tokens_per_media: fact.tokensPerMedia,
+    output_tokens: fact.outputTokens,
+    output_deviation: fact.outputDeviation,
+    samples: fact.samples,
+  }
+}

@@ -1,0 +1,40 @@
+// `GET /v1/models`: the models that calls can name.
+import type { FastifyInstance } from 'fastify'
+import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
+import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
+import type { ServerParts } from '../parts.ts'
+import { prefixes } from './prefixes.ts'
+
+export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
+  for (const prefix of prefixes) {
+    app.get(`${prefix}/models`, (_, reply) =>
+      reply.type('application/json; charset=utf-8').send(modelList(routes())),
+    )
+    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, (request) =>
+      oneModel(request.params['*'], routes()),
+    )
+  }
+}
+
+/** One buffer for everybody who is still reading: a list may have thousands of models. */
+const modelLists = new WeakMap<RouteTable, Buffer>()
+
+function modelList(routes: RouteTable): Buffer {
+  const known = modelLists.get(routes)
+  if (known !== undefined) return known
+  const models = routes.list().map((id) => renderModel(id, ownerOf(routes.find(id))))
+  const list = Buffer.from(JSON.stringify(renderModelList(models)))
+  modelLists.set(routes, list)
+  return list
+}
+
+/** @throws GatewayError `model_not_found`. */
+function oneModel(id: string, routes: RouteTable): object {
+  const route = routes.find(id)
+  if (route === undefined) throw modelNotFound(id, routes)
+  return renderModel(id, ownerOf(route))
+}
+
+function ownerOf(route: Route | undefined): string {
+  return route?.targets[0]?.provider ?? ''
+}
