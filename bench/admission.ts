@@ -2,7 +2,7 @@
 import { Admission } from '../src/admission/admission.ts'
 import type { Ask } from '../src/admission/admission.ts'
 import { Calibration } from '../src/admission/estimate.ts'
-import { MemoryStore } from '../src/admission/memory-store.ts'
+import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Outcome } from '../src/admission/outcome.ts'
 import type { ModelLimits } from '../src/domain.ts'
 

@@ -10,8 +10,8 @@ import type {
   ModelUse,
   Reservation,
   TooLarge,
-} from '../src/admission/store.ts'
-import { type Entry, SlidingWindow } from '../src/admission/window.ts'
+} from '../src/admission/stores/store.ts'
+import { type Entry, SlidingWindow } from '../src/admission/sliding-window.ts'
 import type { ModelLimits } from '../src/domain.ts'
 
 const windowMs = 60_000

@@ -4,10 +4,16 @@
 // Time runs 60 times faster, for the gateway, the clients and the provider alike; the code is the one that serves.
 import { Agent, request as httpRequest } from 'node:http'
 import { PassThrough } from 'node:stream'
-import { MemoryStore } from '../src/admission/memory-store.ts'
+import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Charge } from '../src/admission/outcome.ts'
-import type { AdmissionStore, Candidate, Demand, Reservation, Verdict } from '../src/admission/store.ts'
-import { startApp } from '../src/app.ts'
+import type {
+  AdmissionStore,
+  Candidate,
+  Demand,
+  Reservation,
+  Verdict,
+} from '../src/admission/stores/store.ts'
+import { startApp } from '../src/app/app.ts'
 import { type Clock, systemClock } from '../src/clock.ts'
 import type { Config } from '../src/config/types.ts'
 import type { ModelLimits } from '../src/domain.ts'

@@ -13,11 +13,11 @@ const root = join(import.meta.dirname, '..')
  * gateway.cjs has everything. The other two are where a process and a worker thread begin: they load it with what V8
  * compiled at the build, or turn the compile cache on first where that is for another Node.
  */
-const entries = { main: 'src/main.ts', worker: 'src/fleet/worker.ts', gateway: 'bundle' }
+const entries = { main: 'src/main.ts', worker: 'src/app/workers/worker.ts', gateway: 'bundle' }
 
 const bundleStart = `
   exports.program = () => require('./src/cli/program.ts')
-  exports.worker = () => require('./src/fleet/worker.ts')`
+  exports.worker = () => require('./src/app/workers/worker.ts')`
 
 const loadBundle = `
   const { readBundle, requireBundle } = require('./src/cli/bundle.ts')
@@ -44,7 +44,7 @@ const oneBundle: Plugin = {
     build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ kind }) =>
       kind === 'dynamic-import' ? stub('program') : undefined,
     )
-    build.onResolve({ filter: /\/fleet\/worker\.ts$/ }, ({ kind }) =>
+    build.onResolve({ filter: /\/workers\/worker\.ts$/ }, ({ kind }) =>
       kind === 'entry-point' ? stub('worker') : undefined,
     )
     build.onResolve({ filter: /\/cli\/compile-cache\.ts$/ }, ({ importer }) =>

@@ -28,9 +28,7 @@ const readByCommands = [
 /** What a unit may import besides itself: units, or single files of one. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', ...leaves],
-  cli: ['fleet', 'app.ts', 'server', 'config', 'systemd', ...readByCommands, ...leaves],
-  fleet: ['app.ts', 'app', 'server', ...parts, 'config', ...leaves],
-  'app.ts': ['app', 'server', 'call', ...parts, 'config', 'systemd', ...leaves],
+  cli: ['app', 'server', 'config', 'systemd', ...readByCommands, ...leaves],
   app: ['server', 'call', ...parts, 'config', 'systemd', ...leaves],
   server: ['call', ...parts, ...leaves],
   call: [...parts, ...leaves],
@@ -58,10 +56,10 @@ const maxLines = 300
 /** Longer files, and why they are one thing. */
 const longFiles: Readonly<Record<string, string>> = {}
 
-/** Folder at the top, or one of the three kinds of files there: the two roots and leaves that everything may use. */
+/** Folder at the top, or one of the two kinds of files there: the root and leaves that everything may use. */
 function unitOf(path: string): string {
   const folder = path.includes('/') ? path.slice(0, path.indexOf('/')) : undefined
-  return folder ?? (path === 'main.ts' || path === 'app.ts' ? path : 'leaf')
+  return folder ?? (path === 'main.ts' ? path : 'leaf')
 }
 
 /** What is wrong with an import; undefined when it is allowed. */
@@ -171,18 +169,18 @@ suite('these tests are not blind', () => {
       "} from './relay.ts'",
       "import '../x.ts'",
       "export { e } from 'node:net'",
-      "const f = await import('../app.ts')",
+      "const f = await import('../app/app.ts')",
       "type G = import('undici').Pool",
       "// import h from 'commented'",
     ].join('\n')
     assert.deepEqual(
       readImports('call/x.ts', text).map((edge) => edge.to),
-      ['fastify', 'domain.ts', 'call/relay.ts', 'x.ts', 'node:net', 'app.ts', 'undici'],
+      ['fastify', 'domain.ts', 'call/relay.ts', 'x.ts', 'node:net', 'app/app.ts', 'undici'],
     )
   })
 
   const forbidden: readonly (readonly [from: string, to: string])[] = [
-    ['admission/window.ts', 'routing/route-table.ts'],
+    ['admission/sliding-window.ts', 'routing/route-table.ts'],
     ['call/relay.ts', 'server/reply.ts'],
     ['call/relay.ts', 'config/load.ts'],
     ['cli/doctor/provider.ts', 'upstream/send.ts'],
@@ -190,7 +188,7 @@ suite('these tests are not blind', () => {
     ['config/types.ts', 'config/load.ts'],
     ['domain.ts', 'http/sse.ts'],
     ['http/sse.ts', 'config/types.ts'],
-    ['main.ts', 'app.ts'],
+    ['main.ts', 'app/app.ts'],
     ['server/server.ts', '../test/support/needs.ts'],
     ['server/server.ts', 'undici'],
     ['server/server.ts', 'left-pad'],
@@ -201,7 +199,7 @@ suite('these tests are not blind', () => {
   }
 
   const allowed: readonly (readonly [from: string, to: string])[] = [
-    ['app.ts', 'config/load.ts'],
+    ['app/app.ts', 'config/load.ts'],
     ['call/relay.ts', 'config/types.ts'],
     ['cli/doctor/provider.ts', 'upstream/probe.ts'],
     ['cli/explain.ts', 'routing/route-table.ts'],

@@ -16,7 +16,7 @@ import type {
   Standing,
   TooLarge,
   Verdict,
-} from './store.ts'
+} from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { Departure } from './waiting-line.ts'
 

@@ -1,7 +1,7 @@
 // Standings and refusals in the words of OpenAI's API, whose SDKs act on these headers and texts.
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-import type { Limited, Quota, Standing, TooLarge } from './store.ts'
+import type { Limited, Quota, Standing, TooLarge } from './stores/store.ts'
 
 /**
  * The `x-ratelimit-*` headers of an answer; https://platform.openai.com/docs/guides/rate-limits. A limit that is not set

@@ -1,9 +1,9 @@
 // The counters of a MemoryStore in memory that threads share. Every access needs the memory's lock.
 import type { SharedMemory } from '../shared-memory.ts'
-import { type CounterPlaces, OwnWindow, type WindowPlace } from './memory-store.ts'
+import { type CounterPlaces, OwnWindow, type WindowPlace } from './stores/memory.ts'
 import { recordKinds, type SharedDirectory } from './shared-directory.ts'
 import { type Slot, type SlotPlaces, Slots } from './slots.ts'
-import { SlidingWindow } from './window.ts'
+import { SlidingWindow } from './sliding-window.ts'
 
 export class SharedCounters implements CounterPlaces {
   readonly modelSlots: Slots

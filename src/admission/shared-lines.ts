@@ -1,7 +1,7 @@
 // The lines of several threads for the same models: whose first call is next, and how a thread learns that it may be.
 import type { SharedMemory } from '../shared-memory.ts'
 import { recordKinds, type SharedDirectory } from './shared-directory.ts'
-import type { SharedLines } from './store.ts'
+import type { SharedLines } from './stores/store.ts'
 
 interface Line {
   /** Waiting in all threads, then in each. */

@@ -5,7 +5,7 @@
 // window. When the memory is full (32,000 models and more), threads count what finds no room each for itself.
 import type { ModelLimits } from '../domain.ts'
 import { SharedMemory } from '../shared-memory.ts'
-import { MemoryStore, type SavedModel } from './memory-store.ts'
+import { MemoryStore, type SavedModel } from './stores/memory.ts'
 import type { Charge } from './outcome.ts'
 import { SharedCounters } from './shared-counters.ts'
 import { SharedDirectory } from './shared-directory.ts'
@@ -19,7 +19,7 @@ import type {
   ModelUse,
   Reservation,
   TooLarge,
-} from './store.ts'
+} from './stores/store.ts'
 
 /** What all threads are given; made once. */
 export interface SharedStorePlace {

@@ -9,7 +9,7 @@
 import type { SetTimer } from '../clock.ts'
 import type { Client, ModelLimits } from '../domain.ts'
 import { FairQueue } from './fair-queue.ts'
-import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './store.ts'
+import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './stores/store.ts'
 
 /** How a waiting call learns that its client left, and how the transport says so: sets `isGone`, calls `onGone`. */
 export interface Departure {

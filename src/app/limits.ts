@@ -1,9 +1,9 @@
 // Admission with its counters as the last run left them, and a place to leave them for the next.
 import { Admission } from '../admission/admission.ts'
 import { Calibration } from '../admission/estimate.ts'
-import { MemoryStore } from '../admission/memory-store.ts'
-import { SnapshotFile } from '../admission/snapshot-file.ts'
-import type { AdmissionStore } from '../admission/store.ts'
+import { MemoryStore } from '../admission/stores/memory.ts'
+import { SnapshotFile } from '../admission/limits-file.ts'
+import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Clock } from '../clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'

@@ -1,7 +1,7 @@
 // A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
 import type { Decision, Hold } from '../admission/admission.ts'
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
-import type { Standing } from '../admission/store.ts'
+import type { Standing } from '../admission/stores/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'

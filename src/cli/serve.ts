@@ -1,11 +1,11 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and tells a person at a terminal what is served.
-import { type App, startApp } from '../app.ts'
+import { type App, startApp } from '../app/app.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
-import { startFleet } from '../fleet/fleet.ts'
+import { startFleet } from '../app/workers/worker-pool.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'

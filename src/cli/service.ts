@@ -1,5 +1,5 @@
 // What `serve` does for a service manager: says when it is ready, gives signs of life, and reloads on SIGHUP.
-import type { App } from '../app.ts'
+import type { App } from '../app/app.ts'
 import { loadConfig } from '../config/load.ts'
 import { fileVersion, watchForChanges } from '../config/watch.ts'
 import type { Problem } from '../config/problems.ts'

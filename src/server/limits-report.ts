@@ -1,7 +1,7 @@
 // What `GET /v1/limits` answers. Field names are part of the interface: they are added to, never changed.
 import type { ModelReport } from '../admission/admission.ts'
 import type { CalibrationFact } from '../admission/estimate.ts'
-import type { Quota } from '../admission/store.ts'
+import type { Quota } from '../admission/stores/store.ts'
 import type { Client } from '../domain.ts'
 
 /** `null` stands for "not limited". Counts are those of the last 60 seconds, `parallel` those of the moment. */

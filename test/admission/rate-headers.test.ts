@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rateHeaders, rateLimitError } from '../../src/admission/rate-headers.ts'
-import type { Limited, Standing } from '../../src/admission/store.ts'
+import type { Limited, Standing } from '../../src/admission/stores/store.ts'
 
 const standing: Standing = {
   requests: { limit: 3, remaining: 0, resetMs: 60_000 },

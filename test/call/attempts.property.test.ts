@@ -5,7 +5,7 @@ import fc from 'fast-check'
 
 import { Admission } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Reply, Snapshot } from '../../src/call/call.ts'
 import { handleCall } from '../../src/call/handle-call.ts'
 import { createTicker } from '../../src/call/ticker.ts'

@@ -1,7 +1,7 @@
 // What every AdmissionStore keeps. Each implementation's test file runs this; time is the given clock's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AdmissionStore, Demand, Limited, Reservation } from '../../src/admission/store.ts'
+import type { AdmissionStore, Demand, Limited, Reservation } from '../../src/admission/stores/store.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 
 const limits: ModelLimits = {

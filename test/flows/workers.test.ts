@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { loadConfig } from '../../src/config/load.ts'
-import { startFleet } from '../../src/fleet/fleet.ts'
+import { startFleet } from '../../src/app/workers/worker-pool.ts'
 import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'

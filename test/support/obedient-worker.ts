@@ -1,7 +1,7 @@
 // A gateway's worker thread that also does what a test tells it (obedient-workers.ts).
 import { workerData } from 'node:worker_threads'
-import '../../src/fleet/worker.ts'
-import type { WorkerStart } from '../../src/fleet/messages.ts'
+import '../../src/app/workers/worker.ts'
+import type { WorkerStart } from '../../src/app/workers/messages.ts'
 import { channelName, type Command } from './obedient-workers.ts'
 
 const { thread } = workerData as WorkerStart

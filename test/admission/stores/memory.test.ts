@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
-import type { Demand } from '../../src/admission/store.ts'
-import type { ModelLimits } from '../../src/domain.ts'
-import { testAdmissionStore } from '../contracts/admission-store.ts'
+import { MemoryStore } from '../../../src/admission/stores/memory.ts'
+import type { Demand } from '../../../src/admission/stores/store.ts'
+import type { ModelLimits } from '../../../src/domain.ts'
+import { testAdmissionStore } from '../../contracts/admission-store.ts'
 
 testAdmissionStore('memory', () => new MemoryStore())
 

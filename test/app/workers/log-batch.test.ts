@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LogBatch } from '../../src/fleet/log-batch.ts'
+import { LogBatch } from '../../../src/app/workers/log-batch.ts'
 
 test('lines of one turn of the event loop go together, in order, and each once', async () => {
   const sent: string[] = []

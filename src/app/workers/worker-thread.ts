@@ -1,6 +1,6 @@
 // One worker thread as the coordinator sees it: from its start to its end, whoever brings that about.
 import { Worker } from 'node:worker_threads'
-import { StartError } from '../errors.ts'
+import { StartError } from '../../errors.ts'
 import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts'
 
 export interface WorkerHooks {

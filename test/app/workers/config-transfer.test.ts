@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 
-import { loadConfig } from '../../src/config/load.ts'
-import { packConfig, unpackConfig } from '../../src/config/transfer.ts'
-import type { Config, HttpProvider } from '../../src/config/types.ts'
-import { writeScratch } from '../support/config-file.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { packConfig, unpackConfig } from '../../../src/app/workers/config-transfer.ts'
+import type { Config, HttpProvider } from '../../../src/config/types.ts'
+import { writeScratch } from '../../support/config-file.ts'
 
 const yaml = `
 providers:

@@ -1,11 +1,11 @@
 // Admission over a store that answers later, as one on another machine does.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
-import type { AdmissionStore } from '../../src/admission/store.ts'
-import { testAdmissionStore } from '../contracts/admission-store.ts'
-import { settled } from '../support/fake-clock.ts'
-import { Scene } from './scene.ts'
+import { MemoryStore } from '../../../src/admission/stores/memory.ts'
+import type { AdmissionStore } from '../../../src/admission/stores/store.ts'
+import { testAdmissionStore } from '../../contracts/admission-store.ts'
+import { settled } from '../../support/fake-clock.ts'
+import { Scene } from '../scene.ts'
 
 /** Decides at once and answers when `arrival` resolves. */
 function distant(arrival: () => Promise<void> = () => Promise.resolve()): AdmissionStore {

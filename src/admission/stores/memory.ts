@@ -1,8 +1,8 @@
 // Admission's counters in memory: how they decide. It cannot fail; snapshot-file.ts carries it over a restart.
 // The memory is this thread's own unless another is given (shared-store.ts).
-import type { ModelLimits } from '../domain.ts'
-import type { Charge } from './outcome.ts'
-import { Slots } from './slots.ts'
+import type { ModelLimits } from '../../domain.ts'
+import type { Charge } from '../outcome.ts'
+import { Slots } from '../slots.ts'
 import type {
   AdmissionStore,
   Admitted,
@@ -15,8 +15,8 @@ import type {
   Standing,
   TooLarge,
 } from './store.ts'
-import { capacityFor, SlidingWindow } from './window.ts'
-import type { Entry, SavedEntry, WindowDimension } from './window.ts'
+import { capacityFor, SlidingWindow } from '../sliding-window.ts'
+import type { Entry, SavedEntry, WindowDimension } from '../sliding-window.ts'
 
 /** One model's window, to be saved. Ages are relative to the moment of saving. */
 export interface SavedModel {

@@ -1,5 +1,5 @@
 // A worker's log on its way to the coordinator, which writes it: all lines of one turn of the event loop at once.
-import type { LogOutput } from '../observe/log.ts'
+import type { LogOutput } from '../../observe/log.ts'
 
 export class LogBatch implements LogOutput {
   readonly isTTY: boolean

@@ -1,7 +1,7 @@
 // A configuration on its way to another thread. What crosses over is copied, and a copy of a held secret has no value:
 // secrets are taken out of their keeping on this side and put back into it on the other.
-import { HeldSecret } from './secrets.ts'
-import type { Config } from './types.ts'
+import { HeldSecret } from '../../config/secrets.ts'
+import type { Config } from '../../config/types.ts'
 
 /** Holds the keys in the clear: for a thread of this process, and nothing else. */
 export interface PackedConfig {

@@ -1,7 +1,7 @@
 // The counters behind admission, as a contract that one process's memory keeps (memory-store.ts) and a store shared by
 // several gateways can keep too. test/contracts/admission-store.ts holds every implementation to it.
-import type { ModelLimits } from '../domain.ts'
-import type { Charge } from './outcome.ts'
+import type { ModelLimits } from '../../domain.ts'
+import type { Charge } from '../outcome.ts'
 
 /** What a call wants of the counters. */
 export interface Demand {

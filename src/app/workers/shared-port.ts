@@ -1,5 +1,5 @@
 // Where the other workers listen: on what the first one got.
-import { StartError } from '../errors.ts'
+import { StartError } from '../../errors.ts'
 
 /**
  * Hosts and port of addresses such as `http://[::1]:4000`; Unix sockets are left out.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { capacityFor, SlidingWindow, windowMs } from '../../src/admission/window.ts'
-import type { Entry } from '../../src/admission/window.ts'
+import { capacityFor, SlidingWindow, windowMs } from '../../src/admission/sliding-window.ts'
+import type { Entry } from '../../src/admission/sliding-window.ts'
 
 const oneRequest = { requests: 1, tokens: 0 }
 

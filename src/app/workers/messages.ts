@@ -1,8 +1,8 @@
 // What the coordinator and its worker threads say to one another.
-import type { SharedStorePlace } from '../admission/shared-store.ts'
-import type { PackedConfig } from '../config/transfer.ts'
-import type { InheritedSocket } from '../server/inherited.ts'
-import type { SharedWindowsPlace } from '../server/shared-windows.ts'
+import type { SharedStorePlace } from '../../admission/shared-store.ts'
+import type { PackedConfig } from './config-transfer.ts'
+import type { InheritedSocket } from '../../server/inherited.ts'
+import type { SharedWindowsPlace } from '../../server/shared-windows.ts'
 
 /** Memory that all threads use. */
 export interface SharedPlaces {

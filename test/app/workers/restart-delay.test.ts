@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Restarts } from '../../src/fleet/restarts.ts'
+import { Restarts } from '../../../src/app/workers/restart-delay.ts'
 
 test('workers that end again and again are replaced later and later, and at once after a calm minute', () => {
   let nowMs = 0

@@ -3,7 +3,7 @@
 //
 // When the ring gets short of room (only many refunded calls, or a model without a request limit, get there)
 // neighbours in time become one entry with the later time: it frees a moment late and is never counted too low.
-import { Column } from './column.ts'
+import { Column } from './block-sums.ts'
 
 /** Length of the window in milliseconds. */
 export const windowMs = 60_000

@@ -7,9 +7,9 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SetTimer } from '../clock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
-import type { MemoryStore, SavedModel } from './memory-store.ts'
-import { windowMs } from './window.ts'
-import type { SavedEntry } from './window.ts'
+import type { MemoryStore, SavedModel } from './stores/memory.ts'
+import { windowMs } from './sliding-window.ts'
+import type { SavedEntry } from './sliding-window.ts'
 
 /** What was found at start. All but `unreadable` bring the calibration back. */
 export type LoadFact =

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tcpPlaces } from '../../src/fleet/tcp-places.ts'
+import { tcpPlaces } from '../../../src/app/workers/shared-port.ts'
 
 test('the other workers listen where the first one does, but for its Unix socket', () => {
   const addresses = ['http://127.0.0.1:4000', 'http://[::1]:4000', 'unix:/run/x.sock']
