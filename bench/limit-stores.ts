@@ -15,7 +15,7 @@ import { type Entry, SlidingWindow } from '../src/admission/sliding-window.ts'
 import type { ModelLimits } from '../src/domain.ts'
 
 const windowMs = 60_000
-const standing = { requests: undefined, tokens: undefined }
+const limitStatus = { requests: undefined, tokens: undefined }
 
 /** One model's count. `Mark` is what a call holds until it is settled. */
 interface Counter<Mark> {
@@ -45,14 +45,14 @@ class CounterStore<Mark> implements AdmissionStore {
     const mark = this.#counter(demand.model, limits).take(demand.tokens, nowMs)
     const { model, tokens } = demand
     const reservation: Held<Mark> = { model, tokens, provider: demand.providers[0]?.name, mark }
-    return { kind: 'admitted', reservation, standing }
+    return { kind: 'admitted', reservation, limitStatus }
   }
 
   probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | undefined {
     const waitMs = this.#counter(demand.model, limits).waitMs(demand.tokens, nowMs)
     if (waitMs === 0) return undefined
     const numbers = { limit: limits?.rpm ?? 0, used: 0, requested: 1, retryAfterMs: Math.ceil(waitMs) }
-    return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing }
+    return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, limitStatus }
   }
 
   /** None of these looks at a call before its end. */
@@ -68,7 +68,7 @@ class CounterStore<Mark> implements AdmissionStore {
   }
 
   use(): ModelUse {
-    return { requests: 0, tokens: 0, parallel: 0, standing }
+    return { requests: 0, tokens: 0, parallel: 0, limitStatus }
   }
 
   #counter(model: string, limits: ModelLimits | undefined): Counter<Mark> {

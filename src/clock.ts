@@ -21,12 +21,3 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
-
-/** The machine's own, the same in all threads of a process, which `performance.now()` is not. */
-export const threadClock: Clock = {
-  ...systemClock,
-  now() {
-    const [seconds, nanoseconds] = process.hrtime()
-    return seconds * 1000 + nanoseconds / 1e6
-  },
-}

@@ -23,7 +23,7 @@ export type LoadFact =
   /** Torn, of another version, or not ours. */
   | { readonly kind: 'unreadable'; readonly reason: string }
 
-export interface SnapshotParts {
+export interface LimitsFileParts {
   /** `$STATE_DIRECTORY`, or `llm-gateway` in the XDG state directory. Created, for this user alone, when missing. */
   readonly directory: string
   readonly store: Pick<MemoryStore, 'dump' | 'restore'>
@@ -48,13 +48,13 @@ type SavedFact = Omit<CalibrationFact, 'outputDeviation'> & { readonly outputDev
 const version = 1
 const saveEveryMs = 2000
 
-export class SnapshotFile {
-  readonly #parts: SnapshotParts
+export class LimitsFile {
+  readonly #parts: LimitsFileParts
   readonly #path: string
   #stopTimer: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(parts: SnapshotParts) {
+  constructor(parts: LimitsFileParts) {
     this.#parts = parts
     this.#path = join(parts.directory, 'limits.json')
   }

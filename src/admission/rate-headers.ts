@@ -1,16 +1,16 @@
 // Standings and refusals in the words of OpenAI's API, whose SDKs act on these headers and texts.
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-import type { Limited, Quota, Standing, TooLarge } from './stores/store.ts'
+import type { Limited, Quota, LimitStatus, TooLarge } from './stores/store.ts'
 
 /**
  * The `x-ratelimit-*` headers of an answer; https://platform.openai.com/docs/guides/rate-limits. A limit that is not set
  * has none. For a stream they describe the reservation, since they go out before the first token.
  */
-export function rateHeaders(standing: Standing): Record<string, string> {
+export function rateHeaders(limitStatus: LimitStatus): Record<string, string> {
   const headers: Record<string, string> = {}
-  if (standing.requests !== undefined) addRequests(headers, standing.requests)
-  if (standing.tokens !== undefined) addTokens(headers, standing.tokens)
+  if (limitStatus.requests !== undefined) addRequests(headers, limitStatus.requests)
+  if (limitStatus.tokens !== undefined) addTokens(headers, limitStatus.tokens)
   return headers
 }
 
@@ -24,7 +24,7 @@ export function rateLimitError(model: string, refusal: Limited | TooLarge): Gate
       `Request too large for ${model} on tokens per min (TPM): ` +
       `Limit ${refusal.limit}, Requested ${refusal.requested}. ` +
       'The input or output tokens must be reduced in order to run successfully.'
-    const headers = { ...rateHeaders(refusal.standing), 'x-should-retry': 'false' }
+    const headers = { ...rateHeaders(refusal.limitStatus), 'x-should-retry': 'false' }
     return new GatewayError('rate_limit_exceeded', message, { type: 'tokens', headers })
   }
   const { limit, used, requested } = refusal
@@ -34,7 +34,7 @@ export function rateLimitError(model: string, refusal: Limited | TooLarge): Gate
     `Limit ${limit}, Used ${used}, Requested ${requested}. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}.`
   const headers = {
-    ...rateHeaders(refusal.standing),
+    ...rateHeaders(refusal.limitStatus),
     'retry-after': String(Math.ceil(retryAfterMs / 1000)),
     'retry-after-ms': String(retryAfterMs),
   }

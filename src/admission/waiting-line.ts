@@ -12,16 +12,16 @@ import { FairQueue } from './fair-queue.ts'
 import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './stores/store.ts'
 
 /** How a waiting call learns that its client left, and how the transport says so: sets `isGone`, calls `onGone`. */
-export interface Departure {
+export interface Disconnect {
   isGone: boolean
   /** At most one listener; set only while the call waits. */
   onGone: (() => void) | undefined
 }
 
-/** A call at the door. */
-export interface Arrival extends Demand {
+/** A call that wants in. `model` is the limiter's scope: a name of a model or wildcard, never an alias. */
+export interface CallDemand extends Demand {
   readonly client: Client
-  readonly departure: Departure
+  readonly disconnect: Disconnect
 }
 
 type WaitResult = Verdict | { readonly kind: 'gone' | 'shutting_down' }
@@ -38,7 +38,7 @@ export interface LineParts {
 }
 
 interface Waiting {
-  readonly arrival: Arrival
+  readonly demand: CallDemand
   readonly sinceMs: number
   readonly deadlineMs: number
   readonly resolve: (end: WaitEnd | Promise<WaitEnd>) => void
@@ -76,22 +76,22 @@ export class WaitingLine {
   }
 
   /** Waits for at most `maxWaitMs`, behind the client's own calls. Resolves when the wait ends, never rejects. */
-  join(arrival: Arrival, maxWaitMs: number): Promise<WaitEnd> {
+  join(demand: CallDemand, maxWaitMs: number): Promise<WaitEnd> {
     return new Promise((resolve) => {
       const sinceMs = this.#parts.now()
-      const waiting: Waiting = { arrival, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
-      this.#queue.add(arrival.client.id, waiting)
-      arrival.departure.onGone = () => this.#leave(waiting)
+      const waiting: Waiting = { demand, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
+      this.#queue.add(demand.client.id, waiting)
+      demand.disconnect.onGone = () => this.#leave(waiting)
       this.#announce()
       this.examine()
     })
   }
 
   /** Why a call does not fit now: for itself, or because of the line before it, whichever takes longer. */
-  async refusalFor(arrival: Arrival): Promise<Limited | TooLarge> {
+  async refusalFor(demand: CallDemand): Promise<Limited | TooLarge> {
     const ahead = this.#refusal
     const { store, model, limitsOf, now } = this.#parts
-    const own = await store.probe(arrival, limitsOf(model), now())
+    const own = await store.probe(demand, limitsOf(model), now())
     if (own?.kind === 'too_large' || ahead === undefined) return own ?? this.#lineAhead()
     return own !== undefined && own.retryAfterMs >= ahead.retryAfterMs ? own : ahead
   }
@@ -108,7 +108,7 @@ export class WaitingLine {
     for (;;) {
       const first = this.#queue.first()
       if (first === undefined) return
-      const verdict = store.reserve(first.arrival, limitsOf(model), now(), this.#turn)
+      const verdict = store.reserve(first.demand, limitsOf(model), now(), this.#turn)
       if (verdict instanceof Promise) {
         this.#judgeLater(first, verdict)
         return
@@ -136,7 +136,7 @@ export class WaitingLine {
     let nextMs = verdict.dimension === 'parallel' ? Infinity : nowMs + verdict.retryAfterMs
     for (const waiting of this.#queue) {
       if (waiting.deadlineMs > nowMs) nextMs = Math.min(nextMs, waiting.deadlineMs)
-      else this.#end(waiting, this.refusalFor(waiting.arrival))
+      else this.#end(waiting, this.refusalFor(waiting.demand))
     }
     if (this.#queue.first() !== first) return true
     const delayMs = Math.min(maxTimerMs, Math.ceil(nextMs - nowMs))
@@ -167,8 +167,8 @@ export class WaitingLine {
 
   #end(waiting: Waiting, result: WaitResult | Promise<WaitResult>): void {
     const waitedMs = this.#parts.now() - waiting.sinceMs
-    this.#queue.remove(waiting.arrival.client.id, waiting)
-    waiting.arrival.departure.onGone = undefined
+    this.#queue.remove(waiting.demand.client.id, waiting)
+    waiting.demand.disconnect.onGone = undefined
     this.#announce()
     if (result instanceof Promise) waiting.resolve(result.then((late) => ({ ...late, waitedMs })))
     else waiting.resolve({ ...result, waitedMs })
@@ -186,9 +186,9 @@ export class WaitingLine {
 
   /** Stands in for a refusal while the first call's is not known yet. */
   #lineAhead(): Limited {
-    const standing = { requests: undefined, tokens: undefined }
+    const limitStatus = { requests: undefined, tokens: undefined }
     const used = this.#queue.length
     const numbers = { limit: used, used, requested: 1, retryAfterMs: 1000 }
-    return { kind: 'limited', dimension: 'parallel', provider: undefined, ...numbers, standing }
+    return { kind: 'limited', dimension: 'parallel', provider: undefined, ...numbers, limitStatus }
   }
 }

@@ -2,20 +2,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { doormenOf, guardsOf } from './guards.ts'
-import { type Limits, startLimits } from './limits.ts'
-import { ProviderWatch } from './provider-watch.ts'
 import { Providers } from './providers.ts'
+import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
 import { createTicker } from '../call/ticker.ts'
-import { UsageRefusals } from '../call/usage-refusals.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { createLog } from '../observe/log.ts'
-import { ProviderLoad } from '../routing/provider-load.ts'
-import { TargetHealth } from '../routing/target-health.ts'
-import { ClientWindows, type FloodLimit, type FloodWindows } from '../server/flood-limit.ts'
 import { clientOf } from '../server/guards/address.ts'
 import { originMatcher } from '../server/guards/origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/inherited.ts'
@@ -43,10 +38,9 @@ export interface App {
   isAlive?(): boolean
 }
 
-/** What a gateway has in common with others of this process that serve together with it (fleet/). */
-export interface Common {
-  readonly limits: Limits
-  readonly floodWindows: FloodWindows | undefined
+/** What a worker thread has from the main thread (workers/). */
+export interface WorkerServices {
+  readonly shared: SharedServices
   readonly events: Events
 }
 
@@ -67,39 +61,27 @@ export interface Surroundings {
   readonly clock?: Clock
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
-  /** Absent: this gateway serves alone. */
-  readonly common?: Common
+  /** Absent: this thread serves alone, and owns what calls share. */
+  readonly worker?: WorkerServices
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
-  const { stateDirectory, store, common } = surroundings
-  const events = common?.events ?? createEvents(createLog(config.logging, { stream: stdout, isJournal }))
+  const { stateDirectory, store, worker } = surroundings
+  const events = worker?.events ?? createEvents(createLog(config.logging, { stream: stdout, isJournal }))
   const doormen = doormenOf(config, events)
-  const limits =
-    common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
-  const { admission, calibration } = limits
-  const lasting = {
-    admission,
-    calibration,
-    usageRefusals: new UsageRefusals(),
-    health: new TargetHealth(),
-    load: new ProviderLoad(),
-    events,
-    ticker: createTicker(clock),
-    ...clock,
-    chance: Math.random,
-  }
-  const { health } = lasting
-  const watch = new ProviderWatch({
-    clock: lasting,
-    events,
-    health,
-    onModels: (models) => snapshots.offer(models),
-  })
+  const own =
+    worker === undefined
+      ? await OwnServices.start(config, { clock, events, stateDirectory, store })
+      : undefined
+  const shared: SharedServices = worker?.shared ?? own!
+  const { coordinator } = shared
+  const lasting = { coordinator, events, ticker: createTicker(clock), ...clock, chance: Math.random }
   const providers = new Providers(`llm-gateway/${version}`)
-  const snapshots = new Snapshots(config, lasting, providers, (model) => watch.refresh(model))
+  const snapshots = new Snapshots(config, lasting, providers, (model) => shared.refreshModels(model))
+  shared.onModels = (discovered) => snapshots.offer(discovered)
+  if (shared.discovered.size > 0) snapshots.offer(shared.discovered)
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let isDraining = false
@@ -109,11 +91,11 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     guards: guardsOf(config, isOriginAllowed),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
-    floodLimit: floodLimitOf(config, clock, common?.floodWindows),
+    floodWindows: shared.floodWindows,
     clientOf: clientOf(server.trustedProxies),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
-    admission,
+    describeLimits: (models) => coordinator.describe(models),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -121,12 +103,12 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   })
   const isInherited = sockets.length > 0
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
-  watch.follow(config, snapshots.current.providers)
+  own?.follow(config, snapshots.current.providers)
   const listening = isInherited
     ? listenInherited(sockets, doormen, handlers)
-    : listen({ ...server, reusePort: common !== undefined }, doormen, handlers)
+    : listen({ ...server, reusePort: worker !== undefined }, doormen, handlers)
   const listeners = await listening.catch((error: unknown) => {
-    watch.stop()
+    own?.stopWatching()
     throw error
   })
   events.listening(listeners.addresses, configFile)
@@ -139,17 +121,16 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     },
     reload(next) {
       snapshots.replace(next)
-      watch.follow(next, snapshots.current.providers)
-      admission.applyLimits(next.rateLimits)
+      own?.follow(next, snapshots.current.providers)
       shutdownGraceMs = next.server.shutdownGraceMs
       return settingsToRestartFor(config, next)
     },
     async stop(reason) {
       isDraining = true
-      watch.stop()
+      own?.stopWatching()
       events.stopping(reason, snapshots.openCalls)
       let deadline = setTimeout(() => {
-        admission.close()
+        coordinator.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
         deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
       }, shutdownGraceMs)
@@ -157,7 +138,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       clearTimeout(deadline)
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()
-      await limits.save()
+      await own?.save()
       await snapshots.close()
       events.stopped()
     },
@@ -189,14 +170,4 @@ export function settingsToRestartFor(started: Config, next: Config): string[] {
   return [...fixedSettings(started)]
     .filter(([key, value]) => !isDeepStrictEqual(value, wanted.get(key)))
     .map(([key]) => key)
-}
-
-/** Undefined: the requests of a client are not limited. */
-export function perClientRpmOf({ rateLimits }: Config): number | undefined {
-  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
-}
-
-function floodLimitOf(config: Config, { now }: Clock, windows?: FloodWindows): FloodLimit | undefined {
-  const rpm = perClientRpmOf(config)
-  return rpm === undefined ? undefined : { rpm, windows: windows ?? new ClientWindows(rpm, now) }
 }

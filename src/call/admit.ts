@@ -1,30 +1,24 @@
-// A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
-import type { Decision, Hold } from '../admission/admission.ts'
+// Whether a call is admitted: it reserves its share of the limits, or waits in line where waiting is allowed.
 import { rateHeaders, rateLimitError } from '../admission/rate-headers.ts'
-import type { Standing } from '../admission/stores/store.ts'
+import type { LimitStatus } from '../admission/stores/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Reply, Snapshot } from './call.ts'
+import type { AdmissionResult, Hold } from './coordinator.ts'
 import type { CallRecord } from './record.ts'
 
-/** A call with the model that shall answer it, and that model's targets in order of preference. */
+/** A call with the model that shall answer it. */
 export interface Candidate {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
-  readonly targets: readonly Target[]
 }
 
 /** Whether a call may enter. */
 export type Entrance =
-  | {
-      readonly kind: 'admitted'
-      readonly hold: Hold
-      /** As estimated. */
-      readonly promptTokens: number
-    }
+  | { readonly kind: 'admitted'; readonly hold: Hold }
   | Refused
   /** The client left while its call waited. */
   | { readonly kind: 'gone' }
@@ -33,7 +27,7 @@ export interface Refused {
   readonly kind: 'limited'
   /** The model's or its provider's slots are all taken. The model's limits of requests and tokens have room. */
   readonly isFull: boolean
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
   readonly error: GatewayError
 }
 
@@ -43,49 +37,48 @@ export interface Refused {
  * @throws GatewayError `shutting_down`.
  */
 export function admit(
-  { call, request, route, targets }: Candidate,
-  on: Snapshot,
+  { call, request, route }: Candidate,
+  on: Pick<Snapshot, 'coordinator'>,
   record: CallRecord,
 ): Entrance | Promise<Entrance> {
   const model = route.model.name
-  const providers = targets.map(({ provider }) => on.providers.get(provider)!)
-  const tpm = on.admission.limitsOf(model)?.tpm
-  const { tokens, minTokens, promptTokens } = on.calibration.estimate(
-    model,
-    providers[0]!.name,
-    request.size,
-    tpm,
-  )
+  const { targets } = route
   const { client, reply } = call
-  const decision = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const enter = (decided: Decision) => {
-    record.waitMs += decided.kind === 'admitted' ? decided.hold.waitedMs : decided.waitedMs
-    return entranceOf(decided, model, promptTokens)
+  const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
+  const asked = { client, disconnect: reply, model, targets, size: request.size, affinityKey }
+  const result = on.coordinator.admit(asked)
+  const enter = (late: AdmissionResult) => {
+    record.waitMs += late.kind === 'admitted' ? late.hold.waitedMs : late.waitedMs
+    return entranceOf(late, model)
   }
-  return decision instanceof Promise ? decision.then(enter) : enter(decision)
+  return result instanceof Promise ? result.then(enter) : enter(result)
 }
 
-function entranceOf(decision: Decision, model: string, promptTokens: number): Entrance {
-  switch (decision.kind) {
+function entranceOf(result: AdmissionResult, model: string): Entrance {
+  switch (result.kind) {
     case 'admitted':
-      return { kind: 'admitted', hold: decision.hold, promptTokens }
+    case 'gone':
+      return result
     case 'limited':
     case 'too_large': {
-      const isFull = decision.kind === 'limited' && decision.dimension === 'parallel'
-      return { kind: 'limited', isFull, standing: decision.standing, error: rateLimitError(model, decision) }
+      const isFull = result.kind === 'limited' && result.dimension === 'parallel'
+      return {
+        kind: 'limited',
+        isFull,
+        limitStatus: result.limitStatus,
+        error: rateLimitError(model, result),
+      }
     }
-    case 'gone':
-      return decision
     case 'shutting_down':
       throw new GatewayError('shutting_down', 'The gateway is shutting down.')
     default:
-      return decision satisfies never
+      return result satisfies never
   }
 }
 
 /** How the limits of a model stand, on whatever answer comes. */
-export function addRateHeaders(reply: Reply, standing: Standing): void {
+export function addRateHeaders(reply: Reply, limitStatus: LimitStatus): void {
   if (reply.isStarted) return
-  const headers = rateHeaders(standing)
+  const headers = rateHeaders(limitStatus)
   for (const name in headers) reply.set(name, headers[name]!)
 }

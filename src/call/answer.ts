@@ -55,16 +55,15 @@ export interface Expected {
   readonly mayBeEmpty: boolean
 }
 
-type AnswerParts = Pick<Snapshot, 'ticker' | 'now' | 'load'>
+type AnswerParts = Pick<Snapshot, 'ticker' | 'now'>
 
-/** An answer on its way. Its provider counts as busy until the exchange is over, however that comes. */
+/** An answer on its way. */
 export class Answer implements AnswerSink, Timed {
   place = -1
   readonly #provider: Provider
   readonly #on: AnswerParts
   readonly #startedMs: number
   readonly #expected: Expected
-  readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #head: AnswerHead | undefined
@@ -93,7 +92,6 @@ export class Answer implements AnswerSink, Timed {
     this.#on = on
     this.#startedMs = on.now()
     this.#expected = expected
-    this.#endLoad = on.load.began(provider.name)
     this.#lastMoveMs = this.#startedMs
   }
 
@@ -287,7 +285,6 @@ export class Answer implements AnswerSink, Timed {
   #finish(): void {
     this.#on.ticker.delete(this)
     this.#exchange?.abort()
-    this.#endLoad()
   }
 
   #settle(outcome: AttemptOutcome): void {

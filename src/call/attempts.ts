@@ -1,32 +1,29 @@
 // The tries of one call at one model's targets: one after the other, until one answers, all have failed, or the client
 // has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats of the waiting
 // line are comments, and no part of any answer.)
-import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import type { SplicedBody } from '../http/large-body.ts'
-import { isProviderWide, type Trouble } from '../routing/target-health.ts'
+import { isProviderWide } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { startAttempt } from './answer.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import { costlier, costOf } from './attempt-cost.ts'
 import { hasWaited, maxRetryWaitMs, waitBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
 import type { Metered } from './meter.ts'
 import { type Failure, summedUp } from './failures.ts'
 import type { CallRecord } from './record.ts'
 import { judge, type Verdict } from './retry-rule.ts'
 import { isUsageRefusal } from './usage-refusals.ts'
 
-/** An admitted call with the targets of its model, the best first. */
+/** An admitted call. */
 export interface Admittee {
   readonly call: Call
   readonly request: ModelRequest
-  readonly targets: readonly Target[]
   readonly hold: Hold
-  /** As estimated. */
-  readonly promptTokens: number
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
 }
@@ -48,16 +45,17 @@ export const maxTargetsTried = 16
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
-  const { call, hold, targets, failures, promptTokens } = admittee
+  const { call, hold, failures } = admittee
+  const { promptTokens } = hold
   // Waiting in line has a limit of its own.
   const sinceMs = call.startedAtMs + record.waitMs
   let cost: Outcome = { kind: 'unsent' }
-  let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
+  let { target } = hold
   let retriesLeft = on.routing.retries
   for (;;) {
     const { outcome, hidesUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
     const verdict = judge(outcome, failures.has(target), on.wallNow())
-    learn(target, outcome, verdict, on)
+    report(hold, outcome, verdict)
     if (outcome.kind === 'refused' || outcome.kind === 'failed') {
       cost = costlier(cost, costOf(outcome, promptTokens))
     }
@@ -72,7 +70,7 @@ export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallR
     const mayRepeat = (each: Target) => retriesLeft > 0 || isFree(each)
     const next = await nextTarget(admittee, { target, verdict, sinceMs, mayRepeat }, on)
     if (next === undefined) {
-      if (!call.reply.isGone) return { ...tried, outcome: summedUp(outcome, admittee, on) }
+      if (!call.reply.isGone) return { ...tried, outcome: summedUp(outcome, admittee) }
       return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
     }
     // A target's first attempt is no retry.
@@ -91,24 +89,24 @@ interface Step {
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
 async function nextTarget(admittee: Admittee, step: Step, on: Snapshot): Promise<Target | undefined> {
-  const { call, hold, targets, failures } = admittee
+  const { call, hold, failures } = admittee
+  const { targets } = hold
   const { target, verdict, sinceMs, mayRepeat } = step
   // The connection was at fault, not the target, which has the conversation's cache.
-  if (verdict.trouble === undefined && verdict.mayRepeat && mayRepeat(target)) return target
+  if (verdict.trouble === undefined && verdict.mayRepeat && mayRepeat(target)) return hold.moveTo([target])
   const passedMs = on.now() - sinceMs
   const isEnough = failures.size >= maxTargetsTried
   const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
-  const providers = untried.map((each) => providerOf(each, on)).filter((each) => hasTimeLeft(each, passedMs))
-  if (providers.length > 0 && (await hold.moveTo(providers))) {
-    return untried.find(({ provider }) => provider === hold.provider)
-  }
+  const inTime = untried.filter((each) => hasTimeLeft(providerOf(each, on), passedMs))
+  const next = inTime.length === 0 ? undefined : await hold.moveTo(inTime)
+  if (next !== undefined) return next
   const again = soonest(targets.filter(mayRepeat), failures)
   if (again === undefined) return undefined
   const provider = providerOf(again.target, on)
   const waitMs = Math.max(0, again.readyAtMs - on.now())
   if (waitMs > maxRetryWaitMs || !hasTimeLeft(provider, passedMs + waitMs)) return undefined
   if (!(await hasWaited(waitMs, call.reply, on))) return undefined
-  return (await hold.moveTo([provider])) ? again.target : undefined
+  return hold.moveTo([again.target])
 }
 
 /** A model that is being loaded is no failure, for as long as a first byte may take. */
@@ -150,26 +148,28 @@ function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boo
 
 /** One try, or two where the provider does not take the wish for usage. */
 async function tryTarget(
-  { call, request }: Admittee,
+  { call, request, hold }: Admittee,
   { target, sinceMs }: Pick<Step, 'target' | 'sinceMs'>,
   on: Snapshot,
   record: CallRecord,
 ): Promise<{ outcome: AttemptOutcome; hidesUsage: boolean }> {
   const provider = providerOf(target, on)
-  const nowMs = on.now()
   record.provider = target.provider
   record.targetModel = target.model
-  record.sentAtMs ??= nowMs
-  on.health.began(target, nowMs)
-  const asksUsage = request.mayAskUsage && on.usageRefusals.mayAsk(provider, nowMs)
+  record.sentAtMs ??= on.now()
+  const asksUsage = request.mayAskUsage && takesUsageWish(provider, hold)
   const to = { request, provider, sinceMs, on, record }
   const outcome = await attempt(call, request.bodyFor(target.model, asksUsage), to)
   noteTimes(record, outcome, on.now())
   if (!asksUsage || !isUsageRefusal(outcome)) return { outcome, hidesUsage: asksUsage }
   const plain = await attempt(call, request.bodyFor(target.model, false), to)
   noteTimes(record, plain, on.now())
-  if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
+  if (plain.kind === 'answered') hold.reportUsageRefusal()
   return { outcome: plain, hidesUsage: false }
+}
+
+function takesUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
+  return includeUsage === 'auto' ? !hold.refusesUsage(name) : includeUsage === 'always'
 }
 
 interface Aim {
@@ -207,23 +207,11 @@ function ofPrompt(promptTokens: number): Metered {
   return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
 }
 
-/** What the outcome says of the target's health. */
-function learn(target: Target, outcome: AttemptOutcome, verdict: Verdict, on: Snapshot): void {
-  const { trouble, retryAfterMs } = verdict
-  if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs }, on)
-  else if (outcome.kind === 'answered' || outcome.kind === 'refused') on.health.succeeded(target)
-  else on.health.ended(target)
-}
-
-/** Makes later calls prefer others for a while. */
-export function learnTrouble(
-  target: Target,
-  { trouble, retryAfterMs }: { readonly trouble: Trouble; readonly retryAfterMs: number | undefined },
-  on: Pick<Snapshot, 'providers' | 'health' | 'routing' | 'now'>,
-): void {
-  const { isLocal } = providerOf(target, on)
-  const { cooldownMs } = on.routing
-  on.health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs: on.now() })
+/** What the outcome says of the target's health, for the calls after this one. */
+function report(hold: Hold, outcome: AttemptOutcome, { trouble, retryAfterMs }: Verdict): void {
+  if (trouble !== undefined) hold.report({ kind: 'failing', trouble, retryAfterMs })
+  else if (outcome.kind === 'answered' || outcome.kind === 'refused') hold.report({ kind: 'healthy' })
+  else hold.report({ kind: 'inconclusive' })
 }
 
 function reasonOf(outcome: AttemptOutcome, { trouble }: Verdict): string {

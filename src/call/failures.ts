@@ -1,8 +1,9 @@
 // What has failed in a call so far, and how its client is told of it.
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { Trouble } from '../routing/target-health.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
-import type { Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
 import type { Verdict } from './retry-rule.ts'
 
 /** Why a target did not answer. */
@@ -16,7 +17,7 @@ export interface Failure {
 
 /** How far a call has come with a model's targets. */
 interface Progress {
-  readonly targets: readonly Target[]
+  readonly hold: Pick<Hold, 'targets' | 'troubleOf'>
   readonly failures: ReadonlyMap<Target, Failure>
 }
 
@@ -24,14 +25,10 @@ interface Progress {
  * The last outcome, or one that names all: when several targets have failed, no single one's word tells the client
  * what is wrong.
  */
-export function summedUp(
-  outcome: AttemptOutcome,
-  { targets, failures }: Progress,
-  on: Pick<Snapshot, 'health' | 'now'>,
-): AttemptOutcome {
+export function summedUp(outcome: AttemptOutcome, { hold, failures }: Progress): AttemptOutcome {
   if (failures.size < 2 || (outcome.kind !== 'failed' && outcome.kind !== 'refused')) return outcome
-  const list = [...new Set([...failures.keys(), ...targets])].map((target) => {
-    const reason = failures.get(target)?.reason ?? whyUntried(target, on)
+  const list = [...new Set([...failures.keys(), ...hold.targets])].map((target) => {
+    const reason = failures.get(target)?.reason ?? whyUntried(hold.troubleOf(target))
     return `${target.provider} (${target.model}): ${reason}`
   })
   const message = `No target answers. ${list.join('; ')}.`
@@ -49,8 +46,7 @@ export function summedUp(
 }
 
 /** A target that was passed over is in trouble since earlier calls, or shares its provider's, or its turn did not come. */
-function whyUntried(target: Target, on: Pick<Snapshot, 'health' | 'now'>): string {
-  const { trouble } = on.health.stateOf(target, on.now())
+function whyUntried(trouble: Trouble | undefined): string {
   return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
 }
 

@@ -7,12 +7,11 @@ import { LargeBody } from '../http/large-body.ts'
 import { fallbacksOf } from '../routing/fallbacks.ts'
 import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { addRateHeaders, admit, type Refused } from './admit.ts'
-import { learnTrouble, maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
+import { maxTargetsTried, type Tried, tryTargets } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import { chooseTargets } from './choose-targets.ts'
 import { addCallHeaders, conclude, passFailure } from './conclude.ts'
 import type { Failure } from './failures.ts'
-import { Meter } from './meter.ts'
+import { Meter, type Metered } from './meter.ts'
 import { Pulse } from './pulse.ts'
 import { CallRecord } from './record.ts'
 
@@ -100,8 +99,7 @@ async function serveBy(
   on: Snapshot,
   record: CallRecord,
 ): Promise<'over' | Setback> {
-  const targets = chooseTargets(route, request, on)
-  const entrance = await admit({ call, request, route, targets }, on, record) // 503 shutting_down
+  const entrance = await admit({ call, request, route }, on, record) // 503 shutting_down
   if (entrance.kind === 'gone') {
     record.status = clientGoneStatus // 499
     return 'over'
@@ -113,16 +111,17 @@ async function serveBy(
     if (entrance.isFull) return entrance
     throw entrance.error // 429 rate_limit_exceeded
   }
-  const { hold, promptTokens } = entrance
-  if (setback === undefined) addRateHeaders(call.reply, hold.standing)
+  const { hold } = entrance
+  if (setback === undefined) addRateHeaders(call.reply, hold.limitStatus)
   else {
-    if ('standing' in setback) addRateHeaders(call.reply, setback.standing)
+    if ('limitStatus' in setback) addRateHeaders(call.reply, setback.limitStatus)
     record.fallbackModel = route.model.name
   }
   // Should anything below throw that is no expected end, the call is charged as it stands by then.
   let outcome: Outcome = { kind: 'cut', tokens: 0 }
+  let usage: Metered | undefined
   try {
-    const tried = await tryTargets({ call, request, targets, hold, promptTokens, failures }, on, record)
+    const tried = await tryTargets({ call, request, hold, failures }, on, record)
     const { target, cost, hidesUsage } = tried
     if (tried.mayMove) {
       outcome = cost
@@ -131,23 +130,17 @@ async function serveBy(
     pulse?.stop()
     forgetBody(call) // nobody else is asked any more
     const { hasOutputTokens } = call.dialect
-    const meter = new Meter({ estimatedPrompt: promptTokens, hasOutputTokens, hidesUsage })
+    const meter = new Meter({ estimatedPrompt: hold.promptTokens, hasOutputTokens, hidesUsage })
     const mask = maskOf(target, on)
     const concluded = await conclude(tried.outcome, { call, on, record, meter, hold, cost, mask }) // 200, the provider's own, 499
     outcome = concluded.outcome
     const { error, trouble } = concluded
-    if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs: undefined }, on)
+    if (trouble !== undefined) hold.report({ kind: 'failing', trouble, retryAfterMs: undefined })
     if (error !== undefined) throw error // 502, 504
-    if (record.usage !== undefined) {
-      const [model, { provider }] = [route.model.name, target]
-      if (!record.usage.isEstimated) on.calibration.learn(model, provider, request.size, record.usage)
-      else if (outcome.kind === 'cut') {
-        on.calibration.learnCut(model, provider, request.size, record.usage.completionTokens)
-      }
-    }
+    usage = record.usage
     return 'over'
   } finally {
-    hold.settle(outcome)
+    hold.settle(outcome, usage)
   }
 }
 

@@ -1,9 +1,9 @@
 // The way back: from a provider's answer to the client, byte for byte.
-import type { Hold } from '../admission/admission.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import type { Reply, Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
 import type { Meter } from './meter.ts'
 import { StreamRelay } from './relay-stream.ts'
 import { WholeRelay } from './relay-whole.ts'

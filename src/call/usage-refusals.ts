@@ -1,5 +1,4 @@
-// Which providers do not take `stream_options`, learnt from their refusals.
-import type { Provider } from '../upstream/provider.ts'
+// Which providers refuse `stream_options`, learnt from their refusals.
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** After this a provider is asked again: it may have been updated. */
@@ -9,15 +8,14 @@ export class UsageRefusals {
   /** Name → when it refused, in milliseconds of the monotonic clock. */
   readonly #refusedAtMs = new Map<string, number>()
 
-  mayAsk({ name, includeUsage }: Provider, nowMs: number): boolean {
-    if (includeUsage !== 'auto') return includeUsage === 'always'
-    const refusedAtMs = this.#refusedAtMs.get(name)
-    return refusedAtMs === undefined || nowMs - refusedAtMs > memoryMs
+  has(provider: string, nowMs: number): boolean {
+    const refusedAtMs = this.#refusedAtMs.get(provider)
+    return refusedAtMs !== undefined && nowMs - refusedAtMs <= memoryMs
   }
 
   /** To be called once the same request has passed without the wish. */
-  remember({ name }: Provider, nowMs: number): void {
-    this.#refusedAtMs.set(name, nowMs)
+  remember(provider: string, nowMs: number): void {
+    this.#refusedAtMs.set(provider, nowMs)
   }
 }
 

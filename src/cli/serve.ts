@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import { StartError } from '../errors.ts'
-import { startFleet } from '../app/workers/worker-pool.ts'
+import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -44,7 +44,7 @@ export async function serveCommand(io: ServeIo, file: string | undefined, versio
   const { config } = loaded
   let app: App
   try {
-    const start = config.server.workers > 1 ? startFleet : startApp
+    const start = config.server.workers > 1 ? startWorkerPool : startApp
     app = await start(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),

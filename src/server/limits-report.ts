@@ -9,7 +9,7 @@ export function limitsReport(client: Client, reports: readonly ModelReport[]): o
   return { object: 'list', client: client.id, data: reports.map(modelLimits) }
 }
 
-function modelLimits({ model, limits, used, standing, waiting, calibration }: ModelReport): object {
+function modelLimits({ model, limits, used, limitStatus, waiting, calibration }: ModelReport): object {
   const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
   return {
     model,
@@ -22,11 +22,11 @@ function modelLimits({ model, limits, used, standing, waiting, calibration }: Mo
     },
     used,
     remaining: {
-      requests: remainingOf(standing.requests),
-      tokens: remainingOf(standing.tokens),
+      requests: remainingOf(limitStatus.requests),
+      tokens: remainingOf(limitStatus.tokens),
       parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
     },
-    reset_ms: { requests: resetOf(standing.requests), tokens: resetOf(standing.tokens) },
+    reset_ms: { requests: resetOf(limitStatus.requests), tokens: resetOf(limitStatus.tokens) },
     waiting,
     calibration: calibration.map(calibrationOf),
   }

@@ -1,6 +1,7 @@
 // The way in of model calls: from a request whose head has passed the guards to a call with its body. These paths are
 // known and few, so no router, hook or body parser of a framework stands between.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Call } from '../call/call.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { scannerOf } from '../dialects/request.ts'
@@ -10,7 +11,7 @@ import { GatewayError } from '../errors.ts'
 import type { BodyMemory } from '../http/large-body.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { corsHeaders } from './cors.ts'
-import { type FloodLimit, floodRefusal } from './flood-limit.ts'
+import { floodRefusal } from './flood-limit.ts'
 import { bodyTooLarge } from './guards/body-size.ts'
 import { HttpReply } from './reply.ts'
 import { readBody } from './request-body.ts'
@@ -32,7 +33,7 @@ export interface ModelCallParts {
   /** In which large bodies are read. */
   readonly turns: Turns
   readonly memory: BodyMemory
-  readonly floodLimit: FloodLimit | undefined
+  readonly floodWindows: FloodWindows | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => void
   /** @param own headers of the answer whatever it says: names and values in turn. */
@@ -58,24 +59,30 @@ export function takeModelCall(
   const requestId = requestIdOf(request)
   const own = ['x-request-id', requestId, ...corsHeaders(request.headers.origin)]
   const contentType = request.headers['content-type']
-  const refusal = floodRefusal(parts.floodLimit, client) ?? mediaTypeProblem(contentType, dialect)
-  if (refusal !== undefined) {
-    parts.refuse(request, response, refusal, own)
-    return true
-  }
   const { maxBodyBytes: maxBytes, turns, memory } = parts
-  readBody(request, {
-    maxBytes,
-    turns,
-    memory,
-    scannerOf: (bytes) => scannerOf(dialect, bytes),
-    onBody(body) {
-      const reply = new HttpReply(response, own)
-      parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
-    },
-    onTooLarge: () => parts.refuse(request, response, bodyTooLarge(maxBytes), own),
-    onBroken: () => parts.refuse(request, response, brokenOff(), own),
-  })
+  const takeIn = (refusal: GatewayError | undefined) => {
+    if (refusal !== undefined) return parts.refuse(request, response, refusal, own)
+    readBody(request, {
+      maxBytes,
+      turns,
+      memory,
+      scannerOf: (bytes) => scannerOf(dialect, bytes),
+      onBody(body) {
+        const reply = new HttpReply(response, own)
+        parts.serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
+      },
+      onTooLarge: () => parts.refuse(request, response, bodyTooLarge(maxBytes), own),
+      onBroken: () => parts.refuse(request, response, brokenOff(), own),
+    })
+  }
+  const flood = floodRefusal(parts.floodWindows, client)
+  if (!(flood instanceof Promise)) takeIn(flood ?? mediaTypeProblem(contentType, dialect))
+  else {
+    void flood.then((late) => {
+      // Nobody is left to read the body from, or to be told.
+      if (!request.destroyed) takeIn(late ?? mediaTypeProblem(contentType, dialect))
+    })
+  }
   return true
 }
 

@@ -28,7 +28,10 @@ export function addRoutes(app: FastifyInstance, parts: ServerParts): Methods {
   })
   for (const path of modelPaths) methods.set(path, ['POST'])
   const counted: RouteShorthandOptions = {
-    onRequest: (request, _, done) => done(floodRefusal(parts.floodLimit, request.client)),
+    onRequest: async (request) => {
+      const refusal = await floodRefusal(parts.floodWindows, request.client)
+      if (refusal !== undefined) throw refusal
+    },
   }
   for (const prefix of prefixes) {
     app.get(`${prefix}/limits`, counted, (request) => listLimits(request.client, parts))
@@ -45,8 +48,8 @@ export function ownHeaders(request: FastifyRequest, reply: FastifyReply): string
   return headers
 }
 
-async function listLimits(client: Client, { admission, routes }: ServerParts): Promise<object> {
-  return limitsReport(client, await admission.describe(routes().models()))
+async function listLimits(client: Client, { describeLimits, routes }: ServerParts): Promise<object> {
+  return limitsReport(client, await describeLimits(routes().models()))
 }
 
 function listModels(parts: ServerParts): object {

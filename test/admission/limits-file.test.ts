@@ -6,8 +6,8 @@ import { test } from 'node:test'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { SavedModel } from '../../src/admission/stores/memory.ts'
-import { SnapshotFile } from '../../src/admission/limits-file.ts'
-import type { SnapshotParts } from '../../src/admission/limits-file.ts'
+import { LimitsFile } from '../../src/admission/limits-file.ts'
+import type { LimitsFileParts } from '../../src/admission/limits-file.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
@@ -18,18 +18,18 @@ interface Process {
   readonly clock: FakeClock
   readonly store: MemoryStore
   readonly calibration: Calibration
-  readonly file: SnapshotFile
+  readonly file: LimitsFile
   readonly faults: unknown[]
 }
 
 /** A process that starts at this wall-clock time with a monotonic clock of its own. */
-function start(directory: string, wallStartMs: number, of: Partial<SnapshotParts> = {}): Process {
+function start(directory: string, wallStartMs: number, of: Partial<LimitsFileParts> = {}): Process {
   const clock = new FakeClock(Math.floor(wallStartMs % 977))
   const monotonicStartMs = clock.now()
   const store = new MemoryStore()
   const calibration = new Calibration()
   const faults: unknown[] = []
-  const file = new SnapshotFile({
+  const file = new LimitsFile({
     directory,
     store,
     calibration,

@@ -2,20 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rateHeaders, rateLimitError } from '../../src/admission/rate-headers.ts'
-import type { Limited, Standing } from '../../src/admission/stores/store.ts'
+import type { Limited, LimitStatus } from '../../src/admission/stores/store.ts'
 
-const standing: Standing = {
+const limitStatus: LimitStatus = {
   requests: { limit: 3, remaining: 0, resetMs: 60_000 },
   tokens: { limit: 10_000, remaining: 1446, resetMs: 1500 },
 }
 
 function limited(of: Partial<Limited> = {}): Limited {
   const numbers = { limit: 3, used: 3, requested: 1, retryAfterMs: 20_000 }
-  return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing, ...of }
+  return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, limitStatus, ...of }
 }
 
-test("a standing is told in OpenAI's headers", () => {
-  assert.deepEqual(rateHeaders(standing), {
+test("a limitStatus is told in OpenAI's headers", () => {
+  assert.deepEqual(rateHeaders(limitStatus), {
     'x-ratelimit-limit-requests': '3',
     'x-ratelimit-remaining-requests': '0',
     'x-ratelimit-reset-requests': '1m0s',
@@ -72,7 +72,7 @@ test('a refusal for want of a slot names whose slots are taken', () => {
 })
 
 test('a call larger than the whole limit is told not to come back', () => {
-  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, standing })
+  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, limitStatus })
   assert.equal(
     error.message,
     'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully.',

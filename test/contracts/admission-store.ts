@@ -136,7 +136,7 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     await store.settle(await admit(store, demand(), 0), used(500), 1)
     const refusal = await refuse(store, demand(), 2)
     assert.deepEqual([refusal.used, refusal.retryAfterMs], [500, 59_998])
-    assert.equal(refusal.standing.tokens?.remaining, 0)
+    assert.equal(refusal.limitStatus.tokens?.remaining, 0)
   })
 
   contract('a call that grows holds further ones off before it is settled', async (store) => {
@@ -154,7 +154,7 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     await store.grow(reservation, 500, 1)
     const use = await store.use('m', limits, 1)
     assert.deepEqual([use.requests, use.tokens, use.parallel], [1, 500, 1])
-    assert.equal(use.standing.tokens?.remaining, 0)
+    assert.equal(use.limitStatus.tokens?.remaining, 0)
   })
 
   contract('growing never lowers a charge, nor touches a settled one, nor frees anything', async (store) => {
@@ -222,13 +222,13 @@ export function testAdmissionStore(name: string, make: () => AdmissionStore): vo
     assert.equal((await store.use('m', higher, 1)).requests, 3)
   })
 
-  contract('the standing counts the admitted call and the time to an empty window', async (store) => {
+  contract('the limitStatus counts the admitted call and the time to an empty window', async (store) => {
     const verdict = await store.reserve(demand(), limits, 0)
-    assert.deepEqual(verdict.kind === 'admitted' && verdict.standing, {
+    assert.deepEqual(verdict.kind === 'admitted' && verdict.limitStatus, {
       requests: { limit: 3, remaining: 2, resetMs: 60_000 },
       tokens: { limit: 100, remaining: 90, resetMs: 60_000 },
     })
-    const { standing } = await store.use('m', limits, 20_000)
-    assert.equal(standing.tokens?.resetMs, 40_000)
+    const { limitStatus } = await store.use('m', limits, 20_000)
+    assert.equal(limitStatus.tokens?.resetMs, 40_000)
   })
 }

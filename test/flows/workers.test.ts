@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { loadConfig } from '../../src/config/load.ts'
-import { startFleet } from '../../src/app/workers/worker-pool.ts'
+import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
@@ -172,7 +172,7 @@ test('a port that another gateway of the same user serves is refused', async (t)
   const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
   const surroundings = { stdout: process.stderr, version: '0', configFile: file, stateDirectory: undefined }
 
-  await assert.rejects(startFleet(config, surroundings), {
+  await assert.rejects(startWorkerPool(config, surroundings), {
     name: 'StartError',
     message: `127.0.0.1:${port} is in use by another program. Stop that one, or set server.port (or LLM_GATEWAY_PORT) to a free port.`,
   })
@@ -203,7 +203,7 @@ test('a worker that can’t start is the end of the start', async (t) => {
   const surroundings = { stdout: process.stderr, version: '0', configFile: file, stateDirectory: undefined }
   const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
 
-  await assert.rejects(startFleet(config, surroundings), {
+  await assert.rejects(startWorkerPool(config, surroundings), {
     name: 'StartError',
     message: /^server\.unix_socket: /,
   })

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { startFleet } from '../../src/app/workers/worker-pool.ts'
+import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { soon } from './deadline.ts'
 import { findKey } from './key-forms.ts'
 import type { Cleanup } from './scripted-upstream.ts'
@@ -58,7 +58,7 @@ export async function startGateway(
   }
   const app =
     config.server.workers > 1
-      ? await startFleet(config, surroundings, workerEntry)
+      ? await startWorkerPool(config, surroundings, workerEntry)
       : await startApp(config, surroundings)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))

@@ -4,11 +4,11 @@ import '../../src/app/workers/worker.ts'
 import type { WorkerStart } from '../../src/app/workers/messages.ts'
 import { channelName, type Command } from './obedient-workers.ts'
 
-const { thread } = workerData as WorkerStart
+const { number } = workerData as WorkerStart
 const channel = new BroadcastChannel(channelName)
 channel.addEventListener('message', (message: unknown) => {
   const data = (message as { data: Command }).data
-  if (data.thread !== thread) return
+  if (data.thread !== number) return
   if (data.kind === 'fail') throw new Error('a test made this worker fail')
   Atomics.store(data.state, 0, 1)
   Atomics.wait(data.state, 0, 1)

@@ -12,7 +12,7 @@ import type {
   ModelUse,
   Quota,
   Reservation,
-  Standing,
+  LimitStatus,
   TooLarge,
 } from './store.ts'
 import { capacityFor, SlidingWindow } from '../sliding-window.ts'
@@ -57,7 +57,7 @@ interface Held extends Reservation {
   providerSinceMs: number
 }
 
-const noStanding: Standing = { requests: undefined, tokens: undefined }
+const noStatus: LimitStatus = { requests: undefined, tokens: undefined }
 
 /** Entries that are saved per model; beyond that neighbours are merged. */
 const maxSavedEntries = 1024
@@ -93,7 +93,7 @@ export class MemoryStore implements AdmissionStore {
     }
     this.#modelSlots.take(demand.model)
     if (provider !== undefined) this.#providerSlots.take(provider)
-    return { kind: 'admitted', reservation, standing: standingOf(window, limits, nowMs) }
+    return { kind: 'admitted', reservation, limitStatus: statusOf(window, limits, nowMs) }
   }
 
   probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | TooLarge | undefined {
@@ -140,7 +140,7 @@ export class MemoryStore implements AdmissionStore {
       requests: window.used('requests', nowMs),
       tokens: window.used('tokens', nowMs),
       parallel: this.#modelSlots.inUse(model),
-      standing: standingOf(window, limits, nowMs),
+      limitStatus: statusOf(window, limits, nowMs),
     }
   }
 
@@ -181,8 +181,8 @@ export class MemoryStore implements AdmissionStore {
     if (limits !== undefined) {
       const { rpm = Infinity, tpm = Infinity, maxParallelRequests } = limits
       if (demand.minTokens > tpm) {
-        const standing = standingOf(window, limits, nowMs)
-        return { kind: 'too_large', limit: tpm, requested: demand.minTokens, standing }
+        const limitStatus = statusOf(window, limits, nowMs)
+        return { kind: 'too_large', limit: tpm, requested: demand.minTokens, limitStatus }
       }
       const tokens = Math.min(demand.tokens, tpm)
       const requestsAtMs = window.fitsAt('requests', 1, rpm, nowMs)
@@ -198,18 +198,18 @@ export class MemoryStore implements AdmissionStore {
           used: window.used(dimension, nowMs),
           requested: byTokens ? tokens : 1,
           retryAfterMs: Math.max(1, Math.ceil((byTokens ? tokensAtMs : requestsAtMs) - nowMs)),
-          standing: standingOf(window, limits, nowMs),
+          limitStatus: statusOf(window, limits, nowMs),
         }
       }
       if (!this.#modelSlots.isFree(demand.model, maxParallelRequests)) {
         const free = { slots: this.#modelSlots, name: demand.model, limit: maxParallelRequests! }
-        return parallelRefusal(free, undefined, standingOf(window, limits, nowMs))
+        return parallelRefusal(free, undefined, statusOf(window, limits, nowMs))
       }
     }
     const first = demand.providers[0]
     if (first === undefined || this.#firstFree(demand.providers) !== undefined) return undefined
     const busy = { slots: this.#providerSlots, name: first.name, limit: first.maxParallelRequests! }
-    return parallelRefusal(busy, first.name, standingOf(window, limits, nowMs))
+    return parallelRefusal(busy, first.name, statusOf(window, limits, nowMs))
   }
 
   /** `own` is a provider whose slot the asker holds already. */
@@ -264,7 +264,7 @@ export class OwnWindow implements WindowPlace {
 function parallelRefusal(
   busy: { slots: Slots; name: string; limit: number },
   provider: string | undefined,
-  standing: Standing,
+  limitStatus: LimitStatus,
 ): Limited {
   return {
     kind: 'limited',
@@ -274,12 +274,12 @@ function parallelRefusal(
     used: busy.slots.inUse(busy.name),
     requested: 1,
     retryAfterMs: busy.slots.expectedFreeMs(busy.name),
-    standing,
+    limitStatus,
   }
 }
 
-function standingOf(window: SlidingWindow, limits: ModelLimits | undefined, nowMs: number): Standing {
-  if (limits?.rpm === undefined && limits?.tpm === undefined) return noStanding
+function statusOf(window: SlidingWindow, limits: ModelLimits | undefined, nowMs: number): LimitStatus {
+  if (limits?.rpm === undefined && limits?.tpm === undefined) return noStatus
   return {
     requests: quota(window, { dimension: 'requests', limit: limits.rpm }, nowMs),
     tokens: quota(window, { dimension: 'tokens', limit: limits.tpm }, nowMs),

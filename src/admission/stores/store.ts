@@ -28,7 +28,7 @@ export interface Quota {
 }
 
 /** How a model's limits stand. A limit that is not set is absent. */
-export interface Standing {
+export interface LimitStatus {
   readonly requests: Quota | undefined
   readonly tokens: Quota | undefined
 }
@@ -47,7 +47,7 @@ export interface Limited {
    * before. For `parallel` a guess from how long calls took.
    */
   readonly retryAfterMs: number
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
 }
 
 /** A refusal for good: larger than the whole limit. */
@@ -55,7 +55,7 @@ export interface TooLarge {
   readonly kind: 'too_large'
   readonly limit: number
   readonly requested: number
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
 }
 
 /** What an admitted call holds. Opaque but for these; it goes back to the store that gave it. */
@@ -71,7 +71,7 @@ export interface Admitted {
   readonly kind: 'admitted'
   readonly reservation: Reservation
   /** With this call counted. */
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
 }
 
 export type Verdict = Admitted | Limited | TooLarge
@@ -81,7 +81,7 @@ export interface ModelUse {
   readonly requests: number
   readonly tokens: number
   readonly parallel: number
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
 }
 
 /**

@@ -1,34 +1,34 @@
-// A configuration on its way to another thread. What crosses over is copied, and a copy of a held secret has no value:
-// secrets are taken out of their keeping on this side and put back into it on the other.
+// A configuration on its way to another thread. What crosses over is cloned, and the clone of a secret has no value:
+// secrets are taken out on this side and put back in on the other.
 import { HeldSecret } from '../../config/secrets.ts'
 import type { Config } from '../../config/types.ts'
 
 /** Holds the keys in the clear: for a thread of this process, and nothing else. */
-export interface PackedConfig {
-  readonly packed: unknown
+export interface SerializedConfig {
+  readonly serialized: unknown
 }
 
 /** Stands for a secret. No key of a configuration has this name. */
-interface PackedSecret {
+interface SerializedSecret {
   readonly heldSecret: string
   readonly source: string
 }
 
-export function packConfig(config: Config): PackedConfig {
+export function serializeConfig(config: Config): SerializedConfig {
   return {
-    packed: rebuilt(config, (value): PackedSecret | undefined =>
+    serialized: rebuilt(config, (value): SerializedSecret | undefined =>
       value instanceof HeldSecret ? { heldSecret: value.reveal(), source: value.source } : undefined,
     ),
   }
 }
 
-export function unpackConfig({ packed }: PackedConfig): Config {
-  return rebuilt(packed, (value) =>
-    isPackedSecret(value) ? new HeldSecret(value.heldSecret, value.source) : undefined,
+export function deserializeConfig({ serialized }: SerializedConfig): Config {
+  return rebuilt(serialized, (value) =>
+    isSerializedSecret(value) ? new HeldSecret(value.heldSecret, value.source) : undefined,
   ) as Config
 }
 
-/** The same maps, lists and objects, with what `replace` gives in the place of some. */
+/** The same maps, lists and objects, some of them replaced by what `replace` returns. */
 function rebuilt(value: unknown, replace: (value: object) => object | undefined): unknown {
   if (typeof value !== 'object' || value === null) return value
   const other = replace(value)
@@ -40,6 +40,6 @@ function rebuilt(value: unknown, replace: (value: object) => object | undefined)
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, rebuilt(item, replace)]))
 }
 
-function isPackedSecret(value: object): value is PackedSecret {
+function isSerializedSecret(value: object): value is SerializedSecret {
   return 'heldSecret' in value
 }

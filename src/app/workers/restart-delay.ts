@@ -1,11 +1,11 @@
-// How long to wait before a worker that ended is replaced: hardly, unless they end again and again.
+// How long to wait before a worker that ended is replaced: hardly, unless workers end again and again.
 
 const firstDelayMs = 100
 const maxDelayMs = 30_000
-/** Whoever has run for so long without an end has left its trouble behind. */
+/** Without an end for so long, the trouble is over. */
 const calmMs = 60_000
 
-export class Restarts {
+export class RestartDelay {
   readonly #now: () => number
   #lastMs = -Infinity
   #nextDelayMs = firstDelayMs
@@ -15,8 +15,8 @@ export class Restarts {
     this.#now = now
   }
 
-  /** Before the restart that is due now: doubled each time, 30 s at most, and short again after a calm minute. */
-  delayMs(): number {
+  /** Before the restart that is due now, in milliseconds: doubled each time, 30 s at most, short again after a calm minute. */
+  next(): number {
     const nowMs = this.#now()
     const isCalm = nowMs - this.#lastMs >= calmMs
     const delayMs = isCalm ? firstDelayMs : this.#nextDelayMs

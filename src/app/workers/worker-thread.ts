@@ -1,77 +1,102 @@
-// One worker thread as the coordinator sees it: from its start to its end, whoever brings that about.
-import { Worker } from 'node:worker_threads'
+// One worker thread as the main thread sees it, from its start to its end, whatever brings that about.
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
-import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts'
+import type { SharedServices } from '../shared-services.ts'
+import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { Inbox } from './inbox.ts'
+import { type Batch, Outbox } from './outbox.ts'
+import { WorkerSession } from './worker-session.ts'
 
-export interface WorkerHooks {
-  /** Whole lines for the log. */
+export interface WorkerThreadParts {
+  /** The file that the thread runs. */
+  readonly entry: URL
+  readonly start: Omit<WorkerStart, 'port'>
+  /** Receives what the thread sends, together with what the others do. */
+  readonly inbox: Inbox<FromWorker>
+  readonly services: SharedServices
+  /** Receives whole lines for the log. */
   readonly onLog: (text: string) => void
-  /** The counters have changed. */
-  readonly onChange: () => void
 }
 
 export class WorkerThread {
   /** Its addresses. Rejects when it can't start, with a StartError where the cause is known. */
   readonly started: Promise<readonly string[]>
-  /** Resolves when the thread has ended, and all that it had to say has come: undefined if it was asked to, else why. */
+  /**
+   * Resolves when the thread has ended, everything that it sent has been handled and its calls hold nothing any more:
+   * undefined if it was asked to end, else why it did.
+   */
   readonly ended: Promise<Error | undefined>
   readonly #worker: Worker
-  readonly #answers = new Map<number, (openCalls: number) => void>()
-  #lastId = 0
+  readonly #outbox: Outbox<ToWorker>
+  readonly #session: WorkerSession
+  readonly #onLog: (text: string) => void
+  readonly #commands = new Map<number, (openCalls: number) => void>()
+  readonly #starting = Promise.withResolvers<readonly string[]>()
+  #cause: Error | undefined
+  #lastCommand = 0
   #unansweredPings = 0
   #isStopping = false
   #hasEnded = false
 
-  /** @param entry the file that the thread runs. */
-  constructor(entry: URL, start: WorkerStart, hooks: WorkerHooks) {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>()
-    let cause: Error | undefined
+  constructor({ entry, start, inbox, services, onLog }: WorkerThreadParts) {
+    this.#onLog = onLog
+    const { port1: port, port2 } = new MessageChannel()
+    const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
-    this.#worker = new Worker(entry, { workerData: start, env: {}, name: `worker ${start.thread}` })
-    this.#worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'listening') resolve(message.addresses)
-      else if (message.kind === 'refused') {
-        cause = new StartError(message.message)
-        void this.#worker.terminate()
-      } else this.#hear(message, hooks)
+    this.#worker = new Worker(entry, {
+      workerData,
+      transferList: [port2],
+      env: {},
+      name: `worker ${start.number}`,
     })
+    this.#outbox = new Outbox((batch) => postTo(port, batch))
+    this.#session = new WorkerSession(services, (id, answer) =>
+      this.#outbox.post({ kind: 'answer', id, answer }),
+    )
+    inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => {
-      cause = error instanceof Error ? error : new Error(String(error))
+      this.#cause = error instanceof Error ? error : new Error(String(error))
     })
-    this.ended = new Promise((end) => {
+    this.started = this.#starting.promise
+    this.started.catch(() => {})
+    this.ended = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
-        cause ??= new Error(`worker ${start.thread} ended with exit code ${code}`)
-        reject(cause)
+        const cause = this.#cause ?? new Error(`worker ${start.number} ended with exit code ${code}`)
         this.#hasEnded = true
-        for (const answer of this.#answers.values()) answer(0)
-        end(this.#isStopping ? undefined : cause)
+        inbox.close(port)
+        this.#starting.reject(cause)
+        this.#session.end()
+        for (const done of this.#commands.values()) done(0)
+        resolve(this.#isStopping ? undefined : cause)
       })
     })
-    this.started = promise
-    promise.catch(() => {})
+  }
+
+  /** Tells the worker what no answer comes to. */
+  post(message: ToWorker): void {
+    this.#outbox.post(message)
   }
 
   /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins. */
-  order(order: Order): Promise<number> {
-    const id = ++this.#lastId
+  request(command: Command): Promise<number> {
+    const number = ++this.#lastCommand
     return new Promise((resolve) => {
       if (this.#hasEnded) return resolve(0)
-      this.#answers.set(id, resolve)
-      const nothingToTransfer: [] = []
-      this.#worker.postMessage({ id, ...order } satisfies ToWorker, nothingToTransfer)
+      this.#commands.set(number, resolve)
+      this.#outbox.post({ ...command, command: number })
     })
   }
 
-  /** Whether the last question, if there was one, has been answered. Asks the next one. */
-  isAlive(): boolean {
+  /** Whether the ping before this one, if there was one, has been answered. Sends the next one. */
+  checkLiveness(): boolean {
     const isAlive = this.#unansweredPings === 0
     this.#unansweredPings += 1
-    void this.order({ kind: 'ping' }).then(() => (this.#unansweredPings = 0))
+    void this.request({ kind: 'ping' }).then(() => (this.#unansweredPings = 0))
     return isAlive
   }
 
   /**
-   * Has the thread finish what is under way and end.
+   * Lets the thread finish what is under way and end.
    * @param limitMs when it is ended by force.
    * @returns how many calls were under way.
    */
@@ -79,29 +104,44 @@ export class WorkerThread {
     this.#isStopping = true
     const deadline = setTimeout(() => void this.#worker.terminate(), limitMs)
     void this.ended.then(() => clearTimeout(deadline))
-    return this.order({ kind: 'stop', reason })
+    return this.request({ kind: 'stop', reason })
   }
 
   /** Ends the thread as it is. */
-  async end(): Promise<void> {
+  async terminate(): Promise<void> {
     this.#isStopping = true
     await this.#worker.terminate()
   }
 
-  #hear(
-    message: Exclude<FromWorker, { kind: 'listening' | 'refused' }>,
-    { onLog, onChange }: WorkerHooks,
-  ): void {
+  #onMessage(message: FromWorker): void {
     switch (message.kind) {
+      case 'take':
+      case 'admit':
+      case 'move':
+      case 'describe':
+      case 'refresh':
+        this.#session.onQuestion(message)
+        return
+      case 'cancel':
+      case 'report':
+      case 'usage_refusal':
+      case 'grow':
+      case 'settle':
+        this.#session.onHoldMessage(message)
+        return
+      case 'listening':
+        this.#starting.resolve(message.addresses)
+        return
+      case 'refused':
+        this.#cause = new StartError(message.message)
+        void this.#worker.terminate()
+        return
       case 'log':
-        onLog(message.text)
+        this.#onLog(message.text)
         return
-      case 'changed':
-        onChange()
-        return
-      case 'answer':
-        this.#answers.get(message.id)?.(message.openCalls)
-        this.#answers.delete(message.id)
+      case 'done':
+        this.#commands.get(message.command)?.(message.openCalls)
+        this.#commands.delete(message.command)
         return
       case 'stopped':
         void this.#worker.terminate()
@@ -110,4 +150,9 @@ export class WorkerThread {
         message satisfies never
     }
   }
+}
+
+function postTo(port: MessagePort, batch: Batch<ToWorker>): void {
+  const nothingToTransfer: [] = []
+  port.postMessage(batch, nothingToTransfer)
 }

@@ -1,47 +1,47 @@
-// A worker thread: a whole gateway, but for what it has in common with the others.
-import { parentPort, workerData } from 'node:worker_threads'
-import { Admission } from '../../admission/admission.ts'
-import { Calibration } from '../../admission/estimate.ts'
-import { SharedRates } from '../../admission/shared-rates.ts'
-import { SharedStore } from '../../admission/shared-store.ts'
-import { type App, type Common, perClientRpmOf, startApp } from '../app.ts'
-import { threadClock } from '../../clock.ts'
-import { unpackConfig } from './config-transfer.ts'
-import type { Config } from '../../config/types.ts'
+// A worker thread: serves calls like a gateway of its own, but for what the main thread owns.
+import { workerData } from 'node:worker_threads'
+import { systemClock } from '../../clock.ts'
 import { StartError } from '../../errors.ts'
-import { createEvents } from '../../observe/events.ts'
-import { createLog } from '../../observe/log.ts'
-import { SharedWindows } from '../../server/shared-windows.ts'
-import { SharedMemory } from '../../shared-memory.ts'
-import { LogBatch } from './log-batch.ts'
-import type { FromWorker, Order, ToWorker, WorkerStart } from './messages.ts'
+import { createEvents, type Events } from '../../observe/events.ts'
+import { createLog, type LogOutput } from '../../observe/log.ts'
+import { type App, startApp } from '../app.ts'
+import { perClientRpmOf } from '../shared-services.ts'
+import { deserializeConfig } from './config-transfer.ts'
+import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import { type Batch, Outbox } from './outbox.ts'
+import { RemoteServices } from './remote-services.ts'
 
-const port = parentPort!
 const start = workerData as WorkerStart
-const say = (message: FromWorker) => port.postMessage(message)
-const log = new LogBatch(start.isTTY, (text) => say({ kind: 'log', text }))
+const { port } = start
+const config = deserializeConfig(start.config)
+const outbox = new Outbox<FromWorker>((batch) => {
+  const nothingToTransfer: [] = []
+  port.postMessage(batch, nothingToTransfer)
+})
+const post = (message: FromWorker) => outbox.post(message)
 // Also after an error that nobody caught.
-process.on('exit', () => log.flush())
+process.on('exit', () => outbox.flush())
+const { discovered } = start
+const services = new RemoteServices({ outbox, rpm: perClientRpmOf(config), now: systemClock.now, discovered })
+const log: LogOutput = { write: (text) => post({ kind: 'log', text }), isTTY: start.isTTY }
 let openCalls = 0
 
-startOne().then(serve, (error: unknown) => {
-  if (!(error instanceof StartError)) throw error
-  say({ kind: 'refused', message: error.message })
+const app = startWorker()
+port.on('message', ({ messages }: Batch<ToWorker>) => {
+  for (const message of messages) onMessage(message)
 })
+app.then(
+  ({ addresses }) => post({ kind: 'listening', addresses }),
+  (error: unknown) => {
+    if (!(error instanceof StartError)) throw error
+    post({ kind: 'refused', message: error.message })
+  },
+)
 
-function serve(app: App): void {
-  say({ kind: 'listening', addresses: app.addresses })
-  port.on('message', ({ id, ...order }: ToWorker) => {
-    follow(app, order)
-    say({ kind: 'answer', id, openCalls })
-  })
-}
-
-async function startOne(): Promise<App> {
-  const config = unpackConfig(start.config)
-  const { hosts, port: ownPort, unixSocket, isJournal, version, configFile, sockets } = start
-  const app = await startApp(
-    { ...config, server: { ...config.server, hosts, port: ownPort, unixSocket } },
+async function startWorker(): Promise<App> {
+  const { hosts, tcpPort, unixSocket, isJournal, version, configFile, sockets } = start
+  const starting = startApp(
+    { ...config, server: { ...config.server, hosts, port: tcpPort, unixSocket } },
     {
       stdout: process.stdout,
       isJournal,
@@ -49,58 +49,57 @@ async function startOne(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      clock: threadClock,
-      common: commonOf(config),
+      worker: { shared: services, events: workerEvents() },
     },
   )
-  if (start.reloaded !== undefined) await app.reload(unpackConfig(start.reloaded))
-  return app
+  const started = await starting
+  if (start.reloaded !== undefined) await started.reload(deserializeConfig(start.reloaded))
+  return started
 }
 
-function follow(app: App, order: Order): void {
-  switch (order.kind) {
+function onMessage(message: ToWorker): void {
+  switch (message.kind) {
+    case 'answer':
+      services.onAnswer(message.id, message.answer)
+      return
+    case 'models':
+      services.setDiscovered(message.discovered)
+      return
     case 'reload':
-      void app.reload(unpackConfig(order.config))
+    case 'stop':
+    case 'ping':
+      // Those that come before the start is over wait for it.
+      void app.then((started) => {
+        follow(started, message)
+        post({ kind: 'done', command: message.command, openCalls })
+      })
+      return
+    default:
+      message satisfies never
+  }
+}
+
+function follow(started: App, command: Command): void {
+  switch (command.kind) {
+    case 'reload':
+      void started.reload(deserializeConfig(command.config))
       return
     case 'stop':
-      void app.stop(order.reason).then(() => {
-        log.flush()
-        say({ kind: 'stopped' })
-      })
+      void started.stop(command.reason).then(() => post({ kind: 'stopped' }))
       return
     case 'ping':
       return
     default:
-      order satisfies never
+      command satisfies never
   }
 }
 
-function commonOf(config: Config): Common {
-  const { places, thread, isJournal } = start
-  const { now, setTimer } = threadClock
-  const store = new SharedStore(new SharedMemory(places.store.buffer, thread), places.store)
-  const calibration = new Calibration(new SharedRates(store.memory, store.directory))
-  const onChange = () => {
-    if (store.markChanged()) say({ kind: 'changed' })
-  }
-  const parts = { store, calibration, limits: config.rateLimits, now, setTimer, onChange }
-  const rpm = perClientRpmOf(config)
+function workerEvents(): Events {
   return {
-    limits: { admission: new Admission(parts), calibration, save: () => Promise.resolve() },
-    floodWindows:
-      rpm === undefined || places.floodWindows === undefined
-        ? undefined
-        : new SharedWindows(new SharedMemory(places.floodWindows.buffer, thread), places.floodWindows, {
-            rpm,
-            now,
-          }),
-    events: {
-      ...createEvents(createLog(config.logging, { stream: log, isJournal })),
-      // The coordinator tells of these, once for all.
-      listening() {},
-      limitsLoaded() {},
-      stopping: (_, count) => (openCalls = count),
-      stopped() {},
-    },
+    ...createEvents(createLog(config.logging, { stream: log, isJournal: start.isJournal })),
+    // The main thread reports these, once for all workers.
+    listening() {},
+    stopping: (_, count) => (openCalls = count),
+    stopped() {},
   }
 }

@@ -45,9 +45,9 @@ test('a taken slot lets hope for as long as calls took, shared by those under wa
 
 test('a model that nobody has called stands at nothing, before and beside others', () => {
   const store = new MemoryStore()
-  const { standing, ...counts } = store.use('m', limits, 5000)
+  const { limitStatus, ...counts } = store.use('m', limits, 5000)
   assert.deepEqual(counts, { requests: 0, tokens: 0, parallel: 0 })
-  assert.deepEqual(standing.requests, { limit: 3, remaining: 3, resetMs: 0 })
+  assert.deepEqual(limitStatus.requests, { limit: 3, remaining: 3, resetMs: 0 })
   store.reserve(demand, limits, 1000)
   assert.equal(store.use('m', limits, 1000).requests, 1)
   assert.equal(store.use('n', limits, 1000).requests, 0)

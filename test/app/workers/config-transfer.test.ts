@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 
 import { loadConfig } from '../../../src/config/load.ts'
-import { packConfig, unpackConfig } from '../../../src/app/workers/config-transfer.ts'
+import { serializeConfig, deserializeConfig } from '../../../src/app/workers/config-transfer.ts'
 import type { Config, HttpProvider } from '../../../src/config/types.ts'
 import { writeScratch } from '../../support/config-file.ts'
 
@@ -26,7 +26,7 @@ function configOf(t: Parameters<typeof writeScratch>[0]): Config {
 test('what comes out on the other side is what went in, keys included', (t) => {
   const config = configOf(t)
 
-  const other = unpackConfig(structuredClone(packConfig(config)))
+  const other = deserializeConfig(structuredClone(serializeConfig(config)))
 
   assert.deepEqual(other, config)
   const { apiKey, headers } = other.providers.get('cloud') as HttpProvider
@@ -41,7 +41,7 @@ test('what comes out on the other side is what went in, keys included', (t) => {
 })
 
 test('on the other side the keys are hidden again', (t) => {
-  const other = unpackConfig(structuredClone(packConfig(configOf(t))))
+  const other = deserializeConfig(structuredClone(serializeConfig(configOf(t))))
 
   const shown =
     inspect(other, { depth: 20, showHidden: true }) + JSON.stringify([...other.providers.values()])

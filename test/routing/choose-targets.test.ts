@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { chooseTargets } from '../../src/call/choose-targets.ts'
 import { dialects } from '../../src/dialects/table.ts'
 import { type ModelRequest, readRequest } from '../../src/dialects/request.ts'
 import type { Target } from '../../src/domain.ts'
-import { ProviderLoad } from '../../src/routing/provider-load.ts'
+import { affinityKeyOf, chooseTargets } from '../../src/routing/choose-targets.ts'
+import { ProviderLoad } from '../../src/routing/load.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
-import type { Provider } from '../../src/upstream/provider.ts'
 
 const chat = dialects.find(({ name }) => name === 'chat')!
 
@@ -36,16 +35,14 @@ function target(provider: string, weight = 1): Target {
 
 /** The first choice among idle targets. */
 function choose(targets: readonly Target[], asked: ModelRequest, chance = 0.5, isLocal = true): string {
-  const providers = new Map(targets.map(({ provider }) => [provider, { isLocal } as Provider]))
-  const model = { name: 'm', aliases: [], fallbacks: [], targets }
-  const on = {
-    providers,
+  const facts = {
+    isLocal: () => isLocal,
     health: new TargetHealth(),
     load: new ProviderLoad(),
     now: () => 0,
     chance: () => chance,
   }
-  return chooseTargets({ model, rule: 'name', targets }, asked, on)[0]!.provider
+  return chooseTargets(targets, affinityKeyOf(asked.promptPrefix), facts)[0]!.provider
 }
 
 const conversations = Array.from({ length: 600 }, (_, number) => number)

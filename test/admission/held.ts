@@ -1,0 +1,30 @@
+// What an admitted call can do with its reservation, in one object.
+import type { Admission, Admitted } from '../../src/admission/admission.ts'
+import type { Outcome } from '../../src/admission/outcome.ts'
+import type { Candidate, LimitStatus } from '../../src/admission/stores/store.ts'
+
+export interface Held {
+  readonly provider: string | undefined
+  readonly tokens: number
+  readonly waitedMs: number
+  readonly limitStatus: LimitStatus
+  moveTo(providers: readonly Candidate[]): boolean | Promise<boolean>
+  grow(tokens: number): void
+  settle(outcome: Outcome): void
+}
+
+export function heldBy(admission: Admission, { reservation, waitedMs, limitStatus }: Admitted): Held {
+  return {
+    get provider() {
+      return reservation.provider
+    },
+    get tokens() {
+      return reservation.tokens
+    },
+    waitedMs,
+    limitStatus,
+    moveTo: (providers) => admission.move(reservation, providers),
+    grow: (tokens) => admission.grow(reservation, tokens),
+    settle: (outcome) => admission.settle(reservation, outcome),
+  }
+}
