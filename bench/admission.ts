@@ -2,6 +2,7 @@
 import { Admission } from '../src/admission/admission.ts'
 import type { CallDemand } from '../src/admission/waiting-line.ts'
 import { Calibration } from '../src/admission/estimate.ts'
+import { providerScope } from '../src/admission/scopes.ts'
 import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Outcome } from '../src/admission/outcome.ts'
 import type { ModelLimits } from '../src/domain.ts'
@@ -42,7 +43,7 @@ const ask: CallDemand = {
   model: 'm',
   tokens: 100,
   minTokens: 50,
-  providers: [{ name: 'p', maxParallelRequests: 4 }],
+  providers: [providerScope('p', 4)],
   disconnect: { isGone: false, onGone: undefined },
 }
 

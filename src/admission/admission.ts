@@ -6,16 +6,8 @@ import type { ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import type {
-  AdmissionStore,
-  Admitted as Reserved,
-  Candidate,
-  Limited,
-  LimitStatus,
-  Reservation,
-  TooLarge,
-  Verdict,
-} from './stores/store.ts'
+import { modelScope, type Scope } from './scopes.ts'
+import type { AdmissionStore, Demand, LimitStatus, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { CallDemand } from './waiting-line.ts'
 
@@ -30,8 +22,7 @@ export interface Admitted {
 
 export type Decision =
   | Admitted
-  | (Limited & { readonly waitedMs: number })
-  | (TooLarge & { readonly waitedMs: number })
+  | (Refusal & { readonly waitedMs: number })
   /** The client left while its call waited. */
   | { readonly kind: 'gone'; readonly waitedMs: number }
   | { readonly kind: 'shutting_down'; readonly waitedMs: number }
@@ -50,7 +41,7 @@ export interface AdmissionParts {
   readonly store: AdmissionStore
   readonly limits: RateLimitConfig
   readonly calibration: Calibration
-  /** Milliseconds of a monotonic clock; with counters shared by threads, one that they share (`process.hrtime`). */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   readonly setTimer: SetTimer
   /** Called after everything that changes the counters, to have them saved. */
@@ -89,13 +80,13 @@ export class Admission {
     const line = this.#lines.get(demand.model)
     // Whoever comes later may not take what the line waits for.
     if (line !== undefined && line.length > 0) return this.#waitOrRefuse(demand, line)
-    const verdict = this.#parts.store.reserve(demand, this.limitsOf(demand.model), this.#parts.now())
-    if (!(verdict instanceof Promise)) return this.#decide(demand, verdict)
-    return verdict.then((late) => this.#decide(demand, late))
+    const result = this.#parts.store.reserve(this.#demandOf(demand), this.#parts.now())
+    if (!(result instanceof Promise)) return this.#decide(demand, result)
+    return result.then((late) => this.#decide(demand, late))
   }
 
   /** Takes a slot of another provider in place of the one held, for a further attempt. False: none is free, all is as before. */
-  move(reservation: Reservation, providers: readonly Candidate[]): boolean | Promise<boolean> {
+  move(reservation: Reservation, providers: readonly Scope[]): boolean | Promise<boolean> {
     return this.#parts.store.move(reservation, providers, this.#parts.now())
   }
 
@@ -125,7 +116,10 @@ export class Admission {
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { limitStatus, ...used } = await this.#parts.store.use(model, limits, this.#parts.now())
+      const { limitStatus, ...used } = await this.#parts.store.use(
+        modelScope(model, limits),
+        this.#parts.now(),
+      )
       const waiting = this.#waiting(model)
       reports.push({
         model,
@@ -145,10 +139,9 @@ export class Admission {
     for (const line of this.#lines.values()) line.close()
   }
 
-  #decide(demand: CallDemand, verdict: Verdict): Decision | Promise<Decision> {
-    if (verdict.kind === 'admitted') return this.#admit(demand, verdict, 0)
-    if (verdict.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0)
-      return { ...verdict, waitedMs: 0 }
+  #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
+    if (result.kind === 'admitted') return this.#admit(demand, result, 0)
+    if (result.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0) return { ...result, waitedMs: 0 }
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
@@ -162,9 +155,12 @@ export class Admission {
     return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : end
   }
 
-  /** In all threads that share the counters. */
   #waiting(model: string): number {
-    return this.#parts.store.lines?.waiting(model) ?? this.#lines.get(model)?.length ?? 0
+    return this.#lines.get(model)?.length ?? 0
+  }
+
+  #demandOf({ model, tokens, minTokens, providers }: CallDemand): Demand {
+    return { scopes: [modelScope(model, this.limitsOf(model))], oneOf: providers, tokens, minTokens }
   }
 
   /** 0: calls of this model do not wait. */
@@ -189,7 +185,7 @@ export class Admission {
     let line = this.#lines.get(model)
     if (line === undefined) {
       const { store, now, setTimer } = this.#parts
-      line = new WaitingLine({ model, store, now, setTimer, limitsOf: (model) => this.limitsOf(model) })
+      line = new WaitingLine({ store, now, setTimer, demandOf: (demand) => this.#demandOf(demand) })
       this.#lines.set(model, line)
     }
     return line

@@ -6,31 +6,25 @@ const superblockBits = 12
 const superblockSize = 1 << superblockBits
 
 /** Amounts in a ring of slots. Whole numbers, at least 0; sums are exact up to 2^53. */
-export class Column {
+export class BlockSums {
   static readonly blockSize = 1 << blockBits
 
   readonly #mask: number
-  readonly #total: Float64Array
+  #total = 0
   readonly #slots: Float64Array
   readonly #blocks: Float64Array
   readonly #superblocks: Float64Array
 
-  constructor(capacity: number, buffer: ArrayBufferLike, byteOffset: number) {
-    const [blocks, superblocks] = innerSizes(capacity)
+  /** @param capacity a power of two, at least 64. */
+  constructor(capacity: number) {
     this.#mask = capacity - 1
-    this.#total = new Float64Array(buffer, byteOffset, 1)
-    this.#slots = new Float64Array(buffer, byteOffset + 8, capacity)
-    this.#blocks = new Float64Array(buffer, byteOffset + 8 * (1 + capacity), blocks)
-    this.#superblocks = new Float64Array(buffer, byteOffset + 8 * (1 + capacity + blocks), superblocks)
-  }
-
-  static byteLength(capacity: number): number {
-    const [blocks, superblocks] = innerSizes(capacity)
-    return 8 * (1 + capacity + blocks + superblocks)
+    this.#slots = new Float64Array(capacity)
+    this.#blocks = new Float64Array(capacity >> blockBits)
+    this.#superblocks = new Float64Array(Math.max(1, capacity >> superblockBits))
   }
 
   get total(): number {
-    return this.#total[0]!
+    return this.#total
   }
 
   at(slot: number): number {
@@ -61,7 +55,7 @@ export class Column {
    * The entry at which the sum from `head` on (sequence numbers; `tail` is the next free one) reaches `amount`,
    * which is above 0 and at most the total.
    */
-  reach(head: number, tail: number, amount: number): number {
+  findPrefix(head: number, tail: number, amount: number): number {
     let seq = head
     let missing = amount
     while (seq < tail) {
@@ -71,9 +65,13 @@ export class Column {
       if ((slot & (superblockSize - 1)) === 0 && seq + superblockSize <= tail && superblock < missing) {
         missing -= superblock
         seq += superblockSize
-      } else if ((slot & (Column.blockSize - 1)) === 0 && seq + Column.blockSize <= tail && block < missing) {
+      } else if (
+        (slot & (BlockSums.blockSize - 1)) === 0 &&
+        seq + BlockSums.blockSize <= tail &&
+        block < missing
+      ) {
         missing -= block
-        seq += Column.blockSize
+        seq += BlockSums.blockSize
       } else {
         missing -= this.#slots[slot]!
         if (missing <= 0) return seq
@@ -83,20 +81,9 @@ export class Column {
     throw new RangeError(`the window holds less than ${amount}`)
   }
 
-  /** Takes nothing for counted; what counts is to be put again. */
-  clearSums(): void {
-    this.#total[0] = 0
-    this.#blocks.fill(0)
-    this.#superblocks.fill(0)
-  }
-
   #count(slot: number, delta: number): void {
     this.#blocks[slot >> blockBits]! += delta
     this.#superblocks[slot >> superblockBits]! += delta
-    this.#total[0]! += delta
+    this.#total += delta
   }
-}
-
-function innerSizes(capacity: number): readonly [blocks: number, superblocks: number] {
-  return [capacity >> blockBits, Math.max(1, capacity >> superblockBits)]
 }

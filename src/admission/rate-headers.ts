@@ -1,7 +1,7 @@
-// Standings and refusals in the words of OpenAI's API, whose SDKs act on these headers and texts.
+// Limits and refusals in the words of OpenAI's API, whose SDKs act on these headers and texts.
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-import type { Limited, Quota, LimitStatus, TooLarge } from './stores/store.ts'
+import type { Limited, LimitStatus, Quota, Refusal } from './stores/store.ts'
 
 /**
  * The `x-ratelimit-*` headers of an answer; https://platform.openai.com/docs/guides/rate-limits. A limit that is not set
@@ -18,7 +18,7 @@ export function rateHeaders(limitStatus: LimitStatus): Record<string, string> {
  * The answer to a refused call, status 429. `retry-after` is 1 to 60: OpenAI's Node SDK ignores more and then retries
  * after half a second. A call that can never fit gets no time but `x-should-retry: false`, on which the SDKs give up.
  */
-export function rateLimitError(model: string, refusal: Limited | TooLarge): GatewayError {
+export function rateLimitError(model: string, refusal: Refusal): GatewayError {
   if (refusal.kind === 'too_large') {
     const message =
       `Request too large for ${model} on tokens per min (TPM): ` +
@@ -42,10 +42,10 @@ export function rateLimitError(model: string, refusal: Limited | TooLarge): Gate
   return new GatewayError('rate_limit_exceeded', message, { type, headers })
 }
 
-function limitName({ dimension, provider }: Limited): string {
+function limitName({ dimension, scope }: Limited): string {
   if (dimension === 'requests') return 'requests per min (RPM)'
   if (dimension === 'tokens') return 'tokens per min (TPM)'
-  return provider === undefined ? 'parallel requests' : `parallel requests to provider ${provider}`
+  return scope.kind === 'provider' ? `parallel requests to provider ${scope.name}` : 'parallel requests'
 }
 
 function addRequests(headers: Record<string, string>, { limit, remaining, resetMs }: Quota): void {

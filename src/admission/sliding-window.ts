@@ -1,9 +1,8 @@
-// One model's exact sliding window: what was charged in the last 60 seconds, to the entry.
-// All state lies in one buffer, which may be shared between threads; a lock around each call is then the sharer's duty.
+// An exact sliding window: what was charged in the last 60 seconds, to the entry.
 //
 // When the ring gets short of room (only many refunded calls, or a model without a request limit, get there)
 // neighbours in time become one entry with the later time: it frees a moment late and is never counted too low.
-import { Column } from './block-sums.ts'
+import { BlockSums } from './block-sums.ts'
 
 /** Length of the window in milliseconds. */
 export const windowMs = 60_000
@@ -38,63 +37,55 @@ export function capacityFor(limits: { rpm?: number; tpm?: number } | undefined):
 
 /**
  * A sliding-window log over the half-open span (now − 60 s, now]: what is charged at t leaves at exactly t + 60,000.
- * Times are milliseconds of one monotonic clock, the same for everyone who shares the buffer; a time before the
- * newest entry's is taken as that entry's. Sums may exceed a limit (debt) and are never below 0.
+ * Times are milliseconds of one monotonic clock; a time before the newest entry's is taken as that entry's. Sums may exceed a limit (debt) and are never below 0.
  */
 export class SlidingWindow {
   readonly capacity: number
   readonly #mask: number
   /** Entries closer than this are merged once half of the ring is in use. */
   readonly #quantumMs: number
-  /** [0] sequence number of the oldest entry, [1] of the next one, [2] first time in the newest entry. */
-  readonly #marks: Float64Array
+  /** Sequence number of the oldest entry. */
+  #head = 0
+  /** Sequence number of the next entry. */
+  #tail = 0
+  /** First time in the newest entry. */
+  #newestSinceMs = 0
   readonly #times: Float64Array
-  readonly #requests: Column
-  readonly #tokens: Column
+  readonly #requests: BlockSums
+  readonly #tokens: BlockSums
 
-  /** `capacity` is a power of two, at least 64. A given buffer is taken up as it is, from a multiple of 8 on. */
-  constructor(
-    capacity: number,
-    buffer: ArrayBufferLike = new ArrayBuffer(SlidingWindow.byteLength(capacity)),
-    byteOffset = 0,
-  ) {
+  /** `capacity` is a power of two, at least 64. */
+  constructor(capacity: number) {
     this.capacity = capacity
     this.#mask = capacity - 1
     this.#quantumMs = windowMs / (capacity / 2 - 1)
-    this.#marks = new Float64Array(buffer, byteOffset, 3)
-    this.#times = new Float64Array(buffer, byteOffset + 24, capacity)
-    const columnBytes = Column.byteLength(capacity)
-    const columnsOffset = byteOffset + 24 + capacity * 8
-    this.#requests = new Column(capacity, buffer, columnsOffset)
-    this.#tokens = new Column(capacity, buffer, columnsOffset + columnBytes)
-  }
-
-  static byteLength(capacity: number): number {
-    return 24 + capacity * 8 + 2 * Column.byteLength(capacity)
+    this.#times = new Float64Array(capacity)
+    this.#requests = new BlockSums(capacity)
+    this.#tokens = new BlockSums(capacity)
   }
 
   /** What counts at `nowMs`. */
   used(dimension: WindowDimension, nowMs: number): number {
     this.#slide(nowMs)
-    return this.#column(dimension).total
+    return this.#sumsOf(dimension).total
   }
 
   /** The first moment at which `amount` more stays within `limit`; `nowMs` if it does already, Infinity if it never can. */
   fitsAt(dimension: WindowDimension, amount: number, limit: number, nowMs: number): number {
     this.#slide(nowMs)
-    const column = this.#column(dimension)
-    const excess = column.total + amount - limit
+    const sums = this.#sumsOf(dimension)
+    const excess = sums.total + amount - limit
     if (excess <= 0) return nowMs
-    return amount > limit ? Infinity : this.#leavesAt(column, excess)
+    return amount > limit ? Infinity : this.#leavesAt(sums, excess)
   }
 
   /** The moment at which nothing of this dimension counts any more. */
   emptyAt(dimension: WindowDimension, nowMs: number): number {
     this.#slide(nowMs)
-    const column = this.#column(dimension)
-    if (column.total === 0) return nowMs
-    const newest = (this.#marks[1]! - 1) & this.#mask
-    return column.at(newest) > 0 ? this.#times[newest]! + windowMs : this.#leavesAt(column, column.total)
+    const sums = this.#sumsOf(dimension)
+    if (sums.total === 0) return nowMs
+    const newest = (this.#tail - 1) & this.#mask
+    return sums.at(newest) > 0 ? this.#times[newest]! + windowMs : this.#leavesAt(sums, sums.total)
   }
 
   /** Charges, without a look at any limit. Throws for amounts that are not whole or below 0: they would spoil the sums. */
@@ -114,7 +105,7 @@ export class SlidingWindow {
     const moreTokens = tokens - entry.tokensGone - entry.tokens
     if (!entry.open || moreTokens <= 0) return
     this.#slide(nowMs)
-    if (entry.seq >= this.#marks[0]!) {
+    if (entry.seq >= this.#head) {
       this.#tokens.add(entry.seq & this.#mask, moreTokens)
       entry.tokens += moreTokens
     } else {
@@ -138,7 +129,7 @@ export class SlidingWindow {
     // What has left the window can't be given back.
     const moreRequests = Math.max(charge.requests - entry.requestsGone, 0) - entry.requests
     const moreTokens = Math.max(charge.tokens - entry.tokensGone, 0) - entry.tokens
-    if (entry.seq < this.#marks[0]!) {
+    if (entry.seq < this.#head) {
       if (moreTokens > 0) this.#push(0, moreTokens, nowMs)
       return false
     }
@@ -148,10 +139,13 @@ export class SlidingWindow {
     return moreRequests < 0 || moreTokens < 0
   }
 
-  /** The same entries in a larger ring, which is empty or absent, for a limit that was raised. Handles stay good. */
-  resized(capacity: number, larger: SlidingWindow = new SlidingWindow(capacity)): SlidingWindow {
-    larger.#marks.set(this.#marks)
-    for (let seq = this.#marks[0]!; seq < this.#marks[1]!; seq++) {
+  /** The same entries in a larger ring, for a limit that was raised. Handles stay good. */
+  resized(capacity: number): SlidingWindow {
+    const larger = new SlidingWindow(capacity)
+    larger.#head = this.#head
+    larger.#tail = this.#tail
+    larger.#newestSinceMs = this.#newestSinceMs
+    for (let seq = this.#head; seq < this.#tail; seq++) {
       const from = seq & this.#mask
       const to = seq & larger.#mask
       larger.#times[to] = this.#times[from]!
@@ -161,21 +155,10 @@ export class SlidingWindow {
     return larger
   }
 
-  /** Makes the sums true again, after a thread that ended in the middle of a change. */
-  recount(): void {
-    this.#requests.clearSums()
-    this.#tokens.clearSums()
-    for (let seq = this.#marks[0]!; seq < this.#marks[1]!; seq++) {
-      const slot = seq & this.#mask
-      this.#requests.put(slot, this.#requests.at(slot))
-      this.#tokens.put(slot, this.#tokens.at(slot))
-    }
-  }
-
   /** What to save, oldest first, in at most about `maxEntries` pieces; merged ones get the younger age. */
   dump(nowMs: number, maxEntries: number): SavedEntry[] {
     this.#slide(nowMs)
-    const [head, tail] = [this.#marks[0]!, this.#marks[1]!]
+    const [head, tail] = [this.#head, this.#tail]
     const step = Math.max(1, Math.ceil((tail - head) / maxEntries))
     const saved: SavedEntry[] = []
     for (let start = head; start < tail; start += step) {
@@ -192,25 +175,25 @@ export class SlidingWindow {
     return saved
   }
 
-  #column(dimension: WindowDimension): Column {
+  #sumsOf(dimension: WindowDimension): BlockSums {
     return dimension === 'requests' ? this.#requests : this.#tokens
   }
 
-  #leavesAt(column: Column, amount: number): number {
-    const seq = column.reach(this.#marks[0]!, this.#marks[1]!, amount)
+  #leavesAt(sums: BlockSums, amount: number): number {
+    const seq = sums.findPrefix(this.#head, this.#tail, amount)
     return this.#times[seq & this.#mask]! + windowMs
   }
 
   /** Lets everything go that is 60 seconds old, whole blocks at a time where possible. */
   #slide(nowMs: number): void {
-    const tail = this.#marks[1]!
-    let head = this.#marks[0]!
+    const tail = this.#tail
+    let head = this.#head
     while (head < tail) {
       const slot = head & this.#mask
       if (this.#times[slot]! + windowMs > nowMs) break
-      const blockEnd = head + Column.blockSize
-      const isBlock = (slot & (Column.blockSize - 1)) === 0 && blockEnd <= tail
-      if (isBlock && this.#times[slot + Column.blockSize - 1]! + windowMs <= nowMs) {
+      const blockEnd = head + BlockSums.blockSize
+      const isBlock = (slot & (BlockSums.blockSize - 1)) === 0 && blockEnd <= tail
+      if (isBlock && this.#times[slot + BlockSums.blockSize - 1]! + windowMs <= nowMs) {
         this.#requests.dropBlock(slot)
         this.#tokens.dropBlock(slot)
         head = blockEnd
@@ -220,14 +203,14 @@ export class SlidingWindow {
         head++
       }
     }
-    this.#marks[0] = head
+    this.#head = head
   }
 
   /** Appends or merges; returns the entry's sequence number. */
   #push(requests: number, tokens: number, nowMs: number): number {
-    const tail = this.#marks[1]!
+    const tail = this.#tail
     const newest = (tail - 1) & this.#mask
-    const size = tail - this.#marks[0]!
+    const size = tail - this.#head
     const timeMs = size === 0 ? nowMs : Math.max(nowMs, this.#times[newest]!)
     if (size > 0 && this.#mayJoin(newest, size, timeMs)) {
       this.#times[newest] = timeMs
@@ -239,8 +222,8 @@ export class SlidingWindow {
     this.#times[slot] = timeMs
     this.#requests.put(slot, requests)
     this.#tokens.put(slot, tokens)
-    this.#marks[1] = tail + 1
-    this.#marks[2] = timeMs
+    this.#tail = tail + 1
+    this.#newestSinceMs = timeMs
     return tail
   }
 
@@ -248,11 +231,11 @@ export class SlidingWindow {
   #mayJoin(newest: number, size: number, timeMs: number): boolean {
     if (this.#times[newest] === timeMs) return true
     if (this.#requests.at(newest) === 0 && this.#tokens.at(newest) === 0) {
-      this.#marks[2] = timeMs
+      this.#newestSinceMs = timeMs
       return true
     }
     if (size < this.capacity / 2) return false
-    return size === this.capacity || timeMs - this.#marks[2]! < this.#quantumMs
+    return size === this.capacity || timeMs - this.#newestSinceMs < this.#quantumMs
   }
 }
 

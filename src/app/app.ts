@@ -39,7 +39,7 @@ export interface App {
 }
 
 /** What a worker thread has from the main thread (workers/). */
-export interface WorkerServices {
+interface WorkerServices {
   readonly shared: SharedServices
   readonly events: Events
 }

@@ -3,7 +3,7 @@
 // (app/workers/); calls see no difference but that an answer comes later.
 import type { ModelReport } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
-import type { Limited, LimitStatus, TooLarge } from '../admission/stores/store.ts'
+import type { LimitStatus, Refusal } from '../admission/stores/store.ts'
 import type { Disconnect } from '../admission/waiting-line.ts'
 import type { Client, RequestSize, Target } from '../domain.ts'
 import type { Trouble } from '../routing/target-health.ts'
@@ -24,7 +24,7 @@ export interface AdmissionRequest {
 
 export type AdmissionResult =
   | { readonly kind: 'admitted'; readonly hold: Hold }
-  | ((Limited | TooLarge) & { readonly waitedMs: number })
+  | (Refusal & { readonly waitedMs: number })
   /** The client left while its call waited. */
   | { readonly kind: 'gone'; readonly waitedMs: number }
   | { readonly kind: 'shutting_down'; readonly waitedMs: number }

@@ -2,6 +2,7 @@
 import type { Admission, Admitted, ModelReport } from '../admission/admission.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import { providerScope, type Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
 import type { Target } from '../domain.ts'
@@ -14,8 +15,11 @@ import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport
 import type { Metered } from './meter.ts'
 import { UsageRefusals } from './usage-refusals.ts'
 
-/** What is asked of a provider here. */
-type ProviderFacts = Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>
+/** What is to be known of a provider here. */
+interface ProviderFacts {
+  readonly isLocal: boolean
+  readonly scope: Scope
+}
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -50,11 +54,13 @@ export class LocalCoordinator implements Coordinator {
   /** Goes over to a configuration. Counts, health and what was learnt stay, save for providers that are others by now. */
   follow(
     { providers: configs, routing, rateLimits }: Pick<Config, 'providers' | 'routing' | 'rateLimits'>,
-    providers: Iterable<ProviderFacts>,
+    providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
   ): void {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
-    for (const provider of providers) this.#providers.set(provider.name, provider)
+    for (const { name, isLocal, maxParallelRequests } of providers) {
+      this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
+    }
     this.#routing = routing
     this.admission.applyLimits(rateLimits)
   }
@@ -65,7 +71,7 @@ export class LocalCoordinator implements Coordinator {
     const tpm = this.admission.limitsOf(model)?.tpm
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
-    const providers = targets.map(({ provider }) => this.provider(provider))
+    const providers = targets.map(({ provider }) => this.scopeOf(provider))
     const decision = this.admission.reserve({ client, disconnect, model, tokens, minTokens, providers })
     const admitted = (decided: Admitted) =>
       new LocalHold(this, { request, targets, estimate, admitted: decided })
@@ -85,10 +91,10 @@ export class LocalCoordinator implements Coordinator {
     this.admission.close()
   }
 
-  isLocal = (provider: string): boolean => this.provider(provider).isLocal
+  readonly isLocal = (provider: string): boolean => this.#providers.get(provider)?.isLocal === true
 
-  provider(name: string): ProviderFacts {
-    return this.#providers.get(name) ?? { name, isLocal: false, maxParallelRequests: undefined }
+  scopeOf(provider: string): Scope {
+    return this.#providers.get(provider)?.scope ?? providerScope(provider, undefined)
   }
 
   get cooldownMs(): number {
@@ -133,8 +139,7 @@ class LocalHold implements Hold {
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
-    const { provider } = admitted.reservation
-    this.target = targets.find((target) => target.provider === provider)!
+    this.target = this.#chosenOf(targets)
     owner.load.began(this.target.provider)
     this.#begin()
   }
@@ -144,7 +149,7 @@ class LocalHold implements Hold {
   }
 
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {
-    const providers = targets.map(({ provider }) => this.#owner.provider(provider))
+    const providers = targets.map(({ provider }) => this.#owner.scopeOf(provider))
     const hasMoved = this.#owner.admission.move(this.#reservation, providers)
     const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets) : undefined)
     return hasMoved instanceof Promise ? hasMoved.then(move) : move(hasMoved)
@@ -154,7 +159,8 @@ class LocalHold implements Hold {
     const { admission } = this.#owner
     const ofModel = admission.limitsOf(this.#request.model)?.maxParallelRequests
     return (
-      ofModel !== undefined || this.#owner.provider(this.target.provider).maxParallelRequests !== undefined
+      ofModel !== undefined ||
+      this.#owner.scopeOf(this.target.provider).limits.maxParallelRequests !== undefined
     )
   }
 
@@ -210,6 +216,10 @@ class LocalHold implements Hold {
     admission.settle(this.#reservation, outcome)
   }
 
+  #chosenOf(targets: readonly Target[]): Target {
+    return targets.find(({ provider }) => provider === this.#reservation.choice?.name)!
+  }
+
   #begin(): void {
     this.#isTrying = true
     this.#owner.health.began(this.target, this.#owner.now())
@@ -219,7 +229,7 @@ class LocalHold implements Hold {
   #moveAmong(targets: readonly Target[]): Target {
     const { load } = this.#owner
     load.ended(this.target.provider)
-    this.target = targets.find(({ provider }) => provider === this.#reservation.provider)!
+    this.target = this.#chosenOf(targets)
     load.began(this.target.provider)
     this.#begin()
     return this.target

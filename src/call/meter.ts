@@ -1,5 +1,6 @@
 // Counts an answer's tokens as it passes: what the provider says of them, and what is seen of the answer meanwhile,
 // for the case that it says nothing or is cut off.
+import { defaultTokensPerByte } from '../admission/estimate.ts'
 import {
   completeUsage,
   findUsage,
@@ -16,9 +17,6 @@ import { eventData } from '../http/sse.ts'
 export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
-
-/** Tokens in a byte of text, for output that nobody counted. */
-const tokensPerByte = 0.27
 
 /** A stream's first and last chunk carry no text. */
 const emptyPieces = 2
@@ -140,9 +138,9 @@ export class Meter {
 
   /** One piece is about one token; a longer one holds more. What all pieces share is no text. */
   #seenOutput(): number {
-    if (this.#pieces === 0) return Math.ceil(this.#wholeBytes * tokensPerByte)
+    if (this.#pieces === 0) return Math.ceil(this.#wholeBytes * defaultTokensPerByte)
     const textBytes = this.#pieceBytes - this.#pieces * this.#shortestPiece
-    return Math.max(1, this.#pieces - emptyPieces, Math.ceil(textBytes * tokensPerByte))
+    return Math.max(1, this.#pieces - emptyPieces, Math.ceil(textBytes * defaultTokensPerByte))
   }
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { Admission } from '../../src/admission/admission.ts'
 import type { AdmissionParts, Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
+import { providerScope } from '../../src/admission/scopes.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Outcome } from '../../src/admission/outcome.ts'
 import type { Limited } from '../../src/admission/stores/store.ts'
@@ -106,7 +107,7 @@ const outcomes: readonly Outcome[] = [
 for (const outcome of outcomes) {
   test(`the slots of model and provider are free again after a call that ended as ${outcome.kind}`, () => {
     const { admission } = make({ m: { maxParallelRequests: 1 } })
-    const providers = [{ name: 'p', maxParallelRequests: 1 }]
+    const providers = [providerScope('p', 1)]
     for (let count = 0; count < 5; count++) admit(admission, { providers }).settle(outcome)
     admit(admission, { providers })
   })
@@ -180,8 +181,8 @@ test('what can never fit is refused for good; what fits an empty window is not',
 
 test('no connection: everything is refunded, and the second provider takes over the same reservation', async () => {
   const { admission } = make({ m: { rpm: 10, tpm: 1000 } })
-  const p = { name: 'p', maxParallelRequests: 1 }
-  const q = { name: 'q', maxParallelRequests: 1 }
+  const p = providerScope('p', 1)
+  const q = providerScope('q', 1)
   const hold = admit(admission, { providers: [p] })
   assert.equal(hold.moveTo([q]), true)
   assert.equal(hold.provider, 'q')
@@ -225,10 +226,10 @@ test('models that are not named share the default limits but not the counts', ()
 
 test('a model without limits is held by the slots of its provider alone', () => {
   const { admission } = make({})
-  const providers = [{ name: 'p', maxParallelRequests: 1 }]
+  const providers = [providerScope('p', 1)]
   const hold = admit(admission, { providers })
   assert.deepEqual(hold.limitStatus, { requests: undefined, tokens: undefined })
-  assert.equal(refuse(admission, { providers }).provider, 'p')
+  assert.equal(refuse(admission, { providers }).scope.name, 'p')
 })
 
 test('switched off, nothing limits', () => {

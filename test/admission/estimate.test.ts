@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Calibration, outputCap } from '../../src/admission/estimate.ts'
+import { Calibration } from '../../src/admission/estimate.ts'
 import type { RequestSize } from '../../src/domain.ts'
 
 function size(of: Partial<RequestSize> = {}): RequestSize {
@@ -24,17 +24,9 @@ test('tokens that the client sent as numbers are counted exactly', () => {
   assert.deepEqual([promptTokens, minTokens], [503, 503])
 })
 
-test('the cap is the largest of the fields that set one', () => {
-  assert.equal(outputCap([1, 10_000]), 10_000)
-  assert.equal(outputCap([undefined, null, -1, '12', NaN, 1.5, {}, Infinity]), undefined)
-  assert.equal(outputCap([null, 0]), 0)
-  assert.equal(outputCap([1e9, -1]), 1e9)
-})
-
-test('max_tokens 1 beside max_completion_tokens 10000 reserves by the larger', () => {
-  const maxOutputTokens = outputCap([1, 10_000])
-  assert.equal(estimate({ maxOutputTokens }, 40_000).outputTokens, 256)
-  assert.equal(estimate({ maxOutputTokens: outputCap([1]) }, 40_000).outputTokens, 1)
+test('a small cap on output bounds the reservation', () => {
+  assert.equal(estimate({ maxOutputTokens: 10_000 }, 40_000).outputTokens, 256)
+  assert.equal(estimate({ maxOutputTokens: 1 }, 40_000).outputTokens, 1)
 })
 
 test('an agent that asks for 32,000 tokens of output does not lock a model of 40,000 a minute', () => {

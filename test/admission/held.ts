@@ -1,14 +1,15 @@
 // What an admitted call can do with its reservation, in one object.
 import type { Admission, Admitted } from '../../src/admission/admission.ts'
 import type { Outcome } from '../../src/admission/outcome.ts'
-import type { Candidate, LimitStatus } from '../../src/admission/stores/store.ts'
+import type { Scope } from '../../src/admission/scopes.ts'
+import type { LimitStatus } from '../../src/admission/stores/store.ts'
 
 export interface Held {
   readonly provider: string | undefined
   readonly tokens: number
   readonly waitedMs: number
   readonly limitStatus: LimitStatus
-  moveTo(providers: readonly Candidate[]): boolean | Promise<boolean>
+  moveTo(providers: readonly Scope[]): boolean | Promise<boolean>
   grow(tokens: number): void
   settle(outcome: Outcome): void
 }
@@ -16,7 +17,7 @@ export interface Held {
 export function heldBy(admission: Admission, { reservation, waitedMs, limitStatus }: Admitted): Held {
   return {
     get provider() {
-      return reservation.provider
+      return reservation.choice?.name
     },
     get tokens() {
       return reservation.tokens

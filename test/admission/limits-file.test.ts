@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Calibration } from '../../src/admission/estimate.ts'
+import { modelScope } from '../../src/admission/scopes.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { SavedModel } from '../../src/admission/stores/memory.ts'
 import { LimitsFile } from '../../src/admission/limits-file.ts'
@@ -13,6 +14,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 
 const limits: ModelLimits = { rpm: 100, tpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 }
 const size = { textBytes: 1000, mediaCount: 0, messageCount: 1, tokenIdCount: 0, promptCount: 0, choices: 1 }
+const scope = modelScope('m', limits)
 
 interface Process {
   readonly clock: FakeClock
@@ -52,12 +54,12 @@ async function inDirectory(run: (directory: string) => Promise<void>): Promise<v
 }
 
 function reserve({ store, clock }: Process, tokens: number): void {
-  const verdict = store.reserve({ model: 'm', tokens, minTokens: 1, providers: [] }, limits, clock.now())
+  const verdict = store.reserve({ scopes: [scope], oneOf: [], tokens, minTokens: 1 }, clock.now())
   assert.equal(verdict.kind, 'admitted')
 }
 
 function used({ store, clock }: Process): readonly number[] {
-  const { requests, tokens } = store.use('m', limits, clock.now())
+  const { requests, tokens } = store.use(scope, clock.now())
   return [requests, tokens]
 }
 
@@ -256,12 +258,11 @@ test('steps of the wall clock change neither what counts nor how old it is when 
     let wallMs = 10_000_000
     const clocks = { now: monotonic.now, setTimer: monotonic.setTimer, wallNow: () => wallMs }
     const running = start(directory, 0, clocks)
-    const demand = { model: 'm', tokens: 70, minTokens: 1, providers: [] }
-    running.store.reserve(demand, limits, monotonic.now())
+    running.store.reserve({ scopes: [scope], oneOf: [], tokens: 70, minTokens: 1 }, monotonic.now())
     for (const stepMs of [3_600_000, -7_200_000]) {
       wallMs += stepMs
       monotonic.advance(10_000)
-      assert.equal(running.store.use('m', limits, monotonic.now()).tokens, 70)
+      assert.equal(running.store.use(scope, monotonic.now()).tokens, 70)
     }
     await running.file.stop()
     const after = start(directory, wallMs + 5000)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rateHeaders, rateLimitError } from '../../src/admission/rate-headers.ts'
+import { modelScope, providerScope } from '../../src/admission/scopes.ts'
 import type { Limited, LimitStatus } from '../../src/admission/stores/store.ts'
 
 const limitStatus: LimitStatus = {
@@ -11,10 +12,17 @@ const limitStatus: LimitStatus = {
 
 function limited(of: Partial<Limited> = {}): Limited {
   const numbers = { limit: 3, used: 3, requested: 1, retryAfterMs: 20_000 }
-  return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, limitStatus, ...of }
+  return {
+    kind: 'limited',
+    dimension: 'requests',
+    scope: modelScope('m', undefined),
+    ...numbers,
+    limitStatus,
+    ...of,
+  }
 }
 
-test("a limitStatus is told in OpenAI's headers", () => {
+test("what is left of limits is told in OpenAI's headers", () => {
   assert.deepEqual(rateHeaders(limitStatus), {
     'x-ratelimit-limit-requests': '3',
     'x-ratelimit-remaining-requests': '0',
@@ -65,7 +73,7 @@ test('a refusal for want of a slot names whose slots are taken', () => {
     'Rate limit reached for m on parallel requests: Limit 2, Used 2, Requested 1. Please try again in 1s.',
   )
   assert.match(
-    rateLimitError('m', limited({ ...parallel, provider: 'ollama' })).message,
+    rateLimitError('m', limited({ ...parallel, scope: providerScope('ollama', 2) })).message,
     /on parallel requests to provider ollama: Limit 2/,
   )
   assert.equal(rateLimitError('m', limited(parallel)).type, 'requests')

@@ -4,7 +4,8 @@ import { Admission } from '../../src/admission/admission.ts'
 import type { Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
-import type { AdmissionStore, Candidate } from '../../src/admission/stores/store.ts'
+import type { Scope } from '../../src/admission/scopes.ts'
+import type { AdmissionStore } from '../../src/admission/stores/store.ts'
 import type { Disconnect } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
@@ -29,7 +30,7 @@ export class Scene {
   }
 
   /** `name` begins with the client's name: `a1` is a call of `a`. */
-  call(name: string, tokens = 10, of: { model?: string; providers?: Candidate[] } = {}): void {
+  call(name: string, tokens = 10, of: { model?: string; providers?: Scope[] } = {}): void {
     const call: Call = { disconnect: { isGone: false, onGone: undefined }, decision: undefined }
     this.calls.set(name, call)
     const note = (decision: Decision): void => {

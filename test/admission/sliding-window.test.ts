@@ -135,16 +135,6 @@ test('calls that are refunded one after the other take no room', () => {
   assert.deepEqual(window.dump(1000, 100), [[0, 1, 5]])
 })
 
-test('a window in a shared buffer is the same for both ends', () => {
-  const buffer = new SharedArrayBuffer(SlidingWindow.byteLength(1024))
-  const here = new SlidingWindow(1024, buffer)
-  const there = new SlidingWindow(1024, buffer)
-  const entry = here.add(1, 10, 0)
-  there.add(1, 20, 1)
-  here.settle(entry, { requests: 1, tokens: 15 }, 2)
-  assert.equal(there.used('tokens', 2), 35)
-})
-
 test('a ring that was made larger keeps its entries and its handles', () => {
   const window = new SlidingWindow(64)
   for (let time = 0; time < 100; time++) window.add(1, 1, time * 3000)

@@ -1,6 +1,7 @@
 // Calls that wait: order, claims, deadlines, departures, wake-ups.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { providerScope } from '../../src/admission/scopes.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { settled } from '../support/fake-clock.ts'
 import { config, Scene } from './scene.ts'
@@ -165,7 +166,7 @@ test("a provider's slot that gets free goes to the model whose call has waited l
   const scene = new Scene({ rpm: 10 })
   const other: [string, ModelLimits] = ['o', { whenLimited: 'wait', maxWaitMs: 60_000 }]
   scene.admission.applyLimits(config({ rpm: 10 }, [other]))
-  const providers = [{ name: 'p', maxParallelRequests: 1 }]
+  const providers = [providerScope('p', 1)]
   scene.call('a1', 1, { providers })
   scene.call('x1', 1, { model: 'o', providers })
   scene.leave('x1')

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 
 import { Admission } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
+import { modelScope } from '../../src/admission/scopes.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Reply, Snapshot } from '../../src/call/call.ts'
 import { handleCall } from '../../src/call/handle-call.ts'
@@ -227,7 +228,8 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         await settled()
         if (!reply.isGone) assert.equal(reply.ends, 1)
         for (const provider of ['a', 'b', 'c']) assert.equal(coordinator.load.of(provider), 0)
-        for (const name of ['m', 'n']) assert.equal(store.use(name, limits, clock.now()).parallel, 0)
+        for (const name of ['m', 'n'])
+          assert.equal(store.use(modelScope(name, limits), clock.now()).parallel, 0)
         clock.advance(600_000)
         for (const { targets } of on.routes.list().map((name) => on.routes.find(name)!)) {
           for (const target of targets) assert.ok(coordinator.health.stateOf(target, clock.now()).isReady)

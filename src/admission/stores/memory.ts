@@ -1,22 +1,19 @@
-// Admission's counters in memory: how they decide. It cannot fail; snapshot-file.ts carries it over a restart.
-// The memory is this thread's own unless another is given (shared-store.ts).
-import type { ModelLimits } from '../../domain.ts'
+// Admission's counters in this process's memory. It cannot fail; limits-file.ts carries it over a restart.
 import type { Charge } from '../outcome.ts'
-import { Slots } from '../slots.ts'
+import type { Scope } from '../scopes.ts'
+import { capacityFor, type Entry, type SavedEntry } from '../sliding-window.ts'
+import { noLimitStatus, ScopeCounter } from './scope-counter.ts'
 import type {
   AdmissionStore,
-  Admitted,
-  Candidate,
   Demand,
   Limited,
-  ModelUse,
-  Quota,
-  Reservation,
   LimitStatus,
-  TooLarge,
+  Quota,
+  Refusal,
+  Reservation,
+  Reserved,
+  ScopeUse,
 } from './store.ts'
-import { capacityFor, SlidingWindow } from '../sliding-window.ts'
-import type { Entry, SavedEntry, WindowDimension } from '../sliding-window.ts'
 
 /** One model's window, to be saved. Ages are relative to the moment of saving. */
 export interface SavedModel {
@@ -24,40 +21,25 @@ export interface SavedModel {
   readonly entries: readonly SavedEntry[]
 }
 
-/** Where one model's window is, which moves when it grows. */
-export interface WindowPlace {
-  readonly window: SlidingWindow
-  /** Makes room for this many slots at least. */
-  grow(capacity: number): void
-}
-
-/** Where the counters of a store lie. */
-export interface CounterPlaces {
-  find(model: string): WindowPlace | undefined
-  /** Found or made, with room for this many slots at least. */
-  windowOf(model: string, capacity: number): WindowPlace
-  /** Those that have a window. */
-  models(): Iterable<string>
-  readonly modelSlots: Slots
-  readonly providerSlots: Slots
-}
-
-interface ModelCount {
-  readonly place: WindowPlace
-  limits: ModelLimits | undefined
+/** What a call holds in one scope. */
+interface Share {
+  readonly scope: Scope
+  readonly counter: ScopeCounter
+  /** Undefined where requests and tokens are not counted. */
+  readonly entry: Entry | undefined
+  readonly sinceMs: number
 }
 
 /** What this store keeps behind a `Reservation`. */
 interface Held extends Reservation {
   tokens: number
-  provider: string | undefined
-  readonly entry: Entry
-  readonly sinceMs: number
-  /** When the provider's slot was taken. */
-  providerSinceMs: number
+  choice: Scope | undefined
+  readonly shares: readonly Share[]
+  chosen: Share | undefined
+  isOpen: boolean
 }
 
-const noStatus: LimitStatus = { requests: undefined, tokens: undefined }
+type Counters = Readonly<Record<Scope['kind'], Map<string, ScopeCounter>>>
 
 /** Entries that are saved per model; beyond that neighbours are merged. */
 const maxSavedEntries = 1024
@@ -65,236 +47,195 @@ const maxSavedEntries = 1024
 /** An AdmissionStore that answers at once, always. */
 export class MemoryStore implements AdmissionStore {
   onFreed: (() => void) | undefined
-  readonly #models = new Map<string, ModelCount>()
-  readonly #places: CounterPlaces
-  readonly #unused = new SlidingWindow(capacityFor(undefined))
-  readonly #modelSlots: Slots
-  readonly #providerSlots: Slots
+  readonly #counters: Counters = { model: new Map(), provider: new Map() }
 
-  constructor(places: CounterPlaces = new OwnPlaces()) {
-    this.#places = places
-    this.#modelSlots = places.modelSlots
-    this.#providerSlots = places.providerSlots
-  }
-
-  reserve(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Admitted | Limited | TooLarge {
-    const window = this.#windowOf(demand.model, limits)
-    const refusal = this.#refusal(window, demand, { limits, nowMs })
+  reserve(demand: Demand, nowMs: number): Reserved | Refusal {
+    const refusal = this.probe(demand, nowMs)
     if (refusal !== undefined) return refusal
-    const tokens = Math.min(demand.tokens, limits?.tpm ?? Infinity)
-    const provider = this.#firstFree(demand.providers)
+    const tokens = tokensOf(demand)
+    const choice = this.#firstWithRoom(demand.oneOf, tokens, nowMs)
     const reservation: Held = {
-      model: demand.model,
       tokens,
-      provider,
-      entry: window.add(1, tokens, nowMs),
-      sinceMs: nowMs,
-      providerSinceMs: nowMs,
+      choice,
+      shares: demand.scopes.map((scope) => this.#take(scope, tokens, nowMs)),
+      chosen: choice && this.#take(choice, tokens, nowMs),
+      isOpen: true,
     }
-    this.#modelSlots.take(demand.model)
-    if (provider !== undefined) this.#providerSlots.take(provider)
-    return { kind: 'admitted', reservation, limitStatus: statusOf(window, limits, nowMs) }
+    return { kind: 'admitted', reservation, limitStatus: this.#limitStatus(demand.scopes, nowMs) }
   }
 
-  probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | TooLarge | undefined {
-    const window = this.#windowOf(demand.model, limits)
-    return this.#refusal(window, demand, { limits, nowMs })
+  probe(demand: Demand, nowMs: number): Refusal | undefined {
+    const { scopes, oneOf, minTokens } = demand
+    for (const { limits } of scopes) {
+      const { tpm = Infinity } = limits
+      if (minTokens <= tpm) continue
+      const limitStatus = this.#limitStatus(scopes, nowMs)
+      return { kind: 'too_large', limit: tpm, requested: minTokens, limitStatus }
+    }
+    const tokens = tokensOf(demand)
+    const refusal = this.#windowRefusal(demand, tokens, nowMs) ?? this.#slotRefusal(demand, scopes, nowMs)
+    if (refusal !== undefined || oneOf.length === 0) return refusal
+    if (this.#firstWithRoom(oneOf, tokens, nowMs) !== undefined) return undefined
+    const [preferred] = oneOf
+    return (
+      this.#slotRefusal(demand, [preferred!], nowMs) ??
+      this.#windowRefusal({ ...demand, scopes: [preferred!] }, tokens, nowMs)
+    )
   }
 
   grow(reservation: Reservation, tokens: number, nowMs: number): void {
     const held = reservation as Held
-    if (!held.entry.open || tokens <= held.tokens) return
-    this.#models.get(held.model)!.place.window.grow(held.entry, tokens, nowMs)
+    if (!held.isOpen || tokens <= held.tokens) return
     held.tokens = tokens
+    for (const share of sharesOf(held)) {
+      if (share.entry !== undefined) share.counter.window!.grow(share.entry, tokens, nowMs)
+    }
   }
 
   settle(reservation: Reservation, charge: Charge, nowMs: number): void {
     const held = reservation as Held
-    if (!held.entry.open) return
-    const { place, limits } = this.#models.get(held.model)!
-    const gaveBack = place.window.settle(held.entry, charge, nowMs)
-    this.#modelSlots.release(held.model, nowMs - held.sinceMs)
-    this.#releaseProvider(held, nowMs)
-    const freedSlot = held.provider !== undefined || limits?.maxParallelRequests !== undefined
-    if (gaveBack || freedSlot) this.onFreed?.()
+    if (!held.isOpen) return
+    held.isOpen = false
+    let hasFreed = held.chosen !== undefined
+    for (const share of sharesOf(held)) {
+      const gaveBack = give(share, charge, nowMs)
+      hasFreed ||= gaveBack || share.counter.limits.maxParallelRequests !== undefined
+    }
+    if (hasFreed) this.onFreed?.()
   }
 
-  move(reservation: Reservation, providers: readonly Candidate[], nowMs: number): boolean {
+  move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number): boolean {
     const held = reservation as Held
-    if (!held.entry.open) return false
-    const provider = this.#firstFree(providers, held.provider)
-    if (provider === undefined) return false
-    if (provider === held.provider) return true
-    this.#releaseProvider(held, nowMs)
-    this.#providerSlots.take(provider)
-    held.provider = provider
-    held.providerSinceMs = nowMs
+    if (!held.isOpen) return false
+    const choice = this.#firstWithRoom(oneOf, held.tokens, nowMs, held.choice?.name)
+    if (choice === undefined) return false
+    if (choice.name === held.choice?.name) return true
+    if (held.chosen !== undefined) give(held.chosen, { requests: 0, tokens: 0 }, nowMs)
+    held.choice = choice
+    held.chosen = this.#take(choice, held.tokens, nowMs)
     this.onFreed?.()
     return true
   }
 
-  use(model: string, limits: ModelLimits | undefined, nowMs: number): ModelUse {
-    // Asking leaves no trace: there may be thousands of models that nobody calls.
-    const window = this.#places.find(model)?.window ?? this.#unused
+  use(scope: Scope, nowMs: number): ScopeUse {
+    // There may be thousands of models that nobody calls.
+    const counter = this.#counters[scope.kind].get(scope.name) ?? unused
     return {
-      requests: window.used('requests', nowMs),
-      tokens: window.used('tokens', nowMs),
-      parallel: this.#modelSlots.inUse(model),
-      limitStatus: statusOf(window, limits, nowMs),
+      requests: counter.used('requests', nowMs),
+      tokens: counter.used('tokens', nowMs),
+      parallel: counter.inUse,
+      limitStatus: counter.limitStatus(nowMs, scope.limits),
     }
   }
 
-  /** Everything of these models charged in the last 60 seconds, calls under way with what they reserved. */
-  dump(nowMs: number, models: Iterable<string> = this.#places.models()): SavedModel[] {
-    return Array.from(models, (model) => ({
+  /** Everything of the models charged in the last 60 seconds, calls under way with what they reserved. */
+  dump(nowMs: number): SavedModel[] {
+    return Array.from(this.#counters.model, ([model, { window }]) => ({
       model,
-      entries: this.#places.windowOf(model, 0).window.dump(nowMs, maxSavedEntries),
+      entries: window?.dump(nowMs, maxSavedEntries) ?? [],
     })).filter(({ entries }) => entries.length > 0)
   }
 
   /** Takes up what `dump` gave, oldest first within a model, before the first call. */
   restore(saved: readonly SavedModel[], nowMs: number): void {
     for (const { model, entries } of saved) {
-      const { window } = this.#places.windowOf(model, capacityFor({ rpm: maxSavedEntries }))
-      for (const [ageMs, requests, tokens] of entries) window.add(requests, tokens, nowMs - ageMs)
+      const counter = this.#counter({ kind: 'model', name: model, limits: {}, isMetered: true })
+      counter.growTo(capacityFor({ rpm: maxSavedEntries }))
+      for (const [ageMs, requests, tokens] of entries) counter.window!.add(requests, tokens, nowMs - ageMs)
     }
   }
 
-  #windowOf(model: string, limits: ModelLimits | undefined): SlidingWindow {
-    let count = this.#models.get(model)
-    if (count === undefined) {
-      count = { place: this.#places.windowOf(model, capacityFor(limits)), limits }
-      this.#models.set(model, count)
-    } else if (count.limits !== limits) {
-      count.place.grow(capacityFor(limits))
-      count.limits = limits
-    }
-    return count.place.window
+  #counter({ kind, name, limits, isMetered }: Scope): ScopeCounter {
+    const counters = this.#counters[kind]
+    let counter = counters.get(name)
+    if (counter === undefined) {
+      counter = new ScopeCounter(limits, isMetered)
+      counters.set(name, counter)
+    } else if (counter.limits !== limits) counter.applyLimits(limits)
+    return counter
   }
 
-  #refusal(
-    window: SlidingWindow,
-    demand: Demand,
-    at: { limits: ModelLimits | undefined; nowMs: number },
-  ): Limited | TooLarge | undefined {
-    const { limits, nowMs } = at
-    if (limits !== undefined) {
-      const { rpm = Infinity, tpm = Infinity, maxParallelRequests } = limits
-      if (demand.minTokens > tpm) {
-        const limitStatus = statusOf(window, limits, nowMs)
-        return { kind: 'too_large', limit: tpm, requested: demand.minTokens, limitStatus }
-      }
-      const tokens = Math.min(demand.tokens, tpm)
-      const requestsAtMs = window.fitsAt('requests', 1, rpm, nowMs)
-      const tokensAtMs = window.fitsAt('tokens', tokens, tpm, nowMs)
-      if (requestsAtMs > nowMs || tokensAtMs > nowMs) {
-        const byTokens = tokensAtMs > requestsAtMs
-        const dimension = byTokens ? 'tokens' : 'requests'
-        return {
-          kind: 'limited',
-          dimension,
-          provider: undefined,
-          limit: byTokens ? tpm : rpm,
-          used: window.used(dimension, nowMs),
-          requested: byTokens ? tokens : 1,
-          retryAfterMs: Math.max(1, Math.ceil((byTokens ? tokensAtMs : requestsAtMs) - nowMs)),
-          limitStatus: statusOf(window, limits, nowMs),
-        }
-      }
-      if (!this.#modelSlots.isFree(demand.model, maxParallelRequests)) {
-        const free = { slots: this.#modelSlots, name: demand.model, limit: maxParallelRequests! }
-        return parallelRefusal(free, undefined, statusOf(window, limits, nowMs))
-      }
-    }
-    const first = demand.providers[0]
-    if (first === undefined || this.#firstFree(demand.providers) !== undefined) return undefined
-    const busy = { slots: this.#providerSlots, name: first.name, limit: first.maxParallelRequests! }
-    return parallelRefusal(busy, first.name, statusOf(window, limits, nowMs))
+  #take(scope: Scope, tokens: number, nowMs: number): Share {
+    const counter = this.#counter(scope)
+    counter.inUse++
+    return { scope, counter, entry: counter.window?.add(1, tokens, nowMs), sinceMs: nowMs }
   }
 
-  /** `own` is a provider whose slot the asker holds already. */
-  #firstFree(providers: readonly Candidate[], own?: string): string | undefined {
-    for (const { name, maxParallelRequests } of providers) {
-      if (name === own || this.#providerSlots.isFree(name, maxParallelRequests)) return name
+  /** By the window that takes longest to have room. */
+  #windowRefusal({ scopes }: Demand, tokens: number, nowMs: number): Limited | undefined {
+    let refusal: Limited | undefined
+    for (const scope of scopes) {
+      const counter = this.#counter(scope)
+      const wait = counter.windowWait(tokens, nowMs)
+      if (wait === undefined) continue
+      const { dimension, limit, requested, untilMs } = wait
+      const retryAfterMs = Math.max(1, Math.ceil(untilMs - nowMs))
+      if (refusal !== undefined && refusal.retryAfterMs >= retryAfterMs) continue
+      const used = counter.used(dimension, nowMs)
+      const limitStatus = this.#limitStatus(scopes, nowMs)
+      refusal = { kind: 'limited', scope, dimension, limit, used, requested, retryAfterMs, limitStatus }
+    }
+    return refusal
+  }
+
+  #slotRefusal(demand: Demand, scopes: readonly Scope[], nowMs: number): Limited | undefined {
+    for (const scope of scopes) {
+      const counter = this.#counter(scope)
+      if (counter.hasFreeSlot) continue
+      return {
+        kind: 'limited',
+        scope,
+        dimension: 'parallel',
+        limit: scope.limits.maxParallelRequests!,
+        used: counter.inUse,
+        requested: 1,
+        retryAfterMs: counter.expectedFreeMs(),
+        limitStatus: this.#limitStatus(demand.scopes, nowMs),
+      }
     }
     return undefined
   }
 
-  #releaseProvider(held: Held, nowMs: number): void {
-    if (held.provider !== undefined) this.#providerSlots.release(held.provider, nowMs - held.providerSinceMs)
+  /** @param own name of the one that the asker holds already. */
+  #firstWithRoom(scopes: readonly Scope[], tokens: number, nowMs: number, own?: string): Scope | undefined {
+    return scopes.find((scope) => {
+      if (scope.name === own) return true
+      const counter = this.#counter(scope)
+      return counter.hasFreeSlot && counter.windowWait(tokens, nowMs) === undefined
+    })
+  }
+
+  #limitStatus(scopes: readonly Scope[], nowMs: number): LimitStatus {
+    const [first, ...others] = scopes.map((scope) => this.#counter(scope).limitStatus(nowMs))
+    if (first === undefined || others.length === 0) return first ?? noLimitStatus
+    return others.reduce(
+      (one, other) => ({
+        requests: tighter(one.requests, other.requests),
+        tokens: tighter(one.tokens, other.tokens),
+      }),
+      first,
+    )
   }
 }
 
-/** Counters that nobody else sees. */
-class OwnPlaces implements CounterPlaces {
-  readonly modelSlots = new Slots()
-  readonly providerSlots = new Slots()
-  readonly #windows = new Map<string, OwnWindow>()
+const unused = new ScopeCounter({}, true)
 
-  find(model: string): WindowPlace | undefined {
-    return this.#windows.get(model)
-  }
-
-  windowOf(model: string, capacity: number): WindowPlace {
-    let place = this.#windows.get(model)
-    if (place === undefined) {
-      place = new OwnWindow(capacity)
-      this.#windows.set(model, place)
-    } else place.grow(capacity)
-    return place
-  }
-
-  models(): Iterable<string> {
-    return this.#windows.keys()
-  }
+/** At most the smallest whole limit: a call that is estimated larger takes all of it. */
+function tokensOf({ scopes, tokens }: Demand): number {
+  return scopes.reduce((least, { limits }) => Math.min(least, limits.tpm ?? Infinity), tokens)
 }
 
-export class OwnWindow implements WindowPlace {
-  window: SlidingWindow
-
-  constructor(capacity: number) {
-    this.window = new SlidingWindow(capacity)
-  }
-
-  grow(capacity: number): void {
-    if (capacity > this.window.capacity) this.window = this.window.resized(capacity)
-  }
+function sharesOf({ shares, chosen }: Held): readonly Share[] {
+  return chosen === undefined ? shares : [...shares, chosen]
 }
 
-function parallelRefusal(
-  busy: { slots: Slots; name: string; limit: number },
-  provider: string | undefined,
-  limitStatus: LimitStatus,
-): Limited {
-  return {
-    kind: 'limited',
-    dimension: 'parallel',
-    provider,
-    limit: busy.limit,
-    used: busy.slots.inUse(busy.name),
-    requested: 1,
-    retryAfterMs: busy.slots.expectedFreeMs(busy.name),
-    limitStatus,
-  }
+/** Ends a share. True if requests or tokens were given back. */
+function give({ counter, entry, sinceMs }: Share, charge: Charge, nowMs: number): boolean {
+  counter.releaseSlot(nowMs - sinceMs)
+  return entry !== undefined && counter.window!.settle(entry, charge, nowMs)
 }
 
-function statusOf(window: SlidingWindow, limits: ModelLimits | undefined, nowMs: number): LimitStatus {
-  if (limits?.rpm === undefined && limits?.tpm === undefined) return noStatus
-  return {
-    requests: quota(window, { dimension: 'requests', limit: limits.rpm }, nowMs),
-    tokens: quota(window, { dimension: 'tokens', limit: limits.tpm }, nowMs),
-  }
-}
-
-function quota(
-  window: SlidingWindow,
-  of: { dimension: WindowDimension; limit: number | undefined },
-  nowMs: number,
-): Quota | undefined {
-  if (of.limit === undefined) return undefined
-  return {
-    limit: of.limit,
-    remaining: Math.max(0, of.limit - window.used(of.dimension, nowMs)),
-    resetMs: Math.max(0, Math.ceil(window.emptyAt(of.dimension, nowMs) - nowMs)),
-  }
+function tighter(one: Quota | undefined, other: Quota | undefined): Quota | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return other.remaining < one.remaining ? other : one
 }

@@ -1,23 +1,18 @@
-// The counters behind admission, as a contract that one process's memory keeps (memory-store.ts) and a store shared by
-// several gateways can keep too. test/contracts/admission-store.ts holds every implementation to it.
-import type { ModelLimits } from '../../domain.ts'
+// The counters behind admission, as a contract that one process's memory keeps (memory.ts) and a store shared by several
+// gateways can keep too. test/contracts/admission-store.ts holds every implementation to it.
 import type { Charge } from '../outcome.ts'
+import type { Scope } from '../scopes.ts'
 
 /** What a call wants of the counters. */
 export interface Demand {
-  /** The scope that is counted: a model's name or the wildcard that serves it, never an alias. */
-  readonly model: string
-  /** Prompt and predicted output; what exceeds the whole limit is reserved as the whole limit. */
+  /** All of them are charged. */
+  readonly scopes: readonly Scope[]
+  /** One of these is charged too: the first that has room, in order of preference. Empty: none is needed. */
+  readonly oneOf: readonly Scope[]
+  /** Prompt and predicted output; what exceeds the smallest whole limit is reserved as that. */
   readonly tokens: number
-  /** What the call surely takes. Only a call whose `minTokens` exceed the whole limit is refused for good. */
+  /** What the call surely takes. Only a call whose `minTokens` exceed a whole limit is refused for good. */
   readonly minTokens: number
-  /** In order of preference; the first with a free slot is taken. Empty: no provider's slot is needed. */
-  readonly providers: readonly Candidate[]
-}
-
-export interface Candidate {
-  readonly name: string
-  readonly maxParallelRequests: number | undefined
 }
 
 /** One limit as clients see it. `remaining` is whole and at least 0; `resetMs` is the time to an empty window. */
@@ -27,7 +22,7 @@ export interface Quota {
   readonly resetMs: number
 }
 
-/** How a model's limits stand. A limit that is not set is absent. */
+/** What is left of the limits of a call's scopes: of several the one with the least left. Absent where nothing limits. */
 export interface LimitStatus {
   readonly requests: Quota | undefined
   readonly tokens: Quota | undefined
@@ -37,8 +32,8 @@ export interface LimitStatus {
 export interface Limited {
   readonly kind: 'limited'
   readonly dimension: 'requests' | 'tokens' | 'parallel'
-  /** The provider whose slots are all taken; undefined: the limit is the model's. */
-  readonly provider: string | undefined
+  /** Whose limit it is; where none of `oneOf` has room, the preferred one of them. */
+  readonly scope: Scope
   readonly limit: number
   readonly used: number
   readonly requested: number
@@ -50,34 +45,33 @@ export interface Limited {
   readonly limitStatus: LimitStatus
 }
 
-/** A refusal for good: larger than the whole limit. */
-export interface TooLarge {
+/** A refusal for good: larger than a whole limit. */
+interface TooLarge {
   readonly kind: 'too_large'
   readonly limit: number
   readonly requested: number
   readonly limitStatus: LimitStatus
 }
 
-/** What an admitted call holds. Opaque but for these; it goes back to the store that gave it. */
+export type Refusal = Limited | TooLarge
+
+/** What an admitted call holds. Opaque but for these; it goes back to the store that made it. */
 export interface Reservation {
-  readonly model: string
-  /** What is charged until it is settled: as reserved, at most the whole limit, or as grown since. */
+  /** What is charged until it is settled: as reserved, or as grown since. */
   readonly tokens: number
-  /** Whose slot is held now. */
-  readonly provider: string | undefined
+  /** Which of `oneOf` is charged now. */
+  readonly choice: Scope | undefined
 }
 
-export interface Admitted {
+export interface Reserved {
   readonly kind: 'admitted'
   readonly reservation: Reservation
   /** With this call counted. */
   readonly limitStatus: LimitStatus
 }
 
-export type Verdict = Admitted | Limited | TooLarge
-
-/** What a model uses at the moment. */
-export interface ModelUse {
+/** What of a scope is in use at the moment. */
+export interface ScopeUse {
   readonly requests: number
   readonly tokens: number
   readonly parallel: number
@@ -85,25 +79,11 @@ export interface ModelUse {
 }
 
 /**
- * How the lines of several threads stand to one another. First calls are served in the order of their turns; nobody,
- * in any thread, overtakes the first of them.
- */
-export interface SharedLines {
-  /**
-   * Says how many calls of a model wait in this thread, and whether another one than before is the first.
-   * @returns the turn of the first call: above 0, and later than all that were given so far if it is new.
-   */
-  announce(model: string, waiting: number, hasNewFirst: boolean): number
-  /** How many calls of a model wait in all threads. */
-  waiting(model: string): number
-}
-
-/**
- * Counts requests and tokens of the last 60 seconds and calls under way.
+ * Counts requests and tokens of the last 60 seconds and calls under way, by scope.
  *
- * - Atomic: `reserve` checks the model's requests, tokens and slots and a provider's slot, and commits all of them or
- *   none; nobody sees a state in between. A refusal changes nothing.
- * - Ordered: verdicts are as if all calls ran one after another. Within one gateway, in the order of the calls.
+ * - Atomic: `reserve` checks every limit of every scope and commits all of them or none; nobody sees a state in between.
+ *   A refusal changes nothing.
+ * - Ordered: results are as if all calls ran one after another. Within one gateway, in the order of the calls.
  * - Exactly once: the first `settle` of a reservation counts, later ones change nothing. A reservation that is never
  *   settled (the process died) stays charged for 60 seconds; its slots end with the process, or with a lease.
  * - Failing: no method throws or rejects because of the store's own trouble. A store that cannot reach its server
@@ -111,34 +91,20 @@ export interface SharedLines {
  * - Time: `nowMs` is the caller's monotonic clock. A store for several gateways uses its server's clock instead.
  */
 export interface AdmissionStore {
-  /** `turn`: of the first call of a line, as `lines` gave it; absent for a call that comes new. */
-  reserve(
-    demand: Demand,
-    limits: ModelLimits | undefined,
-    nowMs: number,
-    turn?: number,
-  ): Verdict | Promise<Verdict>
+  reserve(demand: Demand, nowMs: number): Reserved | Refusal | Promise<Reserved | Refusal>
   /** What `reserve` would refuse with; undefined if it would admit. Commits nothing. */
-  probe(
-    demand: Demand,
-    limits: ModelLimits | undefined,
-    nowMs: number,
-  ): Limited | TooLarge | undefined | Promise<Limited | TooLarge | undefined>
+  probe(demand: Demand, nowMs: number): Refusal | undefined | Promise<Refusal | undefined>
   /**
-   * Raises the charge of a call under way to `tokens` in all (whole, above 0), whatever the limit says: they are used.
+   * Raises the charge of a call under way to `tokens` in all (whole, above 0), whatever the limits say: they are used.
    * Fewer than are charged already, or a settled reservation, change nothing.
    */
   grow(reservation: Reservation, tokens: number, nowMs: number): void | Promise<void>
   /** Replaces the reserved amounts by the true ones and frees the slots. */
   settle(reservation: Reservation, charge: Charge, nowMs: number): void | Promise<void>
-  /** Changes to a slot of the first of these providers that has one free. False: none has, and all stays as it was. */
-  move(reservation: Reservation, providers: readonly Candidate[], nowMs: number): boolean | Promise<boolean>
-  use(model: string, limits: ModelLimits | undefined, nowMs: number): ModelUse | Promise<ModelUse>
-  /**
-   * Called, with no arguments, after anything was given back: a slot, a request, tokens; and, where lines are shared,
-   * when the turn has passed on in another thread. One listener.
-   */
+  /** Changes to the first of these that has room. False: none has, and all stays as it was. */
+  move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number): boolean | Promise<boolean>
+  /** Asking leaves no trace. */
+  use(scope: Scope, nowMs: number): ScopeUse | Promise<ScopeUse>
+  /** Called, with no arguments, after anything was given back: a slot, a request, tokens. One listener. */
   onFreed: (() => void) | undefined
-  /** Where several threads have lines for the same model. Absent: one line of a model is all there is. */
-  readonly lines?: SharedLines
 }

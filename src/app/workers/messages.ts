@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
-import type { Limited, LimitStatus, TooLarge } from '../../admission/stores/store.ts'
+import type { LimitStatus, Refusal } from '../../admission/stores/store.ts'
 import type { AdmissionRequest, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/meter.ts'
 import type { Discovered } from '../../routing/route-table.ts'
@@ -49,7 +49,7 @@ export type AdmissionMessage =
       /** Providers that are known to refuse requests that ask for usage. */
       readonly refusingUsage: readonly string[]
     }
-  | ((Limited | TooLarge) & { readonly waitedMs: number })
+  | (Refusal & { readonly waitedMs: number })
   | { readonly kind: 'gone' | 'shutting_down'; readonly waitedMs: number }
 
 /** Questions of a worker: what is sent, and what is answered. */

@@ -15,7 +15,7 @@ function distant(arrival: () => Promise<void> = () => Promise.resolve()): Admiss
     return answer
   }
   return {
-    reserve: (demand, limits, nowMs) => later(store.reserve(demand, limits, nowMs)),
+    reserve: (...args) => later(store.reserve(...args)),
     probe: (...args) => later(store.probe(...args)),
     grow: (...args) => later(store.grow(...args)),
     settle: (...args) => later(store.settle(...args)),
