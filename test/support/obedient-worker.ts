@@ -9,6 +9,10 @@ const channel = new BroadcastChannel(channelName)
 channel.addEventListener('message', (message: unknown) => {
   const data = (message as { data: Command }).data
   if (data.thread !== number) return
+  if (data.kind === 'vanish') {
+    process.removeAllListeners('exit')
+    process.exit(7)
+  }
   if (data.kind === 'fail') throw new Error('a test made this worker fail')
   Atomics.store(data.state, 0, 1)
   Atomics.wait(data.state, 0, 1)
