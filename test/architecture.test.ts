@@ -113,6 +113,33 @@ suite('the sources', () => {
     )
   })
 
+  test('share nothing between threads but messages, and those in one room', () => {
+    const withMemory = [...sources].filter(([, text]) =>
+      /\b(SharedArrayBuffer|Atomics)\b/.test(withoutComments(text)),
+    )
+    assert.deepEqual(
+      withMemory.map(([file]) => file),
+      [],
+    )
+    const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
+    assert.ok(withThreads.length > 0)
+    assert.deepEqual(
+      // The one file asks whether it runs in the main thread, nothing more.
+      withThreads.filter((file) => !file.startsWith('app/workers/') && file !== 'server/unix-socket.ts'),
+      [],
+    )
+  })
+
+  test('make what calls share in the two places that own it', () => {
+    const owned =
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageRefusals)\(/
+    const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
+    assert.deepEqual(
+      owners.map(([file]) => file),
+      ['app/shared-services.ts', 'call/local-coordinator.ts'],
+    )
+  })
+
   test('are not too long, but for the listed ones', () => {
     const isLong = (text: string) => text.trimEnd().split('\n').length > maxLines
     const unlisted = [...sources].filter(([file, text]) => isLong(text) && longFiles[file] === undefined)

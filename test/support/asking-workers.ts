@@ -39,7 +39,7 @@ export async function startAskingWorkers(
   count: number,
 ): Promise<AskingWorkers> {
   const inbox = new Inbox<FromWorker>()
-  const channel = new BroadcastChannel(askingChannel)
+  const port = new BroadcastChannel(askingChannel)
   const printed = new Map<number, (text: string) => void>()
   const services = {
     coordinator,
@@ -73,7 +73,7 @@ export async function startAskingWorkers(
     await threads[thread - 1]!.ended
   }
   t.after(async () => {
-    channel.close()
+    port.close()
     await Promise.all(threads.map((_, index) => end(index + 1)))
   })
   await Promise.all(threads.map(({ started }) => started))
@@ -81,10 +81,10 @@ export async function startAskingWorkers(
     hammer(command) {
       const { promise, resolve } = Promise.withResolvers<Counts>()
       printed.set(command.thread, (text) => resolve(JSON.parse(text) as Counts))
-      channel.postMessage(command)
+      port.postMessage(command)
       return soon(promise, () => `thread ${command.thread} to have made its calls`)
     },
-    begin: (command) => channel.postMessage(command),
+    begin: (command) => port.postMessage(command),
     end,
   }
 }
