@@ -2,12 +2,12 @@
 import { type App, startApp } from '../app/app.ts'
 import { checkProviders } from '../app/check-providers.ts'
 import { formatFirstError } from '../app/reload.ts'
+import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { StartError } from '../errors.ts'
-import { startFleet } from '../fleet/fleet.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
@@ -51,7 +51,7 @@ export async function serveCommand(
   const { config } = loaded
   let app: App
   try {
-    const start = config.server.workers > 1 ? startFleet : startApp
+    const start = config.server.workers > 1 ? startWorkerPool : startApp
     app = await start(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),
