@@ -16,10 +16,12 @@ export interface FloodWindows {
   take(client: string): number | Promise<number>
 }
 
-/** The times of a client's last requests in a ring: the oldest of them decides. */
+/** The times of a client's last requests in a ring of `rpm` places. */
 interface Ring {
   readonly times: number[]
-  next: number
+  /** Of the oldest that counts. */
+  start: number
+  count: number
   newestMs: number
 }
 
@@ -39,17 +41,32 @@ export class MemoryFloodWindows implements FloodWindows {
   take(client: string): number {
     const nowMs = this.#now()
     let ring = this.#rings.get(client)
-    const leavesAtMs = (ring?.times[ring.next] ?? -Infinity) + floodWindowMs
-    if (leavesAtMs > nowMs) return leavesAtMs - nowMs
     if (ring === undefined) {
-      ring = { times: [], next: 0, newestMs: nowMs }
+      ring = { times: [], start: 0, count: 0, newestMs: nowMs }
       this.#rings.set(client, ring)
     }
-    ring.times[ring.next] = nowMs
-    ring.next = (ring.next + 1) % this.rpm
+    this.#slide(ring, nowMs)
+    if (ring.count === this.rpm) return ring.times[ring.start]! + floodWindowMs - nowMs
+    ring.times[(ring.start + ring.count) % this.rpm] = nowMs
+    ring.count += 1
     ring.newestMs = nowMs
     if (nowMs - this.#sweptAtMs >= floodWindowMs) this.#forgetIdle(nowMs)
     return 0
+  }
+
+  /** Requests of a client that count now. */
+  used(client: string): number {
+    const ring = this.#rings.get(client)
+    if (ring === undefined) return 0
+    this.#slide(ring, this.#now())
+    return ring.count
+  }
+
+  #slide(ring: Ring, nowMs: number): void {
+    while (ring.count > 0 && ring.times[ring.start]! + floodWindowMs <= nowMs) {
+      ring.start = (ring.start + 1) % this.rpm
+      ring.count -= 1
+    }
   }
 
   /** A client that sent nothing for a window has nothing that counts. */

@@ -38,7 +38,7 @@ export interface OwnerParts {
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
 export class OwnServices implements SharedServices {
   readonly coordinator: LocalCoordinator
-  readonly floodWindows: FloodWindows | undefined
+  readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
   readonly #watch: ProviderWatch

@@ -9,6 +9,7 @@ import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { StartError } from '../errors.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -36,6 +37,7 @@ export async function serveCommand(
   if (unsafe.length > 0) return 1
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
+  disablePretenuring()
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)

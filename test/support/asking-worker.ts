@@ -17,7 +17,7 @@ const services = new RemoteServices({
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) {
-    if (message.kind === 'answer') services.onAnswer(message.id, message.answer)
+    if (message.kind === 'answer') services.onMessage(message)
   }
 })
 const print = (value: unknown) => outbox.post({ kind: 'log', text: JSON.stringify(value) })

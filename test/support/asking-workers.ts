@@ -66,7 +66,7 @@ export async function startAskingWorkers(
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)
-    return new WorkerThread({ entry, start, inbox, services, onLog })
+    return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog })
   })
   const end = async (thread: number) => {
     await threads[thread - 1]!.terminate()

@@ -89,6 +89,11 @@ export type HoldMessage =
       readonly usage: Metered | undefined
     }
 
+/** About permits of the flood limit (flood-leases.ts). */
+export type PermitMessage =
+  | { readonly kind: 'permit_used'; readonly client: string }
+  | { readonly kind: 'permits_returned'; readonly client: string; readonly count: number }
+
 /** What a worker sends that is about itself. */
 type WorkerMessage =
   | { readonly kind: 'listening'; readonly addresses: readonly string[] }
@@ -100,7 +105,7 @@ type WorkerMessage =
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }
 
-export type FromWorker = WorkerMessage | Question | HoldMessage
+export type FromWorker = WorkerMessage | Question | HoldMessage | PermitMessage
 
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
@@ -108,7 +113,12 @@ export type Command =
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
 
-export type ToWorker =
-  | (Command & { readonly command: number })
+/** What the owner sends a worker of its own accord, or as it was asked. */
+export type OwnerMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }
+  /** Further permits of the flood limit, and that all unused ones are to be returned. */
+  | { readonly kind: 'permits'; readonly client: string; readonly count: number }
+  | { readonly kind: 'recall'; readonly client: string }
+
+export type ToWorker = (Command & { readonly command: number }) | OwnerMessage

@@ -1,5 +1,4 @@
 // A worker's way to what the main thread owns: each question is a message, and its answer another one.
-import type { FloodWindows } from '../../admission/flood-windows.ts'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type {
@@ -14,10 +13,18 @@ import type { Target } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import { isProviderWide, type Trouble } from '../../routing/target-health.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { AdmissionMessage, HoldMessage, Question, Questions } from './messages.ts'
+import type {
+  AdmissionMessage,
+  HoldMessage,
+  OwnerMessage,
+  PermitMessage,
+  Question,
+  Questions,
+} from './messages.ts'
 import type { Outbox } from './outbox.ts'
+import { RemoteFloodWindows } from './remote-flood-windows.ts'
 
-type ToOwner = Pick<Outbox<Question | HoldMessage>, 'post' | 'postSoon'>
+type ToOwner = Pick<Outbox<Question | HoldMessage | PermitMessage>, 'post' | 'postSoon'>
 
 interface RemoteParts {
   readonly outbox: ToOwner
@@ -30,7 +37,7 @@ type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteServices implements SharedServices {
   readonly coordinator: Coordinator
-  readonly floodWindows: FloodWindows | undefined
+  readonly floodWindows: RemoteFloodWindows | undefined
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
   readonly #questions: QuestionDesk
@@ -44,22 +51,33 @@ export class RemoteServices implements SharedServices {
     this.#questions = questions
     this.coordinator = new RemoteCoordinator(questions, outbox, now)
     this.discovered = discovered
-    this.floodWindows =
-      rpm === undefined ? undefined : { rpm, take: (client) => questions.ask('take', { client }).answer }
+    const ask = (client: string) => questions.ask('take', { client }).answer
+    const post = (message: PermitMessage) => outbox.post(message)
+    this.floodWindows = rpm === undefined ? undefined : new RemoteFloodWindows({ rpm, now, ask, post })
   }
 
   async refreshModels(model: string): Promise<void> {
     await this.#questions.ask('refresh', { model }).answer
   }
 
-  setDiscovered(discovered: Discovered): void {
-    this.discovered = discovered
-    this.onModels?.(discovered)
-  }
-
-  /** Takes an answer that has come. */
-  onAnswer(id: number, answer: unknown): void {
-    this.#questions.onAnswer(id, answer)
+  onMessage(message: OwnerMessage): void {
+    switch (message.kind) {
+      case 'answer':
+        this.#questions.onAnswer(message.id, message.answer)
+        return
+      case 'models':
+        this.discovered = message.discovered
+        this.onModels?.(message.discovered)
+        return
+      case 'permits':
+        this.floodWindows?.onPermits(message.client, message.count)
+        return
+      case 'recall':
+        this.floodWindows?.onRecall(message.client)
+        return
+      default:
+        message satisfies never
+    }
   }
 }
 

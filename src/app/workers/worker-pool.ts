@@ -15,6 +15,7 @@ import { openLog } from '../open-log.ts'
 import { Providers, type ProviderSet } from '../providers.ts'
 import { OwnServices } from '../shared-services.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
+import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
 import type { FromWorker, WorkerStart } from './messages.ts'
 import { RestartDelay } from './restart-delay.ts'
@@ -66,6 +67,7 @@ class WorkerPool implements App {
   readonly #parts: PoolParts
   readonly #providers: Providers
   readonly #inbox = new Inbox<FromWorker>()
+  readonly #leases: FloodLeases | undefined
   readonly #workers = new Map<number, WorkerThread>()
   readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restartDelay = new RestartDelay(systemClock.now)
@@ -78,6 +80,8 @@ class WorkerPool implements App {
     this.#config = config
     this.#parts = parts
     this.events = parts.events
+    const { floodWindows } = parts.services
+    this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new Providers(`llm-gateway/${parts.surroundings.version}`)
     this.#providerSet = this.#providers.open(config.providers)
@@ -166,6 +170,7 @@ class WorkerPool implements App {
       entry,
       start: this.#startOf(number),
       inbox: this.#inbox,
+      leases: this.#leases,
       services,
       onLog,
     })

@@ -4,7 +4,15 @@ import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { AdmissionMessage, HoldMessage, Question, Questions } from './messages.ts'
+import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
+import type {
+  AdmissionMessage,
+  HoldMessage,
+  OwnerMessage,
+  PermitMessage,
+  Question,
+  Questions,
+} from './messages.ts'
 
 /** A call from its question for admission on. */
 interface Admitting {
@@ -14,19 +22,27 @@ interface Admitting {
   hold: Hold | undefined
 }
 
-export class WorkerSession {
+export interface SessionParts {
+  readonly services: SharedServices
+  /** Undefined: requests of a client are not limited. */
+  readonly leases: FloodLeases | undefined
+  readonly post: (message: OwnerMessage) => void
+}
+
+export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
-  readonly #answer: (id: number, answer: unknown) => void
+  readonly #leases: FloodLeases | undefined
+  readonly #post: (message: OwnerMessage) => void
   readonly #calls = new Map<number, Admitting>()
 
-  /** @param answer sends the answer to the question with this id. */
-  constructor(services: SharedServices, answer: (id: number, answer: unknown) => void) {
+  constructor({ services, leases, post }: SessionParts) {
     this.#services = services
-    this.#answer = answer
+    this.#leases = leases
+    this.#post = post
   }
 
   onQuestion(question: Question): void {
-    const { coordinator, floodWindows } = this.#services
+    const { coordinator } = this.#services
     const { id } = question
     switch (question.kind) {
       case 'admit':
@@ -36,7 +52,7 @@ export class WorkerSession {
         this.#answerLater(id, this.#move(question.asked))
         return
       case 'take':
-        this.#answerLater(id, floodWindows?.take(question.asked.client) ?? 0)
+        this.#answerLater(id, this.#take(question.asked.client))
         return
       case 'describe':
         this.#answerLater(id, coordinator.describe(question.asked.models))
@@ -75,8 +91,22 @@ export class WorkerSession {
     }
   }
 
+  onPermitMessage(message: PermitMessage): void {
+    const { client } = message
+    if (message.kind === 'permits_returned') this.#leases?.onReturned(client, this, message.count)
+    else {
+      this.#leases?.onUsed(client, this)
+      this.#lease(client)
+    }
+  }
+
+  recall(client: string): void {
+    this.#post({ kind: 'recall', client })
+  }
+
   /** The thread has ended. Its waiting calls leave the lines; those under way are charged as cut: what they took is unknown. */
   end(): void {
+    this.#leases?.end(this)
     const calls = [...this.#calls.values()]
     this.#calls.clear()
     // All leave first, so that nothing that gets free goes to one of them.
@@ -128,6 +158,21 @@ export class WorkerSession {
       target === undefined ? undefined : targets.indexOf(target)
     const moved = hold.moveTo(indexes.map((index) => targets[index]!))
     return moved instanceof Promise ? moved.then(indexOf) : indexOf(moved)
+  }
+
+  async #take(client: string): Promise<number> {
+    const waitMs = (await this.#leases?.take(client)) ?? 0
+    if (waitMs === 0) this.#lease(client)
+    return waitMs
+  }
+
+  #lease(client: string): void {
+    const count = this.#leases?.lease(client, this) ?? 0
+    if (count > 0) this.#post({ kind: 'permits', client, count })
+  }
+
+  #answer(id: number, answer: unknown): void {
+    this.#post({ kind: 'answer', id, answer })
   }
 
   #answerLater(id: number, answer: unknown): void {

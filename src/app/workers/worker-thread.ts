@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { type Batch, Outbox } from './outbox.ts'
 import { WorkerSession } from './worker-session.ts'
@@ -14,6 +15,8 @@ export interface WorkerThreadParts {
   /** Receives what the thread sends, together with what the others do. */
   readonly inbox: Inbox<FromWorker>
   readonly services: SharedServices
+  /** Undefined: requests of a client are not limited. */
+  readonly leases: FloodLeases | undefined
   /** Receives whole lines for the log. */
   readonly onLog: (text: string) => void
 }
@@ -38,7 +41,7 @@ export class WorkerThread {
   #isStopping = false
   #hasEnded = false
 
-  constructor({ entry, start, inbox, services, onLog }: WorkerThreadParts) {
+  constructor({ entry, start, inbox, services, leases, onLog }: WorkerThreadParts) {
     this.#onLog = onLog
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
@@ -50,9 +53,8 @@ export class WorkerThread {
       name: `worker ${start.number}`,
     })
     this.#outbox = new Outbox((batch) => postTo(port, batch))
-    this.#session = new WorkerSession(services, (id, answer) =>
-      this.#outbox.post({ kind: 'answer', id, answer }),
-    )
+    const post = (message: ToWorker) => this.#outbox.post(message)
+    this.#session = new WorkerSession({ services, leases, post })
     inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => {
       this.#cause = error instanceof Error ? error : new Error(String(error))
@@ -72,7 +74,7 @@ export class WorkerThread {
     })
   }
 
-  /** Tells the worker what no answer comes to. */
+  /** Sends what needs no answer. */
   post(message: ToWorker): void {
     this.#outbox.post(message)
   }
@@ -128,6 +130,10 @@ export class WorkerThread {
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)
+        return
+      case 'permit_used':
+      case 'permits_returned':
+        this.#session.onPermitMessage(message)
         return
       case 'listening':
         this.#starting.resolve(message.addresses)

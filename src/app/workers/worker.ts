@@ -70,10 +70,10 @@ async function startWorker(): Promise<App> {
 function onMessage(message: ToWorker): void {
   switch (message.kind) {
     case 'answer':
-      services.onAnswer(message.id, message.answer)
-      return
     case 'models':
-      services.setDiscovered(message.discovered)
+    case 'permits':
+    case 'recall':
+      services.onMessage(message)
       return
     case 'reload':
     case 'stop':
