@@ -8,24 +8,28 @@ export interface SerializedConfig {
   readonly serialized: unknown
 }
 
-/** Stands for a secret. No key of a configuration has this name. */
+/** Stands for a secret: a set of one. A configuration has maps, lists and objects, also where its keys are free, but no sets. */
+type SecretMark = ReadonlySet<SerializedSecret>
+
 interface SerializedSecret {
-  readonly heldSecret: string
+  readonly revealed: string
   readonly source: string
 }
 
 export function serializeConfig(config: Config): SerializedConfig {
   return {
-    serialized: rebuilt(config, (value): SerializedSecret | undefined =>
-      value instanceof HeldSecret ? { heldSecret: value.reveal(), source: value.source } : undefined,
+    serialized: rebuilt(config, (value): SecretMark | undefined =>
+      value instanceof HeldSecret ? new Set([{ revealed: value.reveal(), source: value.source }]) : undefined,
     ),
   }
 }
 
 export function deserializeConfig({ serialized }: SerializedConfig): Config {
-  return rebuilt(serialized, (value) =>
-    isSerializedSecret(value) ? new HeldSecret(value.heldSecret, value.source) : undefined,
-  ) as Config
+  return rebuilt(serialized, (value) => {
+    if (!isSecretMark(value)) return undefined
+    const [{ revealed, source }] = [...value] as [SerializedSecret]
+    return new HeldSecret(revealed, source)
+  }) as Config
 }
 
 /** The same maps, lists and objects, some of them replaced by what `replace` returns. */
@@ -40,6 +44,6 @@ function rebuilt(value: unknown, replace: (value: object) => object | undefined)
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, rebuilt(item, replace)]))
 }
 
-function isSerializedSecret(value: object): value is SerializedSecret {
-  return 'heldSecret' in value
+function isSecretMark(value: object): value is SecretMark {
+  return value instanceof Set
 }

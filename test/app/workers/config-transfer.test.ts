@@ -16,9 +16,9 @@ models: { m: { provider: cloud, aliases: [n] }, heldSecret: { provider: echo } }
 rate_limit_settings: { limits: { m: { rpm: 5 } } }
 `
 
-function configOf(t: Parameters<typeof writeScratch>[0]): Config {
+function configOf(t: Parameters<typeof writeScratch>[0], more = ''): Config {
   const env = { CLOUD_KEY: 'sk-cloud-91', ORG_KEY: 'org-key-17' }
-  const loaded = loadConfig(writeScratch(t, yaml), { env })
+  const loaded = loadConfig(writeScratch(t, yaml + more), { env })
   if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join())
   return loaded.config
 }
@@ -46,4 +46,15 @@ test('on the other side the keys are hidden again', (t) => {
   const shown =
     inspect(other, { depth: 20, showHidden: true }) + JSON.stringify([...other.providers.values()])
   assert.doesNotMatch(shown, /sk-cloud-91|org-key-17/)
+})
+
+test('keys that are free are taken for nothing else, whatever their names', (t) => {
+  const options = { heldSecret: 'a', source: 'b', revealed: 'c', inner: [{ heldSecret: {}, source: 'd' }] }
+  const transport = JSON.stringify({ target: 'pino/file', options })
+
+  const other = deserializeConfig(
+    structuredClone(serializeConfig(configOf(t, `logging: { transport: ${transport} }`))),
+  )
+
+  assert.deepEqual(other.logging.transport?.options, options)
 })
