@@ -84,7 +84,8 @@ export class WaitingLine {
       const sinceMs = this.#parts.now()
       const waiting: Waiting = { demand, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
       this.#queue.add(demand.client.id, waiting)
-      demand.disconnect.onGone = () => this.#leave(waiting)
+      const leave = () => this.#leave(waiting)
+      demand.disconnect.onGone = leave
       this.examine()
     })
   }

@@ -21,8 +21,8 @@ export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows)
   const count = api.createRateLimit()
   api.addHook('onRequest', (request, _, done) => {
     count(request).then((result) => {
-      // The client left meanwhile: nothing of the request can be read any more, and nobody receives a response.
-      if (request.raw.destroyed) return
+      // The client left meanwhile: there is no body to read, and nobody to respond to.
+      if (request.raw.socket.destroyed) return
       const isExceeded = !result.isAllowed && result.isExceeded
       done(isExceeded ? floodError(request.client.id, rpm, result.ttl) : undefined)
     }, done)
