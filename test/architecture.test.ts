@@ -18,14 +18,13 @@ const edges = [...sources].flatMap(([file, text]) => readImports(file, text))
 const rows: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
-  ['fleet'],
   ['app'],
   ['config', 'systemd'],
   ['server'],
   ['call', 'status'],
   ['admission', 'clients', 'dialects', 'ledger', 'observe', 'routing', 'upstream'],
   ['bytes', 'config/types.ts', 'http', 'outbound', 'prices', 'vault'],
-  ['domain.ts', 'errors.ts', 'platform', 'shared-memory.ts'],
+  ['domain.ts', 'errors.ts', 'platform'],
 ]
 
 const leaves = rows.slice(-2).flat()
@@ -35,7 +34,6 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', 'platform'],
   cli: [
     'app',
-    'fleet',
     'config',
     'systemd',
     // explain reads the routes; doctor calls providers itself and reads their streams.
@@ -186,6 +184,34 @@ suite('the sources', () => {
     )
   })
 
+  test('share nothing between threads but messages, and those in one room', () => {
+    const withMemory = [...sources].filter(([, text]) =>
+      /\b(SharedArrayBuffer|Atomics)\b/.test(withoutComments(text)),
+    )
+    assert.deepEqual(
+      withMemory.map(([file]) => file),
+      [],
+    )
+    const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
+    assert.ok(withThreads.length > 0)
+    // The first asks whether it runs in the main thread, the second ends the thread of pino's transport.
+    const others = ['server/listeners/unix-socket.ts', 'observe/log-transport.ts']
+    assert.deepEqual(
+      withThreads.filter((file) => !file.startsWith('app/workers/') && !others.includes(file)),
+      [],
+    )
+  })
+
+  test('make what calls share in the two places that own it', () => {
+    const owned =
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageRefusals)\(/
+    const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
+    assert.deepEqual(
+      owners.map(([file]) => file),
+      ['app/shared-services.ts', 'call/local-coordinator.ts'],
+    )
+  })
+
   test('know what a wire format looks like in dialects/ only, and what a server writes in upstream/providers/', () => {
     // doctor examines providers by a call of its own; serve prints one as an example.
     const mayKnow = /^(?:dialects|upstream\/providers|cli\/doctor)\/|^cli\/serve\.ts$/
@@ -303,8 +329,8 @@ suite('these tests are not blind', () => {
   })
 
   const forbidden: readonly (readonly [from: string, to: string])[] = [
-    ['admission/window.ts', 'node:sqlite'],
-    ['admission/window.ts', 'routing/route-table.ts'],
+    ['admission/sliding-window.ts', 'node:sqlite'],
+    ['admission/sliding-window.ts', 'routing/route-table.ts'],
     ['call/respond.ts', 'server/reply.ts'],
     ['call/respond.ts', 'config/load.ts'],
     ['cli/doctor/provider.ts', 'upstream/send.ts'],

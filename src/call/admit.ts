@@ -1,29 +1,23 @@
-// Admission: what a call will take, whether it is admitted, and how it waits where waiting is allowed.
-import type { Decision, Hold } from '../admission/admission.ts'
+// Admission: a call reserves its share of the limits, or waits in line where waiting is allowed.
 import { rateLimitError } from '../admission/rate-limit-error.ts'
-import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { Target } from '../domain.ts'
+import type { LimitStatus } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { affinityKeyOf } from '../routing/choose-targets.ts'
+import type { Route } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { AdmissionResult, Hold } from './coordinator.ts'
 import type { CallRecord } from './record.ts'
 
-/** A call with the model that may answer it, and that model's targets in order of preference. */
-export interface AdmissionInput {
+/** A call with the model that may answer it. */
+export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
-  /** By its name in the configuration. */
-  readonly model: string
-  readonly targets: readonly Target[]
+  readonly route: Route
 }
 
-export type AdmissionResult =
-  | {
-      readonly kind: 'admitted'
-      readonly hold: Hold
-      /** As estimated. */
-      readonly promptTokens: number
-    }
+export type AdmitResult =
+  | { readonly kind: 'admitted'; readonly hold: Hold }
   | Limited
   /** The client left while its call waited. */
   | { readonly kind: 'client-gone' }
@@ -38,40 +32,40 @@ export interface Limited {
    * minute is a promise that no fallback gets around.
    */
   readonly canFailOver: boolean
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
   readonly error: GatewayError
 }
 
 /**
- * Reserves the call's share of the limits, waiting in line where the model's limits say so; only then a promise comes
- * back. The receiver of the hold settles it.
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so. A promise comes back where the
+ * call waits, or where another thread is asked. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply }, request, model, targets }: AdmissionInput,
-  on: Pick<Snapshot, 'providers' | 'admission' | 'calibration'>,
+  { call: { client, reply }, request, route }: AdmitInput,
+  on: Pick<Snapshot, 'coordinator'>,
   record: Pick<CallRecord, 'waitMs'>,
-): AdmissionResult | Promise<AdmissionResult> {
-  const providers = targets.map(({ provider }) => on.providers.get(provider)!)
-  const tpm = on.admission.limitsOf(model)?.tpm
-  const { name } = providers[0]!
-  const { tokens, minTokens, promptTokens } = on.calibration.estimate(model, name, request.size, tpm)
-  const decision = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const conclude = (decided: Decision) => {
-    record.waitMs += decided.kind === 'admitted' ? decided.hold.waitedMs : decided.waitedMs
-    return resultOf(decided, model, promptTokens)
+): AdmitResult | Promise<AdmitResult> {
+  const { targets } = route
+  const model = route.model.name
+  const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
+  const { size } = request
+  const result = on.coordinator.admit({ client, disconnect: reply, model, targets, size, affinityKey })
+  const conclude = (admission: AdmissionResult) => {
+    record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
+    return resultOf(admission, model)
   }
-  return decision instanceof Promise ? decision.then(conclude) : conclude(decision)
+  return result instanceof Promise ? result.then(conclude) : conclude(result)
 }
 
-function resultOf(decision: Decision, model: string, promptTokens: number): AdmissionResult {
-  switch (decision.kind) {
+function resultOf(admission: AdmissionResult, model: string): AdmitResult {
+  switch (admission.kind) {
     case 'admitted':
-      return { kind: 'admitted', hold: decision.hold, promptTokens }
+      return admission
     case 'limited':
     case 'too_large': {
-      const canFailOver = decision.kind === 'limited' && decision.dimension === 'parallel'
-      const error = rateLimitError(model, decision)
-      return { kind: 'limited', canFailOver, standing: decision.standing, error }
+      const canFailOver = admission.kind === 'limited' && admission.dimension === 'parallel'
+      const { limitStatus } = admission
+      return { kind: 'limited', canFailOver, limitStatus, error: rateLimitError(model, admission) }
     }
     case 'gone':
       return { kind: 'client-gone' }
@@ -81,13 +75,13 @@ function resultOf(decision: Decision, model: string, promptTokens: number): Admi
         error: new GatewayError('shutting_down', 'The gateway is shutting down.'),
       }
     default:
-      return decision satisfies never
+      return admission satisfies never
   }
 }
 
 /** The state of a model's limits, for the head of whatever response comes. */
-export function addRateHeaders({ dialect, reply }: Call, standing: Standing): void {
+export function addRateHeaders({ dialect, reply }: Call, limitStatus: LimitStatus): void {
   if (reply.isStarted) return
-  const headers = dialect.rateHeaders(standing)
+  const headers = dialect.rateHeaders(limitStatus)
   for (const name in headers) reply.set(name, headers[name]!)
 }

@@ -1,7 +1,6 @@
 // The attempts of one call at one model's targets: one after the other, until one answers, all have failed, or the client
 // has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are comments, and
 // not part of any response.)
-import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
@@ -15,8 +14,8 @@ import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { maxRetryWaitMs, pauseBefore, pauseUnlessGone } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
 import { type Failure, reasonOf, summedUp } from './failures.ts'
-import { learnHealth } from './learn.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
@@ -28,13 +27,7 @@ import { isUsageRefusal } from './usage-refusals.ts'
 export interface AdmittedCall {
   readonly call: Call
   readonly request: ModelRequest
-  /** By its name in the configuration. */
-  readonly model: string
-  /** The best first. */
-  readonly targets: readonly Target[]
   readonly hold: Hold
-  /** As estimated. */
-  readonly promptTokens: number
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
 }
@@ -65,14 +58,15 @@ export async function tryTargets(
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptsResult> {
-  const { call, hold, targets, failures, promptTokens } = admitted
+  const { call, hold, failures } = admitted
+  const { promptTokens } = hold
   const budget = new RetryBudget(on.routing.retries, failures, on)
   let charge: Outcome = { kind: 'unsent' }
-  let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
+  let { target } = hold
   for (;;) {
     const outcome = await tryTarget(admitted, target, on, record)
     const decision = decideRetry(outcome, failures.has(target), on.wallNow())
-    learnHealth(target, outcome, decision, on)
+    reportHealth(hold, outcome, decision)
     if (outcome.kind === 'answered') return { kind: 'answered', target, response: outcome.response }
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
@@ -89,7 +83,7 @@ export async function tryTargets(
     const next = await nextTarget(admitted, { target, decision, passedMs, budget }, on)
     if (next === undefined) {
       if (call.reply.isGone) return { kind: 'client-gone', charge }
-      const failure = summedUp(outcome, targets, failures, on)
+      const failure = summedUp(outcome, hold, failures)
       return { kind: 'failed', target, failure, canFailOver, charge }
     }
     budget.spend(next)
@@ -104,18 +98,21 @@ async function tryTarget(
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
+  const { hold } = admitted
   const provider = providerOf(target, on)
-  const nowMs = on.now()
   record.provider = target.provider
   record.targetModel = target.model
-  on.health.began(target, nowMs)
   const translator = translatorTo(admitted.call.dialect)
-  const asksUsage = translator.mayAskUsage(admitted.request) && on.usageRefusals.mayAsk(provider, nowMs)
+  const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
   const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
   const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
+  if (plain.kind === 'answered') hold.reportUsageRefusal()
   return plain
+}
+
+function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
+  return includeUsage === 'auto' ? !hold.refusesUsage(name) : includeUsage === 'always'
 }
 
 /** Every provider is asked in the client's own format. */
@@ -134,9 +131,9 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it. */
 async function send(
-  { call: { reply, requestId }, request, promptTokens }: AdmittedCall,
+  { call: { reply, requestId }, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'load' | 'events'>,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
@@ -171,19 +168,20 @@ interface NextTargetInput {
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
 async function nextTarget(
-  { call, hold, targets, failures }: AdmittedCall,
+  { call, hold, failures }: AdmittedCall,
   { target, decision, passedMs, budget }: NextTargetInput,
   on: Snapshot,
 ): Promise<Target | undefined> {
+  const { targets } = hold
   // The connection was at fault, not the target, which has the conversation's cache.
-  if (decision.trouble === undefined && decision.canRetry && budget.mayRetry(target)) return target
+  if (decision.trouble === undefined && decision.canRetry && budget.mayRetry(target)) {
+    return hold.moveTo([target])
+  }
   const isEnough = failures.size >= maxTargetsTried
   const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
   const inTime = untried.filter((each) => hasTimeLeft(each, passedMs, on))
-  const providers = inTime.map((each) => providerOf(each, on))
-  if (providers.length > 0 && (await hold.moveTo(providers))) {
-    return untried.find(({ provider }) => provider === hold.provider)
-  }
+  const next = inTime.length === 0 ? undefined : await hold.moveTo(inTime)
+  if (next !== undefined) return next
   const again = soonest(
     targets.filter((each) => budget.mayRetry(each)),
     failures,
@@ -192,7 +190,7 @@ async function nextTarget(
   const waitMs = Math.max(0, again.readyAtMs - on.now())
   if (waitMs > maxRetryWaitMs || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
   if (!(await pauseUnlessGone(waitMs, call.reply, on))) return undefined
-  return (await hold.moveTo([providerOf(again.target, on)])) ? again.target : undefined
+  return hold.moveTo([again.target])
 }
 
 /** Tried itself, or at a provider whose trouble all of its models share. */
@@ -213,6 +211,17 @@ function soonest(
     return failure?.decision.canRetry === true ? [{ target, readyAtMs: failure.readyAtMs }] : []
   })
   return repeatable.toSorted((one, other) => one.readyAtMs - other.readyAtMs)[0]
+}
+
+/** Reports what the outcome shows of the target's health, for the calls after this one. */
+function reportHealth(
+  hold: Hold,
+  { kind }: AttemptOutcome,
+  { trouble, retryAfterMs }: Pick<RetryDecision, 'trouble' | 'retryAfterMs'>,
+): void {
+  if (trouble !== undefined) hold.report({ kind: 'failing', trouble, retryAfterMs })
+  else if (kind === 'answered' || kind === 'refused') hold.report({ kind: 'healthy' })
+  else hold.report({ kind: 'inconclusive' })
 }
 
 /** All attempts share one deadline. */

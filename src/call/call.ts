@@ -1,19 +1,15 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
-import type { Admission } from '../admission/admission.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
-import type { ProviderLoad } from '../routing/provider-load.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
-import type { TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
+import type { Coordinator } from './coordinator.ts'
 import type { Ticker } from './ticker.ts'
-import type { UsageRefusals } from './usage-refusals.ts'
 
 /** One client request to an API route, its body read. */
 export interface Call {
@@ -37,12 +33,8 @@ export interface Snapshot {
   /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
-  readonly admission: Admission
-  readonly calibration: Calibration
-  readonly usageRefusals: UsageRefusals
+  readonly coordinator: Coordinator
   readonly routing: RoutingConfig
-  readonly health: TargetHealth
-  readonly load: ProviderLoad
   readonly events: Events
   readonly ticker: Ticker
   readonly now: Clock['now']

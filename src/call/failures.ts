@@ -1,8 +1,9 @@
 // What has failed in a call so far, and how its client is told.
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { Trouble } from '../routing/target-health.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
-import type { Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
 import type { RetryDecision } from './retry-rule.ts'
 
 /** Why a target did not answer. */
@@ -25,13 +26,12 @@ export function reasonOf(failure: AttemptFailure, { trouble }: RetryDecision): s
  */
 export function summedUp(
   last: AttemptFailure,
-  targets: readonly Target[],
+  hold: Pick<Hold, 'targets' | 'troubleOf'>,
   failures: ReadonlyMap<Target, Failure>,
-  on: Pick<Snapshot, 'health' | 'now'>,
 ): AttemptFailure {
   if (failures.size < 2) return last
-  const list = [...new Set([...failures.keys(), ...targets])].map((target) => {
-    const reason = failures.get(target)?.reason ?? whyUntried(target, on)
+  const list = [...new Set([...failures.keys(), ...hold.targets])].map((target) => {
+    const reason = failures.get(target)?.reason ?? whyUntried(hold.troubleOf(target))
     return `${target.provider} (${target.model}): ${reason}`
   })
   const message = `No target answers. ${list.join('; ')}.`
@@ -48,8 +48,7 @@ export function summedUp(
 }
 
 /** An untried target is in trouble since earlier calls, shares its provider's trouble, or its turn did not come. */
-function whyUntried(target: Target, on: Pick<Snapshot, 'health' | 'now'>): string {
-  const { trouble } = on.health.stateOf(target, on.now())
+function whyUntried(trouble: Trouble | undefined): string {
   return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
 }
 

@@ -7,7 +7,6 @@ import { modelNotFound, type Route, type RouteTable } from '../routing/route-tab
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, maxTargetsTried, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
-import { chooseTargets } from './choose-targets.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { CallRecord } from './record.ts'
@@ -92,18 +91,16 @@ async function tryModel(
   on: Snapshot,
   record: CallRecord,
 ): Promise<ModelResult> {
-  const model = route.model.name
-  const targets = chooseTargets(route, request, on)
-  const admission = await admit({ call, request, model, targets }, on, record)
+  const admission = await admit({ call, request, route }, on, record)
   if (admission.kind !== 'admitted') return admission
 
-  const { hold, promptTokens } = admission
-  if (last === undefined) addRateHeaders(call, hold.standing)
+  const { hold } = admission
+  if (last === undefined) addRateHeaders(call, hold.limitStatus)
   else {
-    if (last.kind === 'limited') addRateHeaders(call, last.standing)
-    record.fallbackModel = model
+    if (last.kind === 'limited') addRateHeaders(call, last.limitStatus)
+    record.fallbackModel = route.model.name
   }
-  const admitted = { call, request, model, targets, hold, promptTokens, failures }
+  const admitted = { call, request, hold, failures }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

@@ -10,9 +10,8 @@ import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import { learnTrouble, learnUsage } from './learn.ts'
 import type { CallEnd, CallRecord } from './record.ts'
-import { Meter } from './response/meter.ts'
+import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
 
 /** What becomes of a call. */
@@ -73,9 +72,10 @@ async function passAnswer(
 ): Promise<CallEnd> {
   const { call, record } = open
   const { dialect, reply } = call
-  const { hold, promptTokens, model, request } = admitted
+  const { hold } = admitted
   // Should anything below throw, the call is charged as it stands by then.
   let charge: Outcome = { kind: 'cut', tokens: 0 }
+  let usage: Metered | undefined
   try {
     if (reply.isStarted && response.events === undefined) {
       response.abort()
@@ -86,25 +86,25 @@ async function passAnswer(
     const { hasOutputTokens } = dialect
     const { head, stripsUsage } = response
     const reader = response.dialect.usage
-    const meter = new Meter({ reader, estimatedPrompt: promptTokens, hasOutputTokens, stripsUsage })
+    const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
     const headers = answerHeaders(head.headers, maskOf(target, on))
     const relayed = await relay({ response, reply, dialect, headers, meter, hold })
 
     const isCut = relayed.kind !== 'complete'
-    const usage = meter.result(!isCut || relayed.kind === 'failed')
+    usage = meter.result(!isCut || relayed.kind === 'failed')
     record.usage = usage
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
-    learnUsage({ model, provider: target.provider, size: request.size }, usage, isCut, on)
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head
     if (relayed.kind === 'complete') return { status }
     const { error } = relayed
     if (relayed.kind === 'broken' && !response.isStalled) {
-      learnTrouble(target, error.code === 'provider_timeout' ? 'timeout' : 'broken', undefined, on)
+      const trouble = error.code === 'provider_timeout' ? 'timeout' : 'broken'
+      hold.report({ kind: 'failing', trouble, retryAfterMs: undefined })
     }
     return { status, error }
   } finally {
-    hold.settle(charge)
+    hold.settle(charge, usage)
   }
 }
 

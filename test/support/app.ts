@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
+import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
-import { startFleet } from '../../src/fleet/fleet.ts'
 import { soon } from './deadline.ts'
 import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import { findKey } from './key-forms.ts'
@@ -72,7 +72,7 @@ export async function startGateway<Name extends string = 'scripted'>(
   }
   const app =
     config.server.workers > 1
-      ? await startFleet(config, surroundings, workerEntry)
+      ? await startWorkerPool(config, surroundings, workerEntry)
       : await startApp(config, surroundings)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))

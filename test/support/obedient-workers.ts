@@ -9,11 +9,14 @@ export const channelName = 'obedient workers'
 
 export type Command =
   | { readonly kind: 'fail'; readonly thread: number }
+  | { readonly kind: 'vanish'; readonly thread: number }
   /** `state` is 1 while it stands still, until somebody writes another number and wakes it. */
   | { readonly kind: 'block'; readonly thread: number; readonly state: Int32Array }
 
 export interface Commander {
   fail(thread: number): void
+  /** Ends it at once, with whatever it still had to send. */
+  vanish(thread: number): void
   /** Resolves when the thread stands still, with what lets it go on. */
   block(thread: number): Promise<() => void>
 }
@@ -24,6 +27,7 @@ export function commander(t: Cleanup): Commander {
   const tell = (command: Command) => port.postMessage(command)
   return {
     fail: (thread) => tell({ kind: 'fail', thread }),
+    vanish: (thread) => tell({ kind: 'vanish', thread }),
     async block(thread) {
       const state = new Int32Array(new SharedArrayBuffer(4))
       const release = () => {

@@ -1,9 +1,9 @@
 // What a relay is given, and how it ends.
-import type { Hold } from '../../admission/admission.ts'
 import type { ClientDialect } from '../../dialects/dialect.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { AnsweringResponse, ResponseReader } from '../attempt-outcome.ts'
 import type { Reply } from '../call.ts'
+import type { Hold } from '../coordinator.ts'
 import type { Meter } from './meter.ts'
 
 export interface RelayInput {

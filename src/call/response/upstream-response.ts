@@ -34,9 +34,8 @@ export interface Expected {
   readonly stripsUsage: boolean
 }
 
-type Services = Pick<Snapshot, 'ticker' | 'now' | 'load'>
+type Services = Pick<Snapshot, 'ticker' | 'now'>
 
-/** Its provider counts as busy until the exchange is over, however that happens. */
 export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
   index = -1
   readonly #provider: Provider
@@ -45,7 +44,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
-  readonly #endLoad: () => void
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #phase: Phase = awaitingHead
@@ -66,7 +64,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#on = on
     this.#startedMs = on.now()
     this.#lastMoveMs = this.#startedMs
-    this.#endLoad = on.load.began(provider.name)
   }
 
   /** Sends the request. Resolves once it is known whether the response answers the call, and never rejects. */
@@ -216,7 +213,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #finish(): void {
     this.#on.ticker.delete(this)
     this.#exchange?.abort()
-    this.#endLoad()
   }
 
   #settle(outcome: AttemptOutcome): void {
