@@ -154,7 +154,7 @@ async function serveBy(
 
 /** Its memory may be large, and the answer last for minutes. */
 function forgetBody({ body }: Call): void {
-  if (body instanceof LargeBody) body.done()
+  if (body instanceof LargeBody) body.dispose()
 }
 
 /** The error as an answer, or as the last event of a stream that has begun. */

@@ -1,58 +1,60 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Turns } from '../../src/server/time-slicer.ts'
+import { TimeSlicer } from '../../src/server/time-slicer.ts'
 
-/** Time and turns of an event loop that stand still until a test says so. */
-function stopped(): { turns: Turns; pass: (ms: number) => void; nextTurn: () => void } {
+/** Time and an event loop that stand still until a test moves them. */
+function stopped(): { slicer: TimeSlicer; pass: (ms: number) => void; nextIteration: () => void } {
   let nowMs = 1000
   let deferred: (() => void)[] = []
-  const turns = new Turns(
+  const slicer = new TimeSlicer(
     () => nowMs,
     (fn) => deferred.push(fn),
   )
-  const nextTurn = () => {
+  const nextIteration = () => {
     const due = deferred
     deferred = []
     for (const fn of due) fn()
   }
-  return { turns, pass: (ms) => (nowMs += ms), nextTurn }
+  return { slicer, pass: (ms) => (nowMs += ms), nextIteration }
 }
 
-test("a turn's share is used up for all, and comes anew with the next turn", () => {
-  const { turns, pass, nextTurn } = stopped()
-  assert.equal(turns.isSpent(), false)
+test('a slice is used up for all work, and the next iteration has another', () => {
+  const { slicer, pass, nextIteration } = stopped()
+  const isOver = () => !slicer.startSlice()
+  assert.equal(isOver(), false)
   pass(0.1)
-  assert.equal(turns.isSpent(), false)
+  assert.equal(isOver(), false)
   pass(2)
-  assert.equal(turns.isSpent(), true)
-  assert.equal(turns.isSpent(), true)
+  assert.equal(isOver(), true)
+  assert.equal(isOver(), true)
 
-  nextTurn()
-  assert.equal(turns.isSpent(), false)
+  nextIteration()
+  assert.equal(isOver(), false)
 })
 
-test('the share counts from when somebody asked, however long the turn before was', () => {
-  const { turns, pass, nextTurn } = stopped()
-  assert.equal(turns.isSpent(), false)
-  nextTurn()
+test('a slice counts from its first step, however long the iteration before was', () => {
+  const { slicer, pass, nextIteration } = stopped()
+  const isOver = () => !slicer.startSlice()
+  assert.equal(isOver(), false)
+  nextIteration()
   pass(500)
-  assert.equal(turns.isSpent(), false)
+  assert.equal(isOver(), false)
 })
 
-test('those who wait go on one a turn, in the order in which they came', () => {
-  const { turns, nextTurn } = stopped()
+test('waiters resume one an iteration, in the order in which they came', () => {
+  const { slicer, nextIteration } = stopped()
   const went: string[] = []
   const again = () => {
     went.push('a')
-    if (went.length < 4) turns.wait(again)
+    if (went.length < 4) slicer.yieldTo(again)
   }
-  turns.wait(again)
-  turns.wait(() => went.push('b'))
+  slicer.yieldTo(again)
+  slicer.yieldTo(() => went.push('b'))
   assert.deepEqual(went, [])
 
   const seen = Array.from({ length: 5 }, () => {
-    nextTurn()
+    nextIteration()
     return went.join('')
   })
   assert.deepEqual(seen, ['a', 'ab', 'aba', 'abaa', 'abaa'])
