@@ -44,7 +44,7 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
   const { call, record, heartbeat } = open
   heartbeat.stop()
   // The body may be large, and the response last for minutes.
-  if (call.body instanceof LargeBody) call.body.done()
+  if (call.body instanceof LargeBody) call.body.dispose()
   const end = await deliver(result, open, on)
   on.events.emit(record.facts(on.now(), end))
 }

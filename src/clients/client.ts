@@ -1,11 +1,11 @@
-// What the door found out about a connection, kept on its socket for the calls that come over it.
+// The client at the other end of a connection, kept on its socket for the requests that come over it.
 import type { Socket } from 'node:net'
 import type { Client } from '../domain.ts'
 
-/** The other end of a connection that was let in. */
+/** The other end of an admitted connection. */
 export interface Peer {
   readonly client: Client
-  /** What it reports in `X-Forwarded-For` is believed. */
+  /** Whether its `X-Forwarded-For` is believed. */
   readonly isTrustedProxy: boolean
 }
 
@@ -17,7 +17,7 @@ export function setPeer(socket: Socket, peer: Peer): void {
   known[peerKey] = peer
 }
 
-/** Who is at the other end of a connection that was let in. */
+/** The client at the other end of an admitted connection. */
 export function clientOfSocket(socket: Socket): Client {
   return peerOf(socket).client
 }

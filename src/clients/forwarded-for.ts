@@ -1,5 +1,5 @@
 // The client that a front proxy reports in `X-Forwarded-For`. Every local program connects from the same addresses, so
-// the door decides by the connection's Unix user whether the header is read at all.
+// the Unix user of the connection decides whether the header is read at all.
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../domain.ts'
 import { clientOfSocket, isTrustedProxy } from './client.ts'
@@ -11,8 +11,8 @@ export type ForwardedFor = (request: IncomingMessage) => string | undefined
 
 /**
  * Each proxy appends the address that it was reached from, so the list is read from the right: addresses in
- * `cidrs` are further proxies, the first other one is the client. What stands left of it, or of something that is not
- * an address, is never believed.
+ * `cidrs` are further proxies, the first other one is the client. Nothing to the left of it, or of a value that is not an
+ * address, is believed.
  * @param cidrs of `server.trusted_proxies`.
  */
 export function forwardedForReader(cidrs: readonly string[]): ForwardedFor {
@@ -31,7 +31,7 @@ export function forwardedForReader(cidrs: readonly string[]): ForwardedFor {
   }
 }
 
-/** Names the client of a request: the address that it was forwarded for, or whoever the door let in. */
+/** The client of a request: the address that it was forwarded for, or the client of its connection. */
 export function clientReader(forwardedFor: ForwardedFor): (request: IncomingMessage) => Client {
   return (request) => {
     const address = forwardedFor(request)

@@ -1,4 +1,4 @@
-// IP addresses as texts: one spelling each, and lists of CIDRs to hold them against.
+// IP addresses as text: one spelling of each, and lists of CIDRs to match them with.
 import { BlockList, isIP } from 'node:net'
 
 /** IPv4 written as IPv6 (`::ffff:127.0.0.1`) is IPv4. Undefined when the text is not an address. */

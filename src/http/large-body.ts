@@ -1,13 +1,13 @@
-// Bodies that are too large to be copied, scanned or sent within one turn of the event loop, or to be left to the garbage
-// collector: it counts their bytes as its own, and one body more may make it look for more in all of the heap.
+// Bodies that are too large to be copied, scanned or sent within one iteration of the event loop, or to be left to the
+// garbage collector: external memory counts towards its pressure, and one more large body can trigger a full collection.
 import type { ScanOutcome } from './json-types.ts'
 
 /** Longer ones are large. One piece of a connection has at most as many bytes. */
 export const maxSmallBytes = 65_536
 
 /**
- * A request's body. The next one may come to lie in its memory: whoever reads its bytes in later turns enters before and
- * leaves afterwards, and nobody holds on to parts of them.
+ * A request's body. Its memory is reused for the next one: a reader of its bytes in later iterations of the event loop
+ * retains it before and releases it afterwards, and nothing keeps parts of them.
  */
 export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
@@ -17,39 +17,39 @@ export class LargeBody {
   #isNeeded = true
   #readers = 0
 
-  /** @param bytes of `memory`; nobody else has them. */
+  /** @param bytes of `memory`, which nothing else has. */
   constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: BodyMemory) {
     this.#bytes = bytes
     this.scan = scan
     this.#memory = memory
   }
 
-  /** @throws Error when the memory was given back. */
+  /** @throws Error when the memory was released. */
   get bytes(): Buffer {
     if (this.#bytes === undefined) throw new Error('the body is gone')
     return this.#bytes
   }
 
-  /** @throws Error when the memory was given back. */
-  enter(): void {
+  /** @throws Error when the memory was released. */
+  retain(): void {
     if (this.#bytes === undefined) throw new Error('the body is gone')
     this.#readers += 1
   }
 
-  leave(): void {
+  release(): void {
     this.#readers -= 1
-    this.#giveBack()
+    this.#releaseMemory()
   }
 
-  /** Its call needs it no longer: the memory is given back when the last reader has left. Saying so again changes nothing. */
-  done(): void {
+  /** Its call no longer needs it: the memory is released with the last reader. Calling it again has no effect. */
+  dispose(): void {
     this.#isNeeded = false
-    this.#giveBack()
+    this.#releaseMemory()
   }
 
-  #giveBack(): void {
+  #releaseMemory(): void {
     if (this.#isNeeded || this.#readers > 0 || this.#bytes === undefined) return
-    this.#memory.giveBack(this.#bytes)
+    this.#memory.release(this.#bytes)
     this.#bytes = undefined
   }
 }
@@ -66,12 +66,12 @@ export function lengthOf({ parts }: SplicedBody): number {
 
 /** Larger ones are not kept. */
 const maxSpareBytes = 16_777_216
-/** How long a spare that nobody takes is kept. */
+/** How long a spare that is not used is kept. */
 const keepMs = 60_000
 
 /**
- * Memory of large bodies. What one call gives back the next one takes: memory that comes and goes is zeroed by the
- * system page by page, and whatever comes anew looks to the garbage collector like growth.
+ * Memory of large bodies. What one call releases is handed to the next one: the system zeroes new memory page by page, and
+ * the garbage collector counts it as growth.
  */
 export class BodyMemory {
   readonly #setTimer: (fn: () => void, delayMs: number) => unknown
@@ -83,8 +83,8 @@ export class BodyMemory {
     this.#setTimer = setTimer
   }
 
-  /** Whatever bytes are in there, the taker must write all before anyone reads. */
-  take(length: number): Buffer {
+  /** Holds arbitrary bytes: the caller writes all of them before any is read. */
+  allocate(length: number): Buffer {
     const spare = this.#spare
     if (spare === undefined || spare.byteLength < length || spare.byteLength / 4 > length) {
       return Buffer.allocUnsafeSlow(length)
@@ -93,8 +93,8 @@ export class BodyMemory {
     return Buffer.from(spare, 0, length)
   }
 
-  /** @param bytes of `take`, which nobody reads any more. */
-  giveBack({ buffer }: Buffer): void {
+  /** @param bytes of `allocate`, which are no longer read. */
+  release({ buffer }: Buffer): void {
     if (!(buffer instanceof ArrayBuffer)) return
     const isSpare = buffer.byteLength <= maxSpareBytes && buffer.byteLength >= (this.#spare?.byteLength ?? 0)
     ;(isSpare ? this.#spare : buffer)?.transfer(0)

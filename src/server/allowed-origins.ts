@@ -1,4 +1,4 @@
-// Which web origins may use the gateway: listed ones, literally, where `:*` stands for any port or none.
+// The web origins that may use the gateway: those listed, literally, where `:*` stands for any port or none.
 
 /** @param patterns `cors.allowed_origins`, validated by the configuration. */
 export function originMatcher(patterns: readonly string[], mayAll: boolean): (origin: string) => boolean {
@@ -7,7 +7,7 @@ export function originMatcher(patterns: readonly string[], mayAll: boolean): (or
     patterns.filter((pattern) => pattern.endsWith(':*')).map((pattern) => pattern.slice(0, -2)),
   )
   return (origin) => {
-    // The origin of sandboxed frames, `data:` and `file:` pages: it could be anybody.
+    // The origin of sandboxed frames and of `data:` and `file:` pages: any page can have it.
     if (origin === 'null') return false
     if (mayAll || exact.has(origin) || anyPort.has(origin)) return true
     const colon = origin.lastIndexOf(':')

@@ -6,7 +6,7 @@ import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
 const pageMaySend = [
   'authorization',
   'content-type',
-  // OpenAI's SDK sends these with every call, also from a page; none of them goes further than here.
+  // OpenAI's SDK sends these with every call, from pages too. None of them is forwarded.
   'openai-organization',
   'openai-project',
   'user-agent',

@@ -1,43 +1,44 @@
-// A request's body as one buffer. A large one is put together and scanned piece by piece, as it comes, a little in each
-// turn of the event loop; its client is read from no faster than that.
+// A request's body as one buffer. A large one is assembled and scanned while it arrives, a little in each iteration of the
+// event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../http/byte-collector.ts'
 import type { ScanOutcome } from '../http/json-types.ts'
 import { type BodyMemory, LargeBody, maxSmallBytes } from '../http/large-body.ts'
 import { freePiece } from '../platform/node/read-piece.ts'
-import type { Turns } from './time-slicer.ts'
+import type { TimeSlicer } from './time-slicer.ts'
 
-/** Reads a body as far as it has come: `JsonScanner`. */
-interface ArrivalScanner {
+/** Reads a body as far as it has arrived: `JsonScanner`. */
+interface BodyScanner {
   readTo(limit: number): ScanOutcome | undefined
 }
 
-export interface BodyTaker {
+export interface BodyReadOptions {
   readonly maxBytes: number
-  readonly turns: Turns
+  /** In which large bodies are read. */
+  readonly slicer: TimeSlicer
   readonly memory: BodyMemory
-  /** Who scans a large body as it arrives. */
-  readonly scannerOf: (bytes: Buffer) => ArrivalScanner | undefined
-  /** The body is whole. Not called when the client leaves before that. */
+  /** Scans a large body as it arrives. */
+  readonly scannerOf: (bytes: Buffer) => BodyScanner | undefined
+  /** The body is complete. Not called when the client leaves before that. */
   readonly onBody: (body: Buffer | LargeBody) => void
-  /** More has come than may. Called once, and nothing after it. */
+  /** The body is larger than `maxBytes`. Called once, and nothing after it. */
   readonly onTooLarge: () => void
-  /** The connection broke within the body. (One that ends in order there is no HTTP, which the parser tells.) */
+  /** The connection broke within the body. (The parser reports one that was closed there.) */
   readonly onBroken: () => void
 }
 
-/** The parser sees to it that a body is as long as its `content-length`, which is known to be within `maxBytes`. */
-export function readBody(request: IncomingMessage, taker: BodyTaker): void {
+/** The parser ensures that a body is as long as its `content-length`, which a guard has held against `maxBytes`. */
+export function readBody(request: IncomingMessage, options: BodyReadOptions): void {
   request.on('error', () => {
-    if (request.socket.errored !== null) taker.onBroken()
+    if (request.socket.errored !== null) options.onBroken()
   })
   const length = request.headers['content-length']
-  if (length === undefined) readUnmeasured(request, taker)
-  else if (Number(length) <= maxSmallBytes) readSmall(request, Number(length), taker)
-  else readLarge(request, Number(length), taker)
+  if (length === undefined) readUnmeasured(request, options)
+  else if (Number(length) <= maxSmallBytes) readSmall(request, Number(length), options)
+  else readLarge(request, Number(length), options)
 }
 
-function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTaker): void {
+function readSmall(request: IncomingMessage, length: number, { onBody }: BodyReadOptions): void {
   let body: Buffer | undefined
   let filled = 0
   request.on('data', (piece: Buffer) => {
@@ -50,88 +51,88 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyTak
   request.on('end', () => onBody(body ?? empty))
 }
 
-function readLarge(request: IncomingMessage, length: number, taker: BodyTaker): void {
-  // Whoever sends no more than a head gets no memory.
+function readLarge(request: IncomingMessage, length: number, options: BodyReadOptions): void {
+  // A client that sends no more than a head gets no memory.
   request.once('data', (first: Buffer) => {
-    readArrival(request, new Arrival(length, taker), taker, first)
+    readMeasured(request, new LargeBodyReader(length, options), options, first)
   })
 }
 
-function readArrival(
+function readMeasured(
   request: IncomingMessage,
-  arrival: Arrival,
-  { turns, onBody }: BodyTaker,
+  reader: LargeBodyReader,
+  { slicer, onBody }: BodyReadOptions,
   first: Buffer,
 ): void {
   const goOn = () => {
-    if (arrival.hasReadAll()) request.resume()
-    else turns.wait(goOn)
+    if (reader.scanAvailable()) request.resume()
+    else slicer.yieldTo(goOn)
   }
   const finish = () => {
-    if (arrival.hasReadAll()) onBody(arrival.body())
-    else turns.wait(finish)
+    if (reader.scanAvailable()) onBody(reader.body())
+    else slicer.yieldTo(finish)
   }
   const take = (piece: Buffer) => {
-    arrival.take(piece)
-    if (arrival.hasReadAll()) return
+    reader.take(piece)
+    if (reader.scanAvailable()) return
     request.pause()
-    turns.wait(goOn)
+    slicer.yieldTo(goOn)
   }
   request.on('data', take)
-  // Comes to a request that is paused, too.
+  // Emitted while the request is paused, too.
   request.on('end', finish)
   take(first)
 }
 
-/** How long it is shows at the end only. */
-function readUnmeasured(request: IncomingMessage, taker: BodyTaker): void {
+/** Its length is known only at its end. */
+function readUnmeasured(request: IncomingMessage, options: BodyReadOptions): void {
   const collector = new ByteCollector()
   const take = (piece: Buffer) => {
     collector.push(piece)
-    if (collector.length <= taker.maxBytes) return
+    if (collector.length <= options.maxBytes) return
     collector.takePieces()
     request.off('data', take)
     request.off('end', end)
-    taker.onTooLarge()
+    options.onTooLarge()
   }
   const end = () => {
     const { length } = collector
-    if (length > maxSmallBytes) join(collector.takePieces(), new Arrival(length, taker), taker)
-    else taker.onBody(collector.take())
+    if (length > maxSmallBytes) join(collector.takePieces(), new LargeBodyReader(length, options), options)
+    else options.onBody(collector.take())
   }
   request.on('data', take)
   request.on('end', end)
 }
 
-function join(pieces: readonly Buffer[], arrival: Arrival, { turns, onBody }: BodyTaker): void {
+function join(pieces: readonly Buffer[], reader: LargeBodyReader, { slicer, onBody }: BodyReadOptions): void {
   let next = 0
   const goOn = () => {
-    while (arrival.hasReadAll()) {
-      if (next === pieces.length) return onBody(arrival.body())
-      arrival.take(pieces[next++]!)
+    while (reader.scanAvailable()) {
+      if (next === pieces.length) return onBody(reader.body())
+      reader.take(pieces[next++]!)
     }
-    turns.wait(goOn)
+    slicer.yieldTo(goOn)
   }
   goOn()
 }
 
-/** Scanned without a look at the clock. Before the scan is compiled, even that takes a millisecond or two. */
+/** Scanned without looking at the clock. Before the scan is compiled, even that takes a millisecond or two. */
 const stepBytes = 8192
 
-/** A large body on its way in. */
-class Arrival {
+/** A large body while it arrives. */
+class LargeBodyReader {
   readonly #bytes: Buffer
   readonly #memory: BodyMemory
-  readonly #turns: Turns
-  readonly #scanner: ArrivalScanner | undefined
+  readonly #slicer: TimeSlicer
+  readonly #scanner: BodyScanner | undefined
   #scan: ScanOutcome | undefined
   #filled = 0
   #read = 0
 
-  constructor(length: number, { memory, turns, scannerOf }: BodyTaker) {
+  constructor(length: number, { memory, slicer, scannerOf }: BodyReadOptions) {
     this.#memory = memory
-    this.#bytes = memory.take(length)
-    this.#turns = turns
+    this.#bytes = memory.allocate(length)
+    this.#slicer = slicer
     this.#scanner = scannerOf(this.#bytes)
   }
 
@@ -141,9 +142,9 @@ class Arrival {
     freePiece(piece)
   }
 
-  /** Scans what has come. False: the turn is over, before that or with it. */
-  hasReadAll(): boolean {
-    while (!this.#turns.isSpent()) {
+  /** Scans the bytes that have arrived. False: the slice is over, and some may be left. */
+  scanAvailable(): boolean {
+    for (let hasTime = this.#slicer.startSlice(); hasTime; hasTime = !this.#slicer.sliceIsOver()) {
       if (this.#read === this.#filled) return true
       this.#read = Math.min(this.#read + stepBytes, this.#filled)
       this.#scan = this.#scanner?.readTo(this.#read)
@@ -151,7 +152,7 @@ class Arrival {
     return false
   }
 
-  /** Once all has come and was read. */
+  /** Once all has arrived and was scanned. */
   body(): LargeBody {
     return new LargeBody(this.#bytes, this.#scan, this.#memory)
   }

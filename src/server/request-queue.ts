@@ -12,7 +12,7 @@ const maxWaiting = 32
 
 /**
  * Serves the requests of each connection one after the other.
- * @param onFlooded called once for a connection on which more requests wait than may; it is closed by then.
+ * @param onFlooded called once, after a connection was closed because too many requests waited on it.
  */
 export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): Serve {
   return (request, response) => {
@@ -24,7 +24,7 @@ export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): S
   }
 }
 
-/** What the sender of too many requests at once did wrong, for the log. */
+/** For the log: the connection is closed without a response. */
 export function tooManyWaiting(): GatewayError {
   const message = `More than ${maxWaiting} requests waited on one connection; wait for responses, or open more connections.`
   return new GatewayError('invalid_request', message)

@@ -28,7 +28,7 @@ import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, notFound } from './routes/not-found.ts'
-import { Turns } from './time-slicer.ts'
+import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -116,9 +116,9 @@ async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse):
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
   addModels(api, parts)
   addLimits(api, parts)
-  const turns = new Turns(parts.now, setImmediate)
+  const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
-  addModelCalls(api, { ...parts, turns, memory, refuse })
+  addModelCalls(api, { ...parts, slicer, memory, refuse })
 }
 
 function noSchemas(): never {

@@ -1,38 +1,41 @@
-// Large bodies share the event loop with all other calls: in each of its turns they get a little time, all together.
+// Work on large bodies shares the event loop with all other calls: in each of its iterations it gets a slice of time, all
+// bodies together.
 
-/** What they get in a turn. A step that has begun goes to its end. */
-const shareMs = 0.5
+/** Length of a slice. A step that has begun is finished. */
+const sliceMs = 0.5
 
-export class Turns {
+export class TimeSlicer {
   readonly #now: () => number
   readonly #defer: (fn: () => void) => void
   readonly #waiting: (() => void)[] = []
-  /** When the first of them came to work in this turn. */
+  /** When the slice of this iteration began. */
   #sinceMs: number | undefined
   #isDeferred = false
 
   /**
    * @param now milliseconds of a monotonic clock.
-   * @param defer calls once in the next turn.
+   * @param defer calls once in the next iteration of the event loop.
    */
   constructor(now: () => number, defer: (fn: () => void) => void) {
     this.#now = now
     this.#defer = defer
   }
 
-  /** Whether this turn's share is used up; asking begins it. */
-  isSpent(): boolean {
-    const nowMs = this.#now()
-    if (this.#sinceMs === undefined) {
-      this.#sinceMs = nowMs
-      this.#awaitNext()
-    }
-    return nowMs - this.#sinceMs >= shareMs
+  /** Begins the slice of this iteration, unless other work has begun it. False: it is used up. */
+  startSlice(): boolean {
+    if (this.#sinceMs !== undefined) return !this.sliceIsOver()
+    this.#sinceMs = this.#now()
+    this.#awaitNext()
+    return true
   }
 
-  /** Calls in a later turn. One of those who wait goes on in each, the longest waiting first. */
-  wait(goOn: () => void): void {
-    this.#waiting.push(goOn)
+  sliceIsOver(): boolean {
+    return this.#sinceMs === undefined || this.#now() - this.#sinceMs >= sliceMs
+  }
+
+  /** Calls in a later iteration: one waiter in each, the longest waiting first. */
+  yieldTo(resume: () => void): void {
+    this.#waiting.push(resume)
     this.#awaitNext()
   }
 
@@ -42,9 +45,9 @@ export class Turns {
     this.#defer(() => {
       this.#isDeferred = false
       this.#sinceMs = undefined
-      const goOn = this.#waiting.shift()
+      const resume = this.#waiting.shift()
       if (this.#waiting.length > 0) this.#awaitNext()
-      goOn?.()
+      resume?.()
     })
   }
 }

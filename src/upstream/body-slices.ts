@@ -10,7 +10,7 @@ const sliceBytes = 262_144
  * system may still read from it. Shorter slices are copies.
  */
 export async function* bodySlices({ of: body, parts }: SplicedBody): AsyncGenerator<Buffer> {
-  body.enter()
+  body.retain()
   try {
     for (const part of parts) {
       for (let at = 0; at < part.length; at += sliceBytes) {
@@ -23,6 +23,6 @@ export async function* bodySlices({ of: body, parts }: SplicedBody): AsyncGenera
       }
     }
   } finally {
-    body.leave()
+    body.release()
   }
 }

@@ -11,37 +11,37 @@ function memory(): { memory: BodyMemory; clock: FakeClock } {
 
 test('a body is gone once its call needs it no longer and the last reader has left', () => {
   const { memory: own } = memory()
-  const body = new LargeBody(own.take(100_000), undefined, own)
-  body.enter()
-  body.enter()
-  body.done()
-  body.leave()
+  const body = new LargeBody(own.allocate(100_000), undefined, own)
+  body.retain()
+  body.retain()
+  body.dispose()
+  body.release()
   assert.equal(body.bytes.length, 100_000)
 
-  body.leave()
+  body.release()
   assert.throws(() => body.bytes, /gone/)
-  assert.throws(() => body.enter(), /gone/)
+  assert.throws(() => body.retain(), /gone/)
 })
 
 test('a body whose readers have left stays while its call may need it again', () => {
   const { memory: own } = memory()
-  const body = new LargeBody(own.take(100_000), undefined, own)
-  body.enter()
-  body.leave()
+  const body = new LargeBody(own.allocate(100_000), undefined, own)
+  body.retain()
+  body.release()
   assert.equal(body.bytes.length, 100_000)
 
-  body.done()
+  body.dispose()
   assert.throws(() => body.bytes, /gone/)
 })
 
 test('what one call has given back another one takes, and no third', () => {
   const { memory: own } = memory()
-  const first = new LargeBody(own.take(100_000), undefined, own)
+  const first = new LargeBody(own.allocate(100_000), undefined, own)
   first.bytes.fill('a')
-  first.done()
-  first.done()
+  first.dispose()
+  first.dispose()
 
-  const [second, third] = [own.take(90_000), own.take(90_000)]
+  const [second, third] = [own.allocate(90_000), own.allocate(90_000)]
   assert.equal(second.length, 90_000)
   assert.equal(second.toString('latin1', 0, 3), 'aaa')
   assert.notEqual(second.buffer, third.buffer)
@@ -50,14 +50,14 @@ test('what one call has given back another one takes, and no third', () => {
 
 test('a spare that nobody takes is freed after a minute or two', () => {
   const { memory: own, clock } = memory()
-  own.giveBack(own.take(1_000_000))
+  own.release(own.allocate(1_000_000))
   clock.advance(61_000)
-  own.giveBack(own.take(900_000))
+  own.release(own.allocate(900_000))
   clock.advance(59_500)
-  const spare = own.take(900_000)
+  const spare = own.allocate(900_000)
   assert.equal(spare.buffer.byteLength, 1_000_000)
-  own.giveBack(spare)
+  own.release(spare)
 
   clock.advance(180_000)
-  assert.equal(own.take(900_000).buffer.byteLength, 900_000)
+  assert.equal(own.allocate(900_000).buffer.byteLength, 900_000)
 })

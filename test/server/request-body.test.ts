@@ -6,7 +6,7 @@ import fc from 'fast-check'
 
 import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
 import { readBody } from '../../src/server/request-body.ts'
-import { Turns } from '../../src/server/time-slicer.ts'
+import { TimeSlicer } from '../../src/server/time-slicer.ts'
 
 interface Reading {
   /** How far the scanner was let read, step by step. */
@@ -26,7 +26,7 @@ function reading(pieces: readonly Buffer[], isMeasured: boolean, lookMs: number)
   const body = new Promise<Buffer | LargeBody>((resolve, reject) =>
     readBody(request as unknown as IncomingMessage, {
       maxBytes: 1_000_000,
-      turns: new Turns(() => (nowMs += lookMs), setImmediate),
+      slicer: new TimeSlicer(() => (nowMs += lookMs), setImmediate),
       memory: new BodyMemory(() => {}),
       scannerOf: () => ({
         readTo(limit) {
@@ -62,7 +62,7 @@ test('a body is whole and scanned to its end, however it comes and however littl
   )
 })
 
-test('each turn takes a step of it, and others have theirs in between', async () => {
+test('each iteration takes a step of it, and other work runs in between', async () => {
   const { limits, body } = reading([Buffer.alloc(65_536), Buffer.alloc(65_536)], true, 0.3)
   const seen: number[] = []
   let isOver = false
@@ -74,15 +74,15 @@ test('each turn takes a step of it, and others have theirs in between', async ()
   await body
   isOver = true
   const most = Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))
-  assert.ok(most <= 4, `${most} steps in one turn`)
+  assert.ok(most <= 4, `${most} steps in one iteration`)
 })
 
-test('whoever has sent no more than a head gets no memory', async () => {
+test('a client that has sent no more than a head gets no memory', async () => {
   let taken = 0
   class CountedMemory extends BodyMemory {
-    override take(length: number): Buffer {
+    override allocate(length: number): Buffer {
       taken += 1
-      return super.take(length)
+      return super.allocate(length)
     }
   }
   const request = Object.assign(new Readable({ read() {} }), {
@@ -92,7 +92,7 @@ test('whoever has sent no more than a head gets no memory', async () => {
   const ignored = () => {}
   readBody(request as unknown as IncomingMessage, {
     maxBytes: 1_000_000,
-    turns: new Turns(() => 0, setImmediate),
+    slicer: new TimeSlicer(() => 0, setImmediate),
     memory: new CountedMemory(() => {}),
     scannerOf: () => undefined,
     onBody: ignored,

@@ -8,7 +8,7 @@ import { bodySlices } from '../../src/upstream/body-slices.ts'
 
 function bodyOf(length: number): LargeBody {
   const memory = new BodyMemory(() => {})
-  const bytes = memory.take(length)
+  const bytes = memory.allocate(length)
   for (let at = 0; at < length; at += 1) bytes[at] = at % 251
   return new LargeBody(bytes, undefined, memory)
 }
@@ -39,7 +39,7 @@ test('a body that is being sent outlives its call, and ends with the sending', a
   const of = bodyOf(700_000)
   const slices = bodySlices({ of, parts: [of.bytes] })
   await slices.next()
-  of.done()
+  of.dispose()
   assert.equal(of.bytes.length, 700_000)
 
   await slices.return(undefined)

@@ -1,14 +1,15 @@
-// Whether a TCP connection still stands, by what the kernel says now. Node tells of a reset only when it reads, and
-// remembers `remoteAddress` from the first time it was asked for. So this leans on what Node does not document: a
-// socket's `_handle` (null once it is destroyed) and its `getpeername`, which fills an object and returns 0, or else
-// the negative number of the error. Linux answers ENOTCONN when the connection has been reset (inet_getname).
+// Whether the kernel still has a TCP connection. Node notices a reset only when it reads, and caches `remoteAddress`.
+// Leans on: a socket's `_handle`, null once it is destroyed, and its `getpeername`, which fills an object and returns 0 or a
+// negative error number (https://github.com/nodejs/node/blob/main/src/tcp_wrap.cc). Linux returns ENOTCONN after a reset
+// (inet_getname).
+// Buys: nobody is served as the user who had a port before. Canary: test/platform/node/getpeername.test.ts.
 import type { Socket } from 'node:net'
 
 interface SocketInside {
   readonly _handle?: { readonly getpeername?: (peer: object) => number } | null
 }
 
-/** True also while either end has only stopped sending. Undefined where this Node can't ask; test/server/standing.test.ts. */
+/** True as well while either end has only stopped sending. Undefined where this version of Node cannot ask. */
 export function isStanding(socket: Socket): boolean | undefined {
   const { _handle: handle } = socket as SocketInside
   if (handle === null) return false

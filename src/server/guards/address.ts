@@ -5,8 +5,8 @@ import type { Guard } from './guard.ts'
 import { cidrMatcher, plainAddress } from '../../clients/ip-address.ts'
 
 /**
- * @param allowedIps `access.allowed_ips`: CIDRs; none lets everybody pass.
- * @param forwardedFor where it finds an address, that one counts in place of the connection's.
+ * @param allowedIps `access.allowed_ips`: CIDRs; an empty list lets every address pass.
+ * @param forwardedFor an address that it finds counts in place of the connection's.
  */
 export function addressGuard(allowedIps: readonly string[], forwardedFor: ForwardedFor): Guard {
   if (allowedIps.length === 0) return () => undefined
@@ -14,10 +14,10 @@ export function addressGuard(allowedIps: readonly string[], forwardedFor: Forwar
   return (request) => {
     const address = forwardedFor(request) ?? plainAddress(request.socket.remoteAddress)
     if (address !== undefined && isAllowed(address)) return undefined
-    const way = 'access.allowed_ips lists those that are.'
+    const hint = 'access.allowed_ips lists the allowed ones.'
     return new GatewayError(
       'ip_not_allowed',
-      `The address ${address ?? 'of this client'} is not allowed. ${way}`,
+      `The address ${address ?? 'of this client'} is not allowed. ${hint}`,
     )
   }
 }

@@ -1,5 +1,5 @@
-// A body that says itself that it is too large is refused before any of it is asked for or read. One that does not
-// say is counted as it comes.
+// A body whose content-length is too large is refused before any of it is asked for or read. One of unknown length is
+// counted while it arrives.
 import { GatewayError } from '../../errors.ts'
 import type { Guard } from './guard.ts'
 
@@ -10,6 +10,6 @@ export function bodySizeGuard(maxBytes: number): Guard {
 }
 
 export function bodyTooLarge(maxBytes: number): GatewayError {
-  const way = 'server.max_request_body_bytes sets the limit.'
-  return new GatewayError('request_too_large', `The body is larger than ${maxBytes} bytes. ${way}`)
+  const hint = 'server.max_request_body_bytes sets the limit.'
+  return new GatewayError('request_too_large', `The body is larger than ${maxBytes} bytes. ${hint}`)
 }

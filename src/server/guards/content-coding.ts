@@ -1,5 +1,4 @@
-// A body comes as it is. A compressed one could be a thousand times the size that it is checked for, and nothing of
-// it could be read without unpacking it first.
+// Bodies are not decoded. A compressed one could be a thousand times as large as the size that was checked.
 import { GatewayError } from '../../errors.ts'
 import type { Guard } from './guard.ts'
 
@@ -8,7 +7,7 @@ export const contentCodingGuard: Guard = ({ headers }) => {
   if (coding === undefined || coding.toLowerCase() === 'identity') return undefined
   return new GatewayError(
     'unsupported_media_type',
-    'A content-encoding is not supported; send the body as it is.',
+    'A content-encoding is not supported; send the body uncompressed.',
     { param: 'content-encoding' },
   )
 }

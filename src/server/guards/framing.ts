@@ -1,17 +1,17 @@
-// How long a body is must have one reading only: where a proxy in front and the gateway count differently, the rest
-// of one request becomes the next one (request smuggling, RFC 9112 §11.2). Node's parser refuses most of it; these
-// are the forms that it lets through.
+// The length of a body must have one reading only: where a proxy in front and the gateway differ, the rest of one request
+// becomes the next one (request smuggling, RFC 9112 §11.2). Node's parser refuses most such requests; these are the forms
+// that it accepts.
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../../errors.ts'
 import type { Guard } from './guard.ts'
 
-/** Methods whose requests have no body here. */
+/** Methods whose requests may not have a body here. */
 const bodyless = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export const framingGuard: Guard = (request) => {
   const { headers, httpVersion, method = '' } = request
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    return new GatewayError('invalid_request', `HTTP/${httpVersion} is not spoken here; HTTP/1.1 is.`)
+    return new GatewayError('invalid_request', `HTTP/${httpVersion} is not supported; use HTTP/1.1.`)
   }
   const coding = headers['transfer-encoding']
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0')) {
@@ -19,7 +19,7 @@ export const framingGuard: Guard = (request) => {
     return new GatewayError('invalid_request', 'The transfer-encoding must be chunked, or absent.', { param })
   }
   if (bodyless.has(method) && hasBody(request)) {
-    return new GatewayError('invalid_request', `A ${method} request has no body here.`)
+    return new GatewayError('invalid_request', `A ${method} request must not have a body.`)
   }
   return undefined
 }

@@ -1,8 +1,8 @@
-// A guard refuses a request before it is routed: on every path, known or not, with no effect but the answer.
+// A guard refuses a request before it is routed: on every path, known or not, and with no other effect.
 import type { IncomingMessage } from 'node:http'
 import type { GatewayError } from '../../errors.ts'
 
-/** Total: whatever the request holds, it gives a refusal or undefined, and never throws. */
+/** Total: for any request it returns a refusal or undefined, and never throws. */
 export type Guard = (request: IncomingMessage) => GatewayError | undefined
 
 /** The refusal of the first guard that refuses. */

@@ -1,6 +1,6 @@
-// Exactly one Host line, and it names this machine by a loopback name. A page that made its own name resolve to
-// 127.0.0.1 (DNS rebinding) sends that name. Compared literally: an IP parser would let `0x7f.1` through, and a URL
-// parser `localhost/health?x=`. Any port passes, because an SSH tunnel may listen on any.
+// Exactly one Host line, with a loopback name of this machine. A page whose own name resolves to 127.0.0.1 (DNS rebinding)
+// sends that name. Compared literally: an IP parser would accept `0x7f.1`, and a URL parser `localhost/health?x=`. Any port
+// passes, because an SSH tunnel may listen on any.
 import { GatewayError } from '../../errors.ts'
 import { headerLines } from '../../http/header-lines.ts'
 import type { Guard } from './guard.ts'
@@ -18,14 +18,17 @@ export function hostGuard(allowedHosts: readonly string[]): Guard {
     if (host === undefined || lines.length > 1) {
       return new GatewayError(
         'invalid_host',
-        `Exactly one Host header is expected, this request has ${lines.length}.`,
+        `Exactly one Host header is required; this request has ${lines.length}.`,
       )
     }
     if (loopbackHost.test(host)) return undefined
     if (!hostForm.test(host)) return new GatewayError('invalid_host', 'The Host header is malformed.')
     const name = host.toLowerCase()
     if (allowed.has(name) || allowed.has(name.replace(/:\d+$/, ''))) return undefined
-    const way = `Use localhost, 127.0.0.1 or [::1], or add it to server.allowed_hosts.`
-    return new GatewayError('host_not_allowed', `The Host ${JSON.stringify(name)} is not served here. ${way}`)
+    const hint = `Use localhost, 127.0.0.1 or [::1], or add it to server.allowed_hosts.`
+    return new GatewayError(
+      'host_not_allowed',
+      `The Host ${JSON.stringify(name)} is not served here. ${hint}`,
+    )
   }
 }

@@ -1,6 +1,6 @@
-// Which Unix user is at the other end of a loopback TCP connection: the kernel's list of sockets says it for every
-// socket of this machine (proc_pid_net(5)). PuTTY and agedu tell users apart in the same way. A connection that sshd
-// opens for `ssh -L` belongs to the user that logged in.
+// The Unix user at the other end of a loopback TCP connection: the kernel lists the user of every socket of this machine
+// (proc_pid_net(5)). PuTTY and agedu use the same list. A connection that sshd opens for `ssh -L` belongs to the user who
+// logged in.
 import { addressForms, type AddressForms, upperHex } from '../../platform/proc-net.ts'
 import { kernelTable } from './kernel-table.ts'
 import { type OpenTable, type Row, SocketTable } from './socket-table.ts'
@@ -15,7 +15,7 @@ export interface Connection {
 
 export type PeerLookup =
   | { readonly kind: 'found'; readonly uid: number }
-  /** No row, or none of a connected socket: whoever it was has left. */
+  /** No row, or none of a connected socket: the client has left. */
   | { readonly kind: 'absent' }
   /** Sockets of several users have these ends. */
   | { readonly kind: 'ambiguous' }
@@ -42,8 +42,8 @@ export class PeerTable {
   }
 
   /**
-   * Asks for a connection that has been accepted already. The answer is about whoever has these ends now, which is this
-   * connection's peer only if the connection still stands after the answer. Never rejects.
+   * For a connection that has been accepted. The result is about the socket that has these ends now, which is this
+   * connection's peer only if the connection still exists afterwards. Never rejects.
    */
   async find(connection: Connection): Promise<PeerLookup> {
     const ends = endsOf(connection)

@@ -1,6 +1,6 @@
-// Who may connect (`access.allowed_users`), and which of them are trusted proxies (`server.trusted_proxies`): both by Unix
-// user, because loopback has no other border between the accounts of a machine. The look-up happens once for a connection
-// and before its first byte is read; where it fails, the connection is refused, because not to know is not to allow.
+// The users who may connect (`access.allowed_users`), and those of them who are trusted proxies (`server.trusted_proxies`):
+// both by Unix user, because loopback has no other boundary between the accounts of a machine. The look-up happens once for
+// each connection, before its first byte is read. If it fails, the connection is refused: an unknown user is not allowed.
 import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
@@ -9,12 +9,12 @@ import { plainAddress } from '../../clients/ip-address.ts'
 import type { PeerLookup, PeerTable } from './peer-table.ts'
 import type { Peer } from '../../clients/client.ts'
 
-/** Who is at the other end of a connection, or why nobody may be. */
+/** The other end of a connection, or why it is refused. */
 export type Identity =
   | ({ readonly kind: 'known' } & Peer)
   | { readonly kind: 'refused'; readonly client: Client; readonly error: GatewayError }
 
-/** Total: it never rejects, and never leaves a connection undecided. */
+/** Total: it never rejects, and decides on every connection. */
 export type Identify = (socket: Socket) => Promise<Identity>
 
 export interface PeerUserParts {
@@ -24,12 +24,12 @@ export interface PeerUserParts {
   readonly proxyUsers: readonly string[]
   readonly users: UnixUsers
   readonly ownUid: number
-  /** Only Linux tells the users of connections. */
+  /** Only Linux reports the users of connections. */
   readonly platform: NodeJS.Platform
   readonly table: Pick<PeerTable, 'find'>
-  /** Asks the kernel anew whether the connection stands; undefined where that can't be asked. */
+  /** Whether the kernel still has the connection; undefined where it cannot be asked. */
   readonly isStanding: (socket: Socket) => boolean | undefined
-  /** The kernel's list can't be read, so that everybody is refused. */
+  /** The kernel's list cannot be read, so that everybody is refused. */
   readonly onUnreadable: (cause: Error) => void
 }
 
@@ -37,14 +37,16 @@ const nobodyKnown: Client = { id: 'unknown' }
 
 /**
  * The check for TCP connections; undefined when it is off (`any`).
- * @throws StartError when the setting can't be held here.
+ * @throws StartError when the setting cannot be enforced here.
  */
 export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
   const { allowedUsers, proxyUsers, users, platform, onUnreadable } = parts
   if (allowedUsers.includes('any')) return undefined
   if (platform !== 'linux') {
-    const way = 'Write allowed_users: [any] to serve every user of this machine.'
-    throw new StartError(`access.allowed_users is unsupported on ${platform}: only Linux names them. ${way}`)
+    const hint = 'Set allowed_users: [any] to serve every user of this machine.'
+    throw new StartError(
+      `access.allowed_users is unsupported on ${platform}: only Linux reports them. ${hint}`,
+    )
   }
   const allowed = uidsOf('access.allowed_users', allowedUsers, parts)
   const proxies = uidsOf('server.trusted_proxies', proxyUsers, parts)
@@ -63,12 +65,12 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
         return { kind: 'known', client, isTrustedProxy: proxies.has(peer.uid) }
       }
       case 'absent':
-        return unknownUser('it has left already')
+        return unknownUser('the client has disconnected')
       case 'ambiguous':
-        return unknownUser('sockets of several users have its ends')
+        return unknownUser('sockets of several users have these addresses')
       case 'unreadable':
         onUnreadable(peer.cause)
-        return unknownUser("its user can't be looked up")
+        return unknownUser('the look-up failed')
       default:
         return peer satisfies never
     }
@@ -76,16 +78,16 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
 }
 
 /**
- * Where everybody is let in (`any`), the look-up only finds the trusted proxies among them: whose user is unknown is
- * served, and not believed.
- * @throws StartError when the setting can't be held here.
+ * Where every user is served (`any`), the look-up only finds the trusted proxies: a client whose user is unknown is served,
+ * and its `X-Forwarded-For` ignored.
+ * @throws StartError when the setting cannot be enforced here.
  */
 export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, identify: Identify): Identify {
   const { proxyUsers, platform, onUnreadable } = parts
   if (proxyUsers.length === 0) return identify
   if (platform !== 'linux') {
     throw new StartError(
-      `server.trusted_proxies is unsupported on ${platform}: only Linux names the users of connections.`,
+      `server.trusted_proxies is unsupported on ${platform}: only Linux reports the users of connections.`,
     )
   }
   const proxies = uidsOf('server.trusted_proxies', proxyUsers, parts)
@@ -96,7 +98,7 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
   }
 }
 
-/** Names the client of a connection by its address, where users are not told apart. */
+/** Identifies clients by address, where users are not looked up. */
 export const addressIdentity: Identify = (socket) =>
   Promise.resolve({
     kind: 'known',
@@ -127,15 +129,15 @@ async function lookUp(
   if (stands === undefined) {
     return {
       kind: 'unreadable',
-      cause: new Error('this Node.js does not ask the kernel for the peer of a connection'),
+      cause: new Error('this version of Node.js cannot ask the kernel for the peer of a connection'),
     }
   }
   return stands ? peer : { kind: 'absent' }
 }
 
 /**
- * The user of whoever can open a socket file that only its owner can open. Where proxies are trusted at all, one that
- * comes this way is: its own user is not told.
+ * For a socket file that only its owner can open. Where any proxy is trusted, one that connects here is: its user is not
+ * reported.
  */
 export function socketOwner({
   proxyUsers,
@@ -156,10 +158,10 @@ function uidsOf(
   for (const name of names) {
     const uid = uidNamed(name, users, ownUid)
     if (uid === undefined) {
-      throw new StartError(`${setting}: there is no user ${JSON.stringify(name)} on this machine.`)
+      throw new StartError(`${setting}: no such user: ${JSON.stringify(name)}.`)
     }
     if (uid === overflowUid) {
-      const why = 'In a user namespace every foreign user looks like that one.'
+      const why = 'In a user namespace every unmapped user has that uid.'
       throw new StartError(
         `${setting}: ${JSON.stringify(name)} has uid ${overflowUid}, which is refused. ${why}`,
       )
@@ -173,15 +175,15 @@ function notAllowed({ id }: Client, uid: number): GatewayError {
   const name = id.slice('user:'.length)
   const message = `The Unix user ${JSON.stringify(name)} is not allowed to use this gateway.`
   const namespace =
-    uid === overflowUid ? ' In a user namespace (PrivateUsers=) every foreign user looks like that one.' : ''
+    uid === overflowUid ? ' In a user namespace (PrivateUsers=) every unmapped user has that uid.' : ''
   return new GatewayError(
     'user_not_allowed',
-    `${message} access.allowed_users lists those that are.${namespace}`,
+    `${message} access.allowed_users lists the allowed ones.${namespace}`,
   )
 }
 
 function unknownUser(why: string): Identity {
   const message = `The Unix user at the other end of this connection is unknown: ${why}.`
-  const error = new GatewayError('user_not_allowed', `${message} access.allowed_users asks for it.`)
+  const error = new GatewayError('user_not_allowed', `${message} access.allowed_users requires it.`)
   return { kind: 'refused', client: nobodyKnown, error }
 }

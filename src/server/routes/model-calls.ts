@@ -11,12 +11,12 @@ import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
 import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
-import type { Turns } from '../time-slicer.ts'
+import type { TimeSlicer } from '../time-slicer.ts'
 import { prefixes } from './prefixes.ts'
 
 export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serveCall' | 'now'> {
   /** In which large bodies are read. */
-  readonly turns: Turns
+  readonly slicer: TimeSlicer
   readonly memory: BodyMemory
   readonly refuse: Refuse
 }
@@ -33,7 +33,7 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, turns, memory, refuse, serveCall, now } = parts
+  const { maxBodyBytes: maxBytes, slicer, memory, refuse, serveCall, now } = parts
   const { scannerOf, renderError } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -46,7 +46,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const { client } = fastifyRequest
     readBody(request, {
       maxBytes,
-      turns,
+      slicer,
       memory,
       scannerOf,
       onBody(body) {

@@ -91,8 +91,11 @@ suite('allowed users', () => {
       },
     }
     const isStanding = () => !hasLooked
-    assert.match(await decide(['self'], user(1501), { table, isStanding }), /^user_not_allowed: .*has left/)
-    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*has left/)
+    assert.match(
+      await decide(['self'], user(1501), { table, isStanding }),
+      /^user_not_allowed: .*disconnected/,
+    )
+    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*disconnected/)
   })
 
   test('where Node can not ask whether it stands, everybody is refused and the cause is told', async () => {
@@ -189,7 +192,7 @@ suite('a port that changes hands during the look-up', () => {
 
 suite('the gateway does not start', () => {
   const cases: [string, string[], Partial<PeerUserParts>, RegExp][] = [
-    ['with a user that is none here', ['self', 'nosuch'], {}, /no user "nosuch"/],
+    ['with a user that is none here', ['self', 'nosuch'], {}, /"nosuch"/],
     ['with the user that stands for all foreign ones', ['nobody'], {}, /65534/],
     ['as that user', ['self'], { ownUid: 65_534 }, /65534/],
     ['elsewhere than on Linux', ['self'], { platform: 'darwin' }, /unsupported on darwin.*\[any\]/],
@@ -261,7 +264,7 @@ suite('trusted proxies', () => {
   })
 
   for (const [what, more, message] of [
-    ['with a user that does not exist here', { proxyUsers: ['nosuch'] }, /no user "nosuch"/],
+    ['with a user that does not exist here', { proxyUsers: ['nosuch'] }, /"nosuch"/],
     ['with the user that stands for all foreign ones', { proxyUsers: ['nobody'] }, /65534/],
     ['elsewhere than on Linux', { proxyUsers, platform: 'darwin' }, /unsupported on darwin/],
   ] as const) {
