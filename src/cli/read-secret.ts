@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { ReadStream } from 'node:tty'
-import { ByteCollector } from '../http/byte-collector.ts'
+import { ByteCollector } from '../bytes/byte-collector.ts'
 
 export type SecretInput = NodeJS.ReadableStream & Pick<ReadStream, 'isTTY' | 'setRawMode'>
 

@@ -2,8 +2,8 @@
 // its client's dialect; its response is judged and metered in the provider's. `table.ts` lists the implementations.
 import type { LimitStatus, ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { JsonScanner } from '../http/json-scanner.ts'
-import type { LargeBody } from '../http/large-body.ts'
+import type { JsonScanner } from '../bytes/json/scanner.ts'
+import type { LargeBody } from '../bytes/large-body.ts'
 import type { ModelRequest } from './request.ts'
 import type { UsageReader } from './usage.ts'
 import type { WholeJudgement } from './whole-response.ts'

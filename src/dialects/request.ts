@@ -2,8 +2,8 @@
 // the client's own; only what must change is spliced in.
 import type { RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { LargeBody, type SplicedBody } from '../http/large-body.ts'
-import { splice, type Splice, spliceParts } from '../http/splice.ts'
+import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
+import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
 export interface ModelRequest {
   /** As the client wrote it: a model, an alias or a name that a wildcard covers. */

@@ -2,7 +2,7 @@
 // folder translate/CLIENT_PROVIDER/, listed in table.ts.
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { SplicedBody } from '../http/large-body.ts'
+import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
 

@@ -1,8 +1,8 @@
 // Whether a whole body under a good status is a response. Proxies send pages, relays hide an error behind a 200, and a
 // server that dies can end its body as if nothing had happened; none of these may pass.
 import { mediaTypeOf } from '../http/headers.ts'
-import { readString, scanJson } from '../http/json-scan.ts'
-import { MemberNames } from '../http/member-names.ts'
+import { readString, scanJson } from '../bytes/json/scan.ts'
+import { MemberNames } from '../bytes/json/member-names.ts'
 import type { ResponseHead } from '../domain.ts'
 
 export type WholeJudgement =

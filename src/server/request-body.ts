@@ -1,9 +1,9 @@
 // A request's body as one buffer. A large one is assembled and scanned while it arrives, a little in each iteration of the
 // event loop; its client is read from no faster than that.
 import type { IncomingMessage } from 'node:http'
-import { ByteCollector } from '../http/byte-collector.ts'
-import type { ScanOutcome } from '../http/json-types.ts'
-import { type BodyMemory, LargeBody, maxSmallBytes } from '../http/large-body.ts'
+import { ByteCollector } from '../bytes/byte-collector.ts'
+import type { ScanOutcome } from '../bytes/json/types.ts'
+import { type BodyMemory, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
 import { freePiece } from '../platform/node/read-piece.ts'
 import type { TimeSlicer } from './time-slicer.ts'
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { SplicedBody } from '../http/large-body.ts'
+import type { SplicedBody } from '../bytes/large-body.ts'
 
 /** Bytes handed to the system in one turn of the event loop. Above a socket's high-water mark (64 KiB). */
 const sliceBytes = 262_144

@@ -1,7 +1,7 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
 import type { HttpProvider, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
-import type { SplicedBody } from '../http/large-body.ts'
+import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorMeaning, ErrorResponse } from './providers/error-meaning.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */

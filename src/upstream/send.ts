@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import { buildConnector } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
-import { lengthOf, type SplicedBody } from '../http/large-body.ts'
+import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
+import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
 import { readBody } from '../../src/server/request-body.ts'
 import { TimeSlicer } from '../../src/server/time-slicer.ts'
 

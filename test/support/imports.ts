@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** One import, paths relative to the source folder: `call/relay.ts` → `http/sse.ts`, `fastify` or `node:net`. */
+/** One import, paths relative to the source folder: `call/relay.ts` → `bytes/sse.ts`, `fastify` or `node:net`. */
 export interface Edge {
   readonly from: string
   readonly to: string

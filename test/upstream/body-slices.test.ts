@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 
-import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
-import { spliceParts } from '../../src/http/splice.ts'
+import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
+import { spliceParts } from '../../src/bytes/splice.ts'
 import { bodySlices } from '../../src/upstream/body-slices.ts'
 
 function bodyOf(length: number): LargeBody {

@@ -1,6 +1,6 @@
 // The events of one response, split once: the first that carries data is looked at before the call is answered by it.
-import { ByteCollector } from '../../http/byte-collector.ts'
-import { eventData, type EventSink, EventSplitter } from '../../http/sse.ts'
+import { ByteCollector } from '../../bytes/byte-collector.ts'
+import { eventData, type EventSink, EventSplitter } from '../../bytes/sse.ts'
 
 const noBytes = Buffer.alloc(0)
 

@@ -5,7 +5,7 @@
 import type { ProviderDialect } from '../../dialects/dialect.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
-import { ByteCollector } from '../../http/byte-collector.ts'
+import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import { EventReader } from './event-reader.ts'

@@ -2,7 +2,7 @@
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
 import { tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
-import type { EventSink } from '../../http/sse.ts'
+import type { EventSink } from '../../bytes/sse.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'

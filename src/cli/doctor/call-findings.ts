@@ -1,7 +1,7 @@
 // What a trial call shows about a provider: whether it streams and reports usage, and how soon its first byte comes.
 import type { HttpProvider } from '../../config/types.ts'
 import { essenceOf } from '../../http/media-type.ts'
-import { membersOf, parseJson } from '../../platform/parse-json.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'
 import { counted } from '../output.ts'
 import {

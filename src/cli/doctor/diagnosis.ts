@@ -2,7 +2,7 @@
 import type { HttpProvider } from '../../config/types.ts'
 import { readErrorCode } from '../../dialects/openai/errors.ts'
 import type { ResponseHead } from '../../domain.ts'
-import { membersOf, parseJson } from '../../platform/parse-json.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
 import { errorReaders } from '../../upstream/providers/kinds.ts'

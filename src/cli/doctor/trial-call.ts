@@ -4,9 +4,9 @@ import { chatStream } from '../../dialects/openai/chat-stream.ts'
 import { tailLength } from '../../dialects/dialect.ts'
 import { findUsage } from '../../dialects/openai/usage.ts'
 import { newerUsage, type PartialUsage } from '../../dialects/usage.ts'
-import { eventData, EventSplitter } from '../../http/sse.ts'
+import { eventData, EventSplitter } from '../../bytes/sse.ts'
 import { essenceOf } from '../../http/media-type.ts'
-import { parseJson } from '../../platform/parse-json.ts'
+import { parseJson } from '../../bytes/json/parse.ts'
 import type { Probe, ProbeOutcome } from '../../upstream/probe.ts'
 
 const maxTrialTokens = 16

@@ -1,5 +1,5 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
-import { encodeEvent, eventData } from '../../http/sse.ts'
+import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
 import { errorEnvelope } from './errors.ts'
 

@@ -2,10 +2,10 @@
 // brings the usage.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
-import { scanJson } from '../../http/json-scan.ts'
-import type { JsonScan } from '../../http/json-types.ts'
-import { MemberNames } from '../../http/member-names.ts'
-import type { Splice } from '../../http/splice.ts'
+import { scanJson } from '../../bytes/json/scan.ts'
+import type { JsonScan } from '../../bytes/json/types.ts'
+import { MemberNames } from '../../bytes/json/member-names.ts'
+import type { Splice } from '../../bytes/splice.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 

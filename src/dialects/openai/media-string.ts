@@ -1,4 +1,4 @@
-import type { JsonPosition } from '../../http/json-types.ts'
+import type { JsonPosition } from '../../bytes/json/types.ts'
 
 /** Members that hold base64 in OpenAI's formats: `input_audio.data`, `file.file_data`, images. */
 const payloadKeys: readonly string[] = ['b64_json', 'data', 'file_data', 'image']

@@ -1,7 +1,7 @@
 // What a provider answers to `GET /models`: OpenAI's list, as Ollama, vLLM, llama.cpp, LM Studio and the clouds write
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
-import { membersOf, parseJson } from '../../platform/parse-json.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {

@@ -1,7 +1,7 @@
 // A multipart request of OpenAI's API: audio and images with their parameters.
-import type { LargeBody } from '../../http/large-body.ts'
+import type { LargeBody } from '../../bytes/large-body.ts'
 import { soleParameter } from '../../http/media-type.ts'
-import { readField, scanMultipart } from '../../http/multipart-scan.ts'
+import { readField, scanMultipart } from '../../bytes/multipart.ts'
 import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
 
 /** Of a field that is read as a number or a word. */

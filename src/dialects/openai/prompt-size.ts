@@ -1,7 +1,7 @@
 // What of an OpenAI request makes up its prompt, counted while its body is scanned.
 import type { RequestSize } from '../../domain.ts'
-import type { JsonPosition, JsonVisitor } from '../../http/json-types.ts'
-import { isDigit } from '../../http/json-tokens.ts'
+import type { JsonPosition, JsonVisitor } from '../../bytes/json/types.ts'
+import { isDigit } from '../../bytes/json/tokens.ts'
 import { isMedia } from './media-string.ts'
 
 /** How the strings of a member, the elements of its array and the numbers in it count. */

@@ -1,5 +1,5 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
-import { encodeEvent, eventData } from '../../http/sse.ts'
+import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
 /** @param finalTypes types of the event that ends a whole stream. */

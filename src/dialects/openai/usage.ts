@@ -1,8 +1,8 @@
 // Usage in the forms that servers of OpenAI's API write it: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
 // A provider's numbers are not trusted: an implausible count is ignored.
-import { readJson, scanJson } from '../../http/json-scan.ts'
-import { MemberNames } from '../../http/member-names.ts'
-import { eventData } from '../../http/sse.ts'
+import { readJson, scanJson } from '../../bytes/json/scan.ts'
+import { MemberNames } from '../../bytes/json/member-names.ts'
+import { eventData } from '../../bytes/sse.ts'
 import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
 import { isUsageOnly } from './include-usage.ts'
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 
 import { Meter, type MeterOptions } from '../../../src/call/response/meter.ts'
 import { usageReader } from '../../../src/dialects/openai/usage.ts'
-import { encodeEvent, EventSplitter } from '../../../src/http/sse.ts'
+import { encodeEvent, EventSplitter } from '../../../src/bytes/sse.ts'
 import type { WireFixture } from '../../fixtures/wire/fixture.ts'
 import { wireFixture, wireFixtures } from '../../fixtures/wire/wire-fixtures.ts'
 

@@ -4,9 +4,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { includeUsageSplice } from '../../../src/dialects/openai/include-usage.ts'
-import { scanJson } from '../../../src/http/json-scan.ts'
-import { MemberNames } from '../../../src/http/member-names.ts'
-import { splice } from '../../../src/http/splice.ts'
+import { scanJson } from '../../../src/bytes/json/scan.ts'
+import { MemberNames } from '../../../src/bytes/json/member-names.ts'
+import { splice } from '../../../src/bytes/splice.ts'
 
 /** The body with the wish, or undefined where nothing is changed. */
 function asked(body: string): string | undefined {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { promptMembers, PromptSize } from '../../../src/dialects/openai/prompt-size.ts'
-import { scanJson } from '../../../src/http/json-scan.ts'
-import { MemberNames } from '../../../src/http/member-names.ts'
+import { scanJson } from '../../../src/bytes/json/scan.ts'
+import { MemberNames } from '../../../src/bytes/json/member-names.ts'
 
 const names = new MemberNames(['model', 'n', 'stream'], promptMembers)
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { readField, scanMultipart } from '../../src/http/multipart-scan.ts'
-import type { MultipartScan } from '../../src/http/multipart-scan.ts'
-import { splice } from '../../src/http/splice.ts'
+import { readField, scanMultipart } from '../../src/bytes/multipart.ts'
+import type { MultipartScan } from '../../src/bytes/multipart.ts'
+import { splice } from '../../src/bytes/splice.ts'
 
 const wanted = new Set(['model', 'response_format', 'stream'])
 const boundary = '----b0undary'

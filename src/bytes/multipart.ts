@@ -2,9 +2,9 @@
 // parsers differ: what one of them could read in another way is refused, because the provider reads the same bytes.
 import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
-import { parseDisposition } from './content-disposition.ts'
-import { foldName } from './fold-name.ts'
-import { parseMediaType, soleParameter } from './media-type.ts'
+import { parseDisposition } from '../http/content-disposition.ts'
+import { foldName } from './json/fold-name.ts'
+import { parseMediaType, soleParameter } from '../http/media-type.ts'
 
 export interface FormField {
   /** The bytes of the part's content. */

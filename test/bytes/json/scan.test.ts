@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { readJson, readString, scanJson } from '../../src/http/json-scan.ts'
-import type { JsonPosition, JsonScan, JsonVisitor, Refusal, ScanOutcome } from '../../src/http/json-types.ts'
-import { JsonScanner } from '../../src/http/json-scanner.ts'
-import { MemberNames } from '../../src/http/member-names.ts'
+import { readJson, readString, scanJson } from '../../../src/bytes/json/scan.ts'
+import type {
+  JsonPosition,
+  JsonScan,
+  JsonVisitor,
+  Refusal,
+  ScanOutcome,
+} from '../../../src/bytes/json/types.ts'
+import { JsonScanner } from '../../../src/bytes/json/scanner.ts'
+import { MemberNames } from '../../../src/bytes/json/member-names.ts'
 
 const wantedNames = ['kind', 'max_tokens', 'model', 'n', 'stream', 'stream_options']
 const wanted = new MemberNames(wantedNames, ['messages', 'tools'])

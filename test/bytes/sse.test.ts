@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { encodeEvent, eventData, eventName, EventSplitter, isComment } from '../../src/http/sse.ts'
+import { encodeEvent, eventData, eventName, EventSplitter, isComment } from '../../src/bytes/sse.ts'
 
 interface Cut {
   readonly events: string[]

@@ -1,6 +1,6 @@
 // Bodies that are too large to be copied, scanned or sent within one iteration of the event loop, or to be left to the
 // garbage collector: external memory counts towards its pressure, and one more large body can trigger a full collection.
-import type { ScanOutcome } from './json-types.ts'
+import type { ScanOutcome } from './json/types.ts'
 
 /** Longer ones are large. One piece of a connection has at most as many bytes. */
 export const maxSmallBytes = 65_536

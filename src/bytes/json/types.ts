@@ -1,5 +1,5 @@
 // What a scan of a JSON object finds, and who may look on.
-import type { Span } from '../domain.ts'
+import type { Span } from '../../domain.ts'
 
 /** A member of the top-level object. */
 export interface JsonMember {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { scanJson } from '../../src/http/json-scan.ts'
-import { MemberNames } from '../../src/http/member-names.ts'
-import { splice } from '../../src/http/splice.ts'
+import { scanJson } from '../../src/bytes/json/scan.ts'
+import { MemberNames } from '../../src/bytes/json/member-names.ts'
+import { splice } from '../../src/bytes/splice.ts'
 
 describe('splice', () => {
   it('returns the identical buffer when there is nothing to change', () => {

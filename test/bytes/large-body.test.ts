@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { BodyMemory, LargeBody } from '../../src/http/large-body.ts'
+import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 function memory(): { memory: BodyMemory; clock: FakeClock } {

@@ -1,5 +1,5 @@
 // The grammar half of the JSON scanner: goes over a body while it arrives, as far as it has come, and goes on from there.
-import type { JsonMember, JsonPosition, JsonScan, JsonVisitor, ScanOutcome } from './json-types.ts'
+import type { JsonMember, JsonPosition, JsonScan, JsonVisitor, ScanOutcome } from './types.ts'
 import {
   endOfNumber,
   endOfString,
@@ -8,8 +8,8 @@ import {
   sourceOf,
   stringProblem,
   valueProblem,
-} from './json-tokens.ts'
-import type { Source } from './json-tokens.ts'
+} from './tokens.ts'
+import type { Source } from './tokens.ts'
 import type { MemberNames } from './member-names.ts'
 
 const MAX_DEPTH = 10_000

@@ -1,8 +1,8 @@
 // One pass over the bytes of a JSON request body: what routing, admission and splicing need to know, without
 // decoding it. Anything that JSON.parse would refuse is refused, so that no provider reads a body differently.
 import { isUtf8 } from 'node:buffer'
-import { JsonScanner } from './json-scanner.ts'
-import type { JsonMember, JsonVisitor, ScanOutcome } from './json-types.ts'
+import { JsonScanner } from './scanner.ts'
+import type { JsonMember, JsonVisitor, ScanOutcome } from './types.ts'
 import type { MemberNames } from './member-names.ts'
 
 /**

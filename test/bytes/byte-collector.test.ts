@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 
-import { ByteCollector } from '../../src/http/byte-collector.ts'
+import { ByteCollector } from '../../src/bytes/byte-collector.ts'
 
 /** A piece in memory of its own, or a view with this much more around it. */
 interface Piece {
