@@ -91,7 +91,10 @@ suite('allowed users', () => {
       },
     }
     const isStanding = () => !hasLooked
-    assert.match(await decide(['self'], user(1501), { table, isStanding }), /^user_not_allowed: .*disconnected/)
+    assert.match(
+      await decide(['self'], user(1501), { table, isStanding }),
+      /^user_not_allowed: .*disconnected/,
+    )
     assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*disconnected/)
   })
 
