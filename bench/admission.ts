@@ -1,8 +1,9 @@
 // What admitting costs, by how many calls the window holds. Time per call must not grow with it.
 import { Admission } from '../src/admission/admission.ts'
-import type { Ask } from '../src/admission/admission.ts'
+import type { CallDemand } from '../src/admission/waiting-line.ts'
 import { Calibration } from '../src/admission/estimate.ts'
-import { MemoryStore } from '../src/admission/memory-store.ts'
+import { providerScope } from '../src/admission/scopes.ts'
+import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Outcome } from '../src/admission/outcome.ts'
 import type { ModelLimits } from '../src/domain.ts'
 
@@ -37,19 +38,19 @@ function filled(
   return { admission, clock }
 }
 
-const ask: Ask = {
+const ask: CallDemand = {
   client: { id: 'user:bench' },
   model: 'm',
   tokens: 100,
   minTokens: 50,
-  providers: [{ name: 'p', maxParallelRequests: 4 }],
-  departure: { isGone: false, onGone: undefined },
+  providers: [providerScope('p', 4)],
+  disconnect: { isGone: false, onGone: undefined },
 }
 
 function reserveAndSettle(admission: Admission): void {
   const decision = admission.reserve(ask)
   if (decision instanceof Promise || decision.kind !== 'admitted') throw new Error('not admitted')
-  decision.hold.settle(outcome)
+  admission.settle(decision.reservation, outcome)
 }
 
 function refused(admission: Admission): void {

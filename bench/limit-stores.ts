@@ -1,21 +1,20 @@
 // The ways of counting that other gateways use, behind the same interface as ours, to be compared with it.
 // They keep no slots; nothing in the comparison asks for any.
 import type { Charge } from '../src/admission/outcome.ts'
+import type { Scope, ScopeLimits } from '../src/admission/scopes.ts'
 import type {
   AdmissionStore,
-  Admitted,
-  Candidate,
   Demand,
   Limited,
-  ModelUse,
+  Refusal,
   Reservation,
-  TooLarge,
-} from '../src/admission/store.ts'
-import { type Entry, SlidingWindow } from '../src/admission/window.ts'
-import type { ModelLimits } from '../src/domain.ts'
+  Reserved,
+  ScopeUse,
+} from '../src/admission/stores/store.ts'
+import { type Entry, SlidingWindow } from '../src/admission/sliding-window.ts'
 
 const windowMs = 60_000
-const standing = { requests: undefined, tokens: undefined }
+const limitStatus = { requests: undefined, tokens: undefined }
 
 /** One model's count. `Mark` is what a call holds until it is settled. */
 interface Counter<Mark> {
@@ -26,6 +25,7 @@ interface Counter<Mark> {
 }
 
 interface Held<Mark> extends Reservation {
+  readonly model: string
   readonly mark: Mark
 }
 
@@ -39,20 +39,23 @@ class CounterStore<Mark> implements AdmissionStore {
     this.#create = create
   }
 
-  reserve(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Admitted | Limited | TooLarge {
-    const refusal = this.probe(demand, limits, nowMs)
+  reserve(demand: Demand, nowMs: number): Reserved | Refusal {
+    const refusal = this.probe(demand, nowMs)
     if (refusal !== undefined) return refusal
-    const mark = this.#counter(demand.model, limits).take(demand.tokens, nowMs)
-    const { model, tokens } = demand
-    const reservation: Held<Mark> = { model, tokens, provider: demand.providers[0]?.name, mark }
-    return { kind: 'admitted', reservation, standing }
+    const { tokens, oneOf } = demand
+    const { name: model, limits } = demand.scopes[0]!
+    const mark = this.#counter(model, limits).take(tokens, nowMs)
+    const reservation: Held<Mark> = { model, tokens, choice: oneOf[0], mark }
+    return { kind: 'admitted', reservation, limitStatus }
   }
 
-  probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Limited | undefined {
-    const waitMs = this.#counter(demand.model, limits).waitMs(demand.tokens, nowMs)
+  probe({ scopes, tokens }: Demand, nowMs: number): Limited | undefined {
+    const scope = scopes[0]!
+    const { name, limits } = scope
+    const waitMs = this.#counter(name, limits).waitMs(tokens, nowMs)
     if (waitMs === 0) return undefined
-    const numbers = { limit: limits?.rpm ?? 0, used: 0, requested: 1, retryAfterMs: Math.ceil(waitMs) }
-    return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing }
+    const numbers = { limit: limits.rpm ?? 0, used: 0, requested: 1, retryAfterMs: Math.ceil(waitMs) }
+    return { kind: 'limited', dimension: 'requests', scope, ...numbers, limitStatus }
   }
 
   /** None of these looks at a call before its end. */
@@ -63,15 +66,15 @@ class CounterStore<Mark> implements AdmissionStore {
     this.#counter(model, undefined).settle(mark, tokens, charge, nowMs)
   }
 
-  move(_reservation: Reservation, _providers: readonly Candidate[]): boolean {
+  move(_reservation: Reservation, _oneOf: readonly Scope[]): boolean {
     return true
   }
 
-  use(): ModelUse {
-    return { requests: 0, tokens: 0, parallel: 0, standing }
+  use(): ScopeUse {
+    return { requests: 0, tokens: 0, parallel: 0, limitStatus }
   }
 
-  #counter(model: string, limits: ModelLimits | undefined): Counter<Mark> {
+  #counter(model: string, limits: ScopeLimits | undefined): Counter<Mark> {
     let counter = this.#counters.get(model)
     if (counter === undefined) {
       counter = this.#create({ rpm: limits?.rpm ?? Infinity, tpm: limits?.tpm ?? Infinity })

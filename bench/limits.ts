@@ -4,9 +4,10 @@
 // Time runs 60 times faster, for the gateway, the clients and the provider alike; the code is the one that serves.
 import { Agent, request as httpRequest } from 'node:http'
 import { PassThrough } from 'node:stream'
-import { MemoryStore } from '../src/admission/memory-store.ts'
+import type { Scope } from '../src/admission/scopes.ts'
+import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Charge } from '../src/admission/outcome.ts'
-import type { AdmissionStore, Candidate, Demand, Reservation, Verdict } from '../src/admission/store.ts'
+import type { AdmissionStore, Refusal, Demand, Reservation, Reserved } from '../src/admission/stores/store.ts'
 import { startApp } from '../src/app/app.ts'
 import { type Clock, systemClock } from '../src/platform/clock.ts'
 import type { Config } from '../src/config/types.ts'
@@ -232,14 +233,14 @@ class Witness implements AdmissionStore {
     return [...this.#atMs.values()]
   }
 
-  reserve(demand: Demand, limits: ModelLimits | undefined, nowMs: number): Verdict {
-    const verdict = this.#store.reserve(demand, limits, nowMs) as Verdict
-    if (verdict.kind === 'admitted') this.#atMs.set(verdict.reservation, nowMs)
-    return verdict
+  reserve(demand: Demand, nowMs: number): Reserved | Refusal {
+    const result = this.#store.reserve(demand, nowMs) as Reserved | Refusal
+    if (result.kind === 'admitted') this.#atMs.set(result.reservation, nowMs)
+    return result
   }
 
-  probe(demand: Demand, limits: ModelLimits | undefined, nowMs: number) {
-    return this.#store.probe(demand, limits, nowMs)
+  probe(demand: Demand, nowMs: number) {
+    return this.#store.probe(demand, nowMs)
   }
 
   grow(reservation: Reservation, tokens: number, nowMs: number) {
@@ -251,12 +252,12 @@ class Witness implements AdmissionStore {
     return this.#store.settle(reservation, charge, nowMs)
   }
 
-  move(reservation: Reservation, providers: readonly Candidate[], nowMs: number) {
-    return this.#store.move(reservation, providers, nowMs)
+  move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number) {
+    return this.#store.move(reservation, oneOf, nowMs)
   }
 
-  use(model: string, limits: ModelLimits | undefined, nowMs: number) {
-    return this.#store.use(model, limits, nowMs)
+  use(scope: Scope, nowMs: number) {
+    return this.#store.use(scope, nowMs)
   }
 }
 

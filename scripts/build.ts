@@ -29,7 +29,7 @@ const seams: Readonly<Record<string, string>> = {
       'pino/file': join(__dirname, 'pino-file.cjs'),
     }
     exports.program = () => require('./src/cli/program.ts')
-    exports.worker = () => require('./src/fleet/worker.ts')`,
+    exports.worker = () => require('./src/app/workers/worker.ts')`,
   program: "module.exports = require('./src/cli/bundle.ts').loadBundle(__dirname).run().program()",
   worker: "require('./src/cli/bundle.ts').loadBundle(__dirname).run().worker()",
 }

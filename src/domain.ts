@@ -32,7 +32,7 @@ export interface Quota {
   readonly resetMs: number
 }
 
-/** How a model's limits stand. A limit that is not set is absent. */
+/** What is left of the limits of a call: of several limits the one with the least left. A limit that is not set is absent. */
 export interface LimitStatus {
   readonly requests: Quota | undefined
   readonly tokens: Quota | undefined

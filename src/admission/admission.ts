@@ -1,65 +1,38 @@
 // Who may call now: the limits of models and providers, kept for every call from its arrival to its end.
-// The counters are the store's (store.ts); here are the waiting, the reload and what callers see.
+// The counters are the store's (stores/store.ts); here are the waiting, the reload and what callers see.
 import type { SetTimer } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
-import type { Client, ModelLimits } from '../domain.ts'
+import type { LimitStatus, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import type {
-  AdmissionStore,
-  Admitted,
-  Candidate,
-  Demand,
-  Limited,
-  Reservation,
-  Standing,
-  TooLarge,
-  Verdict,
-} from './store.ts'
+import { modelScope, type Scope } from './scopes.ts'
+import type { AdmissionStore, Demand, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
-import type { Departure } from './waiting-line.ts'
+import type { CallDemand } from './waiting-line.ts'
 
-/** A call that wants in. `model` is the limiter's scope: a model's name or a wildcard, never an alias. */
-export interface Ask extends Demand {
-  readonly client: Client
-  readonly departure: Departure
+/** A call that was let in. Whoever gets it settles its reservation, on every path. */
+export interface Admitted {
+  readonly kind: 'admitted'
+  readonly reservation: Reservation
+  readonly waitedMs: number
+  /** At the time of admission, with this call counted. */
+  readonly limitStatus: LimitStatus
 }
 
 export type Decision =
-  | { readonly kind: 'admitted'; readonly hold: Hold }
-  | (Limited & { readonly waitedMs: number })
-  | (TooLarge & { readonly waitedMs: number })
+  | Admitted
+  | (Refusal & { readonly waitedMs: number })
   /** The client left while its call waited. */
   | { readonly kind: 'gone'; readonly waitedMs: number }
   | { readonly kind: 'shutting_down'; readonly waitedMs: number }
-
-/** An admitted call's share of the limits. Whoever holds it settles it, on every path. */
-export interface Hold {
-  /** Whose slot is held; undefined if the call named no provider. */
-  readonly provider: string | undefined
-  /** What is charged for the call so far: as reserved, or as grown since. */
-  readonly tokens: number
-  readonly waitedMs: number
-  /** At the time of admission, with this call counted. */
-  readonly standing: Standing
-  /** Takes a slot of another provider in place of this one, for a further attempt. False: none is free, all is as before. */
-  moveTo(providers: readonly Candidate[]): boolean | Promise<boolean>
-  /**
-   * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved: nobody is to be
-   * admitted against tokens that are used already. Never lowers it, never refuses.
-   */
-  grow(tokens: number): void
-  /** The first call counts; later ones change nothing. */
-  settle(outcome: Outcome): void
-}
 
 /** One model in `GET /v1/limits`. */
 export interface ModelReport {
   readonly model: string
   readonly limits: ModelLimits
   readonly used: { readonly requests: number; readonly tokens: number; readonly parallel: number }
-  readonly standing: Standing
+  readonly limitStatus: LimitStatus
   readonly waiting: number
   readonly calibration: readonly CalibrationFact[]
 }
@@ -68,7 +41,7 @@ export interface AdmissionParts {
   readonly store: AdmissionStore
   readonly limits: RateLimitConfig
   readonly calibration: Calibration
-  /** Milliseconds of a monotonic clock; with counters shared by threads, one that they share (`process.hrtime`). */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   readonly setTimer: SetTimer
   /** Called after everything that changes the counters, to have them saved. */
@@ -101,15 +74,34 @@ export class Admission {
    * Admits, refuses or makes wait. A promise comes back only where the call waits (or the store asks elsewhere).
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
-  reserve(ask: Ask): Decision | Promise<Decision> {
-    if (ask.departure.isGone) return { kind: 'gone', waitedMs: 0 }
+  reserve(demand: CallDemand): Decision | Promise<Decision> {
+    if (demand.disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
-    const line = this.#lines.get(ask.model)
+    const line = this.#lines.get(demand.model)
     // Whoever comes later may not take what the line waits for.
-    if (line !== undefined && line.length > 0) return this.#waitOrRefuse(ask, line)
-    const verdict = this.#parts.store.reserve(ask, this.limitsOf(ask.model), this.#parts.now())
-    if (!(verdict instanceof Promise)) return this.#decide(ask, verdict)
-    return verdict.then((late) => this.#decide(ask, late))
+    if (line !== undefined && line.length > 0) return this.#waitOrRefuse(demand, line)
+    const result = this.#parts.store.reserve(this.#demandOf(demand), this.#parts.now())
+    if (!(result instanceof Promise)) return this.#decide(demand, result)
+    return result.then((late) => this.#decide(demand, late))
+  }
+
+  /** Takes a slot of another provider in place of the one held, for a further attempt. False: none is free, all is as before. */
+  move(reservation: Reservation, providers: readonly Scope[]): boolean | Promise<boolean> {
+    return this.#parts.store.move(reservation, providers, this.#parts.now())
+  }
+
+  /** Raises the charge to `tokens` in all (whole). Never lowers it, never refuses. */
+  grow(reservation: Reservation, tokens: number): void {
+    const { store, now, onChange } = this.#parts
+    void store.grow(reservation, tokens, now())
+    onChange?.()
+  }
+
+  /** The first call counts; later ones change nothing. */
+  settle(reservation: Reservation, outcome: Outcome): void {
+    const { store, now, onChange } = this.#parts
+    void store.settle(reservation, chargeOf(outcome, reservation.tokens), now())
+    onChange?.()
   }
 
   /** Limits after a reload. Counts stay; the lines are looked at again; who waits keeps place and deadline. */
@@ -124,13 +116,16 @@ export class Admission {
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { standing, ...used } = await this.#parts.store.use(model, limits, this.#parts.now())
+      const { limitStatus, ...used } = await this.#parts.store.use(
+        modelScope(model, limits),
+        this.#parts.now(),
+      )
       const waiting = this.#waiting(model)
       reports.push({
         model,
         limits,
         used,
-        standing,
+        limitStatus,
         waiting,
         calibration: this.#parts.calibration.describe(model),
       })
@@ -144,25 +139,28 @@ export class Admission {
     for (const line of this.#lines.values()) line.close()
   }
 
-  #decide(ask: Ask, verdict: Verdict): Decision | Promise<Decision> {
-    if (verdict.kind === 'admitted') return this.#admit(ask, verdict, 0)
-    if (verdict.kind === 'too_large' || this.#maxWaitMs(ask.model) === 0) return { ...verdict, waitedMs: 0 }
-    return this.#waitOrRefuse(ask, this.#lineOf(ask.model))
+  #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
+    if (result.kind === 'admitted') return this.#admit(demand, result, 0)
+    if (result.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0) return { ...result, waitedMs: 0 }
+    return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
-  async #waitOrRefuse(ask: Ask, line: WaitingLine): Promise<Decision> {
+  async #waitOrRefuse(demand: CallDemand, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
-    const maxWaitMs = this.#maxWaitMs(ask.model)
-    if (maxWaitMs === 0 || this.#waiting(ask.model) >= this.#maxLineLength) {
-      return { ...(await line.refusalFor(ask)), waitedMs: 0 }
+    const maxWaitMs = this.#maxWaitMs(demand.model)
+    if (maxWaitMs === 0 || this.#waiting(demand.model) >= this.#maxLineLength) {
+      return { ...(await line.refusalFor(demand)), waitedMs: 0 }
     }
-    const end = await line.join(ask, maxWaitMs)
-    return end.kind === 'admitted' ? this.#admit(ask, end, end.waitedMs) : end
+    const end = await line.join(demand, maxWaitMs)
+    return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : end
   }
 
-  /** In all threads that share the counters. */
   #waiting(model: string): number {
-    return this.#parts.store.lines?.waiting(model) ?? this.#lines.get(model)?.length ?? 0
+    return this.#lines.get(model)?.length ?? 0
+  }
+
+  #demandOf({ model, tokens, minTokens, providers }: CallDemand): Demand {
+    return { scopes: [modelScope(model, this.limitsOf(model))], oneOf: providers, tokens, minTokens }
   }
 
   /** 0: calls of this model do not wait. */
@@ -171,12 +169,15 @@ export class Admission {
     return limits?.whenLimited === 'wait' ? limits.maxWaitMs : 0
   }
 
-  #admit(ask: Ask, { reservation, standing }: Admitted, waitedMs: number): Decision {
-    const hold = new StoreHold(this.#parts, { reservation, standing, waitedMs })
+  #admit(
+    { disconnect }: CallDemand,
+    { reservation, limitStatus }: Reserved,
+    waitedMs: number,
+  ): Admitted | { kind: 'gone'; waitedMs: number } {
     this.#parts.onChange?.()
-    if (!ask.departure.isGone) return { kind: 'admitted', hold }
+    if (!disconnect.isGone) return { kind: 'admitted', reservation, waitedMs, limitStatus }
     // It left while the answer was on its way; nobody would settle this.
-    hold.settle({ kind: 'unsent' })
+    this.settle(reservation, { kind: 'unsent' })
     return { kind: 'gone', waitedMs }
   }
 
@@ -184,7 +185,7 @@ export class Admission {
     let line = this.#lines.get(model)
     if (line === undefined) {
       const { store, now, setTimer } = this.#parts
-      line = new WaitingLine({ model, store, now, setTimer, limitsOf: (model) => this.limitsOf(model) })
+      line = new WaitingLine({ store, now, setTimer, demandOf: (demand) => this.#demandOf(demand) })
       this.#lines.set(model, line)
     }
     return line
@@ -202,45 +203,4 @@ export class Admission {
 /** The default may say no more than how to wait for a provider's slot. */
 function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
   return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
-}
-
-class StoreHold implements Hold {
-  readonly standing: Standing
-  readonly waitedMs: number
-  readonly #parts: Pick<AdmissionParts, 'store' | 'now' | 'onChange'>
-  readonly #reservation: Reservation
-
-  constructor(
-    parts: Pick<AdmissionParts, 'store' | 'now' | 'onChange'>,
-    of: { reservation: Reservation; standing: Standing; waitedMs: number },
-  ) {
-    this.#parts = parts
-    this.#reservation = of.reservation
-    this.standing = of.standing
-    this.waitedMs = of.waitedMs
-  }
-
-  get provider(): string | undefined {
-    return this.#reservation.provider
-  }
-
-  get tokens(): number {
-    return this.#reservation.tokens
-  }
-
-  moveTo(providers: readonly Candidate[]): boolean | Promise<boolean> {
-    return this.#parts.store.move(this.#reservation, providers, this.#parts.now())
-  }
-
-  grow(tokens: number): void {
-    const { store, now, onChange } = this.#parts
-    void store.grow(this.#reservation, tokens, now())
-    onChange?.()
-  }
-
-  settle(outcome: Outcome): void {
-    const { store, now, onChange } = this.#parts
-    void store.settle(this.#reservation, chargeOf(outcome, this.#reservation.tokens), now())
-    onChange?.()
-  }
 }

@@ -29,20 +29,9 @@ export interface CalibrationFact {
   readonly samples: number
 }
 
-/** What is learnt of one model and provider. */
-export type Rates = { -readonly [Key in keyof CalibrationFact]: CalibrationFact[Key] }
+/** What was observed of one model and provider. */
+type Rates = { -readonly [Key in keyof CalibrationFact]: CalibrationFact[Key] }
 
-/** Where it is kept. */
-export interface RatesPlaces {
-  find(model: string, provider: string): Rates | undefined
-  /** Makes a place for what has been learnt, or what was read from a file. */
-  put(rates: Rates): void
-  /** All that something was learnt of. */
-  all(): Iterable<Rates>
-}
-
-/** Tokens in a byte of text, for prompts before anything was learnt and for output that nobody counted. */
-export const defaultTokensPerByte = 0.27
 const tokensPerMessage = 4
 const tokensPerRequest = 3
 /** Least weight of a new observation; the first ones weigh more. */
@@ -56,19 +45,21 @@ const outputMargin = 2
 /** The deviation follows faster than the mean: the first long answers after short ones end last, and must tell soon. */
 const deviationGain = 2
 const minPredictedOutput = 256
-/** More than any model takes or gives in one call. */
-const maxPlausibleTokens = 10_000_000
+/** What is more is charged, but not learnt from: no model takes or gives so much in one call. */
+const maxLearntTokens = 10_000_000
+/**
+ * Tokens in a byte of text that nobody has counted: a little above the four characters to a token that OpenAI tells of English
+ * (https://help.openai.com/en/articles/4936856), because code and other languages take more.
+ */
+export const defaultTokensPerByte = 0.27
 
 export class Calibration {
-  readonly #places: RatesPlaces
-
-  constructor(places: RatesPlaces = new OwnRates()) {
-    this.#places = places
-  }
+  /** Model → provider → what was observed. */
+  readonly #byModel = new Map<string, Map<string, Rates>>()
 
   /** Prompt with its margin of error plus predicted output; `tpm` bounds the latter, never the prompt. */
   estimate(model: string, provider: string, size: RequestSize, tpm: number | undefined): Estimate {
-    const rates = this.#places.find(model, provider) ?? untaught(model, provider)
+    const rates = this.#find(model, provider) ?? defaultRates(model, provider)
     const margin = errorMargin * rates.error
     const known = knownTokens(size)
     const text = rates.tokensPerByte * size.textBytes
@@ -86,13 +77,13 @@ export class Calibration {
     size: RequestSize,
     seen: { promptTokens: unknown; completionTokens: unknown },
   ): void {
-    const rates = this.#places.find(model, provider) ?? untaught(model, provider)
+    const rates = this.#find(model, provider) ?? defaultRates(model, provider)
     const weight = Math.max(newestWeight, 1 / (rates.samples + 2))
     const learntPrompt = learnPrompt(rates, size, { promptTokens: seen.promptTokens, weight })
     const learntOutput = learnOutput(rates, size, { completionTokens: seen.completionTokens, weight })
     if (!learntPrompt && !learntOutput) return
     rates.samples++
-    this.#places.put(rates)
+    this.#put(rates)
   }
 
   /**
@@ -100,7 +91,7 @@ export class Calibration {
    * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.
    */
   learnCut(model: string, provider: string, size: RequestSize, completionTokens: number): void {
-    const rates = this.#places.find(model, provider)
+    const rates = this.#find(model, provider)
     // Without a counted answer there is no mean yet, and cut ones alone would only ever raise it.
     if (rates === undefined || rates.outputTokens === 0) return
     if (completionTokens / answers(size) <= rates.outputTokens) return
@@ -110,24 +101,36 @@ export class Calibration {
 
   /** What was learnt, of one model or of all. */
   describe(model?: string): CalibrationFact[] {
-    const facts = Array.from(this.#places.all(), (rates) => ({ ...rates }))
-    return model === undefined ? facts : facts.filter((fact) => fact.model === model)
+    const byProvider =
+      model === undefined ? [...this.#byModel.values()] : [this.#byModel.get(model) ?? new Map()]
+    return byProvider.flatMap((all) => Array.from(all.values(), (rates: Rates) => ({ ...rates })))
   }
 
   /** Takes up what `describe` gave, once it has been checked; numbers out of range are brought into it. */
   restore(facts: readonly CalibrationFact[]): void {
     for (const fact of facts) {
-      this.#places.put({
+      this.#put({
         model: fact.model,
         provider: fact.provider,
         tokensPerByte: between(fact.tokensPerByte, 0.05, 1),
         error: between(fact.error, 0, 1),
         tokensPerMedia: between(fact.tokensPerMedia, 0, 10_000),
-        outputTokens: between(fact.outputTokens, 0, maxPlausibleTokens),
-        outputDeviation: between(fact.outputDeviation, 0, maxPlausibleTokens),
+        outputTokens: between(fact.outputTokens, 0, maxLearntTokens),
+        outputDeviation: between(fact.outputDeviation, 0, maxLearntTokens),
         samples: Math.floor(between(fact.samples, 0, Number.MAX_SAFE_INTEGER)),
       })
     }
+  }
+
+  #find(model: string, provider: string): Rates | undefined {
+    return this.#byModel.get(model)?.get(provider)
+  }
+
+  #put(rates: Rates): void {
+    const { model, provider } = rates
+    const byProvider = this.#byModel.get(model)
+    if (byProvider === undefined) this.#byModel.set(model, new Map([[provider, rates]]))
+    else byProvider.set(provider, rates)
   }
 }
 
@@ -189,28 +192,8 @@ function learnOutput(
   return true
 }
 
-class OwnRates implements RatesPlaces {
-  /** Model → provider → what was learnt. */
-  readonly #byModel = new Map<string, Map<string, Rates>>()
-
-  find(model: string, provider: string): Rates | undefined {
-    return this.#byModel.get(model)?.get(provider)
-  }
-
-  put(rates: Rates): void {
-    const { model, provider } = rates
-    const byProvider = this.#byModel.get(model)
-    if (byProvider === undefined) this.#byModel.set(model, new Map([[provider, rates]]))
-    else byProvider.set(provider, rates)
-  }
-
-  all(): Iterable<Rates> {
-    return Array.from(this.#byModel.values(), (byProvider) => [...byProvider.values()]).flat()
-  }
-}
-
-/** What is taken for true before the first answer. */
-export function untaught(model: string, provider: string): Rates {
+/** What is assumed before the first response. */
+function defaultRates(model: string, provider: string): Rates {
   return {
     model,
     provider,
@@ -236,7 +219,7 @@ function isCount(value: unknown): value is number {
 }
 
 function isPlausible(value: unknown): value is number {
-  return isCount(value) && value <= maxPlausibleTokens
+  return isCount(value) && value <= maxLearntTokens
 }
 
 function between(value: number, least: number, most: number): number {

@@ -23,8 +23,8 @@ export interface Charge {
   readonly tokens: number
 }
 
-/** No model answers with more; a larger count is a provider's mistake. */
-const maxPlausibleTokens = 100_000_000
+/** A larger count is a provider's mistake, and the reservation is charged in its place. */
+const maxChargedTokens = 100_000_000
 
 /** The charge of an outcome; `reservedTokens` stands in for a count that cannot be true. */
 export function chargeOf(outcome: Outcome, reservedTokens: number): Charge {
@@ -49,6 +49,6 @@ export function chargeOf(outcome: Outcome, reservedTokens: number): Charge {
 }
 
 function plausible(tokens: number, reservedTokens: number): number {
-  const isPlausible = Number.isFinite(tokens) && tokens >= 0 && tokens <= maxPlausibleTokens
+  const isPlausible = Number.isFinite(tokens) && tokens >= 0 && tokens <= maxChargedTokens
   return isPlausible ? Math.ceil(tokens) : reservedTokens
 }

@@ -1,22 +1,22 @@
 // The error for a call that exceeds a limit.
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-import type { Limited, TooLarge } from './store.ts'
+import type { Limited, Refusal } from './stores/store.ts'
 
 /** Longest time that a client is asked to wait: OpenAI's Node SDK ignores more, and retries after half a second. */
 const maxRetryAfterMs = 60_000
 
 /** The refusal as an error, status 429. Its message has the form of OpenAI's, which some clients read. */
-export function rateLimitError(model: string, refusal: Limited | TooLarge): GatewayError {
+export function rateLimitError(model: string, refusal: Refusal): GatewayError {
   if (refusal.kind === 'too_large') {
     const message =
       `Request too large for ${model} on tokens per min (TPM): ` +
       `Limit ${refusal.limit}, Requested ${refusal.requested}. ` +
       'The input or output tokens must be reduced in order to run successfully.'
-    const limit = { counts: 'tokens', status: refusal.standing, retryAfterMs: undefined } as const
+    const limit = { counts: 'tokens', status: refusal.limitStatus, retryAfterMs: undefined } as const
     return new GatewayError('rate_limit_exceeded', message, { limit })
   }
-  const { limit, used, requested, dimension, standing: status } = refusal
+  const { limit, used, requested, dimension, limitStatus: status } = refusal
   const retryAfterMs = Math.min(maxRetryAfterMs, Math.max(1, Math.ceil(refusal.retryAfterMs)))
   const message =
     `Rate limit reached for ${model} on ${limitName(refusal)}: ` +
@@ -26,8 +26,8 @@ export function rateLimitError(model: string, refusal: Limited | TooLarge): Gate
   return new GatewayError('rate_limit_exceeded', message, { limit: { counts, status, retryAfterMs } })
 }
 
-function limitName({ dimension, provider }: Limited): string {
+function limitName({ dimension, scope }: Limited): string {
   if (dimension === 'requests') return 'requests per min (RPM)'
   if (dimension === 'tokens') return 'tokens per min (TPM)'
-  return provider === undefined ? 'parallel requests' : `parallel requests to provider ${provider}`
+  return scope.kind === 'provider' ? `parallel requests to provider ${scope.name}` : 'parallel requests'
 }

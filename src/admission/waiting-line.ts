@@ -3,42 +3,48 @@
 // Order: round-robin between clients, first come first served within one. The call whose turn it is keeps its claim to
 // the next capacity until it is admitted, leaves or has waited its time; nobody overtakes it, so a large call is never
 // starved by small ones. The price: small calls behind a large one wait with it.
-// Threads that share their counters have a line each: their first calls are served in the order of their turns, and the
-// first of them is overtaken in no thread (SharedLines in store.ts).
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
 import type { SetTimer } from '../platform/clock.ts'
-import type { Client, ModelLimits } from '../domain.ts'
+import type { Client } from '../domain.ts'
 import { FairQueue } from './fair-queue.ts'
-import type { AdmissionStore, Demand, Limited, Reservation, TooLarge, Verdict } from './store.ts'
+import type { Scope } from './scopes.ts'
+import type { AdmissionStore, Demand, Limited, Refusal, Reservation, Reserved } from './stores/store.ts'
 
 /** How a waiting call learns that its client left, and how the transport says so: sets `isGone`, calls `onGone`. */
-export interface Departure {
+export interface Disconnect {
   isGone: boolean
   /** At most one listener; set only while the call waits. */
   onGone: (() => void) | undefined
 }
 
-/** A call at the door. */
-export interface Arrival extends Demand {
+/** What a call asks for. Which scopes that is follows the limits, which a reload may change while the call waits. */
+export interface CallDemand {
   readonly client: Client
-  readonly departure: Departure
+  readonly disconnect: Disconnect
+  /** A name of a model or wildcard, never an alias. */
+  readonly model: string
+  /** As `Demand.tokens` and `Demand.minTokens`. */
+  readonly tokens: number
+  readonly minTokens: number
+  /** In order of preference; the first with a free slot is taken. Empty: no provider's slot is needed. */
+  readonly providers: readonly Scope[]
 }
 
-type WaitResult = Verdict | { readonly kind: 'gone' | 'shutting_down' }
+type WaitResult = Reserved | Refusal | { readonly kind: 'gone' | 'shutting_down' }
 
 /** How a wait ended. */
 export type WaitEnd = WaitResult & { readonly waitedMs: number }
 
 export interface LineParts {
-  readonly model: string
   readonly store: AdmissionStore
   readonly now: () => number
   readonly setTimer: SetTimer
-  readonly limitsOf: (model: string) => ModelLimits | undefined
+  /** By the limits of this moment. */
+  readonly demandOf: (demand: CallDemand) => Demand
 }
 
 interface Waiting {
-  readonly arrival: Arrival
+  readonly demand: CallDemand
   readonly sinceMs: number
   readonly deadlineMs: number
   readonly resolve: (end: WaitEnd | Promise<WaitEnd>) => void
@@ -55,9 +61,6 @@ export class WaitingLine {
   #isAsking = false
   /** Something changed while the store was asked. */
   #isStale = false
-  /** The first call that other threads know of, and its turn among theirs. */
-  #announced: Waiting | undefined
-  #turn: number | undefined
   /** Why the first call did not fit when last asked. */
   #refusal: Limited | undefined
 
@@ -76,23 +79,23 @@ export class WaitingLine {
   }
 
   /** Waits for at most `maxWaitMs`, behind the client's own calls. Resolves when the wait ends, never rejects. */
-  join(arrival: Arrival, maxWaitMs: number): Promise<WaitEnd> {
+  join(demand: CallDemand, maxWaitMs: number): Promise<WaitEnd> {
     return new Promise((resolve) => {
       const sinceMs = this.#parts.now()
-      const waiting: Waiting = { arrival, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
-      this.#queue.add(arrival.client.id, waiting)
-      arrival.departure.onGone = () => this.#leave(waiting)
-      this.#announce()
+      const waiting: Waiting = { demand, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
+      this.#queue.add(demand.client.id, waiting)
+      const leave = () => this.#leave(waiting)
+      demand.disconnect.onGone = leave
       this.examine()
     })
   }
 
   /** Why a call does not fit now: for itself, or because of the line before it, whichever takes longer. */
-  async refusalFor(arrival: Arrival): Promise<Limited | TooLarge> {
+  async refusalFor(demand: CallDemand): Promise<Refusal> {
     const ahead = this.#refusal
-    const { store, model, limitsOf, now } = this.#parts
-    const own = await store.probe(arrival, limitsOf(model), now())
-    if (own?.kind === 'too_large' || ahead === undefined) return own ?? this.#lineAhead()
+    const { store, demandOf, now } = this.#parts
+    const own = await store.probe(demandOf(demand), now())
+    if (own?.kind === 'too_large' || ahead === undefined) return own ?? this.#lineAhead(demand)
     return own !== undefined && own.retryAfterMs >= ahead.retryAfterMs ? own : ahead
   }
 
@@ -104,16 +107,16 @@ export class WaitingLine {
     }
     this.#stopTimer?.()
     this.#stopTimer = undefined
-    const { store, model, limitsOf, now } = this.#parts
+    const { store, demandOf, now } = this.#parts
     for (;;) {
       const first = this.#queue.first()
       if (first === undefined) return
-      const verdict = store.reserve(first.arrival, limitsOf(model), now(), this.#turn)
-      if (verdict instanceof Promise) {
-        this.#judgeLater(first, verdict)
+      const result = store.reserve(demandOf(first.demand), now())
+      if (result instanceof Promise) {
+        this.#judgeLater(first, result)
         return
       }
-      if (!this.#judge(first, verdict)) return
+      if (!this.#judge(first, result)) return
     }
   }
 
@@ -125,18 +128,18 @@ export class WaitingLine {
   }
 
   /** True if the turn has passed on, so that the next call is to be looked at. */
-  #judge(first: Waiting, verdict: Verdict): boolean {
-    if (verdict.kind === 'admitted') this.#queue.passTurn()
-    if (verdict.kind !== 'limited') {
-      this.#end(first, verdict)
+  #judge(first: Waiting, result: Reserved | Refusal): boolean {
+    if (result.kind === 'admitted') this.#queue.passTurn()
+    if (result.kind !== 'limited') {
+      this.#end(first, result)
       return true
     }
-    this.#refusal = verdict
+    this.#refusal = result
     const nowMs = this.#parts.now()
-    let nextMs = verdict.dimension === 'parallel' ? Infinity : nowMs + verdict.retryAfterMs
+    let nextMs = result.dimension === 'parallel' ? Infinity : nowMs + result.retryAfterMs
     for (const waiting of this.#queue) {
       if (waiting.deadlineMs > nowMs) nextMs = Math.min(nextMs, waiting.deadlineMs)
-      else this.#end(waiting, this.refusalFor(waiting.arrival))
+      else this.#end(waiting, this.refusalFor(waiting.demand))
     }
     if (this.#queue.first() !== first) return true
     const delayMs = Math.min(maxTimerMs, Math.ceil(nextMs - nowMs))
@@ -145,14 +148,14 @@ export class WaitingLine {
   }
 
   /** For a store that must ask elsewhere: one question at a time. */
-  #judgeLater(first: Waiting, answer: Promise<Verdict>): void {
+  #judgeLater(first: Waiting, answer: Promise<Reserved | Refusal>): void {
     this.#isAsking = true
     this.#isStale = false
-    void answer.then((verdict) => {
+    void answer.then((result) => {
       this.#isAsking = false
       const hasLeft = this.#queue.first() !== first
-      if (hasLeft && verdict.kind === 'admitted') this.#giveBack(verdict.reservation)
-      if (hasLeft || this.#judge(first, verdict) || this.#isStale) this.examine()
+      if (hasLeft && result.kind === 'admitted') this.#giveBack(result.reservation)
+      if (hasLeft || this.#judge(first, result) || this.#isStale) this.examine()
     })
   }
 
@@ -167,28 +170,18 @@ export class WaitingLine {
 
   #end(waiting: Waiting, result: WaitResult | Promise<WaitResult>): void {
     const waitedMs = this.#parts.now() - waiting.sinceMs
-    this.#queue.remove(waiting.arrival.client.id, waiting)
-    waiting.arrival.departure.onGone = undefined
-    this.#announce()
+    this.#queue.remove(waiting.demand.client.id, waiting)
+    waiting.demand.disconnect.onGone = undefined
     if (result instanceof Promise) waiting.resolve(result.then((late) => ({ ...late, waitedMs })))
     else waiting.resolve({ ...result, waitedMs })
   }
 
-  /** Whoever becomes the first call of this line takes its turn behind the first calls of other threads. */
-  #announce(): void {
-    const { store, model } = this.#parts
-    if (store.lines === undefined) return
-    const first = this.#queue.first()
-    const hasNewFirst = first !== this.#announced
-    this.#announced = first
-    this.#turn = store.lines.announce(model, this.#queue.length, hasNewFirst)
-  }
-
   /** Stands in for a refusal while the first call's is not known yet. */
-  #lineAhead(): Limited {
-    const standing = { requests: undefined, tokens: undefined }
+  #lineAhead(demand: CallDemand): Limited {
+    const [scope] = this.#parts.demandOf(demand).scopes
+    const limitStatus = { requests: undefined, tokens: undefined }
     const used = this.#queue.length
     const numbers = { limit: used, used, requested: 1, retryAfterMs: 1000 }
-    return { kind: 'limited', dimension: 'parallel', provider: undefined, ...numbers, standing }
+    return { kind: 'limited', scope: scope!, dimension: 'parallel', ...numbers, limitStatus }
   }
 }

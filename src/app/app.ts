@@ -1,23 +1,16 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
-import type { AdmissionStore } from '../admission/store.ts'
+import type { AdmissionStore } from '../admission/stores/store.ts'
 import { guardsOf, peerIdentifiersOf } from './guards.ts'
-import { type Limits, startLimits } from './limits.ts'
-import { ProviderWatch } from './provider-watch.ts'
+import { openLog } from './open-log.ts'
 import { Providers } from './providers.ts'
+import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
-import { createTicker } from '../call/ticker.ts'
-import { UsageRefusals } from '../call/usage-refusals.ts'
+import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
-import { createEvents, type Events } from '../observe/events.ts'
-import { openLogOutput } from '../observe/log-output.ts'
-import { createLog } from '../observe/log.ts'
-import { logSink } from '../observe/sinks/log.ts'
-import { ProviderLoad } from '../routing/provider-load.ts'
-import { TargetHealth } from '../routing/target-health.ts'
-import { ClientWindows, type FloodLimit, type FloodWindows } from '../server/flood-limit.ts'
+import type { Events } from '../observe/events.ts'
 import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
@@ -45,10 +38,9 @@ export interface App {
   isAlive?(): boolean
 }
 
-/** What a gateway has in common with others of this process that serve together with it (fleet/). */
-export interface Common {
-  readonly limits: Limits
-  readonly floodWindows: FloodWindows | undefined
+/** What a worker thread has from the main thread (workers/). */
+interface WorkerServices {
+  readonly shared: SharedServices
   readonly events: Events
 }
 
@@ -67,41 +59,32 @@ export interface Surroundings {
   readonly sockets?: readonly InheritedSocket[]
   /** The machine's own when absent. */
   readonly clock?: Clock
+  /** What looks at the deadlines of calls; when absent one that runs by the clock. */
+  readonly ticker?: Ticker
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
-  /** Absent: this gateway serves alone. */
-  readonly common?: Common
+  /** Absent: this thread serves alone, and owns what calls share. */
+  readonly worker?: WorkerServices
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
-  const { stateDirectory, store, common } = surroundings
-  const events = common?.events ?? openEvents(config.logging, { stdout, isJournal })
+  const { stateDirectory, store, worker } = surroundings
+  const events = worker?.events ?? openLog(config.logging, { stdout, isJournal }).events
   const identifiers = peerIdentifiersOf(config, events)
-  const limits =
-    common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
-  const { admission, calibration } = limits
-  const lasting = {
-    admission,
-    calibration,
-    usageRefusals: new UsageRefusals(),
-    health: new TargetHealth(),
-    load: new ProviderLoad(),
-    events,
-    ticker: createTicker(clock),
-    ...clock,
-    chance: Math.random,
-  }
-  const { health } = lasting
-  const watch = new ProviderWatch({
-    clock: lasting,
-    events,
-    health,
-    onModels: (models) => snapshots.offer(models),
-  })
+  const own =
+    worker === undefined
+      ? await OwnServices.start(config, { clock, events, stateDirectory, store })
+      : undefined
+  const shared: SharedServices = worker?.shared ?? own!
+  const { coordinator } = shared
+  const ticker = surroundings.ticker ?? createTicker(clock)
+  const lasting = { coordinator, events, ticker, ...clock, chance: Math.random }
   const providers = new Providers(`llm-gateway/${version}`)
-  const snapshots = new Snapshots(config, lasting, providers, (model) => watch.refresh(model))
+  const snapshots = new Snapshots(config, lasting, providers, (model) => shared.refreshModels(model))
+  shared.onModels = (discovered) => snapshots.offer(discovered)
+  if (shared.discovered.size > 0) snapshots.offer(shared.discovered)
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let isDraining = false
@@ -112,11 +95,11 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     guards: guardsOf(config, isOriginAllowed, forwardedFor),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
-    floodLimit: floodLimitOf(config, clock, common?.floodWindows),
+    floodWindows: shared.floodWindows,
     clientOf: clientReader(forwardedFor),
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
-    admission,
+    describeLimits: (models) => coordinator.describe(models),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -124,12 +107,12 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   })
   const isInherited = sockets.length > 0
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
-  watch.follow(config, snapshots.current.providers)
+  own?.follow(config, snapshots.current.providers)
   const listening = isInherited
     ? listenInherited(sockets, identifiers, handlers)
-    : listen({ ...server, reusePort: common !== undefined }, identifiers, handlers)
+    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers)
   const listeners = await listening.catch((error: unknown) => {
-    watch.stop()
+    own?.stopWatching()
     throw error
   })
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
@@ -142,17 +125,16 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     },
     reload(next) {
       snapshots.replace(next)
-      watch.follow(next, snapshots.current.providers)
-      admission.applyLimits(next.rateLimits)
+      own?.follow(next, snapshots.current.providers)
       shutdownGraceMs = next.server.shutdownGraceMs
       return settingsToRestartFor(config, next)
     },
     async stop(reason) {
       isDraining = true
-      watch.stop()
+      own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       let deadline = setTimeout(() => {
-        admission.close()
+        coordinator.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
         deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
       }, shutdownGraceMs)
@@ -160,23 +142,11 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       clearTimeout(deadline)
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()
-      await limits.save()
+      await own?.save()
       await snapshots.close()
       events.emit({ kind: 'stopped' })
     },
   }
-}
-
-function openEvents(
-  logging: Config['logging'],
-  place: Pick<Surroundings, 'stdout'> & { isJournal: boolean },
-): Events {
-  const output = openLogOutput(logging, {
-    ...place,
-    onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
-  })
-  const events = createEvents([logSink(createLog(logging.level, output))])
-  return events
 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */
@@ -204,14 +174,4 @@ export function settingsToRestartFor(started: Config, next: Config): string[] {
   return [...fixedSettings(started)]
     .filter(([key, value]) => !isDeepStrictEqual(value, wanted.get(key)))
     .map(([key]) => key)
-}
-
-/** Undefined: the requests of a client are not limited. */
-export function perClientRpmOf({ rateLimits }: Config): number | undefined {
-  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
-}
-
-function floodLimitOf(config: Config, { now }: Clock, windows?: FloodWindows): FloodLimit | undefined {
-  const rpm = perClientRpmOf(config)
-  return rpm === undefined ? undefined : { rpm, windows: windows ?? new ClientWindows(rpm, now) }
 }

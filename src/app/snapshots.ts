@@ -6,7 +6,6 @@ import { handleCall } from '../call/handle-call.ts'
 import type { Config } from '../config/types.ts'
 import type { GatewayError } from '../errors.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
-import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type { Providers, ProviderSet } from './providers.ts'
 
 /** What outlives every load. */
@@ -74,7 +73,6 @@ export class Snapshots {
   /** Serves by another configuration from the next call on. */
   replace(config: Config): void {
     const before = this.#newest
-    this.#carryHealth(this.#config.providers, config.providers)
     this.#config = config
     ;[this.#newest, this.#current] = this.#build(config)
     if (before.calls.size === 0) void this.#close(before)
@@ -117,16 +115,6 @@ export class Snapshots {
     const route = this.#current.routes.find(name)
     // A reload may have come in between; the call goes on with the providers that it began with.
     return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
-  }
-
-  /** What is known of a provider's health was learnt at one address, with one key and by one check. */
-  #carryHealth(before: Config['providers'], after: Config['providers']): void {
-    const { health } = this.#lasting
-    for (const [name, old] of before) {
-      const provider = after.get(name)
-      if (provider === undefined || !isSameServer(old, provider)) health.forget(name)
-      else if (!hasSameCheck(old, provider)) health.dropCheck(name)
-    }
   }
 
   /** Of a replaced load, when its last call has ended. */

@@ -1,91 +1,87 @@
-// A call at the door: what it will take, whether it may enter, and how it waits where waiting is allowed.
-import type { Decision, Hold } from '../admission/admission.ts'
+// Admission: a call reserves its share of the limits, or waits in line where waiting is allowed.
 import { rateLimitError } from '../admission/rate-limit-error.ts'
-import type { Standing } from '../admission/store.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { Target } from '../domain.ts'
+import type { LimitStatus } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { AdmissionResult, Hold } from './coordinator.ts'
 import type { CallRecord } from './record.ts'
 
-/** A call with the model that shall answer it, and that model's targets in order of preference. */
-export interface Candidate {
+/** A call with the model that may answer it. */
+export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
-  readonly targets: readonly Target[]
 }
 
-/** Whether a call may enter. */
-export type Entrance =
-  | {
-      readonly kind: 'admitted'
-      readonly hold: Hold
-      /** As estimated. */
-      readonly promptTokens: number
-    }
-  | Refused
+export type AdmitResult =
+  | { readonly kind: 'admitted'; readonly hold: Hold }
+  | Limited
   /** The client left while its call waited. */
-  | { readonly kind: 'gone' }
+  | { readonly kind: 'client-gone' }
+  /** The gateway is shutting down. */
+  | { readonly kind: 'refused'; readonly error: GatewayError }
 
-export interface Refused {
+/** The model's limits have no room for the call. */
+export interface Limited {
   readonly kind: 'limited'
-  /** The model's or its provider's slots are all taken. The model's limits of requests and tokens have room. */
-  readonly isFull: boolean
-  readonly standing: Standing
+  /**
+   * Only the slots of the model or of its provider are taken, so that another model may answer. What a model may do in a
+   * minute is a promise that no fallback gets around.
+   */
+  readonly canFailOver: boolean
+  readonly limitStatus: LimitStatus
   readonly error: GatewayError
 }
 
 /**
- * Reserves the call's share of the limits, waiting in line where the model's limits say so; only then a promise comes
- * back. Whoever gets the hold settles it.
- * @throws GatewayError `shutting_down`.
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so. A promise comes back where the
+ * call waits, or where another thread is asked. The receiver of the hold settles it.
  */
 export function admit(
-  { call, request, route, targets }: Candidate,
-  on: Snapshot,
-  record: CallRecord,
-): Entrance | Promise<Entrance> {
+  { call: { client, reply }, request, route }: AdmitInput,
+  on: Pick<Snapshot, 'coordinator'>,
+  record: Pick<CallRecord, 'waitMs'>,
+): AdmitResult | Promise<AdmitResult> {
+  const { targets } = route
   const model = route.model.name
-  const providers = targets.map(({ provider }) => on.providers.get(provider)!)
-  const tpm = on.admission.limitsOf(model)?.tpm
-  const { tokens, minTokens, promptTokens } = on.calibration.estimate(
-    model,
-    providers[0]!.name,
-    request.size,
-    tpm,
-  )
-  const { client, reply } = call
-  const decision = on.admission.reserve({ client, departure: reply, model, tokens, minTokens, providers })
-  const enter = (decided: Decision) => {
-    record.waitMs += decided.kind === 'admitted' ? decided.hold.waitedMs : decided.waitedMs
-    return entranceOf(decided, model, promptTokens)
+  const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
+  const { size } = request
+  const result = on.coordinator.admit({ client, disconnect: reply, model, targets, size, affinityKey })
+  const conclude = (admission: AdmissionResult) => {
+    record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
+    return resultOf(admission, model)
   }
-  return decision instanceof Promise ? decision.then(enter) : enter(decision)
+  return result instanceof Promise ? result.then(conclude) : conclude(result)
 }
 
-function entranceOf(decision: Decision, model: string, promptTokens: number): Entrance {
-  switch (decision.kind) {
+function resultOf(admission: AdmissionResult, model: string): AdmitResult {
+  switch (admission.kind) {
     case 'admitted':
-      return { kind: 'admitted', hold: decision.hold, promptTokens }
+      return admission
     case 'limited':
     case 'too_large': {
-      const isFull = decision.kind === 'limited' && decision.dimension === 'parallel'
-      return { kind: 'limited', isFull, standing: decision.standing, error: rateLimitError(model, decision) }
+      const canFailOver = admission.kind === 'limited' && admission.dimension === 'parallel'
+      const { limitStatus } = admission
+      return { kind: 'limited', canFailOver, limitStatus, error: rateLimitError(model, admission) }
     }
     case 'gone':
-      return decision
+      return { kind: 'client-gone' }
     case 'shutting_down':
-      throw new GatewayError('shutting_down', 'The gateway is shutting down.')
+      return {
+        kind: 'refused',
+        error: new GatewayError('shutting_down', 'The gateway is shutting down.'),
+      }
     default:
-      return decision satisfies never
+      return admission satisfies never
   }
 }
 
-/** How the limits of a model stand, on whatever answer comes. */
-export function addRateHeaders({ dialect, reply }: Call, standing: Standing): void {
+/** The state of a model's limits, for the head of whatever response comes. */
+export function addRateHeaders({ dialect, reply }: Call, limitStatus: LimitStatus): void {
   if (reply.isStarted) return
-  const headers = dialect.rateHeaders(standing)
+  const headers = dialect.rateHeaders(limitStatus)
   for (const name in headers) reply.set(name, headers[name]!)
 }

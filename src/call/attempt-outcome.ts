@@ -1,13 +1,19 @@
-// What becomes of one try at one target.
-import type { GatewayError } from '../errors.ts'
+// What becomes of one attempt, and how a response that answers the call is read.
+import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
+import type { GatewayError } from '../errors.ts'
 import type { ErrorMeaning } from '../upstream/providers/error-meaning.ts'
-import type { Answer } from './answer.ts'
+import type { EventReader } from './response/event-reader.ts'
 
-/** How a try at a target came out. */
+/** How an attempt ended, or that its response answers the call. */
 export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  /** The provider's own error answer; it goes to the client as it is. */
+  | { readonly kind: 'answered'; readonly response: AnsweringResponse }
+  | AttemptFailure
+  /** The client has left. */
+  | { readonly kind: 'gone'; readonly wasSent: boolean }
+
+export type AttemptFailure =
+  /** The provider's own error response, which the client gets as it is. */
   | {
       readonly kind: 'refused'
       readonly head: ResponseHead
@@ -20,10 +26,46 @@ export type AttemptOutcome =
       readonly error: GatewayError
       readonly providerStatus?: number
       readonly providerCode?: string | undefined
-      /** The connection was closed as soon as the request was on it: it had been idle, and nobody read the request. */
+      /** The connection closed as soon as the request was on it: it had been idle, and the request was not read. */
       readonly isStaleConnection: boolean
-      /** A body that is no stream had begun to come: the provider has read the prompt. */
+      /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
     }
-  /** The client has left. */
-  | { readonly kind: 'gone'; readonly wasSent: boolean }
+
+/** A response that answers the call. Its body is whole, or is read as it arrives. */
+export interface AnsweringResponse {
+  readonly dialect: ProviderDialect
+  readonly head: ResponseHead
+  /** When the head arrived, in milliseconds of the monotonic clock. */
+  readonly headAtMs: number
+  /** The body, if it was held until its end. */
+  readonly whole: WholeBody | undefined
+  /** The events of a stream, with those that have come. */
+  readonly events: EventReader | undefined
+  /** Usage was asked for without the client's wish: the event that brings it is not for the client. */
+  readonly stripsUsage: boolean
+  /** The client, not the provider, brought it to a halt. */
+  readonly isStalled: boolean
+  /** Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will. */
+  read(reader: ResponseReader): void
+  /** Lets the provider wait, for two minutes at most. */
+  pause(): void
+  resume(): void
+  /** Ends the provider's request. The reader hears nothing more. Calling it again changes nothing. */
+  abort(): void
+}
+
+export interface WholeBody {
+  readonly bytes: Buffer
+  /** What its JSON says; undefined where it was not parsed. */
+  readonly value: unknown
+}
+
+/** Reads a response's body. Exactly one of the ends is called, and nothing after it. */
+export interface ResponseReader {
+  onData(chunk: Buffer): void
+  onEnd(): void
+  onBroken(error: GatewayError): void
+  /** About ten times a second. @param nowMs milliseconds of the monotonic clock. */
+  onTick?(nowMs: number): void
+}

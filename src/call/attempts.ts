@@ -1,7 +1,6 @@
-// The tries of one call at one model's targets: one after the other, until one answers, all have failed, or the client
-// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats of the waiting
-// line are comments, and no part of any answer.)
-import type { Hold } from '../admission/admission.ts'
+// The attempts of one call at one model's targets: one after the other, until one answers, all have failed, or the client
+// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are comments, and
+// not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
@@ -9,128 +8,196 @@ import { translatorOf } from '../dialects/table.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { isProviderWide, type Trouble } from '../routing/target-health.ts'
+import { isProviderWide } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { startAttempt } from './answer.ts'
-import type { AttemptOutcome } from './attempt-outcome.ts'
-import { costlier, costOf } from './attempt-cost.ts'
-import { hasWaited, maxRetryWaitMs, waitBefore } from './back-off.ts'
+import { chargeFor, maxCharge } from './attempt-charge.ts'
+import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
+import { maxRetryWaitMs, pauseBefore, pauseUnlessGone } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
-import type { Metered } from './meter.ts'
-import { type Failure, summedUp } from './failures.ts'
+import type { Hold } from './coordinator.ts'
+import { type Failure, reasonOf, summedUp } from './failures.ts'
 import type { CallRecord } from './record.ts'
-import { judge, type Verdict } from './retry-rule.ts'
+import type { Metered } from './response/meter.ts'
+import { UpstreamResponse } from './response/upstream-response.ts'
+import { RetryBudget } from './retry-budget.ts'
+import { decideRetry, type RetryDecision } from './retry-rule.ts'
 import { isUsageRefusal } from './usage-refusals.ts'
 
-/** An admitted call with the targets of its model, the best first. */
-export interface Admittee {
+/** A call that a model's limits have admitted. */
+export interface AdmittedCall {
   readonly call: Call
   readonly request: ModelRequest
-  readonly targets: readonly Target[]
   readonly hold: Hold
-  /** As estimated. */
-  readonly promptTokens: number
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
 }
 
-/** The last attempt, and what it means. */
-export interface Tried {
-  readonly target: Target
-  readonly outcome: AttemptOutcome
-  /** Another model may answer instead. */
-  readonly mayMove: boolean
-  /** Usage was asked for without the client's wish. */
-  readonly stripsUsage: boolean
-  /** Of the attempts that failed, together. */
-  readonly cost: Outcome
-}
+/** `charge`: what the attempts cost together. */
+export type AttemptsResult =
+  | {
+      readonly kind: 'answered'
+      readonly target: Target
+      readonly response: AnsweringResponse
+    }
+  | {
+      readonly kind: 'failed'
+      readonly target: Target
+      readonly failure: AttemptFailure
+      /** Another model may answer instead. */
+      readonly canFailOver: boolean
+      readonly charge: Outcome
+    }
+  | { readonly kind: 'client-gone'; readonly charge: Outcome }
 
-/** Targets that one call asks, those of fallback models among them: more would be no answer in any time. */
+/** Targets that one call asks, those of fallback models included: with more, no answer would come in useful time. */
 export const maxTargetsTried = 16
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
-export async function tryTargets(admittee: Admittee, on: Snapshot, record: CallRecord): Promise<Tried> {
-  const { call, hold, targets, failures, promptTokens } = admittee
-  // Waiting in line has a limit of its own.
-  const sinceMs = call.startedAtMs + record.waitMs
-  let cost: Outcome = { kind: 'unsent' }
-  let target = targets.find(({ provider }) => provider === hold.provider) ?? targets[0]!
-  let retriesLeft = on.routing.retries
+export async function tryTargets(
+  admitted: AdmittedCall,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptsResult> {
+  const { call, hold, failures } = admitted
+  const { promptTokens } = hold
+  const budget = new RetryBudget(on.routing.retries, failures, on)
+  let charge: Outcome = { kind: 'unsent' }
+  let { target } = hold
   for (;;) {
-    const { outcome, stripsUsage } = await tryTarget(admittee, { target, sinceMs }, on, record)
-    const verdict = judge(outcome, failures.has(target), on.wallNow())
-    learn(target, outcome, verdict, on)
-    if (outcome.kind === 'refused' || outcome.kind === 'failed') {
-      cost = costlier(cost, costOf(outcome, promptTokens))
+    const outcome = await tryTarget(admitted, target, on, record)
+    const decision = decideRetry(outcome, failures.has(target), on.wallNow())
+    reportHealth(hold, outcome, decision)
+    if (outcome.kind === 'answered') return { kind: 'answered', target, response: outcome.response }
+    if (outcome.kind === 'gone') {
+      if (!outcome.wasSent) return { kind: 'client-gone', charge }
+      record.usage = ofPrompt(promptTokens)
+      return { kind: 'client-gone', charge: { kind: 'cut', tokens: promptTokens } }
     }
+    charge = maxCharge(charge, chargeFor(outcome, promptTokens))
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
-    const provider = providerOf(target, on)
-    const mayMove = verdict.mayMove && hasTimeLeft(provider, on.now() - sinceMs)
-    const tried: Tried = { target, outcome, mayMove, stripsUsage, cost }
-    if (!verdict.mayMove && !verdict.mayRepeat) return tried
-    const readyAtMs = on.now() + waitBefore(verdict, record.attempts, on.chance())
-    failures.set(target, { verdict, reason: reasonOf(outcome, verdict), readyAtMs })
-    const isFree = (each: Target) => isLoading(each, on.now() - record.sentAtMs!, { failures }, on)
-    const mayRepeat = (each: Target) => retriesLeft > 0 || isFree(each)
-    const next = await nextTarget(admittee, { target, verdict, sinceMs, mayRepeat }, on)
+    const passedMs = on.now() - record.workSinceMs
+    const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
+    if (!decision.canFailOver) return { kind: 'failed', target, failure: outcome, canFailOver, charge }
+    const readyAtMs = on.now() + pauseBefore(decision, record.attempts, on.chance())
+    failures.set(target, { decision, reason: reasonOf(outcome, decision), readyAtMs })
+    const next = await nextTarget(admitted, { target, decision, passedMs, budget }, on)
     if (next === undefined) {
-      if (!call.reply.isGone) return { ...tried, outcome: summedUp(outcome, admittee, on) }
-      return { ...tried, mayMove: false, outcome: { kind: 'gone', wasSent: false } }
+      if (call.reply.isGone) return { kind: 'client-gone', charge }
+      const failure = summedUp(outcome, hold, failures)
+      return { kind: 'failed', target, failure, canFailOver, charge }
     }
-    // A target's first attempt is no retry.
-    if (failures.has(next) && !isFree(next)) retriesLeft -= 1
+    budget.spend(next)
     target = next
   }
 }
 
-interface Step {
+/** One attempt, or two where the provider does not accept the wish for usage. */
+async function tryTarget(
+  admitted: AdmittedCall,
+  target: Target,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  const { hold } = admitted
+  const provider = providerOf(target, on)
+  record.provider = target.provider
+  record.targetModel = target.model
+  const translator = translatorTo(admitted.call.dialect)
+  const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
+  const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
+  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
+  const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
+  if (plain.kind === 'answered') hold.reportUsageRefusal()
+  return plain
+}
+
+function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
+  return includeUsage === 'auto' ? !hold.refusesUsage(name) : includeUsage === 'always'
+}
+
+/** Every provider is asked in the client's own format. */
+function translatorTo(dialect: ClientDialect): Translator {
+  const translator = translatorOf(dialect, dialect.native)
+  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
+  return translator
+}
+
+interface AttemptInput {
   readonly target: Target
-  readonly verdict: Verdict
-  readonly sinceMs: number
-  /** Whether a target that has failed may be asked again. */
-  readonly mayRepeat: (target: Target) => boolean
+  readonly provider: Provider
+  readonly translator: Translator
+  readonly asksUsage: boolean
+}
+
+/** One attempt. A client that leaves ends it. */
+async function send(
+  { call: { reply, requestId }, request, hold: { promptTokens } }: AdmittedCall,
+  { target: { model }, provider, translator, asksUsage }: AttemptInput,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'events'>,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  if (reply.isGone) return { kind: 'gone', wasSent: false }
+  const translation = translator.begin(request, { model, asksUsage, promptTokens })
+  if (translation instanceof GatewayError) {
+    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
+  }
+  record.startAttempt(on.now())
+  const { provider: dialect } = translator
+  const response = new UpstreamResponse(
+    provider,
+    { sinceMs: record.workSinceMs, dialect, stripsUsage: asksUsage },
+    on,
+  )
+  const abort = () => response.abort()
+  reply.onGone = abort
+  const { body, contentType } = translation
+  const { isStream } = request
+  const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  on.events.emit(record.endAttempt(outcome, on.now()))
+  return outcome
+}
+
+interface NextTargetInput {
+  /** The one that has failed. */
+  readonly target: Target
+  readonly decision: RetryDecision
+  /** Since the total timeout began. */
+  readonly passedMs: number
+  readonly budget: RetryBudget
 }
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
-async function nextTarget(admittee: Admittee, step: Step, on: Snapshot): Promise<Target | undefined> {
-  const { call, hold, targets, failures } = admittee
-  const { target, verdict, sinceMs, mayRepeat } = step
+async function nextTarget(
+  { call, hold, failures }: AdmittedCall,
+  { target, decision, passedMs, budget }: NextTargetInput,
+  on: Snapshot,
+): Promise<Target | undefined> {
+  const { targets } = hold
   // The connection was at fault, not the target, which has the conversation's cache.
-  if (verdict.trouble === undefined && verdict.mayRepeat && mayRepeat(target)) return target
-  const passedMs = on.now() - sinceMs
+  if (decision.trouble === undefined && decision.canRetry && budget.mayRetry(target)) {
+    return hold.moveTo([target])
+  }
   const isEnough = failures.size >= maxTargetsTried
   const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
-  const providers = untried.map((each) => providerOf(each, on)).filter((each) => hasTimeLeft(each, passedMs))
-  if (providers.length > 0 && (await hold.moveTo(providers))) {
-    return untried.find(({ provider }) => provider === hold.provider)
-  }
-  const again = soonest(targets.filter(mayRepeat), failures)
+  const inTime = untried.filter((each) => hasTimeLeft(each, passedMs, on))
+  const next = inTime.length === 0 ? undefined : await hold.moveTo(inTime)
+  if (next !== undefined) return next
+  const again = soonest(
+    targets.filter((each) => budget.mayRetry(each)),
+    failures,
+  )
   if (again === undefined) return undefined
-  const provider = providerOf(again.target, on)
   const waitMs = Math.max(0, again.readyAtMs - on.now())
-  if (waitMs > maxRetryWaitMs || !hasTimeLeft(provider, passedMs + waitMs)) return undefined
-  if (!(await hasWaited(waitMs, call.reply, on))) return undefined
-  return (await hold.moveTo([provider])) ? again.target : undefined
-}
-
-/** A model that is being loaded is no failure, for as long as a first byte may take. */
-function isLoading(
-  target: Target,
-  passedMs: number,
-  { failures }: Pick<Admittee, 'failures'>,
-  on: Snapshot,
-): boolean {
-  if (failures.get(target)?.verdict.trouble !== 'loading') return false
-  const { firstByteMs } = providerOf(target, on).timeouts
-  return firstByteMs === 0 || passedMs < firstByteMs
+  if (waitMs > maxRetryWaitMs || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
+  if (!(await pauseUnlessGone(waitMs, call.reply, on))) return undefined
+  return hold.moveTo([again.target])
 }
 
 /** Tried itself, or at a provider whose trouble all of its models share. */
 function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
-  return [...failures].some(([failed, { verdict }]) => {
+  return [...failures].some(([failed, { decision }]) => {
     if (failed.provider !== provider) return false
-    return failed.model === model || (verdict.trouble !== undefined && isProviderWide(verdict.trouble))
+    return failed.model === model || (decision.trouble !== undefined && isProviderWide(decision.trouble))
   })
 }
 
@@ -141,114 +208,31 @@ function soonest(
 ): { target: Target; readyAtMs: number } | undefined {
   const repeatable = targets.flatMap((target) => {
     const failure = failures.get(target)
-    return failure?.verdict.mayRepeat === true ? [{ target, readyAtMs: failure.readyAtMs }] : []
+    return failure?.decision.canRetry === true ? [{ target, readyAtMs: failure.readyAtMs }] : []
   })
   return repeatable.toSorted((one, other) => one.readyAtMs - other.readyAtMs)[0]
 }
 
+/** Reports what the outcome shows of the target's health, for the calls after this one. */
+function reportHealth(
+  hold: Hold,
+  { kind }: AttemptOutcome,
+  { trouble, retryAfterMs }: Pick<RetryDecision, 'trouble' | 'retryAfterMs'>,
+): void {
+  if (trouble !== undefined) hold.report({ kind: 'failing', trouble, retryAfterMs })
+  else if (kind === 'answered' || kind === 'refused') hold.report({ kind: 'healthy' })
+  else hold.report({ kind: 'inconclusive' })
+}
+
 /** All attempts share one deadline. */
-function hasTimeLeft({ timeouts: { totalMs } }: Provider, passedMs: number): boolean {
+function hasTimeLeft(target: Target, passedMs: number, on: Pick<Snapshot, 'providers'>): boolean {
+  const { totalMs } = providerOf(target, on).timeouts
   return totalMs === 0 || passedMs < totalMs
 }
 
-/** One try, or two where the provider does not take the wish for usage. */
-async function tryTarget(
-  { call, request, promptTokens }: Admittee,
-  { target, sinceMs }: Pick<Step, 'target' | 'sinceMs'>,
-  on: Snapshot,
-  record: CallRecord,
-): Promise<{ outcome: AttemptOutcome; stripsUsage: boolean }> {
-  const provider = providerOf(target, on)
-  const nowMs = on.now()
-  record.provider = target.provider
-  record.targetModel = target.model
-  record.sentAtMs ??= nowMs
-  on.health.began(target, nowMs)
-  const translator = translatorTo(call.dialect)
-  const asksUsage = translator.mayAskUsage(request) && on.usageRefusals.mayAsk(provider, nowMs)
-  const to = { request, translator, promptTokens, model: target.model, provider, sinceMs, on, record }
-  const outcome = await attempt(call, asksUsage, to)
-  noteTimes(record, outcome, on.now())
-  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return { outcome, stripsUsage: asksUsage }
-  const plain = await attempt(call, false, to)
-  noteTimes(record, plain, on.now())
-  if (plain.kind === 'answered') on.usageRefusals.remember(provider, on.now())
-  return { outcome: plain, stripsUsage: false }
-}
-
-/** Every provider is asked in the client's own format. */
-function translatorTo(dialect: ClientDialect): Translator {
-  const translator = translatorOf(dialect, dialect.native)
-  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
-  return translator
-}
-
-interface Aim {
-  readonly request: ModelRequest
-  readonly translator: Translator
-  readonly model: string
-  /** As estimated. */
-  readonly promptTokens: number
-  readonly provider: Provider
-  readonly sinceMs: number
-  readonly on: Snapshot
-  readonly record: CallRecord
-}
-
-/** A client that leaves ends the attempt. */
-function attempt(
-  call: Call,
-  asksUsage: boolean,
-  { request, translator, model, promptTokens, provider, sinceMs, on, record }: Aim,
-): AttemptOutcome | Promise<AttemptOutcome> {
-  const { reply, requestId } = call
-  if (reply.isGone) return { kind: 'gone', wasSent: false }
-  const translation = translator.begin(request, { model, asksUsage, promptTokens })
-  if (translation instanceof GatewayError) {
-    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
-  }
-  record.attempts += 1
-  const { provider: dialect } = translator
-  const { body, contentType } = translation
-  const sent = { path: dialect.path, body, contentType, isStream: request.isStream, requestId }
-  const expected = { sinceMs, dialect }
-  const { outcome, abort } = startAttempt(provider, sent, expected, on)
-  reply.onGone = abort
-  return outcome
-}
-
-function noteTimes(record: CallRecord, outcome: AttemptOutcome, nowMs: number): void {
-  record.answeredAtMs = nowMs
-  record.firstByteAtMs = outcome.kind === 'answered' ? outcome.answer.headAtMs : nowMs
-}
-
-/** An answer that broke off before anything of it was passed on. */
+/** Of a prompt that was processed, or may have been, without an answer that was passed on. */
 function ofPrompt(promptTokens: number): Metered {
   return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
-}
-
-/** What the outcome says of the target's health. */
-function learn(target: Target, outcome: AttemptOutcome, verdict: Verdict, on: Snapshot): void {
-  const { trouble, retryAfterMs } = verdict
-  if (trouble !== undefined) learnTrouble(target, { trouble, retryAfterMs }, on)
-  else if (outcome.kind === 'answered' || outcome.kind === 'refused') on.health.succeeded(target)
-  else on.health.ended(target)
-}
-
-/** Makes later calls prefer others for a while. */
-export function learnTrouble(
-  target: Target,
-  { trouble, retryAfterMs }: { readonly trouble: Trouble; readonly retryAfterMs: number | undefined },
-  on: Pick<Snapshot, 'providers' | 'health' | 'routing' | 'now'>,
-): void {
-  const { isLocal } = providerOf(target, on)
-  const { cooldownMs } = on.routing
-  on.health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs: on.now() })
-}
-
-function reasonOf(outcome: AttemptOutcome, { trouble }: Verdict): string {
-  const status = outcome.kind === 'refused' ? outcome.head.status : undefined
-  return status === undefined ? (trouble ?? 'connection lost') : `${trouble ?? 'refused'}, status ${status}`
 }
 
 function providerOf(target: Target, on: Pick<Snapshot, 'providers'>): Provider {

@@ -1,19 +1,15 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
-import type { Admission } from '../admission/admission.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
-import type { ProviderLoad } from '../routing/provider-load.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
-import type { TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
+import type { Coordinator } from './coordinator.ts'
 import type { Ticker } from './ticker.ts'
-import type { UsageRefusals } from './usage-refusals.ts'
 
 /** One client request to an API route, its body read. */
 export interface Call {
@@ -28,7 +24,7 @@ export interface Call {
   readonly startedAtMs: number
 }
 
-/** Logged for a client that left before its answer's end; nobody receives it. */
+/** Logged for a client that left before the end of its response; it is never sent. */
 export const clientGoneStatus = 499
 
 /** Everything built from one load of the configuration, as far as calls need it. */
@@ -37,12 +33,8 @@ export interface Snapshot {
   /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
-  readonly admission: Admission
-  readonly calibration: Calibration
-  readonly usageRefusals: UsageRefusals
+  readonly coordinator: Coordinator
   readonly routing: RoutingConfig
-  readonly health: TargetHealth
-  readonly load: ProviderLoad
   readonly events: Events
   readonly ticker: Ticker
   readonly now: Clock['now']
@@ -56,15 +48,19 @@ export interface Snapshot {
 export interface Reply {
   /** True once the status is out and can't be changed. */
   readonly isStarted: boolean
-  /** True once the call is to end before its answer has: the client has left, or the gateway interrupts it. */
+  /** True once the call is to end early: the client has left, or the gateway interrupts it. */
   readonly isGone: boolean
   /** Why the gateway interrupted the call, while its client is still there to be told. */
   readonly interruption: GatewayError | undefined
-  /** Called once when `isGone` becomes true. The phase that owns the call sets it. */
+  /**
+   * Called once when `isGone` becomes true. The phase that owns the call sets it, to a function that has a name: V8 puts
+   * a function literal that is assigned to a property into its old space, where the literal keeps all that it captures
+   * until the next major collection.
+   */
   onGone: (() => void) | undefined
   /** Called when bytes may be written again after `write` said false. */
   onDrain: (() => void) | undefined
-  /** Puts a header on whatever answer comes, in place of an earlier one of that name. Only before `start`. */
+  /** Sets a header of whatever response comes, in place of an earlier one of that name. Only before `start`. */
   set(name: string, value: string): void
   /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
   start(status: number, headers: readonly string[]): void
@@ -77,6 +73,6 @@ export interface Reply {
   fail(error: GatewayError): void
   /** Ends the call as if its client had left; the error goes out as its last word. */
   interrupt(error: GatewayError): void
-  /** Ends the connection so that the client sees that the answer is not whole. */
+  /** Ends the connection, so that the client sees that the response is not whole. */
   cut(): void
 }

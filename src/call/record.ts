@@ -1,10 +1,18 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { GatewayError } from '../errors.ts'
-import type { CallEnded } from '../observe/events.ts'
+import type { AttemptEnded, CallEnded } from '../observe/events.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './meter.ts'
+import type { Metered } from './response/meter.ts'
 
-/** What of the answer's time the gateway itself took, what a provider, what a line of waiting calls. */
+/** How a call ended for its client. */
+export interface CallEnd {
+  /** 499: the client left before the end. */
+  readonly status: number
+  readonly error?: GatewayError | undefined
+}
+
+/** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly #call: Call
   model: string | undefined
@@ -19,24 +27,47 @@ export class CallRecord {
   sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
   firstByteAtMs: number | undefined
-  /** When it was known how the last attempt came out; from then on what comes is passed on. */
+  /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   answeredAtMs: number | undefined
-  status = 0
   usage: Metered | undefined
-  error: GatewayError | undefined
-  /** Why an answer that had begun did not end well. */
-  reason: string | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
-  /** What models took that were given up. */
+  /** What the models took that did not answer. */
   #earlierMs = 0
+  #attemptSentAtMs = 0
 
   constructor(call: Call) {
     this.#call = call
   }
 
-  /** No target of this model answers; another model has its turn. */
-  gaveUp(nowMs: number): void {
+  /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
+  get workSinceMs(): number {
+    return this.#call.startedAtMs + this.waitMs
+  }
+
+  startAttempt(nowMs: number): void {
+    this.attempts += 1
+    this.#attemptSentAtMs = nowMs
+    this.sentAtMs ??= nowMs
+  }
+
+  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+    this.answeredAtMs = nowMs
+    this.firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
+    return {
+      kind: 'attempt_ended',
+      request_id: this.#call.requestId,
+      provider: this.provider!,
+      target_model: this.targetModel!,
+      outcome: outcome.kind,
+      status: statusOf(outcome),
+      code: codeOf(outcome),
+      ms: round(nowMs - this.#attemptSentAtMs),
+    }
+  }
+
+  /** None of a model's targets has answered; what follows is another model's, or nothing. */
+  endModel(nowMs: number): void {
     this.#earlierMs = this.#upstreamMs(nowMs)
     this.sentAtMs = undefined
     this.firstByteAtMs = undefined
@@ -50,16 +81,17 @@ export class CallRecord {
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
-  facts(nowMs: number): CallEnded {
+  /** @param end what the client got; with an error that it was sent, or that its response shows. */
+  facts(nowMs: number, { status, error }: CallEnd): CallEnded {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
-    // From then on, the provider sets the pace; what relaying costs is not told apart from it.
+    // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
       kind: 'call_ended',
       // A call that the gateway itself refused is found by the rule that refused it.
-      event: this.attempts === 0 ? (this.error?.code ?? 'call') : 'call',
+      event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
       client: client.id,
       dialect: dialect.name,
@@ -67,7 +99,7 @@ export class CallRecord {
       provider: this.provider,
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,
-      status: this.status,
+      status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,
       completion_tokens: this.usage?.completionTokens,
@@ -77,8 +109,8 @@ export class CallRecord {
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
-      code: this.error?.code,
-      reason: this.reason ?? this.error?.message,
+      code: error?.code,
+      reason: error?.message,
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
     }
@@ -89,6 +121,19 @@ export class CallRecord {
     if (this.sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.answeredAtMs ?? nowMs) - this.sentAtMs
   }
+}
+
+/** The provider's. */
+function statusOf(outcome: AttemptOutcome): number | undefined {
+  if (outcome.kind === 'answered') return outcome.response.head.status
+  if (outcome.kind === 'refused') return outcome.head.status
+  return outcome.kind === 'failed' ? outcome.providerStatus : undefined
+}
+
+/** The provider's code of a refusal, the gateway's of a failure. */
+function codeOf(outcome: AttemptOutcome): string | undefined {
+  if (outcome.kind === 'refused') return outcome.providerCode
+  return outcome.kind === 'failed' ? outcome.error.code : undefined
 }
 
 /** To a hundredth of a millisecond. */

@@ -4,73 +4,81 @@ import { parseDurationMs } from '../http/duration.ts'
 import type { Trouble } from '../routing/target-health.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
-export interface Verdict {
+export interface RetryDecision {
   /** What is wrong with the target; undefined when it works, or when the fault is the client's or nobody's. */
   readonly trouble: Trouble | undefined
   /** Another target may well answer. */
-  readonly mayMove: boolean
+  readonly canFailOver: boolean
   /** The same target may well answer if it is asked again. */
-  readonly mayRepeat: boolean
+  readonly canRetry: boolean
   /** The provider asked to wait for so long. */
   readonly retryAfterMs: number | undefined
 }
 
-const final: Verdict = { trouble: undefined, mayMove: false, mayRepeat: false, retryAfterMs: undefined }
+const final: RetryDecision = {
+  trouble: undefined,
+  canFailOver: false,
+  canRetry: false,
+  retryAfterMs: undefined,
+}
 
 /**
  * @param hasFailed this target has failed in this call before: its connection was a new one this time.
  * @param wallNowMs for a `retry-after` that is a date.
  */
-export function judge(outcome: AttemptOutcome, hasFailed: boolean, wallNowMs: number): Verdict {
+export function decideRetry(outcome: AttemptOutcome, hasFailed: boolean, wallNowMs: number): RetryDecision {
   switch (outcome.kind) {
     case 'answered':
     case 'gone':
       return final
     case 'failed':
-      return judgeFailure(outcome, hasFailed)
+      return afterFailure(outcome, hasFailed)
     case 'refused':
-      return judgeRefusal(outcome, wallNowMs)
+      return afterRefusal(outcome, wallNowMs)
     default:
       return outcome satisfies never
   }
 }
 
-function judgeFailure(
+function afterFailure(
   { error, isStaleConnection }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,
-): Verdict {
+): RetryDecision {
   if (error.code === 'provider_unreachable') {
-    return { trouble: 'unreachable', mayMove: true, mayRepeat: true, retryAfterMs: undefined }
+    return { trouble: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
-  if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', mayMove: true }
-  // It may still be at work on it; a second copy would not make it quicker.
-  if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', mayMove: true }
-  // An idle connection that the provider has closed is no trouble of the target's: asking once more opens a new one.
-  if (isStaleConnection && !hasFailed) return { ...final, mayMove: true, mayRepeat: true, retryAfterMs: 0 }
+  if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', canFailOver: true }
+  // It may still work on the request; a second copy would not make it quicker.
+  if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', canFailOver: true }
+  // An idle connection that the provider had closed is not a fault of the target: asking once more opens a new one.
+  if (isStaleConnection && !hasFailed) return { ...final, canFailOver: true, canRetry: true, retryAfterMs: 0 }
   // The target's format can't carry the request, for which another one's may serve.
-  if (error.status < 500) return { ...final, mayMove: true }
-  // Anything else that is no HTTP will be none the next time.
-  return { ...final, trouble: 'broken', mayMove: true }
+  if (error.status < 500) return { ...final, canFailOver: true }
+  // Anything else is likely to happen again.
+  return { ...final, trouble: 'broken', canFailOver: true }
 }
 
-function judgeRefusal({ head, meaning }: AttemptOutcome & { kind: 'refused' }, wallNowMs: number): Verdict {
+function afterRefusal(
+  { head, meaning }: AttemptOutcome & { kind: 'refused' },
+  wallNowMs: number,
+): RetryDecision {
   const retryAfterMs = retryAfterOf(head.headers, wallNowMs)
   // The provider's word on another try is final.
-  const mayRepeat = head.headers['x-should-retry'] !== 'false'
-  const again = { mayMove: true, mayRepeat, retryAfterMs }
+  const canRetry = head.headers['x-should-retry'] !== 'false'
+  const again = { canFailOver: true, canRetry, retryAfterMs }
   switch (head.status) {
     case 402:
-      return { ...final, trouble: 'billing', mayMove: true }
+      return { ...final, trouble: 'billing', canFailOver: true }
     case 404:
       if (meaning !== 'missing_model') return final
-      return { ...final, trouble: 'missing_model', mayMove: true }
+      return { ...final, trouble: 'missing_model', canFailOver: true }
     case 408:
       return { trouble: 'timeout', ...again }
     case 429:
       // Another provider has an account of its own.
-      if (meaning === 'billing') return { ...final, trouble: 'billing', mayMove: true }
+      if (meaning === 'billing') return { ...final, trouble: 'billing', canFailOver: true }
       // So a request is refused that alone exceeds the limit: no trouble of the target's.
-      if (!mayRepeat) return final
+      if (!canRetry) return final
       return { trouble: 'rate_limit', ...again }
     case 502:
     case 504:
@@ -80,7 +88,7 @@ function judgeRefusal({ head, meaning }: AttemptOutcome & { kind: 'refused' }, w
       return { trouble: meaning === 'loading' ? 'loading' : 'overloaded', ...again }
     default:
       // It may have failed on this very request, so the same server is spared another try.
-      return head.status >= 500 ? { ...final, trouble: 'broken', mayMove: true } : final
+      return head.status >= 500 ? { ...final, trouble: 'broken', canFailOver: true } : final
   }
 }
 

@@ -3,14 +3,14 @@ import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Clock } from '../platform/clock.ts'
 
 /** Something with deadlines. */
-export interface Timed extends Indexed {
+export interface TickListener extends Indexed {
   /** @param nowMs milliseconds of the monotonic clock. */
   onTick(nowMs: number): void
 }
 
 export interface Ticker {
-  add(timed: Timed): void
-  delete(timed: Timed): void
+  add(listener: TickListener): void
+  delete(listener: TickListener): void
 }
 
 /** How late a deadline may be noticed. */
@@ -18,7 +18,7 @@ const periodMs = 100
 
 /** Ticks while there is something to watch; at rest it holds no timer. */
 export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>): Ticker {
-  const watched = new UnorderedList<Timed>()
+  const watched = new UnorderedList<TickListener>()
   let isTicking = false
 
   const tick = () => {
@@ -30,12 +30,12 @@ export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>)
   }
 
   return {
-    add(timed) {
-      watched.add(timed)
+    add(listener) {
+      watched.add(listener)
       if (isTicking) return
       isTicking = true
       setTimer(tick, periodMs)
     },
-    delete: (timed) => watched.delete(timed),
+    delete: (listener) => watched.delete(listener),
   }
 }

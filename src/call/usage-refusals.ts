@@ -1,6 +1,5 @@
 // Which providers refuse to be asked for usage, learnt from their refusals.
 import type { ProviderDialect } from '../dialects/dialect.ts'
-import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 /** After this a provider is asked again: it may have been updated. */
@@ -10,15 +9,14 @@ export class UsageRefusals {
   /** Name → when it refused, in milliseconds of the monotonic clock. */
   readonly #refusedAtMs = new Map<string, number>()
 
-  mayAsk({ name, includeUsage }: Provider, nowMs: number): boolean {
-    if (includeUsage !== 'auto') return includeUsage === 'always'
-    const refusedAtMs = this.#refusedAtMs.get(name)
-    return refusedAtMs === undefined || nowMs - refusedAtMs > memoryMs
+  has(provider: string, nowMs: number): boolean {
+    const refusedAtMs = this.#refusedAtMs.get(provider)
+    return refusedAtMs !== undefined && nowMs - refusedAtMs <= memoryMs
   }
 
   /** To be called once the same request has passed without the wish. */
-  remember({ name }: Provider, nowMs: number): void {
-    this.#refusedAtMs.set(name, nowMs)
+  remember(provider: string, nowMs: number): void {
+    this.#refusedAtMs.set(provider, nowMs)
   }
 }
 

@@ -2,13 +2,14 @@
 import { type App, startApp } from '../app/app.ts'
 import { checkProviders } from '../app/check-providers.ts'
 import { formatFirstError } from '../app/reload.ts'
+import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { StartError } from '../errors.ts'
-import { startFleet } from '../fleet/fleet.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -36,6 +37,7 @@ export async function serveCommand(
   if (unsafe.length > 0) return 1
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
+  disablePretenuring()
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
@@ -51,7 +53,7 @@ export async function serveCommand(
   const { config } = loaded
   let app: App
   try {
-    const start = config.server.workers > 1 ? startFleet : startApp
+    const start = config.server.workers > 1 ? startWorkerPool : startApp
     app = await start(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),

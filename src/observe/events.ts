@@ -32,7 +32,7 @@ export interface CallEnded {
 }
 
 /** One try at one target is over, or has begun to answer. Counted, not logged. */
-interface AttemptEnded {
+export interface AttemptEnded {
   readonly kind: 'attempt_ended'
   readonly request_id: string
   readonly provider: string

@@ -21,12 +21,3 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
-
-/** The system's clock with the same origin in every thread of the process, which `performance.now()` does not have. */
-export const threadClock: Clock = {
-  ...systemClock,
-  now() {
-    const [seconds, nanoseconds] = process.hrtime()
-    return seconds * 1000 + nanoseconds / 1e6
-  },
-}

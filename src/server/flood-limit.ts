@@ -1,29 +1,16 @@
-// How many requests one client may send, before a byte of any body is read: an exact sliding window per client.
+// The flood limit: how many requests one client may send, before a byte of any body is read.
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
+import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-
-/** Length of a client's window in milliseconds. */
-export const floodWindowMs = 60_000
-
-/** Exact sliding windows, one per client. A refused request leaves no trace. */
-export interface FloodWindows {
-  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
-  take(client: string): number
-}
-
-/** At most `rpm` requests of one client, at least 1, in any 60 seconds. */
-export interface FloodLimit {
-  readonly rpm: number
-  readonly windows: FloodWindows
-}
 
 /**
  * Adds the flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
  * add headers and an error that the gateway does not send.
  */
-export async function addFloodLimit(api: FastifyInstance, { rpm, windows }: FloodLimit): Promise<void> {
+export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows): Promise<void> {
+  const { rpm } = windows
   await api.register(rateLimit, {
     global: false,
     max: rpm,
@@ -34,6 +21,8 @@ export async function addFloodLimit(api: FastifyInstance, { rpm, windows }: Floo
   const count = api.createRateLimit()
   api.addHook('onRequest', (request, _, done) => {
     count(request).then((result) => {
+      // The client left meanwhile: there is no body to read, and nobody to respond to.
+      if (request.raw.socket.destroyed) return
       const isExceeded = !result.isAllowed && result.isExceeded
       done(isExceeded ? floodError(request.client.id, rpm, result.ttl) : undefined)
     }, done)
@@ -47,8 +36,10 @@ export async function addFloodLimit(api: FastifyInstance, { rpm, windows }: Floo
 function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   return class implements FastifyRateLimitStore {
     incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1], _: number, max: number): void {
+      const report = (waitMs: number) => done(null, { current: waitMs === 0 ? max : max + 1, ttl: waitMs })
       const waitMs = windows.take(client)
-      done(null, { current: waitMs === 0 ? max : max + 1, ttl: waitMs })
+      if (waitMs instanceof Promise) void waitMs.then(report)
+      else report(waitMs)
     }
 
     child(): FastifyRateLimitStore {
@@ -68,49 +59,4 @@ function floodError(client: string, rpm: number, waitMs: number): GatewayError {
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
   const limit = { counts: 'requests', status: noModelLimits, retryAfterMs } as const
   return new GatewayError('rate_limit_exceeded', message, { limit })
-}
-
-/** The times of a client's last requests in a ring: the oldest of them decides. */
-interface Ring {
-  readonly times: number[]
-  next: number
-  newestMs: number
-}
-
-/** Windows that no other thread sees. */
-export class ClientWindows implements FloodWindows {
-  readonly #rpm: number
-  readonly #now: () => number
-  readonly #rings = new Map<string, Ring>()
-  #sweptAtMs = -Infinity
-
-  /** @param now milliseconds of a monotonic clock. */
-  constructor(rpm: number, now: () => number) {
-    this.#rpm = rpm
-    this.#now = now
-  }
-
-  take(client: string): number {
-    const nowMs = this.#now()
-    let ring = this.#rings.get(client)
-    const leavesAtMs = (ring?.times[ring.next] ?? -Infinity) + floodWindowMs
-    if (leavesAtMs > nowMs) return leavesAtMs - nowMs
-    if (ring === undefined) {
-      ring = { times: [], next: 0, newestMs: nowMs }
-      this.#rings.set(client, ring)
-    }
-    ring.times[ring.next] = nowMs
-    ring.next = (ring.next + 1) % this.#rpm
-    ring.newestMs = nowMs
-    if (nowMs - this.#sweptAtMs >= floodWindowMs) this.#forgetIdle(nowMs)
-    return 0
-  }
-
-  /** Whoever sent nothing for a window has nothing that counts. */
-  #forgetIdle(nowMs: number): void {
-    this.#sweptAtMs = nowMs
-    for (const [client, { newestMs }] of this.#rings) {
-      if (newestMs + floodWindowMs <= nowMs) this.#rings.delete(client)
-    }
-  }
 }

@@ -1,12 +1,12 @@
 // What the server is built from.
 import type { IncomingMessage } from 'node:http'
-import type { Admission } from '../admission/admission.ts'
+import type { ModelReport } from '../admission/admission.ts'
+import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Call } from '../call/call.ts'
 import type { Client } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
-import type { FloodLimit } from './flood-limit.ts'
 import type { Guard } from './guards/guard.ts'
 
 export interface ServerParts {
@@ -14,11 +14,12 @@ export interface ServerParts {
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
   /** On requests of one client, whatever they are for; undefined: unlimited. */
-  readonly floodLimit: FloodLimit | undefined
+  readonly floodWindows: FloodWindows | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   readonly serveCall: (call: Call) => void
   readonly routes: () => RouteTable
-  readonly admission: Pick<Admission, 'describe'>
+  /** The limits of these models, as they stand. */
+  readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

@@ -113,7 +113,7 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 
 /** The routes that count against a client's flood limit, before anything else about a request is looked at. */
 async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
-  if (parts.floodLimit !== undefined) await addFloodLimit(api, parts.floodLimit)
+  if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
   addModels(api, parts)
   addLimits(api, parts)
   const slicer = new TimeSlicer(parts.now, setImmediate)

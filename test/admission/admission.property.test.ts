@@ -3,14 +3,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Admission } from '../../src/admission/admission.ts'
-import type { Decision, Hold } from '../../src/admission/admission.ts'
+import type { Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Outcome } from '../../src/admission/outcome.ts'
-import type { Departure } from '../../src/admission/waiting-line.ts'
+import type { Disconnect } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
+import { type Held, heldBy } from './held.ts'
 import { NaiveAdmission } from './naive-admission.ts'
 
 const model = 'm'
@@ -97,8 +98,8 @@ class Pair {
   readonly naive: NaiveAdmission
   store = new MemoryStore()
   readonly #ends = new Map<number, { how: string; waitedMs: number }>()
-  readonly #holds = new Map<number, Hold>()
-  readonly #departures = new Map<number, Departure>()
+  readonly #holds = new Map<number, Held>()
+  readonly #departures = new Map<number, Disconnect>()
   #admission: Admission
   #limits: ModelLimits
   #arrivals = 0
@@ -178,9 +179,9 @@ class Pair {
   }
 
   #arrive(id: number, client: string, tokens: number): void {
-    const departure: Departure = { isGone: false, onGone: undefined }
-    this.#departures.set(id, departure)
-    const ask = { client: { id: client }, model, tokens, minTokens: 0, providers: [], departure }
+    const disconnect: Disconnect = { isGone: false, onGone: undefined }
+    this.#departures.set(id, disconnect)
+    const ask = { client: { id: client }, model, tokens, minTokens: 0, providers: [], disconnect }
     this.naive.arrive(id, client, tokens)
     const decision = this.#admission.reserve(ask)
     if (decision instanceof Promise) void decision.then((late) => this.#note(id, late))
@@ -189,8 +190,8 @@ class Pair {
 
   #note(id: number, decision: Decision): void {
     if (decision.kind === 'admitted') {
-      this.#holds.set(id, decision.hold)
-      this.#ends.set(id, { how: 'admitted', waitedMs: decision.hold.waitedMs })
+      this.#holds.set(id, heldBy(this.#admission, decision))
+      this.#ends.set(id, { how: 'admitted', waitedMs: decision.waitedMs })
     } else if (decision.kind === 'limited') {
       const { dimension, used, requested, retryAfterMs, waitedMs } = decision
       this.#ends.set(id, { how: `limited:${dimension}:${used}:${requested}:${retryAfterMs}`, waitedMs })
@@ -225,9 +226,9 @@ class Pair {
 
   #leave(id: number): void {
     this.naive.leave(id)
-    const departure = this.#departures.get(id)!
-    departure.isGone = true
-    departure.onGone?.()
+    const disconnect = this.#departures.get(id)!
+    disconnect.isGone = true
+    disconnect.onGone?.()
   }
 
   #restart(): void {
@@ -278,15 +279,15 @@ test('no span of 60 seconds ever holds more requests or tokens than the limit, a
       }
       const admission = new Admission({ ...parts, limits: config(limits) })
       const admitted: { timeMs: number; tokens: number }[] = []
-      const departure: Departure = { isGone: false, onGone: undefined }
+      const disconnect: Disconnect = { isGone: false, onGone: undefined }
       for (const { afterMs, tokens, usedShare } of bursts) {
         clock.advance(afterMs)
-        const ask = { client: { id: 'a' }, model, tokens, minTokens: 0, providers: [], departure }
+        const ask = { client: { id: 'a' }, model, tokens, minTokens: 0, providers: [], disconnect }
         const decision = admission.reserve(ask)
         assert.ok(!(decision instanceof Promise))
         if (decision.kind !== 'admitted') continue
         const used = Math.floor(tokens * usedShare)
-        decision.hold.settle({ kind: 'used', tokens: used })
+        admission.settle(decision.reservation, { kind: 'used', tokens: used })
         admitted.push({ timeMs: clock.now(), tokens: used })
       }
       for (const { timeMs: endMs } of admitted) {

@@ -2,14 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Admission } from '../../src/admission/admission.ts'
-import type { AdmissionParts, Ask, Decision, Hold } from '../../src/admission/admission.ts'
+import type { AdmissionParts, Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
+import { providerScope } from '../../src/admission/scopes.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Outcome } from '../../src/admission/outcome.ts'
-import type { Limited } from '../../src/admission/store.ts'
+import type { Limited } from '../../src/admission/stores/store.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
+import type { CallDemand } from '../../src/admission/waiting-line.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { type Held, heldBy } from './held.ts'
 
 type Limits = Omit<ModelLimits, 'whenLimited' | 'maxWaitMs'>
 
@@ -34,9 +37,9 @@ function make(
   return { admission: new Admission(parts), clock }
 }
 
-function ask(of: Partial<Ask> = {}): Ask {
-  const departure = { isGone: false, onGone: undefined }
-  return { client: { id: 'user:a' }, model: 'm', tokens: 10, minTokens: 1, providers: [], departure, ...of }
+function ask(of: Partial<CallDemand> = {}): CallDemand {
+  const disconnect = { isGone: false, onGone: undefined }
+  return { client: { id: 'user:a' }, model: 'm', tokens: 10, minTokens: 1, providers: [], disconnect, ...of }
 }
 
 function now(decision: Decision | Promise<Decision>): Decision {
@@ -44,13 +47,13 @@ function now(decision: Decision | Promise<Decision>): Decision {
   return decision
 }
 
-function admit(admission: Admission, of: Partial<Ask> = {}): Hold {
+function admit(admission: Admission, of: Partial<CallDemand> = {}): Held {
   const decision = now(admission.reserve(ask(of)))
   assert.ok(decision.kind === 'admitted', decision.kind)
-  return decision.hold
+  return heldBy(admission, decision)
 }
 
-function refuse(admission: Admission, of: Partial<Ask> = {}): Limited {
+function refuse(admission: Admission, of: Partial<CallDemand> = {}): Limited {
   const decision = now(admission.reserve(ask(of)))
   assert.ok(decision.kind === 'limited', decision.kind)
   return decision
@@ -65,7 +68,7 @@ test('five parallel calls under 100 tokens a minute: the admitted estimates stay
   const { admission } = make({ m: { tpm: 100 } })
   const decisions = [58, 90, 175, 60, 42].map((tokens) => now(admission.reserve(ask({ tokens }))))
   const admitted = decisions.flatMap((decision) =>
-    decision.kind === 'admitted' ? [decision.hold.tokens] : [],
+    decision.kind === 'admitted' ? [decision.reservation.tokens] : [],
   )
   assert.deepEqual(admitted, [58, 42])
 })
@@ -86,7 +89,7 @@ test('calls that the provider refuses count as requests: a client cannot loop on
     const decision = now(admission.reserve(ask()))
     if (decision.kind !== 'admitted') continue
     admitted++
-    decision.hold.settle({ kind: 'refused' })
+    admission.settle(decision.reservation, { kind: 'refused' })
   }
   assert.equal(admitted, 50)
   assert.deepEqual(await used(admission), [50, 0, 0])
@@ -104,7 +107,7 @@ const outcomes: readonly Outcome[] = [
 for (const outcome of outcomes) {
   test(`the slots of model and provider are free again after a call that ended as ${outcome.kind}`, () => {
     const { admission } = make({ m: { maxParallelRequests: 1 } })
-    const providers = [{ name: 'p', maxParallelRequests: 1 }]
+    const providers = [providerScope('p', 1)]
     for (let count = 0; count < 5; count++) admit(admission, { providers }).settle(outcome)
     admit(admission, { providers })
   })
@@ -178,8 +181,8 @@ test('what can never fit is refused for good; what fits an empty window is not',
 
 test('no connection: everything is refunded, and the second provider takes over the same reservation', async () => {
   const { admission } = make({ m: { rpm: 10, tpm: 1000 } })
-  const p = { name: 'p', maxParallelRequests: 1 }
-  const q = { name: 'q', maxParallelRequests: 1 }
+  const p = providerScope('p', 1)
+  const q = providerScope('q', 1)
   const hold = admit(admission, { providers: [p] })
   assert.equal(hold.moveTo([q]), true)
   assert.equal(hold.provider, 'q')
@@ -207,9 +210,9 @@ for (const [model, [rpm, tpm]] of Object.entries(shipped)) {
   test(`${model}: ${rpm} calls are admitted, the next is not, and other models do not notice`, () => {
     const { admission } = make({ [model]: { rpm, tpm }, m: { rpm: 1 } })
     for (let count = 0; count < rpm; count++) admit(admission, { model })
-    const { limit, used, standing } = refuse(admission, { model })
+    const { limit, used, limitStatus } = refuse(admission, { model })
     assert.deepEqual([limit, used], [rpm, rpm])
-    assert.equal(standing.tokens?.remaining, tpm - 10 * rpm)
+    assert.equal(limitStatus.tokens?.remaining, tpm - 10 * rpm)
     admit(admission)
   })
 }
@@ -223,10 +226,10 @@ test('models that are not named share the default limits but not the counts', ()
 
 test('a model without limits is held by the slots of its provider alone', () => {
   const { admission } = make({})
-  const providers = [{ name: 'p', maxParallelRequests: 1 }]
+  const providers = [providerScope('p', 1)]
   const hold = admit(admission, { providers })
-  assert.deepEqual(hold.standing, { requests: undefined, tokens: undefined })
-  assert.equal(refuse(admission, { providers }).provider, 'p')
+  assert.deepEqual(hold.limitStatus, { requests: undefined, tokens: undefined })
+  assert.equal(refuse(admission, { providers }).scope.name, 'p')
 })
 
 test('switched off, nothing limits', () => {
@@ -252,8 +255,8 @@ test('once stopped, nothing is admitted', () => {
 
 test('a client that has left already costs nothing', async () => {
   const { admission } = make({ m: { rpm: 5 } })
-  const departure = { isGone: true, onGone: undefined }
-  assert.equal(now(admission.reserve(ask({ departure }))).kind, 'gone')
+  const disconnect = { isGone: true, onGone: undefined }
+  assert.equal(now(admission.reserve(ask({ disconnect }))).kind, 'gone')
   assert.deepEqual(await used(admission), [0, 0, 0])
 })
 
@@ -284,7 +287,7 @@ test('a report tells limits, use, what remains and what was learnt', async () =>
       model: 'm',
       limits: { rpm: 5, tpm: 100, whenLimited: 'reject', maxWaitMs: 0 },
       used: { requests: 1, tokens: 10, parallel: 1 },
-      standing: {
+      limitStatus: {
         requests: { limit: 5, remaining: 4, resetMs: 40_000 },
         tokens: { limit: 100, remaining: 90, resetMs: 40_000 },
       },

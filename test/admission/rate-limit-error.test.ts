@@ -2,16 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { rateLimitError } from '../../src/admission/rate-limit-error.ts'
-import type { Limited, Standing } from '../../src/admission/store.ts'
+import { modelScope, providerScope } from '../../src/admission/scopes.ts'
+import type { Limited } from '../../src/admission/stores/store.ts'
+import type { LimitStatus } from '../../src/domain.ts'
 
-const standing: Standing = {
+const limitStatus: LimitStatus = {
   requests: { limit: 3, remaining: 0, resetMs: 60_000 },
   tokens: { limit: 10_000, remaining: 1446, resetMs: 1500 },
 }
 
 function limited(of: Partial<Limited> = {}): Limited {
   const numbers = { limit: 3, used: 3, requested: 1, retryAfterMs: 20_000 }
-  return { kind: 'limited', dimension: 'requests', provider: undefined, ...numbers, standing, ...of }
+  return {
+    kind: 'limited',
+    dimension: 'requests',
+    scope: modelScope('m', undefined),
+    ...numbers,
+    limitStatus,
+    ...of,
+  }
 }
 
 test('too many requests are refused in the words of OpenAI', () => {
@@ -22,7 +31,7 @@ test('too many requests are refused in the words of OpenAI', () => {
   )
   assert.equal(error.code, 'rate_limit_exceeded')
   assert.equal(error.status, 429)
-  assert.deepEqual(error.limit, { counts: 'requests', status: standing, retryAfterMs: 20_000 })
+  assert.deepEqual(error.limit, { counts: 'requests', status: limitStatus, retryAfterMs: 20_000 })
 })
 
 test('too many tokens are refused in the words of OpenAI', () => {
@@ -43,20 +52,20 @@ test('a refusal for want of a slot names whose slots are taken', () => {
     'Rate limit reached for m on parallel requests: Limit 2, Used 2, Requested 1. Please try again in 1s.',
   )
   assert.match(
-    rateLimitError('m', limited({ ...parallel, provider: 'ollama' })).message,
+    rateLimitError('m', limited({ ...parallel, scope: providerScope('ollama', 2) })).message,
     /on parallel requests to provider ollama: Limit 2/,
   )
   assert.equal(rateLimitError('m', limited(parallel)).limit?.counts, 'requests')
 })
 
 test('a call larger than the whole limit is told not to come back', () => {
-  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, standing })
+  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, limitStatus })
   assert.equal(
     error.message,
     'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully.',
   )
   assert.equal(error.status, 429)
-  assert.deepEqual(error.limit, { counts: 'tokens', status: standing, retryAfterMs: undefined })
+  assert.deepEqual(error.limit, { counts: 'tokens', status: limitStatus, retryAfterMs: undefined })
 })
 
 test('a client is asked to wait for whole milliseconds, up to a minute, and never too short', () => {

@@ -1,17 +1,19 @@
 // An admission with a fake clock and one model, `m`, that makes wait. Its calls are followed by name.
 import assert from 'node:assert/strict'
 import { Admission } from '../../src/admission/admission.ts'
-import type { Decision, Hold } from '../../src/admission/admission.ts'
+import type { Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
-import type { AdmissionStore, Candidate } from '../../src/admission/store.ts'
-import type { Departure } from '../../src/admission/waiting-line.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
+import type { Scope } from '../../src/admission/scopes.ts'
+import type { AdmissionStore } from '../../src/admission/stores/store.ts'
+import type { Disconnect } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
+import { type Held, heldBy } from './held.ts'
 
 interface Call {
-  readonly departure: Departure
+  readonly disconnect: Disconnect
   decision: Decision | undefined
 }
 
@@ -28,8 +30,8 @@ export class Scene {
   }
 
   /** `name` begins with the client's name: `a1` is a call of `a`. */
-  call(name: string, tokens = 10, of: { model?: string; providers?: Candidate[] } = {}): void {
-    const call: Call = { departure: { isGone: false, onGone: undefined }, decision: undefined }
+  call(name: string, tokens = 10, of: { model?: string; providers?: Scope[] } = {}): void {
+    const call: Call = { disconnect: { isGone: false, onGone: undefined }, decision: undefined }
     this.calls.set(name, call)
     const note = (decision: Decision): void => {
       call.decision = decision
@@ -41,23 +43,23 @@ export class Scene {
       client,
       tokens,
       minTokens: 1,
-      departure: call.departure,
+      disconnect: call.disconnect,
       ...scope,
     })
     if (decision instanceof Promise) void decision.then(note)
     else note(decision)
   }
 
-  hold(name: string): Hold {
+  hold(name: string): Held {
     const { decision } = this.calls.get(name)!
     assert.ok(decision?.kind === 'admitted', `${name}: ${decision?.kind}`)
-    return decision.hold
+    return heldBy(this.admission, decision)
   }
 
   leave(name: string): void {
-    const { departure } = this.calls.get(name)!
-    departure.isGone = true
-    departure.onGone?.()
+    const { disconnect } = this.calls.get(name)!
+    disconnect.isGone = true
+    disconnect.onGone?.()
   }
 
   /** Settles with the tokens that were reserved. */

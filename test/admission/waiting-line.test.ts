@@ -1,6 +1,7 @@
 // Calls that wait: order, claims, deadlines, departures, wake-ups.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { providerScope } from '../../src/admission/scopes.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { settled } from '../support/fake-clock.ts'
 import { config, Scene } from './scene.ts'
@@ -104,13 +105,13 @@ test('a call whose client leaves costs nothing and holds nobody up', async () =>
   assert.deepEqual([report?.used.requests, report?.waiting], [1, 0])
 })
 
-test('nobody listens to a departure once the wait is over', async () => {
+test('nobody listens to a disconnect once the wait is over', async () => {
   const scene = new Scene({ maxParallelRequests: 1 })
   scene.call('a1')
   scene.call('b1')
-  assert.notEqual(scene.calls.get('b1')!.departure.onGone, undefined)
+  assert.notEqual(scene.calls.get('b1')!.disconnect.onGone, undefined)
   await scene.finish('a1')
-  assert.equal(scene.calls.get('b1')!.departure.onGone, undefined)
+  assert.equal(scene.calls.get('b1')!.disconnect.onGone, undefined)
 })
 
 test('a full line refuses with the longer of its own wait and that of the line', async () => {
@@ -126,8 +127,8 @@ test('a full line refuses with the longer of its own wait and that of the line',
 
 test('what can never fit does not wait', () => {
   const scene = new Scene({ tpm: 100 })
-  const departure = { isGone: false, onGone: undefined }
-  const of = { client: { id: 'a' }, model: 'm', tokens: 200, minTokens: 200, providers: [], departure }
+  const disconnect = { isGone: false, onGone: undefined }
+  const of = { client: { id: 'a' }, model: 'm', tokens: 200, minTokens: 200, providers: [], disconnect }
   const decision = scene.admission.reserve(of)
   assert.ok(!(decision instanceof Promise) && decision.kind === 'too_large')
 })
@@ -165,7 +166,7 @@ test("a provider's slot that gets free goes to the model whose call has waited l
   const scene = new Scene({ rpm: 10 })
   const other: [string, ModelLimits] = ['o', { whenLimited: 'wait', maxWaitMs: 60_000 }]
   scene.admission.applyLimits(config({ rpm: 10 }, [other]))
-  const providers = [{ name: 'p', maxParallelRequests: 1 }]
+  const providers = [providerScope('p', 1)]
   scene.call('a1', 1, { providers })
   scene.call('x1', 1, { model: 'o', providers })
   scene.leave('x1')

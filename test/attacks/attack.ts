@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 
-import { startGateway, type TestGateway } from '../support/app.ts'
 import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
-import { type Cleanup, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
+import { type Cleanup, type ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
+import { type TestGateway, startGateway } from '../support/app.ts'
+import type { Setup } from '../support/gateway-config.ts'
 
 export interface Attack {
   readonly name: string
@@ -45,9 +46,9 @@ const requestsPerMinute = 4_000
 
 /**
  * Runs a table against one gateway.
- * @param yaml further YAML for its configuration.
+ * @param setup further settings of it.
  */
-export function attackSuite(title: string, attacks: readonly Attack[], yaml = ''): void {
+export function attackSuite(title: string, attacks: readonly Attack[], setup: Setup<'scripted'> = {}): void {
   suite(title, () => {
     const releases: (() => unknown)[] = []
     const cleanup: Cleanup = { after: (release) => void releases.unshift(release) }
@@ -55,11 +56,9 @@ export function attackSuite(title: string, attacks: readonly Attack[], yaml = ''
     let served = 0
 
     before(async () => {
-      const upstream = await startUpstream(cleanup)
-      upstream.answerAlways(json(200, { choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } }))
-      const gateway = await startGateway(cleanup, configFor(upstream, yaml), {
-        ATTACKED_KEY: 'sk-attacked-1f9a',
-      })
+      const limits = { plain: { rpm: requestsPerMinute, tpm: 100_000_000 } }
+      const { gateway, upstream } = await startGateway(cleanup, { rate_limit_settings: { limits }, ...setup })
+      upstream.respondAlways(json(200, { choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } }))
       target = { gateway, upstream, ...cleanup }
       await serveOne()
     })
@@ -135,16 +134,4 @@ function checkRefusal(response: RawResponse, code: string): void {
   const { error } = JSON.parse(response.body().toString()) as { error: Record<string, unknown> }
   assert.equal(error['code'], code)
   assert.equal(typeof error['message'], 'string')
-}
-
-function configFor(upstream: ScriptedUpstream, yaml: string): string {
-  return `
-providers:
-  scripted: { base_url: "${upstream.url}/v1", api_key: { env: ATTACKED_KEY } }
-models: { plain: { provider: scripted } }
-rate_limit_settings: { limits: { plain: { rpm: ${requestsPerMinute}, tpm: 100000000 } } }
-routing: { retries: 0, cooldown_ms: 0 }
-logging: { format: json }
-${yaml}
-`
 }

@@ -45,7 +45,7 @@ attackSuite(
       expected: 400,
     },
   ],
-  `server: { max_request_body_bytes: ${maxBytes} }`,
+  { server: { max_request_body_bytes: maxBytes } },
 )
 
 const bodies: [string, Uint8Array | string][] = [

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { startWired } from '../flows/wiring.ts'
 import { connectRaw, exchange } from '../support/raw-client.ts'
 import { chunk, hang, json, sse, streamHead } from '../support/upstream-script.ts'
 import { chat, get } from './attack.ts'
+import { startGateway } from '../support/app.ts'
 
 test('requests in one packet are answered in order, each judged by itself', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(json(200, {}))
   const client = await connectRaw(t, gateway.url)
   client.send(
     Buffer.concat([
@@ -27,7 +27,7 @@ test('requests in one packet are answered in order, each judged by itself', asyn
 })
 
 test('what follows a refused body is no request', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const client = await connectRaw(t, gateway.url)
   client.send(Buffer.concat([chat({ origin: 'https://evil.example' }), chat()]))
   assert.equal((await client.response()).status, 403)
@@ -38,7 +38,7 @@ test('what follows a refused body is no request', async (t) => {
 })
 
 test('a body is not asked for while the head is refused', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const client = await connectRaw(t, gateway.url)
   const [head] = chat({ origin: 'null', expect: '100-continue' }).toString().split('{')
   client.send(head!)
@@ -47,20 +47,9 @@ test('a body is not asked for while the head is refused', async (t) => {
   assert.equal(upstream.requests.length, 0)
 })
 
-test('a body that is asked for comes', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, {}))
-  const client = await connectRaw(t, gateway.url)
-  const [head, body] = chat({ expect: '100-continue' }).toString().split('\r\n\r\n')
-  client.send(`${head}\r\n\r\n`)
-  assert.equal((await client.response()).status, 100)
-  client.send(body!)
-  assert.equal((await client.response()).status, 200)
-})
-
 for (const how of ['close', 'reset'] as const) {
   test(`a client that leaves within its body (${how}) costs nothing, and is no fault`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
+    const { gateway, upstream } = await startGateway(t)
     const client = await connectRaw(t, gateway.url)
     client.send(chat({ 'content-length': '9999' }))
     // The same connection has been read when another one is served.
@@ -73,8 +62,8 @@ for (const how of ['close', 'reset'] as const) {
 }
 
 test('garbage behind a call that streams ends the call, and nothing is written into the stream', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([streamHead(), chunk('data: {"choices":[]}\n\n'), hang])
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([streamHead(), chunk('data: {"choices":[]}\n\n'), hang])
   const client = await connectRaw(t, gateway.url)
   client.send(chat({}, '{"model":"plain","stream":true}'))
   await client.seen('choices')
@@ -85,9 +74,9 @@ test('garbage behind a call that streams ends the call, and nothing is written i
 })
 
 test('a second call behind one that streams waits its turn', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(sse(['{"choices":[]}', '[DONE]']))
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(sse(['{"choices":[]}', '[DONE]']))
+  upstream.respond(json(200, {}))
   const client = await connectRaw(t, gateway.url)
   client.send(Buffer.concat([chat({}, '{"model":"plain","stream":true}'), chat()]))
   assert.match((await client.response()).body().toString(), /\[DONE\]/)

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { startWired } from '../flows/wiring.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
+import { startGateway } from '../support/app.ts'
 
 type Lure = (evil: string) => { headers?: Record<string, string>; body?: object; query?: string }
 
@@ -44,8 +44,8 @@ suite('A client can not choose the destination by', () => {
   for (const [name, lure] of lures) {
     test(name, async (t) => {
       const evil = await startUpstream(t)
-      const { gateway, upstream } = await startWired(t)
-      upstream.answer(json(200, {}))
+      const { gateway, upstream } = await startGateway(t)
+      upstream.respond(json(200, {}))
       const { headers = {}, body = {}, query = '' } = lure(evil.url)
       const text = JSON.stringify({ model: 'plain', ...body })
 

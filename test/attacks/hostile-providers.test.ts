@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 
-import { startGateway, type TestGateway } from '../support/app.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
-import { type Cleanup, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
+import { type Cleanup, type ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { hostilities, key, usage } from './hostilities.ts'
+import { type TestGateway, startGateway } from '../support/app.ts'
 
 const tpm = 1_000_000
 
@@ -18,18 +18,11 @@ suite('A provider that sends', () => {
   let upstream: ScriptedUpstream
 
   before(async () => {
-    upstream = await startUpstream(cleanup)
-    gateway = await startGateway(
-      cleanup,
-      `
-providers: { hostile: { base_url: "${upstream.url}/v1", api_key: { env: KEY } } }
-models: { plain: { provider: hostile } }
-rate_limit_settings: { limits: { plain: { rpm: 4000, tpm: ${tpm} } } }
-routing: { retries: 0, cooldown_ms: 0 }
-logging: { format: json }
-`,
-      { KEY: key },
-    )
+    const setup = {
+      providers: { hostile: { api_key: { env: 'KEY' } } },
+      rate_limit_settings: { limits: { plain: { rpm: 4000, tpm } } },
+    }
+    ;({ gateway, upstream } = await startGateway(cleanup, setup, { env: { KEY: key } }))
   })
   after(async () => {
     for (const release of releases) await release()
@@ -44,7 +37,7 @@ logging: { format: json }
 
   for (const { name, script, status, code, check, stream: isStream = false } of hostilities) {
     test(`${name} → ${status} ${code ?? ''}`, async () => {
-      upstream.answer(script())
+      upstream.respond(script())
       const response = await call(isStream)
       const text = response.body().toString()
       assert.equal(response.status, status, text)
@@ -58,7 +51,7 @@ logging: { format: json }
 
       const { requests } = upstream
       const seen = requests.length
-      upstream.answer(json(200, { usage }))
+      upstream.respond(json(200, { usage }))
       const next = await call(false)
       assert.equal(next.status, 200, 'the next call is served')
       assert.deepEqual(JSON.parse(next.body().toString()), { usage }, 'with its own answer')

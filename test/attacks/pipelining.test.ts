@@ -5,13 +5,14 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { suite, test } from 'node:test'
 
-import { startWired } from '../flows/wiring.ts'
 import { soon } from '../support/deadline.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
-import { type Cleanup, startUpstream } from '../support/scripted-upstream.ts'
+import { type Cleanup } from '../support/scripted-upstream.ts'
 import { after, hang, json } from '../support/upstream-script.ts'
 import { chat, chatBody, get } from './attack.ts'
+import { startGateway } from '../support/app.ts'
+import type { RawConfig } from '../../src/config/raw.ts'
 
 const closing: [name: string, status: number, sends: Buffer | string][] = [
   ['a Host that is not served', 403, chat({ host: 'evil.example' })],
@@ -58,13 +59,13 @@ const closing: [name: string, status: number, sends: Buffer | string][] = [
   ['HTTP/1.0', 200, 'GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n'],
 ]
 
-const strict = 'server: { max_request_body_bytes: 2000 }'
+const strict = { server: { max_request_body_bytes: 2000 } }
 
 suite('Nothing is served behind', () => {
   for (const [name, status, sends] of closing) {
     test(`${name} → ${status}`, async (t) => {
-      const { gateway, upstream } = await startWired(t, strict)
-      upstream.answerAlways(json(200, {}))
+      const { gateway, upstream } = await startGateway(t, strict)
+      upstream.respondAlways(json(200, {}))
       const client = await connectRaw(t, gateway.url)
       client.send(Buffer.concat([Buffer.from(sends as string), chat({ 'x-request-id': 'second' })]))
       assert.equal((await client.response()).status, status, client.received().toString())
@@ -85,8 +86,8 @@ suite('Nothing is served behind', () => {
   }
 
   test('a refusal by the flood limit → 429', async (t) => {
-    const { gateway, upstream } = await startWired(t, 'rate_limit_settings: { per_client: { rpm: 1 } }')
-    upstream.answerAlways(json(200, {}))
+    const { gateway, upstream } = await startGateway(t, { rate_limit_settings: { per_client: { rpm: 1 } } })
+    upstream.respondAlways(json(200, {}))
     assert.equal((await exchange(t, gateway.url, chat())).status, 200)
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat([chat(), chat()]))
@@ -103,9 +104,9 @@ suite('Nothing is served behind', () => {
   })
 
   test('the last answer of a gateway that shuts down', async (t) => {
-    const { gateway, upstream } = await startWired(t)
+    const { gateway, upstream } = await startGateway(t)
     const held = Promise.withResolvers<void>()
-    upstream.answer(after(held.promise, json(200, {})))
+    upstream.respond(after(held.promise, json(200, {})))
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat([chat(), chat()]))
     await upstream.nextRequest()
@@ -120,8 +121,8 @@ suite('Nothing is served behind', () => {
 
 suite('Requests that come at once', () => {
   test('are served one after the other, in whatever pieces they come', async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answerAlways(json(200, { ok: true }))
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, { ok: true }))
     const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
     const inChunks = `${chatBody.length.toString(16)}\r\n${chatBody}\r\n0\r\nx: y\r\n\r\n`
     const all = Buffer.concat([
@@ -147,10 +148,10 @@ suite('Requests that come at once', () => {
   })
 
   test('wait for the one before them', async (t) => {
-    const { gateway, upstream } = await startWired(t)
+    const { gateway, upstream } = await startGateway(t)
     const held = Promise.withResolvers<void>()
-    upstream.answer(after(held.promise, json(200, { first: true })))
-    upstream.answer(json(200, { second: true }))
+    upstream.respond(after(held.promise, json(200, { first: true })))
+    upstream.respond(json(200, { second: true }))
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat([chat(), chat()]))
     await upstream.nextRequest()
@@ -162,7 +163,7 @@ suite('Requests that come at once', () => {
   })
 
   test('are served up to a bound, beyond which the connection ends', async (t) => {
-    const { gateway } = await startWired(t)
+    const { gateway } = await startGateway(t)
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat(Array.from({ length: 33 }, () => get('/healthz'))))
     for (let count = 0; count < 33; count += 1) assert.equal((await client.response()).status, 200)
@@ -172,8 +173,8 @@ suite('Requests that come at once', () => {
   })
 
   test('of a client that leaves end with the first', async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answer([hang])
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond([hang])
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat([chat(), chat()]))
     const first = await upstream.nextRequest()
@@ -188,7 +189,8 @@ const connections = 20
 const pipelined = 2_000
 
 suite('A client that reads no answer', () => {
-  const listed = `models: { ${Array.from({ length: 4_000 }, (_, i) => `"m${i}-${'x'.repeat(60)}": { provider: scripted }`).join(', ')} }`
+  const names = Array.from({ length: 4_000 }, (_, index) => `m${index}-${'x'.repeat(60)}`)
+  const listed = Object.fromEntries(names.map((name) => [name, { provider: 'scripted' }]))
 
   test('costs no memory by long lists', async (t) => {
     const { gateway } = await startSmall(t, listed)
@@ -198,26 +200,20 @@ suite('A client that reads no answer', () => {
   })
 
   test('costs no memory by calls', async (t) => {
-    const { gateway, upstream } = await startSmall(t, 'models: { plain: { provider: scripted } }')
+    const { gateway, upstream } = await startSmall(t)
     await flood(t, gateway, chat())
     assert.ok(upstream.requests.length <= connections * 33, `${upstream.requests.length} calls`)
   })
 })
 
 /** A gateway whose heap holds a tenth of the responses that the requests ask for. */
-async function startSmall(t: Cleanup, models: string) {
-  const upstream = await startUpstream(t)
-  upstream.answerAlways(json(200, { text: 'x'.repeat(400_000) }))
-  const gateway = await startGatewayProcess(
+async function startSmall(t: Cleanup, models?: RawConfig['models']) {
+  const { gateway, upstream } = await startGatewayProcess(
     t,
-    `
-providers: { scripted: { base_url: "${upstream.url}/v1" } }
-${models}
-rate_limit_settings: { per_client: { rpm: 1000000 } }
-logging: { format: json }
-`,
+    { ...(models && { models }), rate_limit_settings: { per_client: { rpm: 1_000_000 } } },
     { NODE_OPTIONS: '--max-old-space-size=128' },
   )
+  upstream.respondAlways(json(200, { text: 'x'.repeat(400_000) }))
   gateway.drainInto(() => {})
   return { gateway, upstream }
 }

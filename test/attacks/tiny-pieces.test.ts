@@ -4,10 +4,16 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 
-import { type GatewayProcess, residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
+import {
+  type GatewayProcess,
+  residentBytes,
+  type RunningProcess,
+  startGatewayProcess,
+} from '../support/gateway-process.ts'
 import { exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
-import { type Cleanup, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
+import { type Cleanup } from '../support/scripted-upstream.ts'
 import { bytes, head, json, lastChunk, type Script } from '../support/upstream-script.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
 
 /** What a connection may cost besides what is held for it, and by what the heap may grow at any time. */
 const [connectionBytes, heapBytes] = [65_536, 33_554_432]
@@ -44,29 +50,16 @@ function formOf(length: number): Buffer {
 const answer = { id: 'a', choices: [] }
 const smallCall = rawRequest('POST /v1/chat/completions', {}, promptOf(1_000))
 
-interface Running {
-  readonly gateway: GatewayProcess
-  readonly upstream: ScriptedUpstream
-}
-
 /** @param provider further settings of the provider. */
-async function start(t: Cleanup, provider = ''): Promise<Running> {
-  const upstream = await startUpstream(t)
-  upstream.answerAlways(({ method }) => json(method === 'GET' ? 503 : 200, answer))
-  const gateway = await startGatewayProcess(
-    t,
-    `
-providers: { far: { base_url: "${upstream.url}/v1"${provider} } }
-models: { plain: { provider: far } }
-routing: { retries: 0, cooldown_ms: 0 }
-logging: { format: json }
-`,
-  )
+async function start(t: Cleanup, provider: RawProvider = {}): Promise<RunningProcess> {
+  const running = await startGatewayProcess(t, { providers: { scripted: provider } })
+  const { gateway, upstream } = running
+  upstream.respondAlways(({ method }) => json(method === 'GET' ? 503 : 200, answer))
   // What every process takes once: compiled code, room for short-lived objects.
   const early = tinyRequest('/v1/chat/completions', 'application/json', promptOf(20_000))
   for (let count = 0; count < 20; count += 1) await exchange(t, gateway.url, smallCall)
   for (let count = 0; count < 4; count += 1) await exchange(t, gateway.url, early)
-  return { gateway, upstream }
+  return running
 }
 
 /** Does the work and fails when it took more than the process may have for so many bytes on so many connections. */
@@ -173,7 +166,7 @@ suite('A provider that sends, in chunks of one byte,', () => {
     test(`${name} costs memory for its bytes, not for its chunks`, async (t) => {
       const { gateway, upstream } = await start(t)
       const script = tinyAnswer(status, contentType, Buffer.from(body))
-      upstream.answerAlways(() => script)
+      upstream.respondAlways(() => script)
       const isStream = contentType === 'text/event-stream'
       const request = isStream
         ? rawRequest('POST /v1/chat/completions', {}, JSON.stringify({ model: 'plain', stream: true }))
@@ -191,13 +184,13 @@ suite('A provider that sends, in chunks of one byte,', () => {
   }
 
   test('a list of models costs memory for its bytes, not for its chunks', async (t) => {
-    const { gateway, upstream } = await start(t, ', discover_models: true')
+    const { gateway, upstream } = await start(t, { discover_models: true })
     const list = JSON.stringify({ object: 'list', data: [{ id: 'small', padding: text.repeat(2) }] })
-    upstream.answerAlways(() => tinyAnswer(200, 'application/json', Buffer.from(list)))
+    upstream.respondAlways(() => tinyAnswer(200, 'application/json', Buffer.from(list)))
     const from = gateway.stdout().length
     await within(gateway, { heldBytes: list.length, connections: 1 }, () => {
       process.kill(gateway.pid, 'SIGHUP')
-      return gateway.says(/"models_discovered","provider":"far","count":1/, from)
+      return gateway.says(/"models_discovered","provider":"scripted","count":1/, from)
     })
   })
 })

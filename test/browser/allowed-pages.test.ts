@@ -5,11 +5,11 @@ import { after, before, suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import type { Browser, Page } from 'playwright-core'
-import { startWired } from '../flows/wiring.ts'
-import type { Wired } from '../flows/wiring.ts'
 import { missing } from '../support/needs.ts'
 import { chunk, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 import { launchChromium, openPage, servePage } from './chromium.ts'
+import { type Running, startGateway } from '../support/app.ts'
+import type { Setup } from '../support/gateway-config.ts'
 
 const chatPage = `<!doctype html><title>chat</title><pre id=status></pre><pre id=text></pre>
 <script type=module>
@@ -35,7 +35,7 @@ const chatPage = `<!doctype html><title>chat</title><pre id=status></pre><pre id
   }
 </script>`
 
-const limits = 'rate_limit_settings: { limits: { plain: { rpm: 2, tpm: 50000 } } }'
+const limits = { rate_limit_settings: { limits: { plain: { rpm: 2, tpm: 50000 } } } }
 
 function delta(content: string): string {
   const choices = [{ index: 0, delta: { content }, finish_reason: null }]
@@ -49,11 +49,11 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
   })
   after(() => browser.close())
 
-  async function open(t: TestContext, more = limits): Promise<Wired & { page: Page }> {
-    const wired = await startWired(t, more)
+  async function open(t: TestContext, more: Setup<'scripted'> = limits): Promise<Running & { page: Page }> {
+    const wired = await startGateway(t, more)
     const page = await openPage(t, browser)
     await page.goto(await servePage(t, chatPage, '127.0.0.1', 'localhost'))
-    return { ...wired, page }
+    return Object.assign(wired, { page })
   }
 
   /** Starts a chat and does not wait for its end. */
@@ -70,7 +70,7 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
   test('shows a streamed answer while it is still coming', async (t) => {
     const { gateway, upstream, page } = await open(t)
     const rest = Promise.withResolvers<void>()
-    upstream.answer([
+    upstream.respond([
       streamHead({ 'access-control-allow-origin': 'https://provider.example', server: 'provider' }),
       chunk(delta('zwei')),
       wait(rest.promise),
@@ -91,7 +91,7 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
 
   test('ends the request of the provider when it is closed', async (t) => {
     const { gateway, upstream, page } = await open(t)
-    upstream.answer([streamHead(), chunk(delta('zwei')), wait(new Promise(() => {}))])
+    upstream.respond([streamHead(), chunk(delta('zwei')), wait(new Promise(() => {}))])
 
     await chat(page, gateway.url)
     await shows(page, 'text', 'zwei')
@@ -103,7 +103,7 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
 
   test('reads when it may come again, and why it was sent away', async (t) => {
     const { gateway, upstream, page } = await open(t)
-    upstream.answerAlways(json(200, { choices: [], usage: { prompt_tokens: 1, total_tokens: 1 } }))
+    upstream.respondAlways(json(200, { choices: [], usage: { prompt_tokens: 1, total_tokens: 1 } }))
     const ask = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"model":"plain"}' }
     for (let call = 0; call < 2; call++) await (await fetch(`${gateway.url}/v1/chat/completions`, ask)).text()
 
@@ -157,7 +157,7 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
   })
 
   test('gets nothing when only another port is listed', async (t) => {
-    const { gateway, upstream, page } = await open(t, 'cors: { allowed_origins: ["http://localhost:1"] }')
+    const { gateway, upstream, page } = await open(t, { cors: { allowed_origins: ['http://localhost:1'] } })
 
     await chat(page, gateway.url)
 

@@ -5,16 +5,15 @@ import { after, before, suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import type { Browser, Page } from 'playwright-core'
-import { startWired } from '../flows/wiring.ts'
-import type { Wired } from '../flows/wiring.ts'
 import { missing } from '../support/needs.ts'
 import { json } from '../support/upstream-script.ts'
 import { launchChromium, servePage, startRecorder } from './chromium.ts'
 import { pageAttacks } from './page-attacks.ts'
 import type { PageAttack } from './page-attacks.ts'
+import { type Running, startGateway } from '../support/app.ts'
 
 const ask = JSON.stringify({ model: 'plain', messages: [{ role: 'user', content: 'hi' }] })
-const limits = 'rate_limit_settings: { limits: { plain: { rpm: 100, tpm: 50000 } } }'
+const limits = { rate_limit_settings: { limits: { plain: { rpm: 100, tpm: 50000 } } } }
 const blank = '<!doctype html><title>foreign</title><body></body>'
 
 /** Has the page try it. @returns what the page could read. */
@@ -31,10 +30,10 @@ async function attempt(page: Page, attack: PageAttack, target: string): Promise<
 }
 
 /** Nothing of what went before has had an effect: the first good call finds the limits untouched. */
-async function assertUntouched(t: TestContext, { gateway, upstream }: Wired): Promise<void> {
+async function assertUntouched(t: TestContext, { gateway, upstream }: Running): Promise<void> {
   assert.equal(upstream.connections, 0)
   const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
-  upstream.answer(json(200, { choices: [], usage }))
+  upstream.respond(json(200, { choices: [], usage }))
   const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -56,7 +55,7 @@ suite('a page of a foreign origin', { skip: missing('chromium') }, () => {
 
   for (const attack of pageAttacks) {
     test(`gets nothing with ${attack.name}`, async (t) => {
-      const wired = await startWired(t, limits)
+      const wired = await startGateway(t, limits)
       const careless = await startRecorder(t)
       const foreign = await servePage(t, blank, '127.0.0.2')
 

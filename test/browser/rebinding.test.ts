@@ -5,10 +5,9 @@ import { after, before, suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import type { Browser, Page } from 'playwright-core'
-import { startWired } from '../flows/wiring.ts'
-import type { Wired } from '../flows/wiring.ts'
 import { missing } from '../support/needs.ts'
 import { launchChromium, startRecorder } from './chromium.ts'
+import { type Running, startGateway } from '../support/app.ts'
 
 const name = 'rebound.example'
 
@@ -79,8 +78,8 @@ suite('a page whose name leads to 127.0.0.1', { skip: missing('chromium') }, () 
   })
   after(() => browser.close())
 
-  async function start(t: TestContext): Promise<Wired> {
-    const wired = await startWired(t)
+  async function start(t: TestContext): Promise<Running> {
+    const wired = await startGateway(t)
     await openRebound(page, wired.gateway.url)
     return wired
   }

@@ -5,17 +5,16 @@ import fc from 'fast-check'
 
 import { Admission } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
-import { MemoryStore } from '../../src/admission/memory-store.ts'
+import { modelScope } from '../../src/admission/scopes.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Reply, Snapshot } from '../../src/call/call.ts'
 import { handleCall } from '../../src/call/handle-call.ts'
+import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { createTicker } from '../../src/call/ticker.ts'
-import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { clientDialects } from '../../src/dialects/table.ts'
-import type { CallEnded } from '../../src/observe/events.ts'
-import { ProviderLoad } from '../../src/routing/provider-load.ts'
+import type { AttemptEnded, CallEnded } from '../../src/observe/events.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
-import { TargetHealth } from '../../src/routing/target-health.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
@@ -172,6 +171,7 @@ function startScene(next: () => string) {
   const clock = new FakeClock()
   const { now, wallNow, setTimer } = clock
   const calls: CallEnded[] = []
+  const attempts: AttemptEnded[] = []
   const store = new MemoryStore()
   const calibration = new Calibration()
   const limits = { rpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 } as const
@@ -179,25 +179,22 @@ function startScene(next: () => string) {
     ['m', model('m', ['a', 'b'], ['n'])],
     ['n', model('n', ['b', 'c'])],
   ])
+  const rateLimits = { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() }
+  const admission = new Admission({ store, calibration, limits: rateLimits, now, setTimer })
+  const coordinator = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
+  const routing = { retries: 2, cooldownMs: 30_000 }
+  const providers = new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)]))
+  coordinator.follow({ providers: new Map(), routing, rateLimits }, providers.values())
   const on: Snapshot = {
     routes: new RouteTable(models),
     findLate: () => Promise.resolve(undefined),
-    providers: new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)])),
-    admission: new Admission({
-      store,
-      calibration,
-      limits: { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() },
-      now,
-      setTimer,
-    }),
-    calibration,
-    usageRefusals: new UsageRefusals(),
-    routing: { retries: 2, cooldownMs: 30_000 },
-    health: new TargetHealth(),
-    load: new ProviderLoad(),
+    providers,
+    coordinator,
+    routing,
     events: {
       emit(event) {
         if (event.kind === 'call_ended') calls.push(event)
+        else if (event.kind === 'attempt_ended') attempts.push(event)
       },
     },
     ticker: createTicker(clock),
@@ -206,7 +203,7 @@ function startScene(next: () => string) {
     setTimer,
     chance: () => 0.5,
   }
-  return { on, clock, calls, store, limits }
+  return { on, coordinator, clock, calls, attempts, store, limits }
 }
 
 const chat = clientDialects.find(({ name }) => name === 'chat')!
@@ -220,11 +217,14 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 4 }), async (plans) => {
       let left: string[] = []
-      const { on, clock, calls, store, limits } = startScene(() => left.shift() ?? 'answers')
+      const { on, coordinator, clock, calls, attempts, store, limits } = startScene(
+        () => left.shift() ?? 'answers',
+      )
       for (const { deeds: queue, leavesAfter } of plans) {
         left = [...queue]
         const reply = new FakeReply()
         const before = calls.length
+        attempts.length = 0
         const call = { dialect: chat, body, contentType: 'application/json', requestId: 'req_1', reply }
         const client = { id: 'user:me' }
         void handleCall({ ...call, client, startedAtMs: clock.now() }, on)
@@ -236,11 +236,15 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         }
         await settled()
         if (!reply.isGone) assert.equal(reply.ends, 1)
-        for (const provider of ['a', 'b', 'c']) assert.equal(on.load.of(provider), 0)
-        for (const name of ['m', 'n']) assert.equal(store.use(name, limits, clock.now()).parallel, 0)
+        assert.equal(attempts.length, calls.at(-1)!.attempts)
+        assert.ok(attempts.slice(0, -1).every(({ outcome }) => outcome === 'refused' || outcome === 'failed'))
+        for (const provider of ['a', 'b', 'c']) assert.equal(coordinator.load.of(provider), 0)
+        for (const name of ['m', 'n']) {
+          assert.equal(store.use(modelScope(name, limits), clock.now()).parallel, 0)
+        }
         clock.advance(600_000)
         for (const { targets } of on.routes.list().map((name) => on.routes.find(name)!)) {
-          for (const target of targets) assert.ok(on.health.stateOf(target, clock.now()).isReady)
+          for (const target of targets) assert.ok(coordinator.health.stateOf(target, clock.now()).isReady)
         }
       }
       assert.equal(calls.length, plans.length)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
-import { judge } from '../../src/call/retry-rule.ts'
+import { decideRetry } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
 import type { Trouble } from '../../src/routing/target-health.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
@@ -84,15 +84,15 @@ const cases: readonly Case[] = [
 
 for (const [what, outcome, trouble, may] of cases) {
   test(`${what}: ${trouble ?? 'no trouble'}, may ${may || 'do nothing'}`, () => {
-    const { mayMove, mayRepeat, ...verdict } = judge(outcome, false, 0)
-    assert.equal(verdict.trouble, trouble)
-    assert.equal([mayMove && 'move', mayRepeat && 'repeat'].filter(Boolean).join(' '), may)
+    const { canFailOver, canRetry, ...decision } = decideRetry(outcome, false, 0)
+    assert.equal(decision.trouble, trouble)
+    assert.equal([canFailOver && 'move', canRetry && 'repeat'].filter(Boolean).join(' '), may)
   })
 }
 
 test('a fresh connection that is closed at once is trouble', () => {
-  const { trouble, mayRepeat } = judge(failed('provider_bad_response', true), true, 0)
-  assert.deepEqual([trouble, mayRepeat], ['broken', false])
+  const { trouble, canRetry } = decideRetry(failed('provider_bad_response', true), true, 0)
+  assert.deepEqual([trouble, canRetry], ['broken', false])
 })
 
 const now = Date.parse('2026-01-01T00:00:00Z')
@@ -109,6 +109,6 @@ const waits: readonly [string, Record<string, string>, number | undefined][] = [
 
 for (const [what, headers, expectedMs] of waits) {
   test(`a wait that is ${what} is ${expectedMs} ms`, () => {
-    assert.equal(judge(refused(429, { headers }), false, now).retryAfterMs, expectedMs)
+    assert.equal(decideRetry(refused(429, { headers }), false, now).retryAfterMs, expectedMs)
   })
 }

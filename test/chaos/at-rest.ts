@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 
 import { soon } from '../support/deadline.ts'
 import { Random } from '../support/random.ts'
-import { shapeOf } from './answers.ts'
+import { shapeOf } from './responses.ts'
 import { indexOf, requestOf, shapeSeed, type PlannedCall } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
 import { plainConfiguration, probeModel } from './configurations.ts'

@@ -18,7 +18,7 @@ export interface PlannedCall {
   readonly promptBytes: number
 }
 
-/** Answers' shapes are drawn with another seed than all else. */
+/** Responses' shapes are drawn with another seed than all else. */
 export const shapeSeed = 1_000_003
 
 const callsPerLane = 100_000

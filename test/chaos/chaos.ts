@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 
 import { Random } from '../support/random.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import { shapeOf } from './answers.ts'
+import { shapeOf } from './responses.ts'
 import { judgeRest } from './at-rest.ts'
 import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -19,8 +19,6 @@ export interface ChaosOptions {
   readonly connections: number
   /** On a busy machine the run goes on until so many calls have ended. */
   readonly leastCalls: number
-  /** Ends the run early. */
-  readonly signal?: AbortSignal
 }
 
 export interface ChaosReport {
@@ -35,8 +33,6 @@ export interface ChaosReport {
   readonly sockets: readonly [atFirst: number, atLast: number]
   /** Calls of the model `steady` that were surely admitted in the fullest 60 s, and its limit. */
   readonly steady: readonly [most: number, rpm: number]
-  /** Resident memory of the gateway, once a second. */
-  readonly memory: readonly number[]
 }
 
 const callDeadlineMs = 30_000
@@ -58,14 +54,13 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   const rpm = Math.ceil(connections * seconds * 0.07)
   const world = await startWorld(t, { seed, accuse, fixed: { rpm, parallel: 8, providerParallel: 16 } })
   const { ended, memory } = await drive(world, options)
-  const isCutShort = options.signal?.aborted === true
   const hasEnded = world.gateway.ending() !== undefined
   if (hasEnded)
     accuse(`the gateway ended (${world.gateway.ending()}): ${world.gateway.stderr().slice(-3000)}`)
-  const atLast = isCutShort || hasEnded ? 0 : await judgeRest(world, ended)
+  const atLast = hasEnded ? 0 : await judgeRest(world, ended)
   const { log, counts, socketsAtFirst } = world
   const visits = [...world.visits.values()]
-  if (!isCutShort && !hasEnded) {
+  if (!hasEnded) {
     for (const each of ended) {
       const fault = faultOfLine(each, log.calls.get(each.call.id))
       if (fault !== undefined) accuse(`${each.call.id} ${fault}`)
@@ -85,16 +80,15 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     visits: visits.length,
     steady: [most, rpm],
     sockets: [socketsAtFirst, atLast],
-    memory,
   }
 }
 
 /** All at once, for as long as the run takes. */
 async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: number[] }> {
-  const { seconds, connections, leastCalls, signal: early } = options
+  const { seconds, connections, leastCalls } = options
   const pace = seconds < 20 ? 0.4 : 1
   const over = new AbortController()
-  const signal = early === undefined ? over.signal : AbortSignal.any([over.signal, early])
+  const { signal } = over
   const ended: Ended[] = []
   const clients = Array.from({ length: connections }, (_, lane) =>
     callAgainAndAgain(world, lane, ended, signal),

@@ -8,7 +8,7 @@ import type { HttpMessage } from '../support/http-message.ts'
 import type { PlannedCall } from './calls.ts'
 
 /**
- * What became of a call on the wire. `ended` and `reset`: by the gateway, before the answer was complete. `late`: nothing
+ * What became of a call on the wire. `ended` and `reset`: by the gateway, before the response was complete. `late`: nothing
  * of that within the deadline.
  */
 export interface Wire {
@@ -82,7 +82,7 @@ export class ClientConnection {
     const reader = new MessageReader({
       isResponse: true,
       onHead: (message) => {
-        if (this.#end === undefined) throw new Error('an answer that nobody asked for')
+        if (this.#end === undefined) throw new Error('a response that nobody asked for')
         this.#message = message
         this.#headAtMs = performance.now()
         this.#onHead?.()

@@ -1,5 +1,6 @@
 // The configurations that a run changes between: targets, limits, time limits, addresses, providers that go and come.
 // What the limits are checked by stays the same in all of them.
+import { configText } from '../support/gateway-config.ts'
 import type { Random } from '../support/random.ts'
 
 export interface Fixed {
@@ -67,11 +68,11 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
   const provider = (url: string) => ({
     base_url: `${url}/v1`,
     max_parallel_requests: providerParallel,
-    include_usage: vary('auto', 'auto', 'always', 'never'),
+    include_usage: vary<'auto' | 'always' | 'never'>('auto', 'auto', 'always', 'never'),
     timeouts: random === undefined ? patient : impatient(random),
   })
-  return JSON.stringify({
-    server: { hosts: ['127.0.0.1'], shutdown_grace_ms: 5_000 },
+  return configText({
+    server: { shutdown_grace_ms: 5_000 },
     rate_limit_settings: {
       per_client: {},
       limits: {
@@ -84,7 +85,7 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
           max_wait_ms: vary(1_000, 200, 3_000),
         },
         free: { when_limited: 'wait', max_wait_ms: vary(500, 100) },
-        lonely: { rpm, when_limited: vary<string>('reject', 'wait'), max_wait_ms: 1_000 },
+        lonely: { rpm, when_limited: vary<'reject' | 'wait'>('reject', 'wait'), max_wait_ms: 1_000 },
       },
     },
     providers: Object.fromEntries(Array.from(addresses, ([name, url]) => [name, provider(url)])),
@@ -92,10 +93,9 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
       steady: { targets: targets() },
       queue: { targets: targets() },
       free: { targets: targets().slice(0, 2), fallbacks: ['queue'] },
-      lonely: { provider: names.at(-1), model: 'deep' },
+      lonely: { provider: names.at(-1)!, model: 'deep' },
       ...Object.fromEntries(names.map((name) => [probeModel(name), { provider: name, model: 'deep' }])),
     },
     routing: { retries: vary(2, 0, 1, 3), cooldown_ms: vary(500, 0, 2_000) },
-    logging: { format: 'json' },
   })
 }

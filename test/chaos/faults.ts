@@ -1,4 +1,4 @@
-// What an upstream does in place of a good answer, and how often.
+// What an upstream does in place of a good response, and how often.
 import type { Random } from '../support/random.ts'
 
 /** Weights, in parts of all requests. */
@@ -23,7 +23,7 @@ const weights = {
   error_later: 25,
   hangs: 10,
   stalls: 15,
-  /** A good answer on a connection that is closed when the next request may be on its way. */
+  /** A good response on a connection that is closed when the next request may be on its way. */
   closes_idle: 30,
 } as const satisfies Record<string, number>
 
@@ -40,7 +40,7 @@ export function faultOf(random: Random): Fault {
   return 'none'
 }
 
-/** The error answers among the faults: status, code and further headers. */
+/** The error responses among the faults: status, code and further headers. */
 export const errorAnswers: Readonly<
   Partial<Record<Fault, { status: number; code: string; type?: string; headers?: Record<string, string> }>>
 > = {

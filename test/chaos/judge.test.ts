@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 
 import { MessageReader } from '../support/http-message.ts'
 import type { HttpMessage } from '../support/http-message.ts'
-import { contentEvents, errorBody, errorEvent, lastEvents, wholeAnswer, type Sender } from './answers.ts'
+import { contentEvents, errorBody, errorEvent, lastEvents, wholeResponse, type Sender } from './responses.ts'
 import type { PlannedCall } from './calls.ts'
 import type { Wire } from './client-connection.ts'
 import { judge } from './judge.ts'
@@ -42,7 +42,7 @@ function verdictOf({ status = 200, isStream = true, headers = {}, body, ending =
 }
 
 const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
-  'a whole answer': ['whole', { isStream: false, body: wholeAnswer(mine!, shape) }],
+  'a whole response': ['whole', { isStream: false, body: wholeResponse(mine!, shape) }],
   'a whole stream': ['streamed', { body: [first, second, third, ...last].join('') }],
   'a stream with heartbeats': ['streamed', { body: [first, ': ping\n\n', second, third, ...last].join('') }],
   'a broken stream': ['stream_broken', { body: first + gatewayError('provider_timeout') }],
@@ -60,12 +60,12 @@ const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
 }
 
 const bad: Readonly<Record<string, Came>> = {
-  'half of a whole answer': { isStream: false, body: wholeAnswer(mine!, shape).slice(0, -9) },
+  'half of a whole response': { isStream: false, body: wholeResponse(mine!, shape).slice(0, -9) },
   'a stream without its end': { body: first + second + third },
   'a stream without anything': { body: '' },
   'a stream that is cut within an event': { body: first + second.slice(0, 20) },
   'a connection that breaks': { body: first, ending: 'reset' },
-  'no answer in time': { body: first, ending: 'late' },
+  'no response in time': { body: first, ending: 'late' },
   'a doubled event': { body: [first, first, second, third, ...last].join('') },
   'a lost event': { body: [first, third, ...last].join('') },
   'events of two attempts': {
@@ -75,10 +75,10 @@ const bad: Readonly<Record<string, Came>> = {
   'events after an error': { body: first + gatewayError('provider_timeout') + second },
   'two errors': { body: first + ownError + gatewayError('provider_bad_response') },
   'usage that nobody asked for': { body: [first, second, third, ...lastEvents(mine!, true)].join('') },
-  'the answer to another call': { body: first + last.join(''), headers: { 'x-request-id': 'chaos-2-8' } },
+  'the response to another call': { body: first + last.join(''), headers: { 'x-request-id': 'chaos-2-8' } },
   'a provider that another one stands in for': {
     isStream: false,
-    body: wholeAnswer(other!, shape),
+    body: wholeResponse(other!, shape),
   },
   'a failure of the gateway itself': {
     status: 500,

@@ -5,18 +5,18 @@ import {
   errorEvent,
   lastEvents,
   tagForm,
-  wholeAnswer,
+  wholeResponse,
   type Sender,
   type Shape,
   type Tag,
-} from './answers.ts'
+} from './responses.ts'
 import type { PlannedCall } from './calls.ts'
 import type { Wire } from './client-connection.ts'
 import { errorAnswers } from './faults.ts'
 
 /** `code`: of the gateway's error, or the provider's. */
 export type Verdict =
-  /** A whole answer of one provider. */
+  /** A whole response of one provider. */
   | { readonly end: 'whole' | 'streamed'; readonly tag: Tag }
   /** Some events of one provider, then one that says that it is broken. */
   | { readonly end: 'stream_broken'; readonly tag: Tag | undefined; readonly code: string }
@@ -50,10 +50,10 @@ export function judge(call: PlannedCall, shape: Shape, wire: Wire): Verdict {
   const { ending, message } = wire
   if (ending !== 'answered' && ending !== 'left') return { fault: `the gateway's end: ${ending}` }
   if (message === undefined) {
-    return ending === 'left' ? { end: 'left' } : { fault: 'no answer' }
+    return ending === 'left' ? { end: 'left' } : { fault: 'no response' }
   }
   if (message.header('x-request-id') !== call.id) {
-    return { fault: `the answer to ${message.header('x-request-id')}` }
+    return { fault: `the response to ${message.header('x-request-id')}` }
   }
   const status = Number(message.startLine.split(' ')[1])
   const text = message.body().toString()
@@ -62,11 +62,11 @@ export function judge(call: PlannedCall, shape: Shape, wire: Wire): Verdict {
   if (status !== 200) return judgeError(call, status, { text, code: message.header('x-llm-gateway-error') })
   const type = message.header('content-type') ?? ''
   if (type.startsWith('text/event-stream') !== call.isStream) return { fault: `a 200 of type ${type}` }
-  const answer = { call, shape, text, from }
-  return call.isStream ? judgeStream(answer, true) : judgeWhole(answer)
+  const judged = { call, shape, text, from }
+  return call.isStream ? judgeStream(judged, true) : judgeWhole(judged)
 }
 
-interface Answer {
+interface Judged {
   readonly call: PlannedCall
   readonly shape: Shape
   readonly text: string
@@ -74,12 +74,12 @@ interface Answer {
   readonly from: string | undefined
 }
 
-function judgeWhole({ call, shape, text, from }: Answer): Verdict {
+function judgeWhole({ call, shape, text, from }: Judged): Verdict {
   const tag = tagIn(text)
-  if (tag === undefined) return { fault: `not an answer: ${text.slice(0, 300)}` }
-  if (from !== nameIn(tag)) return { fault: `an answer of ${tag}, said to be from ${from}` }
-  if (text === wholeAnswer({ callId: call.id, tag }, shape)) return { end: 'whole', tag }
-  return { fault: `not the whole answer of ${tag}: ${text.slice(0, 300)}` }
+  if (tag === undefined) return { fault: `not a response: ${text.slice(0, 300)}` }
+  if (from !== nameIn(tag)) return { fault: `a response of ${tag}, said to be from ${from}` }
+  if (text === wholeResponse({ callId: call.id, tag }, shape)) return { end: 'whole', tag }
+  return { fault: `not the whole response of ${tag}: ${text.slice(0, 300)}` }
 }
 
 function judgeError(
@@ -98,8 +98,8 @@ function judgeError(
   return { end: 'provider_error', tag, code: own }
 }
 
-/** @param isAll whether the answer is complete; one that was left may end after any event, or within one. */
-function judgeStream({ call, shape, text, from }: Answer, isAll: boolean): Verdict {
+/** @param isAll whether the response is complete; one that was left may end after any event, or within one. */
+function judgeStream({ call, shape, text, from }: Judged, isAll: boolean): Verdict {
   const blocks = text.split('\n\n')
   const rest = blocks.pop()!
   if (isAll && rest !== '') return { fault: `half an event: ${rest.slice(-300)}` }
@@ -127,8 +127,8 @@ function judgeStream({ call, shape, text, from }: Answer, isAll: boolean): Verdi
   return { fault: `${where}: ${odd.slice(0, 300) || 'nothing'}` }
 }
 
-/** The client has left: what it got until then has to be the beginning of an answer. */
-function judgePart({ call, shape, text, from }: Answer, status: number): Verdict {
+/** The client has left: what it got until then has to be the beginning of a response. */
+function judgePart({ call, shape, text, from }: Judged, status: number): Verdict {
   if (!call.isStream || status !== 200) return { end: 'left' }
   const verdict = judgeStream({ call, shape, text, from }, false)
   return 'fault' in verdict ? verdict : { end: 'left' }

@@ -38,7 +38,7 @@ suite('a line of the log', () => {
   test('that is doubled is a fault', () => assert.ok(faultOfLine(endedAt(0), [line, line])))
   test('of another provider is a fault', () =>
     assert.ok(faultOfLine(endedAt(0), [{ ...line, provider: 'b' }])))
-  test('that calls a good answer broken is a fault', () =>
+  test('that calls a good response broken is a fault', () =>
     assert.ok(faultOfLine(endedAt(0), [{ ...line, code: 'provider_timeout' }])))
   test('may be missing where the client left before there was a head', () =>
     assert.equal(faultOfLine(endedAt(0, { end: 'left' }), []), undefined))

@@ -4,7 +4,7 @@ import type { PlannedCall } from './calls.ts'
 import type { Wire } from './client-connection.ts'
 import type { CallLine } from './gateway-log.ts'
 import { nameIn, type Verdict } from './judge.ts'
-import type { Tag } from './answers.ts'
+import type { Tag } from './responses.ts'
 
 /** A call that has ended, as its client saw it. */
 export interface Ended {
@@ -54,7 +54,7 @@ function isConsistent(verdict: Ended['verdict'], line: CallLine): boolean {
     case 'provider_error':
       return status >= 400 && status !== 499 && code === undefined && provider === nameIn(verdict.tag)
     case 'left':
-      // Or it had been answered when the client left, and the answer was on its way.
+      // Or it had been answered when the client left, and the response was on its way.
       return status !== 500 || code === undefined
     default:
       return verdict satisfies never

@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 
 import { soon } from '../support/deadline.ts'
-import type { Tag } from './answers.ts'
+import type { Tag } from './responses.ts'
 
 /** What an upstream tells. Times are those of `process.hrtime`, in milliseconds. */
 export type Told =

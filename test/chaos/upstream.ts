@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 
 import { Random } from '../support/random.ts'
-import { contentEvents, errorBody, errorEvent, lastEvents, shapeOf, wholeAnswer } from './answers.ts'
-import type { Sender, Shape, Tag } from './answers.ts'
+import { contentEvents, errorBody, errorEvent, lastEvents, shapeOf, wholeResponse } from './responses.ts'
+import type { Sender, Shape, Tag } from './responses.ts'
 import { indexOf, isProbe, promptOf, shapeSeed } from './calls.ts'
 import { errorAnswers, faultOf, type Fault } from './faults.ts'
 import type { Order, Told } from './upstream-process.ts'
@@ -100,7 +100,7 @@ function isUnderWay(response: ServerResponse): boolean {
 async function answerWhole(exchange: Exchange): Promise<void> {
   const { response, sender, shape, fault } = exchange
   if (!(await open(exchange))) return
-  const body = wholeAnswer(sender, shape)
+  const body = wholeResponse(sender, shape)
   const isSpoilt = ['reset_later', 'ends_early', 'stalls', 'error_later'].includes(fault)
   if (fault === 'error_first') {
     await end(response.writeHead(500, { 'content-type': 'application/json' }), errorBody(sender, 'gave_up'))
@@ -137,7 +137,7 @@ async function stream(exchange: Exchange): Promise<void> {
   else await end(response, lastEvents(sender, hasUsage).join(''))
 }
 
-/** In the middle of an answer. */
+/** In the middle of a response. */
 async function spoil({ response, sender, fault, isStream }: Exchange): Promise<void> {
   if (fault === 'reset_later') response.socket?.resetAndDestroy()
   else if (fault === 'stalls') return

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 
-import { type GatewayProcess, residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
+import { type GatewayProcess, residentBytes, runGateway } from '../support/gateway-process.ts'
 import { Random } from '../support/random.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { type Addresses, type Fixed, plainConfiguration } from './configurations.ts'
@@ -41,7 +41,7 @@ export async function startWorld(
   )
   for (const upstream of upstreams) t.after(() => upstream.kill())
   await Promise.all(upstreams.map((upstream) => upstream.start(false)))
-  const gateway = await startGatewayProcess(t, plainConfiguration(addressesOf(upstreams), fixed))
+  const gateway = await runGateway(t, plainConfiguration(addressesOf(upstreams), fixed), {})
   const log = new GatewayLog()
   gateway.drainInto((text) => log.read(text))
   // What came before is in the log that was kept until now.

@@ -1,14 +1,16 @@
 // What happens while a call waits for its next attempt, and what later calls have learnt of it.
 import assert from 'node:assert/strict'
+import { until } from '../support/deadline.ts'
 import { test, type TestContext } from 'node:test'
 
-import { chat, delta, used, whole } from '../flows/limits-wiring.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { chunk, hang, json, reset, type Script, sse, streamHead } from '../support/upstream-script.ts'
 import { call, roundTrips, type Scene, startFaulty } from './fault.ts'
+import { chat, used } from '../support/calls.ts'
+import { delta, whole } from '../support/chat-content.ts'
 
-const one = '{ small: { provider: a } }'
-const two = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
+const one = { small: { provider: 'a' } }
+const two = { small: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } }
 const busy = json(503, { error: { message: 'busy' } }, { 'retry-after': '5' })
 const loading = json(503, { error: { code: 503, message: 'Loading model' } })
 
@@ -16,12 +18,12 @@ for (const form of ['whole', 'streamed'] as const) {
   for (const how of ['close', 'reset'] as const) {
     test(`a client that leaves in a pause (${form}, ${how}) causes no further attempt`, async (t) => {
       const a = await startUpstream(t)
-      a.answerAlways(busy)
+      a.respondAlways(busy)
       const scene = await startFaulty(t, { a: a.url }, { models: one })
       scene.clock.isSkipping = false
       const client = await call(t, scene, form)
       await a.nextRequest()
-      while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+      await until(() => scene.clock.pausesMs.length > 0, 'a pause')
 
       client.leave(how)
       const line = await scene.gateway.logged({ event: 'call' })
@@ -39,12 +41,12 @@ for (const form of ['whole', 'streamed'] as const) {
 
 test('a client that leaves in a pause is charged what the attempts cost, and no prompt', async (t) => {
   const a = await startUpstream(t)
-  a.answerAlways(busy)
+  a.respondAlways(busy)
   const scene = await startFaulty(t, { a: a.url }, { models: one })
   scene.clock.isSkipping = false
   const client = await call(t, scene, 'whole')
   await a.nextRequest()
-  while (scene.clock.pausesMs.length === 0) await roundTrips(t, scene)
+  await until(() => scene.clock.pausesMs.length > 0, 'a pause')
 
   client.leave()
   await scene.gateway.logged({ event: 'call', status: 499 })
@@ -54,7 +56,7 @@ test('a client that leaves in a pause is charged what the attempts cost, and no 
 
 test('the pauses are as long as the provider asks', async (t) => {
   const a = await startUpstream(t)
-  a.answerAlways(busy)
+  a.respondAlways(busy)
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
   assert.equal((await chat(gateway, 'small')).status, 503)
   assert.deepEqual(clock.pausesMs, [5000, 5000])
@@ -62,7 +64,7 @@ test('the pauses are as long as the provider asks', async (t) => {
 
 test('without its wish the pauses double, less up to half by chance', async (t) => {
   const a = await startUpstream(t)
-  a.answerAlways(json(503, {}))
+  a.respondAlways(json(503, {}))
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, retries: 6 })
   await chat(gateway, 'small')
   for (const [index, wholeMs] of [200, 400, 800, 1600, 2000, 2000].entries()) {
@@ -73,8 +75,8 @@ test('without its wish the pauses double, less up to half by chance', async (t) 
 
 test('a model that is being loaded is waited for, beyond the retries', async (t) => {
   const a = await startUpstream(t)
-  for (let count = 0; count < 4; count++) a.answer(loading)
-  a.answer(whole())
+  for (let count = 0; count < 4; count++) a.respond(loading)
+  a.respond(whole())
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, retries: 0 })
 
   assert.equal((await chat(gateway, 'small')).status, 200)
@@ -85,8 +87,8 @@ test('a model that is being loaded is waited for, beyond the retries', async (t)
 
 test('a loading server that asks for no wait is not asked without pause', async (t) => {
   const a = await startUpstream(t)
-  a.answer(json(503, { error: { message: 'Loading model' } }, { 'retry-after': '0' }))
-  a.answer(whole())
+  a.respond(json(503, { error: { message: 'Loading model' } }, { 'retry-after': '0' }))
+  a.respond(whole())
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
   assert.equal((await chat(gateway, 'small')).status, 200)
   assert.deepEqual(clock.pausesMs, [1000])
@@ -94,9 +96,9 @@ test('a loading server that asks for no wait is not asked without pause', async 
 
 test('the total timeout bounds all attempts together', async (t) => {
   const a = await startUpstream(t)
-  a.answerAlways(busy)
-  const timeouts = '{ total_ms: 7000 }'
-  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, timeouts, retries: 5 })
+  a.respondAlways(busy)
+  const provider = { timeouts: { total_ms: 7000 } }
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, provider, retries: 5 })
 
   assert.equal((await chat(gateway, 'small')).status, 503)
 
@@ -106,9 +108,9 @@ test('the total timeout bounds all attempts together', async (t) => {
 
 test('a call whose total time is over goes to no other target', async (t) => {
   const [a, b] = [await startUpstream(t), await startUpstream(t)]
-  a.answerAlways([hang])
-  const timeouts = '{ total_ms: 3000 }'
-  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models: two, timeouts })
+  a.respondAlways([hang])
+  const provider = { timeouts: { total_ms: 3000 } }
+  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models: two, provider })
   const client = await call(t, scene, 'streamed')
   await a.nextRequest()
 
@@ -120,9 +122,9 @@ test('a call whose total time is over goes to no other target', async (t) => {
 
 test('of two targets that may be asked again, the one whose time comes first is', async (t) => {
   const [a, b] = [await startUpstream(t), await startUpstream(t)]
-  a.answer(json(503, {}, { 'retry-after': '1' }))
-  a.answer(whole())
-  b.answer(json(401, {}))
+  a.respond(json(503, {}, { 'retry-after': '1' }))
+  a.respond(whole())
+  b.respond(json(401, {}))
   const { gateway } = await startFaulty(t, { a: a.url, b: b.url }, { models: two })
 
   assert.equal((await chat(gateway, 'small')).status, 200)
@@ -132,8 +134,8 @@ test('of two targets that may be asked again, the one whose time comes first is'
 
 test('a stream that breaks makes the next call prefer another target', async (t) => {
   const [a, b] = [await startUpstream(t), await startUpstream(t)]
-  a.answerAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), reset])
-  b.answerAlways(sse([delta('second'), '[DONE]']))
+  a.respondAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), reset])
+  b.respondAlways(sse([delta('second'), '[DONE]']))
   const { gateway } = await startFaulty(t, { a: a.url, b: b.url }, { models: two })
 
   assert.match((await chat(gateway, 'small', { stream: true })).body, /first/)
@@ -146,7 +148,7 @@ test('a provider of many comments and no event is not held without end', async (
   const a = await startUpstream(t)
   const comments = chunk(`: ${'x'.repeat(100_000)}\n\n`)
   const gate = Promise.withResolvers<void>()
-  a.answer([
+  a.respond([
     streamHead(),
     ...Array.from({ length: 20 }, () => comments),
     { kind: 'wait', gate: gate.promise },
@@ -160,10 +162,10 @@ test('a provider of many comments and no event is not held without end', async (
 
 test('a call that has heard heartbeats in the waiting line still goes to another target', async (t) => {
   const [a, b] = [await startUpstream(t), await startUpstream(t)]
-  a.answer(sse([delta('before'), '[DONE]']))
-  a.answerAlways(json(500, {}))
-  b.answerAlways(sse([delta('second'), '[DONE]']))
-  const limits = '{ limits: { small: { rpm: 1, when_limited: wait, max_wait_ms: 100000 } } }'
+  a.respond(sse([delta('before'), '[DONE]']))
+  a.respondAlways(json(500, {}))
+  b.respondAlways(sse([delta('second'), '[DONE]']))
+  const limits = { limits: { small: { rpm: 1, when_limited: 'wait' as const, max_wait_ms: 100_000 } } }
   const scene = await startFaulty(t, { a: a.url, b: b.url }, { models: two, limits })
   scene.clock.isSkipping = false
   await chat(scene.gateway, 'small', { stream: true })
@@ -182,21 +184,21 @@ test('a call that has heard heartbeats in the waiting line still goes to another
 /** Servers `a`, `b`, … that answer so, as targets of one model, a tier each. */
 async function startTiers(
   t: TestContext,
-  answers: readonly Script[],
+  responses: readonly Script[],
   retries: number,
 ): Promise<{ scene: Scene; counts: () => number[] }> {
   const servers = await Promise.all(
-    answers.map(async (script) => {
+    responses.map(async (script) => {
       const upstream = await startUpstream(t)
-      upstream.answerAlways(script)
+      upstream.respondAlways(script)
       return upstream
     }),
   )
   const name = (index: number) => String.fromCharCode(97 + index)
   const urls = Object.fromEntries(servers.map(({ url }, index) => [name(index), url]))
-  const targets = servers.map((_, index) => `{ provider: ${name(index)}, tier: ${index + 1} }`)
+  const targets = servers.map((_, index) => ({ provider: name(index), tier: index + 1 }))
   const scene = await startFaulty(t, urls, {
-    models: `{ small: { targets: [${targets.join(', ')}] } }`,
+    models: { small: { targets } },
     retries,
   })
   return { scene, counts: () => servers.map(({ requests }) => requests.length) }

@@ -2,18 +2,20 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import { chat, used, whole } from '../flows/limits-wiring.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { hang, json, type Script } from '../support/upstream-script.ts'
 import { call, type Scene, startFaulty } from './fault.ts'
+import { chat, used } from '../support/calls.ts'
+import { whole } from '../support/chat-content.ts'
 
-const limits =
-  '{ limits: { small: { rpm: 10, tpm: 5000 }, one: { rpm: 1, tpm: 5000 }, two: { rpm: 1, tpm: 5000 } } }'
-const models = `
-  small: { provider: a, fallbacks: [one, two] }
-  one: { provider: b, model: b-model }
-  two: { provider: c, model: c-model }
-`
+const limits = {
+  limits: { small: { rpm: 10, tpm: 5000 }, one: { rpm: 1, tpm: 5000 }, two: { rpm: 1, tpm: 5000 } },
+}
+const models = {
+  small: { provider: 'a', fallbacks: ['one', 'two'] },
+  one: { provider: 'b', model: 'b-model' },
+  two: { provider: 'c', model: 'c-model' },
+}
 const refusal = (status: number, headers = {}) =>
   json(status, { error: { message: `own ${status}` } }, headers)
 
@@ -23,11 +25,11 @@ interface Three extends Scene {
   readonly c: ScriptedUpstream
 }
 
-async function startThree(t: TestContext, answers: { a: Script; b?: Script; c?: Script }): Promise<Three> {
+async function startThree(t: TestContext, responses: { a: Script; b?: Script; c?: Script }): Promise<Three> {
   const [a, b, c] = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)])
-  a.answerAlways(answers.a)
-  b.answerAlways(answers.b ?? whole())
-  c.answerAlways(answers.c ?? whole())
+  a.respondAlways(responses.a)
+  b.respondAlways(responses.b ?? whole())
+  c.respondAlways(responses.c ?? whole())
   const scene = await startFaulty(t, { a: a.url, b: b.url, c: c.url }, { models, limits })
   return { ...scene, a, b, c }
 }
@@ -54,14 +56,14 @@ test('a fallback answers for a model whose targets fail, and is the one that is 
 
 test('a fallback that fails is followed by its own fallbacks', async (t) => {
   const [a, b, c] = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)])
-  a.answerAlways(refusal(500))
-  b.answerAlways(refusal(500))
-  c.answerAlways(whole())
-  const chain = `
-  small: { provider: a, fallbacks: [one] }
-  one: { provider: b, fallbacks: [two] }
-  two: { provider: c }
-`
+  a.respondAlways(refusal(500))
+  b.respondAlways(refusal(500))
+  c.respondAlways(whole())
+  const chain = {
+    small: { provider: 'a', fallbacks: ['one'] },
+    one: { provider: 'b', fallbacks: ['two'] },
+    two: { provider: 'c' },
+  }
   const { gateway } = await startFaulty(t, { a: a.url, b: b.url, c: c.url }, { models: chain, limits })
 
   const { status } = await chat(gateway, 'small')
@@ -112,22 +114,31 @@ test('the limit of the model that was asked for is no reason for a fallback', as
   assert.equal((await used(gateway, 'one')).requests, 0)
 })
 
-const full: readonly [string, { parallel?: string; slots?: string }][] = [
-  ['a model', { parallel: ', max_parallel_requests: 1' }],
-  ['a provider', { slots: 'max_parallel_requests: 1' }],
+const oneSlot = { max_parallel_requests: 1 }
+interface Slots {
+  readonly model?: typeof oneSlot
+  readonly provider?: typeof oneSlot
+}
+const full: readonly [string, Slots][] = [
+  ['a model', { model: oneSlot }],
+  ['a provider', { provider: oneSlot }],
 ]
 
 /** `small`, whose one slot is taken by a call that hangs, with the fallback `one`, which has room for one call. */
 async function startFull(
   t: TestContext,
-  { parallel = '', slots = '' }: { parallel?: string; slots?: string },
+  { model, provider }: Slots,
 ): Promise<Pick<Three, 'gateway' | 'a' | 'b'>> {
   const [a, b] = await Promise.all([startUpstream(t), startUpstream(t)])
-  a.answerAlways([hang])
-  b.answerAlways(whole())
-  const limits = `{ limits: { small: { rpm: 10, tpm: 5000${parallel} }, one: { rpm: 1 } } }`
-  const models = '{ small: { provider: a, fallbacks: [one] }, one: { provider: b } }'
-  const scene = await startFaulty(t, { a: a.url, b: b.url }, { models, limits, provider: slots })
+  a.respondAlways([hang])
+  b.respondAlways(whole())
+  const limits = { limits: { small: { rpm: 10, tpm: 5000, ...model }, one: { rpm: 1 } } }
+  const models = { small: { provider: 'a', fallbacks: ['one'] }, one: { provider: 'b' } }
+  const scene = await startFaulty(
+    t,
+    { a: a.url, b: b.url },
+    { models, limits, ...(provider && { provider }) },
+  )
   const holder = await call(t, scene, 'whole')
   t.after(() => holder.leave())
   await a.nextRequest()
@@ -162,7 +173,7 @@ for (const [what, where] of full) {
 }
 
 test('a fallback that stands in for a full model keeps its own limits', async (t) => {
-  const { gateway, b } = await startFull(t, { parallel: ', max_parallel_requests: 1' })
+  const { gateway, b } = await startFull(t, { model: oneSlot })
   assert.equal((await chat(gateway, 'small')).status, 200)
   assert.equal((await chat(gateway, 'small')).status, 429)
   assert.equal(b.requests.length, 1)
@@ -170,9 +181,9 @@ test('a fallback that stands in for a full model keeps its own limits', async (t
 
 test('a model that is full and at its limit of requests is refused for the latter', async (t) => {
   const [a, b] = await Promise.all([startUpstream(t), startUpstream(t)])
-  a.answerAlways([hang])
-  const limits = '{ limits: { small: { rpm: 1, tpm: 5000, max_parallel_requests: 1 } } }'
-  const models = '{ small: { provider: a, fallbacks: [one] }, one: { provider: b } }'
+  a.respondAlways([hang])
+  const limits = { limits: { small: { rpm: 1, tpm: 5000, max_parallel_requests: 1 } } }
+  const models = { small: { provider: 'a', fallbacks: ['one'] }, one: { provider: 'b' } }
   const scene = await startFaulty(t, { a: a.url, b: b.url }, { models, limits })
   const holder = await call(t, scene, 'whole')
   await a.nextRequest()
@@ -216,7 +227,7 @@ test('when every model fails, the client hears of every target, and when to come
 
 test('a call that reached nobody is charged nothing, however many were tried', async (t) => {
   const urls = { a: await refusingUrl(t), b: await refusingUrl(t) }
-  const targets = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
+  const targets = { small: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } }
   const { gateway } = await startFaulty(t, urls, { models: targets })
 
   const { status, body } = await chat(gateway, 'small')
@@ -228,8 +239,8 @@ test('a call that reached nobody is charged nothing, however many were tried', a
 
 test('a target that one attempt worked on counts, though the last one reached nobody', async (t) => {
   const a = await startUpstream(t)
-  a.answerAlways(refusal(500))
-  const targets = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
+  a.respondAlways(refusal(500))
+  const targets = { small: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } }
   const urls = { a: a.url, b: await refusingUrl(t) }
   const { gateway } = await startFaulty(t, urls, { models: targets, retries: 1 })
 

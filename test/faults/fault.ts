@@ -2,13 +2,17 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
+import { createTicker } from '../../src/call/ticker.ts'
+import type { RawConfig, RawProvider } from '../../src/config/raw.ts'
 import type { Clock } from '../../src/platform/clock.ts'
-import { delta, messages, usageEvent, used, whole } from '../flows/limits-wiring.ts'
-import { startGateway, type TestGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, rawRequest, type RawClient, type RawResponse } from '../support/raw-client.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { type Script, sse } from '../support/upstream-script.ts'
+import { type TestGateway, startGateway } from '../support/app.ts'
+import { sendChat, used } from '../support/calls.ts'
+import { delta, usageEvent, whole } from '../support/chat-content.ts'
 
 export type Form = 'whole' | 'streamed'
 
@@ -19,7 +23,7 @@ export interface Fault {
   readonly script: Script | 'refuses'
   readonly forms: readonly Form[]
   readonly status: number
-  /** Of the gateway's own error; absent when the client gets the provider's answer. */
+  /** Of the gateway's own error; absent when the client gets the provider's response. */
   readonly code?: string
   /** Requests that the provider gets when there is no other one. */
   readonly tries: number
@@ -31,13 +35,13 @@ export interface Fault {
   readonly charged: readonly [requests: number, tokens: number | 'some']
   /** The text that the client has seen when the provider's silence begins, for a provider that hangs. */
   readonly hangsAfter?: string
-  /** Text that stands in the client's answer once. */
+  /** Text that stands in the client's response once. */
   readonly once?: readonly string[]
 }
 
 export const both: readonly Form[] = ['whole', 'streamed']
 
-/** Time passes at once where the gateway pauses before a further attempt; its other timers are the test's. */
+/** Time passes at once where the gateway pauses before a further attempt; its ticker runs by the test's time. */
 export class SkippingClock implements Clock {
   readonly fake = new FakeClock()
   readonly now = this.fake.now
@@ -47,13 +51,9 @@ export class SkippingClock implements Clock {
   isSkipping = true
 
   readonly setTimer = (fn: () => void, delayMs: number): (() => void) => {
-    const stop = this.fake.setTimer(fn, delayMs)
-    // Deadlines are looked at every 100 ms; a pause is drawn by chance and never that short.
-    if (delayMs !== 100) {
-      this.pausesMs.push(delayMs)
-      if (this.isSkipping) setImmediate(() => this.fake.advance(delayMs))
-    }
-    return stop
+    this.pausesMs.push(delayMs)
+    if (this.isSkipping) setImmediate(() => this.fake.advance(delayMs))
+    return this.fake.setTimer(fn, delayMs)
   }
 }
 
@@ -68,46 +68,35 @@ export interface Scene {
   readonly clock: SkippingClock
 }
 
-/** A gateway whose models are this YAML, over providers by their URLs. */
+/** A gateway with providers at these URLs. */
 export async function startFaulty(
   t: TestContext,
   urls: Readonly<Record<string, string>>,
   more: {
-    readonly models: string
-    readonly limits?: string
-    readonly timeouts?: string
+    readonly models: RawConfig['models']
+    readonly limits?: RawConfig['rate_limit_settings']
     readonly retries?: number
     /** Further settings of each provider. */
-    readonly provider?: string
+    readonly provider?: RawProvider
   },
 ): Promise<Scene> {
-  const timeouts = more.timeouts ?? '{ first_byte_ms: 5000, idle_ms: 5000 }'
   const clock = new SkippingClock()
-  const providers = Object.entries(urls).map(
-    ([name, url]) => `  ${name}: { base_url: "${url}/v1", timeouts: ${timeouts}, ${more.provider ?? ''} }\n`,
-  )
-  const yaml = `
-providers:
-${providers.join('')}
-models: ${more.models}
-access: { allowed_users: [any] }
-rate_limit_settings: ${more.limits ?? '{ limits: { small: { rpm: 10, tpm: 5000 } } }'}
-routing: { retries: ${more.retries ?? 2} }
-logging: { format: json }
-`
-  return { gateway: await startGateway(t, yaml, {}, { clock }), clock }
+  const provider = { timeouts: { first_byte_ms: 5000, idle_ms: 5000 }, ...more.provider }
+  const providers = Object.entries(urls).map(([name, url]) => [name, at({ url }, provider)] as const)
+  const setup: Setup = {
+    providers: Object.fromEntries(providers),
+    ...(more.models && { models: more.models }),
+    access: { allowed_users: ['any'] },
+    rate_limit_settings: more.limits ?? { limits: { small: { rpm: 10, tpm: 5000 } } },
+    routing: { retries: more.retries ?? 2 },
+  }
+  const { gateway } = await startGateway(t, setup, { clock, ticker: createTicker(clock.fake) })
+  return { gateway, clock }
 }
 
 /** A chat call on its own connection, sent. */
-export async function call(
-  t: TestContext,
-  { gateway }: Pick<Scene, 'gateway'>,
-  form: Form,
-): Promise<RawClient> {
-  const client = await connectRaw(t, gateway.url)
-  const body = JSON.stringify({ model: 'small', messages, stream: form === 'streamed' })
-  client.send(rawRequest('POST /v1/chat/completions', {}, body))
-  return client
+export function call(t: TestContext, { gateway }: Pick<Scene, 'gateway'>, form: Form): Promise<RawClient> {
+  return sendChat(t, gateway, { stream: form === 'streamed' })
 }
 
 /** Lets what is on its way arrive. */
@@ -131,7 +120,7 @@ export function inject(fault: Fault): void {
 
 async function meetAlone(t: TestContext, fault: Fault, form: Form): Promise<void> {
   const { url, upstream } = await startFirst(t, fault)
-  const scene = await startFaulty(t, { a: url }, { models: '{ small: { provider: a } }' })
+  const scene = await startFaulty(t, { a: url }, { models: { small: { provider: 'a' } } })
 
   const response = await meet(t, scene, { fault, form, upstream })
 
@@ -146,8 +135,8 @@ async function meetAlone(t: TestContext, fault: Fault, form: Form): Promise<void
 async function meetWithSecond(t: TestContext, fault: Fault, form: Form): Promise<void> {
   const { url, upstream } = await startFirst(t, fault)
   const second = await startUpstream(t)
-  second.answerAlways(good[form])
-  const models = '{ small: { targets: [{ provider: a }, { provider: b, tier: 2 }] } }'
+  second.respondAlways(good[form])
+  const models = { small: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } }
   const scene = await startFaulty(t, { a: url, b: second.url }, { models })
 
   const response = await meet(t, scene, { fault, form, upstream })
@@ -193,7 +182,7 @@ async function startFirst(
 ): Promise<{ url: string; upstream: ScriptedUpstream | undefined }> {
   if (script === 'refuses') return { url: await refusingUrl(t), upstream: undefined }
   const upstream = await startUpstream(t)
-  upstream.answerAlways(script)
+  upstream.respondAlways(script)
   return { url: upstream.url, upstream }
 }
 

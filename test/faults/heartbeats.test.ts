@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import { delta, used, whole } from '../flows/limits-wiring.ts'
 import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import {
@@ -18,8 +17,11 @@ import {
   wait,
 } from '../support/upstream-script.ts'
 import { call, type Form, roundTrips, type Scene, startFaulty } from './fault.ts'
+import { used } from '../support/calls.ts'
+import { delta, whole } from '../support/chat-content.ts'
+import type { RawTarget } from '../../src/config/raw.ts'
 
-const patient = '{ first_byte_ms: 600000, idle_ms: 600000 }'
+const patient = { timeouts: { first_byte_ms: 600_000, idle_ms: 600_000 } }
 const good = sse([delta('good'), '[DONE]'])
 const goodBody = `data: ${delta('good')}\n\ndata: [DONE]\n\n`
 
@@ -34,16 +36,21 @@ interface Silence {
 /** A call under way whose provider does `before` and is silent then, until it does `then`; a second one stands by. */
 async function startSilence(
   t: TestContext,
-  of: { readonly form?: Form; readonly before?: Script; readonly reply: Script; readonly targets?: string },
+  of: {
+    readonly form?: Form
+    readonly before?: Script
+    readonly reply: Script
+    readonly targets?: RawTarget[]
+  },
 ): Promise<Silence> {
   const [a, second] = [await startUpstream(t), await startUpstream(t)]
   const gate = Promise.withResolvers<void>()
-  a.answer(scriptOf(of.before ?? [], gate.promise, of.reply))
-  a.answerAlways(json(500, {}))
-  second.answerAlways(good)
-  const targets = of.targets ?? '{ provider: a }, { provider: b, tier: 2 }'
-  const models = `{ small: { targets: [${targets}] } }`
-  const scene = await startFaulty(t, { a: a.url, b: second.url }, { models, timeouts: patient })
+  a.respond(scriptOf(of.before ?? [], gate.promise, of.reply))
+  a.respondAlways(json(500, {}))
+  second.respondAlways(good)
+  const targets = of.targets ?? [{ provider: 'a' }, { provider: 'b', tier: 2 }]
+  const models = { small: { targets } }
+  const scene = await startFaulty(t, { a: a.url, b: second.url }, { models, provider: patient })
   const client = await call(t, scene, of.form ?? 'streamed')
   await a.nextRequest()
   await roundTrips(t, scene)
@@ -107,14 +114,14 @@ for (const [what, before, reply] of failures) {
 const bad = 'provider_bad_response'
 const refusal = { message: 'own words', type: 'invalid_request_error', param: null, code: 'too_long' }
 const late: readonly [string, Script, RegExp, string][] = [
-  ['an error answer', json(400, { error: refusal }), /^own words$/, 'too_long'],
+  ['an error response', json(400, { error: refusal }), /^own words$/, 'too_long'],
   ['an error without words', json(400, {}), /answered 400/, bad],
-  ['a whole answer', whole(), /sent no stream/, bad],
+  ['a whole response', whole(), /sent no stream/, bad],
 ]
 
 for (const [what, reply, message, code] of late) {
   test(`after heartbeats ${what} becomes an error event`, async (t) => {
-    const silence = await startSilence(t, { reply, targets: '{ provider: a }' })
+    const silence = await startSilence(t, { reply, targets: [{ provider: 'a' }] })
     await passTime(silence)
     const body = await bodyOf(silence)
     const { error } = JSON.parse(body.replace(/^data: /, ''))
@@ -139,7 +146,7 @@ test('a whole call hears no heartbeats', async (t) => {
 test('nor does one for speech, which comes in pieces of sound', async (t) => {
   const a = await startUpstream(t)
   const gate = Promise.withResolvers<void>()
-  a.answer([
+  a.respond([
     wait(gate.promise),
     streamHead({ 'content-type': 'audio/mpeg' }),
     chunk('sound'),
@@ -148,7 +155,7 @@ test('nor does one for speech, which comes in pieces of sound', async (t) => {
   const scene = await startFaulty(
     t,
     { a: a.url },
-    { models: '{ small: { provider: a } }', timeouts: patient },
+    { models: { small: { provider: 'a' } }, provider: patient },
   )
   const client = await connectRaw(t, scene.gateway.url)
   client.send(rawRequest('POST /v1/audio/speech', {}, '{"model":"small","input":"a","stream":true}'))
@@ -172,12 +179,12 @@ test('a client that leaves between heartbeats ends the provider’s request', as
 
 test('a pause between attempts is covered too', async (t) => {
   const a = await startUpstream(t)
-  for (let count = 0; count < 40; count++) a.answer(json(503, { error: { message: 'Loading model' } }))
-  a.answerAlways(good)
+  for (let count = 0; count < 40; count++) a.respond(json(503, { error: { message: 'Loading model' } }))
+  a.respondAlways(good)
   const scene = await startFaulty(
     t,
     { a: a.url },
-    { models: '{ small: { provider: a } }', timeouts: patient },
+    { models: { small: { provider: 'a' } }, provider: patient },
   )
   const response = await (await call(t, scene, 'streamed')).response()
   assert.match(response.body().toString(), /^(?:: ping\n\n){2}data: .*good/)

@@ -2,25 +2,20 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 
-import { listOf } from '../fixtures/model-lists.ts'
-import type { TestGateway } from '../support/app.ts'
 import { settled } from '../support/fake-clock.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
-import { after, bytes, content, end, hang, head, json, reset } from '../support/upstream-script.ts'
+import { bytes, content, end, hang, head, reset } from '../support/upstream-script.ts'
 import type { Script, Step } from '../support/upstream-script.ts'
 import {
   call,
-  discoveringYaml,
-  eventsOf,
+  discovering,
   offered,
   refreshMs,
-  reload,
   startAsking,
   startDiscovering,
   startModelServer,
-} from './discovery-wiring.ts'
-
-const keepMs = 600_000
+} from './model-servers.ts'
+import type { TestGateway } from '../support/app.ts'
 
 /** Until the list is asked for again and again without end. */
 function* endless(): Generator<Step> {
@@ -32,16 +27,12 @@ function* endless(): Generator<Step> {
 const noLists: readonly [what: string, answer: Script, reason: RegExp][] = [
   ['a web page', content(200, 'text/html', '<!doctype html><title>Router</title>'), /no list of models/],
   ['a redirect', [head(302, { location: '/v1/elsewhere', 'content-length': '0' })], /status 302/],
-  ['a refusal of the key', json(401, { error: { message: 'invalid api key' } }), /status 401/],
-  ['a 404', json(404, { detail: 'Not Found' }), /status 404/],
-  ['a list with status 500', json(500, listOf('m')), /status 500/],
   [
     'a list that is cut off',
     [head(200, { 'content-length': '900' }), bytes('{"data":[{"id":"m"}]'), end],
     /broke/,
   ],
   ['a body without end', endless(), /more than 4194304 bytes/],
-  ['entries that are no models', json(200, { data: [1, null, { name: 'm' }] }), /no list of models/],
   ['a reset', [reset], /broke/],
   ['no HTTP', [bytes('SSH-2.0-OpenSSH_9.2\r\n'), end], /broke/],
 ]
@@ -82,7 +73,7 @@ describe('a provider that answers with', () => {
     const timers = clock.pendingTimers
     const calls = [call(t, gateway, 'x'), call(t, gateway, 'slow/y')]
     while (clock.pendingTimers < timers + calls.length) await settled()
-    reload(t, gateway, discoveringYaml({ slow }))
+    void gateway.reload(discovering({ slow }))
     clock.advance(9_999)
     await settled()
     assert.equal(slow.listings().length, 1)
@@ -105,21 +96,9 @@ describe('a provider that answers with', () => {
 })
 
 describe('a provider that is away', () => {
-  test('from the start is told of once, quietly', async (t) => {
-    const away = { url: await refusingUrl(t) }
-    const { gateway, clock } = await startAsking(t, { away })
-    await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'INFO' })
-    for (let round = 0; round < 3; round++) {
-      clock.advance(refreshMs)
-      // A call for an unknown name hears when the question is over.
-      assert.equal((await call(t, gateway, 'away/m')).status, 404)
-    }
-    assert.equal(eventsOf(gateway, 'discovery_failed').length, 1)
-  })
-
   test('and that models of the file need is told of as a warning', async (t) => {
     const away = { url: await refusingUrl(t) }
-    const { gateway } = await startAsking(t, { away }, 'models: { m: { provider: away } }\n')
+    const { gateway } = await startAsking(t, { away }, { models: { m: { provider: 'away' } } })
     await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'WARN' })
   })
 
@@ -127,14 +106,6 @@ describe('a provider that is away', () => {
     const { gateway } = await startLeft(t)
     const { status, code } = await call(t, gateway, 'm')
     assert.deepEqual([status, code], [502, 'provider_unreachable'])
-  })
-
-  test('for longer has none any more', async (t) => {
-    const { gateway, clock } = await startLeft(t)
-    clock.advance(keepMs)
-    await gateway.logged({ event: 'models_discovered', count: 0, removed: 1 })
-    assert.equal((await call(t, gateway, 'm')).status, 404)
-    assert.equal(eventsOf(gateway, 'discovery_failed').length, 1)
   })
 
   async function startLeft(t: TestContext) {
@@ -145,18 +116,6 @@ describe('a provider that is away', () => {
     await started.gateway.logged({ event: 'discovery_failed', provider: 'server', level: 'WARN' })
     return started
   }
-
-  test('and comes back is told of again', async (t) => {
-    const server = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { server })
-    server.lists(json(503, {}))
-    clock.advance(refreshMs)
-    await gateway.logged({ event: 'discovery_failed', reason: 'status 503' })
-    server.has('m')
-    clock.advance(refreshMs)
-    await gateway.logged({ event: 'models_discovered', count: 1, added: 0 })
-    assert.equal((await call(t, gateway, 'm')).status, 200)
-  })
 })
 
 describe('a reload', () => {
@@ -164,48 +123,21 @@ describe('a reload', () => {
     const server = await startModelServer(t, 'm')
     const { gateway } = await startDiscovering(t, { server })
     server.has('m', 'new')
-    reload(t, gateway, discoveringYaml({ server }))
+    void gateway.reload(discovering({ server }))
     assert.equal((await call(t, gateway, 'm')).status, 200)
     await gateway.logged({ event: 'models_discovered', added: 1, count: 2 })
     assert.equal((await call(t, gateway, 'server/new')).status, 200)
   })
 
-  test('that turns discovery off takes the models away', async (t) => {
-    const server = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { server })
-    reload(t, gateway, discoveringYaml({ server }).replace('discover_models: true', 'discover_models: false'))
-    assert.equal((await call(t, gateway, 'server/m')).status, 404)
-    clock.advance(keepMs)
-    await assertQuiet(gateway)
-    assert.equal(server.listings().length, 1)
-  })
-
-  test('without the provider takes its models away', async (t) => {
-    const server = await startModelServer(t, 'm')
-    const { gateway } = await startDiscovering(t, { server })
-    reload(t, gateway, discoveringYaml({}))
-    assert.deepEqual(Object.keys(await offered(t, gateway)), ['echo'])
-    assert.equal((await call(t, gateway, 'm')).status, 404)
-  })
-
   test('with another address asks there, and no more at the old one', async (t) => {
     const [old, current] = [await startModelServer(t, 'm'), await startModelServer(t, 'n')]
     const { gateway, clock } = await startDiscovering(t, { server: old })
-    reload(t, gateway, discoveringYaml({ server: current }))
+    void gateway.reload(discovering({ server: current }))
     await gateway.logged({ event: 'models_discovered', added: 1, removed: 1 })
     assert.equal((await call(t, gateway, 'n')).status, 200)
     clock.advance(refreshMs)
     await current.nextRequest()
     assert.equal(old.listings().length, 1)
-  })
-
-  test('ends the question to a provider that is gone', async (t) => {
-    const server = await startModelServer(t)
-    server.lists([hang])
-    const { gateway } = await startAsking(t, { server })
-    const request = await server.nextRequest()
-    reload(t, gateway, discoveringYaml({}))
-    assert.equal((await request.outcome).kind, 'aborted')
   })
 
   test('under way does not lose a call that waits for a list', async (t) => {
@@ -215,35 +147,9 @@ describe('a reload', () => {
     await server.nextRequest()
     const answer = call(t, gateway, 'm')
     await assertQuiet(gateway)
-    reload(t, gateway, discoveringYaml({}))
+    void gateway.reload(discovering({}))
     assert.equal((await answer).status, 404)
   })
-})
-
-test('the gateway stops while a list is asked for, and nothing is left', async (t) => {
-  const server = await startModelServer(t)
-  server.lists([hang])
-  const { gateway, clock } = await startAsking(t, { server })
-  const request = await server.nextRequest()
-  await gateway.stop()
-  assert.equal((await request.outcome).kind, 'aborted')
-  assert.equal(clock.pendingTimers, 0)
-})
-
-test('a reload while the last calls end asks nobody any more', async (t) => {
-  const server = await startModelServer(t, 'm')
-  const { gateway } = await startDiscovering(t, { server })
-  const gate = Promise.withResolvers<void>()
-  server.answersCalls(after(gate.promise, json(200, { choices: [] })))
-  const answer = call(t, gateway, 'm')
-  await server.nextRequest()
-  await server.nextRequest()
-  const stopped = gateway.stop()
-  reload(t, gateway, discoveringYaml({ server }))
-  gate.resolve()
-  assert.equal((await answer).status, 200)
-  await stopped
-  assert.equal(server.listings().length, 1)
 })
 
 /** Whatever can happen without time passing has happened. */

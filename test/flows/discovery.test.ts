@@ -5,16 +5,8 @@ import { describe, test } from 'node:test'
 import { llamaCppList, lmStudioList, ollamaList, vllmList } from '../fixtures/model-lists.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
-import {
-  call,
-  eventsOf,
-  listKey,
-  offered,
-  refreshMs,
-  startAsking,
-  startDiscovering,
-  startModelServer,
-} from './discovery-wiring.ts'
+import { call, offered, refreshMs, startAsking, startDiscovering, startModelServer } from './model-servers.ts'
+import { providerKey } from '../support/gateway-config.ts'
 
 describe('what a provider lists', () => {
   test('can be called by its full and its short name, and goes upstream as the provider calls it', async (t) => {
@@ -47,15 +39,9 @@ describe('what a provider lists', () => {
     await startDiscovering(t, { ollama })
     const [request] = ollama.listings()
     assert.equal(request?.target, '/v1/models')
-    assert.equal(request.header('authorization'), `Bearer ${listKey}`)
+    assert.equal(request.header('authorization'), `Bearer ${providerKey}`)
     assert.equal(request.header('user-agent'), 'llm-gateway/0.0.0-test')
     assert.equal(request.body.length, 0)
-  })
-
-  test('is counted in the log when it has come', async (t) => {
-    const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'a', 'b', 'c d') })
-    const [{ level, provider, count, added, removed, skipped } = {}] = eventsOf(gateway, 'models_discovered')
-    assert.deepEqual([level, provider, count, added, removed, skipped], ['INFO', 'ollama', 2, 2, 0, 1])
   })
 
   test('is understood of every usual server', async (t) => {
@@ -80,7 +66,7 @@ describe('what a provider lists', () => {
   })
 
   test('has the limits that the file gives its full name, under each of its names', async (t) => {
-    const more = 'rate_limit_settings: { limits: { "ollama/m:latest": { rpm: 2 } } }\n'
+    const more = { rate_limit_settings: { limits: { 'ollama/m:latest': { rpm: 2 } } } }
     const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm:latest') }, more)
     assert.equal((await call(t, gateway, 'ollama/m:latest')).status, 200)
     assert.equal((await call(t, gateway, 'm')).status, 200)
@@ -89,7 +75,7 @@ describe('what a provider lists', () => {
   })
 
   test('stands in the report of limits once, by its full name', async (t) => {
-    const more = 'rate_limit_settings: { default: { rpm: 5 } }\n'
+    const more = { rate_limit_settings: { default: { rpm: 5 } } }
     const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm:latest') }, more)
     await call(t, gateway, 'm')
     const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits'))
@@ -116,8 +102,8 @@ describe('what a provider lists', () => {
 
   test('can be what another model falls back to', async (t) => {
     const [ollama, broken] = [await startModelServer(t, 'm'), await startModelServer(t)]
-    broken.answersCalls(json(500, { error: { message: 'broken' } }))
-    const more = 'models: { first: { provider: broken, fallbacks: ["ollama/m"] } }\n'
+    broken.respondsToCalls(json(500, { error: { message: 'broken' } }))
+    const more = { models: { first: { provider: 'broken', fallbacks: ['ollama/m'] } } }
     const { gateway } = await startDiscovering(t, { ollama, broken }, more)
     assert.equal((await call(t, gateway, 'first')).provider, 'ollama')
   })
@@ -144,25 +130,12 @@ describe('a list is looked at again', () => {
     }
   })
 
-  test('without a line in the log when nothing has changed', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    for (const round of [2, 3, 4]) {
-      clock.advance(refreshMs)
-      await ollama.nextRequest()
-      assert.equal((await call(t, gateway, 'm')).status, 200)
-      await ollama.nextRequest()
-      assert.equal(ollama.listings().length, round)
-    }
-    assert.equal(eventsOf(gateway, 'models_discovered').length, 1)
-  })
-
   test('while a call to a model that goes away is under way: it ends as it began', async (t) => {
     const ollama = await startModelServer(t, 'm')
     const { gateway, clock } = await startDiscovering(t, { ollama })
     const gate = Promise.withResolvers<void>()
     const event = (text: string) => chunk(`data: {"choices":[{"delta":{"content":"${text}"}}]}\n\n`)
-    ollama.answersCalls([
+    ollama.respondsToCalls([
       streamHead(),
       event('one'),
       wait(gate.promise),
@@ -188,38 +161,6 @@ describe('a list is looked at again', () => {
     clock.advance(5_000)
     assert.equal((await call(t, gateway, 'pulled')).status, 200)
     assert.deepEqual(ollama.called(), ['pulled'])
-  })
-
-  test('by such a call no sooner than after five seconds', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    clock.advance(4_999)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal(ollama.listings().length, 1)
-    clock.advance(1)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal((await call(t, gateway, 'none')).status, 404)
-    assert.equal(ollama.listings().length, 2)
-  })
-
-  test("by such a call at one provider alone where the name is in that one's room", async (t) => {
-    const [ollama, vllm] = [await startModelServer(t, 'm'), await startModelServer(t, 'n')]
-    const { gateway, clock } = await startDiscovering(t, { ollama, vllm })
-    clock.advance(5_000)
-    assert.equal((await call(t, gateway, 'vllm/none')).status, 404)
-    assert.deepEqual([ollama.listings().length, vllm.listings().length], [1, 2])
-  })
-
-  test('by such a call for a second at most', async (t) => {
-    const ollama = await startModelServer(t, 'm')
-    const { gateway, clock } = await startDiscovering(t, { ollama })
-    ollama.lists([hang])
-    await ollama.nextRequest()
-    clock.advance(5_000)
-    const answer = call(t, gateway, 'none')
-    await ollama.nextRequest()
-    clock.advance(1_000)
-    assert.equal((await answer).status, 404)
   })
 })
 
@@ -267,10 +208,9 @@ describe('a name that two providers list', () => {
 
 test('a name of the file keeps its meaning, whatever is listed', async (t) => {
   const [ollama, cloud] = [await startModelServer(t, 'gpt-5', 'named', 'other'), await startModelServer(t)]
-  const more = `models:
-  named: { provider: cloud, aliases: [other] }
-  "gpt-*": { provider: cloud }
-`
+  const more = {
+    models: { named: { provider: 'cloud', aliases: ['other'] }, 'gpt-*': { provider: 'cloud' } },
+  }
   const { gateway } = await startDiscovering(t, { ollama, cloud }, more)
   for (const name of ['named', 'other', 'gpt-5']) {
     assert.equal((await call(t, gateway, name)).provider, 'cloud', name)

@@ -1,8 +1,7 @@
 // Starts that fail, with status 1 and what is wrong, and command lines that are wrong, with status 2. The command runs
 // in this process, because a process of its own takes longer than all of it.
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -11,6 +10,7 @@ import type { TestContext } from 'node:test'
 
 import { createProgram } from '../../src/cli/program.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
+import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 
 interface Ended {
   readonly status: number
@@ -27,17 +27,8 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promis
   return { status, ...texts }
 }
 
-function temporaryFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-start-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
 function configFile(t: TestContext, yaml: string, mode = 0o600): string {
-  const file = join(temporaryFolder(t), 'llm-gateway.yaml')
-  writeFileSync(file, yaml)
-  chmodSync(file, mode)
-  return file
+  return writeScratch(t, yaml, { mode })
 }
 
 const echoOnly = `
@@ -59,10 +50,10 @@ test('a port that is in use is an error that says what to do', async (t) => {
 const broken: readonly [string, (t: TestContext) => string, RegExp][] = [
   [
     'no file',
-    (t) => join(temporaryFolder(t), 'none.yaml'),
+    (t) => join(scratchDirectory(t), 'none.yaml'),
     /none\.yaml.*(no such file|not exist|not found)/i,
   ],
-  ['a folder', (t) => temporaryFolder(t), /llm-gateway-start-/],
+  ['a folder', (t) => scratchDirectory(t), /llm-gateway-test-/],
   ['an empty file', (t) => configFile(t, ''), /llm-gateway\.yaml/],
   ['no YAML', (t) => configFile(t, 'server: [\n'), /llm-gateway\.yaml:\d+:\d+/],
   ['an unknown key', (t) => configFile(t, `${echoOnly}servers: {}\n`), /:5:1.*servers.*server/],
@@ -133,7 +124,7 @@ const credentials: readonly [string, (folder: string) => { key: string; env?: No
 
 for (const [what, prepare, message] of credentials) {
   test(`${what} in place of a key ends the start with status 1 and its name`, async (t) => {
-    const { key, env } = prepare(temporaryFolder(t))
+    const { key, env } = prepare(scratchDirectory(t))
     const { status, stderr } = await run(['serve', '-c', configFile(t, keyed(key))], env)
     assert.equal(status, 1)
     assert.match(stderr, message)

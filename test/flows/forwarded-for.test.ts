@@ -4,20 +4,20 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { systemUsers } from '../../src/platform/unix-users.ts'
-import { startGateway } from '../support/app.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
+import { startGateway } from '../support/app.ts'
+import { echo, type Setup } from '../support/gateway-config.ts'
 
-const echo = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\nlogging: { format: json }\n'
 const call = (headers: Record<string, string> = {}) =>
-  rawRequest('POST /v1/chat/completions', headers, '{"model":"m","messages":[]}')
+  rawRequest('POST /v1/chat/completions', headers, '{"model":"plain","messages":[]}')
 const self = `user:${systemUsers().nameOf(process.getuid!()) ?? process.getuid!()}`
 const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
 /** A number that no account has: never the user who runs the tests. */
-const otherUser = '"61184"'
-const open = 'access: { allowed_users: [any] }\n'
+const otherUser = '61184'
+const open = { access: { allowed_users: ['any'] } }
 
 suite('a trusted proxy’s X-Forwarded-For', isLinux, () => {
   /** By the name of the header, which may come in several lines. */
@@ -65,8 +65,8 @@ suite('a trusted proxy’s X-Forwarded-For', isLinux, () => {
   ]
   for (const [what, headers, client] of chains) {
     test(what, async (t) => {
-      const proxies = 'server: { trusted_proxies: [10.0.0.0/8, { user: self }, "fd00::/8"] }\n'
-      const gateway = await startGateway(t, echo + proxies)
+      const proxies = { server: { trusted_proxies: ['10.0.0.0/8', { user: 'self' }, 'fd00::/8'] } }
+      const { gateway } = await startGateway(t, { ...echo, ...proxies })
       assert.equal((await exchange(t, gateway.url, call(headers))).status, 200)
       assert.equal((await gateway.logged({ event: 'call' }))['client'], client)
     })
@@ -74,50 +74,50 @@ suite('a trusted proxy’s X-Forwarded-For', isLinux, () => {
 })
 
 suite('X-Forwarded-For is believed', isLinux, () => {
-  const cases: [what: string, yaml: string, client: string][] = [
-    ['of nobody by default', '', self],
+  const cases: [what: string, setup: Setup, client: string][] = [
+    ['of nobody by default', {}, self],
     ['of nobody by default, where everybody is served', open, 'ip:127.0.0.1'],
-    ['of the user that is listed', 'server: { trusted_proxies: [{ user: self }] }', 'ip:203.0.113.9'],
+    ['of the user that is listed', { server: { trusted_proxies: [{ user: 'self' }] } }, 'ip:203.0.113.9'],
     [
       'of that user among all that are served',
-      `${open}server: { trusted_proxies: [{ user: self }] }`,
+      { ...open, server: { trusted_proxies: [{ user: 'self' }] } },
       'ip:203.0.113.9',
     ],
     [
       'not of another user, whatever its address',
-      `server: { trusted_proxies: [{ user: ${otherUser} }, 127.0.0.0/8, "::1"] }`,
+      { server: { trusted_proxies: [{ user: otherUser }, '127.0.0.0/8', '::1'] } },
       self,
     ],
     [
       'not of another user among all that are served',
-      `${open}server: { trusted_proxies: [{ user: ${otherUser} }, 127.0.0.0/8] }`,
+      { ...open, server: { trusted_proxies: [{ user: otherUser }, '127.0.0.0/8'] } },
       'ip:127.0.0.1',
     ],
-    ['by each worker', 'server: { workers: 2, trusted_proxies: [{ user: self }] }', 'ip:203.0.113.9'],
+    ['by each worker', { server: { workers: 2, trusted_proxies: [{ user: 'self' }] } }, 'ip:203.0.113.9'],
   ]
-  for (const [what, yaml, client] of cases) {
+  for (const [what, setup, client] of cases) {
     test(what, async (t) => {
-      const gateway = await startGateway(t, `${echo}${yaml}\n`)
+      const { gateway } = await startGateway(t, { ...echo, ...setup })
       await exchange(t, gateway.url, call({ 'x-forwarded-for': '203.0.113.9' }))
       assert.equal((await gateway.logged({ event: 'call' }))['client'], client)
     })
   }
 
   for (const [what, proxies, headers, client] of [
-    ['on the Unix socket', `{ user: ${otherUser} }`, { 'x-forwarded-for': '203.0.113.9' }, 'ip:203.0.113.9'],
+    ['on the Unix socket', [{ user: otherUser }], { 'x-forwarded-for': '203.0.113.9' }, 'ip:203.0.113.9'],
     [
       'on the Unix socket along the chain',
-      `{ user: ${otherUser} }, 10.0.0.0/8`,
+      [{ user: otherUser }, '10.0.0.0/8'],
       { 'x-forwarded-for': '198.51.100.1, 203.0.113.9, 10.0.0.1' },
       'ip:203.0.113.9',
     ],
-    ['on the Unix socket, where it comes', `{ user: ${otherUser} }`, {}, self],
-    ['not on the Unix socket by default', '', { 'x-forwarded-for': '203.0.113.9' }, self],
+    ['on the Unix socket, where it comes', [{ user: otherUser }], {}, self],
+    ['not on the Unix socket by default', [], { 'x-forwarded-for': '203.0.113.9' }, self],
   ] as const) {
     test(what, async (t) => {
       const socketPath = join(scratchDirectory(t), 'own', 'llm.sock')
-      const server = `server: { unix_socket: "${socketPath}", trusted_proxies: [${proxies}] }\n`
-      const gateway = await startGateway(t, echo + server)
+      const server = { unix_socket: socketPath, trusted_proxies: [...proxies] }
+      const { gateway } = await startGateway(t, { ...echo, server })
       assert.equal((await exchange(t, { socketPath }, call(headers))).status, 200)
       assert.equal((await gateway.logged({ event: 'call' }))['client'], client)
     })
@@ -128,9 +128,9 @@ test(
   'a program that is not the proxy does not leave its limit by a new address each time',
   isLinux,
   async (t) => {
-    const limits = 'rate_limit_settings: { per_client: { rpm: 2 } }\n'
-    const proxies = `server: { trusted_proxies: [{ user: ${otherUser} }, 127.0.0.1/32] }\n`
-    const gateway = await startGateway(t, echo + limits + proxies, {}, { clock: new FakeClock() })
+    const limits = { rate_limit_settings: { per_client: { rpm: 2 } } }
+    const proxies = { server: { trusted_proxies: [{ user: otherUser }, '127.0.0.1/32'] } }
+    const { gateway } = await startGateway(t, { ...echo, ...limits, ...proxies }, { clock: new FakeClock() })
     const statuses: number[] = []
     for (const address of ['203.0.113.1', '203.0.113.2', '203.0.113.3']) {
       statuses.push((await exchange(t, gateway.url, call({ 'x-forwarded-for': address }))).status)

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { json, sse } from '../support/upstream-script.ts'
-import { providerKey, startWired, startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
+import { startGateway } from '../support/app.ts'
+import { providerKey } from '../support/gateway-config.ts'
 
 const body = '{"model":"plain","messages":[]}'
 
@@ -33,8 +34,8 @@ const foreign = {
 }
 
 test('nothing of the client’s headers reaches the provider, and the provider’s key does once', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(json(200, {}))
 
   await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', foreign, body))
 
@@ -65,7 +66,7 @@ test('the SDK’s own key, organization and project stay at the gateway', async 
     project: 'proj-client',
     defaultHeaders: { 'x-extra': 'client' },
   })
-  upstream.answer(json(200, { choices: [] }))
+  upstream.respond(json(200, { choices: [] }))
 
   await openai.chat.completions.create({ model: 'plain', messages: [] })
 
@@ -74,8 +75,8 @@ test('the SDK’s own key, organization and project stay at the gateway', async 
 })
 
 test('a client’s parameters of the query do not reach the provider', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(json(200, {}))
 
   const target = 'POST /v1/chat/completions?api-version=1&key=client-secret' as const
   await exchange(t, gateway.url, rawRequest(target, {}, body))
@@ -85,17 +86,17 @@ test('a client’s parameters of the query do not reach the provider', async (t)
 
 test('a provider with a header of its own for the key gets it there and nowhere else', async (t) => {
   const upstream = await startUpstream(t)
-  const gateway = await startGateway(
-    t,
-    `
-providers:
-  own: { base_url: "${upstream.url}", api_key: { env: KEY }, auth: { header: api-key }, headers: { x-team: a } }
-models: { plain: { provider: own } }
-logging: { format: json }
-`,
-    { KEY: providerKey },
-  )
-  upstream.answer(json(200, {}))
+  const { gateway } = await startGateway(t, {
+    providers: {
+      own: {
+        base_url: upstream.url,
+        api_key: { env: 'SCRIPTED_KEY' },
+        auth: { header: 'api-key' },
+        headers: { 'x-team': 'a' },
+      },
+    },
+  })
+  upstream.respond(json(200, {}))
 
   await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', foreign, body))
 
@@ -108,19 +109,23 @@ logging: { format: json }
 
 test('a key of one provider never reaches another', async (t) => {
   const [first, second] = [await startUpstream(t), await startUpstream(t)]
-  const gateway = await startGateway(
+  const { gateway } = await startGateway(
     t,
-    `
-providers:
-  first: { base_url: "${first.url}", api_key: { env: FIRST } }
-  second: { base_url: "${second.url}", api_key: { env: SECOND } }
-  keyless: { base_url: "${second.url}/keyless" }
-models: { plain: { provider: first }, other: { provider: second }, free: { provider: keyless } }
-logging: { format: json }
-`,
-    { FIRST: 'key-one', SECOND: 'key-two' },
+    {
+      providers: {
+        first: { base_url: first.url, api_key: { env: 'FIRST' } },
+        second: { base_url: second.url, api_key: { env: 'SECOND' } },
+        keyless: { base_url: `${second.url}/keyless` },
+      },
+      models: {
+        plain: { provider: 'first' },
+        other: { provider: 'second' },
+        free: { provider: 'keyless' },
+      },
+    },
+    { env: { FIRST: 'key-one', SECOND: 'key-two' } },
   )
-  for (const upstream of [first, second]) upstream.answerAlways(json(200, {}))
+  for (const upstream of [first, second]) upstream.respondAlways(json(200, {}))
 
   for (const model of ['plain', 'other', 'free']) {
     await exchange(t, gateway.url, rawRequest('POST /v1/completions', {}, JSON.stringify({ model })))
@@ -170,8 +175,8 @@ for (const [what, script] of [
   ['a stream', sse(['{"choices":[]}', '[DONE]'], { headers: { ...providers, ...mayPass } })],
 ] as const) {
   test(`of ${what} only listed headers of the provider reach the client`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answer(script)
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(script)
 
     const request = rawRequest('POST /v1/chat/completions', { 'x-request-id': 'mine-1' }, body)
     const response = await exchange(t, gateway.url, request)
@@ -202,9 +207,9 @@ for (const [what, script] of [
 }
 
 test('a key that a provider repeats in a header or an error of 401 does not reach the client', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const message = `Incorrect API key provided: ${providerKey}`
-  upstream.answer(json(401, { error: { message } }, { 'www-authenticate': `Bearer ${providerKey}` }))
+  upstream.respond(json(401, { error: { message } }, { 'www-authenticate': `Bearer ${providerKey}` }))
 
   const response = await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, body))
 

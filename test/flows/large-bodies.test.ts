@@ -4,11 +4,11 @@ import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
-import { type ReceivedRequest, startUpstream } from '../support/scripted-upstream.ts'
+import { type ReceivedRequest } from '../support/scripted-upstream.ts'
 import { json, reset } from '../support/upstream-script.ts'
-import { providerModel, startWired } from './wiring.ts'
+import { startGateway } from '../support/app.ts'
+import { at, providerModel } from '../support/gateway-config.ts'
 
 const path = 'POST /v1/chat/completions'
 const answer = json(200, { choices: [{ message: { role: 'assistant', content: 'seen' } }] })
@@ -42,8 +42,8 @@ function chunked(body: string, sizes: readonly number[]): Buffer {
 
 for (const imageBytes of [60_000, 70_000, 300_000, 3_000_000]) {
   test(`a body of ${imageBytes} bytes reaches the provider as it was, or under its own name`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answerAlways(answer)
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(answer)
     const sent = ['plain', 'renamed', 'plain'].map((model, index) =>
       bodyWith(model, imageBytes, ['QUJD', 'REVG', 'R0hJ'][index]),
     )
@@ -60,8 +60,8 @@ for (const imageBytes of [60_000, 70_000, 300_000, 3_000_000]) {
 }
 
 test('a large body that comes in chunks is the same body', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(answer)
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(answer)
   const body = bodyWith('plain', 500_000)
   const response = await exchange(t, gateway.url, chunked(body, [1, 100_000, 7, 3000]))
   assert.equal(response.status, 200)
@@ -69,8 +69,8 @@ test('a large body that comes in chunks is the same body', async (t) => {
 })
 
 test('large bodies of several clients at once stay apart', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(({ body }) =>
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(({ body }) =>
     json(200, { choices: [{ message: { content: body.toString('latin1', body.length - 60) } }] }),
   )
   const bodies = Array.from({ length: 12 }, (_, index) =>
@@ -88,7 +88,7 @@ test('large bodies of several clients at once stay apart', async (t) => {
 })
 
 test('what is wrong at the end of a large body is told, with its place', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const body = `${bodyWith('plain', 300_000).slice(0, -1)},"model":"other"}`
   const response = await exchange(t, gateway.url, rawRequest(path, {}, body))
   assert.equal(response.status, 400)
@@ -100,22 +100,20 @@ test('what is wrong at the end of a large body is told, with its place', async (
 })
 
 test('another provider gets the same large body when the first one breaks off', async (t) => {
-  const [first, second] = [await startUpstream(t), await startUpstream(t)]
-  first.answerAlways([reset])
-  second.answerAlways(answer)
-  const gateway = await startGateway(
-    t,
-    `
-providers:
-  first: { base_url: "${first.url}/v1" }
-  second: { base_url: "${second.url}/v1" }
-models:
-  either:
-    targets:
-      - { provider: first, model: one, tier: 1 }
-      - { provider: second, model: two, tier: 2 }
-`,
-  )
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { first: {}, second: {} },
+    models: {
+      either: {
+        targets: [
+          { provider: 'first', model: 'one' },
+          { provider: 'second', model: 'two', tier: 2 },
+        ],
+      },
+    },
+  })
+  const { first, second } = upstreams
+  first.respondAlways([reset])
+  second.respondAlways(answer)
   const body = bodyWith('either', 600_000)
   const response = await exchange(t, gateway.url, rawRequest(path, {}, body))
   assert.equal(response.status, 200)
@@ -155,11 +153,8 @@ test("a provider's refusal is passed on though it did not read the body", async 
       `HTTP/1.1 413 Too Large\r\ncontent-type: application/json\r\ncontent-length: ${refusal.length}\r\n\r\n${refusal}`,
     ),
   )
-  const gateway = await startGateway(
-    t,
-    `{ providers: { unwilling: { base_url: "${url}/v1" } }, models: { m: { provider: unwilling } } }`,
-  )
-  const response = await exchange(t, gateway.url, rawRequest(path, {}, bodyWith('m', 20_000_000)))
+  const { gateway } = await startGateway(t, { providers: { unwilling: at({ url }) } })
+  const response = await exchange(t, gateway.url, rawRequest(path, {}, bodyWith('plain', 20_000_000)))
   assert.equal(response.status, 413)
   assert.match(response.body().toString(), /too large for me/)
 })
@@ -167,12 +162,9 @@ test("a provider's refusal is passed on though it did not read the body", async 
 test('a client that leaves while its body is being sent ends that', async (t) => {
   const asked = Promise.withResolvers<void>()
   const { url, readOn, left } = await startUnwilling(t, () => asked.resolve())
-  const gateway = await startGateway(
-    t,
-    `{ providers: { unwilling: { base_url: "${url}/v1" } }, models: { m: { provider: unwilling } } }`,
-  )
+  const { gateway } = await startGateway(t, { providers: { unwilling: at({ url }) } })
   const client = await connectRaw(t, gateway.url)
-  client.send(rawRequest(path, {}, bodyWith('m', 20_000_000)))
+  client.send(rawRequest(path, {}, bodyWith('plain', 20_000_000)))
   await asked.promise
   client.leave()
   await gateway.logged({ event: 'call', status: 499 })
@@ -182,8 +174,8 @@ test('a client that leaves while its body is being sent ends that', async (t) =>
 })
 
 test('a client that leaves within its large body is no call', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(answer)
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(answer)
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest(path, {}, bodyWith('plain', 300_000)).subarray(0, 200_000))
   client.leave('reset')

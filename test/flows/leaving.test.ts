@@ -3,14 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 
-import type { TestGateway } from '../support/app.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import type { RawClient } from '../support/raw-client.ts'
 import type { ReceivedRequest } from '../support/scripted-upstream.ts'
 import { bytes, chunk, hang, head, json, lastChunk, streamHead } from '../support/upstream-script.ts'
 import type { Script, Step } from '../support/upstream-script.ts'
-import { startWired } from './wiring.ts'
-import type { Wired } from './wiring.ts'
+import { type Running, type TestGateway, startGateway } from '../support/app.ts'
 
 const streamed = '{"model":"plain","stream":true}'
 const whole = '{"model":"plain"}'
@@ -19,10 +17,10 @@ const event = 'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
 /** A call that the provider has got, and how far its answer has come to the client. */
 async function under(
   t: TestContext,
-  { gateway, upstream }: Wired,
+  { gateway, upstream }: Running,
   call: { body: string; script: Script; seen?: string },
 ): Promise<{ client: RawClient; request: ReceivedRequest }> {
-  upstream.answer(call.script)
+  upstream.respond(call.script)
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest('POST /v1/chat/completions', {}, call.body))
   const request = await upstream.nextRequest()
@@ -46,7 +44,7 @@ const phases: readonly [string, { body: string; script: Script; seen?: string }]
 for (const [what, call] of phases) {
   for (const how of ['close', 'reset'] as const) {
     test(`a client that leaves ${what} (${how}) ends the provider's request at once`, async (t) => {
-      const wired = await startWired(t)
+      const wired = await startGateway(t)
       const { client, request } = await under(t, wired, call)
 
       client.leave(how)
@@ -63,8 +61,8 @@ for (const [what, call] of phases) {
 }
 
 test('a client that leaves with its request half sent causes no request to the provider', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(json(200, {}))
   const client = await connectRaw(t, gateway.url)
   const request = rawRequest('POST /v1/chat/completions', {}, whole)
   client.send(request.subarray(0, request.length - 3))
@@ -76,8 +74,8 @@ test('a client that leaves with its request half sent causes no request to the p
 
 test('a client that sends all and leaves in the same breath leaves no request open', async (t) => {
   // Otherwise it is gone before it is known whose it was, and nothing of it is read.
-  const { gateway, upstream } = await startWired(t, 'access: { allowed_users: [any] }')
-  upstream.answerAlways([hang])
+  const { gateway, upstream } = await startGateway(t, { access: { allowed_users: ['any'] } })
+  upstream.respondAlways([hang])
   for (const how of ['close', 'reset', 'close', 'reset', 'close', 'reset'] as const) {
     const client = await connectRaw(t, gateway.url)
     client.send(rawRequest('POST /v1/chat/completions', {}, streamed))
@@ -90,7 +88,7 @@ test('a client that sends all and leaves in the same breath leaves no request op
 })
 
 test('a client that has sent all and closes its sending end has left', async (t) => {
-  const wired = await startWired(t)
+  const wired = await startGateway(t)
   const { client, request } = await under(t, wired, phases[0]![1])
 
   client.endSending()
@@ -99,11 +97,11 @@ test('a client that has sent all and closes its sending end has left', async (t)
 })
 
 test('an abandoned call does not harm the next one', async (t) => {
-  const wired = await startWired(t)
+  const wired = await startGateway(t)
   const { client, request } = await under(t, wired, phases[3]![1])
   client.leave()
   await request.outcome
-  wired.upstream.answer(json(200, { fine: true }))
+  wired.upstream.respond(json(200, { fine: true }))
 
   const response = await exchange(t, wired.gateway.url, rawRequest('POST /v1/completions', {}, whole))
 
@@ -147,9 +145,9 @@ async function roundTrips(t: TestContext, { url }: TestGateway, count: number): 
 }
 
 test('a client that does not read holds the provider back, and gets everything when it reads on', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const count = 4_000
-  upstream.answer(numberedEvents(count))
+  upstream.respond(numberedEvents(count))
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest('POST /v1/chat/completions', {}, streamed))
   await client.seen('"n":0')
@@ -173,8 +171,8 @@ test('a client that does not read holds the provider back, and gets everything w
 })
 
 test('a client that does not read and then leaves ends the provider’s request', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(numberedEvents(Number.POSITIVE_INFINITY))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(numberedEvents(Number.POSITIVE_INFINITY))
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest('POST /v1/chat/completions', {}, streamed))
   await client.seen('"n":0')
@@ -188,14 +186,14 @@ test('a client that does not read and then leaves ends the provider’s request'
 })
 
 test('other calls are served while one client does not read', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(numberedEvents(Number.POSITIVE_INFINITY))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(numberedEvents(Number.POSITIVE_INFINITY))
   const slow = await connectRaw(t, gateway.url)
   slow.send(rawRequest('POST /v1/chat/completions', {}, streamed))
   await slow.seen('"n":0')
   slow.pause()
   await standstill(t, gateway, await upstream.nextRequest())
-  upstream.answer(json(200, { fine: true }))
+  upstream.respond(json(200, { fine: true }))
 
   const response = await exchange(t, gateway.url, rawRequest('POST /v1/completions', {}, whole))
 

@@ -4,23 +4,15 @@ import { test } from 'node:test'
 
 import OpenAI, { APIError } from 'openai'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
-import { startGateway } from '../support/app.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
-import { configText, messages, startLimited, whole } from './limits-wiring.ts'
-import { recordedClient } from './wiring.ts'
+import { startLimited } from './limited.ts'
+import { recordedClient } from './openai-client.ts'
+import { messages, whole } from '../support/chat-content.ts'
 
 test('with its default retries it waits until the window has room, and succeeds', async (t) => {
   let leapMs = 0
   // Real time, because the client waits in it; the test leaps over most of the window.
   const clock: Clock = { ...systemClock, now: () => systemClock.now() + leapMs }
-  const upstream = await startUpstream(t)
-  upstream.answerAlways(whole())
-  const gateway = await startGateway(
-    t,
-    configText(upstream.url, '{ limits: { small: { rpm: 1 } } }'),
-    {},
-    { clock },
-  )
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { rpm: 1 } } }, {}, { clock })
   const { openai, sent } = recordedClient(gateway, { maxRetries: 2 })
   await openai.chat.completions.create({ model: 'small', messages })
   leapMs = 59_300
@@ -36,7 +28,7 @@ test('with its default retries it waits until the window has room, and succeeds'
 })
 
 test('what can never fit is sent once, whatever retries are allowed', async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ limits: { small: { tpm: 500 } } }')
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { tpm: 500 } } })
   const { openai, sent } = recordedClient(gateway, { maxRetries: 2 })
   const large = [{ role: 'user' as const, content: 'word '.repeat(2000) }]
 
@@ -53,12 +45,9 @@ test('what can never fit is sent once, whatever retries are allowed', async (t) 
 })
 
 test('a refusal is a RateLimitError of the kind that ran out, with the times in its headers', async (t) => {
-  const { gateway, upstream } = await startLimited(
-    t,
-    '{ limits: { small: { tpm: 500 }, other: { rpm: 1 } } }',
-  )
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { tpm: 500 }, other: { rpm: 1 } } })
   const { openai } = recordedClient(gateway)
-  upstream.answer(whole({ prompt_tokens: 9, completion_tokens: 490, total_tokens: 499 }))
+  upstream.respond(whole({ prompt_tokens: 9, completion_tokens: 490, total_tokens: 499 }))
   for (const model of ['small', 'other']) await openai.chat.completions.create({ model, messages })
 
   for (const [model, type] of [

@@ -1,13 +1,7 @@
 // Every end of a call settles it once, with what the outcome table of src/admission/outcome.ts says.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, test } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import {
   bytes,
@@ -21,18 +15,14 @@ import {
   sse,
   streamHead,
 } from '../support/upstream-script.ts'
-import {
-  chat,
-  configText,
-  delta,
-  type Limited,
-  messages,
-  startLimited,
-  usageEvent,
-  used,
-} from './limits-wiring.ts'
+import { limited, startLimited } from './limited.ts'
+import { startGateway } from '../support/app.ts'
+import { chat, sendChat, used } from '../support/calls.ts'
+import { delta, usageEvent } from '../support/chat-content.ts'
+import { at } from '../support/gateway-config.ts'
+import { scratchDirectory } from '../support/config-file.ts'
 
-const limits = '{ limits: { small: { rpm: 10, tpm: 5000, max_parallel_requests: 5 } } }'
+const limits = { limits: { small: { rpm: 10, tpm: 5000, max_parallel_requests: 5 } } }
 const usage = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 }
 const event = (content: string) => chunk(`data: ${delta(content)}\n\n`)
 
@@ -79,7 +69,7 @@ describe('what is charged for', () => {
   for (const [name, { script, isStream, requests, tokens }] of told) {
     test(name, async (t) => {
       const { gateway, upstream } = await startLimited(t, limits)
-      upstream.answerAlways(script)
+      upstream.respondAlways(script)
 
       await chat(gateway, 'small', isStream ? { stream: true } : {})
 
@@ -106,8 +96,8 @@ describe('what is charged for', () => {
   }
 
   test('a provider that refuses connections: nothing', async (t) => {
-    const yaml = configText(await refusingUrl(t), limits)
-    const gateway = await startGateway(t, yaml, {}, { clock: new FakeClock() })
+    const down = { providers: { scripted: at({ url: await refusingUrl(t) }) } }
+    const { gateway } = await startGateway(t, limited(limits, down))
 
     assert.equal((await chat(gateway, 'small')).status, 502)
 
@@ -115,8 +105,10 @@ describe('what is charged for', () => {
   })
 
   test('a provider that is silent for too long: the request, no tokens', async (t) => {
-    const limited = await startLimited(t, limits, { provider: 'timeouts: { first_byte_ms: 5000 }' })
-    limited.upstream.answer([hang])
+    const limited = await startLimited(t, limits, {
+      providers: { scripted: { timeouts: { first_byte_ms: 5000 } } },
+    })
+    limited.upstream.respond([hang])
     const answer = chat(limited.gateway, 'small')
     await limited.upstream.nextRequest()
 
@@ -129,8 +121,8 @@ describe('what is charged for', () => {
 
 test('a call under way holds what was reserved for it', async (t) => {
   const { gateway, upstream } = await startLimited(t, limits)
-  upstream.answer([hang])
-  const client = await call(t, { gateway }, false)
+  upstream.respond([hang])
+  const client = await sendChat(t, gateway, { stream: false })
   await upstream.nextRequest()
 
   const { requests, tokens, parallel } = await used(gateway)
@@ -211,8 +203,8 @@ describe('what is cut is charged its prompt and what was seen', () => {
   for (const [name, { isStream, script, atLeast, seen, leaves }] of cut) {
     test(name, async (t) => {
       const { gateway, upstream } = await startLimited(t, limits)
-      upstream.answer(script)
-      const client = await call(t, { gateway }, isStream)
+      upstream.respond(script)
+      const client = await sendChat(t, gateway, { stream: isStream })
       await upstream.nextRequest()
       if (seen !== undefined) await client.seen(seen)
       if (leaves) client.leave()
@@ -236,7 +228,7 @@ test('a stream that fails midway is logged as an error, whoever tells of it', as
   const { gateway, upstream } = await startLimited(t, limits)
   for (const last of ['{"error":{"message":"gone"}}', undefined]) {
     const events = [delta('a'), ...(last === undefined ? [] : [last, '[DONE]'])]
-    upstream.answer(sse(events))
+    upstream.respond(sse(events))
     await chat(gateway, 'small', { stream: true })
   }
 
@@ -258,7 +250,7 @@ test('a stream that the provider broke after counting it is charged as counted',
     error: { code: 'server_error', message: 'no' },
     usage: { input_tokens: 20, output_tokens: 3, total_tokens: 23 },
   }
-  upstream.answer(sse([JSON.stringify({ type: 'response.failed', response })]))
+  upstream.respond(sse([JSON.stringify({ type: 'response.failed', response })]))
 
   const answer = await fetch(`${gateway.url}/v1/responses`, {
     method: 'POST',
@@ -271,11 +263,11 @@ test('a stream that the provider broke after counting it is charged as counted',
 })
 
 test('the slots of streams that their clients cancel are free again', async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ limits: { small: { max_parallel_requests: 2 } } }')
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { max_parallel_requests: 2 } } })
 
   for (let round = 0; round < 6; round++) {
-    upstream.answer([streamHead(), event('one'), hang])
-    const client = await call(t, { gateway }, true)
+    upstream.respond([streamHead(), event('one'), hang])
+    const client = await sendChat(t, gateway, { stream: true })
     await client.seen('one')
     client.leave(round % 2 === 0 ? 'close' : 'reset')
     const request = await upstream.nextRequest()
@@ -287,44 +279,25 @@ test('the slots of streams that their clients cancel are free again', async (t) 
 })
 
 test('a shutdown that ends calls charges them, and saves that', async (t) => {
-  const stateDirectory = mkdtempSync(join(tmpdir(), 'llm-gateway-state-'))
-  t.after(() => rmSync(stateDirectory, { recursive: true }))
-  const { upstream, clock } = await startLimited(t, limits)
-  const yaml = `${configText(upstream.url, limits)}\nserver: { shutdown_grace_ms: 1 }\n`
-  const first = await startGateway(t, yaml, {}, { clock, stateDirectory })
-  upstream.answer([streamHead(), ...Array.from('abcdefgh', event), event('last'), hang])
-  const client = await call(t, { gateway: first }, true)
+  const stateDirectory = scratchDirectory(t)
+  const server = { shutdown_grace_ms: 1 }
+  const first = await startLimited(t, limits, { server }, { stateDirectory })
+  first.upstream.respond([streamHead(), ...Array.from('abcdefgh', event), event('last'), hang])
+  const client = await sendChat(t, first.gateway, { stream: true })
   await client.seen('last')
 
-  await first.stop()
-  const second = await startGateway(t, yaml, {}, { clock, stateDirectory })
+  await first.gateway.stop()
+  const second = await startLimited(t, limits, {}, { clock: first.clock, stateDirectory })
 
-  const line = await first.logged({ event: 'call' })
-  const { requests, tokens, parallel } = await used(second)
+  const line = await first.gateway.logged({ event: 'call' })
+  const { requests, tokens, parallel } = await used(second.gateway)
   assert.deepEqual([requests, parallel], [1, 0])
   assert.equal(tokens, Number(line['prompt_tokens']) + Number(line['completion_tokens']))
   assert.ok(tokens < 100, 'not as reserved')
 })
 
-/** A chat call on its own connection, sent. */
-async function call(
-  t: TestContext,
-  { gateway }: Pick<Limited, 'gateway'>,
-  isStream: boolean,
-): Promise<RawClient> {
-  const client = await connectRaw(t, gateway.url)
-  client.send(
-    rawRequest(
-      'POST /v1/chat/completions',
-      {},
-      JSON.stringify({ model: 'small', messages, stream: isStream }),
-    ),
-  )
-  return client
-}
-
 test('a stream that takes more than was reserved is charged as it goes, and settled as counted', async (t) => {
-  const { gateway, upstream, clock } = await startLimited(t, '{ limits: { small: { tpm: 600 } } }')
+  const { gateway, upstream, clock } = await startLimited(t, { limits: { small: { tpm: 600 } } })
   const usage = { prompt_tokens: 7, completion_tokens: 400, total_tokens: 407 }
   let finish = (): void => {}
   const isFinished = new Promise<void>((resolve) => (finish = resolve))
@@ -337,8 +310,8 @@ test('a stream that takes more than was reserved is charged as it goes, and sett
     yield chunk('data: [DONE]\n\n')
     yield bytes('0\r\n\r\n')
   }
-  upstream.answer(script())
-  const client = await call(t, { gateway }, true)
+  upstream.respond(script())
+  const client = await sendChat(t, gateway, { stream: true })
   await client.seen('last')
   const reserved = (await used(gateway)).tokens
 

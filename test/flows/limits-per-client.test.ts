@@ -3,12 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { clientDialects } from '../../src/dialects/table.ts'
-import { startGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
-import { chat, startLimited, used } from './limits-wiring.ts'
+import { startLimited } from './limited.ts'
+import { echo } from '../support/gateway-config.ts'
+import { startGateway } from '../support/app.ts'
+import { chat, used } from '../support/calls.ts'
 
-const limits = '{ per_client: { rpm: 3 }, limits: { small: { rpm: 100 } } }'
+const limits = { per_client: { rpm: 3 }, limits: { small: { rpm: 100 } } }
 
 test('a client that sends more than its limit is refused with the exact time to come back', async (t) => {
   const { gateway, upstream, clock } = await startLimited(t, limits)
@@ -74,7 +76,7 @@ test('no 60 seconds hold more than the limit, wherever they begin', async (t) =>
 })
 
 test('the answer comes before the body is sent, and the connection ends', async (t) => {
-  const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
   const client = await connectRaw(t, gateway.url)
 
@@ -89,7 +91,7 @@ test('the answer comes before the body is sent, and the connection ends', async 
 })
 
 test('every route but the health checks counts, and lets an allowed page read that it refuses', async (t) => {
-  const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
   const origin = 'http://localhost:3000'
   const posts = clientDialects.map(({ path }) => `POST ${path}` as const)
@@ -110,7 +112,7 @@ test('every route but the health checks counts, and lets an allowed page read th
 })
 
 test('health checks are not counted and never refused', async (t) => {
-  const { gateway } = await startLimited(t, '{ per_client: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
 
   for (const path of ['/healthz', '/readyz', '/healthz']) {
@@ -136,17 +138,14 @@ test("the limiter's own headers stay out: x-ratelimit-* tells of the model alone
 })
 
 test('clients behind a trusted proxy are counted apart', async (t) => {
-  const gateway = await startGateway(
+  const { gateway } = await startGateway(
     t,
-    `
-server: { trusted_proxies: [{ user: self }] }
-access: { allowed_users: [any] }
-providers: { echo: { kind: echo } }
-models: { echo: { provider: echo } }
-rate_limit_settings: { per_client: { rpm: 1 } }
-logging: { format: json }
-`,
-    {},
+    {
+      server: { trusted_proxies: [{ user: 'self' }] },
+      access: { allowed_users: ['any'] },
+      ...echo,
+      rate_limit_settings: { per_client: { rpm: 1 } },
+    },
     { clock: new FakeClock() },
   )
   const statusFor = async (address: string) =>
@@ -160,8 +159,8 @@ logging: { format: json }
 })
 
 for (const [what, off] of [
-  ['set to {}', '{ per_client: {} }'],
-  ['switched off with all limits', '{ enabled: false, per_client: { rpm: 1 } }'],
+  ['set to {}', { per_client: {} }],
+  ['switched off with all limits', { enabled: false, per_client: { rpm: 1 } }],
 ] as const) {
   test(`there is no flood limit where it is ${what}`, async (t) => {
     const { gateway } = await startLimited(t, off)

@@ -4,21 +4,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { hang, json, sse } from '../support/upstream-script.ts'
-import {
-  chat,
-  delta,
-  messages,
-  post,
-  report,
-  startLimited,
-  usageEvent,
-  used,
-  whole,
-} from './limits-wiring.ts'
+import { startLimited } from './limited.ts'
+import { startGateway } from '../support/app.ts'
+import { parse } from 'yaml'
+
+import { chat, post, report, used } from '../support/calls.ts'
+import type { Setup } from '../support/gateway-config.ts'
+import { delta, messages, usageEvent, whole } from '../support/chat-content.ts'
 
 const shippedYaml = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
 
@@ -31,11 +26,10 @@ describe('the limits that are shipped', () => {
   ] as const) {
     test(`${model}: ${rpm} calls a minute pass, the next does not, and the others do not notice`, async (t) => {
       const upstream = await startUpstream(t)
-      upstream.answerAlways(whole())
-      const yaml = shippedYaml
-        .replaceAll(/http:\/\/127\.0\.0\.1:(11434|8000|8080)/g, upstream.url)
-        .replace('format: auto', 'format: json')
-      const gateway = await startGateway(t, yaml, {}, { clock: new FakeClock() })
+      upstream.respondAlways(whole())
+      const yaml = shippedYaml.replaceAll(/http:\/\/127\.0\.0\.1:(11434|8000|8080)/g, upstream.url)
+      const setup = { ...(parse(yaml) as Setup), server: {}, logging: { format: 'json' as const } }
+      const { gateway } = await startGateway(t, setup, { clock: new FakeClock() })
 
       for (let call = 1; call <= rpm; call++) {
         const { status, headers } = await chat(gateway, model)
@@ -52,7 +46,7 @@ describe('the limits that are shipped', () => {
 })
 
 test('the names of a model share its limiter', async (t) => {
-  const { gateway } = await startLimited(t, '{ limits: { small: { rpm: 2 } } }')
+  const { gateway } = await startLimited(t, { limits: { small: { rpm: 2 } } })
 
   const statuses = []
   for (const name of ['small', 'short', 'short', 'small', 'other']) {
@@ -63,7 +57,7 @@ test('the names of a model share its limiter', async (t) => {
 })
 
 test('an unknown model is 404 and leaves no limiter behind', async (t) => {
-  const { gateway } = await startLimited(t, '{ default: { rpm: 1 } }')
+  const { gateway } = await startLimited(t, { default: { rpm: 1 } })
 
   for (let call = 0; call < 3; call++) assert.equal((await chat(gateway, 'nope')).status, 404)
 
@@ -76,7 +70,7 @@ test('an unknown model is 404 and leaves no limiter behind', async (t) => {
 })
 
 test('too many requests: the answer is as from OpenAI, byte for byte', async (t) => {
-  const { gateway, clock } = await startLimited(t, '{ limits: { small: { rpm: 1, tpm: 5000 } } }')
+  const { gateway, clock } = await startLimited(t, { limits: { small: { rpm: 1, tpm: 5000 } } })
   await chat(gateway, 'small')
   clock.advance(40_500.25)
 
@@ -105,8 +99,8 @@ test('too many requests: the answer is as from OpenAI, byte for byte', async (t)
 })
 
 test('too many tokens: the answer is as from OpenAI, and says which limit it was', async (t) => {
-  const { gateway, upstream, clock } = await startLimited(t, '{ limits: { small: { rpm: 100, tpm: 1000 } } }')
-  upstream.answer(whole({ prompt_tokens: 500, completion_tokens: 490, total_tokens: 990 }))
+  const { gateway, upstream, clock } = await startLimited(t, { limits: { small: { rpm: 100, tpm: 1000 } } })
+  upstream.respond(whole({ prompt_tokens: 500, completion_tokens: 490, total_tokens: 990 }))
   await chat(gateway, 'small')
   clock.advance(1000)
 
@@ -124,7 +118,7 @@ test('too many tokens: the answer is as from OpenAI, and says which limit it was
 })
 
 test('retry-after is exact: refused a millisecond before, admitted at that moment', async (t) => {
-  const { gateway, clock } = await startLimited(t, '{ limits: { small: { rpm: 3 } } }')
+  const { gateway, clock } = await startLimited(t, { limits: { small: { rpm: 3 } } })
   for (const pauseMs of [1234, 5678, 9]) {
     await chat(gateway, 'small')
     clock.advance(pauseMs)
@@ -143,7 +137,7 @@ test('retry-after is exact: refused a millisecond before, admitted at that momen
 })
 
 test('a call larger than the whole limit is told not to come back', async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ limits: { small: { tpm: 1000 } } }')
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { tpm: 1000 } } })
 
   const refused = await chat(gateway, 'small', {
     messages: [{ role: 'user', content: 'word '.repeat(4000) }],
@@ -163,9 +157,9 @@ test('a call larger than the whole limit is told not to come back', async (t) =>
 })
 
 test('headers tell of the limits on whole and streamed answers alike, and a stream of its reservation', async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ limits: { small: { rpm: 10, tpm: 5000 } } }')
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { rpm: 10, tpm: 5000 } } })
   const first = await chat(gateway, 'small')
-  upstream.answer(
+  upstream.respond(
     sse([delta('a'), usageEvent({ prompt_tokens: 7, completion_tokens: 1, total_tokens: 8 }), '[DONE]']),
   )
 
@@ -180,8 +174,8 @@ test('headers tell of the limits on whole and streamed answers alike, and a stre
 })
 
 test("a provider's own limit headers never pass as the gateway's", async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ limits: { small: { rpm: 10 } } }')
-  upstream.answer(json(200, {}, { 'x-ratelimit-remaining-requests': '77', 'x-ratelimit-limit-tokens': '5' }))
+  const { gateway, upstream } = await startLimited(t, { limits: { small: { rpm: 10 } } })
+  upstream.respond(json(200, {}, { 'x-ratelimit-remaining-requests': '77', 'x-ratelimit-limit-tokens': '5' }))
 
   const { headers } = await chat(gateway, 'small')
 
@@ -190,7 +184,7 @@ test("a provider's own limit headers never pass as the gateway's", async (t) => 
 })
 
 test('refused calls cost nothing: after many of them the first that leaves lets one in', async (t) => {
-  const { gateway, clock } = await startLimited(t, '{ limits: { small: { rpm: 1, tpm: 5000 } } }')
+  const { gateway, clock } = await startLimited(t, { limits: { small: { rpm: 1, tpm: 5000 } } })
   await chat(gateway, 'small')
   for (let call = 0; call < 50; call++) assert.equal((await chat(gateway, 'small')).status, 429)
 
@@ -202,8 +196,8 @@ test('refused calls cost nothing: after many of them the first that leaves lets 
 
 describe('regressions of other gateways', () => {
   test('five parallel calls under 100 tokens a minute: what is admitted stays within the limit', async (t) => {
-    const { gateway, upstream } = await startLimited(t, '{ limits: { small: { tpm: 100 } } }')
-    upstream.answerAlways([hang])
+    const { gateway, upstream } = await startLimited(t, { limits: { small: { tpm: 100 } } })
+    upstream.respondAlways([hang])
     const leave = new AbortController()
 
     const statuses: Promise<number>[] = []
@@ -227,11 +221,10 @@ describe('regressions of other gateways', () => {
   })
 
   test('a call that is refused for want of a slot consumes no request', async (t) => {
-    const { gateway, upstream } = await startLimited(
-      t,
-      '{ limits: { small: { rpm: 10, max_parallel_requests: 1 } } }',
-    )
-    upstream.answer([hang])
+    const { gateway, upstream } = await startLimited(t, {
+      limits: { small: { rpm: 10, max_parallel_requests: 1 } },
+    })
+    upstream.respond([hang])
     const leave = new AbortController()
     const first = post(gateway, { model: 'small', messages }, { signal: leave.signal }).catch(() => undefined)
     await upstream.nextRequest()
@@ -246,10 +239,10 @@ describe('regressions of other gateways', () => {
   })
 
   test('a client that loops on its own mistake is stopped: refused by the provider counts as a request', async (t) => {
-    const { gateway, upstream } = await startLimited(t, '{ limits: { small: { rpm: 2 } } }')
+    const { gateway, upstream } = await startLimited(t, { limits: { small: { rpm: 2 } } })
     const statuses = []
     for (let call = 0; call < 4; call++) {
-      upstream.answer(json(400, { error: { message: 'no' } }))
+      upstream.respond(json(400, { error: { message: 'no' } }))
       statuses.push((await chat(gateway, 'small')).status)
     }
 
@@ -257,8 +250,8 @@ describe('regressions of other gateways', () => {
   })
 
   test('streamed tokens count against the limit', async (t) => {
-    const { gateway, upstream } = await startLimited(t, '{ limits: { small: { tpm: 1000 } } }')
-    upstream.answer(
+    const { gateway, upstream } = await startLimited(t, { limits: { small: { tpm: 1000 } } })
+    upstream.respond(
       sse([
         delta('a'),
         usageEvent({ prompt_tokens: 9, completion_tokens: 990, total_tokens: 999 }),
@@ -273,19 +266,18 @@ describe('regressions of other gateways', () => {
   })
 
   test('a call without max_tokens is admitted under a tiny limit', async (t) => {
-    const { gateway } = await startLimited(t, '{ limits: { small: { tpm: 100 } } }')
+    const { gateway } = await startLimited(t, { limits: { small: { tpm: 100 } } })
 
     assert.equal((await chat(gateway, 'small')).status, 200)
   })
 
   test('every refusal for the moment says when to come back', async (t) => {
-    const { gateway, upstream } = await startLimited(
-      t,
-      '{ limits: { small: { rpm: 1 }, other: { max_parallel_requests: 1 } } }',
-    )
+    const { gateway, upstream } = await startLimited(t, {
+      limits: { small: { rpm: 1 }, other: { max_parallel_requests: 1 } },
+    })
     await chat(gateway, 'small')
     await upstream.nextRequest()
-    upstream.answer([hang])
+    upstream.respond([hang])
     const leave = new AbortController()
     const held = post(gateway, { model: 'other', messages }, { signal: leave.signal }).catch(() => undefined)
     await upstream.nextRequest()

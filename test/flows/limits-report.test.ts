@@ -1,11 +1,12 @@
 // `GET /v1/limits`: what clients can read of their limits.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-
+import { startLimited } from './limited.ts'
+import { echo } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
-import { chat, report, startLimited } from './limits-wiring.ts'
+import { chat, report } from '../support/calls.ts'
 
-const smallLimits = `{ limits: { small: { rpm: 10, tpm: 5000, max_parallel_requests: 3 } } }`
+const smallLimits = { limits: { small: { rpm: 10, tpm: 5000, max_parallel_requests: 3 } } }
 
 test('the report tells limits, use, what remains, the line and what was learnt', async (t) => {
   const { gateway, clock } = await startLimited(t, smallLimits)
@@ -50,7 +51,7 @@ test('the report tells limits, use, what remains, the line and what was learnt',
 })
 
 test('what is not limited is null', async (t) => {
-  const { gateway } = await startLimited(t, '{ limits: { small: { rpm: 10 } } }')
+  const { gateway } = await startLimited(t, { limits: { small: { rpm: 10 } } })
 
   const { limits, remaining, reset_ms: resetMs } = await report(gateway)
 
@@ -70,15 +71,10 @@ test('the report is there without /v1 too, and takes no POST', async (t) => {
 })
 
 test('a wildcard is reported under its own name, and counts what its names use together', async (t) => {
-  const gateway = await startGateway(
-    t,
-    `
-providers: { echo: { kind: echo } }
-models: { "open/*": { provider: echo } }
-rate_limit_settings: { limits: { "open/*": { rpm: 2 } } }
-logging: { format: json }
-`,
-  )
+  const { gateway } = await startGateway(t, {
+    ...echo,
+    rate_limit_settings: { limits: { 'open/*': { rpm: 2 } } },
+  })
 
   const statuses = []
   for (const model of ['open/a', 'open/b', 'open/c']) statuses.push((await chat(gateway, model)).status)
@@ -88,7 +84,7 @@ logging: { format: json }
 })
 
 test('with limits switched off the report is empty', async (t) => {
-  const { gateway } = await startLimited(t, `{ enabled: false, limits: { small: { rpm: 1 } } }`)
+  const { gateway } = await startLimited(t, { enabled: false, limits: { small: { rpm: 1 } } })
 
   const response = await fetch(`${gateway.url}/v1/limits`)
 

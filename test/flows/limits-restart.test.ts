@@ -1,34 +1,27 @@
 // The counters and what was learnt outlive the process.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { type Limits, startLimited } from './limited.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { chat, report, used } from '../support/calls.ts'
 
-import { startGateway } from '../support/app.ts'
-import { chat, configText, report, startLimited, used } from './limits-wiring.ts'
-
-const limits = '{ limits: { small: { rpm: 3, tpm: 5000 } } }'
-
-function stateFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-state-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  return folder
-}
+const limits = { limits: { small: { rpm: 3, tpm: 5000 } } }
 
 /** A gateway that served three calls and stopped, and one more start on the same state. */
 async function restarted(
   t: TestContext,
-  options: { pauseMs: number; limits?: string; between?: (file: string) => void },
+  options: { pauseMs: number; limits?: Limits; between?: (file: string) => void },
 ) {
-  const stateDirectory = stateFolder(t)
-  const { gateway, upstream, clock } = await startLimited(t, limits, { stateDirectory })
+  const stateDirectory = scratchDirectory(t)
+  const { gateway, clock } = await startLimited(t, limits, {}, { stateDirectory })
   for (let call = 0; call < 3; call++) await chat(gateway, 'small')
   await gateway.stop()
   options.between?.(join(stateDirectory, 'limits.json'))
   clock.advance(options.pauseMs)
-  const yaml = configText(upstream.url, options.limits ?? limits)
-  return { clock, second: await startGateway(t, yaml, {}, { clock, stateDirectory }) }
+  const second = await startLimited(t, options.limits ?? limits, {}, { clock, stateDirectory })
+  return { clock, second: second.gateway }
 }
 
 test('a restart keeps the counts, and so what is refused', async (t) => {
@@ -54,7 +47,7 @@ test('after a minute the counts are gone, and what was learnt is not', async (t)
 })
 
 test('a start with other limits keeps the counts', async (t) => {
-  const { second } = await restarted(t, { pauseMs: 0, limits: '{ limits: { small: { rpm: 4 } } }' })
+  const { second } = await restarted(t, { pauseMs: 0, limits: { limits: { small: { rpm: 4 } } } })
 
   const statuses = [(await chat(second, 'small')).status, (await chat(second, 'small')).status]
 

@@ -1,23 +1,16 @@
 // How tokens get counted over the wire: asking for usage and taking it out again, and what is charged for each form of it.
 import assert from 'node:assert/strict'
+import { until } from '../support/deadline.ts'
 import { describe, test } from 'node:test'
 
 import type { WireFixture } from '../fixtures/wire/fixture.ts'
 import { wireFixture, wireFixtures } from '../fixtures/wire/wire-fixtures.ts'
 import { content, hang, json, sse, stream } from '../support/upstream-script.ts'
-import {
-  chat,
-  delta,
-  type Limited,
-  messages,
-  post,
-  startLimited,
-  usageEvent,
-  used,
-  whole,
-} from './limits-wiring.ts'
+import { type Limited, startLimited } from './limited.ts'
+import { chat, post, used } from '../support/calls.ts'
+import { delta, messages, usageEvent, whole } from '../support/chat-content.ts'
 
-const limits = '{ limits: { small: { rpm: 1000, tpm: 20000 } } }'
+const limits = { limits: { small: { rpm: 1000, tpm: 20000 } } }
 const isStream = ({ contentType }: WireFixture) => contentType.startsWith('text/event-stream')
 
 /** What a path gets upstream for a body whose stream_options are as given. */
@@ -40,8 +33,8 @@ const wishes: readonly [string | undefined, string][] = [
 describe('usage is asked for where the format has it and the client did not', () => {
   for (const path of paths) {
     test(`${path}: byte for byte`, async (t) => {
-      const { gateway, upstream } = await startLimited(t, '{}')
-      upstream.answerAlways(json(200, {}))
+      const { gateway, upstream } = await startLimited(t, {})
+      upstream.respondAlways(json(200, {}))
       for (const isStreamed of ['true', 'false', undefined]) {
         for (const [options, changed] of wishes) {
           const streamed = isStreamed === undefined ? '' : ` "stream" :${isStreamed},`
@@ -66,7 +59,11 @@ describe('usage is asked for where the format has it and the client did not', ()
     ['always', true],
   ] as const) {
     test(`include_usage: ${setting}`, async (t) => {
-      const { gateway, upstream } = await startLimited(t, '{}', { provider: `include_usage: ${setting}` })
+      const { gateway, upstream } = await startLimited(
+        t,
+        {},
+        { providers: { scripted: { include_usage: setting } } },
+      )
       await chat(gateway, 'small', { stream: true })
       assert.equal((await upstream.nextRequest()).body.includes('include_usage'), isAsked)
     })
@@ -80,7 +77,7 @@ describe('the event that was asked for', () => {
 
   test('is taken out when the client did not ask', async (t) => {
     const { gateway, upstream } = await startLimited(t, limits)
-    upstream.answer(sse(events))
+    upstream.respond(sse(events))
     const { body } = await chat(gateway, 'small', { stream: true })
     assert.equal(body, written([events[0]!, events[2]!]))
     assert.equal((await used(gateway)).tokens, 8)
@@ -88,7 +85,7 @@ describe('the event that was asked for', () => {
 
   test('stays when it did', async (t) => {
     const { gateway, upstream } = await startLimited(t, limits)
-    upstream.answer(sse(events))
+    upstream.respond(sse(events))
     const { body } = await chat(gateway, 'small', { stream: true, stream_options: { include_usage: true } })
     assert.equal(body, written(events))
     assert.equal((await used(gateway)).tokens, 8)
@@ -107,8 +104,8 @@ const servedAt: Readonly<Record<WireFixture['dialect'], string>> = {
 
 /** Sends a call whose answer is the fixture, and reads it to its end. */
 async function callFor({ gateway, upstream }: Limited, fixture: WireFixture): Promise<Response> {
-  if (isStream(fixture)) upstream.answer(stream(fixture.bytes))
-  else upstream.answer(content(fixture.status, fixture.contentType, fixture.bytes))
+  if (isStream(fixture)) upstream.respond(stream(fixture.bytes))
+  else upstream.respond(content(fixture.status, fixture.contentType, fixture.bytes))
   const form = new FormData()
   form.set('model', 'small')
   form.set('file', new Blob(['RIFF']), 'a.wav')
@@ -181,10 +178,10 @@ describe('a provider that refuses stream_options', () => {
     test(`${refusal.name}: asked once more without, charged once, and remembered for an hour`, async (t) => {
       const { gateway, upstream, clock } = await startLimited(t, limits)
       const body = JSON.stringify({ model: 'other', messages, stream: true })
-      const answered = () => upstream.answer(sse([delta('a'), '[DONE]']))
+      const answered = () => upstream.respond(sse([delta('a'), '[DONE]']))
       const sentUpstream = async () => (await upstream.nextRequest()).body.toString()
 
-      upstream.answer(content(refusal.status, refusal.contentType, refusal.bytes))
+      upstream.respond(content(refusal.status, refusal.contentType, refusal.bytes))
       answered()
       const first = await post(gateway, body)
       assert.equal(first.status, 200)
@@ -206,8 +203,8 @@ describe('a provider that refuses stream_options', () => {
 
   test('counts one request for both attempts', async (t) => {
     const { gateway, upstream } = await startLimited(t, limits)
-    upstream.answer(json(400, { error: { message: 'stream_options are not allowed' } }))
-    upstream.answer(sse([delta('a'), '[DONE]']))
+    upstream.respond(json(400, { error: { message: 'stream_options are not allowed' } }))
+    upstream.respond(sse([delta('a'), '[DONE]']))
     await chat(gateway, 'small', { stream: true })
     assert.equal((await used(gateway)).requests, 1)
   })
@@ -215,8 +212,8 @@ describe('a provider that refuses stream_options', () => {
   test('is not to be made up: an error that quotes the client turns nothing off', async (t) => {
     const { gateway, upstream } = await startLimited(t, limits)
     const quoting = json(400, { error: { message: 'bad input: "I wonder about stream_options"' } })
-    upstream.answer(quoting)
-    upstream.answer(quoting)
+    upstream.respond(quoting)
+    upstream.respond(quoting)
     assert.equal((await chat(gateway, 'small', { stream: true })).status, 400)
     await upstream.nextRequest()
     await upstream.nextRequest()
@@ -232,7 +229,7 @@ test('usage that cannot be true is estimated instead, streamed and whole', async
   for (const wrong of [1e12, -5, '7', 0.5e308, { a: 1 }, [9], true]) {
     const usage = { prompt_tokens: wrong, completion_tokens: wrong, total_tokens: wrong }
     for (const isStreamed of [true, false]) {
-      upstream.answer(isStreamed ? sse([delta('a'), usageEvent(usage), '[DONE]']) : whole(usage))
+      upstream.respond(isStreamed ? sse([delta('a'), usageEvent(usage), '[DONE]']) : whole(usage))
       await chat(gateway, 'small', { stream: isStreamed })
       const { tokens } = await used(gateway)
       assert.ok(tokens > 0 && tokens < 200, `${JSON.stringify(wrong)}: ${tokens}`)
@@ -245,7 +242,7 @@ test('usage that cannot be true teaches the estimate nothing', async (t) => {
   const { gateway, upstream } = await startLimited(t, limits)
   const before = await reserved({ gateway, upstream }, { messages })
   for (let call = 0; call < 20; call++) {
-    upstream.answer(whole({ prompt_tokens: -1, completion_tokens: 5, total_tokens: '9' }))
+    upstream.respond(whole({ prompt_tokens: -1, completion_tokens: 5, total_tokens: '9' }))
     await chat(gateway, 'small')
   }
   assert.equal(await reserved({ gateway, upstream }, { messages }), before)
@@ -268,7 +265,7 @@ describe('the size of a request', () => {
   }
 
   test('of a batch of short texts is not taken for more than it can be', async (t) => {
-    const { gateway } = await startLimited(t, '{ limits: { small: { tpm: 5000 } } }')
+    const { gateway } = await startLimited(t, { limits: { small: { tpm: 5000 } } })
     const input = Array.from({ length: 2000 }, () => 'word')
     const { status } = await post(gateway, { model: 'small', input }, { path: '/v1/embeddings' })
     assert.equal(status, 200)
@@ -310,12 +307,12 @@ async function reserved(
 ): Promise<number> {
   const before = (await used(gateway)).tokens
   const seen = upstream.requests.length
-  upstream.answer([hang])
+  upstream.respond([hang])
   const leave = new AbortController()
   const calling = post(gateway, { model: 'small', ...request }, { path, signal: leave.signal }).catch(
     () => undefined,
   )
-  while (upstream.requests.length === seen) await used(gateway)
+  await until(() => upstream.requests.length > seen, 'the call to arrive')
   const { tokens } = await used(gateway)
   leave.abort()
   await calling

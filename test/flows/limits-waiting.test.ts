@@ -1,37 +1,30 @@
 // `when_limited: wait` on the wire: who waits is served in order, hears that it waits, and costs nothing if it leaves.
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 
-import type { TestGateway } from '../support/app.ts'
-import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
+import { until } from '../support/deadline.ts'
 import { chunk, hang, sse, streamHead, wait } from '../support/upstream-script.ts'
-import { recordedClient } from './wiring.ts'
-import { chat, delta, messages, report, startLimited, used, whole } from './limits-wiring.ts'
+import { type Limits, startLimited } from './limited.ts'
+import { recordedClient } from './openai-client.ts'
+import type { TestGateway } from '../support/app.ts'
+import { chat, report, sendChat, used } from '../support/calls.ts'
+import { delta, messages, whole } from '../support/chat-content.ts'
 
-const limits = (more: string) =>
-  `{ when_limited: wait, max_wait_ms: 600000, limits: { small: { max_parallel_requests: ${more} } } }`
+const limits = (max_parallel_requests: number): Limits => ({
+  when_limited: 'wait',
+  max_wait_ms: 600_000,
+  limits: { small: { max_parallel_requests } },
+})
 
-/** Looks until so many calls wait. Each look is a request of its own, so the loop lets others go on. */
-async function untilWaiting(gateway: TestGateway, count: number): Promise<void> {
-  for (let look = 0; look < 500; look++) {
-    if ((await report(gateway)).waiting === count) return
-  }
-  assert.fail(`${count} calls never waited`)
-}
-
-async function send(t: TestContext, gateway: TestGateway, body: object): Promise<RawClient> {
-  const client = await connectRaw(t, gateway.url)
-  client.send(
-    rawRequest('POST /v1/chat/completions', {}, JSON.stringify({ model: 'small', messages, ...body })),
-  )
-  return client
+function untilWaiting(gateway: TestGateway, count: number): Promise<void> {
+  return until(async () => (await report(gateway)).waiting === count, `${count} calls to wait`)
 }
 
 test('twenty parallel calls on two slots all succeed, in the order of their arrival', async (t) => {
-  const { gateway, upstream } = await startLimited(t, limits('2'))
+  const { gateway, upstream } = await startLimited(t, limits(2))
   const { openai } = recordedClient(gateway)
   const gate = Promise.withResolvers<void>()
-  upstream.answerAlways(() => [wait(gate.promise), ...whole()])
+  upstream.respondAlways(() => [wait(gate.promise), ...whole()])
 
   const answers = []
   for (let call = 1; call <= 20; call++) {
@@ -55,9 +48,13 @@ test('twenty parallel calls on two slots all succeed, in the order of their arri
 })
 
 test('three clients that share one slot of a provider get no 429', async (t) => {
-  const { gateway, upstream } = await startLimited(t, '{ when_limited: wait }', {
-    provider: 'max_parallel_requests: 1',
-  })
+  const { gateway, upstream } = await startLimited(
+    t,
+    { when_limited: 'wait' },
+    {
+      providers: { scripted: { max_parallel_requests: 1 } },
+    },
+  )
   const { openai } = recordedClient(gateway)
 
   const answers = ['small', 'other', 'small'].map((model) =>
@@ -69,10 +66,11 @@ test('three clients that share one slot of a provider get no 429', async (t) => 
 })
 
 test('a call waits for the window to the very millisecond, and its log line and Server-Timing say how long', async (t) => {
-  const { gateway, clock } = await startLimited(
-    t,
-    '{ when_limited: wait, max_wait_ms: 60000, limits: { small: { rpm: 1 } } }',
-  )
+  const { gateway, clock } = await startLimited(t, {
+    when_limited: 'wait',
+    max_wait_ms: 60000,
+    limits: { small: { rpm: 1 } },
+  })
   await chat(gateway, 'small')
   clock.advance(50_000)
   const waiting = chat(gateway, 'small')
@@ -89,10 +87,11 @@ test('a call waits for the window to the very millisecond, and its log line and 
 })
 
 test('a call that has waited its time is refused with the time that is left', async (t) => {
-  const { gateway, clock } = await startLimited(
-    t,
-    '{ when_limited: wait, max_wait_ms: 20000, limits: { small: { rpm: 1 } } }',
-  )
+  const { gateway, clock } = await startLimited(t, {
+    when_limited: 'wait',
+    max_wait_ms: 20000,
+    limits: { small: { rpm: 1 } },
+  })
   await chat(gateway, 'small')
   const waiting = chat(gateway, 'small')
   await untilWaiting(gateway, 1)
@@ -107,12 +106,12 @@ test('a call that has waited its time is refused with the time that is left', as
 })
 
 test('a client that leaves the line is dropped and never reaches the provider', async (t) => {
-  const { gateway, upstream } = await startLimited(t, limits('1'))
+  const { gateway, upstream } = await startLimited(t, limits(1))
   const gate = Promise.withResolvers<void>()
-  upstream.answer([wait(gate.promise), ...whole()])
+  upstream.respond([wait(gate.promise), ...whole()])
   const first = chat(gateway, 'small')
   await upstream.nextRequest()
-  const leaving = await send(t, gateway, { user: 'leaves' })
+  const leaving = await sendChat(t, gateway, { user: 'leaves' })
   await untilWaiting(gateway, 1)
   const staying = chat(gateway, 'small', { user: 'stays' })
   await untilWaiting(gateway, 2)
@@ -130,12 +129,12 @@ test('a client that leaves the line is dropped and never reaches the provider', 
 })
 
 test('a stream that waits long hears heartbeats, then its answer', async (t) => {
-  const { gateway, upstream, clock } = await startLimited(t, limits('1'))
+  const { gateway, upstream, clock } = await startLimited(t, limits(1))
   const gate = Promise.withResolvers<void>()
-  upstream.answer([wait(gate.promise), ...whole()])
+  upstream.respond([wait(gate.promise), ...whole()])
   const first = chat(gateway, 'small')
   await upstream.nextRequest()
-  const client = await send(t, gateway, { stream: true })
+  const client = await sendChat(t, gateway, { stream: true })
   await untilWaiting(gateway, 1)
 
   clock.advance(14_900)
@@ -143,7 +142,7 @@ test('a stream that waits long hears heartbeats, then its answer', async (t) => 
   clock.advance(200)
   await client.seen(': ping\n\n')
   clock.advance(15_000)
-  upstream.answer(sse([delta('a'), '[DONE]']))
+  upstream.respond(sse([delta('a'), '[DONE]']))
   gate.resolve()
   await first
   const answer = await client.response()
@@ -154,14 +153,15 @@ test('a stream that waits long hears heartbeats, then its answer', async (t) => 
 })
 
 test('a stream that is refused after heartbeats learns it from an error event', async (t) => {
-  const { gateway, upstream, clock } = await startLimited(
-    t,
-    '{ when_limited: wait, max_wait_ms: 20000, limits: { small: { max_parallel_requests: 1 } } }',
-  )
-  upstream.answer([hang])
-  const holder = await send(t, gateway, {})
+  const { gateway, upstream, clock } = await startLimited(t, {
+    when_limited: 'wait',
+    max_wait_ms: 20000,
+    limits: { small: { max_parallel_requests: 1 } },
+  })
+  upstream.respond([hang])
+  const holder = await sendChat(t, gateway, {})
   await upstream.nextRequest()
-  const client = await send(t, gateway, { stream: true })
+  const client = await sendChat(t, gateway, { stream: true })
   await untilWaiting(gateway, 1)
 
   clock.advance(20_000)
@@ -176,11 +176,11 @@ test('a stream that is refused after heartbeats learns it from an error event', 
 })
 
 test('a whole call that waits long hears nothing before its answer', async (t) => {
-  const { gateway, upstream, clock } = await startLimited(t, limits('1'))
-  upstream.answer([hang])
-  const holder = await send(t, gateway, {})
+  const { gateway, upstream, clock } = await startLimited(t, limits(1))
+  upstream.respond([hang])
+  const holder = await sendChat(t, gateway, {})
   await upstream.nextRequest()
-  const client = await send(t, gateway, {})
+  const client = await sendChat(t, gateway, {})
   await untilWaiting(gateway, 1)
 
   clock.advance(60_000)
@@ -191,9 +191,9 @@ test('a whole call that waits long hears nothing before its answer', async (t) =
 })
 
 test('a shutdown sends who waits away with 503', async (t) => {
-  const { gateway, upstream } = await startLimited(t, limits('1'))
-  upstream.answer([streamHead(), chunk(`data: ${delta('a')}\n\n`), hang])
-  const holder = await send(t, gateway, { stream: true })
+  const { gateway, upstream } = await startLimited(t, limits(1), { server: { shutdown_grace_ms: 50 } })
+  upstream.respond([streamHead(), chunk(`data: ${delta('a')}\n\n`), hang])
+  const holder = await sendChat(t, gateway, { stream: true })
   await upstream.nextRequest()
   const waiting = chat(gateway, 'small')
   await untilWaiting(gateway, 1)

@@ -5,15 +5,16 @@ import { test } from 'node:test'
 
 import { toFile } from 'openai'
 
-import { content, json, stream } from '../support/upstream-script.ts'
-import { providerModel, startWithClient } from './wiring.ts'
+import { content, head, json, lastChunk, stream } from '../support/upstream-script.ts'
+import { startWithClient } from './openai-client.ts'
+import { providerModel } from '../support/gateway-config.ts'
 
 /** Binary, and with what looks like the end of a part inside. */
 const audio = Buffer.concat([randomBytes(200_000), Buffer.from('\r\n--not-the-boundary\r\n'), randomBytes(7)])
 
 test('a file to transcribe reaches the provider byte for byte, boundary included', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(json(200, { text: 'Guten Tag' }))
+  upstream.respond(json(200, { text: 'Guten Tag' }))
 
   const answer = await openai.audio.transcriptions.create({
     file: await toFile(audio, 'Grüße "1".wav', { type: 'audio/wav' }),
@@ -36,7 +37,7 @@ function boundaryOf(contentType: string | null | undefined): string {
 
 test('a model with another name at the provider is renamed behind the file, and nothing else changes', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(json(200, { text: 'ok' }))
+  upstream.respond(json(200, { text: 'ok' }))
 
   await openai.audio.translations.create({ file: await toFile(audio, 'a.wav'), model: 'renamed' })
 
@@ -60,7 +61,7 @@ test('a transcription can be streamed', async (t) => {
     { type: 'transcript.text.delta', delta: ' Tag' },
     { type: 'transcript.text.done', text: 'Guten Tag' },
   ]
-  upstream.answer(stream(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')))
+  upstream.respond(stream(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')))
 
   const answer = await openai.audio.transcriptions.create({
     file: await toFile(audio, 'a.wav'),
@@ -76,7 +77,7 @@ test('a transcription can be streamed', async (t) => {
 test('subtitles come as text', async (t) => {
   const { openai, upstream } = await startWithClient(t)
   const srt = '1\n00:00:00,000 --> 00:00:01,000\nGuten Tag\n'
-  upstream.answer(content(200, 'text/plain; charset=utf-8', srt))
+  upstream.respond(content(200, 'text/plain; charset=utf-8', srt))
 
   const answer = await openai.audio.transcriptions.create({
     file: await toFile(audio, 'a.wav'),
@@ -87,9 +88,22 @@ test('subtitles come as text', async (t) => {
   assert.equal(answer, srt)
 })
 
+test('a transcript of silence is an empty text, and says so', async (t) => {
+  const { openai, upstream } = await startWithClient(t)
+  upstream.respond([head(200, { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' }), lastChunk])
+  const file = await toFile(audio, 'a.wav')
+
+  const { data, response } = await openai.audio.transcriptions
+    .create({ file, model: 'plain', response_format: 'text' })
+    .withResponse()
+
+  assert.equal(data, '')
+  assert.equal(response.headers.get('content-length'), '0')
+})
+
 test('an image to edit passes with its mask', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(json(200, { created: 1, data: [{ b64_json: 'QQ==' }] }))
+  upstream.respond(json(200, { created: 1, data: [{ b64_json: 'QQ==' }] }))
 
   const answer = await openai.images.edit({
     model: 'plain',

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 
 import { json, sse } from '../support/upstream-script.ts'
-import { providerModel, startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
+import { providerModel } from '../support/gateway-config.ts'
 
 const question = [{ role: 'user', content: 'Zahl? 你好 🙂' }] as const
 
@@ -22,7 +23,7 @@ function chunk(delta: object, finish_reason: string | null = null): string {
 test('a whole chat answer arrives as the provider wrote it, and the request as the client wrote it', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const answer = completion({ content: 'zweiundvierzig 🙂' })
-  upstream.answer(json(200, answer))
+  upstream.respond(json(200, answer))
 
   const reply = await openai.chat.completions.create({ model: 'plain', messages: [...question], seed: 7 })
 
@@ -37,7 +38,7 @@ test('a whole chat answer arrives as the provider wrote it, and the request as t
 for (const name of ['renamed', 'short']) {
   test(`for the model "${name}" nothing but the name differs from what the client sent`, async (t) => {
     const { openai, sent, upstream } = await startWithClient(t)
-    upstream.answer(json(200, completion({ content: 'ok' })))
+    upstream.respond(json(200, completion({ content: 'ok' })))
 
     await openai.chat.completions.create({
       messages: [{ role: 'user', content: `a "${name}" in the text stays` }],
@@ -55,7 +56,7 @@ for (const name of ['renamed', 'short']) {
 
 test('a streamed chat answer comes chunk by chunk and ends by itself', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(
+  upstream.respond(
     sse([
       chunk({ role: 'assistant', content: '' }),
       chunk({ content: 'zwei' }),
@@ -89,7 +90,7 @@ test('usage that the client asks for on a stream reaches it', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const usage = { prompt_tokens: 4, completion_tokens: 2, total_tokens: 6 }
   const last = JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', model: 'm', choices: [], usage })
-  upstream.answer(sse([chunk({ content: 'a' }), chunk({}, 'stop'), last, '[DONE]']))
+  upstream.respond(sse([chunk({ content: 'a' }), chunk({}, 'stop'), last, '[DONE]']))
 
   const stream = await openai.chat.completions.create({
     model: 'plain',
@@ -107,7 +108,7 @@ test('usage that the client asks for on a stream reaches it', async (t) => {
 test('streamed tool calls add up to the arguments that the provider sent', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const call = (part: object) => chunk({ role: 'assistant', tool_calls: [{ index: 0, ...part }] })
-  upstream.answer(
+  upstream.respond(
     sse([
       call({ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '' } }),
       call({ function: { arguments: '{"city":"Köl' } }),
@@ -139,7 +140,7 @@ test('streamed tool calls add up to the arguments that the provider sent', async
 test('tool calls and their results pass whole', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const tool_calls = [{ id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a":1.0}' } }]
-  upstream.answer(json(200, completion({ content: null, tool_calls }, 'tool_calls')))
+  upstream.respond(json(200, completion({ content: null, tool_calls }, 'tool_calls')))
 
   const reply = await openai.chat.completions.create({
     model: 'plain',
@@ -162,7 +163,7 @@ test('tool calls and their results pass whole', async (t) => {
 
 test('an image of 5 MB in a data URL reaches the provider unchanged', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(json(200, completion({ content: 'a cat' })))
+  upstream.respond(json(200, completion({ content: 'a cat' })))
   const url = `data:image/png;base64,${randomBytes(5_000_000).toString('base64')}`
 
   const reply = await openai.chat.completions.create({
@@ -194,8 +195,8 @@ test('a text completion passes whole and streamed', async (t) => {
     model: 'm',
     choices: [{ index: 0, text, logprobs: null, finish_reason }],
   })
-  upstream.answer(json(200, part('Once upon', 'stop')))
-  upstream.answer(sse([JSON.stringify(part('Once', null)), JSON.stringify(part(' upon', 'stop')), '[DONE]']))
+  upstream.respond(json(200, part('Once upon', 'stop')))
+  upstream.respond(sse([JSON.stringify(part('Once', null)), JSON.stringify(part(' upon', 'stop')), '[DONE]']))
   const prompt = 'Tell\u2028me'
 
   const whole = await openai.completions.create({ model: 'plain', prompt, max_tokens: 5 })

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import OpenAI, { APIError } from 'openai'
-import { startGateway } from '../support/app.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import { chunk, end, json, reset, sse, streamHead } from '../support/upstream-script.ts'
-import { recordedClient, startWired, startWithClient } from './wiring.ts'
+import { recordedClient, startWithClient } from './openai-client.ts'
+import { startGateway } from '../support/app.ts'
+import { at } from '../support/gateway-config.ts'
 
 const messages = [{ role: 'user' as const, content: 'hi' }]
 
@@ -46,7 +47,7 @@ test('a model that is no string is a BadRequestError', async (t) => {
 })
 
 test('a body above the limit is an APIError with status 413', async (t) => {
-  const { gateway } = await startWired(t, 'server: { max_request_body_bytes: 100000 }')
+  const { gateway } = await startGateway(t, { server: { max_request_body_bytes: 100000 } })
   const { openai } = recordedClient(gateway)
   const content = 'x'.repeat(200_000)
 
@@ -61,14 +62,9 @@ test('a body above the limit is an APIError with status 413', async (t) => {
 
 test('a provider that is down is an InternalServerError with status 502', async (t) => {
   const url = await refusingUrl(t)
-  const gateway = await startGateway(
-    t,
-    `
-providers: { down: { base_url: "${url}/v1" } }
-models: { plain: { provider: down } }
-logging: { format: json }
-`,
-  )
+  const { gateway } = await startGateway(t, {
+    providers: { down: at({ url }) },
+  })
   const { openai } = recordedClient(gateway)
 
   const error = await errorOf(openai.chat.completions.create({ model: 'plain', messages }))
@@ -92,7 +88,7 @@ for (const [status, errorClass] of providerErrors) {
   test(`a provider's own ${status} is a ${errorClass.name} with the provider's words`, async (t) => {
     const { openai, upstream } = await startWithClient(t)
     const body = { message: 'so says the provider', type: 'own_type', param: 'messages', code: 'own_code' }
-    upstream.answer(json(status, { error: body }))
+    upstream.respond(json(status, { error: body }))
 
     const error = await errorOf(openai.chat.completions.create({ model: 'plain', messages, stream: true }))
 
@@ -105,7 +101,7 @@ for (const [status, errorClass] of providerErrors) {
 test('an error event of the provider makes the iterator throw it', async (t) => {
   const { openai, upstream } = await startWithClient(t)
   const error = { message: 'out of memory', type: 'server_error', param: null, code: 'oom' }
-  upstream.answer(sse([delta('a'), JSON.stringify({ error })]))
+  upstream.respond(sse([delta('a'), JSON.stringify({ error })]))
 
   const stream = await openai.chat.completions.create({ model: 'plain', messages, stream: true })
   const seen: unknown[] = []
@@ -121,7 +117,7 @@ for (const [what, last] of [
 ] as const) {
   test(`a provider that ${what} within a chat stream makes the iterator throw`, async (t) => {
     const { openai, upstream } = await startWithClient(t)
-    upstream.answer([streamHead(), chunk(`data: ${delta('a')}\n\n`), last])
+    upstream.respond([streamHead(), chunk(`data: ${delta('a')}\n\n`), last])
 
     const stream = await openai.chat.completions.create({ model: 'plain', messages, stream: true })
     const seen: unknown[] = []
@@ -135,7 +131,7 @@ for (const [what, last] of [
 test('a provider that dies within a responses stream makes the iterator throw', async (t) => {
   const { openai, upstream } = await startWithClient(t)
   const event = { type: 'response.output_text.delta', delta: 'a', sequence_number: 0 }
-  upstream.answer([streamHead(), chunk(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`), end])
+  upstream.respond([streamHead(), chunk(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`), end])
 
   const stream = await openai.responses.create({ model: 'plain', input: 'hi', stream: true })
   const seen: unknown[] = []

@@ -6,12 +6,13 @@ import { test } from 'node:test'
 import OpenAI from 'openai'
 
 import { content, json, stream } from '../support/upstream-script.ts'
-import { providerModel, startWithClient } from './wiring.ts'
+import { startWithClient } from './openai-client.ts'
+import { providerModel } from '../support/gateway-config.ts'
 
 test('embeddings asked for as floats come as the provider wrote them', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const body = `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-1e-7,1.0]}],"model":"m","usage":{"prompt_tokens":2,"total_tokens":2}}`
-  upstream.answer(content(200, 'application/json', body))
+  upstream.respond(content(200, 'application/json', body))
 
   const answer = openai.embeddings.create({
     model: 'renamed',
@@ -30,7 +31,7 @@ test('embeddings in base64, which the SDK asks for by itself, become the floats 
   const { openai, sent, upstream } = await startWithClient(t)
   const floats = Float32Array.of(0.5, -0.25, 3)
   const embedding = Buffer.from(floats.buffer).toString('base64')
-  upstream.answer(
+  upstream.respond(
     json(200, {
       object: 'list',
       data: [{ object: 'embedding', index: 0, embedding }],
@@ -67,7 +68,7 @@ const response = {
 
 test('a whole response gives its text', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
-  upstream.answer(json(200, response))
+  upstream.respond(json(200, response))
 
   const answer = await openai.responses.create({ model: 'plain', input: 'Hallo', instructions: 'Be kind.' })
 
@@ -87,7 +88,7 @@ test('a streamed response gives its typed events in order and ends with the last
     { type: 'response.completed', response },
   ].map((event, index) => ({ ...event, sequence_number: index }))
   const body = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
-  upstream.answer(stream(body, { splitAt: [17, 300, 301] }))
+  upstream.respond(stream(body, { splitAt: [17, 300, 301] }))
 
   const answer = await openai.responses.create({ model: 'plain', input: 'Hallo', stream: true })
   const seen: string[] = []
@@ -108,7 +109,7 @@ test('a streamed response gives its typed events in order and ends with the last
 test('moderations pass', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const results = [{ flagged: true, categories: { violence: true }, category_scores: { violence: 0.99 } }]
-  upstream.answer(json(200, { id: 'modr-1', model: 'm', results }))
+  upstream.respond(json(200, { id: 'modr-1', model: 'm', results }))
 
   const answer = await openai.moderations.create({ model: 'plain', input: ['a', 'b'] })
 
@@ -121,7 +122,7 @@ test('moderations pass', async (t) => {
 test('a generated image of 2 MB arrives bit by bit the same', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const image = randomBytes(2_000_000)
-  upstream.answer(json(200, { created: 1, data: [{ b64_json: image.toString('base64') }] }))
+  upstream.respond(json(200, { created: 1, data: [{ b64_json: image.toString('base64') }] }))
 
   const answer = await openai.images.generate({ model: 'plain', prompt: 'a cat', n: 1, size: '1024x1024' })
 
@@ -134,7 +135,7 @@ test('a generated image of 2 MB arrives bit by bit the same', async (t) => {
 test('speech comes as the bytes and the media type that the provider sent', async (t) => {
   const { openai, sent, upstream } = await startWithClient(t)
   const audio = randomBytes(300_000)
-  upstream.answer(stream(audio, { contentType: 'audio/mpeg', splitAt: [1, 4_096, 200_001] }))
+  upstream.respond(stream(audio, { contentType: 'audio/mpeg', splitAt: [1, 4_096, 200_001] }))
 
   const answer = await openai.audio.speech.create({ model: 'plain', voice: 'alloy', input: 'Guten Tag' })
 

@@ -163,6 +163,15 @@ suite('the package', { timeout: 120_000 }, () => {
         else assert.equal(bytes, statSync(join(repository, file)).size, file)
       }
     })
+
+    test('code that V8 compiled at the build, which every thread of a process accepts', async () => {
+      const bundle = JSON.stringify(join(repository, 'src/cli/bundle.ts'))
+      const load = `import(${bundle}).then(({ loadBundle }) =>
+        console.log(loadBundle(${JSON.stringify(join(repository, 'dist'))}).script.cachedDataRejected))`
+      const code = `${load}.then(() => new (require('node:worker_threads').Worker)(${JSON.stringify(load)}, { eval: true }))`
+      const { stdout } = await run(process.execPath, ['--disable-sigusr1', '-e', code], { env })
+      assert.equal(stdout, 'false\nfalse\n')
+    })
   })
 
   test('has what it needs to run and nothing else', async () => {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { startGateway } from '../support/app.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import type { RawResponse } from '../support/raw-client.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
@@ -19,7 +18,9 @@ import {
   streamHead,
 } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
-import { startWired } from './wiring.ts'
+import { startGateway } from '../support/app.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
+import { at } from '../support/gateway-config.ts'
 
 const ask = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}')
 const askStream = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","stream":true}')
@@ -57,68 +58,68 @@ const failures: readonly [string, Script, { status: number; code: string; messag
   ],
   ['a redirect of 301', [head(301, { location: '/v2', 'content-length': '0' })], bad(/301.*base_url/)],
   ['304', [head(304)], bad(/304/)],
-  ['no HTTP', [bytes('SSH-2.0-OpenSSH_9.2\r\n')], bad(/no HTTP answer/)],
-  ['HTTP/0.9', [bytes('hello\n'), end], bad(/no HTTP answer/)],
-  ['nothing and closes', [end], bad(/no HTTP answer/)],
-  ['nothing and resets', [reset], bad(/no HTTP answer/)],
-  ['half a head', [bytes('HTTP/1.1 200 OK\r\ncontent-ty'), end], bad(/no HTTP answer/)],
-  ['a head of 20 KB', [head(200, { 'x-large': 'x'.repeat(20_000) }), end], bad(/no HTTP answer/)],
+  ['no HTTP', [bytes('SSH-2.0-OpenSSH_9.2\r\n')], bad(/valid HTTP response/)],
+  ['HTTP/0.9', [bytes('hello\n'), end], bad(/valid HTTP response/)],
+  ['nothing and closes', [end], bad(/valid HTTP response/)],
+  ['nothing and resets', [reset], bad(/valid HTTP response/)],
+  ['half a head', [bytes('HTTP/1.1 200 OK\r\ncontent-ty'), end], bad(/valid HTTP response/)],
+  ['a head of 20 KB', [head(200, { 'x-large': 'x'.repeat(20_000) }), end], bad(/valid HTTP response/)],
   [
     'two lengths',
     [bytes('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab')],
-    bad(/no HTTP/),
+    bad(/valid HTTP response/),
   ],
-  ['101', [head(101, { upgrade: 'websocket', connection: 'upgrade' })], bad(/protocols|no HTTP answer/)],
+  ['101', [head(101, { upgrade: 'websocket', connection: 'upgrade' })], bad(/protocols|valid HTTP response/)],
   [
     'a page of a proxy',
     content(502, 'text/html; charset=utf-8', '<h1>Bad Gateway</h1>'),
-    bad(/502.*web page/),
+    bad(/HTML page.*502/),
   ],
-  ['a page in another case', content(500, 'Text/HTML', '<h1>oops</h1>'), bad(/500.*web page/)],
+  ['a page in another case', content(500, 'Text/HTML', '<h1>oops</h1>'), bad(/HTML page.*500/)],
   ['a status that does not exist', json(999, {}), bad(/999/)],
   ['407', json(407, {}), bad(/407/)],
   [
     'half a JSON answer',
     [head(200, { 'content-type': 'application/json', 'content-length': '99' }), bytes('{"id":'), end],
-    bad(/broke its answer off/),
+    bad(/before its response was complete/),
   ],
   [
     'half an error',
     [head(400, { 'content-type': 'application/json', 'content-length': '99' }), bytes('{"error":'), reset],
-    bad(/broke its answer off/),
+    bad(/before its response was complete/),
   ],
   [
     'a chunked answer without its end',
     [head(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }), chunk('{}'), end],
-    bad(/broke its answer off/),
+    bad(/before its response was complete/),
   ],
 ]
 
 for (const [what, script, expected] of failures) {
   test(`a provider that answers ${what} is a gateway error of ${expected.status}`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answer(script)
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(script)
 
     assertFailure(await exchange(t, gateway.url, ask), expected)
     const line = await gateway.logged({ code: expected.code })
     assert.equal(line['level'], 'ERROR')
     assert.equal(line['provider'], 'scripted')
 
-    upstream.answer(json(200, { fine: true }))
+    upstream.respond(json(200, { fine: true }))
     assert.equal((await exchange(t, gateway.url, ask)).status, 200)
   })
 }
 
 test('the same for a stream: a failure before its head is a status, not an event', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([reset])
-  assertFailure(await exchange(t, gateway.url, askStream), bad(/no HTTP answer/))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([reset])
+  assertFailure(await exchange(t, gateway.url, askStream), bad(/valid HTTP response/))
 })
 
 test('a redirect is not followed', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([head(308, { location: `${upstream.url}/elsewhere`, 'content-length': '0' })])
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([head(308, { location: `${upstream.url}/elsewhere`, 'content-length': '0' })])
+  upstream.respond(json(200, {}))
 
   assert.equal((await exchange(t, gateway.url, ask)).status, 502)
   assert.equal(upstream.requests.length, 1)
@@ -137,8 +138,8 @@ const passed: readonly [string, number, string, string][] = [
 
 for (const [what, status, type, body] of passed) {
   test(`a provider's own ${what} passes as it is`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answerAlways(content(status, type, body))
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(content(status, type, body))
     for (const request of [ask, askStream]) {
       const response = await exchange(t, gateway.url, request)
       assert.equal(response.status, status)
@@ -152,14 +153,18 @@ for (const [what, status, type, body] of passed) {
 }
 
 test('interim answers are passed over', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([head(103, { link: '</x>' }), head(102), ...(json(200, { fine: true }) as Iterable<never>)])
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([
+    head(103, { link: '</x>' }),
+    head(102),
+    ...(json(200, { fine: true }) as Iterable<never>),
+  ])
   assert.equal((await exchange(t, gateway.url, ask)).body().toString(), '{"fine":true}')
 })
 
 test('an error without end is no answer', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([
     head(400, { 'content-type': 'application/json' }),
     ...Array.from({ length: 40 }, () => bytes('x'.repeat(65_536))),
     hang,
@@ -169,8 +174,8 @@ test('an error without end is no answer', async (t) => {
 })
 
 test('a whole answer too large to be held that breaks off is cut for the client too', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([
     head(200, { 'content-type': 'application/json', 'content-length': '2000000' }),
     bytes('x'.repeat(500_000)),
     reset,
@@ -181,8 +186,8 @@ test('a whole answer too large to be held that breaks off is cut for the client 
 })
 
 test('a whole answer too large to be held that ends too early is cut for the client too', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(
     stream(`{"data":"${'x'.repeat(500_000)}`, { contentType: 'application/json', splitAt: [300_000] }),
   )
   const response = await exchange(t, gateway.url, ask)
@@ -192,8 +197,8 @@ test('a whole answer too large to be held that ends too early is cut for the cli
 })
 
 test('sound that breaks off is cut for the client too', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([streamHead({ 'content-type': 'audio/mpeg' }), chunk('abc'), end])
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([streamHead({ 'content-type': 'audio/mpeg' }), chunk('abc'), end])
   const response = await exchange(
     t,
     gateway.url,
@@ -204,14 +209,10 @@ test('sound that breaks off is cut for the client too', async (t) => {
 
 test('a provider that is down is named, with the reason', async (t) => {
   const url = await refusingUrl(t)
-  const gateway = await startGateway(
-    t,
-    `
-providers: { scripted: { base_url: "${url}/v1" } }
-models: { plain: { provider: scripted }, echo: { provider: echo } }
-logging: { format: json }
-`.replace('providers: {', 'providers: { echo: { kind: echo },'),
-  )
+  const { gateway } = await startGateway(t, {
+    providers: { scripted: at({ url }), echo: { kind: 'echo' } },
+    models: { plain: { provider: 'scripted' }, echo: { provider: 'echo' } },
+  })
 
   const expected = { status: 502, code: 'provider_unreachable', message: /ECONNREFUSED/ }
   assertFailure(await exchange(t, gateway.url, ask), expected)
@@ -220,27 +221,27 @@ logging: { format: json }
   assert.equal((await exchange(t, gateway.url, echo)).status, 200)
 })
 
-const slow: readonly [string, string, Script, RegExp][] = [
-  ['sends no byte', '{ first_byte_ms: 150 }', [hang], /no byte within 150 ms/],
+const slow: readonly [string, NonNullable<RawProvider['timeouts']>, Script, RegExp][] = [
+  ['sends no byte', { first_byte_ms: 150 }, [hang], /no byte within 150 ms/],
   [
     'stops within its head',
-    '{ first_byte_ms: 150 }',
+    { first_byte_ms: 150 },
     [bytes('HTTP/1.1 200 OK\r\n'), hang],
     /no byte within 150 ms/,
   ],
   [
     'stops within a held answer',
-    '{ idle_ms: 150 }',
+    { idle_ms: 150 },
     [head(200, { 'content-type': 'application/json', 'content-length': '9' }), bytes('{'), hang],
     /silent for 150 ms/,
   ],
-  ['takes too long in all', '{ total_ms: 150 }', [hang], /not done within 150 ms/],
+  ['takes too long in all', { total_ms: 150 }, [hang], /not done within 150 ms/],
 ]
 
 for (const [what, timeouts, script, message] of slow) {
   test(`a provider that ${what} is a 504, and its request ends`, async (t) => {
-    const { gateway, upstream } = await startWired(t, '', timeouts)
-    upstream.answer(script)
+    const { gateway, upstream } = await startGateway(t, { providers: { scripted: { timeouts } } })
+    upstream.respond(script)
 
     const response = await exchange(t, gateway.url, ask)
 

@@ -4,13 +4,13 @@ import { test, type TestContext } from 'node:test'
 
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
 import { bytes, chunk, hang, head, json, type Script, streamHead } from '../support/upstream-script.ts'
-import { startWired, type Wired } from './wiring.ts'
+import { type Running, startGateway } from '../support/app.ts'
 
 const streamed = '{"model":"plain","stream":true}'
 const whole = '{"model":"plain"}'
 const event = 'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
 const lastEvent = /data: \{"error":\{[^\n]*"code":"shutting_down"\}\}\n\n$/
-const grace = 'server: { shutdown_grace_ms: 1 }'
+const grace = { server: { shutdown_grace_ms: 1 } }
 
 interface UnderWay {
   readonly body: string
@@ -20,9 +20,9 @@ interface UnderWay {
 }
 
 /** The answer of a call that is under way when the grace time ends. */
-async function interrupted(t: TestContext, wired: Wired, call: UnderWay): Promise<RawResponse> {
+async function interrupted(t: TestContext, wired: Running, call: UnderWay): Promise<RawResponse> {
   const { gateway, upstream } = wired
-  upstream.answer(call.script)
+  upstream.respond(call.script)
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest('POST /v1/chat/completions', {}, call.body))
   const request = await upstream.nextRequest()
@@ -48,7 +48,7 @@ for (const [what, call] of [
   ],
 ] as const) {
   test(`${what} is answered with 503 at the end of the grace time`, async (t) => {
-    const wired = await startWired(t, grace)
+    const wired = await startGateway(t, grace)
 
     const response = await interrupted(t, wired, call)
 
@@ -61,7 +61,7 @@ for (const [what, call] of [
 }
 
 test('a stream ends with an error event, after whole events only', async (t) => {
-  const wired = await startWired(t, grace)
+  const wired = await startGateway(t, grace)
   const half = event.slice(0, 20)
 
   const response = await interrupted(t, wired, {
@@ -78,7 +78,7 @@ test('a stream ends with an error event, after whole events only', async (t) => 
 })
 
 test('an answer that has begun and is no stream breaks off visibly', async (t) => {
-  const wired = await startWired(t, grace)
+  const wired = await startGateway(t, grace)
   const audio = head(200, { 'content-type': 'audio/mpeg', 'transfer-encoding': 'chunked' })
 
   const response = await interrupted(t, wired, {
@@ -91,7 +91,7 @@ test('an answer that has begun and is no stream breaks off visibly', async (t) =
 })
 
 test('an event that is too large to be held breaks off visibly', async (t) => {
-  const wired = await startWired(t, grace)
+  const wired = await startGateway(t, grace)
   const endless = `data: {"choices":[{"delta":{"content":"${'x'.repeat(5_000_000)}`
 
   const response = await interrupted(t, wired, {
@@ -104,13 +104,13 @@ test('an event that is too large to be held breaks off visibly', async (t) => {
 })
 
 test('a pause between attempts ends too', async (t) => {
-  const wired = await startWired(
-    t,
-    `${grace}\nrouting: { retries: 2, cooldown_ms: 0 }`,
-    '{ total_ms: 60000 }',
-  )
+  const wired = await startGateway(t, {
+    ...grace,
+    routing: { retries: 2, cooldown_ms: 0 },
+    providers: { scripted: { timeouts: { total_ms: 60_000 } } },
+  })
   const { gateway, upstream } = wired
-  upstream.answerAlways(json(429, { error: { message: 'later' } }, { 'retry-after': '9' }))
+  upstream.respondAlways(json(429, { error: { message: 'later' } }, { 'retry-after': '9' }))
   const client = await connectRaw(t, gateway.url)
   client.send(rawRequest('POST /v1/chat/completions', {}, whole))
   await (
@@ -124,10 +124,10 @@ test('a pause between attempts ends too', async (t) => {
 })
 
 test('readiness says that the end has begun, and calls under way are finished', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   let goOn = (): void => {}
   const gate = new Promise<void>((resolve) => (goOn = resolve))
-  upstream.answer(
+  upstream.respond(
     (async function* () {
       yield streamHead()
       yield chunk(event)

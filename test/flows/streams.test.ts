@@ -17,20 +17,13 @@ import {
   wait,
 } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
-import { startWired } from './wiring.ts'
-
-const ask = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","stream":true,"messages":[]}')
-
-function delta(content: string, finish_reason: string | null = null): string {
-  return `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason }] })}\n\n`
-}
-
-const done = 'data: [DONE]\n\n'
+import { startGateway } from '../support/app.ts'
+import { ask, delta, done, framings, streamCut } from './framings.ts'
 
 test('each event reaches the client before the provider sends the next', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  upstream.answer([
+  upstream.respond([
     streamHead(),
     wait(gates[0]!.promise),
     chunk(delta('one')),
@@ -53,11 +46,11 @@ test('each event reaches the client before the provider sends the next', async (
 })
 
 test('half an event is held back until the rest of it is there', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const gate = Promise.withResolvers<void>()
   const second = delta('two')
   const half = second.slice(0, 20)
-  upstream.answer([
+  upstream.respond([
     streamHead(),
     chunk(delta('one') + half),
     wait(gate.promise),
@@ -75,53 +68,25 @@ test('half an event is held back until the rest of it is there', async (t) => {
 })
 
 test('events that come in one piece leave in one piece', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const events = delta('one') + delta('two') + done
-  upstream.answer([streamHead(), chunk(events), lastChunk])
+  upstream.respond([streamHead(), chunk(events), lastChunk])
 
   const response = await exchange(t, gateway.url, ask)
 
   assert.deepEqual(response.chunks.map(String), [events])
 })
 
-/** Framings that providers and what stands in front of them use. */
-const framings: Readonly<Record<string, string>> = {
-  'line feeds': delta('a') + delta('b', 'stop') + done,
-  'CR LF': (delta('a') + delta('b') + done).replaceAll('\n', '\r\n'),
-  'bare CR': (delta('a') + delta('b') + done).replaceAll('\n', '\r'),
-  'mixed line ends': `data: {"a":1}\r\n\ndata: {"b":2}\n\r\ndata: {"c":3}\r\r${done}`,
-  'no space after the colon': 'data:{"choices":[]}\n\ndata:[DONE]\n\n',
-  'comments before and between events': `: OPENROUTER PROCESSING\n\n${delta('a')}: keep-alive\n\n:\n\n${done}`,
-  'a comment within an event': `: hi\ndata: {"a":1}\n: there\n\n${done}`,
-  'a byte order mark': `\ufeff${delta('a')}${done}`,
-  'names, ids and retry times': `retry: 3000\n\nevent: message\nid: 7\ndata: {"a":1}\n\n${done}`,
-  'data in several lines': `data: {"a":\ndata: 1}\n\n${done}`,
-  'blank lines to spare': `\n\n${delta('a')}\n\n\n${done}\n`,
-  'characters of several bytes': delta('Grüße 你好 🙂') + done,
-  'no DONE after a finish reason': delta('a') + delta('', 'stop'),
-  'something after DONE': `${delta('a')}${done}data: {"late":1}\n\n`,
-}
-
 for (const [what, body] of Object.entries(framings)) {
-  test(`a stream with ${what} arrives the same, cut at every byte and at each byte`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    const whole = Buffer.from(body)
-    const client = await connectRaw(t, gateway.url)
-    const cuts: ('every byte' | readonly number[])[] = ['every byte']
-    for (let at = 1; at < whole.length; at++) cuts.push([at])
-
-    for (const splitAt of cuts) {
-      upstream.answer(stream(whole, { splitAt }))
-      client.send(ask)
-      const response = await client.response()
-      assert.ok(response.complete)
-      assert.equal(response.body().toString(), body, `cut at ${String(splitAt)}`)
-    }
+  test(`a stream with ${what} arrives the same, cut at every byte and at some`, async (t) => {
+    const { length } = Buffer.from(body)
+    const some = Array.from({ length: 10 }, (_, index) => [Math.ceil(((index + 1) * length) / 11)])
+    await streamCut(t, body, ['every byte', ...some])
   })
 }
 
 test('events arrive the same when what is cut is the HTTP framing', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const body = delta('a') + delta('b') + done
   const length = Buffer.byteLength(body)
   const chunked = [...(stream(body) as Iterable<{ kind: string; bytes?: Uint8Array }>)]
@@ -137,7 +102,7 @@ test('events arrive the same when what is cut is the HTTP framing', async (t) =>
   ]
 
   for (const answer of answers) {
-    upstream.answer(answer)
+    upstream.respond(answer)
     const response = await exchange(t, gateway.url, ask)
     assert.equal(response.body().toString(), body)
     assert.equal(response.header('content-length'), undefined)
@@ -146,8 +111,8 @@ test('events arrive the same when what is cut is the HTTP framing', async (t) =>
 })
 
 test('a stream carries the headers that keep it flowing, and those that a page needs', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(stream(delta('a') + done, { headers: { 'cache-control': 'max-age=60' } }))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(stream(delta('a') + done, { headers: { 'cache-control': 'max-age=60' } }))
 
   const origin = 'http://localhost:5173'
   const headers = { origin, 'x-request-id': 'page-7' }
@@ -165,9 +130,9 @@ test('a stream carries the headers that keep it flowing, and those that a page n
 })
 
 test('an event larger than what is held passes in pieces, and the stream goes on after it', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const body = delta('x'.repeat(6_000_000)) + delta('small') + done
-  upstream.answer(stream(body, { splitAt: [1_000_000, 3_000_000, 5_500_000] }))
+  upstream.respond(stream(body, { splitAt: [1_000_000, 3_000_000, 5_500_000] }))
 
   const response = await exchange(t, gateway.url, ask)
 
@@ -189,8 +154,8 @@ const endings: readonly [string, Script, string][] = [
 
 for (const [what, script, before] of endings) {
   test(`when a provider ${what}, the client gets an error event in place of a silent end`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answer(script)
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(script)
 
     const response = await exchange(t, gateway.url, ask)
 
@@ -207,28 +172,28 @@ for (const [what, script, before] of endings) {
 }
 
 test('an error event of the provider passes as it is, and none is added', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const bodies = [
     `${delta('a')}data: {"error":{"message":"CUDA out of memory","code":500}}\n\n`,
     `${delta('a')}data: {"object":"error","message":"oom","code":50001}\n\n`,
     `${delta('a')}event: error\ndata: {"error":{"message":"oom"}}\n\n${done}`,
   ]
   for (const body of bodies) {
-    upstream.answer(stream(body))
+    upstream.respond(stream(body))
     assert.equal((await exchange(t, gateway.url, ask)).body().toString(), body)
   }
 })
 
 test('a last event without its blank line is completed', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(stream(`${delta('a')}data: [DONE]`))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(stream(`${delta('a')}data: [DONE]`))
   assert.equal((await exchange(t, gateway.url, ask)).body().toString(), delta('a') + done)
 })
 
 test('a responses stream that breaks ends with an error event of its own form', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const event = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
-  upstream.answer([streamHead(), chunk(event), reset])
+  upstream.respond([streamHead(), chunk(event), reset])
 
   const request = rawRequest('POST /v1/responses', {}, '{"model":"plain","input":"a","stream":true}')
   const response = await exchange(t, gateway.url, request)
@@ -240,15 +205,17 @@ test('a responses stream that breaks ends with an error event of its own form', 
 })
 
 test('a stream that nobody asked for is relayed as one', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(stream(delta('a') + done))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(stream(delta('a') + done))
   const response = await exchange(t, gateway.url, rawRequest('POST /v1/completions', {}, '{"model":"plain"}'))
   assert.equal(response.body().toString(), delta('a') + done)
 })
 
 test('a silent provider is given up after its idle time, with an error event', async (t) => {
-  const { gateway, upstream } = await startWired(t, '', '{ idle_ms: 150 }')
-  upstream.answer([streamHead(), chunk(delta('a')), hang])
+  const { gateway, upstream } = await startGateway(t, {
+    providers: { scripted: { timeouts: { idle_ms: 150 } } },
+  })
+  upstream.respond([streamHead(), chunk(delta('a')), hang])
 
   const response = await exchange(t, gateway.url, ask)
 
@@ -259,8 +226,8 @@ test('a silent provider is given up after its idle time, with an error event', a
 })
 
 test('a stream that ends before any event is a 502: nothing was promised yet', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer([streamHead(), lastChunk])
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([streamHead(), lastChunk])
 
   const response = await exchange(t, gateway.url, ask)
 
@@ -269,11 +236,11 @@ test('a stream that ends before any event is a 502: nothing was promised yet', a
 })
 
 test('a stream that begins with an error is an error answer, with the status that the error names', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const error = JSON.stringify({
     error: { message: 'context too long', type: 'invalid_request_error', code: 400 },
   })
-  upstream.answer(sse([error, '[DONE]']))
+  upstream.respond(sse([error, '[DONE]']))
 
   const response = await exchange(t, gateway.url, ask)
 

@@ -4,7 +4,8 @@ import { test } from 'node:test'
 
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { content, json } from '../support/upstream-script.ts'
-import { providerModel, startWired } from './wiring.ts'
+import { startGateway } from '../support/app.ts'
+import { providerModel } from '../support/gateway-config.ts'
 
 const chat = 'POST /v1/chat/completions'
 
@@ -42,8 +43,8 @@ const bodies: Readonly<Record<string, (model: string) => Buffer>> = {
 
 for (const [what, bodyWith] of Object.entries(bodies)) {
   test(`${what} reach the provider as they were sent`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answerAlways(json(200, {}))
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
 
     const response = await exchange(t, gateway.url, rawRequest(chat, {}, bodyWith('plain')))
     await exchange(t, gateway.url, rawRequest(chat, {}, bodyWith('renamed')))
@@ -55,8 +56,8 @@ for (const [what, bodyWith] of Object.entries(bodies)) {
 }
 
 test('a model whose name is written with escapes is found by what it means', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(json(200, {}))
   const written = '"\\u0070lain"'
   const renamed = '"rename\\u0064"'
 
@@ -69,8 +70,8 @@ test('a model whose name is written with escapes is found by what it means', asy
 })
 
 test('what a client asks for behind a wildcard is written as a JSON string', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(json(200, {}))
 
   await exchange(
     t,
@@ -83,8 +84,8 @@ test('what a client asks for behind a wildcard is written as a JSON string', asy
 })
 
 test('a body that comes in chunks goes on whole', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, {}))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(json(200, {}))
   const head = 'POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
   const chunks = '10\r\n{"model":"plain"\r\n9;ext=1\r\n,"x":1.0}\r\n0\r\nx-trailer: 1\r\n\r\n'
 
@@ -97,8 +98,8 @@ test('a body that comes in chunks goes on whole', async (t) => {
 })
 
 test('a client that waits for 100-continue is asked for its body and answered', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answer(json(200, { ok: 1 }))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond(json(200, { ok: 1 }))
   const request = rawRequest(chat, { expect: '100-continue' }, '{"model":"plain"}')
 
   const first = await exchange(t, gateway.url, request)
@@ -115,8 +116,8 @@ const answers: Readonly<Record<string, Buffer>> = {
 
 for (const [what, body] of Object.entries(answers)) {
   test(`an answer with ${what} reaches the client as it was sent`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answer(content(200, 'application/json', body))
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(content(200, 'application/json', body))
 
     const response = await exchange(t, gateway.url, rawRequest(chat, {}, '{"model":"renamed"}'))
 
@@ -146,7 +147,7 @@ const ambiguous = [
 ]
 
 test('keys that two readers could read differently are refused before any request is made', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   for (const body of ambiguous) {
     const response = await exchange(t, gateway.url, rawRequest(chat, {}, body))
 

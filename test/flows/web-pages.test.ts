@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { clientDialects } from '../../src/dialects/table.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
-import { requests, startWired } from './wiring.ts'
+import { requests } from './requests.ts'
+import { startGateway } from '../support/app.ts'
 
 const body = '{"model":"plain","messages":[]}'
 
@@ -41,8 +42,8 @@ const badOrigins = [
 ]
 
 test('pages of allowed origins are served and may read the answer', async (t) => {
-  const { gateway, upstream } = await startWired(t)
-  upstream.answerAlways(json(200, {}, { 'access-control-allow-origin': '*' }))
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(json(200, {}, { 'access-control-allow-origin': '*' }))
   for (const origin of goodOrigins) {
     for (const [line, sent] of requests.slice(0, 5)) {
       const response = await exchange(t, gateway.url, rawRequest(line, { origin }, sent))
@@ -56,7 +57,7 @@ test('pages of allowed origins are served and may read the answer', async (t) =>
 })
 
 test('pages of allowed origins may read errors too', async (t) => {
-  const { gateway } = await startWired(t)
+  const { gateway } = await startGateway(t)
   const origin = 'http://localhost:3000'
   const failing: readonly [`${string} ${string}`, Readonly<Record<string, string>>, string][] = [
     ['POST /v1/chat/completions', {}, '{"model":"gpt-9"}'],
@@ -73,7 +74,7 @@ test('pages of allowed origins may read errors too', async (t) => {
 })
 
 test('pages of allowed origins may read the errors of every model route', async (t) => {
-  const { gateway } = await startWired(t)
+  const { gateway } = await startGateway(t)
   const origin = 'http://localhost:3000'
   for (const { path, body: kind } of clientDialects) {
     // Refused for its media type, before its body is read, and for what it holds.
@@ -89,7 +90,7 @@ test('pages of allowed origins may read the errors of every model route', async 
 })
 
 test('pages of all other origins are refused on every path, without a word of CORS', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   for (const origin of badOrigins) {
     for (const [line, sent] of requests) {
       const response = await exchange(t, gateway.url, rawRequest(line, { origin }, sent))
@@ -103,14 +104,14 @@ test('pages of all other origins are refused on every path, without a word of CO
 })
 
 test('several Origin lines are refused, be they allowed', async (t) => {
-  const { gateway } = await startWired(t)
+  const { gateway } = await startGateway(t)
   const line = 'origin: http://localhost:3000\r\n'
   const request = `GET /v1/models HTTP/1.1\r\nhost: localhost\r\n${line}${line}\r\n`
   assert.equal((await exchange(t, gateway.url, request)).status, 403)
 })
 
 test('a simple request, which needs no preflight, is refused by its origin and by its media type', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b']
   for (const type of types) {
     for (const [origin, status] of [
@@ -136,7 +137,7 @@ function preflight(origin: string): Buffer {
 }
 
 test('a preflight of an allowed origin is answered with exactly what is allowed', async (t) => {
-  const { gateway, upstream } = await startWired(t)
+  const { gateway, upstream } = await startGateway(t)
   const response = await exchange(t, gateway.url, preflight('http://localhost:3000'))
 
   assert.equal(response.status, 204)
@@ -154,7 +155,7 @@ test('a preflight of an allowed origin is answered with exactly what is allowed'
 })
 
 test('a preflight of any other origin is refused', async (t) => {
-  const { gateway } = await startWired(t)
+  const { gateway } = await startGateway(t)
   for (const origin of badOrigins) {
     const response = await exchange(t, gateway.url, preflight(origin))
     assert.equal(response.status, 403, origin)
@@ -163,7 +164,7 @@ test('a preflight of any other origin is refused', async (t) => {
 })
 
 test('with CORS off every page is refused, and programs are served', async (t) => {
-  const { gateway } = await startWired(t, 'cors: { enabled: false }')
+  const { gateway } = await startGateway(t, { cors: { enabled: false } })
   const origin = 'http://localhost:3000'
   assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))).status, 403)
   assert.equal((await exchange(t, gateway.url, preflight(origin))).status, 403)
@@ -171,7 +172,7 @@ test('with CORS off every page is refused, and programs are served', async (t) =
 })
 
 test('with all origins allowed, the opaque one is still refused', async (t) => {
-  const { gateway } = await startWired(t, 'cors: { allow_all: true }')
+  const { gateway } = await startGateway(t, { cors: { allow_all: true } })
   for (const [origin, status] of [
     ['https://page.example', 200],
     ['null', 403],
@@ -196,8 +197,8 @@ const fetchSites: readonly [Readonly<Record<string, string>>, number][] = [
 
 for (const [headers, status] of fetchSites) {
   test(`a request with ${JSON.stringify(headers)} is answered ${status}`, async (t) => {
-    const { gateway, upstream } = await startWired(t)
-    upstream.answerAlways(json(200, {}))
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
     for (const [line, sent] of requests.slice(0, 3)) {
       const response = await exchange(t, gateway.url, rawRequest(line, headers, sent))
       assert.equal(response.status, status, line)

@@ -2,28 +2,33 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { until } from '../support/deadline.ts'
 import { wait } from '../support/upstream-script.ts'
-import { whole } from './limits-wiring.ts'
-import { atOnce, callModel, countOf, standing, startWorkers, workersKey } from './workers-wiring.ts'
+import { atOnce, callModel, countOf, standing } from './own-connections.ts'
+import { whole } from '../support/chat-content.ts'
+import { startGateway } from '../support/app.ts'
+import { providerKey } from '../support/gateway-config.ts'
 
 test('of 200 calls at once exactly as many are admitted as the limit says', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, {
-    limits: '{ per_client: {}, limits: { plain: { rpm: 50 } } }',
+  const { gateway, upstream } = await startGateway(t, {
+    server: { workers: 3 },
+    rate_limit_settings: { per_client: {}, limits: { plain: { rpm: 50 } } },
   })
-  upstream.answerAlways(whole())
+  upstream.respondAlways(whole())
 
   const answers = await atOnce(200, () => callModel(gateway))
 
   assert.deepEqual([countOf(answers, 200), countOf(answers, 429)], [50, 150])
   assert.equal(upstream.requests.length, 50)
-  assert.ok(upstream.requests.every((request) => request.header('authorization') === `Bearer ${workersKey}`))
+  assert.ok(upstream.requests.every((request) => request.header('authorization') === `Bearer ${providerKey}`))
 })
 
 test('every worker tells of the calls of all', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, {
-    limits: '{ per_client: {}, limits: { plain: { rpm: 500 } } }',
+  const { gateway, upstream } = await startGateway(t, {
+    server: { workers: 3 },
+    rate_limit_settings: { per_client: {}, limits: { plain: { rpm: 500 } } },
   })
-  upstream.answerAlways(whole())
+  upstream.respondAlways(whole())
   await atOnce(40, () => callModel(gateway))
 
   const reports = await atOnce(20, () => standing(gateway))
@@ -32,11 +37,12 @@ test('every worker tells of the calls of all', async (t) => {
 })
 
 test('no more calls are under way at once than the limit says, and a call that ends frees its place', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, {
-    limits: '{ per_client: {}, limits: { plain: { max_parallel_requests: 3 } } }',
+  const { gateway, upstream } = await startGateway(t, {
+    server: { workers: 3 },
+    rate_limit_settings: { per_client: {}, limits: { plain: { max_parallel_requests: 3 } } },
   })
   const gate = Promise.withResolvers<void>()
-  upstream.answerAlways([wait(gate.promise), ...whole()])
+  upstream.respondAlways([wait(gate.promise), ...whole()])
   let refused = 0
   const calls = atOnce(30, async () => {
     const answer = await callModel(gateway)
@@ -44,7 +50,7 @@ test('no more calls are under way at once than the limit says, and a call that e
     return answer
   })
   // A call that comes after the first ones have ended is no call at once.
-  while (upstream.requests.length + refused < 30) await new Promise(setImmediate)
+  await until(() => upstream.requests.length + refused === 30, '30 calls to be admitted or refused')
 
   assert.equal((await standing(gateway)).used.parallel, 3)
   gate.resolve()
@@ -55,12 +61,17 @@ test('no more calls are under way at once than the limit says, and a call that e
 })
 
 test('calls that wait are all served, whichever worker frees their places, and never two at once', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, {
-    limits: '{ per_client: {}, when_limited: wait, limits: { plain: { max_parallel_requests: 1 } } }',
+  const { gateway, upstream } = await startGateway(t, {
+    server: { workers: 3 },
+    rate_limit_settings: {
+      per_client: {},
+      when_limited: 'wait',
+      limits: { plain: { max_parallel_requests: 1 } },
+    },
   })
   let underWay = 0
   let most = 0
-  upstream.answerAlways(function* () {
+  upstream.respondAlways(function* () {
     most = Math.max(most, ++underWay)
     yield wait(new Promise(setImmediate))
     underWay--
@@ -75,8 +86,11 @@ test('calls that wait are all served, whichever worker frees their places, and n
 })
 
 test('a client gets as many requests as the flood limit says, over all workers', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, { limits: '{ per_client: { rpm: 30 } }' })
-  upstream.answerAlways(whole())
+  const { gateway, upstream } = await startGateway(t, {
+    server: { workers: 3 },
+    rate_limit_settings: { per_client: { rpm: 30 } },
+  })
+  upstream.respondAlways(whole())
 
   const answers = await atOnce(100, () => callModel(gateway))
 

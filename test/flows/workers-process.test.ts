@@ -4,19 +4,23 @@ import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { startGatewayProcess } from '../support/gateway-process.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
-import { whole } from './limits-wiring.ts'
-import { atOnce, callModel, countOf, workersKey, workersYaml } from './workers-wiring.ts'
+import { atOnce, callModel, countOf } from './own-connections.ts'
+import { whole } from '../support/chat-content.ts'
+import { at, configText, providerKey } from '../support/gateway-config.ts'
 
 test('serves, reloads and ends like a gateway of one thread, with every line whole', async (t) => {
-  const upstream = await startUpstream(t)
-  upstream.answerAlways(whole())
-  const server = ', hosts: [127.0.0.1]'
-  const yaml = workersYaml(upstream.url, { server })
-  const gateway = await startGatewayProcess(t, yaml, { SCRIPTED_KEY: workersKey })
+  const { gateway, upstream } = await startGatewayProcess(t, { server: { workers: 3 } })
+  upstream.respondAlways(whole())
   assert.equal(countOf(await atOnce(200, () => callModel(gateway)), 200), 200)
 
-  writeFileSync(gateway.file, workersYaml(upstream.url, { server, models: ['added'] }))
+  writeFileSync(
+    gateway.file,
+    configText({
+      server: { workers: 3 },
+      providers: { scripted: at(upstream) },
+      models: { added: { provider: 'scripted' } },
+    }),
+  )
   process.kill(gateway.pid, 'SIGHUP')
   await gateway.says(/"event":"reloaded"/)
   assert.equal(countOf(await atOnce(20, () => callModel(gateway, 'added')), 200), 20)
@@ -29,5 +33,5 @@ test('serves, reloads and ends like a gateway of one thread, with every line who
     events.filter((event) => event !== 'call'),
     ['limits_loaded', 'listening', 'provider_reachable', 'reloaded', 'stopping', 'stopped'],
   )
-  assert.doesNotMatch(gateway.stdout() + gateway.stderr(), new RegExp(workersKey))
+  assert.doesNotMatch(gateway.stdout() + gateway.stderr(), new RegExp(providerKey))
 })

@@ -4,29 +4,21 @@ import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { loadConfig } from '../../src/config/load.ts'
-import { startFleet } from '../../src/fleet/fleet.ts'
-import { scratchDirectory, writeScratch } from '../support/config-file.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { until } from '../support/deadline.ts'
 import { commander, obedientEntry } from '../support/obedient-workers.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
 import { chunk, hang, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
-import { whole } from './limits-wiring.ts'
-import {
-  ask,
-  atOnce,
-  callModel,
-  countOf,
-  standing,
-  startWorkers,
-  workersKey,
-  workersYaml,
-} from './workers-wiring.ts'
+import { ask, atOnce, callModel, countOf, standing } from './own-connections.ts'
+import { whole } from '../support/chat-content.ts'
+import { startGateway } from '../support/app.ts'
+import { at } from '../support/gateway-config.ts'
 
+const workers = { server: { workers: 3 } }
 const obedient = { workerEntry: obedientEntry }
 
 test('every worker serves, also while the others stand still, and what came to those is answered later', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, {}, obedient)
-  upstream.answerAlways(whole())
+  const { gateway, upstream } = await startGateway(t, workers, obedient)
+  upstream.respondAlways(whole())
   const command = commander(t)
   for (const others of [
     [1, 2],
@@ -43,20 +35,18 @@ test('every worker serves, also while the others stand still, and what came to t
 })
 
 test('it shows no sign of life while one worker stands still', async (t) => {
-  const { gateway } = await startWorkers(t, {}, obedient)
-  const { app } = gateway
-  const isAlive = () => app.isAlive!()
+  const { gateway } = await startGateway(t, workers, obedient)
+  const isAlive = () => gateway.app.isAlive!()
   assert.equal(isAlive(), true)
   const release = await commander(t).block(1)
-  while (isAlive()) await new Promise(setImmediate)
-  assert.equal(isAlive(), false)
+  await until(() => !isAlive(), 'no sign of life')
   release()
-  while (!isAlive()) await new Promise(setImmediate)
+  await until(isAlive, 'a sign of life')
 })
 
 test('its start and its end are told once, and no line of a call is lost', async (t) => {
-  const { gateway, upstream } = await startWorkers(t)
-  upstream.answerAlways(whole())
+  const { gateway, upstream } = await startGateway(t, workers)
+  upstream.respondAlways(whole())
   await atOnce(50, () => callModel(gateway))
 
   await gateway.stop()
@@ -71,30 +61,26 @@ test('its start and its end are told once, and no line of a call is lost', async
 })
 
 test('a reload holds in every worker when it is done, and names what needs a restart', async (t) => {
-  const { gateway, upstream } = await startWorkers(t)
-  upstream.answerAlways(whole())
-  const more = { models: ['added'], server: ', allowed_hosts: [more.example]' }
-  const file = writeScratch(t, workersYaml(upstream.url, more).replace('workers: 3', 'workers: 2'))
-  const loaded = loadConfig(file, { env: { SCRIPTED_KEY: workersKey, LLM_GATEWAY_PORT: '0' } })
-  assert.ok(loaded.ok)
-  const { hosts } = loaded.config.server
+  const { gateway, upstream } = await startGateway(t, workers)
+  upstream.respondAlways(whole())
   assert.equal((await callModel(gateway, 'added')).status, 404)
 
-  const needsRestart = await gateway.app.reload(loaded.config)
+  const needsRestart = await gateway.reload({
+    server: { workers: 2, allowed_hosts: ['more.example'] },
+    providers: { scripted: at(upstream) },
+    models: { added: { provider: 'scripted' } },
+  })
 
-  assert.deepEqual(
-    needsRestart.filter((key) => key !== 'server.hosts' || hosts.length === 0),
-    ['server.workers', 'server.allowed_hosts'],
-  )
+  assert.deepEqual(needsRestart, ['server.workers', 'server.allowed_hosts'])
   const answers = await atOnce(30, () => callModel(gateway, 'added'))
   assert.equal(countOf(answers, 200), 30)
 })
 
 test('it stops when the streams of all workers have ended, each with its last byte', async (t) => {
-  const { gateway, upstream } = await startWorkers(t)
+  const { gateway, upstream } = await startGateway(t, workers)
   const gate = Promise.withResolvers<void>()
   const event = 'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
-  upstream.answerAlways([
+  upstream.respondAlways([
     streamHead(),
     wait(gate.promise),
     chunk(event),
@@ -117,8 +103,8 @@ test('it stops when the streams of all workers have ended, each with its last by
 })
 
 test('at the end of the grace time calls of all workers end with an error', async (t) => {
-  const { gateway, upstream } = await startWorkers(t, { server: ', shutdown_grace_ms: 1' })
-  upstream.answerAlways([hang])
+  const { gateway, upstream } = await startGateway(t, { server: { workers: 3, shutdown_grace_ms: 1 } })
+  upstream.respondAlways([hang])
   const calls = atOnce(10, () => callModel(gateway))
   await atOnce(10, () => upstream.nextRequest())
 
@@ -128,12 +114,12 @@ test('at the end of the grace time calls of all workers end with an error', asyn
 })
 
 test('a worker that fails is told of and replaced, and its calls give back their places', async (t) => {
-  const { gateway, upstream } = await startWorkers(
+  const { gateway, upstream } = await startGateway(
     t,
-    { limits: '{ per_client: {}, limits: { plain: { max_parallel_requests: 60 } } }' },
+    { ...workers, rate_limit_settings: { limits: { plain: { max_parallel_requests: 60 } } } },
     obedient,
   )
-  upstream.answerAlways([hang])
+  upstream.respondAlways([hang])
   const calls = atOnce(30, () => callModel(gateway).catch(() => undefined))
   await atOnce(30, () => upstream.nextRequest())
   assert.equal((await standing(gateway)).used.parallel, 30)
@@ -145,42 +131,37 @@ test('a worker that fails is told of and replaced, and its calls give back their
 
   const { parallel } = (await standing(gateway)).used
   assert.ok(parallel > 0 && parallel < 30, `${parallel} are under way`)
-  upstream.answerAlways(whole())
+  upstream.respondAlways(whole())
   assert.equal(countOf(await atOnce(20, () => callModel(gateway)), 200), 20)
   void calls
 })
 
 test('counters are kept over a restart, whichever workers counted', async (t) => {
   const stateDirectory = scratchDirectory(t)
-  const settings = { limits: '{ per_client: {}, limits: { plain: { rpm: 50 } } }' }
-  const first = await startWorkers(t, settings, { stateDirectory })
-  first.upstream.answerAlways(whole())
+  const settings = { ...workers, rate_limit_settings: { per_client: {}, limits: { plain: { rpm: 50 } } } }
+  const first = await startGateway(t, settings, { stateDirectory })
+  first.upstream.respondAlways(whole())
   await atOnce(20, () => callModel(first.gateway))
   await first.gateway.stop()
 
-  const second = await startWorkers(t, settings, { stateDirectory })
+  const second = await startGateway(t, settings, { stateDirectory })
 
   assert.deepEqual((await standing(second.gateway)).used, { requests: 20, tokens: 240, parallel: 0 })
 })
 
 test('a port that another gateway of the same user serves is refused', async (t) => {
-  const { gateway, upstream } = await startWorkers(t)
-  const { port } = new URL(gateway.url)
-  const file = writeScratch(t, workersYaml(upstream.url))
-  const loaded = loadConfig(file, { env: { SCRIPTED_KEY: workersKey, LLM_GATEWAY_PORT: port } })
-  assert.ok(loaded.ok)
-  const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
-  const surroundings = { stdout: process.stderr, version: '0', configFile: file, stateDirectory: undefined }
+  const { gateway } = await startGateway(t, workers)
+  const { host, port } = new URL(gateway.url)
 
-  await assert.rejects(startFleet(config, surroundings), {
+  await assert.rejects(startGateway(t, workers, { env: { LLM_GATEWAY_PORT: port } }), {
     name: 'StartError',
-    message: `127.0.0.1:${port} is in use by another program. Stop that one, or set server.port (or LLM_GATEWAY_PORT) to a free port.`,
+    message: new RegExp(`^${host} is in use`),
   })
 })
 
 test('the Unix socket is served by one of them', async (t) => {
   const socketPath = join(scratchDirectory(t), 'own', 'gateway.sock')
-  const { gateway } = await startWorkers(t, { server: `, unix_socket: ${socketPath}` })
+  const { gateway } = await startGateway(t, { server: { workers: 3, unix_socket: socketPath } })
   assert.deepEqual(gateway.app.addresses.slice(1), [`unix:${socketPath}`])
 
   const status = await new Promise((resolve, reject) => {
@@ -195,16 +176,6 @@ test('the Unix socket is served by one of them', async (t) => {
 })
 
 test('a worker that can’t start is the end of the start', async (t) => {
-  const upstream = await startUpstream(t)
-  const yaml = workersYaml(upstream.url, { server: ', unix_socket: /proc/none.sock' })
-  const file = writeScratch(t, yaml)
-  const loaded = loadConfig(file, { env: { SCRIPTED_KEY: workersKey, LLM_GATEWAY_PORT: '0' } })
-  assert.ok(loaded.ok)
-  const surroundings = { stdout: process.stderr, version: '0', configFile: file, stateDirectory: undefined }
-  const config = { ...loaded.config, server: { ...loaded.config.server, hosts: ['127.0.0.1'] } }
-
-  await assert.rejects(startFleet(config, surroundings), {
-    name: 'StartError',
-    message: /^server\.unix_socket: /,
-  })
+  const server = { workers: 3, unix_socket: '/proc/none.sock' }
+  await assert.rejects(startGateway(t, { server }), { name: 'StartError', message: /^server\.unix_socket: / })
 })

@@ -5,15 +5,16 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import type { TestContext } from 'node:test'
+
+import { parse } from 'yaml'
 
 import { systemUsers } from '../../src/platform/unix-users.ts'
-import { startGatewayProcess } from '../support/gateway-process.ts'
-import type { GatewayProcess } from '../support/gateway-process.ts'
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { missing, unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { startCaddy } from './caddy.ts'
 import { startNginx } from './nginx.ts'
+import { echo, type Setup } from '../support/gateway-config.ts'
 
 /** All of 127.0.0.0/8 is this machine's: a run has addresses of its own, so that no port can be taken. */
 const network = `127.${100 + (process.pid % 100)}.${(process.pid >> 8) % 256}`
@@ -29,16 +30,11 @@ const proxies = [
 const isRoot = unless(process.getuid?.() === 0, 'needs root, to start a proxy as another user')
 
 /** What the example says that the gateway's configuration needs. */
-function linesOf(example: string): string {
+function settingsIn(example: string): Setup {
   const text = readFileSync(join(import.meta.dirname, '../../config/examples', example), 'utf8')
   const lines = Array.from(text.matchAll(/^# {3}((?:server|access): .*)$/gm), ([, line]) => line)
   assert.equal(lines.length, 2)
-  return lines.join('\n')
-}
-
-function startEcho(t: TestContext, lines: string): Promise<GatewayProcess> {
-  const rest = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\nlogging: { format: json }\n'
-  return startGatewayProcess(t, `${rest}${lines}\n`)
+  return parse(lines.join('\n')) as Setup
 }
 
 /** A call from `clientAddress` that claims to come from elsewhere. @returns the status. */
@@ -53,7 +49,7 @@ function call(address: string): Promise<number | undefined> {
   sent.once('error', reject).once('response', (response) => {
     response.resume().once('end', () => resolve(response.statusCode))
   })
-  sent.end('{"model":"m","messages":[]}')
+  sent.end('{"model":"plain","messages":[]}')
   return promise
 }
 
@@ -67,19 +63,19 @@ for (const { name, user, example, start } of proxies) {
   const skip = isRoot || missing(name.toLowerCase()) || unless(uid !== undefined, `no user ${user}`)
   suite(`behind ${name} of the user ${user}`, { skip }, () => {
     test('the client is the address that came to the proxy, whatever it claims', async (t) => {
-      const gateway = await startEcho(t, linesOf(example))
+      const { gateway } = await startGatewayProcess(t, { ...echo, ...settingsIn(example) })
       await start(t, gateway.url, { uid: uid!, listenOn })
       assert.equal(await call(listenOn), 200)
       assert.deepEqual(await clientsIn(gateway), [`ip:${clientAddress}`])
     })
 
     test('a program that goes around the proxy keeps its own name', async (t) => {
-      const gateway = await startEcho(t, linesOf(example))
+      const { gateway } = await startGatewayProcess(t, { ...echo, ...settingsIn(example) })
       await start(t, gateway.url, { uid: uid!, listenOn })
       const forged = rawRequest(
         'POST /v1/chat/completions',
         { 'x-forwarded-for': '203.0.113.9' },
-        '{"model":"m","messages":[]}',
+        '{"model":"plain","messages":[]}',
       )
       assert.equal((await exchange(t, gateway.url, forged)).status, 200)
       assert.deepEqual(await clientsIn(gateway), ['user:root'])
@@ -95,14 +91,15 @@ const skip =
 
 suite('behind nginx behind Caddy', { skip }, () => {
   for (const [cidrs, client] of [
-    [', 127.0.0.1/32', `ip:${clientAddress}`],
-    ['', 'ip:127.0.0.1'],
+    [['127.0.0.1/32'], `ip:${clientAddress}`],
+    [[], 'ip:127.0.0.1'],
   ] as const) {
     test(`the client is ${client === 'ip:127.0.0.1' ? 'Caddy without' : "Caddy's client with"} its CIDR`, async (t) => {
-      const gateway = await startEcho(
-        t,
-        `server: { trusted_proxies: [{ user: www-data }${cidrs}] }\naccess: { allowed_users: [self, www-data] }`,
-      )
+      const { gateway } = await startGatewayProcess(t, {
+        ...echo,
+        server: { trusted_proxies: [{ user: 'www-data' }, ...cidrs] },
+        access: { allowed_users: ['self', 'www-data'] },
+      })
       await startNginx(t, gateway.url, { uid: nginx!, listenOn, appends: true })
       await startCaddy(t, `http://${listenOn}`, { uid: caddy!, listenOn: secondListenOn })
       assert.equal(await call(secondListenOn), 200)

@@ -3,23 +3,22 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 
-import { startWired } from '../flows/wiring.ts'
-import type { Wired } from '../flows/wiring.ts'
 import { missing } from '../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
 import { startNginx } from './nginx.ts'
 import { vectors } from './vectors.ts'
+import { type Running, startGateway } from '../support/app.ts'
 
 suite('behind nginx', { skip: missing('nginx') }, () => {
   const releases: (() => unknown)[] = []
   const whole = { after: (release: () => unknown) => void releases.unshift(release) }
-  let wired: Wired
+  let wired: Running
   let proxy: { socketPath: string }
   before(async () => {
-    wired = await startWired(whole)
+    wired = await startGateway(whole)
     // Every answer says which question it is for.
-    wired.upstream.answerAlways(({ body }) => json(200, { asked: body.toString() }))
+    wired.upstream.respondAlways(({ body }) => json(200, { asked: body.toString() }))
     proxy = await startNginx(whole, wired.gateway.url)
   })
   after(async () => {

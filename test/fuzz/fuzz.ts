@@ -1,6 +1,4 @@
 // Throws spoiled requests at a running gateway, many at a time, and says what went wrong.
-import { performance } from 'node:perf_hooks'
-
 import { residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
@@ -8,12 +6,15 @@ import { startJudgingProvider } from './judging-provider.ts'
 import { Lane } from './lane.ts'
 import { makeInput } from './mutations.ts'
 import { Random } from '../support/random.ts'
+import { at, type Setup } from '../support/gateway-config.ts'
 
 export interface FuzzOptions {
   readonly seed: number
   readonly count: number
   /** Index of the first input: with a count of 1 it makes a single one again. */
   readonly first: number
+  /** Ends the run before its count. */
+  readonly isOver: () => boolean
   /** Called every 5,000 inputs. */
   readonly onProgress?: (done: number) => void
 }
@@ -21,14 +22,15 @@ export interface FuzzOptions {
 export interface FuzzReport {
   /** What should not have happened, with the input's index where one is to blame. No more than the first 20. */
   readonly findings: readonly string[]
+  /** Inputs that were sent. */
+  readonly made: number
   /** Requests that reached the provider. */
   readonly served: number
-  /** Answers by status. */
+  /** Responses by status. */
   readonly statuses: ReadonlyMap<number, number>
   /** Resident memory after the warm-up, 0 in a run that is shorter, and at the end. */
   readonly warmBytes: number
   readonly endBytes: number
-  readonly durationMs: number
 }
 
 export const fuzzKey = 'sk-fuzz-2b7e151628aed2a6'
@@ -39,41 +41,45 @@ const warmUpCount = 20_000
 const maxGrowthBytes = 48 * 1024 * 1024
 const maxFindings = 20
 
-function configuration(providerUrl: string): string {
-  return `
-server: { hosts: [127.0.0.1], max_request_body_bytes: 1000000 }
-# Nobody's bytes are read before the user is known, so that no mutation reaches that check; it would only take time.
-access: { allowed_users: [any] }
-rate_limit_settings:
-  per_client: {}
-  limits: { scarce: { rpm: 5, tpm: 100 }, plain: { rpm: 10000000, tpm: 1000000000, max_parallel_requests: 1000 } }
-providers:
-  judging: { base_url: "${providerUrl}/v1", api_key: { env: FUZZ_KEY } }
-  echo: { kind: echo }
-models:
-  plain: { provider: judging }
-  renamed: { provider: judging, model: "vendor/deep-model:7b", aliases: [short] }
-  scarce: { provider: judging }
-  echo: { provider: echo }
-logging: { format: json }
-`
+function configuration(providerUrl: string): Setup {
+  const plain = { rpm: 10_000_000, tpm: 1_000_000_000, max_parallel_requests: 1000 }
+  return {
+    server: { max_request_body_bytes: 1_000_000 },
+    // Nobody's bytes are read before the user is known, so that no mutation reaches that check; it would only take time.
+    access: { allowed_users: ['any'] },
+    rate_limit_settings: { per_client: {}, limits: { scarce: { rpm: 5, tpm: 100 }, plain } },
+    providers: {
+      judging: at({ url: providerUrl }, { api_key: { env: 'FUZZ_KEY' } }),
+      echo: { kind: 'echo' },
+    },
+    models: {
+      plain: { provider: 'judging' },
+      renamed: { provider: 'judging', model: 'vendor/deep-model:7b', aliases: ['short'] },
+      scarce: { provider: 'judging' },
+      echo: { provider: 'echo' },
+    },
+    routing: {},
+  }
 }
 
-export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzOptions): Promise<FuzzReport> {
-  const startedMs = performance.now()
+export async function fuzz(
+  t: Cleanup,
+  { seed, count, first, isOver, onProgress }: FuzzOptions,
+): Promise<FuzzReport> {
   const findings: string[] = []
   const accuse = (what: string) => {
     if (findings.length < maxFindings) findings.push(what)
   }
   const provider = await startJudgingProvider(t, fuzzKey, accuse)
-  const gateway = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: fuzzKey })
+  const { gateway } = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: fuzzKey })
   gateway.drainInto((text) => judgeLog(text, accuse))
 
   const statuses = new Map<number, number>()
   let next = first
   let warmBytes = 0
   const work = async (lane: Lane) => {
-    while (next < first + count && gateway.ending() === undefined && findings.length < maxFindings) {
+    const mayGoOn = () => !isOver() && gateway.ending() === undefined && findings.length < maxFindings
+    while (next < first + count && mayGoOn()) {
       const index = next++
       if (index === first + warmUpCount) warmBytes = residentBytes(gateway.pid)
       if (index % 5000 === 0) onProgress?.(index - first)
@@ -91,11 +97,11 @@ export async function fuzz(t: Cleanup, { seed, count, first, onProgress }: FuzzO
   await judgeEnd(gateway, accuse)
   return {
     findings,
+    made: next - first,
     served: provider.count,
     statuses,
     warmBytes,
     endBytes,
-    durationMs: performance.now() - startedMs,
   }
 }
 

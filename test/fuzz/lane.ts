@@ -13,7 +13,7 @@ export interface Sent {
 
 /** The gateway waits for more of a request that is cut off; after so long without a byte the client stops sending. */
 const quietMs = 150
-/** Then, or after an answer that says so, the gateway has to end the connection. */
+/** Then, or after a response that says so, the gateway has to end the connection. */
 const endMs = 10_000
 
 export class Lane {
@@ -21,7 +21,7 @@ export class Lane {
   readonly #key: string
   #connection: Connection | undefined
 
-  /** @param key may stand in no answer. */
+  /** @param key may stand in no response. */
   constructor(url: string, key: string) {
     this.#port = Number(new URL(url).port)
     this.#key = key
@@ -86,7 +86,7 @@ class Connection {
       try {
         this.#reader.push(bytes)
       } catch (error) {
-        this.fault ??= `an answer can't be read: ${String(error)}`
+        this.fault ??= `a response can't be read: ${String(error)}`
         this.socket.destroy()
       }
       this.#timer?.refresh()
@@ -149,7 +149,7 @@ class Connection {
     this.#isAnswered ||= isFinal
     this.#mustEnd ||= message.headers.some(([name, value]) => name === 'connection' && value === 'close')
     const text = JSON.stringify(message.headers) + message.body().toString()
-    if (text.includes(key)) this.fault ??= 'an answer has the key'
+    if (text.includes(key)) this.fault ??= 'a response has the key'
     if (this.statuses.at(-1)! >= 500) this.fault ??= `${message.startLine} ${text}`
   }
 }

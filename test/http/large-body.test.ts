@@ -48,21 +48,6 @@ test('what one call has given back another one takes, and no third', () => {
   assert.throws(() => first.bytes, /gone/)
 })
 
-test('memory that is far too large for a body waits for another one', () => {
-  const { memory: own } = memory()
-  own.release(own.allocate(1_000_000))
-  assert.equal(own.allocate(100_000).buffer.byteLength, 100_000)
-  assert.equal(own.allocate(900_000).buffer.byteLength, 1_000_000)
-})
-
-test('the largest spare is kept, up to a bound', () => {
-  const { memory: own } = memory()
-  const [small, large, huge] = [own.allocate(100_000), own.allocate(1_000_000), own.allocate(20_000_000)]
-  for (const each of [small, large, huge]) own.release(each)
-  assert.equal(huge.length, 0)
-  assert.equal(own.allocate(500_000).buffer.byteLength, 1_000_000)
-})
-
 test('a spare that nobody takes is freed after a minute or two', () => {
   const { memory: own, clock } = memory()
   own.release(own.allocate(1_000_000))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
-import { startGatewayProcess } from '../support/gateway-process.ts'
+import { runGateway, startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { findKey } from '../support/key-forms.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
@@ -14,31 +14,36 @@ import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { bytes, chunk, content, end, head, json, reset, streamHead } from '../support/upstream-script.ts'
 import type { Script } from '../support/upstream-script.ts'
 import { leakKey as key } from './known-keys.ts'
+import { configText, type Setup } from '../support/gateway-config.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
 
 const env = { LEAK_KEY: key }
 
-function configuration(url: string, refusing: string): string {
-  const provider = (more: string) =>
-    `{ api_key: { env: LEAK_KEY }, timeouts: { first_byte_ms: 1000 }, ${more} }`
-  return `
-server: { hosts: [127.0.0.1], max_request_body_bytes: 10000 }
-rate_limit_settings: { per_client: {}, limits: { scarce: { rpm: 1 } } }
-routing: { retries: 0, cooldown_ms: 0 }
-providers:
-  scripted: ${provider(`base_url: "${url}/v1"`)}
-  named: ${provider(`base_url: "${url}/v1", auth: { header: x-goog-api-key }, headers: { x-more: "\${LEAK_KEY}" }`)}
-  refusing: ${provider(`base_url: "${refusing}/v1"`)}
-  no-tls: ${provider(`base_url: "${url.replace('http:', 'https:')}/v1"`)}
-  no-host: ${provider('base_url: "https://nowhere.invalid/v1"')}
-models:
-  plain: { provider: scripted }
-  scarce: { provider: scripted }
-  named: { provider: named }
-  refusing: { provider: refusing }
-  no-tls: { provider: no-tls }
-  no-host: { provider: no-host }
-logging: { format: json, level: debug }
-`
+function configuration(url: string, refusing: string): Setup {
+  const provider = (base_url: string, more: RawProvider = {}) => ({
+    base_url,
+    api_key: { env: 'LEAK_KEY' },
+    timeouts: { first_byte_ms: 1000 },
+    ...more,
+  })
+  const providers = {
+    plain: provider(`${url}/v1`),
+    named: provider(`${url}/v1`, {
+      auth: { header: 'x-goog-api-key' },
+      headers: { 'x-more': '${LEAK_KEY}' },
+    }),
+    refusing: provider(`${refusing}/v1`),
+    'no-tls': provider(`${url.replace('http:', 'https:')}/v1`),
+    'no-host': provider('https://nowhere.invalid/v1'),
+  }
+  const names = Object.keys(providers).map((name) => [name, { provider: name }] as const)
+  return {
+    server: { max_request_body_bytes: 10_000 },
+    rate_limit_settings: { per_client: {}, limits: { scarce: { rpm: 1 } } },
+    providers,
+    models: { ...Object.fromEntries(names), scarce: { provider: 'plain' } },
+    logging: { format: 'json', level: 'debug' },
+  }
 }
 
 const echoed = [key, encodeURIComponent(key), Buffer.from(key).toString('base64')].join(' ')
@@ -108,7 +113,8 @@ function filesOf({ folder }: GatewayProcess): Map<string, string> {
 suite('the key of a provider', () => {
   test('shows nowhere, whatever fails', async (t) => {
     const upstream = await startUpstream(t)
-    const gateway = await startGatewayProcess(t, configuration(upstream.url, await refusingUrl(t)), env)
+    const setup = configuration(upstream.url, await refusingUrl(t))
+    const { gateway } = await startGatewayProcess(t, setup, env)
     const seen = new Map<string, string>()
 
     for (const request of clientRequests) {
@@ -116,11 +122,11 @@ suite('the key of a provider', () => {
     }
     for (const [index, answer] of answers.entries()) {
       for (const isStream of [false, true]) {
-        upstream.answerAlways(answer)
+        upstream.respondAlways(answer)
         seen.set(`the answer to call ${index}, ${isStream}`, await get(t, gateway, ask('plain', isStream)))
       }
     }
-    upstream.answerAlways(json(400, message))
+    upstream.respondAlways(json(400, message))
     for (const model of ['named', 'scarce', 'scarce', 'refusing', 'no-tls', 'no-host']) {
       seen.set(`the answer of ${model}`, await get(t, gateway, ask(model)))
     }
@@ -140,8 +146,8 @@ suite('the key of a provider', () => {
 
   test('shows in no diagnostic report', async (t) => {
     const upstream = await startUpstream(t)
-    const yaml = configuration(upstream.url, await refusingUrl(t))
-    const gateway = await startGatewayProcess(t, yaml, { ...env, NODE_OPTIONS: '--report-on-signal' })
+    const setup = configuration(upstream.url, await refusingUrl(t))
+    const { gateway } = await startGatewayProcess(t, setup, { ...env, NODE_OPTIONS: '--report-on-signal' })
 
     process.kill(gateway.pid, 'SIGUSR2')
     await get(t, gateway, ask('refusing'))
@@ -155,8 +161,8 @@ suite('the key of a provider', () => {
 
   test('is in no report that nobody asked for: a signal that would make one ends the gateway', async (t) => {
     const upstream = await startUpstream(t)
-    const yaml = configuration(upstream.url, await refusingUrl(t))
-    const gateway = await startGatewayProcess(t, yaml, env)
+    const setup = configuration(upstream.url, await refusingUrl(t))
+    const { gateway } = await startGatewayProcess(t, setup, env)
 
     assert.equal(await gateway.stop('SIGUSR2'), 'SIGUSR2')
 
@@ -165,13 +171,13 @@ suite('the key of a provider', () => {
 
   test('shows in nothing that the commands print', async (t) => {
     const upstream = await startUpstream(t)
-    const yaml = configuration(upstream.url, await refusingUrl(t))
+    const yaml = configText(configuration(upstream.url, await refusingUrl(t)))
     // Refused: a key where its reference belongs, and one with a second line.
     for (const [text, value] of [
-      [yaml.replace('{ env: LEAK_KEY }', key), key],
+      [yaml.replace(/\n *env: LEAK_KEY/, ` ${key}`), key],
       [yaml, `${key}\nmore`],
     ] as const) {
-      const started = startGatewayProcess(t, text, { LEAK_KEY: value })
+      const started = runGateway(t, text, { LEAK_KEY: value })
       await assert.rejects(started, (error: Error) => {
         assert.match(error.message, /api_key|LEAK_KEY/)
         assert.deepEqual(findKey(error.message, key), [])

@@ -1,4 +1,4 @@
-// The real gateway in this process, from a configuration text to open ports, with its log at hand.
+// The real gateway in this process, from a configuration to open ports, with its log at hand.
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
 import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
+import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { LogTransportConfig } from '../../src/config/types.ts'
-import { startFleet } from '../../src/fleet/fleet.ts'
+import type { Config } from '../../src/config/types.ts'
 import { soon } from './deadline.ts'
+import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import { findKey } from './key-forms.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -21,40 +22,47 @@ export interface TestGateway {
   log(): Record<string, unknown>[]
   /** The first log line, come or coming, that has all these members. */
   logged(wanted: Record<string, unknown>): Promise<Record<string, unknown>>
+  /** Writes another configuration and loads it; all its providers have addresses. Returns the keys that need a restart. */
+  reload(setup: Setup): ReturnType<App['reload']>
   /** Happens by itself after the test. Calling it again waits for the same end. */
   stop(): Promise<void>
 }
 
-/** What of the gateway's surroundings a test may choose: by default real time, and nowhere to keep state. */
-export type Chosen = Partial<Pick<Surroundings, 'clock' | 'stateDirectory'>> & {
+export interface Running<Name extends string = 'scripted'> extends Started<Name> {
+  readonly gateway: TestGateway
+}
+
+/** By default real time, and nowhere to keep state. */
+export type Options = Partial<Pick<Surroundings, 'clock' | 'stateDirectory' | 'ticker'>> & {
+  /** For `${NAME}` and secrets, besides the key of scripted upstreams. */
+  readonly env?: Readonly<Record<string, string>>
   /** What worker threads run, where there are any. */
   readonly workerEntry?: URL
-  readonly transport?: LogTransportConfig
 }
 
 /**
- * Starts the gateway on a free port of 127.0.0.1 with this YAML and stops it after the test.
- * @param yaml everything but `server.hosts` and the port.
- * @param env for `${NAME}` and secrets.
+ * Starts the gateway on a free port of 127.0.0.1 and stops it after the test.
+ * @param setup what matters to the test: see `Setup`.
  */
-export async function startGateway(
+export async function startGateway<Name extends string = 'scripted'>(
   t: Cleanup,
-  yaml: string,
-  env: Readonly<Record<string, string>> = {},
-  { workerEntry, transport, ...chosen }: Chosen = {},
-): Promise<TestGateway> {
+  setup: Setup<Name> = {},
+  { env: ownEnv = {}, workerEntry, ...chosen }: Options = {},
+): Promise<Running<Name>> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
+  t.after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'llm-gateway.yaml')
-  writeFileSync(file, yaml)
-  chmodSync(file, 0o600)
-  const loaded = loadConfig(file, { env: { ...env, LLM_GATEWAY_PORT: '0' } })
-  if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
-  const log = new TestLog()
-  const config = {
-    ...loaded.config,
-    server: { ...loaded.config.server, hosts: ['127.0.0.1'] },
-    logging: { ...loaded.config.logging, ...(transport && { transport }) },
+  const env = { LLM_GATEWAY_PORT: '0', ...defaultEnv, ...ownEnv }
+  const load = (text: string): Config => {
+    writeFileSync(file, text)
+    chmodSync(file, 0o600)
+    const loaded = loadConfig(file, { env })
+    if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
+    return loaded.config
   }
+  const prepared = await prepare(t, setup)
+  const config = load(prepared.text)
+  const log = new TestLog()
   const surroundings: Surroundings = {
     stdout: log.stream,
     version: '0.0.0-test',
@@ -64,22 +72,23 @@ export async function startGateway(
   }
   const app =
     config.server.workers > 1
-      ? await startFleet(config, surroundings, workerEntry)
+      ? await startWorkerPool(config, surroundings, workerEntry)
       : await startApp(config, surroundings)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {
     await stop()
     assertKept(env, JSON.stringify(log.lines))
-    rmSync(folder, { recursive: true })
   })
-  return {
+  const gateway: TestGateway = {
     url: app.addresses[0]!,
     app,
     log: () => log.lines,
     logged: (wanted) => soon(log.find(wanted), () => `a log line like ${JSON.stringify(wanted)}`),
+    reload: (next) => app.reload(load(configText(next))),
     stop,
   }
+  return Object.assign(prepared, { gateway })
 }
 
 /** No log of any test may hold a key that its gateway was given. */

@@ -18,3 +18,11 @@ export async function soon<T>(promise: Promise<T>, describe: () => string): Prom
     clearTimeout(timer)
   }
 }
+
+/** Looks every few milliseconds until the condition is met, which nothing reports by itself. */
+export async function until(isMet: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const look = async () => {
+    while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await soon(look(), () => what)
+}

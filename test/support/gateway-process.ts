@@ -1,11 +1,12 @@
 // The real gateway in a process of its own, as an operator starts it: for what shows only from outside of it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { soon } from './deadline.ts'
+import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
@@ -21,31 +22,46 @@ export interface GatewayProcess {
   /** The log so far, as written. */
   stdout(): string
   stderr(): string
-  /** Resolves with the first match in the log, come or coming, from `from` on. */
+  /** Resolves with the first match in the log from `from` on, or in standard error, come or coming. */
   says(pattern: RegExp, from?: number): Promise<string>
   /** Takes every further piece of the log instead of keeping it. */
   drainInto(take: (text: string) => void): void
   /** Undefined while it runs; then the exit code, or the signal that ended it. */
   ending(): number | string | undefined
+  /** Resolves when it has ended, with the exit code or the signal. */
+  ended(): Promise<number | string>
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<number | string>
 }
 
+export interface RunningProcess<Name extends string = 'scripted'> extends Started<Name> {
+  readonly gateway: GatewayProcess
+}
+
 /**
  * Starts `llm-gateway serve` on a free port and stops it after the test.
- * @param yaml the configuration, with `logging: { format: json }`.
- * @param env all that the gateway has in its environment besides a PATH and a HOME.
+ * @param env what the gateway has in its environment besides a PATH, a HOME and the key of scripted upstreams.
  */
-export async function startGatewayProcess(
+export async function startGatewayProcess<Name extends string = 'scripted'>(
   t: Cleanup,
-  yaml: string,
+  setup: Setup<Name> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningProcess<Name>> {
+  const prepared = await prepare(t, setup)
+  return Object.assign(prepared, { gateway: await runGateway(t, prepared.text, { ...defaultEnv, ...env }) })
+}
+
+/** Starts it with this file, or with the one that is shipped, and with this environment besides a PATH and a HOME. */
+export async function runGateway(
+  t: Cleanup,
+  yaml: string | undefined,
   env: Readonly<Record<string, string>> = {},
 ): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')
-  writeFileSync(file, yaml)
-  chmodSync(file, 0o600)
-  const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+  if (yaml !== undefined) writeFileSync(file, yaml, { mode: 0o600 })
+  const config = yaml === undefined ? [] : ['--config', file]
+  const child = spawn(process.execPath, [main, 'serve', ...config], {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -65,14 +81,18 @@ export async function startGatewayProcess(
     const address = /"addresses":\["([^"]+)"/.exec(stdout)?.[1]
     if (address !== undefined) listening.resolve(address)
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    hasSpoken.resolve()
+  })
+  const untilEnded = () => soon(ended, () => `the end of the gateway; it said ${stdout.slice(-500)}${stderr}`)
+  const stop = (signal: NodeJS.Signals = 'SIGTERM') => {
     if (ending === undefined) child.kill(signal)
-    return soon(ended, () => `the end of the gateway after ${signal}; it said ${stdout.slice(-500)}${stderr}`)
+    return untilEnded()
   }
   const says = async (pattern: RegExp, from = 0) => {
     for (;;) {
-      const match = pattern.exec(stdout.slice(from))
+      const match = pattern.exec(stdout.slice(from)) ?? pattern.exec(stderr)
       if (match !== null) return match[0]
       hasSpoken = Promise.withResolvers()
       await soon(hasSpoken.promise, () => `${pattern} in ${stdout.slice(-2_000)}${stderr}`)
@@ -96,6 +116,7 @@ export async function startGatewayProcess(
       take = next
     },
     ending: () => ending,
+    ended: untilEnded,
     stop,
   }
 }

@@ -36,7 +36,7 @@ export class MessageReader {
   #message: MessageUnderWay | undefined
   #framing: Framing = { kind: 'head' }
 
-  /** `bodyless` names messages without a body in spite of their headers: the answer to a HEAD. */
+  /** `bodyless` names messages without a body in spite of their headers: the response to a HEAD. */
   constructor(options: {
     isResponse: boolean
     onHead?: (message: HttpMessage) => void

@@ -1,14 +1,18 @@
 // A gateway's worker thread that also does what a test tells it (obedient-workers.ts).
 import { workerData } from 'node:worker_threads'
-import '../../src/fleet/worker.ts'
-import type { WorkerStart } from '../../src/fleet/messages.ts'
+import '../../src/app/workers/worker.ts'
+import type { WorkerStart } from '../../src/app/workers/messages.ts'
 import { channelName, type Command } from './obedient-workers.ts'
 
-const { thread } = workerData as WorkerStart
+const { number } = workerData as WorkerStart
 const channel = new BroadcastChannel(channelName)
 channel.addEventListener('message', (message: unknown) => {
   const data = (message as { data: Command }).data
-  if (data.thread !== thread) return
+  if (data.thread !== number) return
+  if (data.kind === 'vanish') {
+    process.removeAllListeners('exit')
+    process.exit(7)
+  }
   if (data.kind === 'fail') throw new Error('a test made this worker fail')
   Atomics.store(data.state, 0, 1)
   Atomics.wait(data.state, 0, 1)

@@ -1,4 +1,5 @@
 // Makes a worker thread of a gateway fail, or stand still, from outside of it.
+import { until } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 /** What the gateway's threads run; see `Chosen.workerEntry`. */
@@ -8,11 +9,14 @@ export const channelName = 'obedient workers'
 
 export type Command =
   | { readonly kind: 'fail'; readonly thread: number }
+  | { readonly kind: 'vanish'; readonly thread: number }
   /** `state` is 1 while it stands still, until somebody writes another number and wakes it. */
   | { readonly kind: 'block'; readonly thread: number; readonly state: Int32Array }
 
 export interface Commander {
   fail(thread: number): void
+  /** Ends it at once, with whatever it still had to send. */
+  vanish(thread: number): void
   /** Resolves when the thread stands still, with what lets it go on. */
   block(thread: number): Promise<() => void>
 }
@@ -23,6 +27,7 @@ export function commander(t: Cleanup): Commander {
   const tell = (command: Command) => port.postMessage(command)
   return {
     fail: (thread) => tell({ kind: 'fail', thread }),
+    vanish: (thread) => tell({ kind: 'vanish', thread }),
     async block(thread) {
       const state = new Int32Array(new SharedArrayBuffer(4))
       const release = () => {
@@ -31,7 +36,7 @@ export function commander(t: Cleanup): Commander {
       }
       t.after(release)
       tell({ kind: 'block', thread, state })
-      while (Atomics.load(state, 0) === 0) await new Promise(setImmediate)
+      await until(() => Atomics.load(state, 0) !== 0, `worker ${thread} to stand still`)
       return release
     },
   }

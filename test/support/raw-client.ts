@@ -41,7 +41,7 @@ export interface RawClient {
   readonly ended: Promise<'end' | 'reset'>
 }
 
-/** A connection that is closed after the test. `bodyless` says that the answers are to HEAD requests. */
+/** A connection that is closed after the test. `bodyless` says that the responses are to HEAD requests. */
 export async function connectRaw(
   t: Cleanup,
   address: Address,

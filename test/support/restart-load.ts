@@ -1,4 +1,4 @@
-// Calls a gateway over 32 connections, streams and whole answers in turn, while its service restarts; then prints what
+// Calls a gateway over 32 connections, streams and whole responses in turn, while its service restarts; then prints what
 // the clients saw, as JSON. A program of its own, because it has to run beside the service, in its namespaces.
 // Arguments: base URL of the gateway, port for the provider that it calls, how many restarts.
 import { execFile } from 'node:child_process'
@@ -12,7 +12,7 @@ const [baseUrl = '', providerPort = '', restarts = ''] = process.argv.slice(2)
 const connections = 32
 const chunks = 20
 
-/** Whole answers after 20 ms; streams of 20 events in 400 ms, so that some are under way whenever a restart begins. */
+/** Whole responses after 20 ms; streams of 20 events in 400 ms, so that some are under way whenever a restart begins. */
 async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   let body = ''
   for await (const chunk of incoming) body += String(chunk)

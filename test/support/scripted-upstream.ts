@@ -1,4 +1,4 @@
-// A provider on a real socket whose every byte the test decides: what it answers, in which pieces, and when. It runs
+// A provider on a real socket whose every byte the test decides: what it responds, in which pieces, and when. It runs
 // on `node:net` alone, because an HTTP server would repair what a broken provider sends.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ import type { Script } from './upstream-script.ts'
 // Taken before a test can mock the timers.
 const { setImmediate } = globalThis
 
-export type Answer = Script | ((request: ReceivedRequest) => Script)
+export type ScriptedResponse = Script | ((request: ReceivedRequest) => Script)
 
 /** How a request came out, as the provider saw it, with the time of `performance.now()`. */
 export interface Outcome {
@@ -35,7 +35,7 @@ export interface ReceivedRequest {
   /** Number of the connection, from 1: two requests with the same one shared a socket. */
   readonly connection: number
   readonly outcome: Promise<Outcome>
-  /** How much of the answer the system took from the script; stands still while the client does not read. */
+  /** How much of the response the system took from the script; stands still while the client does not read. */
   bytesTaken(): number
 }
 
@@ -50,10 +50,10 @@ export interface ScriptedUpstream {
   readonly openConnections: number
   /** Resolves when the last open connection has closed. */
   allClosed(): Promise<void>
-  /** Answers the next request that has no answer yet; they queue up. */
-  answer(answer: Answer): void
-  /** Answers every request for which nothing is queued; without it they get a 500 that says so. */
-  answerAlways(answer: Answer): void
+  /** Responds so to the next request that has no response yet; they queue up. */
+  respond(response: ScriptedResponse): void
+  /** Responds so to every request for which nothing is queued; without it they get a 500 that says so. */
+  respondAlways(response: ScriptedResponse): void
   /** The next complete request that no earlier call of this has returned. */
   nextRequest(): Promise<ReceivedRequest>
   /** Stops listening and resets all connections. Happens by itself after the test. */
@@ -117,11 +117,11 @@ class Upstream implements ScriptedUpstream {
   readonly requests: ReceivedRequest[] = []
   connections = 0
   readonly #sockets = new Set<Socket>()
-  readonly #queue: Answer[] = []
-  #default: Answer | undefined
+  readonly #queue: ScriptedResponse[] = []
+  #default: ScriptedResponse | undefined
   #returned = 0
   readonly #waiting: ((request: ReceivedRequest) => void)[] = []
-  // Half-open, because otherwise a client that only stops sending would end the answer by itself.
+  // Half-open, because otherwise a client that only stops sending would end the response by itself.
   readonly #server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
     this.#accept(socket),
   )
@@ -151,12 +151,12 @@ class Upstream implements ScriptedUpstream {
     await closed
   }
 
-  answer(answer: Answer): void {
-    this.#queue.push(answer)
+  respond(response: ScriptedResponse): void {
+    this.#queue.push(response)
   }
 
-  answerAlways(answer: Answer): void {
-    this.#default = answer
+  respondAlways(response: ScriptedResponse): void {
+    this.#default = response
   }
 
   async nextRequest(): Promise<ReceivedRequest> {
@@ -179,13 +179,13 @@ class Upstream implements ScriptedUpstream {
   #take(request: ReceivedRequest): Script {
     this.requests.push(request)
     this.#waiting.shift()?.(request)
-    const answer = this.#queue.shift() ?? this.#default ?? unscripted
-    return typeof answer === 'function' ? answer(request) : answer
+    const response = this.#queue.shift() ?? this.#default ?? unscripted
+    return typeof response === 'function' ? response(request) : response
   }
 }
 
 function unscripted(request: ReceivedRequest): Script {
-  const message = `scripted upstream: no answer is scripted for ${request.method} ${request.target}`
+  const message = `scripted upstream: no response is scripted for ${request.method} ${request.target}`
   return json(500, { error: { message, type: 'test_error', param: null, code: 'unscripted' } })
 }
 

@@ -1,4 +1,4 @@
-// Streams an answer through whatever lies between here and a gateway, with the official SDK, and fails if the way holds
+// Streams a response through whatever lies between here and a gateway, with the official SDK, and fails if the way holds
 // the first event back: the provider sends the rest only when that one has arrived. A program of its own, because it
 // has to run in the service's namespaces. Arguments: base URL, API key.
 import assert from 'node:assert/strict'

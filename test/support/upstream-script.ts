@@ -1,4 +1,4 @@
-// What a scripted provider does, step by step, and the usual whole answers made of such steps.
+// What a scripted provider does, step by step, and the usual whole responses made of such steps.
 
 /** One thing that the provider does. Without `end` or `reset` the connection stays open for a next request. */
 export type Step =
@@ -9,7 +9,7 @@ export type Step =
 /** Positions at which bytes are cut into pieces, each written on its own. */
 export type Splits = 'every byte' | readonly number[]
 
-/** Steps in order. A generator makes answers that would not fit into memory, or that depend on what happens. */
+/** Steps in order. A generator makes responses that would not fit into memory, or that depend on what happens. */
 export type Script = Iterable<Step> | AsyncIterable<Step>
 
 // ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -37,7 +37,7 @@ export async function* after(gate: Promise<unknown>, script: Script): AsyncGener
   yield* script
 }
 
-// ── Whole answers ─────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Whole responses ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Headers = Readonly<Record<string, string>>
 
@@ -57,7 +57,7 @@ export function chunk(content: Uint8Array | string): Step {
 /** Ends a chunked body. */
 export const lastChunk: Step = bytes('0\r\n\r\n')
 
-/** A complete answer with `content-length`. */
+/** A complete response with `content-length`. */
 export function content(
   status: number,
   contentType: string,
@@ -68,12 +68,12 @@ export function content(
   return [head(status, { 'content-type': contentType, 'content-length': length, ...headers }), bytes(body)]
 }
 
-/** A complete JSON answer. */
+/** A complete JSON response. */
 export function json(status: number, body: unknown, headers: Headers = {}): Script {
   return content(status, 'application/json', JSON.stringify(body), headers)
 }
 
-/** A complete chunked answer, one chunk for each piece that `splitAt` makes of the body. */
+/** A complete chunked response, one chunk for each piece that `splitAt` makes of the body. */
 export function stream(
   body: Uint8Array | string,
   options: { contentType?: string; headers?: Headers; splitAt?: Splits } = {},

@@ -193,7 +193,7 @@ export async function writeConfig(manager: UserManager, text: string): Promise<v
   await manager.ok(`umask 077; mkdir -p .config/llm-gateway; cat >${configFile}`, { input: text })
 }
 
-/** A streamed answer of `echo`, as curl prints it. `where` is what curl takes as address, or its options before that. */
+/** A streamed response of `echo`, as curl prints it. `where` is what curl takes as address, or its options before that. */
 export function streamCommand(where = 'http://127.0.0.1:4000'): string {
   const body = '{"model":"echo","stream":true,"messages":[{"role":"user","content":"hello there"}]}'
   return `curl -sSN --max-time 20 ${where}/v1/chat/completions -H 'content-type: application/json' -d '${body}'`

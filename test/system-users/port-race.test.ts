@@ -9,7 +9,6 @@ import { soon } from '../support/deadline.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { unless } from '../support/needs.ts'
 import { rawRequest } from '../support/raw-client.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { startResetter, strangerUid } from './other-users.ts'
 
@@ -62,18 +61,8 @@ function lookedUpInVain(log: string): number {
 
 suite('a port that changes hands between users', { skip }, () => {
   test('serves nothing of the one who left as the next one, who is always served', async (t) => {
-    const upstream = await startUpstream(t)
-    upstream.answerAlways(json(200, { object: 'chat.completion', choices: [] }))
-    const gateway = await startGatewayProcess(
-      t,
-      `
-server: { hosts: [127.0.0.1] }
-rate_limit_settings: { per_client: {} }
-providers: { scripted: { base_url: "${upstream.url}/v1" } }
-models: { plain: { provider: scripted } }
-logging: { format: json }
-`,
-    )
+    const { gateway, upstream } = await startGatewayProcess(t)
+    upstream.respondAlways(json(200, { object: 'chat.completion', choices: [] }))
     await openIdle(t)
     const url = new URL(gateway.url)
     const resetter = startResetter(t, strangerUid, gateway.url, askOf('stranger'))

@@ -13,33 +13,29 @@ import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import type { Address } from '../support/raw-client.ts'
 import { callAs, otherUser, strangerUid } from './other-users.ts'
+import { echo } from '../support/gateway-config.ts'
 
 const skip = unless(process.getuid?.() === 0, 'needs root, to become other users')
 
 function callFor(forwardedFor: string): Buffer {
   const headers = { connection: 'close', 'x-forwarded-for': forwardedFor }
-  return rawRequest('POST /v1/chat/completions', headers, '{"model":"m","messages":[]}')
+  return rawRequest('POST /v1/chat/completions', headers, '{"model":"plain","messages":[]}')
 }
 
 /** Serves root, `games` and a number without an account; `games` is the proxy's user. */
-async function start(t: TestContext, access: string): Promise<{ gateway: GatewayProcess; socket: Address }> {
+async function start(
+  t: TestContext,
+  access: readonly string[],
+): Promise<{ gateway: GatewayProcess; socket: Address }> {
   const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const socketPath = join(folder, 'gateway.sock')
-  const gateway = await startGatewayProcess(
-    t,
-    `
-server:
-  hosts: [127.0.0.1]
-  unix_socket: "${socketPath}"
-  trusted_proxies: [{ user: ${otherUser} }, 127.0.0.1/32, 10.0.0.0/8]
-access: { allowed_users: ${access} }
-rate_limit_settings: { per_client: { rpm: 2 } }
-providers: { e: { kind: echo } }
-models: { m: { provider: e } }
-logging: { format: json }
-`,
-  )
+  const { gateway } = await startGatewayProcess(t, {
+    ...echo,
+    server: { unix_socket: socketPath, trusted_proxies: [{ user: otherUser }, '127.0.0.1/32', '10.0.0.0/8'] },
+    access: { allowed_users: [...access] },
+    rate_limit_settings: { per_client: { rpm: 2 } },
+  })
   return { gateway, socket: { socketPath } }
 }
 
@@ -57,10 +53,10 @@ async function clientsIn(gateway: GatewayProcess): Promise<string[]> {
 
 suite('local programs beside a front proxy', { skip }, () => {
   for (const [access, stranger] of [
-    [`[self, ${otherUser}, "${strangerUid}"]`, `user:${strangerUid}`],
-    ['[any]', 'ip:127.0.0.1'],
+    [['self', otherUser, String(strangerUid)], `user:${strangerUid}`],
+    [['any'], 'ip:127.0.0.1'],
   ] as const) {
-    test(`keep their name and their limit with ${access}`, async (t) => {
+    test(`keep their name and their limit with ${access.join()}`, async (t) => {
       const { gateway } = await start(t, access)
       const statuses: string[] = []
       for (const address of ['203.0.113.1', '203.0.113.2', '203.0.113.3, 10.0.0.1']) {
@@ -70,7 +66,7 @@ suite('local programs beside a front proxy', { skip }, () => {
       assert.deepEqual(await clientsIn(gateway), [stranger, stranger, stranger])
     })
 
-    test(`the proxy's clients are told apart with ${access}`, async (t) => {
+    test(`the proxy's clients are told apart with ${access.join()}`, async (t) => {
       const { gateway } = await start(t, access)
       const statuses: string[] = []
       for (const address of [
@@ -88,14 +84,14 @@ suite('local programs beside a front proxy', { skip }, () => {
   }
 
   test('a proxy that the door does not know is refused', async (t) => {
-    const { gateway } = await start(t, '[self]')
+    const { gateway } = await start(t, ['self'])
     assert.match(gateway.stderr(), /warning: "games" gets 403 on TCP/)
     assert.equal(await statusAs(proxyUid(), gateway.url, '203.0.113.1'), '403')
     assert.deepEqual(await clientsIn(gateway), [`user:${otherUser}`])
   })
 
   test('what comes by the Unix socket is a proxy', async (t) => {
-    const { gateway, socket } = await start(t, '[self]')
+    const { gateway, socket } = await start(t, ['self'])
     assert.equal((await exchange(t, socket, callFor('203.0.113.1'))).status, 200)
     assert.equal((await exchange(t, gateway.url, callFor('203.0.113.1'))).status, 200)
     assert.deepEqual(await clientsIn(gateway), ['ip:203.0.113.1', 'user:root'])

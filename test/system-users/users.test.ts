@@ -12,7 +12,6 @@ import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { missing, unless } from '../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
 import type { ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { callAs, openTunnel, otherUser, strangerUid } from './other-users.ts'
@@ -28,23 +27,16 @@ interface Started {
   readonly socket: { readonly socketPath: string }
 }
 
-async function start(t: TestContext, allowedUsers = ''): Promise<Started> {
-  const upstream = await startUpstream(t)
-  upstream.answerAlways(json(200, { object: 'chat.completion', choices: [] }))
+async function start(t: TestContext, allowed_users?: string[]): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const socketPath = join(folder, 'gateway.sock')
-  const gateway = await startGatewayProcess(
-    t,
-    `
-server: { hosts: [127.0.0.1], unix_socket: "${socketPath}" }
-${allowedUsers}
-rate_limit_settings: { per_client: {}, limits: { plain: { rpm: 10 } } }
-providers: { scripted: { base_url: "${upstream.url}/v1" } }
-models: { plain: { provider: scripted } }
-logging: { format: json }
-`,
-  )
+  const { gateway, upstream } = await startGatewayProcess(t, {
+    server: { unix_socket: socketPath },
+    ...(allowed_users && { access: { allowed_users } }),
+    rate_limit_settings: { per_client: {}, limits: { plain: { rpm: 10 } } },
+  })
+  upstream.respondAlways(json(200, { object: 'chat.completion', choices: [] }))
   return { gateway, upstream, socket: { socketPath } }
 }
 
@@ -141,7 +133,7 @@ suite('the users of one machine', { skip }, () => {
   })
 
   test('a user who is named is served, through a tunnel too, and everybody else is not', async (t) => {
-    const started = await start(t, `access: { allowed_users: [${otherUser}] }`)
+    const started = await start(t, [otherUser])
     const uid = Number(execFileSync('id', ['-u', otherUser], { encoding: 'utf8' }))
 
     assert.match(await callAs(uid, started.gateway.url, ask), /^HTTP\/1\.1 200 /)

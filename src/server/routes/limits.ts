@@ -8,11 +8,11 @@ import { prefixes } from './prefixes.ts'
 
 export function addLimits(
   app: FastifyInstance,
-  { admission, routes }: Pick<ServerParts, 'admission' | 'routes'>,
+  { describeLimits, routes }: Pick<ServerParts, 'describeLimits' | 'routes'>,
 ): void {
   for (const prefix of prefixes) {
     app.get(`${prefix}/limits`, async ({ client }) =>
-      limitsReport(client, await admission.describe(routes().models())),
+      limitsReport(client, await describeLimits(routes().models())),
     )
   }
 }
@@ -22,7 +22,7 @@ function limitsReport(client: Client, reports: readonly ModelReport[]): object {
   return { object: 'list', client: client.id, data: reports.map(modelLimits) }
 }
 
-function modelLimits({ model, limits, used, standing, waiting, calibration }: ModelReport): object {
+function modelLimits({ model, limits, used, limitStatus, waiting, calibration }: ModelReport): object {
   const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
   return {
     model,
@@ -35,11 +35,11 @@ function modelLimits({ model, limits, used, standing, waiting, calibration }: Mo
     },
     used,
     remaining: {
-      requests: remainingOf(standing.requests),
-      tokens: remainingOf(standing.tokens),
+      requests: remainingOf(limitStatus.requests),
+      tokens: remainingOf(limitStatus.tokens),
       parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
     },
-    reset_ms: { requests: resetOf(standing.requests), tokens: resetOf(standing.tokens) },
+    reset_ms: { requests: resetOf(limitStatus.requests), tokens: resetOf(limitStatus.tokens) },
     waiting,
     calibration: calibration.map(calibrationOf),
   }

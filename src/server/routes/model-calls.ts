@@ -14,10 +14,7 @@ import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
 import { prefixes } from './prefixes.ts'
 
-export interface ModelCallParts extends Pick<
-  ServerParts,
-  'maxBodyBytes' | 'floodLimit' | 'serveCall' | 'now'
-> {
+export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serveCall' | 'now'> {
   /** In which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory

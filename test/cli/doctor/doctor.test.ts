@@ -37,7 +37,7 @@ async function workingUpstream(t: TestContext): Promise<ScriptedUpstream> {
   const upstream = await startUpstream(t)
   const last = '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
   const usage = '{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}}'
-  upstream.answerAlways(({ method }) =>
+  upstream.respondAlways(({ method }) =>
     method === 'GET' ? json(200, { data: [{ id: 'm' }] }) : sse([last, usage, '[DONE]']),
   )
   return upstream
@@ -108,7 +108,7 @@ suite('the table', () => {
 
   test('has colours on a terminal only, and nothing of a provider steers it', async (t) => {
     const upstream = await startUpstream(t)
-    upstream.answer(json(200, { data: [{ id: '\u001b[2Jx\u202e' }] }))
+    upstream.respond(json(200, { data: [{ id: '\u001b[2Jx\u202e' }] }))
     const { stdout, stderr } = await run(t, yamlFor(upstream.url), { isTTY: true })
     assert.ok(stdout.includes('\u001b[31m'), 'it is coloured')
     assert.ok(!(stdout + stderr).includes('\u001b[2J') && !stdout.includes('\u202e'))
@@ -264,7 +264,7 @@ suite('as a process', () => {
     const config = writeScratch(t, yamlFor(upstream.url))
     const folder = scratchDirectory(t)
     assert.equal((await start(launcher, ['doctor', '--config', config, '--user'], folder)).status, 0)
-    upstream.answerAlways(json(401, { error: { message: `no ${key}` } }))
+    upstream.respondAlways(json(401, { error: { message: `no ${key}` } }))
     assert.equal((await start(launcher, ['doctor', '--config', config, '--user'], folder)).status, 1)
     assert.equal((await start(launcher, ['doctor', '--timeout', 'soon'], folder)).status, 2)
   })

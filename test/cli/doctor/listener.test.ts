@@ -10,6 +10,7 @@ import { scratchDirectory } from '../../support/config-file.ts'
 import { startGatewayProcess } from '../../support/gateway-process.ts'
 import { startUpstream } from '../../support/scripted-upstream.ts'
 import { content, json } from '../../support/upstream-script.ts'
+import { echo } from '../../support/gateway-config.ts'
 
 const place = { hosts: ['127.0.0.1'], unixSocket: undefined, waitingSockets: [], hasSockets: false }
 const portOf = (url: string) => Number(new URL(url).port)
@@ -30,10 +31,7 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 }
 
 test('a port on which the gateway listens is ok', async (t) => {
-  const gateway = await startGatewayProcess(
-    t,
-    'providers: { e: { kind: echo } }\nmodels: { e: { provider: e } }\nlogging: { format: json }\n',
-  )
+  const { gateway } = await startGatewayProcess(t, echo)
   const finding = await examine(portOf(gateway.url))
   assert.equal(finding.state, 'ok')
   assert.notEqual(finding.detail, 'free')
@@ -41,7 +39,7 @@ test('a port on which the gateway listens is ok', async (t) => {
 
 test('a gateway that refuses this user is still the gateway', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answer(json(403, {}, { 'x-llm-gateway-error': 'user_not_allowed' }))
+  upstream.respond(json(403, {}, { 'x-llm-gateway-error': 'user_not_allowed' }))
   const finding = await examine(portOf(upstream.url))
   assert.equal(finding.state, 'ok')
   assert.match(finding.fix!, /access\.allowed_users/)
@@ -56,7 +54,7 @@ test('a free port is free', async (t) => {
 
 test('another program is named, with its process', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answer(content(200, 'text/html', '<html>'))
+  upstream.respond(content(200, 'text/html', '<html>'))
   const finding = await examine(portOf(upstream.url))
   assert.equal(finding.state, 'fail')
   assert.match(finding.detail, new RegExp(`\\(pid ${process.pid}\\)`))
@@ -65,7 +63,7 @@ test('another program is named, with its process', async (t) => {
 
 test('a program that returns the same body as the gateway is not mistaken for it', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answer(json(200, { status: 'ok' }))
+  upstream.respond(json(200, { status: 'ok' }))
   assert.equal((await examine(portOf(upstream.url))).state, 'fail')
 })
 

@@ -81,7 +81,7 @@ const goodStream = sse([piece, last, usage, '[DONE]'])
 
 async function withAnswers(t: TestContext, ...answers: Script[]): Promise<ScriptedUpstream> {
   const upstream = await startUpstream(t)
-  for (const answer of answers) upstream.answer(answer)
+  for (const answer of answers) upstream.respond(answer)
   return upstream
 }
 
@@ -138,8 +138,8 @@ test('a provider that refuses max_tokens or stream_options is called without', a
 
 test('a provider that refuses every variant is called three times at most', async (t) => {
   const upstream = await startUpstream(t)
-  upstream.answer(list('m'))
-  upstream.answerAlways(json(400, { error: { message: 'max_completion_tokens stream_options' } }))
+  upstream.respond(list('m'))
+  upstream.respondAlways(json(400, { error: { message: 'max_completion_tokens stream_options' } }))
   const findings = await examine(configOf(upstream.url))
   assert.equal(upstream.requests.length, 4)
   assert.equal(findings.at(-1)?.state, 'fail')
@@ -184,11 +184,11 @@ suite('connections', () => {
       yield head(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' })
       for (;;) yield chunk(Buffer.alloc(1024 * 1024, 'x'))
     }
-    upstream.answer(endless())
-    upstream.answer(goodStream)
+    upstream.respond(endless())
+    upstream.respond(goodStream)
     const findings = await examine(configOf(upstream.url))
     assert.equal(find(findings, 'models').state, 'skipped')
-    upstream.answer([head(200, { 'content-length': '100' }), bytes('{"data":['), hang])
+    upstream.respond([head(200, { 'content-length': '100' }), bytes('{"data":['), hang])
     const halfway = await examine(configOf(upstream.url), { timeoutMs: 500 })
     assert.equal(find(halfway, 'models').state, 'fail')
     assert.match(find(halfway, 'models').detail, /within 0\.5 s/)
@@ -225,7 +225,7 @@ suite('keys', () => {
 
   test('a stored credential is to be rotated, and where none is configured one is to be added', async (t) => {
     const upstream = await startUpstream(t)
-    upstream.answerAlways(json(401, {}))
+    upstream.respondAlways(json(401, {}))
     const stored = new HeldSecret(key, 'credential p_key')
     const withKey = await examine(configOf(upstream.url, { apiKey: stored }))
     assert.equal(find(withKey, 'key').fix!, 'bin/llm-gateway credential rotate p')
@@ -436,8 +436,8 @@ suite('the call', () => {
       yield streamHead()
       for (;;) yield chunk(`data: ${piece}\n\n`.repeat(1_000))
     }
-    upstream.answer(list('m'))
-    upstream.answer(endless())
+    upstream.respond(list('m'))
+    upstream.respond(endless())
     const findings = await examine(configOf(upstream.url))
     assert.equal(find(findings, 'streaming').state, 'warn')
     assert.match(find(findings, 'streaming').detail, /max_tokens/)

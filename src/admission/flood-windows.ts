@@ -1,0 +1,79 @@
+// How many requests one client has sent lately: an exact sliding window per client, whatever the requests are for.
+// It is no scope of a reservation: a request is counted before its body is read, and never given back.
+
+/** Length of a client's window in milliseconds. */
+export const floodWindowMs = 60_000
+
+/**
+ * Exact sliding windows over the half-open span (now − 60 s, now], one per client. A refused request leaves no trace.
+ * Never throws or rejects. A store that must ask elsewhere answers by promise; its answers are as if all requests came
+ * one after another.
+ */
+export interface FloodWindows {
+  /** Requests that one client may send in any 60 seconds; at least 1. */
+  readonly rpm: number
+  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
+  take(client: string): number | Promise<number>
+}
+
+/** The times of a client's last requests in a ring of `rpm` places. */
+interface Ring {
+  readonly times: number[]
+  /** Of the oldest that counts. */
+  start: number
+  count: number
+  newestMs: number
+}
+
+/** Windows in this thread's memory. */
+export class MemoryFloodWindows implements FloodWindows {
+  readonly rpm: number
+  readonly #now: () => number
+  readonly #rings = new Map<string, Ring>()
+  #sweptAtMs = -Infinity
+
+  /** @param now milliseconds of a monotonic clock. */
+  constructor(rpm: number, now: () => number) {
+    this.rpm = rpm
+    this.#now = now
+  }
+
+  take(client: string): number {
+    const nowMs = this.#now()
+    let ring = this.#rings.get(client)
+    if (ring === undefined) {
+      ring = { times: [], start: 0, count: 0, newestMs: nowMs }
+      this.#rings.set(client, ring)
+    }
+    this.#slide(ring, nowMs)
+    if (ring.count === this.rpm) return ring.times[ring.start]! + floodWindowMs - nowMs
+    ring.times[(ring.start + ring.count) % this.rpm] = nowMs
+    ring.count += 1
+    ring.newestMs = nowMs
+    if (nowMs - this.#sweptAtMs >= floodWindowMs) this.#forgetIdle(nowMs)
+    return 0
+  }
+
+  /** Requests of a client that count now. */
+  used(client: string): number {
+    const ring = this.#rings.get(client)
+    if (ring === undefined) return 0
+    this.#slide(ring, this.#now())
+    return ring.count
+  }
+
+  #slide(ring: Ring, nowMs: number): void {
+    while (ring.count > 0 && ring.times[ring.start]! + floodWindowMs <= nowMs) {
+      ring.start = (ring.start + 1) % this.rpm
+      ring.count -= 1
+    }
+  }
+
+  /** A client that sent nothing for a window has nothing that counts. */
+  #forgetIdle(nowMs: number): void {
+    this.#sweptAtMs = nowMs
+    for (const [client, { newestMs }] of this.#rings) {
+      if (newestMs + floodWindowMs <= nowMs) this.#rings.delete(client)
+    }
+  }
+}

@@ -1,0 +1,232 @@
+// Admission's counters in this process's memory. It cannot fail; limits-file.ts carries it over a restart.
+import type { LimitStatus, Quota } from '../../domain.ts'
+import type { Charge } from '../outcome.ts'
+import type { Scope } from '../scopes.ts'
+import { capacityFor, type Entry, type SavedEntry } from '../sliding-window.ts'
+import { noLimitStatus, ScopeCounter } from './scope-counter.ts'
+import type { AdmissionStore, Demand, Limited, Refusal, Reservation, Reserved, ScopeUse } from './store.ts'
+
+/** One model's window, to be saved. Ages are relative to the moment of saving. */
+export interface SavedModel {
+  readonly model: string
+  readonly entries: readonly SavedEntry[]
+}
+
+/** What a call holds in one scope. */
+interface Share {
+  readonly scope: Scope
+  readonly counter: ScopeCounter
+  /** Undefined where requests and tokens are not counted. */
+  readonly entry: Entry | undefined
+  readonly sinceMs: number
+}
+
+/** What this store keeps behind a `Reservation`. */
+interface Held extends Reservation {
+  tokens: number
+  choice: Scope | undefined
+  readonly shares: readonly Share[]
+  chosen: Share | undefined
+  isOpen: boolean
+}
+
+type Counters = Readonly<Record<Scope['kind'], Map<string, ScopeCounter>>>
+
+/** Entries that are saved per model; beyond that neighbours are merged. */
+const maxSavedEntries = 1024
+
+/** An AdmissionStore that answers at once, always. */
+export class MemoryStore implements AdmissionStore {
+  onFreed: (() => void) | undefined
+  readonly #counters: Counters = { model: new Map(), provider: new Map() }
+
+  reserve(demand: Demand, nowMs: number): Reserved | Refusal {
+    const refusal = this.probe(demand, nowMs)
+    if (refusal !== undefined) return refusal
+    const tokens = tokensOf(demand)
+    const choice = this.#firstWithRoom(demand.oneOf, tokens, nowMs)
+    const reservation: Held = {
+      tokens,
+      choice,
+      shares: demand.scopes.map((scope) => this.#take(scope, tokens, nowMs)),
+      chosen: choice && this.#take(choice, tokens, nowMs),
+      isOpen: true,
+    }
+    return { kind: 'admitted', reservation, limitStatus: this.#limitStatus(demand.scopes, nowMs) }
+  }
+
+  probe(demand: Demand, nowMs: number): Refusal | undefined {
+    const { scopes, oneOf, minTokens } = demand
+    for (const { limits } of scopes) {
+      const { tpm = Infinity } = limits
+      if (minTokens <= tpm) continue
+      const limitStatus = this.#limitStatus(scopes, nowMs)
+      return { kind: 'too_large', limit: tpm, requested: minTokens, limitStatus }
+    }
+    const tokens = tokensOf(demand)
+    const refusal = this.#windowRefusal(demand, tokens, nowMs) ?? this.#slotRefusal(demand, scopes, nowMs)
+    if (refusal !== undefined || oneOf.length === 0) return refusal
+    if (this.#firstWithRoom(oneOf, tokens, nowMs) !== undefined) return undefined
+    const [preferred] = oneOf
+    return (
+      this.#slotRefusal(demand, [preferred!], nowMs) ??
+      this.#windowRefusal({ ...demand, scopes: [preferred!] }, tokens, nowMs)
+    )
+  }
+
+  grow(reservation: Reservation, tokens: number, nowMs: number): void {
+    const held = reservation as Held
+    if (!held.isOpen || tokens <= held.tokens) return
+    held.tokens = tokens
+    for (const share of sharesOf(held)) {
+      if (share.entry !== undefined) share.counter.window!.grow(share.entry, tokens, nowMs)
+    }
+  }
+
+  settle(reservation: Reservation, charge: Charge, nowMs: number): void {
+    const held = reservation as Held
+    if (!held.isOpen) return
+    held.isOpen = false
+    let hasFreed = held.chosen !== undefined
+    for (const share of sharesOf(held)) {
+      const gaveBack = give(share, charge, nowMs)
+      hasFreed ||= gaveBack || share.counter.limits.maxParallelRequests !== undefined
+    }
+    if (hasFreed) this.onFreed?.()
+  }
+
+  move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number): boolean {
+    const held = reservation as Held
+    if (!held.isOpen) return false
+    const choice = this.#firstWithRoom(oneOf, held.tokens, nowMs, held.choice?.name)
+    if (choice === undefined) return false
+    if (choice.name === held.choice?.name) return true
+    if (held.chosen !== undefined) give(held.chosen, { requests: 0, tokens: 0 }, nowMs)
+    held.choice = choice
+    held.chosen = this.#take(choice, held.tokens, nowMs)
+    this.onFreed?.()
+    return true
+  }
+
+  use(scope: Scope, nowMs: number): ScopeUse {
+    // There may be thousands of models that nobody calls.
+    const counter = this.#counters[scope.kind].get(scope.name) ?? unused
+    return {
+      requests: counter.used('requests', nowMs),
+      tokens: counter.used('tokens', nowMs),
+      parallel: counter.inUse,
+      limitStatus: counter.limitStatus(nowMs, scope.limits),
+    }
+  }
+
+  /** Everything of the models charged in the last 60 seconds, calls under way with what they reserved. */
+  dump(nowMs: number): SavedModel[] {
+    return Array.from(this.#counters.model, ([model, { window }]) => ({
+      model,
+      entries: window?.dump(nowMs, maxSavedEntries) ?? [],
+    })).filter(({ entries }) => entries.length > 0)
+  }
+
+  /** Takes up what `dump` gave, oldest first within a model, before the first call. */
+  restore(saved: readonly SavedModel[], nowMs: number): void {
+    for (const { model, entries } of saved) {
+      const counter = this.#counter({ kind: 'model', name: model, limits: {}, isMetered: true })
+      counter.growTo(capacityFor({ rpm: maxSavedEntries }))
+      for (const [ageMs, requests, tokens] of entries) counter.window!.add(requests, tokens, nowMs - ageMs)
+    }
+  }
+
+  #counter({ kind, name, limits, isMetered }: Scope): ScopeCounter {
+    const counters = this.#counters[kind]
+    let counter = counters.get(name)
+    if (counter === undefined) {
+      counter = new ScopeCounter(limits, isMetered)
+      counters.set(name, counter)
+    } else if (counter.limits !== limits) counter.applyLimits(limits)
+    return counter
+  }
+
+  #take(scope: Scope, tokens: number, nowMs: number): Share {
+    const counter = this.#counter(scope)
+    counter.inUse++
+    return { scope, counter, entry: counter.window?.add(1, tokens, nowMs), sinceMs: nowMs }
+  }
+
+  /** By the window that takes longest to have room. */
+  #windowRefusal({ scopes }: Demand, tokens: number, nowMs: number): Limited | undefined {
+    let refusal: Limited | undefined
+    for (const scope of scopes) {
+      const counter = this.#counter(scope)
+      const wait = counter.windowWait(tokens, nowMs)
+      if (wait === undefined) continue
+      const { dimension, limit, requested, untilMs } = wait
+      const retryAfterMs = Math.max(1, Math.ceil(untilMs - nowMs))
+      if (refusal !== undefined && refusal.retryAfterMs >= retryAfterMs) continue
+      const used = counter.used(dimension, nowMs)
+      const limitStatus = this.#limitStatus(scopes, nowMs)
+      refusal = { kind: 'limited', scope, dimension, limit, used, requested, retryAfterMs, limitStatus }
+    }
+    return refusal
+  }
+
+  #slotRefusal(demand: Demand, scopes: readonly Scope[], nowMs: number): Limited | undefined {
+    for (const scope of scopes) {
+      const counter = this.#counter(scope)
+      if (counter.hasFreeSlot) continue
+      return {
+        kind: 'limited',
+        scope,
+        dimension: 'parallel',
+        limit: scope.limits.maxParallelRequests!,
+        used: counter.inUse,
+        requested: 1,
+        retryAfterMs: counter.expectedFreeMs(),
+        limitStatus: this.#limitStatus(demand.scopes, nowMs),
+      }
+    }
+    return undefined
+  }
+
+  /** @param own name of the one that the asker holds already. */
+  #firstWithRoom(scopes: readonly Scope[], tokens: number, nowMs: number, own?: string): Scope | undefined {
+    return scopes.find((scope) => {
+      if (scope.name === own) return true
+      const counter = this.#counter(scope)
+      return counter.hasFreeSlot && counter.windowWait(tokens, nowMs) === undefined
+    })
+  }
+
+  #limitStatus(scopes: readonly Scope[], nowMs: number): LimitStatus {
+    const [first, ...others] = scopes.map((scope) => this.#counter(scope).limitStatus(nowMs))
+    if (first === undefined || others.length === 0) return first ?? noLimitStatus
+    return others.reduce(
+      (one, other) => ({
+        requests: tighter(one.requests, other.requests),
+        tokens: tighter(one.tokens, other.tokens),
+      }),
+      first,
+    )
+  }
+}
+
+const unused = new ScopeCounter({}, true)
+
+/** At most the smallest whole limit: a call that is estimated larger takes all of it. */
+function tokensOf({ scopes, tokens }: Demand): number {
+  return scopes.reduce((least, { limits }) => Math.min(least, limits.tpm ?? Infinity), tokens)
+}
+
+function sharesOf({ shares, chosen }: Held): readonly Share[] {
+  return chosen === undefined ? shares : [...shares, chosen]
+}
+
+/** Ends a share. True if requests or tokens were given back. */
+function give({ counter, entry, sinceMs }: Share, charge: Charge, nowMs: number): boolean {
+  counter.releaseSlot(nowMs - sinceMs)
+  return entry !== undefined && counter.window!.settle(entry, charge, nowMs)
+}
+
+function tighter(one: Quota | undefined, other: Quota | undefined): Quota | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return other.remaining < one.remaining ? other : one
+}

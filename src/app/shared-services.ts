@@ -1,0 +1,117 @@
+// What all calls of a process share, whichever thread serves them, and the one owner of it.
+import { Admission } from '../admission/admission.ts'
+import { Calibration } from '../admission/estimate.ts'
+import { type FloodWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
+import { LimitsFile } from '../admission/limits-file.ts'
+import { MemoryStore } from '../admission/stores/memory.ts'
+import type { AdmissionStore } from '../admission/stores/store.ts'
+import type { Coordinator } from '../call/coordinator.ts'
+import { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Config } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import type { Discovered } from '../routing/route-table.ts'
+import { ProviderWatch } from './provider-watch.ts'
+import type { ProviderSet } from './providers.ts'
+
+export interface SharedServices {
+  readonly coordinator: Coordinator
+  /** Undefined: requests of a client are not limited. */
+  readonly floodWindows: FloodWindows | undefined
+  /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
+  refreshModels(model: string): Promise<void>
+  /** What the providers list. */
+  readonly discovered: Discovered
+  /** Called with all lists of models when one has changed. One listener. */
+  onModels: ((discovered: Discovered) => void) | undefined
+}
+
+export interface OwnerParts {
+  readonly clock: Clock
+  readonly events: Events
+  /** Where the counters are kept over a restart. Undefined: nowhere. */
+  readonly stateDirectory: string | undefined
+  /** Where calls are counted; undefined: in this process's memory, which alone is kept over a restart. */
+  readonly store: AdmissionStore | undefined
+}
+
+/** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
+export class OwnServices implements SharedServices {
+  readonly coordinator: LocalCoordinator
+  readonly floodWindows: MemoryFloodWindows | undefined
+  discovered: Discovered = new Map()
+  onModels: ((discovered: Discovered) => void) | undefined
+  readonly #watch: ProviderWatch
+  readonly #file: LimitsFile | undefined
+
+  private constructor(config: Config, { clock, events, stateDirectory, store }: OwnerParts) {
+    const { now, setTimer } = clock
+    const chance = Math.random
+    const rpm = perClientRpmOf(config)
+    this.floodWindows = rpm === undefined ? undefined : new MemoryFloodWindows(rpm, now)
+    const calibration = new Calibration()
+    const memory = new MemoryStore()
+    this.#file =
+      stateDirectory === undefined || store !== undefined
+        ? undefined
+        : new LimitsFile({
+            directory: stateDirectory,
+            store: memory,
+            calibration,
+            ...clock,
+            onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
+          })
+    const admission = new Admission({
+      store: store ?? memory,
+      calibration,
+      limits: config.rateLimits,
+      now,
+      setTimer,
+      onChange: () => this.#file?.touch(),
+    })
+    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance })
+    this.#watch = new ProviderWatch({
+      clock: { now, setTimer, chance },
+      events,
+      health: this.coordinator.health,
+      onModels: (discovered) => {
+        this.discovered = discovered
+        this.onModels?.(discovered)
+      },
+    })
+  }
+
+  /** With the counters as the last run left them. Follows no configuration yet. */
+  static async start(config: Config, parts: OwnerParts): Promise<OwnServices> {
+    const services = new OwnServices(config, parts)
+    if (services.#file !== undefined) {
+      parts.events.emit({ kind: 'limits_loaded', fact: await services.#file.load() })
+    }
+    return services
+  }
+
+  /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
+  follow(config: Config, providers: ProviderSet): void {
+    this.coordinator.follow(config, providers.values())
+    this.#watch.follow(config, providers)
+  }
+
+  refreshModels(model: string): Promise<void> {
+    return this.#watch.refresh(model)
+  }
+
+  /** Asks providers nothing more. */
+  stopWatching(): void {
+    this.#watch.stop()
+  }
+
+  /** Writes the counters down a last time. */
+  async save(): Promise<void> {
+    await this.#file?.stop()
+  }
+}
+
+/** Undefined: the requests of a client are not limited. */
+export function perClientRpmOf({ rateLimits }: Config): number | undefined {
+  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
+}

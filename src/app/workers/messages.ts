@@ -1,0 +1,124 @@
+// What the main thread and its worker threads send one another. What is posted in one turn of the event loop
+// travels together (outbox.ts).
+import type { MessagePort } from 'node:worker_threads'
+import type { ModelReport } from '../../admission/admission.ts'
+import type { Outcome } from '../../admission/outcome.ts'
+import type { Refusal } from '../../admission/stores/store.ts'
+import type { AdmissionRequest, TargetReport } from '../../call/coordinator.ts'
+import type { Metered } from '../../call/response/meter.ts'
+import type { LimitStatus } from '../../domain.ts'
+import type { Discovered } from '../../routing/route-table.ts'
+import type { Trouble } from '../../routing/target-health.ts'
+import type { InheritedSocket } from '../../server/listeners/inherited.ts'
+import type { SerializedConfig } from './config-transfer.ts'
+
+/** What a worker begins with. */
+export interface WorkerStart {
+  /** From 1 on; the main thread is 0. */
+  readonly number: number
+  /** To the main thread. */
+  readonly port: MessagePort
+  /** As the gateway was started with, and as it was reloaded last. */
+  readonly config: SerializedConfig
+  readonly reloaded: SerializedConfig | undefined
+  readonly discovered: Discovered
+  /** Where this one listens. */
+  readonly hosts: readonly string[]
+  readonly tcpPort: number
+  readonly unixSocket: string | undefined
+  readonly sockets: readonly InheritedSocket[]
+  readonly version: string
+  readonly configFile: string
+}
+
+/** An admission as it travels. Targets are given by their index in the request. */
+export type AdmissionMessage =
+  | {
+      readonly kind: 'admitted'
+      /** The best first. */
+      readonly order: readonly number[]
+      readonly target: number
+      readonly promptTokens: number
+      readonly tokens: number
+      readonly waitedMs: number
+      readonly isSlotLimited: boolean
+      readonly limitStatus: LimitStatus
+      /** What is wrong with the targets, where anything is. */
+      readonly troubles: readonly (readonly [target: number, trouble: Trouble])[]
+      /** Providers that are known to refuse requests that ask for usage. */
+      readonly refusingUsage: readonly string[]
+    }
+  | (Refusal & { readonly waitedMs: number })
+  | { readonly kind: 'gone' | 'shutting_down'; readonly waitedMs: number }
+
+/** Questions of a worker: what is sent, and what is answered. */
+export interface Questions {
+  take: { readonly asked: { readonly client: string }; readonly answer: number }
+  admit: { readonly asked: Omit<AdmissionRequest, 'disconnect'>; readonly answer: AdmissionMessage }
+  /** `hold` is the id of the question that was answered with it; so below. Targets are in the order of preference. */
+  move: {
+    readonly asked: { readonly hold: number; readonly targets: readonly number[] }
+    readonly answer: number | undefined
+  }
+  describe: {
+    readonly asked: { readonly models: readonly string[] }
+    readonly answer: readonly ModelReport[]
+  }
+  refresh: { readonly asked: { readonly model: string }; readonly answer: undefined }
+}
+
+export type Question = {
+  [Kind in keyof Questions]: {
+    readonly kind: Kind
+    readonly id: number
+    readonly asked: Questions[Kind]['asked']
+  }
+}[keyof Questions]
+
+/** About an admission that was asked for. */
+export type HoldMessage =
+  /** The client has left, or the worker closes: whatever the answer was, the call takes nothing. */
+  | { readonly kind: 'cancel'; readonly hold: number }
+  | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport }
+  | { readonly kind: 'usage_refusal'; readonly hold: number }
+  | { readonly kind: 'grow'; readonly hold: number; readonly tokens: number }
+  | {
+      readonly kind: 'settle'
+      readonly hold: number
+      readonly outcome: Outcome
+      readonly usage: Metered | undefined
+    }
+
+/** About permits of the flood limit (flood-leases.ts). */
+export type PermitMessage =
+  | { readonly kind: 'permit_used'; readonly client: string }
+  | { readonly kind: 'permits_returned'; readonly client: string; readonly count: number }
+
+/** What a worker sends that is about itself. */
+type WorkerMessage =
+  | { readonly kind: 'listening'; readonly addresses: readonly string[] }
+  /** It can't start; the message is for people. */
+  | { readonly kind: 'refused'; readonly message: string }
+  /** Whole lines. */
+  | { readonly kind: 'log'; readonly text: string }
+  /** `openCalls` of a worker that begins to stop, else 0. */
+  | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
+  | { readonly kind: 'stopped' }
+
+export type FromWorker = WorkerMessage | Question | HoldMessage | PermitMessage
+
+/** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
+export type Command =
+  | { readonly kind: 'reload'; readonly config: SerializedConfig }
+  | { readonly kind: 'stop'; readonly reason: string }
+  | { readonly kind: 'ping' }
+
+/** What the owner sends a worker of its own accord, or as it was asked. */
+export type OwnerMessage =
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'models'; readonly discovered: Discovered }
+  /** Further permits of the flood limit, and that all unused ones are to be returned. */
+  | { readonly kind: 'permits'; readonly client: string; readonly count: number }
+  | { readonly kind: 'recall'; readonly client: string }
+
+export type ToWorker = (Command & { readonly command: number }) | OwnerMessage

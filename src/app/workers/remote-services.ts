@@ -1,0 +1,259 @@
+// A worker's way to what the main thread owns: each question is a message, and its answer another one.
+import type { ModelReport } from '../../admission/admission.ts'
+import type { Outcome } from '../../admission/outcome.ts'
+import type {
+  AdmissionRequest,
+  AdmissionResult,
+  Coordinator,
+  Hold,
+  TargetReport,
+} from '../../call/coordinator.ts'
+import type { Metered } from '../../call/response/meter.ts'
+import type { Target } from '../../domain.ts'
+import type { Discovered } from '../../routing/route-table.ts'
+import { isProviderWide, type Trouble } from '../../routing/target-health.ts'
+import type { SharedServices } from '../shared-services.ts'
+import type {
+  AdmissionMessage,
+  HoldMessage,
+  OwnerMessage,
+  PermitMessage,
+  Question,
+  Questions,
+} from './messages.ts'
+import type { Outbox } from './outbox.ts'
+import { RemoteFloodWindows } from './remote-flood-windows.ts'
+
+type ToOwner = Pick<Outbox<Question | HoldMessage | PermitMessage>, 'post' | 'postSoon'>
+
+interface RemoteParts {
+  readonly outbox: ToOwner
+  readonly rpm: number | undefined
+  readonly now: () => number
+  readonly discovered: Discovered
+}
+
+type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
+
+export class RemoteServices implements SharedServices {
+  readonly coordinator: Coordinator
+  readonly floodWindows: RemoteFloodWindows | undefined
+  discovered: Discovered
+  onModels: ((discovered: Discovered) => void) | undefined
+  readonly #questions: QuestionDesk
+
+  /**
+   * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
+   * @param parts.now milliseconds of a monotonic clock.
+   */
+  constructor({ outbox, rpm, now, discovered }: RemoteParts) {
+    const questions = new QuestionDesk(outbox)
+    this.#questions = questions
+    this.coordinator = new RemoteCoordinator(questions, outbox, now)
+    this.discovered = discovered
+    const ask = (client: string) => questions.ask('take', { client }).answer
+    const post = (message: PermitMessage) => outbox.post(message)
+    this.floodWindows = rpm === undefined ? undefined : new RemoteFloodWindows({ rpm, now, ask, post })
+  }
+
+  async refreshModels(model: string): Promise<void> {
+    await this.#questions.ask('refresh', { model }).answer
+  }
+
+  onMessage(message: OwnerMessage): void {
+    switch (message.kind) {
+      case 'answer':
+        this.#questions.onAnswer(message.id, message.answer)
+        return
+      case 'models':
+        this.discovered = message.discovered
+        this.onModels?.(message.discovered)
+        return
+      case 'permits':
+        this.floodWindows?.onPermits(message.client, message.count)
+        return
+      case 'recall':
+        this.floodWindows?.onRecall(message.client)
+        return
+      default:
+        message satisfies never
+    }
+  }
+}
+
+/** A question that is not answered yet. */
+interface OpenQuestion {
+  readonly resolve: (answer: never) => void
+  /** For a call that waits for its admission. */
+  cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
+}
+
+class QuestionDesk {
+  readonly #outbox: ToOwner
+  readonly #open = new Map<number, OpenQuestion>()
+  #lastId = 0
+
+  constructor(outbox: ToOwner) {
+    this.#outbox = outbox
+  }
+
+  ask<Kind extends keyof Questions>(
+    kind: Kind,
+    asked: Questions[Kind]['asked'],
+  ): {
+    readonly id: number
+    readonly answer: Promise<Questions[Kind]['answer']>
+    readonly question: OpenQuestion
+  } {
+    const { promise, resolve } = Promise.withResolvers<Questions[Kind]['answer']>()
+    const question: OpenQuestion = { resolve, cancel: undefined }
+    const id = ++this.#lastId
+    this.#open.set(id, question)
+    this.#outbox.post({ kind, id, asked } as Question)
+    return { id, answer: promise, question }
+  }
+
+  onAnswer(id: number, answer: unknown): void {
+    const question = this.#open.get(id)
+    this.#open.delete(id)
+    question?.resolve(answer as never)
+  }
+
+  /** An answer that comes after that is passed over. */
+  drop(id: number): void {
+    this.#open.delete(id)
+  }
+
+  cancelAll(): void {
+    for (const { cancel } of this.#open.values()) cancel?.('shutting_down')
+  }
+}
+
+class RemoteCoordinator implements Coordinator {
+  readonly #questions: QuestionDesk
+  readonly #outbox: ToOwner
+  readonly #now: () => number
+  #isClosed = false
+
+  constructor(questions: QuestionDesk, outbox: ToOwner, now: () => number) {
+    this.#questions = questions
+    this.#outbox = outbox
+    this.#now = now
+  }
+
+  admit({ disconnect, ...asked }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
+    if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
+    if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
+    const sinceMs = this.#now()
+    const { id, answer, question } = this.#questions.ask('admit', asked)
+    return new Promise((resolve) => {
+      const cancel = (kind: 'gone' | 'shutting_down') => {
+        disconnect.onGone = undefined
+        this.#questions.drop(id)
+        this.#outbox.postSoon({ kind: 'cancel', hold: id })
+        resolve({ kind, waitedMs: this.#now() - sinceMs })
+      }
+      question.cancel = cancel
+      const leave = () => cancel('gone')
+      disconnect.onGone = leave
+      void answer.then((message) => {
+        disconnect.onGone = undefined
+        if (message.kind !== 'admitted') return resolve(message)
+        const parts = { id, targets: asked.targets, questions: this.#questions, outbox: this.#outbox }
+        resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
+      })
+    })
+  }
+
+  describe(models: readonly string[]): Promise<readonly ModelReport[]> {
+    return this.#questions.ask('describe', { models }).answer
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#questions.cancelAll()
+  }
+}
+
+interface HoldParts {
+  readonly id: number
+  /** As they were asked for. */
+  readonly targets: readonly Target[]
+  readonly questions: QuestionDesk
+  readonly outbox: ToOwner
+}
+
+class RemoteHold implements Hold {
+  readonly targets: readonly Target[]
+  readonly promptTokens: number
+  readonly waitedMs: number
+  readonly isSlotLimited: boolean
+  readonly limitStatus: Hold['limitStatus']
+  target: Target
+  tokens: number
+  readonly #parts: HoldParts
+  readonly #troubles: Map<Target, Trouble>
+  readonly #refusingUsage: readonly string[]
+  #isSettled = false
+
+  constructor(parts: HoldParts, admitted: AdmittedMessage) {
+    this.#parts = parts
+    this.targets = admitted.order.map((index) => parts.targets[index]!)
+    this.target = parts.targets[admitted.target]!
+    this.promptTokens = admitted.promptTokens
+    this.tokens = admitted.tokens
+    this.waitedMs = admitted.waitedMs
+    this.isSlotLimited = admitted.isSlotLimited
+    this.limitStatus = admitted.limitStatus
+    this.#troubles = new Map(admitted.troubles.map(([index, trouble]) => [parts.targets[index]!, trouble]))
+    this.#refusingUsage = admitted.refusingUsage
+  }
+
+  async moveTo(targets: readonly Target[]): Promise<Target | undefined> {
+    const { id, targets: all, questions } = this.#parts
+    const indexes = targets.map((target) => all.indexOf(target))
+    const index = await questions.ask('move', { hold: id, targets: indexes }).answer
+    if (index === undefined) return undefined
+    this.target = all[index]!
+    return this.target
+  }
+
+  report(report: TargetReport): void {
+    this.#parts.outbox.post({ kind: 'report', hold: this.#parts.id, report })
+    if (report.kind !== 'failing') return
+    const { trouble } = report
+    for (const target of this.targets) {
+      const isConcerned =
+        target === this.target || (isProviderWide(trouble) && target.provider === this.target.provider)
+      if (isConcerned) this.#troubles.set(target, trouble)
+    }
+  }
+
+  troubleOf(target: Target): Trouble | undefined {
+    return this.#troubles.get(target)
+  }
+
+  refusesUsage(provider: string): boolean {
+    return this.#refusingUsage.includes(provider)
+  }
+
+  reportUsageRefusal(): void {
+    this.#parts.outbox.post({ kind: 'usage_refusal', hold: this.#parts.id })
+  }
+
+  grow(tokens: number): void {
+    if (this.#isSettled || tokens <= this.tokens) return
+    this.tokens = tokens
+    this.#parts.outbox.post({ kind: 'grow', hold: this.#parts.id, tokens })
+  }
+
+  settle(outcome: Outcome, usage?: Metered): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    const { id, outbox } = this.#parts
+    const message = { kind: 'settle', hold: id, outcome, usage } as const
+    // Its client may call again at once, perhaps at another worker, and is to find the slot free. To hurry costs 25 µs.
+    if (this.isSlotLimited) outbox.postSoon(message)
+    else outbox.post(message)
+  }
+}

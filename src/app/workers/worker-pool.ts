@@ -1,0 +1,224 @@
+// A gateway of several worker threads: `server.workers` above 1. This thread serves no connections. It owns what all calls
+// share (limits, health, load, lists of models), the log, the file of the counters and the service manager's notifications,
+// and it replaces a worker that ends by itself.
+//
+// All workers listen on the same port, and the kernel deals connections out to them. A Unix socket and sockets that a
+// service manager passed can't be shared in this way: the first worker serves those.
+import { systemClock } from '../../platform/clock.ts'
+import type { Config } from '../../config/types.ts'
+import { StartError } from '../../errors.ts'
+import type { Events } from '../../observe/events.ts'
+import type { LogOutput } from '../../observe/log.ts'
+import { checkFree } from '../../server/listeners/tcp.ts'
+import { type App, settingsToRestartFor, type Surroundings } from '../app.ts'
+import { openLog } from '../open-log.ts'
+import { Providers, type ProviderSet } from '../providers.ts'
+import { OwnServices } from '../shared-services.ts'
+import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
+import { FloodLeases } from './flood-leases.ts'
+import { Inbox } from './inbox.ts'
+import type { FromWorker, WorkerStart } from './messages.ts'
+import { RestartDelay } from './restart-delay.ts'
+import { sharedPort } from './shared-port.ts'
+import { workerEntry } from './worker-entry.ts'
+import { WorkerThread } from './worker-thread.ts'
+
+/** Beyond `server.shutdown_grace_ms`: for the last bytes of calls and the end of the thread. */
+const stopMarginMs = 5_000
+
+const unsharable =
+  'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
+  'and a manager of the same user.'
+
+/** @throws StartError as `startApp`. */
+export async function startWorkerPool(
+  config: Config,
+  surroundings: Surroundings,
+  entry: URL = workerEntry,
+): Promise<App> {
+  const { stateDirectory } = surroundings
+  const { output, events } = openLog(config.logging, surroundings)
+  const { server } = config
+  if ((surroundings.sockets ?? []).length === 0) await checkFree(server)
+  const owner = { clock: systemClock, events, stateDirectory, store: undefined }
+  const services = await OwnServices.start(config, owner)
+  const pool = new WorkerPool(config, { surroundings, entry, output, events, services })
+  try {
+    await pool.start()
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  return pool
+}
+
+interface PoolParts {
+  readonly surroundings: Surroundings
+  readonly entry: URL
+  readonly output: LogOutput
+  readonly events: Events
+  readonly services: OwnServices
+}
+
+class WorkerPool implements App {
+  readonly events: Events
+  addresses: readonly string[] = []
+  readonly #config: Config
+  readonly #parts: PoolParts
+  readonly #providers: Providers
+  readonly #inbox = new Inbox<FromWorker>()
+  readonly #leases: FloodLeases | undefined
+  readonly #workers = new Map<number, WorkerThread>()
+  readonly #relaunches = new Map<number, NodeJS.Timeout>()
+  readonly #restartDelay = new RestartDelay(systemClock.now)
+  #providerSet: ProviderSet
+  #reloaded: SerializedConfig | undefined
+  #shutdownGraceMs: number
+  #isStopping = false
+
+  constructor(config: Config, parts: PoolParts) {
+    this.#config = config
+    this.#parts = parts
+    this.events = parts.events
+    const { floodWindows } = parts.services
+    this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
+    this.#shutdownGraceMs = config.server.shutdownGraceMs
+    this.#providers = new Providers(`llm-gateway/${parts.surroundings.version}`)
+    this.#providerSet = this.#providers.open(config.providers)
+  }
+
+  /** As this thread asks them about models and health. */
+  get providers(): ProviderSet {
+    return this.#providerSet
+  }
+
+  async start(): Promise<void> {
+    const { server } = this.#config
+    const { services, surroundings } = this.#parts
+    const { sockets = [], configFile } = surroundings
+    services.onModels = (discovered) => {
+      for (const worker of this.#workers.values()) worker.post({ kind: 'models', discovered })
+    }
+    services.follow(this.#config, this.#providerSet)
+    const first = this.#launch(1).started
+    // The others join the port of the first one where it is not known before.
+    if (server.port === 0 || sockets.length > 0) this.addresses = await first
+    const numbers = Array.from({ length: server.workers - 1 }, (_, index) => index + 2)
+    try {
+      await Promise.all([first, ...numbers.map((number) => this.#launch(number).started)])
+    } catch (error) {
+      if (sockets.length === 0 || !(error instanceof StartError)) throw error
+      const others = numbers.map((number) => this.#workers.get(number)).filter((each) => each !== undefined)
+      for (const number of numbers) this.#workers.delete(number)
+      await Promise.all(others.map((worker) => worker.terminate()))
+      this.events.emit({ kind: 'workers_missing', workers: 1, reason: unsharable })
+    }
+    this.addresses = await first
+    for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
+    this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
+  }
+
+  async reload(next: Config): Promise<string[]> {
+    const before = this.#providerSet
+    this.#reloaded = serializeConfig(next)
+    this.#providerSet = this.#providers.open(next.providers)
+    this.#parts.services.follow(next, this.#providerSet)
+    void this.#providers.release(before)
+    this.#shutdownGraceMs = next.server.shutdownGraceMs
+    await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
+    return settingsToRestartFor(this.#config, next)
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#isStopping = true
+    this.#parts.services.stopWatching()
+    for (const timer of this.#relaunches.values()) clearTimeout(timer)
+    const limitMs = this.#shutdownGraceMs + stopMarginMs
+    const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
+    this.events.emit({
+      kind: 'stopping',
+      reason,
+      open_calls: openCalls.reduce((sum, count) => sum + count, 0),
+    })
+    await this.#all((worker) => worker.ended)
+    await this.#parts.services.save()
+    await this.#providers.release(this.#providerSet)
+    this.events.emit({ kind: 'stopped' })
+  }
+
+  /** A worker that is being replaced has ended, and hangs no more. */
+  isAlive(): boolean {
+    return [...this.#workers.values()].map((worker) => worker.checkLiveness()).every(Boolean)
+  }
+
+  /** Ends what a start that failed has left. */
+  async end(): Promise<void> {
+    this.#isStopping = true
+    this.#parts.services.stopWatching()
+    await this.#all((worker) => worker.terminate())
+    await this.#providers.release(this.#providerSet)
+  }
+
+  #all<Result>(ask: (worker: WorkerThread) => Promise<Result>): Promise<Result[]> {
+    return Promise.all(Array.from(this.#workers.values(), ask))
+  }
+
+  #launch(number: number): WorkerThread {
+    const { entry, services, output } = this.#parts
+    const onLog = (text: string) => void output.write(text)
+    const worker = new WorkerThread({
+      entry,
+      start: this.#startOf(number),
+      inbox: this.#inbox,
+      leases: this.#leases,
+      services,
+      onLog,
+    })
+    this.#workers.set(number, worker)
+    return worker
+  }
+
+  #startOf(number: number): Omit<WorkerStart, 'port'> {
+    const { server } = this.#config
+    const { sockets = [], version, configFile } = this.#parts.surroundings
+    const isFirst = number === 1
+    const { hosts, port } = this.addresses.length === 0 ? server : sharedPort(this.addresses)
+    return {
+      number,
+      config: serializeConfig(this.#config),
+      reloaded: this.#reloaded,
+      discovered: this.#parts.services.discovered,
+      hosts,
+      tcpPort: port,
+      unixSocket: isFirst ? server.unixSocket : undefined,
+      sockets: isFirst ? sockets : [],
+      version,
+      configFile,
+    }
+  }
+
+  #replaceAtEnd(number: number, worker: WorkerThread): void {
+    void worker.ended.then((cause) => {
+      if (this.#isStopping || cause === undefined) return
+      this.#workers.delete(number)
+      const delayMs = this.#restartDelay.next()
+      this.events.emit({ kind: 'worker_ended', worker: number, cause, restart_in_ms: delayMs })
+      // The passed sockets went with it, and only a new process gets them again.
+      if (number === 1 && (this.#parts.surroundings.sockets ?? []).length > 0) throw cause
+      this.#relaunches.set(
+        number,
+        setTimeout(() => this.#relaunch(number), delayMs),
+      )
+    })
+  }
+
+  #relaunch(number: number): void {
+    this.#relaunches.delete(number)
+    const worker = this.#launch(number)
+    this.#replaceAtEnd(number, worker)
+    worker.started.then(
+      () => this.events.emit({ kind: 'worker_restarted', worker: number }),
+      () => {}, // its end is reported
+    )
+  }
+}

@@ -1,0 +1,202 @@
+// The main thread's side of one worker: answers its questions, and keeps what its calls hold, so that nothing is left of
+// them when the thread ends, wherever in its work.
+import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
+import type { Disconnect } from '../../admission/waiting-line.ts'
+import type { Target } from '../../domain.ts'
+import type { SharedServices } from '../shared-services.ts'
+import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
+import type {
+  AdmissionMessage,
+  HoldMessage,
+  OwnerMessage,
+  PermitMessage,
+  Question,
+  Questions,
+} from './messages.ts'
+
+/** A call from its question for admission on. */
+interface Admitting {
+  readonly targets: readonly Target[]
+  readonly disconnect: Disconnect
+  /** Once it is admitted. */
+  hold: Hold | undefined
+}
+
+export interface SessionParts {
+  readonly services: SharedServices
+  /** Undefined: requests of a client are not limited. */
+  readonly leases: FloodLeases | undefined
+  readonly post: (message: OwnerMessage) => void
+}
+
+export class WorkerSession implements LeaseHolder {
+  readonly #services: SharedServices
+  readonly #leases: FloodLeases | undefined
+  readonly #post: (message: OwnerMessage) => void
+  readonly #calls = new Map<number, Admitting>()
+
+  constructor({ services, leases, post }: SessionParts) {
+    this.#services = services
+    this.#leases = leases
+    this.#post = post
+  }
+
+  onQuestion(question: Question): void {
+    const { coordinator } = this.#services
+    const { id } = question
+    switch (question.kind) {
+      case 'admit':
+        this.#admit(id, question.asked)
+        return
+      case 'move':
+        this.#answerLater(id, this.#move(question.asked))
+        return
+      case 'take':
+        this.#answerLater(id, this.#take(question.asked.client))
+        return
+      case 'describe':
+        this.#answerLater(id, coordinator.describe(question.asked.models))
+        return
+      case 'refresh':
+        this.#answerLater(id, this.#services.refreshModels(question.asked.model))
+        return
+      default:
+        question satisfies never
+    }
+  }
+
+  onHoldMessage(message: HoldMessage): void {
+    const call = this.#calls.get(message.hold)
+    if (call === undefined) return
+    const { hold } = call
+    switch (message.kind) {
+      case 'cancel':
+        this.#cancel(message.hold, call)
+        return
+      case 'report':
+        hold?.report(message.report)
+        return
+      case 'usage_refusal':
+        hold?.reportUsageRefusal()
+        return
+      case 'grow':
+        hold?.grow(message.tokens)
+        return
+      case 'settle':
+        this.#calls.delete(message.hold)
+        hold?.settle(message.outcome, message.usage)
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  onPermitMessage(message: PermitMessage): void {
+    const { client } = message
+    if (message.kind === 'permits_returned') this.#leases?.onReturned(client, this, message.count)
+    else {
+      this.#leases?.onUsed(client, this)
+      this.#lease(client)
+    }
+  }
+
+  recall(client: string): void {
+    this.#post({ kind: 'recall', client })
+  }
+
+  /** The thread has ended. Its waiting calls leave the lines; those under way are charged as cut: what they took is unknown. */
+  end(): void {
+    this.#leases?.end(this)
+    const calls = [...this.#calls.values()]
+    this.#calls.clear()
+    // All leave first, so that nothing that gets free goes to one of them.
+    for (const { disconnect } of calls) disconnect.isGone = true
+    for (const { disconnect } of calls) disconnect.onGone?.()
+    for (const { hold } of calls) hold?.settle({ kind: 'cut', tokens: 0 })
+  }
+
+  #admit(id: number, asked: Questions['admit']['asked']): void {
+    const { targets } = asked
+    const disconnect: Disconnect = { isGone: false, onGone: undefined }
+    const call: Admitting = { targets, disconnect, hold: undefined }
+    this.#calls.set(id, call)
+    const take = (result: AdmissionResult) => this.#takeResult(id, call, result)
+    const { coordinator } = this.#services
+    const result = coordinator.admit({ ...asked, disconnect })
+    if (result instanceof Promise) void result.then(take)
+    else take(result)
+  }
+
+  #takeResult(id: number, call: Admitting, result: AdmissionResult): void {
+    // Taken back meanwhile: nobody waits for the answer.
+    if (call.disconnect.isGone) {
+      if (result.kind === 'admitted') result.hold.settle({ kind: 'unsent' })
+    } else if (result.kind === 'admitted') {
+      call.hold = result.hold
+      this.#answer(id, admittedMessage(result.hold, call.targets))
+    } else {
+      this.#calls.delete(id)
+      this.#answer(id, result)
+    }
+  }
+
+  #cancel(id: number, { disconnect, hold }: Admitting): void {
+    this.#calls.delete(id)
+    disconnect.isGone = true
+    disconnect.onGone?.()
+    hold?.settle({ kind: 'unsent' })
+  }
+
+  #move({
+    hold: id,
+    targets: indexes,
+  }: Questions['move']['asked']): number | undefined | Promise<number | undefined> {
+    const call = this.#calls.get(id)
+    if (call?.hold === undefined) return undefined
+    const { hold, targets } = call
+    const indexOf = (target: Target | undefined) =>
+      target === undefined ? undefined : targets.indexOf(target)
+    const moved = hold.moveTo(indexes.map((index) => targets[index]!))
+    return moved instanceof Promise ? moved.then(indexOf) : indexOf(moved)
+  }
+
+  async #take(client: string): Promise<number> {
+    const waitMs = (await this.#leases?.take(client)) ?? 0
+    if (waitMs === 0) this.#lease(client)
+    return waitMs
+  }
+
+  #lease(client: string): void {
+    const count = this.#leases?.lease(client, this) ?? 0
+    if (count > 0) this.#post({ kind: 'permits', client, count })
+  }
+
+  #answer(id: number, answer: unknown): void {
+    this.#post({ kind: 'answer', id, answer })
+  }
+
+  #answerLater(id: number, answer: unknown): void {
+    if (answer instanceof Promise) void answer.then((late) => this.#answer(id, late))
+    else this.#answer(id, answer)
+  }
+}
+
+function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
+  const { promptTokens, tokens, waitedMs, isSlotLimited, limitStatus } = hold
+  const providers = new Set(targets.map(({ provider }) => provider))
+  return {
+    kind: 'admitted',
+    order: hold.targets.map((target) => targets.indexOf(target)),
+    target: targets.indexOf(hold.target),
+    promptTokens,
+    tokens,
+    waitedMs,
+    isSlotLimited,
+    limitStatus,
+    troubles: targets.flatMap((target, index) => {
+      const trouble = hold.troubleOf(target)
+      return trouble === undefined ? [] : [[index, trouble] as const]
+    }),
+    refusingUsage: [...providers].filter((provider) => hold.refusesUsage(provider)),
+  }
+}

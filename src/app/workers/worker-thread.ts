@@ -1,0 +1,164 @@
+// One worker thread as the main thread sees it, from its start to its end, whatever brings that about.
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { StartError } from '../../errors.ts'
+import type { SharedServices } from '../shared-services.ts'
+import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { FloodLeases } from './flood-leases.ts'
+import type { Inbox } from './inbox.ts'
+import { type Batch, Outbox } from './outbox.ts'
+import { WorkerSession } from './worker-session.ts'
+
+export interface WorkerThreadParts {
+  /** The file that the thread runs. */
+  readonly entry: URL
+  readonly start: Omit<WorkerStart, 'port'>
+  /** Receives what the thread sends, together with what the others do. */
+  readonly inbox: Inbox<FromWorker>
+  readonly services: SharedServices
+  /** Undefined: requests of a client are not limited. */
+  readonly leases: FloodLeases | undefined
+  /** Receives whole lines for the log. */
+  readonly onLog: (text: string) => void
+}
+
+export class WorkerThread {
+  /** Its addresses. Rejects when it can't start, with a StartError where the cause is known. */
+  readonly started: Promise<readonly string[]>
+  /**
+   * Resolves when the thread has ended, everything that it sent has been handled and its calls hold nothing any more:
+   * undefined if it was asked to end, else why it did.
+   */
+  readonly ended: Promise<Error | undefined>
+  readonly #worker: Worker
+  readonly #outbox: Outbox<ToWorker>
+  readonly #session: WorkerSession
+  readonly #onLog: (text: string) => void
+  readonly #commands = new Map<number, (openCalls: number) => void>()
+  readonly #starting = Promise.withResolvers<readonly string[]>()
+  #cause: Error | undefined
+  #lastCommand = 0
+  #unansweredPings = 0
+  #isStopping = false
+  #hasEnded = false
+
+  constructor({ entry, start, inbox, services, leases, onLog }: WorkerThreadParts) {
+    this.#onLog = onLog
+    const { port1: port, port2 } = new MessageChannel()
+    const workerData: WorkerStart = { ...start, port: port2 }
+    // The environment holds keys, which have come with the configuration already.
+    this.#worker = new Worker(entry, {
+      workerData,
+      transferList: [port2],
+      env: {},
+      name: `worker ${start.number}`,
+    })
+    this.#outbox = new Outbox((batch) => postTo(port, batch))
+    const post = (message: ToWorker) => this.#outbox.post(message)
+    this.#session = new WorkerSession({ services, leases, post })
+    inbox.open(port, (message) => this.#onMessage(message))
+    this.#worker.on('error', (error: unknown) => {
+      this.#cause = error instanceof Error ? error : new Error(String(error))
+    })
+    this.started = this.#starting.promise
+    this.started.catch(() => {})
+    this.ended = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        const cause = this.#cause ?? new Error(`worker ${start.number} ended with exit code ${code}`)
+        this.#hasEnded = true
+        inbox.close(port)
+        this.#starting.reject(cause)
+        this.#session.end()
+        for (const done of this.#commands.values()) done(0)
+        resolve(this.#isStopping ? undefined : cause)
+      })
+    })
+  }
+
+  /** Sends what needs no answer. */
+  post(message: ToWorker): void {
+    this.#outbox.post(message)
+  }
+
+  /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins. */
+  request(command: Command): Promise<number> {
+    const number = ++this.#lastCommand
+    return new Promise((resolve) => {
+      if (this.#hasEnded) return resolve(0)
+      this.#commands.set(number, resolve)
+      this.#outbox.post({ ...command, command: number })
+    })
+  }
+
+  /** Whether the ping before this one, if there was one, has been answered. Sends the next one. */
+  checkLiveness(): boolean {
+    const isAlive = this.#unansweredPings === 0
+    this.#unansweredPings += 1
+    void this.request({ kind: 'ping' }).then(() => (this.#unansweredPings = 0))
+    return isAlive
+  }
+
+  /**
+   * Lets the thread finish what is under way and end.
+   * @param limitMs when it is ended by force.
+   * @returns how many calls were under way.
+   */
+  stop(reason: string, limitMs: number): Promise<number> {
+    this.#isStopping = true
+    const deadline = setTimeout(() => void this.#worker.terminate(), limitMs)
+    void this.ended.then(() => clearTimeout(deadline))
+    return this.request({ kind: 'stop', reason })
+  }
+
+  /** Ends the thread as it is. */
+  async terminate(): Promise<void> {
+    this.#isStopping = true
+    await this.#worker.terminate()
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.kind) {
+      case 'take':
+      case 'admit':
+      case 'move':
+      case 'describe':
+      case 'refresh':
+        this.#session.onQuestion(message)
+        return
+      case 'cancel':
+      case 'report':
+      case 'usage_refusal':
+      case 'grow':
+      case 'settle':
+        this.#session.onHoldMessage(message)
+        return
+      case 'permit_used':
+      case 'permits_returned':
+        this.#session.onPermitMessage(message)
+        return
+      case 'listening':
+        this.#starting.resolve(message.addresses)
+        return
+      case 'refused':
+        this.#cause = new StartError(message.message)
+        void this.#worker.terminate()
+        return
+      case 'log':
+        this.#onLog(message.text)
+        return
+      case 'done':
+        this.#commands.get(message.command)?.(message.openCalls)
+        this.#commands.delete(message.command)
+        return
+      case 'stopped':
+        void this.#worker.terminate()
+        return
+      default:
+        message satisfies never
+    }
+  }
+}
+
+function postTo(port: MessagePort, batch: Batch<ToWorker>): void {
+  const nothingToTransfer: [] = []
+  port.postMessage(batch, nothingToTransfer)
+}

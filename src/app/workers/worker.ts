@@ -1,0 +1,105 @@
+// A worker thread: serves calls like a gateway of its own, but for what the main thread owns.
+import { workerData } from 'node:worker_threads'
+import { systemClock } from '../../platform/clock.ts'
+import { StartError } from '../../errors.ts'
+import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
+import { createLog, type LogOutput } from '../../observe/log.ts'
+import { logSink } from '../../observe/sinks/log.ts'
+import { type App, startApp } from '../app.ts'
+import { perClientRpmOf } from '../shared-services.ts'
+import { deserializeConfig } from './config-transfer.ts'
+import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import { type Batch, Outbox } from './outbox.ts'
+import { RemoteServices } from './remote-services.ts'
+
+const start = workerData as WorkerStart
+const { port } = start
+const config = deserializeConfig(start.config)
+const outbox = new Outbox<FromWorker>((batch) => {
+  const nothingToTransfer: [] = []
+  port.postMessage(batch, nothingToTransfer)
+})
+const post = (message: FromWorker) => outbox.post(message)
+// Also after an error that nobody caught.
+process.on('exit', () => outbox.flush())
+const { discovered } = start
+const services = new RemoteServices({ outbox, rpm: perClientRpmOf(config), now: systemClock.now, discovered })
+const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
+const logLines = logSink(createLog(config.logging.level, log))
+let openCalls = 0
+/** The main thread reports these, once for all workers. */
+const reportedOnce: ReadonlySet<GatewayEvent['kind']> = new Set(['listening', 'limits_loaded', 'stopped'])
+const workerSink: Sink = {
+  name: logLines.name,
+  receive(event) {
+    if (event.kind === 'stopping') openCalls = event.open_calls
+    else if (!reportedOnce.has(event.kind)) logLines.receive(event)
+  },
+}
+
+const app = startWorker()
+port.on('message', ({ messages }: Batch<ToWorker>) => {
+  for (const message of messages) onMessage(message)
+})
+app.then(
+  ({ addresses }) => post({ kind: 'listening', addresses }),
+  (error: unknown) => {
+    if (!(error instanceof StartError)) throw error
+    post({ kind: 'refused', message: error.message })
+  },
+)
+
+async function startWorker(): Promise<App> {
+  const { hosts, tcpPort, unixSocket, version, configFile, sockets } = start
+  const starting = startApp(
+    { ...config, server: { ...config.server, hosts, port: tcpPort, unixSocket } },
+    {
+      stdout: process.stdout,
+      version,
+      configFile,
+      stateDirectory: undefined,
+      sockets,
+      worker: { shared: services, events: createEvents([workerSink]) },
+    },
+  )
+  const started = await starting
+  if (start.reloaded !== undefined) await started.reload(deserializeConfig(start.reloaded))
+  return started
+}
+
+function onMessage(message: ToWorker): void {
+  switch (message.kind) {
+    case 'answer':
+    case 'models':
+    case 'permits':
+    case 'recall':
+      services.onMessage(message)
+      return
+    case 'reload':
+    case 'stop':
+    case 'ping':
+      // Those that come before the start is over wait for it.
+      void app.then((started) => {
+        follow(started, message)
+        post({ kind: 'done', command: message.command, openCalls })
+      })
+      return
+    default:
+      message satisfies never
+  }
+}
+
+function follow(started: App, command: Command): void {
+  switch (command.kind) {
+    case 'reload':
+      void started.reload(deserializeConfig(command.config))
+      return
+    case 'stop':
+      void started.stop(command.reason).then(() => post({ kind: 'stopped' }))
+      return
+    case 'ping':
+      return
+    default:
+      command satisfies never
+  }
+}

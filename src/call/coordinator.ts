@@ -1,0 +1,94 @@
+// What calls share, and so has one owner in a process: limits, the health and load of targets, and what was learnt of
+// providers. The owner's own thread asks it directly (local-coordinator.ts), worker threads ask by messages
+// (app/workers/); calls see no difference but that an answer comes later.
+import type { ModelReport } from '../admission/admission.ts'
+import type { Outcome } from '../admission/outcome.ts'
+import type { Refusal } from '../admission/stores/store.ts'
+import type { Disconnect } from '../admission/waiting-line.ts'
+import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
+import type { Trouble } from '../routing/target-health.ts'
+import type { Metered } from './response/meter.ts'
+
+/** A call that asks to be admitted to a model. */
+export interface AdmissionRequest {
+  readonly client: Client
+  readonly disconnect: Disconnect
+  /** Whose limits count: the name of a model or wildcard, never an alias. */
+  readonly model: string
+  /** At least one. */
+  readonly targets: readonly Target[]
+  readonly size: RequestSize
+  /** Of the conversation (`affinityKeyOf`); undefined if the order of targets need not follow it. */
+  readonly affinityKey: number | undefined
+}
+
+export type AdmissionResult =
+  | { readonly kind: 'admitted'; readonly hold: Hold }
+  | (Refusal & { readonly waitedMs: number })
+  /** The client left while its call waited. */
+  | { readonly kind: 'gone'; readonly waitedMs: number }
+  | { readonly kind: 'shutting_down'; readonly waitedMs: number }
+
+/** What an attempt has shown of its target. */
+export type TargetReport =
+  /** It responded, or refused the client for the client's own mistake. */
+  | { readonly kind: 'healthy' }
+  /** `retryAfterMs`: what the provider asked for, if it did. */
+  | { readonly kind: 'failing'; readonly trouble: Trouble; readonly retryAfterMs: number | undefined }
+  /** Nothing: the client left, say. */
+  | { readonly kind: 'inconclusive' }
+
+/**
+ * What an admitted call holds: its share of the limits, and a slot of one target's provider. Whoever has it settles it,
+ * on every path. A thread that ends with holds has them settled as cut calls.
+ */
+export interface Hold {
+  /** The targets of the request, the best first. */
+  readonly targets: readonly Target[]
+  /** The one whose provider's slot is held. The owner takes an attempt at it for begun. */
+  readonly target: Target
+  /** As estimated. */
+  readonly promptTokens: number
+  /** What is charged so far: as reserved, or as grown since. */
+  readonly tokens: number
+  readonly waitedMs: number
+  /** Whether others may be refused because of the slots that are held here. */
+  readonly isSlotLimited: boolean
+  /** Of the model's limits at admission, with this call counted. */
+  readonly limitStatus: LimitStatus
+  /**
+   * Changes to the first of these targets whose provider has a free slot, for a further attempt: one at the same provider
+   * always has. Undefined: none has, and all is as before.
+   */
+  moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined>
+  /** Reports how the attempt at `target` came out, for the calls after this one. */
+  report(report: TargetReport): void
+  /** What was wrong with one of `targets` when this call was admitted, or what it has reported since. */
+  troubleOf(target: Target): Trouble | undefined
+  /** Whether a provider of `targets` is known to refuse requests that ask for usage. */
+  refusesUsage(provider: string): boolean
+  /** The provider of `target` took a request without the wish for usage, having refused it with that. */
+  reportUsageRefusal(): void
+  /**
+   * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved: nobody is to be
+   * admitted against tokens that are used already. Never lowers it, never refuses.
+   */
+  grow(tokens: number): void
+  /**
+   * Ends the hold. The first call counts; later ones change nothing.
+   * @param usage what was metered, if the response is one to learn from.
+   */
+  settle(outcome: Outcome, usage?: Metered): void
+}
+
+export interface Coordinator {
+  /**
+   * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.
+   * Never throws or rejects. A call that is not admitted has cost nothing.
+   */
+  admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
+  describe(models: readonly string[]): Promise<readonly ModelReport[]>
+  /** Sends the waiting calls of this thread away, and admits no more of its calls. Those under way go on. */
+  close(): void
+}

@@ -1,0 +1,237 @@
+// The owner itself: one per process, in its main thread.
+import type { Admission, Admitted, ModelReport } from '../admission/admission.ts'
+import type { Calibration, Estimate } from '../admission/estimate.ts'
+import type { Outcome } from '../admission/outcome.ts'
+import { providerScope, type Scope } from '../admission/scopes.ts'
+import type { Reservation } from '../admission/stores/store.ts'
+import type { Config, RoutingConfig } from '../config/types.ts'
+import type { Target } from '../domain.ts'
+import { chooseTargets } from '../routing/choose-targets.ts'
+import { ProviderLoad } from '../routing/load.ts'
+import { TargetHealth, type Trouble } from '../routing/target-health.ts'
+import type { Provider } from '../upstream/provider.ts'
+import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
+import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport } from './coordinator.ts'
+import type { Metered } from './response/meter.ts'
+import { UsageRefusals } from './usage-refusals.ts'
+
+/** What is to be known of a provider here. */
+interface ProviderFacts {
+  readonly isLocal: boolean
+  readonly scope: Scope
+}
+
+export interface CoordinatorParts {
+  readonly admission: Admission
+  readonly calibration: Calibration
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
+  /** From 0 to below 1, at random. */
+  readonly chance: () => number
+}
+
+export class LocalCoordinator implements Coordinator {
+  /** Also told what health checks find. */
+  readonly health = new TargetHealth()
+  readonly load = new ProviderLoad()
+  readonly usageRefusals = new UsageRefusals()
+  readonly admission: Admission
+  readonly calibration: Calibration
+  readonly now: () => number
+  readonly chance: () => number
+  /** By name. Those that a reload has taken away stay, for calls that began before it. */
+  readonly #providers = new Map<string, ProviderFacts>()
+  #configs: Config['providers'] = new Map()
+  #routing: RoutingConfig = { retries: 0, cooldownMs: 0 }
+
+  constructor({ admission, calibration, now, chance }: CoordinatorParts) {
+    this.admission = admission
+    this.calibration = calibration
+    this.now = now
+    this.chance = chance
+  }
+
+  /** Goes over to a configuration. Counts, health and what was learnt stay, save for providers that are others by now. */
+  follow(
+    { providers: configs, routing, rateLimits }: Pick<Config, 'providers' | 'routing' | 'rateLimits'>,
+    providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
+  ): void {
+    this.#carryHealth(this.#configs, configs)
+    this.#configs = configs
+    for (const { name, isLocal, maxParallelRequests } of providers) {
+      this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
+    }
+    this.#routing = routing
+    this.admission.applyLimits(rateLimits)
+  }
+
+  admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
+    const { client, disconnect, model, size } = request
+    const targets = chooseTargets(request.targets, request.affinityKey, this)
+    const tpm = this.admission.limitsOf(model)?.tpm
+    const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
+    const { tokens, minTokens } = estimate
+    const providers = targets.map(({ provider }) => this.scopeOf(provider))
+    const decision = this.admission.reserve({ client, disconnect, model, tokens, minTokens, providers })
+    const admitted = (decided: Admitted) =>
+      new LocalHold(this, { request, targets, estimate, admitted: decided })
+    if (!(decision instanceof Promise)) {
+      return decision.kind === 'admitted' ? { kind: 'admitted', hold: admitted(decision) } : decision
+    }
+    return decision.then((late) =>
+      late.kind === 'admitted' ? { kind: 'admitted', hold: admitted(late) } : late,
+    )
+  }
+
+  describe(models: readonly string[]): Promise<readonly ModelReport[]> {
+    return this.admission.describe(models)
+  }
+
+  close(): void {
+    this.admission.close()
+  }
+
+  readonly isLocal = (provider: string): boolean => this.#providers.get(provider)?.isLocal === true
+
+  scopeOf(provider: string): Scope {
+    return this.#providers.get(provider)?.scope ?? providerScope(provider, undefined)
+  }
+
+  get cooldownMs(): number {
+    return this.#routing.cooldownMs
+  }
+
+  /** What is known of a provider's health was learnt at one address, with one key and by one check. */
+  #carryHealth(before: Config['providers'], after: Config['providers']): void {
+    for (const [name, old] of before) {
+      const provider = after.get(name)
+      if (provider === undefined || !isSameServer(old, provider)) this.health.forget(name)
+      else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
+    }
+  }
+}
+
+interface HoldParts {
+  readonly request: AdmissionRequest
+  readonly targets: readonly Target[]
+  readonly estimate: Estimate
+  readonly admitted: Admitted
+}
+
+class LocalHold implements Hold {
+  readonly targets: readonly Target[]
+  readonly promptTokens: number
+  readonly waitedMs: number
+  readonly limitStatus: Hold['limitStatus']
+  target: Target
+  readonly #owner: LocalCoordinator
+  readonly #request: AdmissionRequest
+  readonly #reservation: Reservation
+  /** An attempt at `target` counts as begun, and nobody has reported its end. */
+  #isTrying = false
+  #isSettled = false
+
+  constructor(owner: LocalCoordinator, { request, targets, estimate, admitted }: HoldParts) {
+    this.#owner = owner
+    this.#request = request
+    this.#reservation = admitted.reservation
+    this.targets = targets
+    this.promptTokens = estimate.promptTokens
+    this.waitedMs = admitted.waitedMs
+    this.limitStatus = admitted.limitStatus
+    this.target = this.#chosenOf(targets)
+    owner.load.began(this.target.provider)
+    this.#begin()
+  }
+
+  get tokens(): number {
+    return this.#reservation.tokens
+  }
+
+  moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {
+    const providers = targets.map(({ provider }) => this.#owner.scopeOf(provider))
+    const hasMoved = this.#owner.admission.move(this.#reservation, providers)
+    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets) : undefined)
+    return hasMoved instanceof Promise ? hasMoved.then(move) : move(hasMoved)
+  }
+
+  get isSlotLimited(): boolean {
+    const { admission } = this.#owner
+    const ofModel = admission.limitsOf(this.#request.model)?.maxParallelRequests
+    return (
+      ofModel !== undefined ||
+      this.#owner.scopeOf(this.target.provider).limits.maxParallelRequests !== undefined
+    )
+  }
+
+  report(report: TargetReport): void {
+    this.#isTrying = false
+    const { health, cooldownMs, isLocal, now } = this.#owner
+    switch (report.kind) {
+      case 'healthy':
+        health.succeeded(this.target)
+        return
+      case 'failing': {
+        const { trouble, retryAfterMs } = report
+        const of = { cooldownMs, isLocal: isLocal(this.target.provider), retryAfterMs, nowMs: now() }
+        health.failed(this.target, trouble, of)
+        return
+      }
+      case 'inconclusive':
+        health.ended(this.target)
+        return
+      default:
+        report satisfies never
+    }
+  }
+
+  troubleOf(target: Target): Trouble | undefined {
+    return this.#owner.health.stateOf(target, this.#owner.now()).trouble
+  }
+
+  refusesUsage(provider: string): boolean {
+    return this.#owner.usageRefusals.has(provider, this.#owner.now())
+  }
+
+  reportUsageRefusal(): void {
+    this.#owner.usageRefusals.remember(this.target.provider, this.#owner.now())
+  }
+
+  grow(tokens: number): void {
+    this.#owner.admission.grow(this.#reservation, tokens)
+  }
+
+  settle(outcome: Outcome, usage?: Metered): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    const { admission, calibration, load } = this.#owner
+    const { model, size } = this.#request
+    const { provider } = this.target
+    if (this.#isTrying) this.report({ kind: 'inconclusive' })
+    if (usage?.isEstimated === false) calibration.learn(model, provider, size, usage)
+    else if (usage !== undefined && outcome.kind === 'cut') {
+      calibration.learnCut(model, provider, size, usage.completionTokens)
+    }
+    load.ended(provider)
+    admission.settle(this.#reservation, outcome)
+  }
+
+  #chosenOf(targets: readonly Target[]): Target {
+    return targets.find(({ provider }) => provider === this.#reservation.choice?.name)!
+  }
+
+  #begin(): void {
+    this.#isTrying = true
+    this.#owner.health.began(this.target, this.#owner.now())
+  }
+
+  /** After the slot has moved to the provider of one of these. */
+  #moveAmong(targets: readonly Target[]): Target {
+    const { load } = this.#owner
+    load.ended(this.target.provider)
+    this.target = this.#chosenOf(targets)
+    load.began(this.target.provider)
+    this.#begin()
+    return this.target
+  }
+}

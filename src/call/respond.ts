@@ -1,0 +1,175 @@
+// The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
+// stops, the body's memory is released, an answer's hold is settled, and the end is reported.
+import type { Outcome } from '../admission/outcome.ts'
+import type { Target } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { answerHeaders } from '../http/headers.ts'
+import { LargeBody } from '../http/large-body.ts'
+import type { Limited } from './admit.ts'
+import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
+import type { AdmittedCall } from './attempts.ts'
+import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { CallEnd, CallRecord } from './record.ts'
+import { Meter, type Metered } from './response/meter.ts'
+import { relay } from './response/relay.ts'
+
+/** What becomes of a call. */
+export type CallResult =
+  | Answered
+  /** No target answers; the last failure, or one that names all. */
+  | { readonly kind: 'failed'; readonly target: Target; readonly failure: AttemptFailure }
+  | Limited
+  | { readonly kind: 'client-gone' }
+  /** The gateway refuses the call, or fails on it. */
+  | { readonly kind: 'refused'; readonly error: GatewayError }
+
+interface Answered {
+  readonly kind: 'answered'
+  /** Its hold is not settled yet. */
+  readonly admitted: AdmittedCall
+  readonly target: Target
+  readonly response: AnsweringResponse
+}
+
+/** A call whose end is to come. */
+export interface OpenCall {
+  readonly call: Call
+  readonly record: CallRecord
+  readonly heartbeat: Heartbeat
+}
+
+/** Resolves when the client has its response, or has left. */
+export async function respond(result: CallResult, open: OpenCall, on: Snapshot): Promise<void> {
+  const { call, record, heartbeat } = open
+  heartbeat.stop()
+  // The body may be large, and the response last for minutes.
+  if (call.body instanceof LargeBody) call.body.dispose()
+  const end = await deliver(result, open, on)
+  on.events.emit(record.facts(on.now(), end))
+}
+
+function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {
+  switch (result.kind) {
+    case 'answered':
+      return passAnswer(result, open, on) // the provider's own status; 499
+    case 'failed':
+      return sendFailure(result, open, on) // the provider's own status; 502, 503 no_target_available, 504
+    case 'limited':
+    case 'refused':
+      return sendError(result.error, open, on) // the error's status
+    case 'client-gone':
+      return endGone(open, on) // 499
+    default:
+      return result satisfies never
+  }
+}
+
+async function passAnswer(
+  { admitted, target, response }: Answered,
+  open: OpenCall,
+  on: Snapshot,
+): Promise<CallEnd> {
+  const { call, record } = open
+  const { dialect, reply } = call
+  const { hold } = admitted
+  // Should anything below throw, the call is charged as it stands by then.
+  let charge: Outcome = { kind: 'cut', tokens: 0 }
+  let usage: Metered | undefined
+  try {
+    if (reply.isStarted && response.events === undefined) {
+      response.abort()
+      charge = { kind: 'failed', tokens: 0 }
+      return sendError(lateError(record, 'sent no stream'), open, on)
+    }
+    addCallHeaders(open, on)
+    const { hasOutputTokens } = dialect
+    const { head, stripsUsage } = response
+    const reader = response.dialect.usage
+    const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
+    const headers = answerHeaders(head.headers, maskOf(target, on))
+    const relayed = await relay({ response, reply, dialect, headers, meter, hold })
+
+    const isCut = relayed.kind !== 'complete'
+    usage = meter.result(!isCut || relayed.kind === 'failed')
+    record.usage = usage
+    charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
+    if (relayed.kind === 'gone') return endGone(open, on)
+    const { status } = head
+    if (relayed.kind === 'complete') return { status }
+    const { error } = relayed
+    if (relayed.kind === 'broken' && !response.isStalled) {
+      const trouble = error.code === 'provider_timeout' ? 'timeout' : 'broken'
+      hold.report({ kind: 'failing', trouble, retryAfterMs: undefined })
+    }
+    return { status, error }
+  } finally {
+    hold.settle(charge, usage)
+  }
+}
+
+/** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
+function sendFailure(
+  { target, failure }: CallResult & { kind: 'failed' },
+  open: OpenCall,
+  on: Snapshot,
+): CallEnd {
+  const { call, record } = open
+  const { reply, dialect } = call
+  record.providerCode = failure.providerCode
+  if (failure.kind === 'failed') {
+    record.providerStatus = failure.providerStatus
+    return sendError(failure.error, open, on)
+  }
+  const { head, body } = failure
+  const { status } = head
+  record.providerStatus = status
+  if (reply.isStarted) {
+    const error = lateError(record, `answered ${status}`)
+    return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
+  }
+  addCallHeaders(open, on)
+  const headers = answerHeaders(head.headers, maskOf(target, on))
+  reply.start(status, [...headers, 'content-length', String(body.length)])
+  reply.end(body)
+  return { status }
+}
+
+/** The error as a response, or as the last event of a stream that has begun. */
+function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+  const { reply, dialect } = open.call
+  if (reply.isStarted) return sendErrorEvent(error, dialect.errorEvent(error), open)
+  addCallHeaders(open, on)
+  reply.fail(error)
+  return { status: error.status, error }
+}
+
+/** The client has status 200 already. */
+function sendErrorEvent(error: GatewayError, event: Buffer, { call: { reply } }: OpenCall): CallEnd {
+  reply.end(event)
+  return { status: 200, error }
+}
+
+/** A client that the gateway has interrupted is still there. */
+function endGone(open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+  const { interruption } = open.call.reply
+  if (interruption !== undefined) return sendError(interruption, open, on) // 503 shutting_down
+  return { status: clientGoneStatus }
+}
+
+/** After a heartbeat the client has its status already, so what comes can only be an event. */
+function lateError({ provider }: CallRecord, what: string): GatewayError {
+  return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
+}
+
+/** What every response to a call carries, a provider's or an error. */
+function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
+  if (reply.isStarted) return
+  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  reply.set('server-timing', record.serverTiming(on.now()))
+}
+
+/** Takes the provider's key out of what it sent. */
+function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
+  return (text) => on.providers.get(provider)!.mask(text)
+}

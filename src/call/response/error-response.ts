@@ -1,0 +1,53 @@
+// A provider's response with a status from 300 on: the client gets it as it is, or an error about the gateway's set-up.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { GatewayError } from '../../errors.ts'
+import { mediaTypeOf } from '../../http/headers.ts'
+import type { ResponseHead } from '../../domain.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import type { AttemptOutcome } from '../attempt-outcome.ts'
+
+/** @param body read to its end. */
+export function judgeErrorResponse(
+  provider: Provider,
+  dialect: ProviderDialect,
+  head: ResponseHead,
+  received: Buffer,
+): AttemptOutcome {
+  const { status } = head
+  const { name } = provider
+  const body = masked(received, provider)
+  const providerCode = dialect.readErrorCode(body)
+  const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
+    const error = new GatewayError(code, `Provider "${name}" ${what}`)
+    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    return { kind: 'failed', error, ...facts }
+  }
+  if (status === 401 || status === 403) {
+    const hint = `The key is the gateway's own: see providers.${name}.api_key in its configuration.`
+    return failed('provider_auth_failed', `refused the gateway (${status}). ${hint}`)
+  }
+  if (status < 400) {
+    const hint = `Redirects are not followed, so that the key stays where it belongs: set providers.${name}.base_url to the final address.`
+    return failed('provider_bad_response', `answered with a redirect (${status}). ${hint}`)
+  }
+  // 407 is a proxy's.
+  if (status > 599 || status === 407) {
+    return failed('provider_bad_response', `returned a status that no API uses (${status}).`)
+  }
+  if (mediaTypeOf(head) === 'text/html') {
+    return failed(
+      'provider_bad_response',
+      `returned an HTML page (${status}). Check providers.${name}.base_url.`,
+    )
+  }
+  const meaning = provider.meaningOf({ status, code: providerCode, body })
+  return { kind: 'refused', head, body, providerCode, meaning }
+}
+
+/** A provider that echoes the gateway's key must not show it to the client. */
+function masked(received: Buffer, provider: Provider): Buffer {
+  // Keys are ASCII, and latin1 keeps all other bytes as they are.
+  const text = received.toString('latin1')
+  const clean = provider.mask(text)
+  return clean === text ? received : Buffer.from(clean, 'latin1')
+}

@@ -1,0 +1,137 @@
+// The phases of a provider's response. Each takes the body's bytes and its end, and says what follows from them. Until a
+// response is found to answer the call nothing of it has been passed on, so what goes wrong can still become another
+// attempt: a stream answers with its first event, a JSON body when it is whole (or too large to be held), any other body
+// with its first byte.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import type { ResponseHead } from '../../domain.ts'
+import type { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../http/byte-collector.ts'
+import { mediaTypeOf } from '../../http/headers.ts'
+import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
+import { EventReader } from './event-reader.ts'
+
+/** The longest error response that is read, and the longest first event that is waited for. */
+const maxErrorBytes = 1_048_576
+
+/** The longest JSON body that is held until it is whole. Other bodies are not held: audio plays before its end. */
+const maxHeldBytes = 262_144
+
+export interface Phase {
+  /** Takes a piece of the body. Undefined: nothing follows yet. */
+  data(chunk: Buffer): Step | undefined
+  /** The body is whole. */
+  end(): Step | undefined
+  /** Whether the body of an answer had begun to arrive: the provider has processed the prompt. */
+  readonly hasBegun?: boolean
+}
+
+/** What a phase has found. */
+export type Step =
+  /** The response answers the call. `held`: what has arrived of its body. */
+  | { readonly kind: 'forward'; readonly held: ByteCollector | EventReader }
+  /** The response answers the call, and its body has ended. */
+  | { readonly kind: 'whole'; readonly body: WholeBody }
+  /** An error response; it may have been hidden in one with a good status. */
+  | { readonly kind: 'error'; readonly head: ResponseHead; readonly body: Buffer }
+  /** Neither an answer nor an error; `what` is a clause about the provider. */
+  | { readonly kind: 'unusable'; readonly what: string }
+
+export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
+
+/** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
+export function phaseAfter(head: ResponseHead, dialect: ProviderDialect): Phase {
+  if (head.status >= 300) return collectingError(head)
+  const mediaType = mediaTypeOf(head)
+  // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
+  const encoding = head.headers['content-encoding'] ?? 'identity'
+  if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
+  return holdingWhole(head, mediaType, dialect)
+}
+
+function peekingStream(dialect: ProviderDialect): Phase {
+  const events = new EventReader()
+  let length = 0
+  const end = (): Step => ({ kind: 'unusable', what: 'ended its stream before the first event' })
+  return {
+    data(chunk) {
+      length += chunk.length
+      const data = events.peek(chunk)
+      // Comments without end, or an event too large to be an error, are forwarded.
+      if (data === undefined) return length > maxErrorBytes ? { kind: 'forward', held: events } : undefined
+      if (dialect.isEndMark(data)) return end()
+      const head = dialect.errorHeadOf(data)
+      return head === undefined ? { kind: 'forward', held: events } : { kind: 'error', head, body: data }
+    },
+    end,
+  }
+}
+
+function holdingWhole(head: ResponseHead, mediaType: string, dialect: ProviderDialect): Phase {
+  const held = new ByteCollector()
+  const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
+  return {
+    hasBegun: true,
+    data(chunk) {
+      held.push(chunk)
+      return held.length > maxBytes ? { kind: 'forward', held } : undefined
+    },
+    end() {
+      const bytes = held.take()
+      const found = dialect.judgeWhole(head, bytes)
+      if (found.kind === 'fault') return { kind: 'unusable', what: found.reason }
+      if (found.kind === 'error') return { kind: 'error', head: found.head, body: bytes }
+      return { kind: 'whole', body: { bytes, value: found.value } }
+    },
+  }
+}
+
+function collectingError(head: ResponseHead): Phase {
+  const held = new ByteCollector()
+  return {
+    data(chunk) {
+      held.push(chunk)
+      if (held.length <= maxErrorBytes) return undefined
+      return { kind: 'unusable', what: `answered ${head.status} with an endless body` }
+    },
+    end: () => ({ kind: 'error', head, body: held.take() }),
+  }
+}
+
+/** The response answers the call: its bytes go to the reader, and are kept until there is one. */
+export class Forwarding implements Phase {
+  readonly #held: ByteCollector | EventReader
+  #reader: ResponseReader | undefined
+  #end: 'open' | 'ended' | GatewayError = 'open'
+
+  constructor(held: ByteCollector | EventReader) {
+    this.#held = held
+  }
+
+  read(reader: ResponseReader): void {
+    this.#reader = reader
+    if (this.#held instanceof ByteCollector) {
+      for (const chunk of this.#held.takePieces()) reader.onData(chunk)
+    }
+    if (this.#end === 'ended') reader.onEnd()
+    else if (this.#end !== 'open') reader.onBroken(this.#end)
+  }
+
+  data(chunk: Buffer): undefined {
+    if (this.#reader === undefined) this.#held.push(chunk)
+    else this.#reader.onData(chunk)
+  }
+
+  end(): undefined {
+    this.#end = 'ended'
+    this.#reader?.onEnd()
+  }
+
+  break(error: GatewayError): void {
+    this.#end = error
+    this.#reader?.onBroken(error)
+  }
+
+  tick(nowMs: number): void {
+    this.#reader?.onTick?.(nowMs)
+  }
+}

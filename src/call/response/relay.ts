@@ -1,0 +1,37 @@
+// The way back: from a provider's response to the client, byte for byte.
+import { BodyRelay } from './relay-body.ts'
+import { StreamRelay } from './relay-stream.ts'
+import type { RelayInput, RelayResult } from './relay-types.ts'
+
+/** Passes the response on, and returns how that ended. Never rejects. */
+export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
+  const { response, reply, headers, meter } = input
+  if (reply.isGone) {
+    response.abort()
+    return { kind: 'gone' }
+  }
+  const { whole, events } = response
+  if (whole !== undefined) {
+    meter.readWhole(whole.bytes, whole.value)
+    reply.start(response.head.status, [...headers, 'content-length', String(whole.bytes.length)])
+    reply.end(whole.bytes)
+    return { kind: 'complete' }
+  }
+  const { promise, resolve } = Promise.withResolvers<RelayResult>()
+  const reader =
+    events === undefined ? new BodyRelay(input, resolve) : new StreamRelay(input, events, resolve)
+  const leave = () => {
+    response.abort()
+    // Anything written now would land inside an unfinished event or body.
+    if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()
+    resolve({ kind: 'gone' })
+  }
+  const resume = () => response.resume()
+  reply.onGone = leave
+  reply.onDrain = resume
+  reader.begin()
+  response.read(reader)
+  // Not before: a first chunk that is here already takes the head along in one packet.
+  reply.flush()
+  return promise
+}

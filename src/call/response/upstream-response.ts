@@ -1,0 +1,223 @@
+// A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
+// (phases.ts); the provider's time limits are kept here.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { faultOfHead } from '../../dialects/whole-response.ts'
+import type { ResponseHead } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
+import type {
+  Exchange,
+  Provider,
+  ProviderFailure,
+  ProviderRequest,
+  ResponseHandler,
+} from '../../upstream/provider.ts'
+import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
+import type { Snapshot } from '../call.ts'
+import type { TickListener } from '../ticker.ts'
+import { judgeErrorResponse } from './error-response.ts'
+import { EventReader } from './event-reader.ts'
+import { awaitingHead, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
+
+/** A client that reads nothing for so long would hold a connection and a slot for ever. */
+const maxStallMs = 120_000
+
+/** An idle connection that the provider has closed breaks at once; one that breaks later broke during the work. */
+const staleConnectionMs = 500
+const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/** What may arrive, and until when. */
+export interface Expected {
+  /** When the provider's total timeout begins, which all attempts of a call share. */
+  readonly sinceMs: number
+  readonly dialect: ProviderDialect
+  /** Usage was asked for without the client's wish. */
+  readonly stripsUsage: boolean
+}
+
+type Services = Pick<Snapshot, 'ticker' | 'now'>
+
+export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
+  index = -1
+  readonly #provider: Provider
+  readonly #sinceMs: number
+  readonly dialect: ProviderDialect
+  readonly stripsUsage: boolean
+  readonly #on: Services
+  readonly #startedMs: number
+  #exchange: Exchange | undefined
+  #resolve: ((outcome: AttemptOutcome) => void) | undefined
+  #phase: Phase = awaitingHead
+  #head: ResponseHead | undefined
+  headAtMs = 0
+  whole: WholeBody | undefined
+  events: EventReader | undefined
+  isStalled = false
+  #hasMoved = false
+  #lastMoveMs: number
+  #pausedSinceMs: number | undefined
+
+  constructor(provider: Provider, { sinceMs, dialect, stripsUsage }: Expected, on: Services) {
+    this.#provider = provider
+    this.#sinceMs = sinceMs
+    this.dialect = dialect
+    this.stripsUsage = stripsUsage
+    this.#on = on
+    this.#startedMs = on.now()
+    this.#lastMoveMs = this.#startedMs
+  }
+
+  /** Sends the request. Resolves once it is known whether the response answers the call, and never rejects. */
+  begin(request: ProviderRequest): Promise<AttemptOutcome> {
+    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
+    this.#resolve = resolve
+    this.#on.ticker.add(this)
+    this.#exchange = this.#provider.send(request, this)
+    return promise
+  }
+
+  get head(): ResponseHead {
+    if (this.#head === undefined) throw new Error('no head yet')
+    return this.#head
+  }
+
+  read(reader: ResponseReader): void {
+    if (!(this.#phase instanceof Forwarding)) throw new Error('nothing to be read')
+    this.#phase.read(reader)
+  }
+
+  pause(): void {
+    this.#pausedSinceMs ??= this.#on.now()
+    this.#exchange?.pause()
+  }
+
+  resume(): void {
+    this.#pausedSinceMs = undefined
+    this.#hasMoved = true
+    this.#exchange?.resume()
+  }
+
+  abort(): void {
+    const wasSent = this.#exchange?.wasSent === true
+    this.#finish()
+    this.#settle({ kind: 'gone', wasSent })
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#head = head
+    this.headAtMs = this.#on.now()
+    this.#hasMoved = true
+    const fault = head.status < 300 ? faultOfHead(head) : undefined
+    if (fault !== undefined) return this.#fail('provider_bad_response', fault)
+    this.#phase = phaseAfter(head, this.dialect)
+  }
+
+  onData(chunk: Buffer): void {
+    this.#hasMoved = true
+    const step = this.#phase.data(chunk)
+    if (step !== undefined) this.#take(step)
+  }
+
+  onEnd(): void {
+    this.#finish()
+    const step = this.#phase.end()
+    if (step !== undefined) this.#take(step)
+  }
+
+  onFailure({ kind, code, detail }: ProviderFailure): void {
+    switch (kind) {
+      case 'unreachable':
+        return this.#fail('provider_unreachable', `can't be reached: ${detail}`)
+      case 'timeout':
+        return this.#fail('provider_timeout', detail)
+      case 'broken': {
+        if (this.#head !== undefined) {
+          return this.#fail(
+            'provider_bad_response',
+            `closed the connection before its response was complete: ${detail}`,
+          )
+        }
+        const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
+        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, isStale)
+      }
+      default:
+        return kind satisfies never
+    }
+  }
+
+  onTick(nowMs: number): void {
+    if (this.#hasMoved) {
+      this.#hasMoved = false
+      this.#lastMoveMs = nowMs
+    }
+    if (this.#phase instanceof Forwarding) this.#phase.tick(nowMs)
+    const overdue = this.#overdue(nowMs)
+    if (overdue === undefined) return
+    this.#exchange?.abort()
+    this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
+  }
+
+  /** Which time is over, as a clause about the provider. */
+  #overdue(nowMs: number): string | undefined {
+    const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
+    if (this.#pausedSinceMs !== undefined) {
+      if (nowMs - this.#pausedSinceMs >= maxStallMs) {
+        this.isStalled = true
+        return `was held up: the client read nothing for ${maxStallMs} ms`
+      }
+    } else if (this.#head === undefined) {
+      const isOver = firstByteMs > 0 && nowMs - this.#startedMs >= firstByteMs
+      if (isOver) return `sent no byte within ${firstByteMs} ms`
+    } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
+      return `was silent for ${idleMs} ms`
+    }
+    const isOver = totalMs > 0 && nowMs - this.#sinceMs >= totalMs
+    return isOver ? `was not done within ${totalMs} ms` : undefined
+  }
+
+  #take(step: Step): void {
+    switch (step.kind) {
+      case 'forward':
+        this.#phase = new Forwarding(step.held)
+        if (step.held instanceof EventReader) this.events = step.held
+        return this.#settle({ kind: 'answered', response: this })
+      case 'whole':
+        this.whole = step.body
+        return this.#settle({ kind: 'answered', response: this })
+      case 'error':
+        this.#finish()
+        return this.#settle(judgeErrorResponse(this.#provider, this.dialect, step.head, step.body))
+      case 'unusable':
+        return this.#fail('provider_bad_response', step.what)
+      default:
+        return step satisfies never
+    }
+  }
+
+  #fail(
+    code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
+    what: string,
+    isStaleConnection = false,
+  ): void {
+    this.#finish()
+    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
+    if (this.#phase instanceof Forwarding) return this.#phase.break(error)
+    this.#settle({
+      kind: 'failed',
+      error,
+      ...(this.#head && { providerStatus: this.#head.status }),
+      isStaleConnection,
+      hasBegun: this.#phase.hasBegun === true,
+    })
+  }
+
+  #finish(): void {
+    this.#on.ticker.delete(this)
+    this.#exchange?.abort()
+  }
+
+  #settle(outcome: AttemptOutcome): void {
+    const resolve = this.#resolve
+    this.#resolve = undefined
+    resolve?.(outcome)
+  }
+}

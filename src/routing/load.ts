@@ -1,0 +1,17 @@
+// Calls under way at each provider, for choosing the least busy one.
+
+export class ProviderLoad {
+  readonly #calls = new Map<string, number>()
+
+  of(provider: string): number {
+    return this.#calls.get(provider) ?? 0
+  }
+
+  began(provider: string): void {
+    this.#calls.set(provider, this.of(provider) + 1)
+  }
+
+  ended(provider: string): void {
+    this.#calls.set(provider, this.of(provider) - 1)
+  }
+}

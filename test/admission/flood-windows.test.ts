@@ -1,0 +1,26 @@
+// How requests of a client are counted.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { MemoryFloodWindows } from '../../src/admission/flood-windows.ts'
+
+test('any 60 seconds hold as many requests of a client as the limit says, and no more', () => {
+  const requests = fc.array(fc.record({ client: fc.constantFrom('a', 'b', 'c'), afterMs: fc.nat(9_000) }), {
+    maxLength: 300,
+  })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 40 }), requests, (rpm, sent) => {
+      let nowMs = 0
+      const windows = new MemoryFloodWindows(rpm, () => nowMs)
+      const passed = new Map<string, number[]>()
+      for (const { client, afterMs } of sent) {
+        nowMs += afterMs
+        const counted = (passed.get(client) ?? []).filter((time) => time + 60_000 > nowMs)
+        const waitMs = windows.take(client)
+        assert.equal(waitMs, counted.length < rpm ? 0 : counted.at(-rpm)! + 60_000 - nowMs)
+        if (waitMs === 0) counted.push(nowMs)
+        passed.set(client, counted)
+      }
+    }),
+  )
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+
+import { Discovery } from '../../src/app/discovery.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
+import type { Discovered } from '../../src/routing/route-table.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
+import { at } from '../support/gateway-config.ts'
+import { AskedProvider, configOf, KeptEvents, setOf } from './asked-provider.ts'
+
+const address = { url: 'http://127.0.0.1:1' }
+
+function start(t: TestContext, ...names: readonly string[]) {
+  const clock = new FakeClock()
+  const events = new KeptEvents()
+  const providers = names.map((name) => new AskedProvider(name, name !== 'cloud'))
+  let offered: Discovered = new Map()
+  const discovery = new Discovery({
+    clock: { now: clock.now, setTimer: clock.setTimer, chance: () => 0.5 },
+    events,
+    onChange: (discovered) => (offered = discovered),
+  })
+  const follow = (settings: RawProvider = { discover_models: true }, set = providers) => {
+    const listed = set.map(({ provider }) => [provider.name, at(address, settings)] as const)
+    const echo = { echo: { kind: 'echo' } } as const
+    const models = { echo: { provider: 'echo' } }
+    discovery.follow(
+      configOf(t, { providers: { ...echo, ...Object.fromEntries(listed) }, models }),
+      setOf(...set),
+    )
+  }
+  follow()
+  const modelsOf = (name: string) => offered.get(name)?.map(({ id }) => id)
+  const happened = (kind: string) => events.all.filter((event) => event.kind === kind)
+  return { clock, discovery, providers, follow, modelsOf, happened }
+}
+
+test('what a provider lists is offered, and reported when it changes', async (t) => {
+  const { clock, providers, modelsOf, happened } = start(t, 'ollama')
+  const [ollama] = providers
+  assert.equal(ollama!.asked[0]?.path, '/models')
+  await ollama!.list('old', 'kept')
+  for (let round = 0; round < 3; round++) {
+    clock.advance(30_000)
+    await ollama!.list('kept', 'new')
+  }
+  assert.deepEqual(modelsOf('ollama'), ['kept', 'new'])
+  const change = { kind: 'models_discovered', provider: 'ollama', skipped: 0 }
+  assert.deepEqual(happened('models_discovered'), [
+    { ...change, count: 2, added: 2, removed: 0 },
+    { ...change, count: 2, added: 1, removed: 1 },
+  ])
+})
+
+test('a cloud is asked every ten minutes, and as often as others while it gives no list', async (t) => {
+  const { clock, providers } = start(t, 'cloud')
+  const [cloud] = providers
+  await cloud!.respond(503)
+  clock.advance(30_000)
+  assert.equal(cloud!.asked.length, 2)
+  await cloud!.list('m')
+  clock.advance(599_999)
+  assert.equal(cloud!.asked.length, 2)
+  clock.advance(1)
+  assert.equal(cloud!.asked.length, 3)
+})
+
+for (const [what, respond, reason] of [
+  ['a status', (provider: AskedProvider) => provider.respond(500, { data: [{ id: 'm' }] }), 'status 500'],
+  ['no list', (provider: AskedProvider) => provider.respond(200, { data: [1, null] }), undefined],
+  ['too many bytes', (provider: AskedProvider) => provider.respond(200, 'x'.repeat(4_194_304)), undefined],
+  ['nothing', (provider: AskedProvider) => provider.fail('timeout'), 'timeout'],
+] as const) {
+  test(`a provider that answers with ${what} offers nothing, and is reported once`, async (t) => {
+    const { clock, providers, modelsOf, happened } = start(t, 'odd')
+    for (let round = 0; round < 3; round++) {
+      await respond(providers[0]!)
+      clock.advance(30_000)
+    }
+    assert.deepEqual(modelsOf('odd'), [])
+    const [event, ...more] = happened('discovery_failed')
+    assert.ok(event?.kind === 'discovery_failed' && !event.is_usual)
+    if (reason !== undefined) assert.equal(event.reason, reason)
+    assert.equal(more.length, 0)
+  })
+}
+
+test('that nothing listens at the start is usual, and later it is not', async (t) => {
+  const { clock, providers, happened } = start(t, 'away', 'left')
+  const [away, left] = providers
+  await away!.fail('unreachable')
+  await left!.list('m')
+  clock.advance(30_000)
+  await left!.fail('unreachable')
+  assert.deepEqual(
+    happened('discovery_failed').map((event) => event.kind === 'discovery_failed' && event.is_usual),
+    [true, false],
+  )
+})
+
+test('a provider that gives no list keeps its models for ten minutes', async (t) => {
+  const { clock, providers, modelsOf, happened } = start(t, 'p')
+  const [p] = providers
+  await p!.list('m')
+  for (let round = 1; round <= 20; round++) {
+    assert.deepEqual(modelsOf('p'), ['m'])
+    clock.advance(30_000)
+    await p!.respond(503)
+  }
+  assert.deepEqual(modelsOf('p'), [])
+  assert.equal(happened('discovery_failed').length, 1)
+  clock.advance(30_000)
+  await p!.list('m')
+  assert.deepEqual(modelsOf('p'), ['m'])
+})
+
+test('a call for an unknown name asks again what was asked five seconds ago, and waits for a second', async (t) => {
+  const { clock, discovery, providers } = start(t, 'ollama', 'vllm')
+  const [ollama, vllm] = providers
+  for (const provider of providers) await provider.list('m')
+  clock.advance(4_999)
+  await discovery.refresh('new')
+  assert.equal(ollama!.asked.length, 1)
+
+  clock.advance(1)
+  const own = discovery.refresh('vllm/new')
+  assert.deepEqual([ollama!.asked.length, vllm!.asked.length], [1, 2])
+  await vllm!.list('new')
+  await own
+
+  let isOver = false
+  void discovery.refresh('new').then(() => (isOver = true))
+  assert.deepEqual([ollama!.asked.length, vllm!.asked.length], [2, 2])
+  clock.advance(999)
+  await settled()
+  assert.equal(isOver, false)
+  clock.advance(1)
+  await settled()
+  assert.equal(isOver, true)
+})
+
+test('a reload asks again at once; without discovery or the provider its models are gone', async (t) => {
+  for (const leave of ['setting', 'provider']) {
+    const { providers, follow, modelsOf } = start(t, 'p')
+    await providers[0]!.list('m')
+    follow()
+    assert.deepEqual([providers[0]!.asked.length, modelsOf('p')], [2, ['m']])
+    if (leave === 'setting') follow({})
+    else follow(undefined, [])
+    assert.equal(modelsOf('p'), undefined)
+  }
+})

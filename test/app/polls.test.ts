@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { type PollParts, Polls } from '../../src/app/polls.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
+import { AskedProvider, setOf } from './asked-provider.ts'
+
+const request = { path: '/models', maxBytes: 100, timeoutMs: 5_000 }
+
+function start(chance = 0.5) {
+  const clock = new FakeClock()
+  const { now, setTimer } = clock
+  const polls = new Polls({ now, setTimer, chance: () => chance })
+  const provider = new AskedProvider('p')
+  const outcomes: string[] = []
+  const parts: PollParts = {
+    request,
+    onResult: ({ kind }) => {
+      outcomes.push(kind)
+      return 1_000
+    },
+  }
+  polls.follow(setOf(provider), () => parts)
+  return { clock, polls, provider, outcomes, parts }
+}
+
+for (const [chance, delayMs] of [
+  [0, 900],
+  [0.5, 1_000],
+] as const) {
+  test(`a provider is asked at once, and again ${delayMs} ms after each response`, async () => {
+    const { clock, provider } = start(chance)
+    for (const round of [1, 2, 3]) {
+      assert.equal(provider.asked.length, round)
+      await provider.respond(200)
+      clock.advance(delayMs - 1)
+      assert.equal(provider.asked.length, round)
+      clock.advance(1)
+    }
+  })
+}
+
+test('who asks while a question is under way gets the response to that one', async () => {
+  const { polls, provider } = start()
+  const answers = [polls.get('p')!.ask(), polls.get('p')!.ask()]
+  assert.equal(provider.asked.length, 1)
+  await provider.respond(200)
+  await Promise.all(answers)
+})
+
+test('a broken connection is tried once more at once, an unreachable server is not', async () => {
+  const { provider, outcomes } = start()
+  await provider.fail('broken')
+  assert.deepEqual([provider.asked.length, outcomes], [2, []])
+  await provider.fail('broken')
+  assert.deepEqual([provider.asked.length, outcomes], [2, ['failed']])
+  const other = start()
+  await other.provider.fail('unreachable')
+  assert.equal(other.provider.asked.length, 1)
+})
+
+test('silence is given up, and what comes then has no effect', async () => {
+  const { clock, provider, outcomes } = start()
+  clock.advance(5_000)
+  await settled()
+  assert.deepEqual([provider.asked[0]!.isAborted, outcomes], [true, ['failed']])
+})
+
+test('a provider that stays is not asked anew; one with other settings is, and the former question ends', async () => {
+  const { polls, provider, parts } = start()
+  const waiting = polls.get('p')!.ask()
+  polls.follow(setOf(provider), () => parts)
+  assert.equal(provider.asked.length, 1)
+
+  const next = new AskedProvider('p')
+  polls.follow(setOf(next), () => parts)
+  assert.deepEqual([provider.asked[0]!.isAborted, next.asked.length], [true, 1])
+  await waiting
+})
+
+test('at the end nobody waits, is asked, or holds a timer', async () => {
+  for (const isAsking of [true, false]) {
+    const { clock, polls, provider } = start()
+    if (!isAsking) await provider.respond(200)
+    const waiting = isAsking ? polls.get('p')!.ask() : undefined
+    polls.stop()
+    await waiting
+    if (isAsking) assert.ok(provider.asked[0]!.isAborted)
+    assert.equal(clock.pendingTimers, 0)
+  }
+})

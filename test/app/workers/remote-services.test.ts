@@ -1,0 +1,149 @@
+// The owner, asked by messages as worker threads do, here without a thread.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { MemoryFloodWindows } from '../../../src/admission/flood-windows.ts'
+import type { SharedServices } from '../../../src/app/shared-services.ts'
+import { FloodLeases } from '../../../src/app/workers/flood-leases.ts'
+import type { FromWorker, OwnerMessage } from '../../../src/app/workers/messages.ts'
+import { Outbox } from '../../../src/app/workers/outbox.ts'
+import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
+import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
+import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
+import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
+
+/** Both ends of one worker's connection to the owner. */
+function connect(
+  owner: LocalCoordinator,
+  now = () => 0,
+  refreshed: string[] = [],
+  windows = new MemoryFloodWindows(2, now),
+  leases = new FloodLeases(windows),
+) {
+  const services: SharedServices = {
+    coordinator: owner,
+    floodWindows: windows,
+    discovered: new Map(),
+    onModels: undefined,
+    refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
+  }
+  const answers = new Outbox<OwnerMessage>(({ messages }) => {
+    for (const message of structuredClone(messages)) remote.onMessage(message)
+  })
+  const session = new WorkerSession({ services, leases, post: (message) => answers.post(message) })
+  const outbox = new Outbox<FromWorker>(({ messages }) => {
+    for (const message of structuredClone(messages)) {
+      if ('id' in message) session.onQuestion(message)
+      else if ('hold' in message) session.onHoldMessage(message)
+      else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
+        session.onPermitMessage(message)
+    }
+  })
+  const remote = new RemoteServices({ outbox, rpm: windows.rpm, now, discovered: new Map() })
+  return { remote, session }
+}
+
+testCoordinator('by messages', (owner) => connect(owner).remote.coordinator)
+
+test('of several workers any 60 seconds pass as many requests of a client as the limit says, and no more', async () => {
+  const sent = fc.array(
+    fc.record({ worker: fc.nat(2), afterMs: fc.nat(4_000), client: fc.constantFrom('a', 'b') }),
+    {
+      maxLength: 200,
+    },
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 60 }), sent, async (rpm, requests) => {
+      let nowMs = 0
+      const now = () => nowMs
+      const windows = new MemoryFloodWindows(rpm, now)
+      const leases = new FloodLeases(windows)
+      const { owner } = startOwner()
+      const ends = [0, 1, 2].map(() => connect(owner, now, [], windows, leases))
+      const passed = new Map<string, number[]>()
+      for (const { worker, afterMs, client } of requests) {
+        nowMs += afterMs
+        const counted = (passed.get(client) ?? []).filter((time) => time + 60_000 > nowMs)
+        const waitMs = await ends[worker]!.remote.floodWindows!.take(client)
+        assert.equal(waitMs, counted.length < rpm ? 0 : counted.at(-rpm)! + 60_000 - nowMs)
+        if (waitMs === 0) counted.push(nowMs)
+        passed.set(client, counted)
+        // Until what was posted has arrived.
+        await new Promise(setImmediate)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a client far from its limit is asked about once in many requests', async () => {
+  const windows = new MemoryFloodWindows(10_000, () => 0)
+  const { remote } = connect(startOwner().owner, () => 0, [], windows)
+  let questions = 0
+  for (let count = 0; count < 500; count++) {
+    const taken = remote.floodWindows!.take('user:me')
+    if (taken instanceof Promise) questions += 1
+    assert.equal(await taken, 0)
+    await new Promise(setImmediate)
+  }
+  assert.ok(questions < 5, `${questions} questions`)
+  assert.equal(windows.used('user:me'), 500)
+})
+
+test('permits of a worker that ends count as used, and nobody waits for their return', async () => {
+  const windows = new MemoryFloodWindows(40, () => 0)
+  const leases = new FloodLeases(windows)
+  const { owner } = startOwner()
+  const [gone, left] = [
+    connect(owner, () => 0, [], windows, leases),
+    connect(owner, () => 0, [], windows, leases),
+  ]
+  await gone.remote.floodWindows!.take('user:me')
+  gone.session.end()
+  const held = windows.used('user:me') - 1
+  assert.ok(held > 0)
+  for (let count = 0; count < 40 - 1 - held; count++)
+    assert.equal(await left.remote.floodWindows!.take('user:me'), 0)
+  assert.equal(await left.remote.floodWindows!.take('user:me'), 60_000)
+})
+
+test('a list of models is asked for again where the owner asks', async () => {
+  const refreshed: string[] = []
+  await connect(startOwner().owner, undefined, refreshed).remote.refreshModels('a/new')
+  assert.deepEqual(refreshed, ['a/new'])
+})
+
+test('a worker that ends leaves the lines, and its calls are charged as cut', async () => {
+  const { owner } = startOwner({ rpm: 100, maxParallelRequests: 1, whenLimited: 'wait' })
+  const [first, second] = [connect(owner), connect(owner)]
+  const result = await first.remote.coordinator.admit(request())
+  assert.ok(result.kind === 'admitted')
+  for (let count = 0; count < 3; count++) void first.remote.coordinator.admit(request())
+  const waiting = second.remote.coordinator.admit(request())
+  const describe = async () => (await second.remote.coordinator.describe(['m']))[0]!
+  assert.equal((await describe()).waiting, 4)
+
+  first.session.end()
+
+  assert.equal((await waiting).kind, 'admitted')
+  const { used, waiting: left } = await describe()
+  assert.deepEqual([used.requests, used.parallel, left], [2, 1, 0])
+  assert.equal(owner.load.of('a'), 1)
+  // What its calls still sent comes too late.
+  result.hold.settle({ kind: 'unsent' })
+  assert.equal((await describe()).used.requests, 2)
+})
+
+test('a client that leaves while its admission is on its way costs nothing', async () => {
+  const { owner } = startOwner({ rpm: 5 })
+  const { remote } = connect(owner)
+  const asked = request()
+  const result = remote.coordinator.admit(asked)
+  // The owner has admitted it, and its answer is not here yet.
+  await new Promise(setImmediate)
+  asked.disconnect.isGone = true
+  asked.disconnect.onGone?.()
+  assert.equal((await result).kind, 'gone')
+  const [report] = await remote.coordinator.describe(['m'])
+  assert.deepEqual([report!.used.requests, report!.used.parallel], [0, 0])
+})

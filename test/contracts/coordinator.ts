@@ -1,0 +1,215 @@
+// What calls may rely on, whether the owner is in their own thread or answers by messages.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Admission } from '../../src/admission/admission.ts'
+import { Calibration } from '../../src/admission/estimate.ts'
+import { MemoryStore } from '../../src/admission/stores/memory.ts'
+import type { AdmissionRequest, Coordinator, Hold } from '../../src/call/coordinator.ts'
+import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
+import type { ModelLimits, Target } from '../../src/domain.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const size = {
+  textBytes: 400,
+  mediaCount: 0,
+  messageCount: 1,
+  tokenIdCount: 0,
+  promptCount: 1,
+  maxOutputTokens: 10,
+  choices: 1,
+}
+
+export const [a, b] = ['a', 'b'].map((provider): Target => ({
+  provider,
+  model: 'm',
+  tier: provider === 'a' ? 1 : 2,
+  weight: 1,
+})) as [Target, Target]
+
+/** An owner of one model, `m`, at two providers of which `a` is preferred. */
+export function startOwner(of: Partial<ModelLimits> = {}): { owner: LocalCoordinator; clock: FakeClock } {
+  const clock = new FakeClock()
+  const { now, setTimer } = clock
+  const limits = { whenLimited: 'reject', maxWaitMs: 60_000, ...of } as const
+  const rateLimits = { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() }
+  const calibration = new Calibration()
+  const admission = new Admission({
+    store: new MemoryStore(),
+    calibration,
+    limits: rateLimits,
+    now,
+    setTimer,
+  })
+  const owner = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
+  const providers = ['a', 'b'].map((name) => ({ name, isLocal: false, maxParallelRequests: undefined }))
+  owner.follow({ providers: new Map(), routing: { retries: 0, cooldownMs: 1000 }, rateLimits }, providers)
+  return { owner, clock }
+}
+
+export function request(of: Partial<AdmissionRequest> = {}): AdmissionRequest {
+  const client = { id: 'user:me' }
+  const disconnect = { isGone: false, onGone: undefined }
+  return { client, disconnect, model: 'm', targets: [a, b], size, affinityKey: undefined, ...of }
+}
+
+/** @param make a way to that owner. */
+export function testCoordinator(name: string, make: (owner: LocalCoordinator) => Coordinator): void {
+  const contract = (
+    behaviour: string,
+    limits: Partial<ModelLimits>,
+    run: (scene: { owner: LocalCoordinator; clock: FakeClock; coordinator: Coordinator }) => Promise<void>,
+  ): void => {
+    test(`${name}: ${behaviour}`, () => {
+      const { owner, clock } = startOwner(limits)
+      return run({ owner, clock, coordinator: make(owner) })
+    })
+  }
+
+  const admit = async (coordinator: Coordinator, of: Partial<AdmissionRequest> = {}): Promise<Hold> => {
+    const result = await coordinator.admit(request(of))
+    assert.ok(result.kind === 'admitted', result.kind)
+    return result.hold
+  }
+
+  const used = async (coordinator: Coordinator): Promise<readonly number[]> => {
+    const [report] = await coordinator.describe(['m'])
+    return [report!.used.requests, report!.used.tokens, report!.used.parallel]
+  }
+
+  contract('admits with the best target first, and settles once', { rpm: 5 }, async ({ coordinator }) => {
+    const targets = [b, a]
+    const hold = await admit(coordinator, { targets })
+    assert.deepEqual([hold.targets, hold.target], [[a, b], a])
+    assert.ok(targets.includes(hold.target), 'the very objects that were asked with')
+    assert.deepEqual(hold.limitStatus.requests, { limit: 5, remaining: 4, resetMs: 60_000 })
+    assert.deepEqual(await used(coordinator), [1, hold.tokens, 1])
+    hold.settle({ kind: 'used', tokens: 7 })
+    hold.settle({ kind: 'used', tokens: 70 })
+    assert.deepEqual(await used(coordinator), [1, 7, 0])
+  })
+
+  contract('refuses with the reason', { rpm: 1 }, async ({ coordinator }) => {
+    const hold = await admit(coordinator)
+    const result = await coordinator.admit(request())
+    assert.ok(result.kind === 'limited')
+    assert.deepEqual(
+      [result.dimension, result.retryAfterMs, result.scope.name, result.waitedMs],
+      ['requests', 60_000, 'm', 0],
+    )
+    hold.settle({ kind: 'unsent' })
+    await admit(coordinator)
+  })
+
+  contract('a call that grows is charged for it at once', { tpm: 1000 }, async ({ coordinator }) => {
+    const hold = await admit(coordinator)
+    hold.grow(900)
+    assert.equal(hold.tokens, 900)
+    hold.grow(20)
+    assert.deepEqual(await used(coordinator), [1, 900, 1])
+  })
+
+  contract('what one call reports of a target, the next ones know', { rpm: 9 }, async ({ coordinator }) => {
+    const first = await admit(coordinator)
+    assert.equal(first.troubleOf(a), undefined)
+    first.report({ kind: 'failing', trouble: 'unreachable', retryAfterMs: undefined })
+    assert.deepEqual([first.troubleOf(a), first.troubleOf(b)], ['unreachable', undefined])
+    const second = await admit(coordinator)
+    assert.deepEqual([second.targets, second.troubleOf(a)], [[b, a], 'unreachable'])
+    assert.equal(await first.moveTo([b]), b)
+    assert.equal(await first.moveTo([a]), a)
+    first.report({ kind: 'healthy' })
+    assert.deepEqual((await admit(coordinator)).targets, [a, b])
+  })
+
+  contract('after a cool-down one call tries, until it is known how that went', {}, async (scene) => {
+    const { coordinator, clock } = scene
+    const failed = await admit(coordinator)
+    failed.report({ kind: 'failing', trouble: 'unreachable', retryAfterMs: undefined })
+    await arrived(coordinator)
+    clock.advance(1000)
+    const trial = await admit(coordinator)
+    assert.equal(trial.target, a)
+    assert.equal((await admit(coordinator)).target, b)
+    trial.settle({ kind: 'cut', tokens: 0 })
+    assert.equal((await admit(coordinator)).target, a)
+  })
+
+  contract('the load of a provider is its calls under way', {}, async ({ coordinator, owner }) => {
+    const hold = await admit(coordinator)
+    assert.deepEqual([owner.load.of('a'), owner.load.of('b')], [1, 0])
+    await hold.moveTo([b])
+    assert.deepEqual([owner.load.of('a'), owner.load.of('b')], [0, 1])
+    hold.settle({ kind: 'used', tokens: 1 })
+    await arrived(coordinator)
+    assert.equal(owner.load.of('b'), 0)
+  })
+
+  contract('usage that was counted is learnt from, and so is a cut response', { rpm: 9 }, async (scene) => {
+    const { coordinator, owner } = scene
+    const usage = { promptTokens: 90, completionTokens: 20, totalTokens: 110 }
+    const first = await admit(coordinator)
+    first.settle({ kind: 'used', tokens: 110 }, { ...usage, isEstimated: false })
+    const second = await admit(coordinator)
+    second.settle({ kind: 'cut', tokens: 500 }, { ...usage, completionTokens: 400, isEstimated: true })
+    await arrived(coordinator)
+    const [fact] = owner.calibration.describe('m')
+    assert.deepEqual([fact!.provider, fact!.samples], ['a', 2])
+    assert.ok(fact!.outputTokens > 20)
+  })
+
+  contract('a provider that refuses to be asked for usage is known by its name', {}, async (scene) => {
+    const { coordinator } = scene
+    const hold = await admit(coordinator)
+    assert.equal(hold.refusesUsage('a'), false)
+    hold.reportUsageRefusal()
+    const next = await admit(coordinator)
+    assert.deepEqual([next.refusesUsage('a'), next.refusesUsage('b')], [true, false])
+  })
+
+  const line = { rpm: 100, maxParallelRequests: 1, whenLimited: 'wait' } as const
+
+  contract('a waiting call is admitted when its turn comes', line, async ({ coordinator, clock }) => {
+    const hold = await admit(coordinator)
+    const waiting = coordinator.admit(request())
+    await arrived(coordinator)
+    clock.advance(500)
+    hold.settle({ kind: 'used', tokens: 1 })
+    const result = await waiting
+    assert.ok(result.kind === 'admitted')
+    assert.equal(result.hold.waitedMs, 500)
+  })
+
+  contract('a client that leaves while it waits leaves the line', line, async ({ coordinator }) => {
+    const hold = await admit(coordinator)
+    const asked = request()
+    const [leaving, staying] = [coordinator.admit(asked), coordinator.admit(request())]
+    await arrived(coordinator)
+    leave(asked)
+    hold.settle({ kind: 'used', tokens: 1 })
+    assert.equal((await leaving).kind, 'gone')
+    assert.equal((await staying).kind, 'admitted')
+    assert.deepEqual((await used(coordinator))[0], 2)
+  })
+
+  contract('closing sends waiting calls away, and lets those under way settle', line, async (scene) => {
+    const { coordinator } = scene
+    const hold = await admit(coordinator)
+    const waiting = coordinator.admit(request())
+    await arrived(coordinator)
+    coordinator.close()
+    assert.equal((await waiting).kind, 'shutting_down')
+    assert.equal((await coordinator.admit(request())).kind, 'shutting_down')
+    hold.settle({ kind: 'used', tokens: 1 })
+    assert.deepEqual(await used(coordinator), [1, 1, 0])
+  })
+}
+
+/** Until the owner has heard what was said so far. */
+async function arrived(coordinator: Coordinator): Promise<void> {
+  await coordinator.describe([])
+}
+
+function leave({ disconnect }: AdmissionRequest): void {
+  disconnect.isGone = true
+  disconnect.onGone?.()
+}
