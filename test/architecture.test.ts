@@ -1,6 +1,6 @@
 // Holds the sources against the layout in ARCHITECTURE.md: who may import whom, which package belongs to which folder.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -223,6 +223,41 @@ suite('the sources', () => {
         return wireMarks.filter((mark) => code.includes(mark)).map((mark) => `${file}: ${mark}`)
       })
     assert.deepEqual(found, [])
+  })
+
+  test('have one rule in each file of server/guards/, and nothing but rules', () => {
+    const files = [...sources].filter(([file]) => /^server\/guards\/(?!guard\.ts)/.test(file))
+    assert.ok(files.length > 8)
+    for (const [file, text] of files) {
+      const name = /([^/]+)\.ts$/
+        .exec(file)![1]!
+        .replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+      const guards = text.match(/^export (?:const|function) \w+Guard\b.*(?:: Guard = |\): Guard \{$)/gm)
+      assert.deepEqual(
+        guards?.map((line) => / (\w+Guard)\b/.exec(line)![1]),
+        [`${name}Guard`],
+        file,
+      )
+    }
+  })
+
+  test("lean on Node's internals in platform/node/ only, where each file names its canary test", () => {
+    const internals =
+      /\.chunkedEncoding\b|\b_handle\b|\bprototype\.\w+\.call\b|process\.binding|\.listeners\('connection'\)/
+    const folder = [...sources].filter(([file]) => file.startsWith('platform/node/'))
+    assert.ok(folder.length >= 5)
+    for (const [file, text] of folder) {
+      assert.match(text, /^\/\/ Leans on: /m, file)
+      assert.match(text, /\/\/ Buys: /, file)
+      const canary = /Canary: (test\/platform\/node\/[\w-]+\.test\.ts)/.exec(text)?.[1]
+      assert.ok(canary !== undefined && existsSync(join(root, canary)), file)
+    }
+    assert.deepEqual(
+      [...sources]
+        .filter(([file, text]) => !file.startsWith('platform/node/') && internals.test(withoutComments(text)))
+        .map(([file]) => file),
+      [],
+    )
   })
 
   test('are not too long', (t) => {
