@@ -119,7 +119,7 @@ describe('docs/routing.md', () => {
 test('ARCHITECTURE.md shows the folders that there are', () => {
   const text = read('ARCHITECTURE.md')
   const layout = /```\nsrc\/\n([\s\S]*?)```/.exec(text)?.[1] ?? ''
-  const named = [...layout.matchAll(/(?:^|\s)([\w/-]+)\/\s{2,}/g)].map(([, name = '']) => name)
+  const named = [...layout.matchAll(/(?:^|\s)([\w/-]+)\/ {2,}/g)].map(([, name = '']) => name)
   assert.ok(named.length >= 10, 'the layout is read')
   for (const name of named) assert.ok(existsSync(join(root, 'src', name)), name)
 })
