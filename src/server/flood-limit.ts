@@ -38,7 +38,7 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
     incr(client: string, done: Parameters<FastifyRateLimitStore['incr']>[1], _: number, max: number): void {
       const report = (waitMs: number) => done(null, { current: waitMs === 0 ? max : max + 1, ttl: waitMs })
       const waitMs = windows.take(client)
-      if (waitMs instanceof Promise) void waitMs.then(report)
+      if (waitMs instanceof Promise) waitMs.then(report, (error: Error) => done(error))
       else report(waitMs)
     }
 

@@ -118,7 +118,7 @@ async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse):
   addLimits(api, parts)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
-  addModelCalls(api, { ...parts, slicer, memory, refuse })
+  await api.register(async (calls) => addModelCalls(calls, { ...parts, slicer, memory, refuse }))
 }
 
 function noSchemas(): never {
