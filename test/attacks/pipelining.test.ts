@@ -170,7 +170,7 @@ suite('Requests that come at once', () => {
     const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
     const long = JSON.stringify({ model: 'plain', text: 'x'.repeat(300_000) })
     const inChunks = (text: string) =>
-      `${[...text].map((character) => `1\r\n${character}\r\n`).join('')}0\r\n\r\n`
+      `${Array.from(text, (character) => `1\r\n${character}\r\n`).join('')}0\r\n\r\n`
     const client = await connectRaw(t, gateway.url)
     client.send(chat())
     await upstream.nextRequest()
