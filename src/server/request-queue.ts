@@ -3,7 +3,9 @@
 // (§9.6). No two requests of a connection are served at once.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { ByteCollector } from '../bytes/byte-collector.ts'
 import { GatewayError } from '../errors.ts'
+import { holdBody } from '../platform/node/held-body.ts'
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -34,11 +36,17 @@ const queueKey = Symbol('requests')
 
 type QueueingSocket = Socket & { [queueKey]?: RequestQueue }
 
+interface WaitingRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly releaseBody: () => void
+}
+
 class RequestQueue {
   readonly #socket: Socket
   readonly #serve: Serve
   #current: ServerResponse | undefined
-  readonly #waiting: { readonly request: IncomingMessage; readonly response: ServerResponse }[] = []
+  readonly #waiting: WaitingRequest[] = []
 
   constructor(socket: Socket, serve: Serve) {
     this.#socket = socket
@@ -49,7 +57,7 @@ class RequestQueue {
   add(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#current === undefined) this.#begin(request, response)
     else if (this.#waiting.length === maxWaiting) return false
-    else this.#waiting.push({ request, response })
+    else this.#waiting.push({ request, response, releaseBody: holdBody(request, new ByteCollector()) })
     return true
   }
 
@@ -60,7 +68,9 @@ class RequestQueue {
       if (!response.shouldKeepAlive || this.#socket.destroyed) return
       this.#current = undefined
       const next = this.#waiting.shift()
-      if (next !== undefined) this.#begin(next.request, next.response)
+      if (next === undefined) return
+      next.releaseBody()
+      this.#begin(next.request, next.response)
     })
     this.#serve(request, response)
   }

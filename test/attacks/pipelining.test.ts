@@ -162,6 +162,36 @@ suite('Requests that come at once', () => {
     assert.match((await client.response()).body().toString(), /second/)
   })
 
+  test('have the same bodies after they waited', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    const held = Promise.withResolvers<void>()
+    upstream.respond(after(held.promise, json(200, {})))
+    upstream.respondAlways(json(200, {}))
+    const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
+    const long = JSON.stringify({ model: 'plain', text: 'x'.repeat(300_000) })
+    const inChunks = (text: string) =>
+      `${Array.from(text, (character) => `1\r\n${character}\r\n`).join('')}0\r\n\r\n`
+    const client = await connectRaw(t, gateway.url)
+    client.send(chat())
+    await upstream.nextRequest()
+    client.send(
+      Buffer.concat([
+        chat(chunked, inChunks(chatBody)),
+        chat({}, chatBody),
+        chat({}, long),
+        chat(chunked, `${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`),
+        chat(chunked, inChunks('')),
+      ]),
+    )
+    assert.equal((await exchange(t, gateway.url, get('/healthz'))).status, 200)
+    held.resolve()
+    for (const status of [200, 200, 200, 200, 200, 400]) {
+      assert.equal((await client.response()).status, status)
+    }
+    const bodies = upstream.requests.map(({ body }) => body.toString())
+    assert.deepEqual(bodies, [chatBody, chatBody, chatBody, long, long])
+  })
+
   test('are served up to a bound, beyond which the connection ends', async (t) => {
     const { gateway } = await startGateway(t)
     const client = await connectRaw(t, gateway.url)

@@ -10,9 +10,9 @@ import {
   type RunningProcess,
   startGatewayProcess,
 } from '../support/gateway-process.ts'
-import { exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
+import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
 import { type Cleanup } from '../support/scripted-upstream.ts'
-import { bytes, head, json, lastChunk, type Script } from '../support/upstream-script.ts'
+import { bytes, hang, head, json, lastChunk, type Script } from '../support/upstream-script.ts'
 import type { RawProvider } from '../../src/config/raw.ts'
 
 /** What a connection may cost besides what is held for it, and by what the heap may grow at any time. */
@@ -119,6 +119,23 @@ suite('A client that sends, in chunks of one byte,', () => {
       for (const each of received) assert.ok(each.body.equals(body), 'the same bytes go upstream')
     })
   }
+})
+
+suite('Requests that wait for an earlier one on their connection,', () => {
+  test('in chunks of one byte, cost memory for their bytes, not for their chunks', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond([hang])
+    const [count, body] = [8, promptOf(60_000)]
+    const client = await connectRaw(t, gateway.url)
+    await within(gateway, { heldBytes: count * body.length, connections: 1 }, async () => {
+      client.send(smallCall)
+      const request = tinyRequest('/v1/chat/completions', 'application/json', body)
+      for (let index = 0; index < count; index += 1) client.send(request)
+      // One more than may wait: its end shows that all of them have arrived.
+      for (let index = count; index < 33; index += 1) client.send(rawRequest('GET /healthz'))
+      await client.ended
+    })
+  })
 })
 
 const text = 'x'.repeat(200_000)
