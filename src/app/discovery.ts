@@ -10,7 +10,7 @@ import { type ListedModel, readModelList } from '../dialects/openai/model-list.t
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type Poll, type PollClock, Polls } from './polls.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface DiscoveryParts {
   readonly clock: PollClock

@@ -6,7 +6,7 @@ import type { TargetHealth, Trouble } from '../routing/target-health.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type PollClock, type PollParts, Polls } from './polls.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface HealthCheckParts {
   readonly clock: PollClock

@@ -3,7 +3,7 @@
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface PollParts {
   readonly request: ProbeRequest

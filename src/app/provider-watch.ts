@@ -6,7 +6,7 @@ import type { TargetHealth } from '../routing/target-health.ts'
 import { Discovery } from './discovery.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { PollClock } from './polls.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface ProviderWatchParts {
   readonly clock: PollClock

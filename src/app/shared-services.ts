@@ -12,7 +12,7 @@ import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { ProviderWatch } from './provider-watch.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
