@@ -10,7 +10,7 @@ import { defaults } from '../src/config/defaults.ts'
 import { clientDialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
-import { TargetHealth, type Trouble } from '../src/routing/target-health.ts'
+import { TargetHealth, type FailureKind } from '../src/routing/target-health.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -85,7 +85,7 @@ describe('docs/routing.md', () => {
   const rows = [
     ...read('docs/routing.md').matchAll(/^\| `(\w+)` \| ([\d.]+) s \| ([\d.]+) s \| the (\w+) \|$/gm),
   ]
-  const troubles: Readonly<Record<Trouble, true>> = {
+  const failureKinds: Readonly<Record<FailureKind, true>> = {
     unreachable: true,
     timeout: true,
     broken: true,
@@ -99,14 +99,14 @@ describe('docs/routing.md', () => {
   const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
   const namesake = { ...target, model: 'n' }
 
-  test('has the cool-down of every trouble', () => {
-    assert.deepEqual(new Set(rows.map(([, name]) => name)), new Set(Object.keys(troubles)))
+  test('has the cool-down of every kind of failure', () => {
+    assert.deepEqual(new Set(rows.map(([, name]) => name)), new Set(Object.keys(failureKinds)))
     for (const [, name = '', remote, local, whose] of rows) {
-      const trouble = name as Trouble
+      const failureKind = name as FailureKind
       const cooldownMs = defaults.routing.cooldown_ms
       const [far, near] = [false, true].map((isLocal) => {
         const health = new TargetHealth()
-        health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs: undefined, nowMs: 0 })
+        health.recordFailure(target, failureKind, { cooldownMs, isLocal, retryAfterMs: undefined, nowMs: 0 })
         const isOfAll = !health.stateOf(namesake, 0).isReady
         return { seconds: health.stateOf(target, 0).readyAtMs / 1000, whose: isOfAll ? 'provider' : 'target' }
       })

@@ -1,9 +1,9 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
-import { guardsOf, peerIdentifiersOf } from './guards.ts'
-import { openLog } from './open-log.ts'
-import { Providers } from './providers.ts'
+import { peerIdentifiersOf } from './peer-identifiers.ts'
+import { openEvents } from './open-events.ts'
+import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
@@ -14,6 +14,7 @@ import type { Events } from '../observe/events.ts'
 import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
+import { guardsOf } from '../server/guards/table.ts'
 import { listen } from '../server/listeners/tcp.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
@@ -71,7 +72,7 @@ export interface Surroundings {
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
   const { stateDirectory, store, worker } = surroundings
-  const events = worker?.events ?? openLog(config.logging, { stdout, isJournal }).events
+  const events = worker?.events ?? openEvents(config.logging, { stdout, isJournal }).events
   const identifiers = peerIdentifiersOf(config, events)
   const own =
     worker === undefined
@@ -81,7 +82,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
   const { coordinator } = shared
   const ticker = surroundings.ticker ?? createTicker(clock)
   const lasting = { coordinator, events, ticker, ...clock, chance: Math.random }
-  const providers = new Providers(`llm-gateway/${version}`)
+  const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, lasting, providers, (model) => shared.refreshModels(model))
   shared.onModels = (discovered) => snapshots.offer(discovered)
   if (shared.discovered.size > 0) snapshots.offer(shared.discovered)

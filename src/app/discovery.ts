@@ -10,7 +10,7 @@ import { type ListedModel, readModelList } from '../dialects/openai/model-list.t
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type Poll, type PollClock, Polls } from './polls.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface DiscoveryParts {
   readonly clock: PollClock
@@ -40,7 +40,7 @@ interface Listing {
   /** When it last gave a list, in milliseconds of the monotonic clock; undefined: not since it is asked. */
   listedAtMs: number | undefined
   /** Why it gave none last time, as far as that was told. */
-  toldFault: 'away' | 'no_list' | undefined
+  reportedFault: 'away' | 'no_list' | undefined
 }
 
 export class Discovery {
@@ -64,16 +64,16 @@ export class Discovery {
       const poll = this.#polls.get(name)
       if (!discovers(config)) this.#listings.delete(name)
       else if (!this.#listings.has(name)) {
-        this.#listings.set(name, { models: [], listedAtMs: undefined, toldFault: undefined })
+        this.#listings.set(name, { models: [], listedAtMs: undefined, reportedFault: undefined })
       } else if (poll !== undefined && poll.provider === providers.get(name)) kept.push(poll)
     }
     for (const name of this.#listings.keys()) if (!configs.has(name)) this.#listings.delete(name)
     this.#publish()
     this.#polls.follow(providers, (provider) => {
       if (!discovers(configs.get(provider.name)!)) return undefined
-      return { request, onResult: (outcome) => this.#take(provider, outcome) }
+      return { request, onResult: (outcome) => this.#onResult(provider, outcome) }
     })
-    for (const poll of kept) void poll.ask()
+    for (const poll of kept) void poll.run()
   }
 
   /**
@@ -87,11 +87,11 @@ export class Discovery {
     const due = names
       .map((name) => this.#polls.get(name))
       .filter((poll) => poll !== undefined)
-      .filter((poll) => poll.isAsking || now() - poll.askedAtMs >= freshMs)
+      .filter((poll) => poll.isRunning || now() - poll.startedAtMs >= freshMs)
     if (due.length === 0) return
     await new Promise<void>((resolve) => {
       const stopTimer = setTimer(resolve, maxCallWaitMs)
-      void Promise.all(due.map((poll) => poll.ask())).then(() => {
+      void Promise.all(due.map((poll) => poll.run())).then(() => {
         stopTimer()
         resolve()
       })
@@ -103,7 +103,7 @@ export class Discovery {
   }
 
   /** @returns how long until it is asked again, in milliseconds. */
-  #take(provider: Provider, outcome: ProbeOutcome): number {
+  #onResult(provider: Provider, outcome: ProbeOutcome): number {
     const { clock, events } = this.#parts
     const { name, isLocal } = provider
     const listing = this.#listings.get(name)!
@@ -112,13 +112,13 @@ export class Discovery {
         ? readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
         : undefined
     if (list === undefined) {
-      this.#takeFault(name, listing, outcome)
+      this.#onFault(name, listing, outcome)
       return localIntervalMs
     }
-    const isNews = listing.listedAtMs === undefined || listing.toldFault !== undefined
+    const isNews = listing.listedAtMs === undefined || listing.reportedFault !== undefined
     const before = listing.models
     listing.listedAtMs = clock.now()
-    listing.toldFault = undefined
+    listing.reportedFault = undefined
     if (!isDeepStrictEqual(before, list.models)) {
       listing.models = list.models
       this.#publish()
@@ -130,11 +130,11 @@ export class Discovery {
     return isLocal ? localIntervalMs : remoteIntervalMs
   }
 
-  #takeFault(name: string, listing: Listing, outcome: ProbeOutcome): void {
+  #onFault(name: string, listing: Listing, outcome: ProbeOutcome): void {
     const { clock, events } = this.#parts
     const fault = outcome.kind === 'failed' ? 'away' : 'no_list'
-    if (listing.toldFault !== fault) {
-      listing.toldFault = fault
+    if (listing.reportedFault !== fault) {
+      listing.reportedFault = fault
       const isUsual = isRefused(outcome) && listing.listedAtMs === undefined && !this.#needed.has(name)
       events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(outcome), is_usual: isUsual })
     }

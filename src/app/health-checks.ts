@@ -2,16 +2,16 @@
 // find out. Its targets are tried last while it is not, and used again at once when it is.
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
-import type { TargetHealth, Trouble } from '../routing/target-health.ts'
+import type { TargetHealth, FailureKind } from '../routing/target-health.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type PollClock, type PollParts, Polls } from './polls.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface HealthCheckParts {
   readonly clock: PollClock
   readonly events: Events
-  readonly health: Pick<TargetHealth, 'checked'>
+  readonly health: Pick<TargetHealth, 'recordCheck'>
 }
 
 /** Of a page that is not read for what it says, save for the word "loading". */
@@ -44,40 +44,40 @@ export class HealthChecks {
     const { health, events } = this.#parts
     const { name } = provider
     /** Undefined until the first outcome. */
-    let wasWell: boolean | undefined
+    let wasHealthy: boolean | undefined
     const onResult = (outcome: ProbeOutcome) => {
-      const finding = findingOf(outcome, provider)
-      if (finding === undefined) return intervalMs
-      const { trouble, reason } = finding
-      health.checked(name, trouble)
-      const isWell = trouble === undefined
-      if (isWell !== wasWell) events.emit({ kind: 'health_checked', provider: name, reason })
-      wasWell = isWell
+      const result = checkResultOf(outcome, provider)
+      if (result === undefined) return intervalMs
+      const { failureKind, reason } = result
+      health.recordCheck(name, failureKind)
+      const isHealthy = failureKind === undefined
+      if (isHealthy !== wasHealthy) events.emit({ kind: 'health_checked', provider: name, reason })
+      wasHealthy = isHealthy
       return intervalMs
     }
     return { request: { path, maxBytes, timeoutMs }, onResult }
   }
 }
 
-interface Finding {
+interface CheckResult {
   /** Undefined: it is well. */
-  readonly trouble: Trouble | undefined
+  readonly failureKind: FailureKind | undefined
   /** For people. */
   readonly reason: string | undefined
 }
 
 /** What an answer says of the provider; undefined when it says nothing. */
-function findingOf(outcome: ProbeOutcome, { meaningOf }: Provider): Finding | undefined {
-  if (outcome.kind === 'failed') return { trouble: outcome.failure.kind, reason: outcome.failure.detail }
+function checkResultOf(outcome: ProbeOutcome, { meaningOf }: Provider): CheckResult | undefined {
+  if (outcome.kind === 'failed') return { failureKind: outcome.failure.kind, reason: outcome.failure.detail }
   const { status } = outcome.head
   // It is there, and has been asked too often.
   if (status === 429) return undefined
-  if (status >= 200 && status < 300) return { trouble: undefined, reason: undefined }
+  if (status >= 200 && status < 300) return { failureKind: undefined, reason: undefined }
   const meaning = meaningOf({ status, code: undefined, body: outcome.body })
-  return { trouble: troubleOf(status, meaning === 'loading'), reason: `status ${status}` }
+  return { failureKind: failureKindOf(status, meaning === 'loading'), reason: `status ${status}` }
 }
 
-function troubleOf(status: number, isLoading: boolean): Trouble {
+function failureKindOf(status: number, isLoading: boolean): FailureKind {
   switch (status) {
     case 401:
     case 403:

@@ -3,7 +3,7 @@
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
-import type { ProviderSet } from './providers.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface PollParts {
   readonly request: ProbeRequest
@@ -45,7 +45,7 @@ export class Polls {
       if (parts === undefined) continue
       const poll = new Poll(provider, parts, this.#clock)
       this.#running.set(name, poll)
-      void poll.ask()
+      void poll.run()
     }
   }
 
@@ -62,7 +62,7 @@ export class Poll {
   readonly #waiting: (() => void)[] = []
   #probe: Pick<Exchange, 'abort'> | undefined
   #stopTimer: (() => void) | undefined
-  #askedAtMs = 0
+  #startedAtMs = 0
 
   constructor(provider: Provider, parts: PollParts, clock: PollClock) {
     this.provider = provider
@@ -71,17 +71,17 @@ export class Poll {
   }
 
   /** Whether a question is under way. */
-  get isAsking(): boolean {
+  get isRunning(): boolean {
     return this.#probe !== undefined
   }
 
   /** When the last question began, in milliseconds of the monotonic clock. */
-  get askedAtMs(): number {
-    return this.#askedAtMs
+  get startedAtMs(): number {
+    return this.#startedAtMs
   }
 
   /** Asks now unless a question is under way. Resolves when its answer has been taken, or the poll has ended. */
-  ask(): Promise<void> {
+  run(): Promise<void> {
     this.#begin()
     return new Promise((resolve) => void this.#waiting.push(resolve))
   }
@@ -95,11 +95,11 @@ export class Poll {
   #begin(): void {
     if (this.#probe !== undefined) return
     this.#stopTimer?.()
-    this.#askedAtMs = this.#clock.now()
+    this.#startedAtMs = this.#clock.now()
     // A connection that broke may have been an idle one that the server closed just then: a new one tells.
     this.#send((outcome) => {
-      if (isBroken(outcome)) this.#send((second) => this.#take(second))
-      else this.#take(outcome)
+      if (isBroken(outcome)) this.#send((second) => this.#onResult(second))
+      else this.#onResult(outcome)
     })
   }
 
@@ -107,7 +107,7 @@ export class Poll {
     this.#probe = probe(this.provider, this.#parts.request, this.#clock, onResult)
   }
 
-  #take(outcome: ProbeOutcome): void {
+  #onResult(outcome: ProbeOutcome): void {
     this.#probe = undefined
     const delayMs = this.#parts.onResult(outcome)
     const { setTimer, chance } = this.#clock

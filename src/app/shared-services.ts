@@ -11,8 +11,9 @@ import type { Clock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
-import { ProviderWatch } from './provider-watch.ts'
-import type { ProviderSet } from './providers.ts'
+import { Discovery } from './discovery.ts'
+import { HealthChecks } from './health-checks.ts'
+import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -41,8 +42,10 @@ export class OwnServices implements SharedServices {
   readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
-  readonly #watch: ProviderWatch
+  readonly #discovery: Discovery
+  readonly #healthChecks: HealthChecks
   readonly #file: LimitsFile | undefined
+  #isStopped = false
 
   private constructor(config: Config, { clock, events, stateDirectory, store }: OwnerParts) {
     const { now, setTimer } = clock
@@ -70,11 +73,12 @@ export class OwnServices implements SharedServices {
       onChange: () => this.#file?.touch(),
     })
     this.coordinator = new LocalCoordinator({ admission, calibration, now, chance })
-    this.#watch = new ProviderWatch({
-      clock: { now, setTimer, chance },
+    const pollClock = { now, setTimer, chance }
+    this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
+    this.#discovery = new Discovery({
+      clock: pollClock,
       events,
-      health: this.coordinator.health,
-      onModels: (discovered) => {
+      onChange: (discovered) => {
         this.discovered = discovered
         this.onModels?.(discovered)
       },
@@ -93,16 +97,21 @@ export class OwnServices implements SharedServices {
   /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
   follow(config: Config, providers: ProviderSet): void {
     this.coordinator.follow(config, providers.values())
-    this.#watch.follow(config, providers)
+    // A reload may still come while the last calls end.
+    if (this.#isStopped) return
+    this.#discovery.follow(config, providers)
+    this.#healthChecks.follow(config, providers)
   }
 
   refreshModels(model: string): Promise<void> {
-    return this.#watch.refresh(model)
+    return this.#discovery.refresh(model)
   }
 
   /** Asks providers nothing more. */
   stopWatching(): void {
-    this.#watch.stop()
+    this.#isStopped = true
+    this.#discovery.stop()
+    this.#healthChecks.stop()
   }
 
   /** Writes the counters down a last time. */

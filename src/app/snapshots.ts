@@ -6,7 +6,7 @@ import { handleCall } from '../call/handle-call.ts'
 import type { Config } from '../config/types.ts'
 import type { GatewayError } from '../errors.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
-import type { Providers, ProviderSet } from './providers.ts'
+import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
 /** What outlives every load. */
 export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
@@ -23,7 +23,7 @@ interface Generation {
 
 export class Snapshots {
   readonly #lasting: Lasting
-  readonly #providers: Providers
+  readonly #providers: ProviderPool
   readonly #open = new Set<Generation>()
   /** Calls whose end is not over, and generations whose providers are being closed. */
   #unsettled = 0
@@ -38,7 +38,7 @@ export class Snapshots {
   constructor(
     config: Config,
     lasting: Lasting,
-    providers: Providers,
+    providers: ProviderPool,
     refresh: (model: string) => Promise<void>,
   ) {
     this.#config = config

@@ -2,7 +2,7 @@
 import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { ErrorMeaning } from '../upstream/providers/error-meaning.ts'
+import type { ErrorMeaning } from '../upstream/error-meaning.ts'
 import type { EventReader } from './response/event-reader.ts'
 
 /** How an attempt ended, or that its response answers the call. */

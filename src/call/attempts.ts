@@ -174,7 +174,7 @@ async function nextTarget(
 ): Promise<Target | undefined> {
   const { targets } = hold
   // The connection was at fault, not the target, which has the conversation's cache.
-  if (decision.trouble === undefined && decision.canRetry && budget.mayRetry(target)) {
+  if (decision.failureKind === undefined && decision.canRetry && budget.mayRetry(target)) {
     return hold.moveTo([target])
   }
   const isEnough = failures.size >= maxTargetsTried
@@ -197,7 +197,9 @@ async function nextTarget(
 function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
   return [...failures].some(([failed, { decision }]) => {
     if (failed.provider !== provider) return false
-    return failed.model === model || (decision.trouble !== undefined && isProviderWide(decision.trouble))
+    return (
+      failed.model === model || (decision.failureKind !== undefined && isProviderWide(decision.failureKind))
+    )
   })
 }
 
@@ -217,9 +219,9 @@ function soonest(
 function reportHealth(
   hold: Hold,
   { kind }: AttemptOutcome,
-  { trouble, retryAfterMs }: Pick<RetryDecision, 'trouble' | 'retryAfterMs'>,
+  { failureKind, retryAfterMs }: Pick<RetryDecision, 'failureKind' | 'retryAfterMs'>,
 ): void {
-  if (trouble !== undefined) hold.report({ kind: 'failing', trouble, retryAfterMs })
+  if (failureKind !== undefined) hold.report({ kind: 'failing', failureKind, retryAfterMs })
   else if (kind === 'answered' || kind === 'refused') hold.report({ kind: 'healthy' })
   else hold.report({ kind: 'inconclusive' })
 }

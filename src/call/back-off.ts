@@ -11,11 +11,11 @@ const loadingPollMs = 1_000
 
 /** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
 export function pauseBefore(
-  { trouble, retryAfterMs }: RetryDecision,
+  { failureKind, retryAfterMs }: RetryDecision,
   attempts: number,
   chance: number,
 ): number {
-  if (trouble === 'loading') return Math.min(maxRetryWaitMs, Math.max(loadingPollMs, retryAfterMs ?? 0))
+  if (failureKind === 'loading') return Math.min(maxRetryWaitMs, Math.max(loadingPollMs, retryAfterMs ?? 0))
   const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (attempts - 1))
   return Math.max(retryAfterMs ?? 0, backoffMs * (1 - chance / 2))
 }

@@ -6,7 +6,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import type { Refusal } from '../admission/stores/store.ts'
 import type { Disconnect } from '../admission/waiting-line.ts'
 import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
-import type { Trouble } from '../routing/target-health.ts'
+import type { FailureKind } from '../routing/target-health.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -34,7 +34,7 @@ export type TargetReport =
   /** It responded, or refused the client for the client's own mistake. */
   | { readonly kind: 'healthy' }
   /** `retryAfterMs`: what the provider asked for, if it did. */
-  | { readonly kind: 'failing'; readonly trouble: Trouble; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'failing'; readonly failureKind: FailureKind; readonly retryAfterMs: number | undefined }
   /** Nothing: the client left, say. */
   | { readonly kind: 'inconclusive' }
 
@@ -64,7 +64,7 @@ export interface Hold {
   /** Reports how the attempt at `target` came out, for the calls after this one. */
   report(report: TargetReport): void
   /** What was wrong with one of `targets` when this call was admitted, or what it has reported since. */
-  troubleOf(target: Target): Trouble | undefined
+  failureKindOf(target: Target): FailureKind | undefined
   /** Whether a provider of `targets` is known to refuse requests that ask for usage. */
   refusesUsage(provider: string): boolean
   /** The provider of `target` took a request without the wish for usage, having refused it with that. */

@@ -1,7 +1,7 @@
 // What has failed in a call so far, and how its client is told.
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Trouble } from '../routing/target-health.ts'
+import type { FailureKind } from '../routing/target-health.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
 import type { Hold } from './coordinator.ts'
 import type { RetryDecision } from './retry-rule.ts'
@@ -15,9 +15,9 @@ export interface Failure {
   readonly readyAtMs: number
 }
 
-export function reasonOf(failure: AttemptFailure, { trouble }: RetryDecision): string {
-  if (failure.kind === 'failed') return trouble ?? 'connection lost'
-  return `${trouble ?? 'refused'}, status ${failure.head.status}`
+export function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): string {
+  if (failure.kind === 'failed') return failureKind ?? 'connection lost'
+  return `${failureKind ?? 'refused'}, status ${failure.head.status}`
 }
 
 /**
@@ -26,12 +26,12 @@ export function reasonOf(failure: AttemptFailure, { trouble }: RetryDecision): s
  */
 export function summedUp(
   last: AttemptFailure,
-  hold: Pick<Hold, 'targets' | 'troubleOf'>,
+  hold: Pick<Hold, 'targets' | 'failureKindOf'>,
   failures: ReadonlyMap<Target, Failure>,
 ): AttemptFailure {
   if (failures.size < 2) return last
   const list = [...new Set([...failures.keys(), ...hold.targets])].map((target) => {
-    const reason = failures.get(target)?.reason ?? whyUntried(hold.troubleOf(target))
+    const reason = failures.get(target)?.reason ?? whyUntried(hold.failureKindOf(target))
     return `${target.provider} (${target.model}): ${reason}`
   })
   const message = `No target answers. ${list.join('; ')}.`
@@ -48,8 +48,8 @@ export function summedUp(
 }
 
 /** An untried target is in trouble since earlier calls, shares its provider's trouble, or its turn did not come. */
-function whyUntried(trouble: Trouble | undefined): string {
-  return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
+function whyUntried(failureKind: FailureKind | undefined): string {
+  return failureKind === undefined ? 'not tried' : `not tried, ${failureKind} before`
 }
 
 /** The shortest time that a provider has asked for; no header when none has. */

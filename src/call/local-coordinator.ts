@@ -8,7 +8,7 @@ import type { Config, RoutingConfig } from '../config/types.ts'
 import type { Target } from '../domain.ts'
 import { chooseTargets } from '../routing/choose-targets.ts'
 import { ProviderLoad } from '../routing/load.ts'
-import { TargetHealth, type Trouble } from '../routing/target-health.ts'
+import { TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport } from './coordinator.ts'
@@ -140,7 +140,7 @@ class LocalHold implements Hold {
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(targets)
-    owner.load.began(this.target.provider)
+    owner.load.add(this.target.provider)
     this.#begin()
   }
 
@@ -169,24 +169,24 @@ class LocalHold implements Hold {
     const { health, cooldownMs, isLocal, now } = this.#owner
     switch (report.kind) {
       case 'healthy':
-        health.succeeded(this.target)
+        health.recordSuccess(this.target)
         return
       case 'failing': {
-        const { trouble, retryAfterMs } = report
+        const { failureKind, retryAfterMs } = report
         const of = { cooldownMs, isLocal: isLocal(this.target.provider), retryAfterMs, nowMs: now() }
-        health.failed(this.target, trouble, of)
+        health.recordFailure(this.target, failureKind, of)
         return
       }
       case 'inconclusive':
-        health.ended(this.target)
+        health.recordNothing(this.target)
         return
       default:
         report satisfies never
     }
   }
 
-  troubleOf(target: Target): Trouble | undefined {
-    return this.#owner.health.stateOf(target, this.#owner.now()).trouble
+  failureKindOf(target: Target): FailureKind | undefined {
+    return this.#owner.health.stateOf(target, this.#owner.now()).failureKind
   }
 
   refusesUsage(provider: string): boolean {
@@ -212,7 +212,7 @@ class LocalHold implements Hold {
     else if (usage !== undefined && outcome.kind === 'cut') {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
-    load.ended(provider)
+    load.remove(provider)
     admission.settle(this.#reservation, outcome)
   }
 
@@ -222,15 +222,15 @@ class LocalHold implements Hold {
 
   #begin(): void {
     this.#isTrying = true
-    this.#owner.health.began(this.target, this.#owner.now())
+    this.#owner.health.recordStart(this.target, this.#owner.now())
   }
 
   /** After the slot has moved to the provider of one of these. */
   #moveAmong(targets: readonly Target[]): Target {
     const { load } = this.#owner
-    load.ended(this.target.provider)
+    load.remove(this.target.provider)
     this.target = this.#chosenOf(targets)
-    load.began(this.target.provider)
+    load.add(this.target.provider)
     this.#begin()
     return this.target
   }

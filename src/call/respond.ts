@@ -99,8 +99,8 @@ async function passAnswer(
     if (relayed.kind === 'complete') return { status }
     const { error } = relayed
     if (relayed.kind === 'broken' && !response.isStalled) {
-      const trouble = error.code === 'provider_timeout' ? 'timeout' : 'broken'
-      hold.report({ kind: 'failing', trouble, retryAfterMs: undefined })
+      const failureKind = error.code === 'provider_timeout' ? 'timeout' : 'broken'
+      hold.report({ kind: 'failing', failureKind, retryAfterMs: undefined })
     }
     return { status, error }
   } finally {

@@ -39,7 +39,7 @@ export class RetryBudget {
 
   /** Loading a model is not a failure, for as long as a first byte may take. */
   #isLoading(target: Target): boolean {
-    if (this.#failures.get(target)?.decision.trouble !== 'loading') return false
+    if (this.#failures.get(target)?.decision.failureKind !== 'loading') return false
     const firstByteMs = this.#providers.get(target.provider)?.timeouts.firstByteMs ?? 0
     return firstByteMs === 0 || this.#now() - this.#startedAtMs < firstByteMs
   }

@@ -1,12 +1,12 @@
-// What an attempt's outcome means for the call and for the target: is it the target's trouble, may another target
+// What an attempt's outcome means for the call and for the target: is it a failure of the target, may another target
 // answer instead, may the same one be asked again. Pure.
 import { parseDurationMs } from '../http/duration.ts'
-import type { Trouble } from '../routing/target-health.ts'
+import type { FailureKind } from '../routing/target-health.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 export interface RetryDecision {
   /** What is wrong with the target; undefined when it works, or when the fault is the client's or nobody's. */
-  readonly trouble: Trouble | undefined
+  readonly failureKind: FailureKind | undefined
   /** Another target may well answer. */
   readonly canFailOver: boolean
   /** The same target may well answer if it is asked again. */
@@ -16,7 +16,7 @@ export interface RetryDecision {
 }
 
 const final: RetryDecision = {
-  trouble: undefined,
+  failureKind: undefined,
   canFailOver: false,
   canRetry: false,
   retryAfterMs: undefined,
@@ -45,17 +45,17 @@ function afterFailure(
   hasFailed: boolean,
 ): RetryDecision {
   if (error.code === 'provider_unreachable') {
-    return { trouble: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
+    return { failureKind: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
-  if (error.code === 'provider_auth_failed') return { ...final, trouble: 'auth', canFailOver: true }
+  if (error.code === 'provider_auth_failed') return { ...final, failureKind: 'auth', canFailOver: true }
   // It may still work on the request; a second copy would not make it quicker.
-  if (error.code === 'provider_timeout') return { ...final, trouble: 'timeout', canFailOver: true }
+  if (error.code === 'provider_timeout') return { ...final, failureKind: 'timeout', canFailOver: true }
   // An idle connection that the provider had closed is not a fault of the target: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, canFailOver: true, canRetry: true, retryAfterMs: 0 }
   // The target's format can't carry the request, for which another one's may serve.
   if (error.status < 500) return { ...final, canFailOver: true }
   // Anything else is likely to happen again.
-  return { ...final, trouble: 'broken', canFailOver: true }
+  return { ...final, failureKind: 'broken', canFailOver: true }
 }
 
 function afterRefusal(
@@ -68,27 +68,27 @@ function afterRefusal(
   const again = { canFailOver: true, canRetry, retryAfterMs }
   switch (head.status) {
     case 402:
-      return { ...final, trouble: 'billing', canFailOver: true }
+      return { ...final, failureKind: 'billing', canFailOver: true }
     case 404:
       if (meaning !== 'missing_model') return final
-      return { ...final, trouble: 'missing_model', canFailOver: true }
+      return { ...final, failureKind: 'missing_model', canFailOver: true }
     case 408:
-      return { trouble: 'timeout', ...again }
+      return { failureKind: 'timeout', ...again }
     case 429:
       // Another provider has an account of its own.
-      if (meaning === 'billing') return { ...final, trouble: 'billing', canFailOver: true }
-      // So a request is refused that alone exceeds the limit: no trouble of the target's.
+      if (meaning === 'billing') return { ...final, failureKind: 'billing', canFailOver: true }
+      // So a request is refused that alone exceeds the limit: no failure of the target.
       if (!canRetry) return final
-      return { trouble: 'rate_limit', ...again }
+      return { failureKind: 'rate_limit', ...again }
     case 502:
     case 504:
-      return { trouble: 'overloaded', ...again }
+      return { failureKind: 'overloaded', ...again }
     case 503:
     case 529:
-      return { trouble: meaning === 'loading' ? 'loading' : 'overloaded', ...again }
+      return { failureKind: meaning === 'loading' ? 'loading' : 'overloaded', ...again }
     default:
       // It may have failed on this very request, so the same server is spared another try.
-      return head.status >= 500 ? { ...final, trouble: 'broken', canFailOver: true } : final
+      return head.status >= 500 ? { ...final, failureKind: 'broken', canFailOver: true } : final
   }
 }
 

@@ -3,7 +3,7 @@ import { readPartialConfig } from '../config/partial-config.ts'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
 import { type CommandIo, counted, Output, printable } from './output.ts'
-import { ownCommand } from './own-command.ts'
+import { ownCommand } from './invocation.ts'
 
 /** @returns the exit status: 0. */
 export async function credentialListCommand(

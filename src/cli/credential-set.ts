@@ -13,7 +13,7 @@ import {
 import type { RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'
-import { ownCommand } from './own-command.ts'
+import { ownCommand } from './invocation.ts'
 import { readSecret, type SecretInput } from './read-secret.ts'
 import { exampleCredential, unknownProvider } from './suggest.ts'
 

@@ -15,7 +15,7 @@ import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
-import { notifyStartFailure, startService } from './service.ts'
+import { notifyStartFailure, startService } from './service-manager.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -69,7 +69,7 @@ export async function serveCommand(
     return 1
   }
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
-  void checkProviders(app, config)
+  checkProviders(app, config, clock)
   const { env, reloadSignal } = io
   const { setTimer } = clock
   const running = { app, config, settings, env, configFile, configVersion }

@@ -5,7 +5,7 @@ import type { LogOutput } from './log.ts'
 import { prettyLine } from './pretty.ts'
 import { StdoutLines } from './stdout-lines.ts'
 
-export interface LogPlace {
+export interface LogDestination {
   /** Standard output unless a test passes another stream. */
   readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
   /** True for the systemd journal, which takes syslog's priority from the front of a line (sd-daemon(3)). */
@@ -15,21 +15,21 @@ export interface LogPlace {
 }
 
 /** For all threads of the process: no line is broken by another. */
-export function openLogOutput(logging: Omit<LoggingConfig, 'level'>, place: LogPlace): LogOutput {
-  const output = localOutput(logging, place)
+export function openLogOutput(logging: Omit<LoggingConfig, 'level'>, destination: LogDestination): LogOutput {
+  const output = localOutput(logging, destination)
   const { transport } = logging
   if (transport === undefined) return output
   const { target } = transport
   return new LogTransport(transport, output, (cause) => {
     const message = `llm-gateway: the log's transport ${target} failed, the log goes to standard output: ${cause.message}\n`
-    if (place.isJournal !== true) process.stderr.write(message)
-    place.onTransportFailure(target, cause)
+    if (destination.isJournal !== true) process.stderr.write(message)
+    destination.onTransportFailure(target, cause)
   })
 }
 
 function localOutput(
   { format }: Pick<LoggingConfig, 'format'>,
-  { stdout, isJournal = false }: LogPlace,
+  { stdout, isJournal = false }: LogDestination,
 ): LogOutput {
   const lines = stdout === process.stdout ? new StdoutLines() : stdout
   const isTerminal = stdout.isTTY === true

@@ -7,11 +7,11 @@ export class ProviderLoad {
     return this.#calls.get(provider) ?? 0
   }
 
-  began(provider: string): void {
+  add(provider: string): void {
     this.#calls.set(provider, this.of(provider) + 1)
   }
 
-  ended(provider: string): void {
+  remove(provider: string): void {
     this.#calls.set(provider, this.of(provider) - 1)
   }
 }

@@ -8,7 +8,7 @@ import { ByteCollector } from '../bytes/byte-collector.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
-import { headersOf, secretsOf } from './send.ts'
+import { headersOf, secretsOf } from './http-provider.ts'
 
 interface ProbeLimits {
   /** The request ends when the body is larger; what came beyond is dropped. */

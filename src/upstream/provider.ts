@@ -2,7 +2,7 @@
 import type { HttpProvider, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
-import type { ErrorMeaning, ErrorResponse } from './providers/error-meaning.ts'
+import type { ErrorReader } from './error-meaning.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
@@ -53,15 +53,12 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
-  /** What an error response of this kind of provider means; undefined: what its status says. */
-  readonly meaningOf: (error: ErrorResponse) => ErrorMeaning | undefined
+  readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string
   send(request: ProviderRequest, handler: ResponseHandler): Exchange
   /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
   get(path: string, handler: ResponseHandler): Exchange
-  /** Whether it responds at all within `timeoutMs`; for the start-up lines. Never throws. */
-  check(timeoutMs: number): Promise<{ readonly isReachable: boolean; readonly detail: string }>
   /** Ends idle connections and lets open exchanges finish. */
   close(): Promise<void>
 }

@@ -30,7 +30,6 @@ export class AskedProvider {
         this.asked.push(asked)
         return { wasSent: true, pause() {}, resume() {}, abort: () => void (asked.isAborted = true) }
       },
-      check: () => Promise.resolve({ isReachable: true, detail: '' }),
       close: () => Promise.resolve(),
     }
   }

@@ -14,7 +14,7 @@ function start(t: TestContext) {
   const checks = new HealthChecks({
     clock: { now: clock.now, setTimer: clock.setTimer, chance: () => 0.5 },
     events,
-    health: { checked: (_, trouble) => void found.push(trouble) },
+    health: { recordCheck: (_, failureKind) => void found.push(failureKind) },
   })
   const follow = (isChecked: boolean) => {
     const settings = isChecked ? { health_check: { path: '/health', interval_ms: 1000 } } : {}
@@ -25,7 +25,7 @@ function start(t: TestContext) {
   return { clock, events, provider, found, follow }
 }
 
-for (const [status, trouble] of [
+for (const [status, failureKind] of [
   [200, undefined],
   [204, undefined],
   [302, 'broken'],
@@ -39,11 +39,11 @@ for (const [status, trouble] of [
   [504, 'overloaded'],
   [529, 'overloaded'],
 ] as const) {
-  test(`status ${status}: ${trouble ?? 'well'}`, async (t) => {
+  test(`status ${status}: ${failureKind ?? 'healthy'}`, async (t) => {
     const { provider, found } = start(t)
     assert.equal(provider.asked[0]?.path, '/health')
     await provider.respond(status)
-    assert.deepEqual(found, [trouble])
+    assert.deepEqual(found, [failureKind])
   })
 }
 

@@ -42,7 +42,7 @@ for (const [chance, delayMs] of [
 
 test('who asks while a question is under way gets the response to that one', async () => {
   const { polls, provider } = start()
-  const answers = [polls.get('p')!.ask(), polls.get('p')!.ask()]
+  const answers = [polls.get('p')!.run(), polls.get('p')!.run()]
   assert.equal(provider.asked.length, 1)
   await provider.respond(200)
   await Promise.all(answers)
@@ -68,7 +68,7 @@ test('silence is given up, and what comes then has no effect', async () => {
 
 test('a provider that stays is not asked anew; one with other settings is, and the former question ends', async () => {
   const { polls, provider, parts } = start()
-  const waiting = polls.get('p')!.ask()
+  const waiting = polls.get('p')!.run()
   polls.follow(setOf(provider), () => parts)
   assert.equal(provider.asked.length, 1)
 
@@ -79,13 +79,13 @@ test('a provider that stays is not asked anew; one with other settings is, and t
 })
 
 test('at the end nobody waits, is asked, or holds a timer', async () => {
-  for (const isAsking of [true, false]) {
+  for (const isRunning of [true, false]) {
     const { clock, polls, provider } = start()
-    if (!isAsking) await provider.respond(200)
-    const waiting = isAsking ? polls.get('p')!.ask() : undefined
+    if (!isRunning) await provider.respond(200)
+    const waiting = isRunning ? polls.get('p')!.run() : undefined
     polls.stop()
     await waiting
-    if (isAsking) assert.ok(provider.asked[0]!.isAborted)
+    if (isRunning) assert.ok(provider.asked[0]!.isAborted)
     assert.equal(clock.pendingTimers, 0)
   }
 })

@@ -124,7 +124,6 @@ function fakeProvider(name: string, next: () => string): Provider {
     maxParallelRequests: 1,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
-    check: () => Promise.resolve({ isReachable: true, detail: '' }),
     close: () => Promise.resolve(),
     get: () => assert.fail('calls ask for no pages'),
     send(_, sink) {

@@ -5,14 +5,14 @@ import { test } from 'node:test'
 import type { Failure } from '../../src/call/failures.ts'
 import { RetryBudget } from '../../src/call/retry-budget.ts'
 import type { Target } from '../../src/domain.ts'
-import type { Trouble } from '../../src/routing/target-health.ts'
+import type { FailureKind } from '../../src/routing/target-health.ts'
 import { createEcho } from '../../src/upstream/providers/echo.ts'
 
 const [a, b]: readonly Target[] = ['a', 'b'].map((provider) => ({ provider, model: 'm', tier: 1, weight: 1 }))
 
-function failure(trouble: Trouble): Failure {
-  const decision = { trouble, canFailOver: true, canRetry: true, retryAfterMs: undefined }
-  return { decision, reason: trouble, readyAtMs: 0 }
+function failure(failureKind: FailureKind): Failure {
+  const decision = { failureKind, canFailOver: true, canRetry: true, retryAfterMs: undefined }
+  return { decision, reason: failureKind, readyAtMs: 0 }
 }
 
 function scene({ retries, firstByteMs = 0 }: { retries: number; firstByteMs?: number }) {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { decideRetry } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
-import type { Trouble } from '../../src/routing/target-health.ts'
+import type { FailureKind } from '../../src/routing/target-health.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 
 interface Word {
@@ -28,7 +28,7 @@ const loading = '{"error":{"code":503,"message":"Loading model","type":"unavaila
 const noRetry = { 'x-should-retry': 'false' }
 
 /** May: `move` to another target, `repeat` at the same one. */
-type Case = readonly [string, AttemptOutcome, Trouble | undefined, may: '' | 'move' | 'move repeat']
+type Case = readonly [string, AttemptOutcome, FailureKind | undefined, may: '' | 'move' | 'move repeat']
 
 const cases: readonly Case[] = [
   ['gone', { kind: 'gone', wasSent: true }, undefined, ''],
@@ -82,17 +82,17 @@ const cases: readonly Case[] = [
   ],
 ]
 
-for (const [what, outcome, trouble, may] of cases) {
-  test(`${what}: ${trouble ?? 'no trouble'}, may ${may || 'do nothing'}`, () => {
+for (const [what, outcome, failureKind, may] of cases) {
+  test(`${what}: ${failureKind ?? 'no failure'}, may ${may || 'do nothing'}`, () => {
     const { canFailOver, canRetry, ...decision } = decideRetry(outcome, false, 0)
-    assert.equal(decision.trouble, trouble)
+    assert.equal(decision.failureKind, failureKind)
     assert.equal([canFailOver && 'move', canRetry && 'repeat'].filter(Boolean).join(' '), may)
   })
 }
 
-test('a fresh connection that is closed at once is trouble', () => {
-  const { trouble, canRetry } = decideRetry(failed('provider_bad_response', true), true, 0)
-  assert.deepEqual([trouble, canRetry], ['broken', false])
+test('a fresh connection that is closed at once is a failure of the target', () => {
+  const { failureKind, canRetry } = decideRetry(failed('provider_bad_response', true), true, 0)
+  assert.deepEqual([failureKind, canRetry], ['broken', false])
 })
 
 const now = Date.parse('2026-01-01T00:00:00Z')

@@ -110,11 +110,11 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
 
   contract('what one call reports of a target, the next ones know', { rpm: 9 }, async ({ coordinator }) => {
     const first = await admit(coordinator)
-    assert.equal(first.troubleOf(a), undefined)
-    first.report({ kind: 'failing', trouble: 'unreachable', retryAfterMs: undefined })
-    assert.deepEqual([first.troubleOf(a), first.troubleOf(b)], ['unreachable', undefined])
+    assert.equal(first.failureKindOf(a), undefined)
+    first.report({ kind: 'failing', failureKind: 'unreachable', retryAfterMs: undefined })
+    assert.deepEqual([first.failureKindOf(a), first.failureKindOf(b)], ['unreachable', undefined])
     const second = await admit(coordinator)
-    assert.deepEqual([second.targets, second.troubleOf(a)], [[b, a], 'unreachable'])
+    assert.deepEqual([second.targets, second.failureKindOf(a)], [[b, a], 'unreachable'])
     assert.equal(await first.moveTo([b]), b)
     assert.equal(await first.moveTo([a]), a)
     first.report({ kind: 'healthy' })
@@ -124,7 +124,7 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
   contract('after a cool-down one call tries, until it is known how that went', {}, async (scene) => {
     const { coordinator, clock } = scene
     const failed = await admit(coordinator)
-    failed.report({ kind: 'failing', trouble: 'unreachable', retryAfterMs: undefined })
+    failed.report({ kind: 'failing', failureKind: 'unreachable', retryAfterMs: undefined })
     await arrived(coordinator)
     clock.advance(1000)
     const trial = await admit(coordinator)

@@ -6,8 +6,8 @@ import { ProviderLoad } from '../../src/routing/load.ts'
 
 test('each call counts from its beginning to its end, at its own provider', () => {
   const load = new ProviderLoad()
-  load.began('p')
-  load.began('p')
-  load.ended('p')
+  load.add('p')
+  load.add('p')
+  load.remove('p')
   assert.deepEqual([load.of('p'), load.of('q')], [1, 0])
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
-import { TargetHealth, type Trouble } from '../../src/routing/target-health.ts'
+import { TargetHealth, type FailureKind } from '../../src/routing/target-health.ts'
 
 const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
 const sibling = { ...target, model: 'n' }
@@ -11,12 +11,12 @@ const stranger = { ...target, provider: 'q' }
 
 function fail(
   health: TargetHealth,
-  trouble: Trouble,
+  failureKind: FailureKind,
   nowMs: number,
   more: { isLocal?: boolean; retryAfterMs?: number; cooldownMs?: number } = {},
 ): void {
   const { isLocal = false, retryAfterMs, cooldownMs = 30_000 } = more
-  health.failed(target, trouble, { cooldownMs, isLocal, retryAfterMs, nowMs })
+  health.recordFailure(target, failureKind, { cooldownMs, isLocal, retryAfterMs, nowMs })
 }
 
 /** How long after `nowMs` the target is ready again. */
@@ -24,7 +24,7 @@ function coolsFor(health: TargetHealth, nowMs: number): number {
   return health.stateOf(target, nowMs).readyAtMs - nowMs
 }
 
-const cooldowns: readonly [Trouble, remoteMs: number, localMs: number, isOfProvider: boolean][] = [
+const cooldowns: readonly [FailureKind, remoteMs: number, localMs: number, isOfProvider: boolean][] = [
   ['auth', 120_000, 12_000, true],
   ['billing', 600_000, 60_000, true],
   ['broken', 3_000, 300, false],
@@ -36,19 +36,19 @@ const cooldowns: readonly [Trouble, remoteMs: number, localMs: number, isOfProvi
   ['unreachable', 30_000, 3_000, true],
 ]
 
-for (const [trouble, remoteMs, localMs, isOfProvider] of cooldowns) {
-  describe(`trouble: ${trouble}`, () => {
+for (const [failureKind, remoteMs, localMs, isOfProvider] of cooldowns) {
+  describe(`kind of failure: ${failureKind}`, () => {
     for (const [isLocal, forMs] of [
       [false, remoteMs],
       [true, localMs],
     ] as const) {
       test(`a ${isLocal ? 'local' : 'remote'} target cools for ${forMs} ms`, () => {
         const health = new TargetHealth()
-        fail(health, trouble, 1000, { isLocal })
+        fail(health, failureKind, 1000, { isLocal })
         assert.deepEqual(health.stateOf(target, 1000 + forMs - 1), {
           isReady: false,
           readyAtMs: 1000 + forMs,
-          trouble,
+          failureKind,
         })
         assert.equal(health.stateOf(target, 1000 + forMs).isReady, true)
       })
@@ -56,7 +56,7 @@ for (const [trouble, remoteMs, localMs, isOfProvider] of cooldowns) {
 
     test(`it concerns ${isOfProvider ? 'all models of the provider' : 'the one model'}`, () => {
       const health = new TargetHealth()
-      fail(health, trouble, 1000)
+      fail(health, failureKind, 1000)
       assert.equal(health.stateOf(sibling, 1000).isReady, !isOfProvider)
       assert.equal(health.stateOf(stranger, 1000).isReady, true)
     })
@@ -71,7 +71,7 @@ describe('how long', () => {
       fail(health, 'timeout', nowMs)
       const forMs = coolsFor(health, nowMs)
       nowMs += forMs
-      health.began(target, nowMs)
+      health.recordStart(target, nowMs)
       return forMs
     })
     assert.deepEqual(found, [30_000, 60_000, 120_000, 240_000, 240_000, 240_000])
@@ -86,7 +86,7 @@ describe('how long', () => {
   test('a success starts it over', () => {
     const health = new TargetHealth()
     fail(health, 'timeout', 0)
-    health.succeeded(target)
+    health.recordSuccess(target)
     assert.equal(health.stateOf(target, 0).isReady, true)
     fail(health, 'timeout', 5)
     assert.equal(coolsFor(health, 5), 30_000)
@@ -127,51 +127,51 @@ describe('after the cool-down', () => {
 
   test('one call tries, and others go elsewhere until that is decided', () => {
     const health = cooled()
-    health.began(target, 30_000)
+    health.recordStart(target, 30_000)
     assert.equal(health.stateOf(target, 30_001).isReady, false)
-    health.succeeded(target)
+    health.recordSuccess(target)
     assert.equal(health.stateOf(target, 30_002).isReady, true)
   })
 
   test('a call that tries a cooling target for want of others is no probe', () => {
     const health = cooled()
-    health.began(target, 29_999)
+    health.recordStart(target, 29_999)
     assert.equal(health.stateOf(target, 30_000).isReady, true)
   })
 
   test('a probe whose client left lets the next one try', () => {
     const health = cooled()
-    health.began(target, 30_000)
-    health.ended(target)
+    health.recordStart(target, 30_000)
+    health.recordNothing(target)
     assert.equal(health.stateOf(target, 30_001).isReady, true)
   })
 
   test('a provider that answers for one model can be reached for all', () => {
     const health = cooled()
-    health.began(target, 30_000)
+    health.recordStart(target, 30_000)
     fail(health, 'overloaded', 30_000)
     assert.equal(health.stateOf(sibling, 30_000).isReady, true)
-    assert.equal(health.stateOf(target, 30_000).trouble, 'overloaded')
+    assert.equal(health.stateOf(target, 30_000).failureKind, 'overloaded')
   })
 })
 
 test('no order of events leaves a target passed over for ever', () => {
   const step = fc.oneof(
-    fc.constantFrom('began', 'succeeded', 'ended', 'wait'),
-    fc.constantFrom(...cooldowns.map(([trouble]) => trouble)),
+    fc.constantFrom('start', 'success', 'nothing', 'wait'),
+    fc.constantFrom(...cooldowns.map(([failureKind]) => failureKind)),
   )
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 40 }),
-      fc.constantFrom('succeeded', 'ended', 'timeout'),
+      fc.constantFrom('success', 'nothing', 'timeout'),
       (steps, last) => {
         const health = new TargetHealth()
         let nowMs = 0
         for (const each of [...steps, last]) {
           if (each === 'wait') nowMs += 20_000
-          else if (each === 'began') health.began(target, nowMs)
-          else if (each === 'succeeded') health.succeeded(target)
-          else if (each === 'ended') health.ended(target)
+          else if (each === 'start') health.recordStart(target, nowMs)
+          else if (each === 'success') health.recordSuccess(target)
+          else if (each === 'nothing') health.recordNothing(target)
           else fail(health, each, nowMs)
         }
         assert.equal(health.stateOf(target, nowMs + 20 * 8 * 30_000).isReady, true)
@@ -183,38 +183,38 @@ test('no order of events leaves a target passed over for ever', () => {
 describe('a health check', () => {
   test('that finds something puts all targets of its provider last, until one finds nothing', () => {
     const health = new TargetHealth()
-    health.checked('p', 'unreachable')
+    health.recordCheck('p', 'unreachable')
     for (const nowMs of [1000, 1e12]) {
       for (const each of [target, sibling]) {
-        const { isReady, trouble } = health.stateOf(each, nowMs)
-        assert.deepEqual([isReady, trouble], [false, 'unreachable'])
+        const { isReady, failureKind } = health.stateOf(each, nowMs)
+        assert.deepEqual([isReady, failureKind], [false, 'unreachable'])
       }
     }
     assert.equal(health.stateOf(stranger, 1000).isReady, true)
-    health.checked('p', undefined)
+    health.recordCheck('p', undefined)
     assert.equal(health.stateOf(target, 1000).isReady, true)
   })
 
   test('that finds something holds until a call succeeds', () => {
     const health = new TargetHealth()
-    health.checked('p', 'timeout')
-    health.succeeded(sibling)
+    health.recordCheck('p', 'timeout')
+    health.recordSuccess(sibling)
     assert.equal(health.stateOf(target, 1000).isReady, true)
   })
 
   test('that finds something outlasts the cool-down that a call has set', () => {
     const health = new TargetHealth()
     fail(health, 'unreachable', 1000)
-    health.checked('p', 'unreachable')
+    health.recordCheck('p', 'unreachable')
     assert.equal(health.stateOf(target, 1e9).isReady, false)
   })
 
-  test('that finds nothing ends "unreachable" at once, and no other trouble', () => {
-    for (const [trouble] of cooldowns) {
+  test('that finds nothing ends "unreachable" at once, and no other failure', () => {
+    for (const [failureKind] of cooldowns) {
       const health = new TargetHealth()
-      fail(health, trouble, 1000)
-      health.checked('p', undefined)
-      assert.equal(health.stateOf(target, 1000).isReady, trouble === 'unreachable', trouble)
+      fail(health, failureKind, 1000)
+      health.recordCheck('p', undefined)
+      assert.equal(health.stateOf(target, 1000).isReady, failureKind === 'unreachable', failureKind)
     }
   })
 })
@@ -223,19 +223,19 @@ test('everything about a provider can be forgotten, and nothing about another on
   const health = new TargetHealth()
   const namesake = { ...target, provider: 'pp' }
   for (const each of [target, namesake]) {
-    for (const trouble of ['rate_limit', 'auth'] as const) {
-      health.failed(each, trouble, {
+    for (const failureKind of ['rate_limit', 'auth'] as const) {
+      health.recordFailure(each, failureKind, {
         cooldownMs: 30_000,
         isLocal: false,
         retryAfterMs: undefined,
         nowMs: 1000,
       })
     }
-    health.checked(each.provider, 'broken')
+    health.recordCheck(each.provider, 'broken')
   }
   health.forget('p')
   assert.equal(health.stateOf(target, 1000).isReady, true)
   assert.equal(health.stateOf(namesake, 1000).isReady, false)
-  health.checked('pp', undefined)
+  health.recordCheck('pp', undefined)
   assert.equal(health.stateOf(namesake, 1000).isReady, false)
 })

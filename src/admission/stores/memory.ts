@@ -3,7 +3,7 @@ import type { LimitStatus, Quota } from '../../domain.ts'
 import type { Charge } from '../outcome.ts'
 import type { Scope } from '../scopes.ts'
 import { capacityFor, type Entry, type SavedEntry } from '../sliding-window.ts'
-import { noLimitStatus, ScopeCounter } from './scope-counter.ts'
+import { noLimitStatus, ScopeCounter } from '../scope-counter.ts'
 import type { AdmissionStore, Demand, Limited, Refusal, Reservation, Reserved, ScopeUse } from './store.ts'
 
 /** One model's window, to be saved. Ages are relative to the moment of saving. */

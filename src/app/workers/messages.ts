@@ -8,7 +8,7 @@ import type { AdmissionRequest, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
-import type { Trouble } from '../../routing/target-health.ts'
+import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
@@ -44,7 +44,7 @@ export type AdmissionMessage =
       readonly isSlotLimited: boolean
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
-      readonly troubles: readonly (readonly [target: number, trouble: Trouble])[]
+      readonly failureKinds: readonly (readonly [target: number, failureKind: FailureKind])[]
       /** Providers that are known to refuse requests that ask for usage. */
       readonly refusingUsage: readonly string[]
     }

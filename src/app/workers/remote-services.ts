@@ -11,7 +11,7 @@ import type {
 import type { Metered } from '../../call/response/meter.ts'
 import type { Target } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
-import { isProviderWide, type Trouble } from '../../routing/target-health.ts'
+import { isProviderWide, type FailureKind } from '../../routing/target-health.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type {
   AdmissionMessage,
@@ -192,7 +192,7 @@ class RemoteHold implements Hold {
   target: Target
   tokens: number
   readonly #parts: HoldParts
-  readonly #troubles: Map<Target, Trouble>
+  readonly #failureKinds: Map<Target, FailureKind>
   readonly #refusingUsage: readonly string[]
   #isSettled = false
 
@@ -205,7 +205,9 @@ class RemoteHold implements Hold {
     this.waitedMs = admitted.waitedMs
     this.isSlotLimited = admitted.isSlotLimited
     this.limitStatus = admitted.limitStatus
-    this.#troubles = new Map(admitted.troubles.map(([index, trouble]) => [parts.targets[index]!, trouble]))
+    this.#failureKinds = new Map(
+      admitted.failureKinds.map(([index, failureKind]) => [parts.targets[index]!, failureKind]),
+    )
     this.#refusingUsage = admitted.refusingUsage
   }
 
@@ -221,16 +223,16 @@ class RemoteHold implements Hold {
   report(report: TargetReport): void {
     this.#parts.outbox.post({ kind: 'report', hold: this.#parts.id, report })
     if (report.kind !== 'failing') return
-    const { trouble } = report
+    const { failureKind } = report
     for (const target of this.targets) {
       const isConcerned =
-        target === this.target || (isProviderWide(trouble) && target.provider === this.target.provider)
-      if (isConcerned) this.#troubles.set(target, trouble)
+        target === this.target || (isProviderWide(failureKind) && target.provider === this.target.provider)
+      if (isConcerned) this.#failureKinds.set(target, failureKind)
     }
   }
 
-  troubleOf(target: Target): Trouble | undefined {
-    return this.#troubles.get(target)
+  failureKindOf(target: Target): FailureKind | undefined {
+    return this.#failureKinds.get(target)
   }
 
   refusesUsage(provider: string): boolean {

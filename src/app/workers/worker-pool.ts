@@ -11,8 +11,8 @@ import type { Events } from '../../observe/events.ts'
 import type { LogOutput } from '../../observe/log.ts'
 import { checkFree } from '../../server/listeners/tcp.ts'
 import { type App, settingsToRestartFor, type Surroundings } from '../app.ts'
-import { openLog } from '../open-log.ts'
-import { Providers, type ProviderSet } from '../providers.ts'
+import { openEvents } from '../open-events.ts'
+import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { OwnServices } from '../shared-services.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
@@ -37,12 +37,12 @@ export async function startWorkerPool(
   entry: URL = workerEntry,
 ): Promise<App> {
   const { stateDirectory } = surroundings
-  const { output, events } = openLog(config.logging, surroundings)
+  const { logOutput, events } = openEvents(config.logging, surroundings)
   const { server } = config
   if ((surroundings.sockets ?? []).length === 0) await checkFree(server)
   const owner = { clock: systemClock, events, stateDirectory, store: undefined }
   const services = await OwnServices.start(config, owner)
-  const pool = new WorkerPool(config, { surroundings, entry, output, events, services })
+  const pool = new WorkerPool(config, { surroundings, entry, logOutput, events, services })
   try {
     await pool.start()
   } catch (error) {
@@ -55,7 +55,7 @@ export async function startWorkerPool(
 interface PoolParts {
   readonly surroundings: Surroundings
   readonly entry: URL
-  readonly output: LogOutput
+  readonly logOutput: LogOutput
   readonly events: Events
   readonly services: OwnServices
 }
@@ -65,7 +65,7 @@ class WorkerPool implements App {
   addresses: readonly string[] = []
   readonly #config: Config
   readonly #parts: PoolParts
-  readonly #providers: Providers
+  readonly #providers: ProviderPool
   readonly #inbox = new Inbox<FromWorker>()
   readonly #leases: FloodLeases | undefined
   readonly #workers = new Map<number, WorkerThread>()
@@ -83,7 +83,7 @@ class WorkerPool implements App {
     const { floodWindows } = parts.services
     this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
     this.#shutdownGraceMs = config.server.shutdownGraceMs
-    this.#providers = new Providers(`llm-gateway/${parts.surroundings.version}`)
+    this.#providers = new ProviderPool(`llm-gateway/${parts.surroundings.version}`)
     this.#providerSet = this.#providers.open(config.providers)
   }
 
@@ -164,8 +164,8 @@ class WorkerPool implements App {
   }
 
   #launch(number: number): WorkerThread {
-    const { entry, services, output } = this.#parts
-    const onLog = (text: string) => void output.write(text)
+    const { entry, services, logOutput } = this.#parts
+    const onLog = (text: string) => void logOutput.write(text)
     const worker = new WorkerThread({
       entry,
       start: this.#startOf(number),

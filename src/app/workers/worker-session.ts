@@ -193,9 +193,9 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
     waitedMs,
     isSlotLimited,
     limitStatus,
-    troubles: targets.flatMap((target, index) => {
-      const trouble = hold.troubleOf(target)
-      return trouble === undefined ? [] : [[index, trouble] as const]
+    failureKinds: targets.flatMap((target, index) => {
+      const failureKind = hold.failureKindOf(target)
+      return failureKind === undefined ? [] : [[index, failureKind] as const]
     }),
     refusingUsage: [...providers].filter((provider) => hold.refusesUsage(provider)),
   }

@@ -9,7 +9,7 @@ import { packagePath } from '../../platform/package.ts'
 import { credentialsDropIn, listCredentials, type StoredCredential } from '../../systemd/credentials.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
 import { shellWord } from '../../platform/shell-word.ts'
-import { ownCommand } from '../own-command.ts'
+import { ownCommand } from '../invocation.ts'
 import type { Finding } from './finding.ts'
 
 /** Why a provider's key is not available to this process, and how to examine the provider with it. */

@@ -24,7 +24,7 @@ import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
 import { type CommandIo, Output, printable } from '../output.ts'
-import { ownCommand } from '../own-command.ts'
+import { ownCommand } from '../invocation.ts'
 import { unknownProvider } from '../suggest.ts'
 import { currentRuntime, unsafeSettings } from '../unsafe-runtime.ts'
 

@@ -8,7 +8,7 @@ import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../s
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderUnits, startCommand } from '../../systemd/units.ts'
 import { shellWord } from '../../platform/shell-word.ts'
-import { ownCommand } from '../own-command.ts'
+import { ownCommand } from '../invocation.ts'
 import type { Finding } from './finding.ts'
 
 export interface ServiceReport {

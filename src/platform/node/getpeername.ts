@@ -10,7 +10,7 @@ interface SocketInside {
 }
 
 /** True as well while either end has only stopped sending. Undefined where this version of Node cannot ask. */
-export function isStanding(socket: Socket): boolean | undefined {
+export function isConnected(socket: Socket): boolean | undefined {
   const { _handle: handle } = socket as SocketInside
   if (handle === null) return false
   const result = handle?.getpeername?.({})

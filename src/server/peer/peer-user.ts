@@ -28,7 +28,7 @@ export interface PeerUserParts {
   readonly platform: NodeJS.Platform
   readonly table: Pick<PeerTable, 'find'>
   /** Whether the kernel still has the connection; undefined where it cannot be asked. */
-  readonly isStanding: (socket: Socket) => boolean | undefined
+  readonly isConnected: (socket: Socket) => boolean | undefined
   /** The kernel's list cannot be read, so that everybody is refused. */
   readonly onUnreadable: (cause: Error) => void
 }
@@ -108,7 +108,7 @@ export const addressIdentity: Identify = (socket) =>
 
 async function lookUp(
   socket: Socket,
-  { table, isStanding }: Pick<PeerUserParts, 'table' | 'isStanding'>,
+  { table, isConnected }: Pick<PeerUserParts, 'table' | 'isConnected'>,
 ): Promise<PeerLookup> {
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   if (
@@ -125,14 +125,14 @@ async function lookUp(
   // the bytes that lie in it. But while our socket stands, no other pair with its ends can complete a handshake:
   // a SYN would reach our socket. So one that stands now stood when the row of a connected socket was read, and
   // the row is its peer's. What happens to it from here on changes nothing about who sent its bytes.
-  const stands = isStanding(socket)
-  if (stands === undefined) {
+  const connected = isConnected(socket)
+  if (connected === undefined) {
     return {
       kind: 'unreadable',
       cause: new Error('this version of Node.js cannot ask the kernel for the peer of a connection'),
     }
   }
-  return stands ? peer : { kind: 'absent' }
+  return connected ? peer : { kind: 'absent' }
 }
 
 /**

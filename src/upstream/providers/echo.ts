@@ -1,7 +1,6 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
-import { errorReaders } from './kinds.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 
@@ -12,7 +11,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
-    meaningOf: errorReaders.echo,
+    meaningOf: () => undefined,
     mask: (text) => text,
     send(request, handler) {
       const exchange = new EchoExchange(handler, responseTo(request))
@@ -24,7 +23,6 @@ export function createEcho(name: string): Provider {
       setImmediate(() => exchange.begin())
       return exchange
     },
-    check: () => Promise.resolve({ isReachable: true, detail: 'built in' }),
     close: () => Promise.resolve(),
   }
 }

@@ -1,16 +1,21 @@
-// The kinds of providers, and which servers each may be.
-import type { ProviderConfig } from '../../config/types.ts'
-import { createErrorReader, type ErrorMeaning, type ErrorResponse } from './error-meaning.ts'
+// The kinds of providers: how each is made, and which servers each may be.
+import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
+import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
+import { createHttpProvider } from '../http-provider.ts'
+import type { Provider } from '../provider.ts'
+import { createEcho } from './echo.ts'
 import { llamaCpp } from './llama-cpp.ts'
 import { ollama } from './ollama.ts'
 import { openAi } from './openai.ts'
 import { vllm } from './vllm.ts'
 
-/** What an error response of a kind of provider means; undefined: what its status says. */
-export const errorReaders: Readonly<
-  Record<ProviderConfig['kind'], (error: ErrorResponse) => ErrorMeaning | undefined>
-> = {
-  echo: createErrorReader([]),
+export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> = {
   /** Any server that speaks OpenAI's protocol. */
   openai: createErrorReader([openAi, llamaCpp, ollama, vllm]),
+}
+
+/** @param userAgent is sent as `user-agent`. */
+export function createProvider(config: ProviderConfig, userAgent: string): Provider {
+  if (config.kind === 'echo') return createEcho(config.name)
+  return createHttpProvider(config, userAgent, errorReaders[config.kind])
 }

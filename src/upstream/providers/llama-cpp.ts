@@ -1,4 +1,4 @@
-import type { ServerErrors } from './error-meaning.ts'
+import type { ServerErrors } from '../error-meaning.ts'
 
 /** llama-server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server */
 export const llamaCpp: ServerErrors = {

@@ -1,4 +1,4 @@
-import type { ServerErrors } from './error-meaning.ts'
+import type { ServerErrors } from '../error-meaning.ts'
 
 /** Ollama, by its OpenAI-compatible routes. https://docs.ollama.com/api/openai-compatibility */
 export const ollama: ServerErrors = { missingModelCodes: ['not_found_error'] }

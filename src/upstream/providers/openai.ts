@@ -1,4 +1,4 @@
-import type { ServerErrors } from './error-meaning.ts'
+import type { ServerErrors } from '../error-meaning.ts'
 
 /** OpenAI and the clouds that write its codes or similar ones. https://platform.openai.com/docs/guides/error-codes */
 export const openAi: ServerErrors = {

@@ -1,4 +1,4 @@
-import type { ServerErrors } from './error-meaning.ts'
+import type { ServerErrors } from '../error-meaning.ts'
 
 /** vLLM: the exception's name as type, and the status as code. https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ */
 export const vllm: ServerErrors = { missingModelCodes: ['NotFoundError', '404'] }

@@ -1,10 +1,10 @@
-// Also the canary for what isStanding leans on in Node: each of these fails when Node changes it.
+// Also the canary for what isConnected leans on in Node: each of these fails when Node changes it.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
-import { isStanding } from '../../../src/platform/node/getpeername.ts'
+import { isConnected } from '../../../src/platform/node/getpeername.ts'
 import { soon } from '../../support/deadline.ts'
 
 /** Both ends of a connection; nothing is read from ours, so that Node does not learn what happens to it. */
@@ -27,19 +27,19 @@ async function connected(t: TestContext) {
 }
 
 async function untilGone(socket: Socket): Promise<void> {
-  while (isStanding(socket) !== false) await new Promise((resolve) => setImmediate(resolve))
+  while (isConnected(socket) !== false) await new Promise((resolve) => setImmediate(resolve))
 }
 
 suite('a connection', () => {
   test('stands while both ends are open, and when one has stopped sending', async (t) => {
     const { ours, theirs } = await connected(t)
-    assert.equal(isStanding(ours), true)
+    assert.equal(isConnected(ours), true)
     theirs.end('all')
     await once(theirs, 'finish')
-    assert.equal(isStanding(ours), true)
+    assert.equal(isConnected(ours), true)
     ours.end()
     await once(theirs.resume(), 'end')
-    assert.equal(isStanding(theirs), false, 'both have')
+    assert.equal(isConnected(theirs), false, 'both have')
   })
 
   test('stands no more once the peer has reset it, whatever Node remembers and the socket still holds', async (t) => {
@@ -56,11 +56,11 @@ suite('a connection', () => {
   test('stands no more once we have destroyed it', async (t) => {
     const { ours } = await connected(t)
     ours.destroy()
-    assert.equal(isStanding(ours), false)
+    assert.equal(isConnected(ours), false)
   })
 
   test('of a Node that lacks what this leans on is not known to stand', () => {
-    assert.equal(isStanding({} as Socket), undefined)
-    assert.equal(isStanding({ _handle: {} } as unknown as Socket), undefined)
+    assert.equal(isConnected({} as Socket), undefined)
+    assert.equal(isConnected({ _handle: {} } as unknown as Socket), undefined)
   })
 })

@@ -13,7 +13,7 @@ import {
 } from '../../../src/server/peer/peer-user.ts'
 import { createGatedServer, httpLimits } from '../../../src/server/listeners/http-server.ts'
 import type { PeerLookup } from '../../../src/server/peer/peer-table.ts'
-import { isStanding } from '../../../src/platform/node/getpeername.ts'
+import { isConnected } from '../../../src/platform/node/getpeername.ts'
 import { parseUnixUsers } from '../../../src/platform/unix-users.ts'
 import { soon } from '../../support/deadline.ts'
 import { rawRequest } from '../../support/raw-client.ts'
@@ -34,7 +34,7 @@ function partsFor(allowedUsers: string[], found: PeerLookup, more: Partial<PeerU
     ownUid: 1501,
     platform: 'linux',
     table: { find: () => Promise.resolve(found) },
-    isStanding: () => true,
+    isConnected: () => true,
     onUnreadable: () => assert.fail('the table is readable'),
     ...more,
   } satisfies PeerUserParts
@@ -90,18 +90,18 @@ suite('allowed users', () => {
         return Promise.resolve(user(1501))
       },
     }
-    const isStanding = () => !hasLooked
+    const isConnected = () => !hasLooked
     assert.match(
-      await decide(['self'], user(1501), { table, isStanding }),
+      await decide(['self'], user(1501), { table, isConnected }),
       /^user_not_allowed: .*disconnected/,
     )
-    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*disconnected/)
+    assert.match(await decide(['self'], user(1502), { isConnected: () => false }), /unknown.*disconnected/)
   })
 
   test('where Node can not ask whether it stands, everybody is refused and the cause is told', async () => {
     const causes: Error[] = []
     const onUnreadable = (told: Error) => void causes.push(told)
-    const more = { onUnreadable, isStanding: () => undefined }
+    const more = { onUnreadable, isConnected: () => undefined }
     assert.match(await decide(['self'], user(1501), more), /^user_not_allowed: /)
     assert.match(causes.join(), /Node\.js/)
   })
@@ -132,7 +132,7 @@ suite('a port that changes hands during the look-up', () => {
     const targets: string[] = []
     const rejected: string[] = []
     const find = () => new Promise<PeerLookup>((resolve) => void lookUps.push(resolve))
-    const identify = peerUserCheck({ ...partsFor(['self'], user(1501)), table: { find }, isStanding })!
+    const identify = peerUserCheck({ ...partsFor(['self'], user(1501)), table: { find }, isConnected })!
     const server = createGatedServer(
       {
         onRequest: (request, response) => {

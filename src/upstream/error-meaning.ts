@@ -17,7 +17,7 @@ export interface ServerErrors {
 }
 
 /** An error response, read to its end. */
-export interface ErrorResponse {
+interface ErrorResponse {
   readonly status: number
   /** As the provider's dialect reads it. */
   readonly code: string | undefined
@@ -27,10 +27,11 @@ export interface ErrorResponse {
 /** Words of codes that speak of money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
 const billingWords = /(?:^|[^a-z])(?:balance|billing|credits?|funds|payment)(?:$|[^a-z])/
 
+/** What an error response means; undefined: what its status says. */
+export type ErrorReader = (error: ErrorResponse) => ErrorMeaning | undefined
+
 /** Reads the errors of a server that is one of these, it is not known which. */
-export function createErrorReader(
-  servers: readonly ServerErrors[],
-): (error: ErrorResponse) => ErrorMeaning | undefined {
+export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader {
   const billingCodes = new Set(servers.flatMap((server) => server.billingCodes ?? []))
   const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))
   const loadingTexts = servers.flatMap(({ loadingText }) => loadingText ?? [])

@@ -5,12 +5,16 @@ import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
+import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
-import { errorReaders } from './providers/kinds.ts'
 
 /** @param userAgent is sent as `user-agent`. */
-export function createHttpProvider(config: HttpProvider, userAgent: string): Provider {
+export function createHttpProvider(
+  config: HttpProvider,
+  userAgent: string,
+  meaningOf: ErrorReader,
+): Provider {
   const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
   const connections = new Connections(config.origin, connect)
   const fixedHeaders = headersOf(config, userAgent)
@@ -21,7 +25,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
-    meaningOf: errorReaders[config.kind],
+    meaningOf,
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {
@@ -36,33 +40,6 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     get(path, handler) {
       const headers = [...fixedHeaders, 'accept', 'application/json, */*']
       return connections.send({ path: config.basePath + path, method: 'GET', headers }, handler)
-    },
-
-    check(timeoutMs) {
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          exchange.abort()
-          resolve({ isReachable: false, detail: `no response within ${timeoutMs} ms` })
-        }, timeoutMs)
-        const settle = (isReachable: boolean, detail: string) => {
-          clearTimeout(timer)
-          resolve({ isReachable, detail })
-        }
-        const path = `${config.basePath}/models`
-        const exchange = connections.send(
-          { path, method: 'GET', headers: fixedHeaders },
-          {
-            onHead({ status }) {
-              exchange.abort()
-              if (status === 401 || status === 403) settle(true, `answers, but refuses the key (${status})`)
-              else settle(true, 'answers')
-            },
-            onData() {},
-            onEnd() {},
-            onFailure: (failure) => settle(false, failure.detail),
-          },
-        )
-      })
     },
 
     close: () => connections.close(),

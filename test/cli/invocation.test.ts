@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { ownCommand } from '../../src/cli/own-command.ts'
+import { ownCommand } from '../../src/cli/invocation.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 
 /** A package in `D/package`, and folders that a PATH may name. */

@@ -1,10 +1,9 @@
 // The providers of every configuration that calls are still served by. One whose settings stay the same over a reload
 // is kept, with its connections; one that no configuration names any more ends when the last call that may need it has.
 import type { ProviderConfig } from '../config/types.ts'
-import { createEcho } from '../upstream/providers/echo.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameSettings } from '../upstream/same-settings.ts'
-import { createHttpProvider } from '../upstream/send.ts'
+import { createProvider } from '../upstream/providers/kinds.ts'
 
 /** The providers of one configuration, by name. */
 export type ProviderSet = ReadonlyMap<string, Provider>
@@ -16,7 +15,7 @@ interface Running {
   sets: number
 }
 
-export class Providers {
+export class ProviderPool {
   readonly #userAgent: string
   readonly #running = new Map<Provider, Running>()
   #newest: ProviderSet = new Map()
@@ -50,12 +49,8 @@ export class Providers {
       kept.sets += 1
       return kept.provider
     }
-    const provider = this.#create(config)
+    const provider = createProvider(config, this.#userAgent)
     this.#running.set(provider, { config, provider, sets: 1 })
     return provider
-  }
-
-  #create(config: ProviderConfig): Provider {
-    return config.kind === 'echo' ? createEcho(config.name) : createHttpProvider(config, this.#userAgent)
   }
 }

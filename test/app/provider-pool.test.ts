@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import { Providers } from '../../src/app/providers.ts'
+import { ProviderPool } from '../../src/app/provider-pool.ts'
 import type { RawProvider } from '../../src/config/raw.ts'
 import { at } from '../support/gateway-config.ts'
 import { configOf } from './asked-provider.ts'
@@ -10,7 +10,7 @@ const configsOf = (t: TestContext, more: RawProvider = {}) =>
   configOf(t, { providers: { p: at({ url: 'http://127.0.0.1:1' }, more), echo: { kind: 'echo' } } }).providers
 
 test('a provider whose settings stay the same is kept over a load, and another one is not', (t) => {
-  const providers = new Providers('test')
+  const providers = new ProviderPool('test')
   const first = providers.open(configsOf(t))
   const same = providers.open(configsOf(t))
   const other = providers.open(configsOf(t, { max_parallel_requests: 1 }))
@@ -20,7 +20,7 @@ test('a provider whose settings stay the same is kept over a load, and another o
 })
 
 test('a provider ends when the last load that has it is released', async (t) => {
-  const providers = new Providers('test')
+  const providers = new ProviderPool('test')
   const closed: string[] = []
   const [first, second] = [providers.open(configsOf(t)), providers.open(configsOf(t))]
   for (const provider of first.values()) {

@@ -1,7 +1,7 @@
 // One scope's counts in memory: its sliding window, and how many calls are under way.
-import type { LimitStatus, Quota } from '../../domain.ts'
-import type { ScopeLimits } from '../scopes.ts'
-import { capacityFor, SlidingWindow, type WindowDimension } from '../sliding-window.ts'
+import type { LimitStatus, Quota } from '../domain.ts'
+import type { ScopeLimits } from './scopes.ts'
+import { capacityFor, SlidingWindow, type WindowDimension } from './sliding-window.ts'
 
 /** Why a call does not fit into a window now. */
 export interface WindowWait {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
 import type { HttpProvider } from '../../src/config/types.ts'
-import type { ResponseHandler } from '../../src/upstream/provider.ts'
-import { createHttpProvider } from '../../src/upstream/send.ts'
+import type { Provider, ResponseHandler } from '../../src/upstream/provider.ts'
+import { createProvider } from '../../src/upstream/providers/kinds.ts'
 import { silentUrl } from '../support/scripted-upstream.ts'
 
 const ignored: ResponseHandler = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
@@ -16,10 +16,7 @@ const request = {
   requestId: 'req_1',
 }
 
-async function startSilent(
-  t: TestContext,
-  connectMs: number,
-): Promise<ReturnType<typeof createHttpProvider>> {
+async function startSilent(t: TestContext, connectMs: number): Promise<Provider> {
   const config: HttpProvider = {
     kind: 'openai',
     name: 'silent',
@@ -33,7 +30,7 @@ async function startSilent(
     timeouts: { connectMs, firstByteMs: 0, idleMs: 0, totalMs: 0 },
     maxParallelRequests: undefined,
   }
-  return createHttpProvider(config, 'test')
+  return createProvider(config, 'test')
 }
 
 /** Attempts to connect of this process. The silent server's own fillers are among them. */

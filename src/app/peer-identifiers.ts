@@ -1,0 +1,23 @@
+// How the clients of connections are identified, by listener.
+import type { Config } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import { isConnected } from '../platform/node/getpeername.ts'
+import { systemUsers } from '../platform/unix-users.ts'
+import type { PeerIdentifiers } from '../server/listeners/tcp.ts'
+import { PeerTable } from '../server/peer/peer-table.ts'
+import { addressIdentity, peerUserCheck, proxyUserCheck, socketOwner } from '../server/peer/peer-user.ts'
+
+/** @throws StartError when a configured user does not exist on this machine. */
+export function peerIdentifiersOf({ access, server }: Config, events: Events): PeerIdentifiers {
+  const parts = {
+    proxyUsers: server.trustedProxies.users,
+    users: systemUsers(),
+    ownUid: process.getuid?.() ?? 0,
+    platform: process.platform,
+    table: new PeerTable(),
+    isConnected,
+    onUnreadable: (cause: Error) => events.emit({ kind: 'peer_users_unreadable', cause }),
+  }
+  const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
+  return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }
+}

@@ -1,0 +1,36 @@
+// The guards that the configuration asks for.
+import type { ForwardedFor } from '../../clients/forwarded-for.ts'
+import type { Config } from '../../config/types.ts'
+import { addressGuard } from './address.ts'
+import { bodySizeGuard } from './body-size.ts'
+import { contentCodingGuard } from './content-coding.ts'
+import { expectGuard } from './expect.ts'
+import { fetchSiteGuard } from './fetch-site.ts'
+import { framingGuard } from './framing.ts'
+import type { Guard } from './guard.ts'
+import { headerCountGuard } from './header-count.ts'
+import { hostGuard } from './host.ts'
+import { originGuard } from './origin.ts'
+import { targetGuard } from './target.ts'
+import { upgradeGuard } from './upgrade.ts'
+
+/** In the order in which they refuse. */
+export function guardsOf(
+  { access, server }: Pick<Config, 'access' | 'server'>,
+  isOriginAllowed: (origin: string) => boolean,
+  forwardedFor: ForwardedFor,
+): readonly Guard[] {
+  return [
+    headerCountGuard,
+    addressGuard(access.allowedIps, forwardedFor),
+    hostGuard(server.allowedHosts),
+    originGuard(isOriginAllowed),
+    fetchSiteGuard(isOriginAllowed),
+    upgradeGuard,
+    expectGuard,
+    targetGuard,
+    framingGuard,
+    contentCodingGuard,
+    bodySizeGuard(server.maxRequestBodyBytes),
+  ]
+}
