@@ -26,7 +26,7 @@ export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): S
 
 /** What the sender of too many requests at once did wrong, for the log. */
 export function tooManyWaiting(): GatewayError {
-  const message = `More than ${maxWaiting} requests waited on one connection; wait for responses, or open more connections.`
+  const message = `More than ${maxWaiting} requests were pipelined on one connection. Wait for responses, or open more connections.`
   return new GatewayError('invalid_request', message)
 }
 

@@ -14,7 +14,7 @@ export function addressGuard(allowedIps: readonly string[], forwardedFor: Forwar
   return (request) => {
     const address = forwardedFor(request) ?? plainAddress(request.socket.remoteAddress)
     if (address !== undefined && isAllowed(address)) return undefined
-    const way = 'access.allowed_ips lists those that are.'
+    const way = 'access.allowed_ips lists the allowed addresses.'
     return new GatewayError(
       'ip_not_allowed',
       `The address ${address ?? 'of this client'} is not allowed. ${way}`,

@@ -8,7 +8,7 @@ export const contentCodingGuard: Guard = ({ headers }) => {
   if (coding === undefined || coding.toLowerCase() === 'identity') return undefined
   return new GatewayError(
     'unsupported_media_type',
-    'A content-encoding is not supported; send the body as it is.',
+    `The content-encoding ${JSON.stringify(coding.slice(0, 100))} is not supported. Send the body uncompressed.`,
     { param: 'content-encoding' },
   )
 }

@@ -11,15 +11,17 @@ const bodyless = new Set(['GET', 'HEAD', 'OPTIONS'])
 export const framingGuard: Guard = (request) => {
   const { headers, httpVersion, method = '' } = request
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    return new GatewayError('invalid_request', `HTTP/${httpVersion} is not spoken here; HTTP/1.1 is.`)
+    return new GatewayError('invalid_request', `HTTP/${httpVersion} is not supported. Use HTTP/1.1.`)
   }
   const coding = headers['transfer-encoding']
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0')) {
     const param = 'transfer-encoding'
-    return new GatewayError('invalid_request', 'The transfer-encoding must be chunked, or absent.', { param })
+    const seen = `The transfer-encoding ${JSON.stringify(coding.slice(0, 100))} over HTTP/${httpVersion}`
+    const way = 'Use chunked over HTTP/1.1, or a content-length.'
+    return new GatewayError('invalid_request', `${seen} is not supported. ${way}`, { param })
   }
   if (bodyless.has(method) && hasBody(request)) {
-    return new GatewayError('invalid_request', `A ${method} request has no body here.`)
+    return new GatewayError('invalid_request', `A ${method} request must not have a body.`)
   }
   return undefined
 }

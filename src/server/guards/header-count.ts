@@ -8,5 +8,8 @@ export const maxHeaders = 100
 
 export const headerCountGuard: Guard = ({ rawHeaders }) => {
   if (rawHeaders.length <= 2 * maxHeaders) return undefined
-  return new GatewayError('headers_too_large', `A request may have ${maxHeaders} headers; this one has more.`)
+  return new GatewayError(
+    'headers_too_large',
+    `A request may have at most ${maxHeaders} headers; this one has more.`,
+  )
 }

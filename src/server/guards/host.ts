@@ -18,7 +18,7 @@ export function hostGuard(allowedHosts: readonly string[]): Guard {
     if (host === undefined || lines.length > 1) {
       return new GatewayError(
         'invalid_host',
-        `Exactly one Host header is expected, this request has ${lines.length}.`,
+        `A request must have exactly one Host header; this one has ${lines.length}.`,
       )
     }
     if (loopbackHost.test(host)) return undefined
@@ -26,6 +26,6 @@ export function hostGuard(allowedHosts: readonly string[]): Guard {
     const name = host.toLowerCase()
     if (allowed.has(name) || allowed.has(name.replace(/:\d+$/, ''))) return undefined
     const way = `Use localhost, 127.0.0.1 or [::1], or add it to server.allowed_hosts.`
-    return new GatewayError('host_not_allowed', `The Host ${JSON.stringify(name)} is not served here. ${way}`)
+    return new GatewayError('host_not_allowed', `The Host ${JSON.stringify(name)} is not allowed. ${way}`)
   }
 }

@@ -10,9 +10,11 @@ export function originGuard(isAllowed: (origin: string) => boolean): Guard {
     const origins = headerLines(request, 'origin')
     if (origins.length === 0) return undefined
     if (origins.length === 1 && isAllowed(origins[0]!)) return undefined
-    const way = 'Add it to cors.allowed_origins if it is yours.'
-    const seen = origins.length === 1 ? `The origin ${JSON.stringify(origins[0])} is` : 'Several origins are'
-    return new GatewayError('origin_not_allowed', `${seen} not allowed to call this gateway. ${way}`)
+    const message =
+      origins.length === 1
+        ? `The origin ${JSON.stringify(origins[0])} is not allowed to call this gateway. If you trust its pages, add it to cors.allowed_origins.`
+        : `A request may have one Origin header; this one has ${origins.length}.`
+    return new GatewayError('origin_not_allowed', message)
   }
 }
 
@@ -23,7 +25,8 @@ export function fetchSiteGuard(isAllowed: (origin: string) => boolean): Guard {
     if (sites.every((site) => site === 'none' || site === 'same-origin')) return undefined
     const origin = request.headers.origin
     if (origin !== undefined && isAllowed(origin)) return undefined
-    const what = `A web page of another site (Sec-Fetch-Site: ${JSON.stringify(sites.join(', '))}) caused this request`
-    return new GatewayError('origin_not_allowed', `${what}, without an allowed Origin. It is refused.`)
+    const what = `A web page of another site sent this request (Sec-Fetch-Site: ${JSON.stringify(sites.join(', '))})`
+    const rule = 'Such a request needs an Origin that cors.allowed_origins lists.'
+    return new GatewayError('origin_not_allowed', `${what}. ${rule}`)
   }
 }

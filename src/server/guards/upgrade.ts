@@ -4,5 +4,8 @@ import type { Guard } from './guard.ts'
 
 export const upgradeGuard: Guard = (request) => {
   if (request.headers.upgrade === undefined) return undefined
-  return new GatewayError('invalid_request', 'Upgrade is not supported: only HTTP/1.1 is spoken here.')
+  return new GatewayError(
+    'invalid_request',
+    'The Upgrade header is not supported: the gateway serves HTTP/1.1 only. Remove it.',
+  )
 }

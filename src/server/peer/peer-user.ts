@@ -43,8 +43,8 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
   const { allowedUsers, proxyUsers, users, platform, onUnreadable } = parts
   if (allowedUsers.includes('any')) return undefined
   if (platform !== 'linux') {
-    const way = 'Write allowed_users: [any] to serve every user of this machine.'
-    throw new StartError(`access.allowed_users is unsupported on ${platform}: only Linux names them. ${way}`)
+    const way = 'Set access.allowed_users: [any] to serve every user of this machine.'
+    throw new StartError(`access.allowed_users is unsupported on ${platform}: ${onlyLinux}. ${way}`)
   }
   const allowed = uidsOf('access.allowed_users', allowedUsers, parts)
   const proxies = uidsOf('server.trusted_proxies', proxyUsers, parts)
@@ -63,12 +63,12 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
         return { kind: 'known', client, isTrustedProxy: proxies.has(peer.uid) }
       }
       case 'absent':
-        return unknownUser('it has left already')
+        return unknownUser('the client has already disconnected')
       case 'ambiguous':
-        return unknownUser('sockets of several users have its ends')
+        return unknownUser('sockets of several users share its pair of addresses')
       case 'unreadable':
         onUnreadable(peer.cause)
-        return unknownUser("its user can't be looked up")
+        return unknownUser("the look-up failed; the gateway's log has the reason (peer_users_unreadable)")
       default:
         return peer satisfies never
     }
@@ -85,7 +85,7 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
   if (proxyUsers.length === 0) return identify
   if (platform !== 'linux') {
     throw new StartError(
-      `server.trusted_proxies is unsupported on ${platform}: only Linux names the users of connections.`,
+      `server.trusted_proxies is unsupported on ${platform}: ${onlyLinux}. Remove the key.`,
     )
   }
   const proxies = uidsOf('server.trusted_proxies', proxyUsers, parts)
@@ -96,7 +96,9 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
   }
 }
 
-/** Names the client of a connection by its address, where users are not told apart. */
+const onlyLinux = 'the Unix user of a connection can be looked up on Linux only'
+
+/** Identifies the client of a connection by its address, where users are not distinguished. */
 export const addressIdentity: Identify = (socket) =>
   Promise.resolve({
     kind: 'known',
@@ -127,7 +129,7 @@ async function lookUp(
   if (stands === undefined) {
     return {
       kind: 'unreadable',
-      cause: new Error('this Node.js does not ask the kernel for the peer of a connection'),
+      cause: new Error('this version of Node.js cannot ask the kernel for the peer of a connection'),
     }
   }
   return stands ? peer : { kind: 'absent' }
@@ -156,12 +158,13 @@ function uidsOf(
   for (const name of names) {
     const uid = uidNamed(name, users, ownUid)
     if (uid === undefined) {
-      throw new StartError(`${setting}: there is no user ${JSON.stringify(name)} on this machine.`)
+      const way = 'Correct or remove the entry.'
+      throw new StartError(`${setting}: there is no user ${JSON.stringify(name)} on this machine. ${way}`)
     }
     if (uid === overflowUid) {
-      const why = 'In a user namespace every foreign user looks like that one.'
+      const why = 'in a user namespace, all users from outside it appear under this uid. List another user.'
       throw new StartError(
-        `${setting}: ${JSON.stringify(name)} has uid ${overflowUid}, which is refused. ${why}`,
+        `${setting}: ${JSON.stringify(name)} has uid ${overflowUid}, which cannot be listed: ${why}`,
       )
     }
     uids.add(uid)
@@ -172,16 +175,18 @@ function uidsOf(
 function notAllowed({ id }: Client, uid: number): GatewayError {
   const name = id.slice('user:'.length)
   const message = `The Unix user ${JSON.stringify(name)} is not allowed to use this gateway.`
-  const namespace =
-    uid === overflowUid ? ' In a user namespace (PrivateUsers=) every foreign user looks like that one.' : ''
-  return new GatewayError(
-    'user_not_allowed',
-    `${message} access.allowed_users lists those that are.${namespace}`,
-  )
+  const way =
+    uid === overflowUid
+      ? 'In a user namespace (PrivateUsers=), all users from outside it appear as this one, and access.allowed_users can admit only the user that runs the gateway.'
+      : 'access.allowed_users lists the allowed users.'
+  return new GatewayError('user_not_allowed', `${message} ${way}`)
 }
 
 function unknownUser(why: string): Identity {
   const message = `The Unix user at the other end of this connection is unknown: ${why}.`
-  const error = new GatewayError('user_not_allowed', `${message} access.allowed_users asks for it.`)
+  const error = new GatewayError(
+    'user_not_allowed',
+    `${message} access.allowed_users admits known users only.`,
+  )
   return { kind: 'refused', client: nobodyKnown, error }
 }

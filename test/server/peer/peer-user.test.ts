@@ -91,8 +91,11 @@ suite('allowed users', () => {
       },
     }
     const isStanding = () => !hasLooked
-    assert.match(await decide(['self'], user(1501), { table, isStanding }), /^user_not_allowed: .*has left/)
-    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*has left/)
+    assert.match(
+      await decide(['self'], user(1501), { table, isStanding }),
+      /^user_not_allowed: .*disconnected/,
+    )
+    assert.match(await decide(['self'], user(1502), { isStanding: () => false }), /unknown.*disconnected/)
   })
 
   test('where Node can not ask whether it stands, everybody is refused and the cause is told', async () => {
