@@ -16,7 +16,7 @@ export interface Failure {
 
 export function reasonOf(failure: AttemptFailure, { trouble }: RetryDecision): string {
   if (failure.kind === 'failed') return trouble ?? 'connection lost'
-  return `${trouble ?? 'refused'}, status ${failure.head.status}`
+  return `${trouble ?? 'error'}, status ${failure.head.status}`
 }
 
 /**
@@ -34,7 +34,7 @@ export function summedUp(
     const reason = failures.get(target)?.reason ?? whyUntried(target, on)
     return `${target.provider} (${target.model}): ${reason}`
   })
-  const message = `No target answers. ${list.join('; ')}.`
+  const message = `No target of the model is available. ${list.join('; ')}.`
   const error = new GatewayError('no_target_available', message, { headers: retryAfter(failures) })
   const providerStatus = last.kind === 'refused' ? last.head.status : last.providerStatus
   return {
@@ -50,7 +50,7 @@ export function summedUp(
 /** An untried target is in trouble since earlier calls, shares its provider's trouble, or its turn did not come. */
 function whyUntried(target: Target, on: Pick<Snapshot, 'health' | 'now'>): string {
   const { trouble } = on.health.stateOf(target, on.now())
-  return trouble === undefined ? 'not tried' : `not tried, ${trouble} before`
+  return trouble === undefined ? 'not tried' : `not tried, cooling down after ${trouble}`
 }
 
 /** The shortest time that a provider has asked for; no header when none has. */

@@ -26,9 +26,9 @@ const response: WholeJudgement = { kind: 'response' }
 /** Why a head with a status from 200 to 299 can't begin a response: a clause about the provider. */
 export function faultOfHead(head: ResponseHead): string | undefined {
   const { status } = head
-  if (status === 204 || status === 205) return `answered ${status}, which has no body`
+  if (status === 204 || status === 205) return `returned ${status}, which has no body`
   if (mediaTypeOf(head) !== 'text/html') return undefined
-  return `answered ${status} with a web page: its base_url may be wrong, or lack a /v1 at its end`
+  return `returned ${status} with an HTML page: check its base_url, which often ends in /v1`
 }
 
 /** @param body read to its end, at most as large as a response that is held. */
@@ -64,14 +64,14 @@ function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeF
   } else if (parsed(body) === undefined) {
     const isCut = outcome.offset >= body.length || !isBracketed(body)
     // Python writes NaN and Infinity, and its clients read them.
-    return isCut ? fault(head, 'JSON that is not whole') : response
+    return isCut ? fault(head, 'truncated JSON') : response
   }
   const errorHead = errorHeadOf(body)
   return errorHead === undefined ? response : { kind: 'error', head: errorHead }
 }
 
 function fault({ status }: ResponseHead, what: string): WholeJudgement {
-  return { kind: 'fault', reason: `answered ${status} with ${what}` }
+  return { kind: 'fault', reason: `returned ${status} with ${what}` }
 }
 
 /** Undefined for what is not JSON. */

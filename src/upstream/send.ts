@@ -54,8 +54,8 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
           {
             onHead({ status }) {
               exchange.abort()
-              if (status === 401 || status === 403) settle(true, `answers, but refuses the key (${status})`)
-              else settle(true, 'answers')
+              if (status === 401 || status === 403) settle(true, `responds, but rejects the key (${status})`)
+              else settle(true, 'responds')
             },
             onData() {},
             onEnd() {},
