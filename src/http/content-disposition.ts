@@ -28,11 +28,11 @@ export function parseDisposition(header: string): DispositionOutcome {
 
 const malformed: DispositionOutcome = {
   ok: false,
-  problem: 'a part has no well-formed content-disposition with a name',
+  problem: 'a part lacks a well-formed content-disposition with a name',
 }
 const ambiguous: DispositionOutcome = {
   ok: false,
-  problem: 'parsers read the content-disposition of a part differently; put a plain name="…" first',
+  problem: 'the content-disposition of a part is ambiguous; put a plain name="…" first',
 }
 
 /**

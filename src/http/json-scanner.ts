@@ -119,7 +119,7 @@ export class JsonScanner implements JsonPosition {
   private readEnd(at: number): void {
     const { source, bytes } = this
     const end = skipSpace(source, at)
-    if (end < bytes.length) this.stop('end', end, 'something follows the JSON object')
+    if (end < bytes.length) this.stop('end', end, 'data follows the JSON object')
     else this.outcome = { ok: true, scan: this.result() }
   }
 
@@ -278,5 +278,5 @@ export class JsonScanner implements JsonPosition {
 
 function startProblem(byte: number): string {
   if (byte === NONE) return 'the body is empty'
-  return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is no JSON object'
+  return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is not a JSON object'
 }

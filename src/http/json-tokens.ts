@@ -185,7 +185,7 @@ export function endOfWord({ bytes, limit }: Source, at: number, word: string): n
 
 /** What is wrong with a string where `endOfString` met this byte. */
 export function stringProblem(byte: number): string {
-  return byte === 0x5c ? 'a string holds an unknown escape' : 'a string holds a raw control character'
+  return byte === 0x5c ? 'a string contains an unknown escape' : 'a string contains a raw control character'
 }
 
 /** What is wrong with a number or a word where its end was looked for and this byte met. */

@@ -66,21 +66,19 @@ class Scanner {
     }
     let at = delimiter.length
     for (let parts = 0; !this.standsAt(at, '--'); parts++) {
-      if (!this.standsAt(at, CRLF))
-        return refuse(at, 'a boundary is followed by something else than a line end')
+      if (!this.standsAt(at, CRLF)) return refuse(at, 'a boundary is not followed by a line break')
       if (parts === MAX_PARTS) return refuse(at, `the form has more than ${MAX_PARTS} parts`)
       const start = at + CRLF.length
       const next = body.indexOf(delimiter, start)
       if (next < 0) return refuse(body.length, 'the closing boundary is missing')
-      if (!this.standsAt(next - CRLF.length, CRLF))
-        return refuse(next, 'the boundary stands inside of a part')
+      if (!this.standsAt(next - CRLF.length, CRLF)) return refuse(next, 'the boundary occurs inside a part')
       const refusal = this.readPart({ start, end: next - CRLF.length })
       if (refusal !== undefined) return refusal
       at = next + delimiter.length
     }
     at += 2
     if (this.standsAt(at, CRLF)) at += CRLF.length
-    return at < body.length ? refuse(at, 'something follows the closing boundary') : undefined
+    return at < body.length ? refuse(at, 'data follows the closing boundary') : undefined
   }
 
   private readPart(part: Span): Refusal | undefined {
