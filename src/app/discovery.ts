@@ -176,6 +176,6 @@ function reasonOf(outcome: ProbeOutcome): string {
   if (outcome.kind === 'failed') return outcome.failure.detail
   if (outcome.head.status !== 200) return `status ${outcome.head.status}`
   return outcome.kind === 'answered'
-    ? 'the answer is no list of models'
-    : `more than ${request.maxBytes} bytes`
+    ? 'the response is not a list of models'
+    : `the response exceeds ${request.maxBytes} bytes`
 }

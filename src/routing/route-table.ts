@@ -178,15 +178,17 @@ const defaultPlace = { tier: 1, weight: 1 } as const
 
 /** The answer for a name that leads nowhere. */
 export function modelNotFound(name: string, routes: RouteTable): GatewayError {
-  const message = `The model ${JSON.stringify(name)} is not configured here. ${hintFor(name, routes)}`
+  const message = `The model ${JSON.stringify(name)} does not exist. ${hintFor(name, routes)}`
   return new GatewayError('model_not_found', message, { param: 'model' })
 }
 
 function hintFor(name: string, routes: RouteTable): string {
   const namesakes = routes.namesakes(name).map((other) => JSON.stringify(other))
-  if (namesakes.length > 0) return `Several providers list it: ask for ${namesakes.join(' or ')}.`
+  if (namesakes.length > 0) return `Several providers list it: use ${namesakes.join(' or ')}.`
   const close = routes.suggest(name)
-  return close === undefined ? 'GET /v1/models lists them.' : `Did you mean ${JSON.stringify(close)}?`
+  return close === undefined
+    ? 'GET /v1/models lists the models that can be called.'
+    : `Did you mean ${JSON.stringify(close)}?`
 }
 
 function filledIn(targets: readonly Target[], rest: string): Target[] {
