@@ -21,7 +21,7 @@ export function openLogOutput(logging: Omit<LoggingConfig, 'level'>, place: LogP
   if (transport === undefined) return output
   const { target } = transport
   return new LogTransport(transport, output, (cause) => {
-    const message = `llm-gateway: the log's transport ${target} failed, the log goes to standard output: ${cause.message}\n`
+    const message = `llm-gateway: logging.transport ${target} failed; the log goes to standard output: ${cause.message}\n`
     if (place.isJournal !== true) process.stderr.write(message)
     place.onTransportFailure(target, cause)
   })
