@@ -1,4 +1,4 @@
-/** Calls under way at each provider, for choosing the least busy one. */
+/** Open calls at each provider, for choosing the least busy one. */
 export class ProviderLoad {
   readonly #calls = new Map<string, number>()
 
@@ -6,7 +6,7 @@ export class ProviderLoad {
     return this.#calls.get(provider) ?? 0
   }
 
-  /** One more; the returned function takes it away again, once. */
+  /** Counts one more call; the returned function removes it again, once. */
   began(provider: string): () => void {
     this.#calls.set(provider, this.of(provider) + 1)
     let isOver = false
