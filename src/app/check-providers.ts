@@ -5,7 +5,7 @@ import type { App } from './app.ts'
 /** How long a provider may take to respond. */
 const checkTimeoutMs = 2_000
 
-/** Reports an event for each provider that neither discovery nor health checks ask anyway. */
+/** Emits an event for each provider that neither discovery nor health checks contact. */
 export async function checkProviders(
   { providers, events }: Pick<App, 'providers' | 'events'>,
   { providers: configs }: Config,

@@ -19,7 +19,7 @@ import { PeerTable } from '../server/peer/peer-table.ts'
 import { isStanding } from '../platform/node/getpeername.ts'
 import { systemUsers } from '../platform/unix-users.ts'
 
-/** In the order in which they refuse. */
+/** Sorted by the order in which they run. */
 export function guardsOf(
   { access, server }: Config,
   isOriginAllowed: (origin: string) => boolean,

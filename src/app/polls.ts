@@ -1,5 +1,5 @@
-// Questions to providers that are asked again and again while a configuration names them: what models they have,
-// whether they are well. A provider hears one of a kind at a time.
+// Periodic requests to the providers of a configuration: which models they list, and whether they are healthy. A provider
+// receives one request of each kind at a time.
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
@@ -7,7 +7,7 @@ import type { ProviderSet } from './providers.ts'
 
 export interface PollParts {
   readonly request: ProbeRequest
-  /** @returns milliseconds until the next probe, more or less. */
+  /** @returns milliseconds until the next probe, before jitter. */
   readonly onResult: (outcome: ProbeOutcome) => number
 }
 
@@ -30,9 +30,9 @@ export class Polls {
   }
 
   /**
-   * Goes over to another set: ends the polls of providers that are not in it or are others by now (with settings that
-   * differ), and begins those that are missing, with a question at once.
-   * @param partsFor undefined for a provider that is to be left alone.
+   * Switches to another set of providers: ends the polls of those that are not in it or whose settings have changed, and
+   * begins the missing ones with an immediate request.
+   * @param partsFor undefined for a provider that is not polled.
    */
   follow(providers: ProviderSet, partsFor: (provider: Provider) => PollParts | undefined): void {
     for (const [name, poll] of this.#running) {
@@ -70,17 +70,17 @@ export class Poll {
     this.#clock = clock
   }
 
-  /** Whether a question is under way. */
+  /** Whether a request is open. */
   get isAsking(): boolean {
     return this.#probe !== undefined
   }
 
-  /** When the last question began, in milliseconds of the monotonic clock. */
+  /** When the last request began, in milliseconds of the monotonic clock. */
   get askedAtMs(): number {
     return this.#askedAtMs
   }
 
-  /** Asks now unless a question is under way. Resolves when its answer has been taken, or the poll has ended. */
+  /** Sends a request now unless one is open. Resolves when its response has been handled, or the poll has ended. */
   ask(): Promise<void> {
     this.#begin()
     return new Promise((resolve) => void this.#waiting.push(resolve))
@@ -96,7 +96,7 @@ export class Poll {
     if (this.#probe !== undefined) return
     this.#stopTimer?.()
     this.#askedAtMs = this.#clock.now()
-    // A connection that broke may have been an idle one that the server closed just then: a new one tells.
+    // The connection may have been an idle one that the server closed at that moment: a new connection decides.
     this.#send((outcome) => {
       if (isBroken(outcome)) this.#send((second) => this.#take(second))
       else this.#take(outcome)
@@ -111,7 +111,7 @@ export class Poll {
     this.#probe = undefined
     const delayMs = this.#parts.onResult(outcome)
     const { setTimer, chance } = this.#clock
-    // Up to a tenth more or less, so that gateways that were started together do not ask together.
+    // Jitter of up to a tenth, so that gateways that were started together do not send their requests together.
     this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
     this.#release()
   }

@@ -1,4 +1,4 @@
-// Everything that is asked of providers besides calls, for as long as the gateway runs.
+// All requests to providers other than calls, for as long as the gateway runs.
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
@@ -26,20 +26,20 @@ export class ProviderWatch {
     this.#healthChecks = new HealthChecks({ clock, events, health })
   }
 
-  /** Goes over to a configuration. Waits for no answer. */
+  /** Switches to a configuration. Does not wait for responses. */
   follow(config: Config, providers: ProviderSet): void {
-    // A reload may still come while the last calls end.
+    // A reload may still arrive while the last calls end.
     if (this.#isOver) return
     this.#discovery.follow(config, providers)
     this.#healthChecks.follow(config, providers)
   }
 
-  /** Has those asked again that may have a model that is unknown so far; resolves within a second. */
+  /** Requests the lists again that may contain a model that is still unknown; resolves within a second. */
   refresh(model: string): Promise<void> {
     return this.#discovery.refresh(model)
   }
 
-  /** Ends what is under way; nothing is asked any more. */
+  /** Ends open requests, and sends no more. */
   stop(): void {
     this.#isOver = true
     this.#discovery.stop()
