@@ -1,13 +1,13 @@
 // Bodies that are too large to be copied, scanned or sent within one turn of the event loop, or to be left to the garbage
-// collector: it counts their bytes as its own, and one body more may make it look for more in all of the heap.
+// collector: external memory counts towards its limits, so that one more body may trigger a collection of the whole heap.
 import type { ScanOutcome } from './json-types.ts'
 
-/** Longer ones are large. One piece of a connection has at most as many bytes. */
+/** Longer bodies are large. A chunk that a socket delivers has at most this many bytes. */
 export const maxSmallBytes = 65_536
 
 /**
- * A request's body. The next one may come to lie in its memory: whoever reads its bytes in later turns enters before and
- * leaves afterwards, and nobody holds on to parts of them.
+ * A request's body in memory that later bodies reuse: code that reads its bytes in later turns of the event loop calls
+ * `enter` before and `leave` afterwards, and keeps no views on them.
  */
 export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
@@ -17,7 +17,7 @@ export class LargeBody {
   #isNeeded = true
   #readers = 0
 
-  /** @param bytes of `memory`; nobody else has them. */
+  /** @param bytes taken from `memory`, without other references. */
   constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: BodyMemory) {
     this.#bytes = bytes
     this.scan = scan
@@ -41,7 +41,7 @@ export class LargeBody {
     this.#giveBack()
   }
 
-  /** Its call needs it no longer: the memory is given back when the last reader has left. Saying so again changes nothing. */
+  /** Releases the body for its call: the memory is returned when the last reader has left. Idempotent. */
   done(): void {
     this.#isNeeded = false
     this.#giveBack()
@@ -54,7 +54,7 @@ export class LargeBody {
   }
 }
 
-/** A large body with edits made, not copied: its parts follow each other. */
+/** A large body with its edits applied, as a sequence of parts, without a copy. */
 export interface SplicedBody {
   readonly of: LargeBody
   readonly parts: readonly Buffer[]
@@ -64,14 +64,14 @@ export function lengthOf({ parts }: SplicedBody): number {
   return parts.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** Larger ones are not kept. */
+/** Larger buffers are not kept. */
 const maxSpareBytes = 16_777_216
-/** How long a spare that nobody takes is kept. */
+/** How long an unused buffer is kept. */
 const keepMs = 60_000
 
 /**
- * Memory of large bodies. What one call gives back the next one takes: memory that comes and goes is zeroed by the
- * system page by page, and whatever comes anew looks to the garbage collector like growth.
+ * Memory of large bodies. Each call reuses what an earlier one returned: the system zeroes newly allocated memory page by
+ * page, and the garbage collector counts each allocation as growth.
  */
 export class BodyMemory {
   readonly #setTimer: (fn: () => void, delayMs: number) => unknown
@@ -83,7 +83,7 @@ export class BodyMemory {
     this.#setTimer = setTimer
   }
 
-  /** Whatever bytes are in there, the taker must write all before anyone reads. */
+  /** Returns uninitialized memory: the caller must write all of it before anything reads it. */
   take(length: number): Buffer {
     const spare = this.#spare
     if (spare === undefined || spare.byteLength < length || spare.byteLength / 4 > length) {
@@ -93,7 +93,7 @@ export class BodyMemory {
     return Buffer.from(spare, 0, length)
   }
 
-  /** @param bytes of `take`, which nobody reads any more. */
+  /** @param bytes from `take`, which nothing reads any more. */
   giveBack({ buffer }: Buffer): void {
     if (!(buffer instanceof ArrayBuffer)) return
     const isSpare = buffer.byteLength <= maxSpareBytes && buffer.byteLength >= (this.#spare?.byteLength ?? 0)
