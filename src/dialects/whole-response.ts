@@ -1,5 +1,5 @@
-// Whether a whole body under a good status is a response. Proxies send pages, relays hide an error behind a 200, and a
-// server that dies can end its body as if nothing had happened; none of these may pass.
+// Whether a complete body with a 2xx status is a valid response. Proxies send HTML pages, relays hide an error behind a
+// 200, and a server that crashes can end its body as if it were complete; none of these may pass.
 import { mediaTypeOf } from '../http/headers.ts'
 import { readString, scanJson } from '../http/json-scan.ts'
 import { MemberNames } from '../http/member-names.ts'
@@ -8,14 +8,14 @@ import type { ResponseHead } from '../domain.ts'
 export type WholeJudgement =
   /** `value`: the parsed JSON, where it was parsed on the way. */
   | { readonly kind: 'response'; readonly value?: unknown }
-  /** An error under a good status, with the head that it should have had. */
+  /** An error with a 2xx status, with the head that it should have had. */
   | { readonly kind: 'error'; readonly head: ResponseHead }
-  /** Neither; `reason` is a clause about the provider, written for people. */
+  /** Neither; `reason` is a readable clause about the provider. */
   | { readonly kind: 'fault'; readonly reason: string }
 
-/** What a format has to say about its whole bodies. */
+/** The rules of a format for its whole bodies. */
 export interface WholeFormat {
-  /** Whether a text of no bytes is a response: a transcript of silence. */
+  /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty: boolean
   /** The head of the error response that the JSON could have been the body of; undefined when it reports no error. */
   readonly errorHeadOf: (body: Buffer) => ResponseHead | undefined
@@ -43,7 +43,7 @@ export function judgeWholeResponse(head: ResponseHead, body: Buffer, format: Who
     : response
 }
 
-/** Where an error can show, in every format. Responses have these members too, so the value decides. */
+/** Members that may report an error, in any format. Valid responses have them too, so the value decides. */
 const errorMembers = new MemberNames(['error', 'object', 'type'])
 
 /** Parsing small JSON is faster than scanning it; of large JSON only a few members matter. */
@@ -101,8 +101,8 @@ function withoutByteOrderMark(body: Buffer): Buffer {
 }
 
 /**
- * Whether JSON that was too large to be held can be whole, judged by its first and its last bytes. JSON that is cut right
- * after an inner brace passes.
+ * Whether JSON that was too large to be buffered may be complete, judged by its first and last bytes. JSON that is
+ * truncated right after an inner brace passes.
  */
 export function mayBeWhole(start: Buffer, tail: Buffer): boolean {
   const first = withoutByteOrderMark(start).toString('latin1').trimStart()[0]
