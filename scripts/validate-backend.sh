@@ -38,7 +38,7 @@ case ${1-} in
     set -- --config "$config" "$@"
     ;;
 esac
-# validate-config takes --config, and none of the other options.
+# validate-config accepts --config, and none of the other options.
 previous=
 for argument in "$@"; do
   case $previous in

@@ -1,7 +1,7 @@
-// The models that providers list (`discover_models`): asked for at the start, at a reload, every half a minute (clouds:
-// every ten), and when a call names one that nobody knows. A list that comes replaces the one before. A provider that
-// gives none keeps what it listed for ten minutes: calls then fail by the provider's state, not by a name that is gone,
-// and a server that restarts has its models all the while.
+// The models that providers list (`discover_models`): requested at the start, at a reload, every 30 s (every 10 min from
+// remote providers), and when a call names an unknown model. A new list replaces the previous one. A provider that returns
+// none keeps its last list for ten minutes: calls then fail because of the provider's state, not because of an unknown
+// name, and a server that restarts keeps its models meanwhile.
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
@@ -25,19 +25,19 @@ const localIntervalMs = 30_000
 const remoteIntervalMs = 600_000
 const keepMs = 600_000
 
-/** A provider that was asked so lately is not asked again for a name that it did not list. */
+/** An unknown name does not request a provider's list again within this time. */
 const freshMs = 5_000
 
-/** A call for an unknown name waits no longer for the lists. */
+/** The longest time that a call for an unknown name waits for the lists. */
 const maxCallWaitMs = 1_000
 
-/** As clients may write it; `PROVIDER/MODEL` has to fit. */
+/** The longest name that a client may send; `PROVIDER/MODEL` must fit. */
 const maxModelNameLength = 256
 
 /** What is known of one provider. */
 interface Listing {
   models: readonly ListedModel[]
-  /** When it last gave a list, in milliseconds of the monotonic clock; undefined: not since it is asked. */
+  /** When it last returned a list, in milliseconds of the monotonic clock; undefined: never. */
   listedAtMs: number | undefined
   /** Why it gave none last time, as far as that was told. */
   reportedFault: 'away' | 'no_list' | undefined
@@ -47,7 +47,7 @@ export class Discovery {
   readonly #parts: DiscoveryParts
   readonly #polls: Polls
   readonly #listings = new Map<string, Listing>()
-  /** Providers that models of the file need. */
+  /** Providers that the file's models use. */
   #needed: ReadonlySet<string> = new Set()
 
   constructor(parts: DiscoveryParts) {
@@ -55,7 +55,7 @@ export class Discovery {
     this.#polls = new Polls(parts.clock)
   }
 
-  /** Asks the providers of a configuration that are to be asked, at once and from now on, and no others. */
+  /** Requests the lists of exactly the providers that the configuration discovers, at once and from now on. */
   follow({ providers: configs, models }: Config, providers: ProviderSet): void {
     const targets = [...models.values()].flatMap((model) => model.targets)
     this.#needed = new Set(targets.map(({ provider }) => provider))
@@ -77,8 +77,8 @@ export class Discovery {
   }
 
   /**
-   * Asks those again who may have a model that is unknown so far. Resolves when they have answered, at once when all
-   * were asked just now, and in any case after a second.
+   * Requests the lists again that may contain a model that is still unknown. Resolves when they have arrived, immediately
+   * if all were requested recently, and in any case after a second.
    */
   async refresh(model: string): Promise<void> {
     const { now, setTimer } = this.#parts.clock
@@ -154,7 +154,7 @@ function discovers(config: ProviderConfig): boolean {
   return config.kind === 'openai' && config.discoverModels === true
 }
 
-/** Nothing listens there. */
+/** Nothing listens at the provider's address. */
 function isRefused(outcome: ProbeOutcome): boolean {
   return outcome.kind === 'failed' && outcome.failure.kind === 'unreachable'
 }
@@ -171,11 +171,11 @@ function changeOf(
   }
 }
 
-/** For people. Nothing of the answer itself is told. */
+/** The reason, for operators. Contains nothing of the response's content. */
 function reasonOf(outcome: ProbeOutcome): string {
   if (outcome.kind === 'failed') return outcome.failure.detail
   if (outcome.head.status !== 200) return `status ${outcome.head.status}`
   return outcome.kind === 'answered'
-    ? 'the answer is no list of models'
-    : `more than ${request.maxBytes} bytes`
+    ? 'the response is not a list of models'
+    : `the response exceeds ${request.maxBytes} bytes`
 }

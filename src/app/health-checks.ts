@@ -1,5 +1,5 @@
-// Health checks (`health_check`): a GET every now and then tells whether a provider is there, so that calls need not
-// find out. Its targets are tried last while it is not, and used again at once when it is.
+// Health checks (`health_check`): a periodic GET finds out whether a provider is up, so that calls need not. Its targets
+// are tried last while it is down, and used again as soon as it is up.
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { TargetHealth, FailureKind } from '../routing/target-health.ts'
@@ -14,7 +14,7 @@ export interface HealthCheckParts {
   readonly health: Pick<TargetHealth, 'recordCheck'>
 }
 
-/** Of a page that is not read for what it says, save for the word "loading". */
+/** Bytes that are read of a response; only its status and the text that a loading server sends matter. */
 const maxBytes = 65_536
 const timeoutMs = 5_000
 
@@ -27,7 +27,7 @@ export class HealthChecks {
     this.#polls = new Polls(parts.clock)
   }
 
-  /** Checks the providers of a configuration that are to be checked, and no others. */
+  /** Checks exactly the providers for which the configuration enables it. */
   follow({ providers: configs }: Config, providers: ProviderSet): void {
     this.#polls.follow(providers, (provider) => {
       const config = configs.get(provider.name)!
@@ -70,7 +70,7 @@ interface CheckResult {
 function checkResultOf(outcome: ProbeOutcome, { meaningOf }: Provider): CheckResult | undefined {
   if (outcome.kind === 'failed') return { failureKind: outcome.failure.kind, reason: outcome.failure.detail }
   const { status } = outcome.head
-  // It is there, and has been asked too often.
+  // The provider is up, and limits the rate of requests.
   if (status === 429) return undefined
   if (status >= 200 && status < 300) return { failureKind: undefined, reason: undefined }
   const meaning = meaningOf({ status, code: undefined, body: outcome.body })

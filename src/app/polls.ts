@@ -1,5 +1,5 @@
-// Questions to providers that are asked again and again while a configuration names them: what models they have,
-// whether they are well. A provider hears one of a kind at a time.
+// Periodic requests to the providers of a configuration: which models they list, and whether they are healthy. A provider
+// receives one request of each kind at a time.
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
@@ -7,7 +7,7 @@ import type { ProviderSet } from './provider-pool.ts'
 
 export interface PollParts {
   readonly request: ProbeRequest
-  /** @returns milliseconds until the next probe, more or less. */
+  /** @returns milliseconds until the next probe, before jitter. */
   readonly onResult: (outcome: ProbeOutcome) => number
 }
 
@@ -30,9 +30,9 @@ export class Polls {
   }
 
   /**
-   * Goes over to another set: ends the polls of providers that are not in it or are others by now (with settings that
-   * differ), and begins those that are missing, with a question at once.
-   * @param partsFor undefined for a provider that is to be left alone.
+   * Switches to another set of providers: ends the polls of those that are not in it or whose settings have changed, and
+   * begins the missing ones with an immediate request.
+   * @param partsFor undefined for a provider that is not polled.
    */
   follow(providers: ProviderSet, partsFor: (provider: Provider) => PollParts | undefined): void {
     for (const [name, poll] of this.#running) {
@@ -111,7 +111,7 @@ export class Poll {
     this.#probe = undefined
     const delayMs = this.#parts.onResult(outcome)
     const { setTimer, chance } = this.#clock
-    // Up to a tenth more or less, so that gateways that were started together do not ask together.
+    // Jitter of up to a tenth, so that gateways that were started together do not send their requests together.
     this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))
     this.#release()
   }

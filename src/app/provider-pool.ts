@@ -1,5 +1,5 @@
-// The providers of every configuration that calls are still served by. One whose settings stay the same over a reload
-// is kept, with its connections; one that no configuration names any more ends when the last call that may need it has.
+// The providers of all configurations that still serve calls. A provider whose settings a reload does not change is kept,
+// with its connections; one that no configuration names any more is closed after the last call that may need it.
 import type { ProviderConfig } from '../config/types.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameSettings } from '../upstream/same-settings.ts'
@@ -11,7 +11,7 @@ export type ProviderSet = ReadonlyMap<string, Provider>
 interface Running {
   readonly config: ProviderConfig
   readonly provider: Provider
-  /** Sets that it belongs to. */
+  /** Number of sets that contain it. */
   sets: number
 }
 
@@ -20,7 +20,7 @@ export class ProviderPool {
   readonly #running = new Map<Provider, Running>()
   #newest: ProviderSet = new Map()
 
-  /** @param userAgent what providers are told of who asks. */
+  /** @param userAgent `user-agent` of requests to providers. */
   constructor(userAgent: string) {
     this.#userAgent = userAgent
   }
@@ -31,7 +31,7 @@ export class ProviderPool {
     return this.#newest
   }
 
-  /** Closes those that belong to no other set. Resolves when their open exchanges are done. */
+  /** Closes the providers that no other set contains. Resolves when their open exchanges have ended. */
   async release(set: ProviderSet): Promise<void> {
     const unused = [...set.values()].filter((provider) => {
       const running = this.#running.get(provider)!

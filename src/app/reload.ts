@@ -15,7 +15,7 @@ export interface ReloaderParts {
   readonly configVersion: string | undefined
   /** Called before the file is read. */
   readonly onBegin: () => void
-  /** Called with what the file holds, before anything is applied. */
+  /** Called with the content of the file, before anything is applied. */
   readonly onRead: (loaded: LoadedConfig) => void
   readonly onResult: (result: ReloadResult) => void
 }

@@ -1,5 +1,5 @@
-// What calls are served by, from one load of the configuration to the next. A call keeps the snapshot that it began
-// with; a snapshot that was replaced gives its providers back when its last call has ended.
+// The snapshots that serve calls, one for each load of the configuration. A call keeps the snapshot that it began with; a
+// replaced snapshot releases its providers when its last call has ended.
 import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
@@ -8,7 +8,7 @@ import type { GatewayError } from '../errors.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
-/** What outlives every load. */
+/** Parts that outlive every load. */
 export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
 
 interface OpenCall extends Indexed {
@@ -25,7 +25,7 @@ export class Snapshots {
   readonly #lasting: Lasting
   readonly #providers: ProviderPool
   readonly #open = new Set<Generation>()
-  /** Calls whose end is not over, and generations whose providers are being closed. */
+  /** Calls that have not been settled, and generations whose providers are being closed. */
   #unsettled = 0
   #onSettled: (() => void) | undefined
   readonly #refresh: (model: string) => Promise<void>
@@ -34,7 +34,7 @@ export class Snapshots {
   #newest: Generation
   #current: Snapshot
 
-  /** @param refresh has the providers asked again that may have a model that is unknown so far. */
+  /** @param refresh requests the lists again that may contain a model that is still unknown. */
   constructor(
     config: Config,
     lasting: Lasting,
@@ -52,12 +52,12 @@ export class Snapshots {
     return this.#current
   }
 
-  /** Calls under way, of all loads. */
+  /** Open calls of all loads. */
   get openCalls(): number {
     return [...this.#open].reduce((sum, { calls }) => sum + calls.size, 0)
   }
 
-  /** Serves a call by the newest load. */
+  /** Serves a call with the newest load. */
   serve(call: Call): void {
     const generation = this.#newest
     const open = { call, index: -1 }
@@ -70,7 +70,7 @@ export class Snapshots {
     })
   }
 
-  /** Serves by another configuration from the next call on. */
+  /** Switches to another configuration from the next call on. */
   replace(config: Config): void {
     const before = this.#newest
     this.#config = config
@@ -78,24 +78,24 @@ export class Snapshots {
     if (before.calls.size === 0) void this.#close(before)
   }
 
-  /** Offers what the providers list now, from the next call on. */
+  /** Offers the models that the providers list now, from the next call on. */
   offer(discovered: Discovered): void {
     this.#discovered = discovered
     this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
   }
 
-  /** Ends every call under way with an error that its client can see. */
+  /** Ends every open call with an error for its client. */
   interrupt(error: GatewayError): void {
     for (const { calls } of this.#open) calls.forEach(({ call }) => call.reply.interrupt(error))
   }
 
-  /** Resolves when every call has been settled. One may wait for that. */
+  /** Resolves when every call has been settled. May be awaited once. */
   settled(): Promise<void> {
     if (this.#unsettled === 0) return Promise.resolve()
     return new Promise((resolve) => (this.#onSettled = resolve))
   }
 
-  /** Ends what is left; no call may be under way. */
+  /** Releases all resources; no call may be open. */
   async close(): Promise<void> {
     await this.settled()
     await this.#providers.release(this.#newest.providers)
@@ -113,7 +113,7 @@ export class Snapshots {
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {
     await this.#refresh(name)
     const route = this.#current.routes.find(name)
-    // A reload may have come in between; the call goes on with the providers that it began with.
+    // A reload may have happened in between; the call continues with the providers that it began with.
     return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
   }
 

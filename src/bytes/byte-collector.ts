@@ -1,5 +1,5 @@
-// Bytes that come in pieces and are held until there is use for them. Whoever sends decides how small the pieces are, and
-// an object for each would cost hundreds of times its bytes; so small pieces are copied together.
+// Buffers bytes that arrive in pieces. The sender decides how small the pieces are, and an object for each could cost
+// hundreds of times its bytes, so small pieces are copied together.
 
 /** Smaller pieces are copied together. */
 const minOwnBytes = 4_096
@@ -10,14 +10,14 @@ const minRunBytes = 1_024
 const nothing = Buffer.alloc(0)
 
 /**
- * Holds bytes in about twice as much memory at most, however they come. A piece that comes alone is not copied, nor is
- * a large one; no piece may be written to after it was pushed.
+ * Holds bytes in at most about twice as much memory, however small the pieces are. A single piece is not copied, nor is a
+ * large one; the caller must not write to a piece after it was pushed.
  */
 export class ByteCollector {
   #length = 0
-  /** The first piece, for as long as it is the only one. */
+  /** The first piece while it is the only one. */
   #only: Buffer | undefined
-  /** What came before the run. */
+  /** The bytes before the run. */
   #pieces: Buffer[] = []
   /** Small pieces, one after the other, in memory of its own. */
   #run: Buffer<ArrayBuffer> | undefined
@@ -69,7 +69,7 @@ export class ByteCollector {
   }
 
   #add(piece: Buffer): void {
-    // A view keeps all of the memory that it looks at.
+    // A view would keep all of its underlying memory alive.
     const isLarge = piece.length >= minOwnBytes && piece.length >= piece.buffer.byteLength / 2
     if (isLarge) {
       this.#endRun()
@@ -101,8 +101,8 @@ export class ByteCollector {
 }
 
 /**
- * The bytes in memory of another length. The old memory is free at once, not when the garbage collector comes by.
- * @param run all of its memory, which nobody else looks at.
+ * The bytes in memory of another length. The old memory is released at once, without waiting for the garbage collector.
+ * @param run a view on all of its memory, which nothing else references.
  */
 export function resized(run: Buffer<ArrayBuffer> | undefined, length: number): Buffer<ArrayBuffer> {
   return run === undefined ? Buffer.allocUnsafeSlow(length) : Buffer.from(run.buffer.transfer(length))

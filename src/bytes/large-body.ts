@@ -2,7 +2,7 @@
 // garbage collector: external memory counts towards its pressure, and one more large body can trigger a full collection.
 import type { ScanOutcome } from './json/types.ts'
 
-/** Longer ones are large. One piece of a connection has at most as many bytes. */
+/** Longer bodies are large. A chunk that a socket delivers has at most this many bytes. */
 export const maxSmallBytes = 65_536
 
 /**
@@ -54,7 +54,7 @@ export class LargeBody {
   }
 }
 
-/** A large body with edits made, not copied: its parts follow each other. */
+/** A large body with its edits applied, as a sequence of parts, without a copy. */
 export interface SplicedBody {
   readonly of: LargeBody
   readonly parts: readonly Buffer[]
@@ -64,7 +64,7 @@ export function lengthOf({ parts }: SplicedBody): number {
   return parts.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** Larger ones are not kept. */
+/** Larger buffers are not kept. */
 const maxSpareBytes = 16_777_216
 /** How long a spare that is not used is kept. */
 const keepMs = 60_000

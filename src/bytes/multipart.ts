@@ -1,5 +1,5 @@
-// One pass over a multipart/form-data body (RFC 7578, RFC 2046 §5.1) that lies whole in one buffer. Strict where
-// parsers differ: what one of them could read in another way is refused, because the provider reads the same bytes.
+// One pass over a multipart/form-data body (RFC 7578, RFC 2046 §5.1) in one buffer. Strict where parsers differ: a body
+// that one of them could read differently is refused, because the provider reads the same bytes.
 import { isUtf8 } from 'node:buffer'
 import type { Span } from '../domain.ts'
 import { parseDisposition } from '../http/content-disposition.ts'
@@ -30,8 +30,8 @@ const CRLF = '\r\n'
 const boundaryGrammar = /^[\w'()+,\-./:=? ]{0,69}[\w'()+,\-./:=?]$/
 
 /**
- * Finds the `wanted` fields (names in lower case) among the parts, in whatever order they come. A wanted name may
- * stand once, in its own spelling, and on no file. The boundary may stand nowhere but between parts.
+ * Finds the `wanted` fields (names in lower case) among the parts, in any order. A wanted name may occur once, in its exact
+ * spelling, and not on a file. The boundary may occur only between parts.
  */
 export function scanMultipart(body: Buffer, boundary: string, wanted: ReadonlySet<string>): MultipartOutcome {
   if (!boundaryGrammar.test(boundary)) return { ok: false, problem: 'the boundary is malformed', offset: 0 }
@@ -40,7 +40,7 @@ export function scanMultipart(body: Buffer, boundary: string, wanted: ReadonlySe
   return refusal ?? { ok: true, scan: { fields: scanner.fields, fileBytes: scanner.fileBytes } }
 }
 
-/** The text of a field. Undefined when it is no valid UTF-8. */
+/** The text of a field. Undefined if it is not valid UTF-8. */
 export function readField(body: Buffer, { value }: FormField): string | undefined {
   const bytes = body.subarray(value.start, value.end)
   return isUtf8(bytes) ? bytes.toString() : undefined
@@ -66,21 +66,19 @@ class Scanner {
     }
     let at = delimiter.length
     for (let parts = 0; !this.standsAt(at, '--'); parts++) {
-      if (!this.standsAt(at, CRLF))
-        return refuse(at, 'a boundary is followed by something else than a line end')
+      if (!this.standsAt(at, CRLF)) return refuse(at, 'a boundary is not followed by a line break')
       if (parts === MAX_PARTS) return refuse(at, `the form has more than ${MAX_PARTS} parts`)
       const start = at + CRLF.length
       const next = body.indexOf(delimiter, start)
       if (next < 0) return refuse(body.length, 'the closing boundary is missing')
-      if (!this.standsAt(next - CRLF.length, CRLF))
-        return refuse(next, 'the boundary stands inside of a part')
+      if (!this.standsAt(next - CRLF.length, CRLF)) return refuse(next, 'the boundary occurs inside a part')
       const refusal = this.readPart({ start, end: next - CRLF.length })
       if (refusal !== undefined) return refusal
       at = next + delimiter.length
     }
     at += 2
     if (this.standsAt(at, CRLF)) at += CRLF.length
-    return at < body.length ? refuse(at, 'something follows the closing boundary') : undefined
+    return at < body.length ? refuse(at, 'data follows the closing boundary') : undefined
   }
 
   private readPart(part: Span): Refusal | undefined {
@@ -136,7 +134,7 @@ function readHeaders(block: string): Map<string, string> | undefined {
   return headers
 }
 
-/** Some parsers decode a field by its charset, or take it for a file by its type. */
+/** Some parsers decode a field by its charset, or treat it as a file because of its type. */
 function isUtf8Text(contentType: string): boolean {
   if (!textTypes.has(parseMediaType(contentType)?.essence ?? '')) return false
   if (!/charset/i.test(contentType)) return true

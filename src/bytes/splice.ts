@@ -1,6 +1,6 @@
 import type { Span } from '../domain.ts'
 
-/** A range of a body and what stands there afterwards. An empty range inserts. */
+/** A range of a body and its replacement. An empty range inserts. */
 export interface Splice {
   readonly at: Span
   readonly bytes: Buffer | string
@@ -14,7 +14,7 @@ export function splice(body: Buffer, edits: readonly Splice[]): Buffer {
   return edits.length === 0 ? body : Buffer.concat(spliceParts(body, edits))
 }
 
-/** The same without a copy: parts that follow each other, those of `body` being its own memory. */
+/** The same without a copy, as consecutive parts; those of `body` are views on its memory. */
 export function spliceParts(body: Buffer, edits: readonly Splice[]): Buffer[] {
   const pieces: Buffer[] = []
   let done = 0

@@ -1,15 +1,15 @@
-// Server-sent events as bytes: where one event ends and the next begins, and what stands in one.
+// Server-sent events as bytes: where one event ends and the next begins, and the fields of an event.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
 import { resized } from './byte-collector.ts'
 
-/** Takes what a splitter finds, in the order of the stream. Together the calls carry every byte, once. */
+/** Receives the events that a splitter finds, in the order of the stream. The calls together deliver every byte once. */
 export interface EventSink {
   /** One whole event with its blank line; comments and stray blank lines too. Often a view on the pushed chunk. */
   event(bytes: Buffer): void
   /**
-   * A piece of an event that is larger than the limit; `isLast` with its blank line. Until then the stream is inside
-   * of that event, so nothing may be inserted. Events after it are split as usual.
+   * A piece of an event that is larger than the limit; the piece with `isLast` ends with its blank line. Until then the
+   * stream is inside that event, so nothing may be inserted. Later events are split as usual.
    */
   overflow(bytes: Buffer, isLast: boolean): void
 }
@@ -20,7 +20,7 @@ const COLON = 0x3a
 const SPACE = 0x20
 const DEFAULT_MAX_EVENT_BYTES = 4 * 1024 * 1024
 const MIN_STORE_BYTES = 1024
-/** A larger store is let go after its event; thousands of streams may be open. */
+/** A larger store is released after its event, because thousands of streams may be open. */
 const KEPT_STORE_BYTES = 16_384
 /** Up to this length a loop is faster than the C library's search. */
 const SHORT_LINE_BYTES = 512
@@ -99,7 +99,7 @@ export class EventSplitter {
     else sink.event(bytes)
   }
 
-  /** A store that is not kept goes out with its event. */
+  /** A store that is not kept is delivered with its event, without a copy. */
   private complete(tail: Buffer): Buffer {
     if (this.store.length <= KEPT_STORE_BYTES) {
       return Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
@@ -110,7 +110,7 @@ export class EventSplitter {
     return event
   }
 
-  /** The unfinished event goes on with `tail`, and does not end there. */
+  /** The unfinished event continues with `tail`, and does not end there. */
   private keep(tail: Buffer, sink: EventSink): void {
     if (this.isOversized) return sink.overflow(tail, false)
     const length = this.storedBytes + tail.length
@@ -136,8 +136,8 @@ export class EventSplitter {
 }
 
 /**
- * What an event's `data` lines say, joined by line feeds: a view on the event where there is one line only, empty for
- * an empty line. Undefined without a `data` line.
+ * The values of an event's `data` lines, joined by line feeds: a view on the event if there is only one line, empty for an
+ * empty line. Undefined without a `data` line.
  */
 export function eventData(event: Buffer): Buffer | undefined {
   let data: Buffer | undefined
@@ -163,7 +163,7 @@ export function eventData(event: Buffer): Buffer | undefined {
   return length === 0 ? data : data!.subarray(0, length)
 }
 
-/** The event's type: what its last `event` line says. Undefined without one, or for an empty one. */
+/** The event's type: the value of its last `event` line. Undefined if there is none, or if it is empty. */
 export function eventName(event: Buffer): string | undefined {
   let name: string | undefined
   for (let at = skipByteOrderMark(event); at < event.length;) {
@@ -225,7 +225,7 @@ function endOfLine(bytes: Buffer, at: number): number {
   return i
 }
 
-/** Only the first event of a stream can have one; everywhere else its line is no field that matters. */
+/** Only the first event of a stream can have one; elsewhere it only makes its line an unknown field. */
 function skipByteOrderMark(event: Buffer): number {
   return event[0] === 0xef && event[1] === 0xbb && event[2] === 0xbf ? 3 : 0
 }

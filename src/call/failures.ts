@@ -34,7 +34,7 @@ export function summedUp(
     const reason = failures.get(target)?.reason ?? whyUntried(hold.failureKindOf(target))
     return `${target.provider} (${target.model}): ${reason}`
   })
-  const message = `No target answers. ${list.join('; ')}.`
+  const message = `No target of the model is available. ${list.join('; ')}.`
   const error = new GatewayError('no_target_available', message, { headers: retryAfter(failures) })
   const providerStatus = last.kind === 'refused' ? last.head.status : last.providerStatus
   return {

@@ -115,6 +115,6 @@ async function tryModel(
 /** A bug must not reach the client as its text, nor end the process. */
 function unexpected(cause: unknown, on: Pick<Snapshot, 'events'>): CallResult {
   on.events.emit({ kind: 'internal_error', error: cause, where: 'call' })
-  const message = 'The gateway failed on this call; its log says why.'
+  const message = 'The gateway failed to handle this call; see its log.'
   return { kind: 'refused', error: new GatewayError('internal_error', message, { cause }) }
 }

@@ -80,7 +80,7 @@ async function passAnswer(
     if (reply.isStarted && response.events === undefined) {
       response.abort()
       charge = { kind: 'failed', tokens: 0 }
-      return sendError(lateError(record, 'sent no stream'), open, on)
+      return sendError(lateError(record, 'returned no event stream'), open, on)
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
@@ -125,7 +125,7 @@ function sendFailure(
   const { status } = head
   record.providerStatus = status
   if (reply.isStarted) {
-    const error = lateError(record, `answered ${status}`)
+    const error = lateError(record, `returned status ${status}`)
     return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
   }
   addCallHeaders(open, on)

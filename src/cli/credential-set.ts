@@ -68,9 +68,7 @@ export async function credentialSetCommand(
     err.line(`The restart failed: ${printable(stderr.trim())}. The service may still use the old key.`)
     return 1
   }
-  out.line(
-    'If the service was running, it has restarted with the new key; its socket kept new calls waiting.',
-  )
+  out.line('If the service was running, it has restarted with the new key; new calls waited in its socket.')
   return 0
 }
 

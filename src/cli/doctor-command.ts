@@ -72,12 +72,12 @@ function seconds(text: string): number {
 const helpEnd = `
 Checks the runtime, the configuration, file modes, keys, the service and the port, and for each
 provider whether it can be reached, accepts the key, has the models, streams, reports usage, and
-how soon its first byte comes. Changes nothing and shows no key. Each provider receives one call
-of at most 16 tokens, which may cost a little; --no-calls leaves it out.
+how soon its first byte arrives. Changes nothing and shows no key. Each provider receives one call
+of at most 16 tokens, which may cost a little; --no-calls skips it.
 
 A local server that cannot be reached or does not work is a failure only if one of your models
-has no other target or fallback that works. Models that are the same in the packaged example
-are not counted as yours: for their servers there is a warning at most.
+has no other target or fallback that works. Models that are unchanged from the packaged example
+do not count as yours: a problem with their servers is at most a warning.
 
 Examples:
   llm-gateway doctor

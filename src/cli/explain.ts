@@ -68,7 +68,7 @@ function printUnknown(io: CommandIo, { file, model, routes, discovering, isJson 
   }
   if (discovering.length > 0) {
     err.line(
-      `It may be a model that one of these providers lists while the gateway is running (GET /v1/models): ${discovering.join(', ')}`,
+      `Models that these providers list are known only to a running gateway (GET /v1/models): ${discovering.join(', ')}`,
     )
   }
 }
@@ -146,15 +146,15 @@ function explainProvider(
 }
 
 const rules = {
-  name: () => 'by its name',
-  alias: (entry: string) => `as an alias of ${entry}`,
-  wildcard: (entry: string) => `by the wildcard ${entry}`,
-  discovered: () => 'if its provider lists it (discover_models)',
+  name: () => 'is the name of a model',
+  alias: (entry: string) => `is an alias of ${entry}`,
+  wildcard: (entry: string) => `matches the wildcard ${entry}`,
+  discovered: () => 'can be called if its provider lists it (discover_models)',
 }
 
 function print(out: Output, explanation: Explanation): void {
   const { model, rule, entry, targets, limits, fallbacks, logTransport } = explanation
-  out.line(`${out.styled('bold', printable(model))} is found ${printable(rules[rule](entry))}`)
+  out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
     out.line()

@@ -64,7 +64,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     )
   program
     .command('explain')
-    .description('show what a call to a model would use: rule, targets, limits, where keys come from')
+    .description('show how a call for a model is routed: rule, targets, limits, sources of keys')
     .argument('<model>', 'model name, as a client would send it')
     .option(...configOption)
     .option('--json', 'print the result as JSON')

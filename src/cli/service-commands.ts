@@ -56,7 +56,7 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
     .description('store the keys of providers as systemd credentials')
   const kinds = [
     ['set', "store a provider's key, typed without echo or read from standard input"],
-    ['rotate', 'like set, then restart the service; its socket keeps calls waiting meanwhile'],
+    ['rotate', 'like set, then restart the service; new calls wait in its socket meanwhile'],
   ] as const
   for (const [name, description] of kinds) {
     scoped(credential, name, description)

@@ -160,7 +160,7 @@ class Installer {
       if (failure === undefined) continue
       this.#err.line(`${systemctl} ${step.join(' ')} failed: ${printable(failure.trim())}`)
       this.#err.line(
-        `The files are in place. Once the manager is running, run: ${systemctl} daemon-reload && ${systemctl} enable --now ${socketUnit}`,
+        `The files are in place. Once the systemd manager is running, run: ${systemctl} daemon-reload && ${systemctl} enable --now ${socketUnit}`,
       )
       return 1
     }

@@ -35,7 +35,7 @@ export async function systemdStatusCommand(
 
 function formatState(unit: UnitState): string {
   const {
-    ActiveState: state = 'unknown (the manager does not respond)',
+    ActiveState: state = 'unknown (the systemd manager does not respond)',
     SubState: detail,
     Result: result,
   } = unit

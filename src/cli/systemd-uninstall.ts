@@ -35,7 +35,7 @@ export async function systemdUninstallCommand(
   removeIfEmpty(dirname(dropIn))
   const { status } = run('systemctl', [...scope, 'daemon-reload'])
   if (status !== 0) {
-    out.line(`The manager could not be notified. Once it is running, run: ${systemctl} daemon-reload`)
+    out.line(`The systemd manager could not be notified. Once it is running, run: ${systemctl} daemon-reload`)
   }
   out.line(`Kept: ${printable(paths.configFile)}, ${printable(paths.credentialsDirectory)}/`)
   return 0

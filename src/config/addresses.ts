@@ -34,7 +34,9 @@ export function reachOf(address: string): Reach | undefined {
 export function listenHostFault(host: string): { message: string; hint: string } | undefined {
   const bare = /^\[.*\]$/.test(host) ? host.slice(1, -1) : host
   if (reachOf(bare) === 'loopback' && !bare.includes('%') && !bare.toLowerCase().startsWith('::ffff:')) {
-    return bare === host ? undefined : { message: `${quoted(host)} has brackets`, hint: `write "${bare}"` }
+    return bare === host
+      ? undefined
+      : { message: `${quoted(host)} must not have brackets`, hint: `write "${bare}"` }
   }
   if (host.toLowerCase() === 'localhost') {
     const message = '"localhost" is a hostname and may resolve elsewhere'

@@ -61,7 +61,7 @@ function hostFault(url: URL, listener: Listener): { message: string; hint: strin
   const host = quoted(url.hostname)
   if (reach === 'link-local') {
     return {
-      message: `${host} is a link-local address, where cloud machines get their credentials`,
+      message: `${host} is a link-local address, where clouds serve the credentials of their machines`,
       hint: 'use another address of the server',
     }
   }

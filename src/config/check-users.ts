@@ -40,7 +40,7 @@ export function* trustedProxyProblems(raw: RawConfig, accounts: LocalUsers): Gen
   yield {
     path: listPath,
     message:
-      'needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR only continues the chain in X-Forwarded-For',
+      'needs an entry { user: NAME }: every local program connects from a loopback address, so a CIDR does not identify a proxy on this machine',
     hint: `write ${lineToWrite(cidrs, allowedUsers)}, with the user that the proxy runs as`,
   }
 }
@@ -50,7 +50,7 @@ function* proxyCidrProblems(cidr: string, path: Path): Generator<PathProblem> {
     const hint = 'write { user: NAME } for a Unix user, or a CIDR as in 192.168.1.0/24'
     yield { path, message: `${quoted(cidr)} is neither an address nor a CIDR`, hint }
   } else if (/\/0+$/.test(cidr)) {
-    const message = `${quoted(cidr)} takes every address for a proxy, so that clients choose their own`
+    const message = `${quoted(cidr)} trusts every address as a proxy, so clients can forge theirs`
     yield { path, message, hint: 'list the addresses of your proxies', severity: 'warning' }
   }
 }
@@ -62,7 +62,7 @@ function* proxyUserProblems(
   accounts: LocalUsers,
 ): Generator<PathProblem> {
   if (name === 'any') {
-    const message = '"any" would believe every local program'
+    const message = '"any" would trust every local program'
     yield { path, message, hint: 'name the user that the proxy runs as' }
     return
   }
@@ -70,8 +70,8 @@ function* proxyUserProblems(
   if (isLetIn(name, allowedUsers, accounts)) return
   yield {
     path,
-    message: `${quoted(name)} gets 403 on TCP: access.allowed_users does not list it`,
-    hint: `write access: { allowed_users: [${[...allowedUsers, name].join(', ')}] }, unless the proxy comes in by the Unix socket`,
+    message: `connections of ${quoted(name)} to the TCP port are refused (403), because access.allowed_users does not list it`,
+    hint: `write access: { allowed_users: [${[...allowedUsers, name].join(', ')}] }, unless the proxy connects to the Unix socket`,
     severity: 'warning',
   }
 }
@@ -85,12 +85,12 @@ function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid 
 function* accountProblems(name: string, path: Path, { users, ownUid }: LocalUsers): Generator<PathProblem> {
   const uid = uidNamed(name, users, ownUid)
   if (uid === undefined) {
-    const message = `there is no user ${quoted(name)} on this machine, without which the gateway does not start`
-    const hint = 'write a name of /etc/passwd, or the number of an account from elsewhere'
+    const message = `there is no user ${quoted(name)} on this machine, so the gateway cannot start here`
+    const hint = 'write a name from /etc/passwd, or the uid of an account that it does not list'
     yield { path, message, hint, severity: 'warning' }
   } else if (uid === overflowUid) {
-    const message = `${quoted(name)} has uid ${overflowUid}, with which the gateway does not start: in a user namespace every foreign user looks like that one`
-    yield { path, message, hint: 'run the program as a user of its own', severity: 'warning' }
+    const message = `${quoted(name)} has uid ${overflowUid}, so the gateway cannot start: in a user namespace, all users from outside it appear under this uid`
+    yield { path, message, hint: 'list another user, and run the program as that user', severity: 'warning' }
   }
 }
 

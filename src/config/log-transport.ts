@@ -43,7 +43,7 @@ function resolvePackage(name: string, folder: string): string | FoundTransport {
   }
   return {
     kind: 'refused',
-    message: `there is no package ${quoted(name)} in node_modules of ${folder} or a folder above it`,
+    message: `there is no package ${quoted(name)} in node_modules of ${folder} or a directory above it`,
     hint: 'install it there, or write a path that begins with ./',
   }
 }

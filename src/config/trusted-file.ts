@@ -44,7 +44,7 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
     const fault = ownershipFault(path, status, rules, accounts)
     if (fault !== undefined) return { kind: 'refused', ...fault }
     if (status.size > rules.maxBytes) {
-      const message = `is too large: ${status.size} bytes, of at most ${rules.maxBytes}`
+      const message = `is too large: ${status.size} bytes; at most ${rules.maxBytes} are allowed`
       return { kind: 'refused', message, hint: '' }
     }
     return decode(readFileSync(descriptor))

@@ -1,5 +1,5 @@
-// A wire format, from either end: as clients speak it and as providers speak it. A call is read, refused and kept alive in
-// its client's dialect; its response is judged and metered in the provider's. `table.ts` lists the implementations.
+// A wire format, as clients use it and as providers use it. Requests, errors and heartbeats of a call use its client's
+// dialect; its response is checked and metered in the provider's. `table.ts` lists the implementations.
 import type { LimitStatus, ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { JsonScanner } from '../bytes/json/scanner.ts'
@@ -15,11 +15,11 @@ export interface ClientDialect {
   /** Below `/v1`. */
   readonly path: string
   readonly body: 'json' | 'multipart'
-  /** Whether `stream: true` asks for events; speech comes in pieces of sound. */
+  /** Whether `stream: true` requests events; speech is streamed as audio data. */
   readonly hasEvents: boolean
-  /** Whether the response consists of tokens that a model writes, so that a part of the limit is kept for it. */
+  /** Whether the response consists of generated tokens, so that the reservation includes them. */
   readonly hasOutputTokens: boolean
-  /** The same format at the provider's end: what a provider is sent that speaks it passes unchanged. */
+  /** The same format at the provider's end: requests to a provider that supports it pass unchanged. */
   readonly native: ProviderDialect
   /** Keeps a silent stream alive, before its first event and between any two. */
   readonly heartbeat: Buffer
@@ -30,7 +30,7 @@ export interface ClientDialect {
   readonly renderError: (error: GatewayError) => RenderedError
   /** The event that reports the error in a stream that has begun. */
   readonly errorEvent: (error: GatewayError | ErrorFields) => Buffer
-  /** Headers that report how a model's limits stand, on whatever response follows. */
+  /** Headers that report the state of a model's limits, for any response. */
   readonly rateHeaders: (status: LimitStatus) => Record<string, string>
 }
 
@@ -44,19 +44,19 @@ export interface ProviderDialect {
   readonly isEndMark: (data: Buffer) => boolean
   /** The head of the error response that an event's data could have been the body of; undefined when it reports no error. */
   readonly errorHeadOf: (data: Buffer) => ResponseHead | undefined
-  /** @param body read to its end. Kept by nobody. */
+  /** @param body read to its end. Valid only during the call. */
   readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
   /**
    * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
    * `cut`: nothing in them says that the response is whole.
    */
   readonly ending: (tail: readonly Buffer[]) => StreamEnding
-  /** What an error body says; undefined where it has no message in a known form. */
+  /** The error in a body; undefined if it has no message in a known form. */
   readonly readErrorFields: (body: Buffer) => ErrorFields | undefined
-  /** The code in an error body, for the log and for what the error means for other attempts. At most 64 characters. */
+  /** The code in an error body, for the log and for the retry rule. At most 64 characters. */
   readonly readErrorCode: (body: Buffer) => string | undefined
   readonly usage: UsageReader
-  /** Whether an error body may be about the request for usage, which the gateway adds to a stream. */
+  /** Whether an error body may be about the request for usage that the gateway adds to a stream. */
   readonly mayRefuseUsage: (head: ResponseHead, body: Buffer) => boolean
 }
 
@@ -72,7 +72,7 @@ export interface RenderedError {
   readonly body: Buffer
 }
 
-/** What an error says, in a provider's words. */
+/** An error in the words of a provider. */
 export interface ErrorFields {
   readonly message: string
   readonly type: string | null

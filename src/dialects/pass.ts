@@ -1,7 +1,7 @@
 import type { ProviderDialect } from './dialect.ts'
 import type { Translator } from './translator.ts'
 
-/** The way to a provider that speaks the client's format: the identical bytes, but for what must be spliced in. */
+/** For a provider that supports the client's format: sends the identical bytes, except for what must be spliced in. */
 export function passTo(provider: ProviderDialect): Translator {
   return {
     way: 'pass',

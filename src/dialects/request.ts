@@ -1,24 +1,24 @@
-// A request as a call needs it: which model, streamed or not, how large, and its bytes for a given target. The bytes are
-// the client's own; only what must change is spliced in.
+// A request as a call needs it: its model, whether it is streamed, its size, and its bytes for a given target. The bytes
+// are the client's own; only what must change is spliced in.
 import type { RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
 export interface ModelRequest {
-  /** As the client wrote it: a model, an alias or a name that a wildcard covers. */
+  /** As the client wrote it: a model, an alias or a name that a wildcard matches. */
   readonly model: string
   readonly isStream: boolean
   readonly contentType: string
   readonly size: RequestSize
-  /** The first bytes of the prompt: the same for every message of a conversation. */
+  /** The first bytes of the prompt: the same for every call of a conversation. */
   readonly promptPrefix: Buffer
-  /** Whether the provider can be asked for usage on this stream, where the client did not ask. */
+  /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
   /**
-   * The identical buffer when nothing must change. A large body comes in parts, which are valid until the call ends.
+   * The identical buffer if nothing must change. A large body is returned in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.
-   * @param asksUsage asks the provider for usage; only where `mayAskUsage`.
+   * @param asksUsage requests usage from the provider; only if `mayAskUsage`.
    */
   bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
 }
@@ -30,8 +30,8 @@ const maxModelBytes = maxModelNameLength * 6 + 2
 
 /**
  * The model's name.
- * @param at where it stands in the body.
- * @param decode undefined when it is not a text.
+ * @param at its position in the body.
+ * @param decode returns undefined if it is not a text.
  * @throws GatewayError `invalid_request`
  */
 export function checkModel(at: Span, decode: () => string | undefined): string {

@@ -1,4 +1,4 @@
-// The wire formats that clients may speak, sorted by path, and the ways from them to providers' formats.
+// The wire formats for clients, sorted by path, and the translators from them to providers' formats.
 import type { ClientDialect, ProviderDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { passTo } from './pass.ts'
@@ -10,7 +10,7 @@ const translators: ReadonlyMap<ClientDialect, ReadonlyMap<ProviderDialect, Trans
   clientDialects.map((client) => [client, new Map([[client.native, passTo(client.native)]])]),
 )
 
-/** What stands between the two; undefined when there is no way from one format to the other. */
+/** The translator between the two; undefined if there is none. */
 export function translatorOf(client: ClientDialect, provider: ProviderDialect): Translator | undefined {
   return translators.get(client)?.get(provider)
 }

@@ -1,4 +1,4 @@
-// What stands between a client's format and a provider's during one attempt. `pass` keeps the bytes; each further pair is a
+// Translates between a client's format and a provider's during one attempt. `pass` keeps the bytes; each further pair is a
 // folder translate/CLIENT_PROVIDER/, listed in table.ts.
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
@@ -6,19 +6,19 @@ import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
 
-/** One way from a client's format to a provider's. Without state: `begin` makes that of one attempt. */
+/** A translator from a client's format to a provider's. Stateless: `begin` creates the state of one attempt. */
 export interface Translator {
   /** `pass` or `CLIENT_PROVIDER`; for the log. */
   readonly way: string
-  /** In which the request goes out, and the response is judged and metered before it is translated. */
+  /** The dialect of the outgoing request, in which the response is checked and metered before it is translated. */
   readonly provider: ProviderDialect
-  /** Whether the provider can be asked for usage on this stream, where the client did not ask. */
+  /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: (request: ModelRequest) => boolean
   /**
-   * Begins an attempt. Called once for each, with the request as it was received: attempts of one call may go different
-   * ways.
-   * @returns an error when the provider's format can't carry the request: status 400, with the member as `param`. A target
-   * that speaks the client's format may still accept it.
+   * Begins an attempt. Called once for each, with the request as it was received, because attempts of one call may use
+   * different translators.
+   * @returns an error if the provider's format cannot express the request: status 400, with the member as `param`. A target
+   * that supports the client's format may still accept it.
    */
   readonly begin: (request: ModelRequest, target: TranslationTarget) => Translation | GatewayError
 }
@@ -26,18 +26,18 @@ export interface Translator {
 interface TranslationTarget {
   /** The provider's name for the model. */
   readonly model: string
-  /** Asks the provider for usage; only where `mayAskUsage`. */
+  /** Requests usage from the provider; only if `mayAskUsage`. */
   readonly asksUsage: boolean
   /** As estimated, for formats that report the prompt before the provider has counted it. */
   readonly promptTokens: number
 }
 
-/** The way of one attempt. What goes to the provider is valid until the call ends. */
+/** The translation of one attempt. The request's bytes are valid until the call ends. */
 interface Translation {
   readonly contentType: string
   /** Copies members that have the same form in both formats as slices of the request, and never encodes it as a whole. */
   readonly body: Buffer | SplicedBody
-  /** Absent: the client gets the response byte for byte, and nothing is called while it passes. */
+  /** Absent: the client receives the response byte for byte, without translation. */
   readonly response?: ResponseTranslation
 }
 
@@ -53,14 +53,14 @@ interface Translation {
  * written or returned belong to the receiver.
  */
 interface ResponseTranslation {
-  /** @returns the content type of what the client gets. */
+  /** @returns the content type of the client's response. */
   head(head: ResponseHead): string
   /**
-   * An event of the provider's, after it was metered; comments are left out. Writes whole events of the client's, none or
-   * several. An event that reports an error becomes one that does, and is the last: `end` is not called then.
+   * Translates an event of the provider, after it was metered; comments are left out. Writes any number of whole events for
+   * the client. An event that reports an error becomes an error event, and is the last: `end` is not called after it.
    */
   event(event: Buffer, write: Write): void
-  /** The provider's stream is complete. (One that was cut is ended by `errorEvent` of the client's dialect.) */
+  /** The provider's stream is complete. (A truncated one ends with `errorEvent` of the client's dialect.) */
   end(write: Write): TranslatedEnd
   /** @param value the parsed body, where it was parsed already. */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
@@ -70,11 +70,11 @@ interface ResponseTranslation {
   heartbeat(): Buffer
 }
 
-/** Sends bytes of a stream to the client. Back pressure is the receiver's matter. */
+/** Sends bytes of a stream to the client. The receiver handles backpressure. */
 type Write = (bytes: Buffer) => void
 
 /**
- * What is left to send: the whole body for a client that wants one; nothing after a stream, whose last events were written;
- * an error when the response can't be carried or lacks its end, which the client gets as such.
+ * What remains to be sent: the whole body for a client that requested one; nothing after a stream, whose last events were
+ * written; an error for the client if the response cannot be expressed or is incomplete.
  */
 type TranslatedEnd = Buffer | GatewayError | undefined

@@ -1,26 +1,26 @@
 // Tokens as a provider counts them, whatever its format, and how a format's counts are found.
 import type { Usage } from '../domain.ts'
 
-/** Counts as far as a response gave them. A stream may count the prompt first and the output later. */
+/** The counts that a response has reported. A stream may report the prompt first and the output later. */
 export interface PartialUsage {
   readonly promptTokens: number | undefined
   readonly completionTokens: number | undefined
   readonly totalTokens: number | undefined
 }
 
-/** What an event says of usage. */
+/** The usage that an event reports. */
 export interface EventUsage {
   /** Undefined when it counts nothing. */
   readonly usage: PartialUsage | undefined
-  /** The event is there for its usage alone: a client that did not ask for usage must not see it. */
+  /** The event contains only usage: a client that did not request usage must not receive it. */
   readonly isUsageOnly: boolean
 }
 
-/** How a format reports usage, and what shows of a response without it. Without state; keeps no bytes. */
+/** How a format reports usage, and how a response without it is measured. Stateless; keeps no bytes. */
 export interface UsageReader {
   /** Whether an event brings a piece of the response. Called for each event, so it looks for bytes and parses nothing. */
   readonly isPiece: (event: Buffer) => boolean
-  /** Undefined for an event without usage, which is told by its bytes: called for each event. */
+  /** Undefined for an event without usage. Called for each event, so it looks for bytes first. */
   readonly readEvent: (event: Buffer) => EventUsage | undefined
   /** Usage in a form that counts only if the stream had no other; called for its last events. */
   readonly readLastEvent: (event: Buffer) => PartialUsage | undefined
@@ -39,13 +39,13 @@ export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage)
   return {
     promptTokens: newer.promptTokens ?? older.promptTokens,
     completionTokens: newer.completionTokens ?? older.completionTokens,
-    // An older total does not know of newer output.
+    // An older total does not include newer output.
     totalTokens: newer.totalTokens ?? (newer.completionTokens === undefined ? older.totalTokens : undefined),
   }
 }
 
 /**
- * Whether the counts leave nothing to guess: of prompt, output and total, any two give the third.
+ * Whether the counts are complete: of prompt, output and total, any two determine the third.
  * @param hasOutput false where the response does not consist of tokens, so that its count is known to be 0.
  */
 export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
@@ -54,7 +54,7 @@ export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
   return counts.filter((known) => known !== undefined).length >= 2
 }
 
-/** Fills in what the provider left out: from its other counts, else from the estimates. */
+/** Fills in missing counts from the provider's other counts, else from the estimates. */
 export function completeUsage(
   { promptTokens, completionTokens, totalTokens }: PartialUsage,
   estimated: Usage,

@@ -1,5 +1,5 @@
-// Whether a whole body under a good status is a response. Proxies send pages, relays hide an error behind a 200, and a
-// server that dies can end its body as if nothing had happened; none of these may pass.
+// Whether a complete body with a 2xx status is a valid response. Proxies send HTML pages, relays hide an error behind a
+// 200, and a server that crashes can end its body as if it were complete; none of these may pass.
 import { mediaTypeOf } from '../http/headers.ts'
 import { readString, scanJson } from '../bytes/json/scan.ts'
 import { MemberNames } from '../bytes/json/member-names.ts'
@@ -8,14 +8,14 @@ import type { ResponseHead } from '../domain.ts'
 export type WholeJudgement =
   /** `value`: the parsed JSON, where it was parsed on the way. */
   | { readonly kind: 'response'; readonly value?: unknown }
-  /** An error under a good status, with the head that it should have had. */
+  /** An error with a 2xx status, with the head that it should have had. */
   | { readonly kind: 'error'; readonly head: ResponseHead }
-  /** Neither; `reason` is a clause about the provider, written for people. */
+  /** Neither; `reason` is a readable clause about the provider. */
   | { readonly kind: 'fault'; readonly reason: string }
 
-/** What a format has to say about its whole bodies. */
+/** The rules of a format for its whole bodies. */
 export interface WholeFormat {
-  /** Whether a text of no bytes is a response: a transcript of silence. */
+  /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty: boolean
   /** The head of the error response that the JSON could have been the body of; undefined when it reports no error. */
   readonly errorHeadOf: (body: Buffer) => ResponseHead | undefined
@@ -26,9 +26,9 @@ const response: WholeJudgement = { kind: 'response' }
 /** Why a head with a status from 200 to 299 can't begin a response: a clause about the provider. */
 export function faultOfHead(head: ResponseHead): string | undefined {
   const { status } = head
-  if (status === 204 || status === 205) return `answered ${status}, which has no body`
+  if (status === 204 || status === 205) return `returned ${status}, which has no body`
   if (mediaTypeOf(head) !== 'text/html') return undefined
-  return `answered ${status} with a web page: its base_url may be wrong, or lack a /v1 at its end`
+  return `returned ${status} with an HTML page: check its base_url, which often ends in /v1`
 }
 
 /** @param body read to its end, at most as large as a response that is held. */
@@ -43,7 +43,7 @@ export function judgeWholeResponse(head: ResponseHead, body: Buffer, format: Who
     : response
 }
 
-/** Where an error can show, in every format. Responses have these members too, so the value decides. */
+/** Members that may report an error, in any format. Valid responses have them too, so the value decides. */
 const errorMembers = new MemberNames(['error', 'object', 'type'])
 
 /** Parsing small JSON is faster than scanning it; of large JSON only a few members matter. */
@@ -64,14 +64,14 @@ function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeF
   } else if (parsed(body) === undefined) {
     const isCut = outcome.offset >= body.length || !isBracketed(body)
     // Python writes NaN and Infinity, and its clients read them.
-    return isCut ? fault(head, 'JSON that is not whole') : response
+    return isCut ? fault(head, 'truncated JSON') : response
   }
   const errorHead = errorHeadOf(body)
   return errorHead === undefined ? response : { kind: 'error', head: errorHead }
 }
 
 function fault({ status }: ResponseHead, what: string): WholeJudgement {
-  return { kind: 'fault', reason: `answered ${status} with ${what}` }
+  return { kind: 'fault', reason: `returned ${status} with ${what}` }
 }
 
 /** Undefined for what is not JSON. */
@@ -101,8 +101,8 @@ function withoutByteOrderMark(body: Buffer): Buffer {
 }
 
 /**
- * Whether JSON that was too large to be held can be whole, judged by its first and its last bytes. JSON that is cut right
- * after an inner brace passes.
+ * Whether JSON that was too large to be buffered may be complete, judged by its first and last bytes. JSON that is
+ * truncated right after an inner brace passes.
  */
 export function mayBeWhole(start: Buffer, tail: Buffer): boolean {
   const first = withoutByteOrderMark(start).toString('latin1').trimStart()[0]

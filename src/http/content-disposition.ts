@@ -1,6 +1,6 @@
 import { parseParameters } from './header-parameters.ts'
 
-/** What a form part's content-disposition says (RFC 7578 §4.2). */
+/** The content-disposition of a form part (RFC 7578 §4.2). */
 interface Disposition {
   /** As written: nothing is decoded, a character stands for a byte. */
   readonly name: string
@@ -13,8 +13,8 @@ export type DispositionOutcome =
   | { readonly ok: false; readonly problem: string }
 
 /**
- * Parses `form-data; name="…"`. Refused when it is malformed, has no name, or is written so that two of the common
- * parsers find different names, or a file in one of them only. Linear.
+ * Parses `form-data; name="…"`. Refuses a header that is malformed, has no name, or in which two common parsers would find
+ * different names, or only one of them a file. Linear time.
  */
 export function parseDisposition(header: string): DispositionOutcome {
   const type = /^form-data(?=[ \t;])/i.exec(header)
@@ -28,16 +28,16 @@ export function parseDisposition(header: string): DispositionOutcome {
 
 const malformed: DispositionOutcome = {
   ok: false,
-  problem: 'a part has no well-formed content-disposition with a name',
+  problem: 'a part lacks a well-formed content-disposition with a name',
 }
 const ambiguous: DispositionOutcome = {
   ok: false,
-  problem: 'parsers read the content-disposition of a part differently; put a plain name="…" first',
+  problem: 'the content-disposition of a part is ambiguous; put a plain name="…" first',
 }
 
 /**
- * Not plain are backslashes (escapes or not), encoded words (RFC 2047), single quotes around it, and space at its ends:
- * some parsers decode them or strip them off.
+ * Whether the name has no backslashes, encoded words (RFC 2047), surrounding single quotes or white space, which some
+ * parsers decode or strip.
  */
 function isPlain(name: string): boolean {
   return !name.includes('\\') && !name.includes('=?') && !/^['\s]|['\s]$/.test(name)
@@ -48,7 +48,7 @@ function hasOneReading(header: string, { name, isFile }: Disposition): boolean {
     const { names, hasFile, hasGap } = readSegments(splitOutsideQuotes(header, escapes))
     if (hasGap || names.length !== 1 || names[0] !== name || hasFile !== isFile) return false
   }
-  // cpp-httplib splits at every semicolon and takes the first name; simple scripts do so and take the last.
+  // cpp-httplib splits at every semicolon and uses the first name; simple scripts use the last.
   const { names, hasFile } = readSegments(header.split(';'))
   if (names[0] !== name || hasFile !== isFile || names.slice(1).some(isUsable)) return false
   // formidable and multiparty search for this.
@@ -59,7 +59,7 @@ function hasOneReading(header: string, { name, isFile }: Disposition): boolean {
 /** Which quotation marks are part of a quoted string, by the backslashes before them. */
 const quoteRules: readonly ((backslashes: number) => boolean)[] = [
   (backslashes) => backslashes % 2 === 1, // quoted-pair (RFC 9110 §5.6.4)
-  () => false, // a backslash is a character as others (WHATWG, which writes %22)
+  () => false, // a backslash is an ordinary character (WHATWG, which writes %22)
   (backslashes) => backslashes > 0, // Python's cgi and python-multipart, which look at one backslash only
 ]
 
@@ -84,7 +84,7 @@ function splitOutsideQuotes(header: string, isEscaped: (backslashes: number) => 
 interface Segments {
   readonly names: readonly string[]
   readonly hasFile: boolean
-  /** Two semicolons follow each other, or the last one ends the header: some parsers give up there. */
+  /** Two semicolons in a row, or one at the end of the header: some parsers stop there. */
   readonly hasGap: boolean
 }
 

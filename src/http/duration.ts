@@ -1,5 +1,5 @@
-// Durations as rate-limit headers write them. All results are whole milliseconds, rounded up: who waits that long
-// has waited long enough.
+// Durations as rate-limit headers write them. All results are whole milliseconds, rounded up, so that waiting that long
+// suffices.
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -67,7 +67,7 @@ export function parseDurationMs(
   return Number.isNaN(time) ? undefined : Math.max(0, Math.ceil(time - nowMs))
 }
 
-/** A time beyond all counting is very late, which is what its sender says; not unknown. */
+/** A time that is too large to count is very late, as its sender means it, and not unknown. */
 function wholeMs(ns: number): number {
   return Math.min(Math.ceil(Math.round(ns) / 1e6), Number.MAX_SAFE_INTEGER)
 }

@@ -1,9 +1,9 @@
-// Which headers pass, by allow-list in both directions. What is not named here stays where it is: cookies, CORS,
-// server names, hop-by-hop fields, keys.
+// The headers that are forwarded, by allow-list in both directions. Others are not forwarded: cookies, CORS, server names,
+// hop-by-hop fields, keys.
 import type { ResponseHead } from '../domain.ts'
 import { essenceOf } from './media-type.ts'
 
-/** From a provider's answer to the client. Lengths and framing are made anew by the relay. */
+/** From a provider's response to the client. The relay sets lengths and framing itself. */
 const answerHeaderNames = [
   'content-disposition',
   'content-encoding',
@@ -18,8 +18,8 @@ const answerHeaderNames = [
 ] as const
 
 /**
- * Names and values in turn. A header that came twice is not one of ours to join: the first counts.
- * @param mask takes the provider's key out of a value.
+ * Names and values in turn. Of a repeated header, only the first value is forwarded.
+ * @param mask removes the provider's key from a value.
  */
 export function answerHeaders(
   from: Readonly<Record<string, string | string[] | undefined>>,
@@ -38,7 +38,7 @@ export function mediaTypeOf({ headers }: ResponseHead): string {
   return essenceOf(headers['content-type'])
 }
 
-/** What a client may give as its own `x-request-id`: it goes into logs and upstream. */
+/** The form of a client's own `x-request-id`, which is logged and sent upstream. */
 const requestIdForm = /^[A-Za-z0-9._:-]{1,128}$/
 
 export function isRequestId(value: unknown): value is string {

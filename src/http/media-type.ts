@@ -20,8 +20,8 @@ const soleValues = {
 }
 
 /**
- * The value of a parameter where all parsers read the same one, because it stands once and plainly. Linear. Undefined when
- * it is absent or may be read in several ways: with spaces around it, twice, with escapes, within another value.
+ * The value of a parameter on which all parsers agree, because it occurs once and plainly. Linear time. Undefined if it is
+ * absent or ambiguous: with spaces around it, repeated, with escapes, inside another value.
  */
 export function soleParameter(header: string, name: keyof typeof soleValues): string | undefined {
   if (isOdd.test(header)) return undefined

@@ -63,7 +63,7 @@ export class LogTransport implements LogOutput {
     else if (this.#isTaking) this.#isTaking = this.#stream.write(lines)
     else {
       this.#held += lines
-      if (this.#held.length > maxHeld) this.#fail(new Error('it does not keep up with the lines'))
+      if (this.#held.length > maxHeld) this.#fail(new Error('it cannot keep up with the log'))
     }
   }
 
@@ -80,7 +80,7 @@ export class LogTransport implements LogOutput {
   }
 
   #failAsItEnded(): void {
-    this.#fail(this.#stream.writableErrored ?? new Error('it ended'))
+    this.#fail(this.#stream.writableErrored ?? new Error('its stream ended'))
   }
 
   #fail(cause: Error): void {

@@ -1,10 +1,9 @@
-// Which models answer in place of one whose targets fail, and in which order.
+// Which models replace one whose targets have failed, and in which order.
 import type { Route, RouteTable } from './route-table.ts'
 
 /**
- * A model's fallbacks, each followed by its own before the next one: depth first. Each model comes once, whatever its
- * names and however many lists it is in, and the one that was asked for not again. Names that lead nowhere (by now) are
- * passed over.
+ * A model's fallbacks, depth first: each is followed by its own fallbacks before the next one. Each model occurs once,
+ * under whichever of its names, and the requested model does not occur. Names that no model has (any more) are skipped.
  * @param asked the name that led to `route`.
  */
 export function* fallbacksOf(
@@ -26,7 +25,7 @@ export function* fallbacksOf(
   }
 }
 
-/** A wildcard is as many models as it has names. */
+/** Each name that a wildcard matches counts as a model of its own. */
 function keyOf(name: string, { rule, model }: Route): string {
   return rule === 'wildcard' ? name : model.name
 }

@@ -1,4 +1,4 @@
-// In which order a call tries its targets. Pure: what is known of the targets and a roll of chance come in.
+// The order in which a call tries its targets. Pure: the state of the targets and a random number are arguments.
 import type { Target } from '../domain.ts'
 
 /** A target as it stands now. */
@@ -8,13 +8,13 @@ export interface Candidate {
   readonly isReady: boolean
   /** For a target that is not ready: when it will be, in milliseconds of the monotonic clock. */
   readonly readyAtMs: number
-  /** Calls under way at the target's provider. */
+  /** Open calls at the target's provider. */
   readonly busy: number
-  /** A number that is the same for every turn of a conversation and differs by target; 0 where that is of no use. */
+  /** A number that is the same for every call of a conversation and differs by target; 0 without affinity. */
   readonly affinity: number
 }
 
-/** A conversation's own server may be this much busier than the average of its tier before it is passed over. */
+/** A conversation's own server may be this much busier than the average of its tier before it is skipped. */
 const maxImbalance = 1.25
 
 /**
@@ -52,20 +52,20 @@ function orderTier(tier: readonly Candidate[], roll: number): Candidate[] {
   return ordered
 }
 
-/** The target that the conversation belongs to, unless that is too busy. */
+/** The target with the conversation's cache, unless it is too busy. */
 function homeOf(tier: readonly Candidate[]): Candidate | undefined {
   const affine = tier.filter(({ affinity }) => affinity > 0)
   if (affine.length === 0) return undefined
   const home = affine.reduce((best, each) => (each.affinity > best.affinity ? each : best))
   const weights = sum(tier.map(({ target }) => target.weight))
-  // With this call counted in, or an idle tier would have no room at all.
+  // Includes this call; otherwise an idle tier would have no capacity.
   const share = ((sum(tier.map(({ busy }) => busy)) + 1) * home.target.weight) / weights
   return home.busy + 1 <= Math.ceil(maxImbalance * share) ? home : undefined
 }
 
 /**
- * The place of the one with the least load for its weight; among equals, chance by weight. What is left of the roll
- * decides on the next, or the same one would follow each time and take over all that its neighbour drops.
+ * The index of the target with the least load for its weight; among equals, a random one by weight. The rest of the roll
+ * decides on the next target; otherwise the same one would follow each time and receive all calls that its neighbour fails.
  */
 function leastBusy(left: readonly Candidate[], roll: number): { index: number; restOfRoll: number } {
   const load = ({ busy, target }: Candidate) => busy / target.weight
@@ -77,7 +77,7 @@ function leastBusy(left: readonly Candidate[], roll: number): { index: number; r
     if (rest < weight) return { index: left.indexOf(candidate), restOfRoll: rest / weight }
     rest -= weight
   }
-  // Only by the rounding of fractions.
+  // Reached only through rounding errors.
   return { index: left.indexOf(equals.at(-1)!), restOfRoll: roll }
 }
 

@@ -1,4 +1,4 @@
-// Model name → the configured model and its targets. Names come from clients: they are keys of maps and nothing else.
+// Model name → the configured model and its targets. Names come from clients, so they serve as map keys only.
 import type { ModelConfig } from '../config/types.ts'
 import { closestName } from '../platform/did-you-mean.ts'
 import type { Target } from '../domain.ts'
@@ -6,13 +6,13 @@ import { GatewayError } from '../errors.ts'
 
 export interface Route {
   readonly model: ModelConfig
-  /** Which kind of name led here. `discovered`: one that a provider lists. */
+  /** Which kind of name matched. `discovered`: one that a provider lists. */
   readonly rule: 'name' | 'alias' | 'wildcard' | 'discovered'
-  /** The model's targets, with what the `*` of a wildcard stands for filled in. */
+  /** The model's targets; `*` is replaced with the part that the wildcard matches. */
   readonly targets: readonly Target[]
 }
 
-/** What the providers list that are asked for their models, by their names; empty until one has answered. */
+/** The lists of the providers whose models are discovered, by provider name; empty until the provider has responded. */
 export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
 
 /** As `upstream/model-list.ts` has checked it. */
@@ -22,17 +22,17 @@ interface ListedModel {
 }
 
 /**
- * The file's names and aliases lead, then its wildcards, the longest prefix first. A provider that is asked for its
- * models counts as a wildcard `PROVIDER/*` that covers just the names it lists, after one that the file has; shorter
- * wildcards do not reach into it. A listed name on its own comes last of all: no list takes a call away from where the
- * file sends it, and none from another provider.
+ * The file's names and aliases have precedence, then its wildcards, the longest prefix first. A provider whose models are
+ * discovered counts as a wildcard `PROVIDER/*` that matches only the names it lists, after one that the file has; shorter
+ * wildcards do not match in that namespace. A listed name without prefix has the lowest precedence: no list redirects a
+ * call that the file or another provider's list routes elsewhere.
  */
 export class RouteTable {
   readonly #byName = new Map<string, Route>()
   readonly #byAlias = new Map<string, Route>()
-  /** Both `PROVIDER/MODEL` and, where nothing else has the name, `MODEL`. */
+  /** `PROVIDER/MODEL` and, if that name is not in use, `MODEL`. */
   readonly #discovered = new Map<string, Route>()
-  /** Names that several providers list → how each can be asked for. */
+  /** Names that several providers list → the full name at each of them. */
   readonly #ambiguous = new Map<string, readonly string[]>()
   readonly #discovering: ReadonlySet<string>
   /** Prefix → model. */
@@ -53,7 +53,7 @@ export class RouteTable {
     this.#addDiscovered(discovered)
   }
 
-  /** The exact name, else the alias, else what a provider lists, else the wildcard with the longest prefix. */
+  /** The exact name, else the alias, else a listed name, else the wildcard with the longest prefix. */
   find(name: string): Route | undefined {
     return (
       this.#byName.get(name) ??
@@ -68,12 +68,12 @@ export class RouteTable {
     return closestName(name, this.list())
   }
 
-  /** The full names behind one that is no model's because several providers list it. */
+  /** The full names for a short name that is ambiguous, because several providers list it. */
   namesakes(name: string): readonly string[] {
     return this.#ambiguous.get(name) ?? []
   }
 
-  /** Where a name would lead if its provider listed it; undefined for a name that is in no such provider's room. */
+  /** The route of a name if its provider listed it; undefined for a name outside the namespaces of such providers. */
   expected(name: string): Route | undefined {
     const provider = this.#ownerOf(name)
     if (provider === undefined || name.length === provider.length + 1) return undefined
@@ -81,14 +81,14 @@ export class RouteTable {
   }
 
   /**
-   * Names, then aliases, that clients can ask for, in the order of the file, then what the providers list; wildcards
-   * have none of their own.
+   * Names, then aliases, that clients can use, in the order of the file, then the listed ones; without wildcards, which
+   * have no names of their own.
    */
   list(): string[] {
     return [...this.#byName.keys(), ...this.#byAlias.keys(), ...this.#discovered.keys()]
   }
 
-  /** Every model, by the name that its limits go by; wildcards included, aliases not. */
+  /** Every model under the name that its limits use; wildcards included, aliases not. */
   models(): string[] {
     const listed = new Set(Array.from(this.#discovered.values(), ({ model }) => model.name))
     return [
@@ -121,18 +121,18 @@ export class RouteTable {
     }
   }
 
-  /** A short name that the file covers, or that looks like one in another provider's room. */
+  /** Whether the file covers a short name, or it looks like one in another provider's namespace. */
   #isTaken(name: string): boolean {
     return this.#isConfigured(name, 0) || this.#ownerOf(name) !== undefined
   }
 
-  /** Whether the file itself says where a name leads, by a wildcard with a prefix of at least so many characters. */
+  /** Whether a wildcard of the file with a prefix of at least so many characters matches the name. */
   #isConfigured(name: string, minPrefixLength: number): boolean {
     if (this.#byName.has(name) || this.#byAlias.has(name)) return true
     return this.#findWildcard(name, minPrefixLength) !== undefined
   }
 
-  /** The provider in whose room a name is, if that one is asked for its models. */
+  /** The provider whose namespace a name is in, if its models are discovered. */
   #ownerOf(name: string): string | undefined {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
     return this.#discovering.has(provider) ? provider : undefined
@@ -166,7 +166,7 @@ function ownersOfShortNames(discovered: Discovered): Map<string, string[]> {
   return owners
 }
 
-/** All of its names share the limits of the full one. */
+/** All names of a listed model share the limits of the full name. */
 function routeTo(provider: string, { id }: ListedModel, names: readonly string[]): Route {
   const name = `${provider}/${id}`
   const targets = [{ provider, model: id, ...defaultPlace }]
@@ -176,20 +176,22 @@ function routeTo(provider: string, { id }: ListedModel, names: readonly string[]
 
 const defaultPlace = { tier: 1, weight: 1 } as const
 
-/** The answer for a name that leads nowhere. */
+/** The error for a name that matches no model. */
 export function modelNotFound(name: string, routes: RouteTable): GatewayError {
-  const message = `The model ${JSON.stringify(name)} is not configured here. ${hintFor(name, routes)}`
+  const message = `The model ${JSON.stringify(name)} does not exist. ${hintFor(name, routes)}`
   return new GatewayError('model_not_found', message, { param: 'model' })
 }
 
 function hintFor(name: string, routes: RouteTable): string {
   const namesakes = routes.namesakes(name).map((other) => JSON.stringify(other))
-  if (namesakes.length > 0) return `Several providers list it: ask for ${namesakes.join(' or ')}.`
+  if (namesakes.length > 0) return `Several providers list it: use ${namesakes.join(' or ')}.`
   const close = routes.suggest(name)
-  return close === undefined ? 'GET /v1/models lists them.' : `Did you mean ${JSON.stringify(close)}?`
+  return close === undefined
+    ? 'GET /v1/models lists the models that can be called.'
+    : `Did you mean ${JSON.stringify(close)}?`
 }
 
 function filledIn(targets: readonly Target[], rest: string): Target[] {
-  // A function, because in a text "$&" and the like would be patterns, and the client chooses `rest`.
+  // A function, because `replace` interprets "$&" and similar in a string, and the client chooses `rest`.
   return targets.map((target) => ({ ...target, model: target.model.replace('*', () => rest) }))
 }

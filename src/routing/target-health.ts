@@ -1,10 +1,10 @@
-// What calls have learnt of the targets: who failed, how, and until when to prefer others. Keyed by name, so that it
-// outlives a reload. Nothing here refuses a call: a cooling target is tried last, not never.
+// The health of targets, as calls have learnt it: which failed, how, and until when to prefer others. Keyed by name, so
+// that it outlives a reload. Nothing here refuses a call: a target that is cooling down is tried last, but not excluded.
 import type { Target } from '../domain.ts'
 
 /**
- * Why a target is passed over. Each has its own cool-down. `broken`: it failed by itself (500), broke its answer off,
- * or sent what is none.
+ * Why a target is tried last. Each kind has its own cool-down. `broken`: it failed by itself (500), truncated its response,
+ * or sent an invalid one.
  */
 export type FailureKind =
   | 'auth'
@@ -29,13 +29,13 @@ interface Cooling {
   untilMs: number
   /** Cool-downs in a row; each is twice as long as the last, up to the factor below. */
   streak: number
-  /** After the cool-down one call tries; until it is known how that went, others go elsewhere. */
+  /** After the cool-down one call tries the target; until its outcome is known, others avoid it. */
   isProbing: boolean
 }
 
 const maxStreakFactor = 8
 
-/** Whatever a provider asks for, it is looked at again after an hour. */
+/** The longest `retry-after` that counts: after an hour, the target is tried again. */
 const maxAskedCooldownMs = 3_600_000
 
 /** Trouble with the server itself concerns all of its models. */
@@ -72,7 +72,7 @@ export class TargetHealth {
   /** Provider → what its last health check found wrong. */
   readonly #unhealthy = new Map<string, FailureKind>()
 
-  /** How a target stands. Does not change it. */
+  /** The current state of a target. Has no side effects. */
   stateOf(target: Target, nowMs: number): TargetState {
     if (this.#isAllHealthy()) return healthyState
     const found = this.#unhealthy.get(target.provider)
@@ -114,7 +114,7 @@ export class TargetHealth {
 
   /**
    * @param of.cooldownMs `routing.cooldown_ms`; 0 turns cooling off.
-   * @param of.retryAfterMs what the provider asked for, if it did.
+   * @param of.retryAfterMs the provider's own `retry-after`, if it sent one.
    */
   recordFailure(
     target: Target,
@@ -128,7 +128,7 @@ export class TargetHealth {
     if (!isOfProvider && failureKind !== 'timeout') this.#forget(providerKey(target), 'unreachable')
     const key = isOfProvider ? providerKey(target) : targetKey(target)
     const before = this.#cooling.get(key)
-    // Calls that were under way together fail together; that is one failure.
+    // Calls that were open at the same time fail together; that counts as one failure.
     const isSame = before !== undefined && of.nowMs < before.untilMs
     const streak = isSame ? before.streak : (before?.streak ?? 0) + 1
     const base = of.cooldownMs * factors[failureKind] * (of.isLocal ? localFactor : 1)
@@ -140,8 +140,8 @@ export class TargetHealth {
   }
 
   /**
-   * What a health check of the provider found: its targets are tried last until a check finds nothing, or one of them
-   * answers. A server that is back is used again at once; trouble of other kinds is not mended by being there.
+   * Records what a health check found: the provider's targets are tried last until a check succeeds, or one of them
+   * responds. A server that is up again is used at once; failures of other kinds stay, because being up does not fix them.
    */
   recordCheck(provider: string, failureKind: FailureKind | undefined): void {
     if (failureKind !== undefined) {
@@ -152,12 +152,12 @@ export class TargetHealth {
     this.#forget(provider, 'unreachable')
   }
 
-  /** What the last health check found: it is made no more, or in another way. What calls have learnt stays. */
+  /** Forgets the last health check, which is no longer made, or made differently. What calls have learnt stays. */
   dropCheck(provider: string): void {
     this.#unhealthy.delete(provider)
   }
 
-  /** Everything about a provider: it is another one now. */
+  /** Forgets everything about a provider whose address, key or headers have changed. */
   forget(provider: string): void {
     this.#unhealthy.delete(provider)
     for (const key of this.#cooling.keys()) {
@@ -179,7 +179,7 @@ function providerKey({ provider }: Target): string {
   return provider
 }
 
-/** A provider's name has no line feed. */
+/** Unambiguous, because a provider's name contains no line feed. */
 function targetKey({ provider, model }: Target): string {
   return `${provider}\n${model}`
 }

@@ -69,11 +69,18 @@ function canRespondOn(socket: ServingSocket): boolean {
 function errorOf(problem = 'unknown'): GatewayError {
   switch (problem) {
     case 'CONNECT':
-      return new GatewayError('method_not_allowed', 'CONNECT is not supported.', {
-        headers: { allow: 'GET, HEAD, OPTIONS, POST' },
-      })
+      return new GatewayError(
+        'method_not_allowed',
+        'CONNECT is not supported: this is not a forward proxy.',
+        {
+          headers: { allow: 'GET, HEAD, OPTIONS, POST' },
+        },
+      )
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new GatewayError('request_timeout', 'The request did not arrive in time.')
+      return new GatewayError(
+        'request_timeout',
+        'The request did not arrive in time. Send its headers within 20 s and its body within 120 s.',
+      )
     case 'HPE_HEADER_OVERFLOW':
       return new GatewayError(
         'headers_too_large',

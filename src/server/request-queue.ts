@@ -28,7 +28,7 @@ export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): S
 
 /** For the log: the connection is closed without a response. */
 export function tooManyWaiting(): GatewayError {
-  const message = `More than ${maxWaiting} requests waited on one connection; wait for responses, or open more connections.`
+  const message = `More than ${maxWaiting} requests were pipelined on one connection. Wait for responses, or open more connections.`
   return new GatewayError('invalid_request', message)
 }
 

@@ -100,7 +100,7 @@ function failureOf(error: Error): ProviderFailure {
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
   const kind = unreachableCodes.has(code) || isTls ? 'unreachable' : 'broken'
   // undici's own texts may quote what the provider sent, so only the system's are passed on.
-  const detail = kind === 'unreachable' ? first.message : `the connection broke (${code})`
+  const detail = kind === 'unreachable' ? first.message : `the connection failed (${code})`
   return { kind, code, detail }
 }
 

@@ -121,7 +121,7 @@ suite('a page on http://localhost', { skip: missing('chromium') }, () => {
     await shows(page, 'text', 'plane')
 
     assert.match((await textOf(page, 'status'))!, /^404 page-1 .*model_not_found/)
-    assert.match((await textOf(page, 'text'))!, /"plane" is not configured/)
+    assert.match((await textOf(page, 'text'))!, /"plane" does not exist/)
   })
 
   for (const [what, status, options] of [

@@ -206,16 +206,13 @@ describe('scanMultipart', () => {
         'the body does not start with the boundary of its content-type',
       ],
       [start, 'the closing boundary is missing'],
-      [`${start}\r\n--${boundary}`, 'a boundary is followed by something else than a line end'],
-      [`${start}\r\n--${boundary}-`, 'a boundary is followed by something else than a line end'],
-      [`${start}\r\n--${boundary} \r\n`, 'a boundary is followed by something else than a line end'],
-      [
-        `${start}\r\n--${boundary}x\r\n--${boundary}--`,
-        'a boundary is followed by something else than a line end',
-      ],
-      [`${start}\n--${boundary}--`, 'the boundary stands inside of a part'],
-      [`${start}--${boundary}--`, 'the boundary stands inside of a part'],
-      [`${start}\r\n--${boundary}--\r\nepilogue`, 'something follows the closing boundary'],
+      [`${start}\r\n--${boundary}`, 'a boundary is not followed by a line break'],
+      [`${start}\r\n--${boundary}-`, 'a boundary is not followed by a line break'],
+      [`${start}\r\n--${boundary} \r\n`, 'a boundary is not followed by a line break'],
+      [`${start}\r\n--${boundary}x\r\n--${boundary}--`, 'a boundary is not followed by a line break'],
+      [`${start}\n--${boundary}--`, 'the boundary occurs inside a part'],
+      [`${start}--${boundary}--`, 'the boundary occurs inside a part'],
+      [`${start}\r\n--${boundary}--\r\nepilogue`, 'data follows the closing boundary'],
       [
         `--${boundary}\r\nContent-Disposition: form-data; name="a"\r\nx\r\n--${boundary}--`,
         'a part has no blank line after at most 8192 bytes of headers',
@@ -236,7 +233,7 @@ describe('scanMultipart', () => {
     const end = `\r\n\r\nx\r\n--${boundary}--`
     for (const space of ['\xa0', '\x0b', '\x0c']) {
       const body = Buffer.from(`${start}${space}form-data; name="model"${end}`, 'latin1')
-      assert.equal(refuse(body).problem, 'a part has no well-formed content-disposition with a name')
+      assert.equal(refuse(body).problem, 'a part lacks a well-formed content-disposition with a name')
     }
     accept(Buffer.from(`${start}\t form-data; name="model" \t${end}`))
   })

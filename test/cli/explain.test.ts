@@ -36,7 +36,7 @@ test('an alias is explained with its target, key, timeouts and limits', async (t
   assert.equal(stderr, '')
   assert.equal(
     stdout,
-    `coder is found as an alias of qwen-coder
+    `coder is an alias of qwen-coder
 
 1. cloud  https://a.example/v1
    model         qwen2.5-coder:7b
@@ -59,14 +59,14 @@ test('a log transport is shown with its module', async (t) => {
 
 test('a wildcard is explained with what goes upstream', async (t) => {
   const { stdout } = await run(t, 'cloud/qwen/3')
-  assert.match(stdout, /^cloud\/qwen\/3 is found by the wildcard cloud\/\*\n/)
+  assert.match(stdout, /^cloud\/qwen\/3 matches the wildcard cloud\/\*\n/)
   assert.match(stdout, /model +qwen\/3\n/)
   assert.match(stdout, /key +env CLOUD_KEY \(absent\)/)
 })
 
 test('the built-in provider has no URL and needs no key', async (t) => {
   const { stdout } = await run(t, 'echo')
-  assert.match(stdout, /^echo is found by its name\n\n1\. echo {2}built in\n {3}model +echo\n\nlimits/)
+  assert.match(stdout, /^echo is the name of a model\n\n1\. echo {2}built in\n {3}model +echo\n\nlimits/)
 })
 
 describe('no value of a key or header is shown', () => {
@@ -126,7 +126,7 @@ describe('of a provider that is asked for its models,', () => {
   test('a name in its namespace is explained, with the condition', async (t) => {
     const { code, stdout } = await run(t, 'box/a/b', { text })
     assert.equal(code, 0)
-    assert.match(stdout, /^box\/a\/b is found if its provider lists it \(discover_models\)\n\n1\. box /)
+    assert.match(stdout, /^box\/a\/b can be called if its provider lists it \(discover_models\)\n\n1\. box /)
     assert.match(stdout, /model +a\/b\n/)
     assert.equal(JSON.parse((await run(t, 'box/a/b', { text, json: true })).stdout).rule, 'discovered')
   })

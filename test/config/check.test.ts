@@ -101,29 +101,29 @@ describe('a warning:', () => {
       'users that this machine lacks',
       'server: { trusted_proxies: [{ user: caddy }] }\naccess: { allowed_users: [self, caddy] }',
       [
-        '5:37 server.trusted_proxies[0].user: there is no user "caddy" on this machine, without which the gateway does not start',
-        '6:33 access.allowed_users[1]: there is no user "caddy" on this machine, without which the gateway does not start',
+        '5:37 server.trusted_proxies[0].user: there is no user "caddy" on this machine, so the gateway cannot start here',
+        '6:33 access.allowed_users[1]: there is no user "caddy" on this machine, so the gateway cannot start here',
       ],
     ],
     [
       'the user that stands for all foreign ones',
       'access: { allowed_users: [nobody] }',
       [
-        '5:27 access.allowed_users[0]: "nobody" has uid 65534, with which the gateway does not start: in a user namespace every foreign user looks like that one',
+        '5:27 access.allowed_users[0]: "nobody" has uid 65534, so the gateway cannot start: in a user namespace, all users from outside it appear under this uid',
       ],
     ],
     [
       'a trusted proxy that is not let in',
       'server: { trusted_proxies: [{ user: www-data }] }',
       [
-        '5:37 server.trusted_proxies[0].user: "www-data" gets 403 on TCP: access.allowed_users does not list it',
+        '5:37 server.trusted_proxies[0].user: connections of "www-data" to the TCP port are refused (403), because access.allowed_users does not list it',
       ],
     ],
     [
       'proxies everywhere',
       'server: { trusted_proxies: [{ user: self }, 0.0.0.0/0] }',
       [
-        '5:45 server.trusted_proxies[1]: "0.0.0.0/0" takes every address for a proxy, so that clients choose their own',
+        '5:45 server.trusted_proxies[1]: "0.0.0.0/0" trusts every address as a proxy, so clients can forge theirs',
       ],
     ],
   ]

@@ -445,7 +445,7 @@ const files: [name: string, text: string, problems: string[]][] = [
   [
     'trusted proxies without a user',
     top('server: { trusted_proxies: [127.0.0.1/32, 10.0.0.0/8] }'),
-    ['1:28 server.trusted_proxies ~ { user: NAME }, X-Forwarded-For'],
+    ['1:28 server.trusted_proxies ~ { user: NAME }, CIDR'],
   ],
   [
     'a trusted proxy that is neither a user nor a CIDR',

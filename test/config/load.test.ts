@@ -51,7 +51,7 @@ describe('texts made to exhaust the reader are refused:', () => {
     ['aliases of aliases', bomb.join(''), /aliases expand to more than 10000 values/],
     ['a bracket a thousand levels deep', '['.repeat(5000), /nested too deeply|is missing|not expected/],
     ['mappings a hundred levels deep', `${'{ a: '.repeat(100)}1${' }'.repeat(100)}`, /nested too deeply/],
-    ['a file over 1 MiB', '#'.repeat(mebibyte + 1), /1048577 bytes, of at most 1048576/],
+    ['a file over 1 MiB', '#'.repeat(mebibyte + 1), /1048577 bytes; at most 1048576/],
     ['a file of aliases', `a: &a 1\nb: [${'*a ,'.repeat(20_000)}]`, /aliases expand to more than/],
     ['a file of one key', 'a: 1\n'.repeat(10_000), /occurs twice/],
     [

@@ -128,7 +128,7 @@ test('a header may hold a secret', (t) => {
 
 describe('a reference is refused that', () => {
   const references: [name: string, key: string, message: RegExp][] = [
-    ['names nothing', 'api_key: {}', /does not say where the secret is/],
+    ['names nothing', 'api_key: {}', /no source of the secret/],
     ['leaves the directory of credentials', 'api_key: { credential: ../x }', /name of a credential/],
     ['is a relative path', 'api_key: { file: key }', /absolute path/],
     ['is the key itself', 'api_key: sk-hunter2', /a secret must not be/],

@@ -50,8 +50,8 @@ async function startChecked(t: TestContext, answer?: Script): Promise<Checked> {
 
 const away: readonly [what: string, answer: Script, reason: RegExp][] = [
   ['status 500', json(500, {}), /^status 500$/],
-  ['a reset', [reset], /broke/],
-  ['half an answer', [head(200, { 'content-length': '9' }), bytes('{'), end], /broke/],
+  ['a reset', [reset], /connection failed/],
+  ['half an answer', [head(200, { 'content-length': '9' }), bytes('{'), end], /connection failed/],
 ]
 
 describe('a provider whose check is answered with', () => {

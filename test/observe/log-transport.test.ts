@@ -39,7 +39,7 @@ const failures: readonly (readonly [name: string, code: string, reason: RegExp])
     /^late$/,
   ],
   ['ends by itself', 'export default () => new Writable({ write() { process.exit(0) } })', /./],
-  ['does not keep up', 'export default () => new Writable({ write() {} })', /does not keep up/],
+  ['does not keep up', 'export default () => new Writable({ write() {} })', /cannot keep up/],
 ]
 for (const [name, code, reason] of failures) {
   test(`when a transport ${name}, the log goes to the fallback`, async (t) => {

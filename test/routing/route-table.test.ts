@@ -189,7 +189,7 @@ describe('a name that several providers list', () => {
   test('leads nowhere by itself, and the answer names the ways', () => {
     assert.equal(routes.find('m'), undefined)
     assert.equal(routes.find('x'), undefined)
-    assert.match(modelNotFound('m', routes).message, /Several providers list it: ask for "a\/m" or "b\/m"\./)
+    assert.match(modelNotFound('m', routes).message, /"a\/m" or "b\/m"/)
   })
 
   test('is listed in full only', () => {

@@ -1,5 +1,5 @@
 /**
- * The lower-case ASCII name that a case-insensitive decoder may take `name` for. Go's encoding/json folds by Unicode's
+ * The lower-case ASCII name that a case-insensitive decoder may read `name` as. Go's encoding/json folds by Unicode's
  * simple folding, which adds two characters to the ASCII letters: the long s and the Kelvin sign.
  */
 export function foldName(name: string): string {

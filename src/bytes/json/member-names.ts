@@ -1,4 +1,4 @@
-// The names of members that matter to a scan, and a quick way past all others.
+// The names of members that a scan looks for, and a fast test that skips all others.
 import { foldName } from './fold-name.ts'
 
 /** Bytes of one ASCII character written as an escape. */
@@ -8,7 +8,7 @@ const BACKSLASH = 0x5c
 /** Wanted and visited names, in lower-case ASCII. Made once for many scans. */
 export class MemberNames {
   readonly #wanted: ReadonlySet<string>
-  /** Of all names that matter, in any case. Another name may have the same sum. */
+  /** Hashes of all names, case-insensitive. Other names may have the same hash. */
   readonly #sums = new Set<number>()
   readonly #maxBytes: number
 
@@ -27,13 +27,13 @@ export class MemberNames {
     return this.#wanted.has(name)
   }
 
-  /** The wanted name that a decoder may take `name` for, though it is another one. */
+  /** The wanted name that a decoder may read `name` as, although it differs. */
   wantedLike(name: string): string | undefined {
     const folded = foldName(name)
     return this.#wanted.has(folded) ? folded : undefined
   }
 
-  /** The decoded name, which is written from `start` to `end` without its quotes; undefined if it can't matter. */
+  /** The decoded name between `start` and `end` (without its quotes); undefined if it cannot be one of the names. */
   read(bytes: Buffer, start: number, end: number): string | undefined {
     if (end - start > this.#maxBytes) return undefined
     const sum = sumOf(bytes, start, end)

@@ -1,5 +1,5 @@
-// One pass over the bytes of a JSON request body: what routing, admission and splicing need to know, without
-// decoding it. Anything that JSON.parse would refuse is refused, so that no provider reads a body differently.
+// One pass over the bytes of a JSON request body finds what routing, admission and splicing need, without decoding it. A
+// body that JSON.parse would reject is refused, so that no provider reads it differently.
 import { isUtf8 } from 'node:buffer'
 import { JsonScanner } from './scanner.ts'
 import type { JsonMember, JsonVisitor, ScanOutcome } from './types.ts'
@@ -15,7 +15,7 @@ export function scanJson(body: Buffer, wanted: MemberNames, visitor?: JsonVisito
   return new JsonScanner(body, wanted, visitor).readTo(body.length)!
 }
 
-/** The text of a string member. Undefined when it is no string, no valid UTF-8, or holds half a surrogate pair. */
+/** The text of a string member. Undefined if it is not a string, not valid UTF-8, or contains half a surrogate pair. */
 export function readString(body: Buffer, member: JsonMember): string | undefined {
   if (member.kind !== 'string') return undefined
   const bytes = body.subarray(member.value.start, member.value.end)
@@ -24,7 +24,7 @@ export function readString(body: Buffer, member: JsonMember): string | undefined
   return text.isWellFormed() ? text : undefined
 }
 
-/** The decoded value of a member. Copies it, so not for members that may be large. */
+/** The decoded value of a member. Copies it, so do not use it for members that may be large. */
 export function readJson(body: Buffer, member: JsonMember): unknown {
   return JSON.parse(body.toString('utf8', member.value.start, member.value.end))
 }

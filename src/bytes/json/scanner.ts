@@ -13,16 +13,16 @@ import type { Source } from './tokens.ts'
 import type { MemberNames } from './member-names.ts'
 
 const MAX_DEPTH = 10_000
-/** No request comes near; without a bound, names alone could keep the event loop busy. */
+/** Far above any real request; without a bound, names alone could block the event loop. */
 const MAX_MEMBERS = 1000
 
 const OBJECT = 0x7b
 const ARRAY = 0x5b
 const QUOTE = 0x22
-/** Instead of a byte where none has come yet. */
+/** Stands for a byte that has not arrived yet. */
 const NONE = -1
 
-/** Kinds of values by their first byte; what is left are numbers. */
+/** Kinds of values by their first byte; all others are numbers. */
 const kinds: Readonly<Record<number, JsonMember['kind']>> = {
   [QUOTE]: 'string',
   [ARRAY]: 'array',
@@ -32,21 +32,21 @@ const kinds: Readonly<Record<number, JsonMember['kind']>> = {
   [OBJECT]: 'object',
 }
 
-/** What is read next where the bytes have ended for now. `name` and `text` are strings that have begun. */
+/** The step at which the scan continues when more bytes arrive. `name` and `text` are strings that have begun. */
 type Step = 'start' | 'first' | 'key' | 'name' | 'colon' | 'value' | 'text' | 'separator' | 'end'
 
-/** Reads a body in one go or in several: the outcome is the same. What it finds is described at `scanJson`. */
+/** Reads a body in one call or in several, with the same outcome. `scanJson` describes what it finds. */
 export class JsonScanner implements JsonPosition {
   private readonly source: Source
   readonly bytes: Buffer
   private readonly wanted: MemberNames
   private readonly members = new Map<string, JsonMember>()
   readonly open: number[] = []
-  /** What the offset that a step returned points at: a value, or what stands after one. */
+  /** What the offset returned by a step points at: a value, or the separator after one. */
   private isValueNext = false
   private insertAt = 0
   private memberCount = 0
-  /** The top-level member being read: its name if that matters here, and where its value starts. */
+  /** The top-level member being read: its name if it is wanted or visited, and where its value starts. */
   private name: string | undefined
   private valueStart = 0
   private readonly visitor: JsonVisitor | undefined
@@ -55,7 +55,7 @@ export class JsonScanner implements JsonPosition {
   keyStart = 0
   keyEnd = 0
   private outcome: ScanOutcome | undefined
-  /** Where to go on, and with what. */
+  /** The offset and step at which to continue. */
   private at = 0
   private step: Step = 'start'
 
@@ -67,8 +67,8 @@ export class JsonScanner implements JsonPosition {
   }
 
   /**
-   * Reads on, up to `limit`: so many bytes of the body have come. Never less than the time before.
-   * @returns undefined while there is more to come that matters. A refusal may be known before the end.
+   * Continues up to `limit`, the number of bytes that have arrived, which never decreases.
+   * @returns undefined while the outcome depends on further bytes. A refusal may be known before the end.
    */
   readTo(limit: number): ScanOutcome | undefined {
     if (this.outcome !== undefined) return this.outcome
@@ -80,8 +80,8 @@ export class JsonScanner implements JsonPosition {
     return this.outcome
   }
 
-  // Each step takes the offset of its first byte and returns where the next one starts, or -1 when it stopped: it
-  // refused, or the bytes have ended for now.
+  // Each step receives the offset of its first byte and returns where the next one starts, or -1 if it stopped, because it
+  // refused the body or more bytes are needed.
 
   private resume(): number {
     const { step, source, open } = this
@@ -119,7 +119,7 @@ export class JsonScanner implements JsonPosition {
   private readEnd(at: number): void {
     const { source, bytes } = this
     const end = skipSpace(source, at)
-    if (end < bytes.length) this.stop('end', end, 'something follows the JSON object')
+    if (end < bytes.length) this.stop('end', end, 'data follows the JSON object')
     else this.outcome = { ok: true, scan: this.result() }
   }
 
@@ -144,7 +144,7 @@ export class JsonScanner implements JsonPosition {
     return this.endScalar(at, end)
   }
 
-  /** @param from what of the string, which opens at `at`, was not read yet. */
+  /** @param from the first unread byte of the string that opens at `at`. */
   private readText(at: number, from: number): number {
     const end = endOfString(this.source, from)
     if (end < 0) return this.stop('text', at, stringProblem(this.byteAt(~end)), ~end)
@@ -164,7 +164,7 @@ export class JsonScanner implements JsonPosition {
     return this.readFirst(skipSpace(this.source, at + 1), byte)
   }
 
-  /** What comes first in a container, or its end. */
+  /** The first element of a container, or its end. */
   private readFirst(at: number, opening: number): number {
     const byte = this.byteAt(at)
     // In ASCII each closing bracket stands two after its opening one.
@@ -205,7 +205,7 @@ export class JsonScanner implements JsonPosition {
     return this.readName(at + 1)
   }
 
-  /** @param from what of the key was not read yet. */
+  /** @param from the first unread byte of the key. */
   private readName(from: number): number {
     const { source } = this
     const end = endOfString(source, from)
@@ -252,14 +252,14 @@ export class JsonScanner implements JsonPosition {
     this.members.set(name, { kind: kinds[this.bytes[start]!] ?? 'number', value: { start, end } })
   }
 
-  /** The byte at `at`, if it has come. */
+  /** The byte at `at`, if it has arrived. */
   private byteAt(at: number): number {
     return at < this.source.limit ? this.bytes[at]! : NONE
   }
 
   /**
-   * Refuses the body for what stands at `offset`, unless that is where its bytes end for now: then `step` goes on at
-   * `at` when more have come.
+   * Refuses the body because of the byte at `offset`, unless that byte has not arrived yet: then `step` continues at `at`
+   * when it has.
    */
   private stop(step: Step, at: number, problem = '', offset = at): -1 {
     if (offset === this.bytes.length)
@@ -278,5 +278,5 @@ export class JsonScanner implements JsonPosition {
 
 function startProblem(byte: number): string {
   if (byte === NONE) return 'the body is empty'
-  return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is no JSON object'
+  return byte === 0xef ? 'the body starts with a byte order mark' : 'the body is not a JSON object'
 }

@@ -1,12 +1,12 @@
 // Lexical half of the JSON scanner (RFC 8259 §3, §6, §7): where a token ends. Works on raw bytes and decodes nothing.
-// What breaks the grammar is told as `~offset`. So is, with an offset of `limit`, that the bytes end too early so far.
+// Functions return `~offset` for a byte that violates the grammar, and `~limit` if the token needs more bytes.
 
 /** The bytes of a body with a view on them in 32-bit words, for looking at four bytes at once. */
 export interface Source {
   readonly bytes: Buffer
-  /** How many of `bytes` have come. Those from here on mean nothing yet, and are never looked at. */
+  /** How many of `bytes` have arrived. The bytes from here on are undefined and never read. */
   limit: number
-  /** Where the latest string that was not to its end can be read on once more bytes have come. */
+  /** Where the last incomplete string continues once more bytes have arrived. */
   resumeAt: number
   /** Starts up to three bytes before `bytes`, because views must be aligned. */
   readonly words: Int32Array
@@ -17,25 +17,25 @@ export interface Source {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** Plain words after which a run counts as long. */
+/** Number of plain words after which a run counts as long. */
 const LONG_RUN_WORDS = 512
-/** A multiple of sixteen; small enough to stay in the processor's first cache between two looks at it. */
+/** A multiple of sixteen; small enough to stay in the processor's L1 cache between two passes. */
 const WINDOW_BYTES = 16_384
-/** No number comes near; the rest of one that is cut off would be read again and again. */
+/** Far above any real number; an incomplete one is read again each time that bytes arrive. */
 const MAX_DIGITS = 1000
 
 const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 )
 
-/** The bytes, of which none counts as come yet. */
+/** The bytes, none of which counts as arrived yet. */
 export function sourceOf(bytes: Buffer): Source {
   const lead = bytes.byteOffset & 3
   const words = new Int32Array(bytes.buffer, bytes.byteOffset - lead, (lead + bytes.length) >> 2)
   return { bytes, limit: 0, resumeAt: 0, words, lead }
 }
 
-/** The offset of the first byte at or after `at` that is no JSON white space; at most `limit`. */
+/** The offset of the first byte at or after `at` that is not JSON white space; at most `limit`. */
 export function skipSpace({ bytes, limit }: Source, at: number): number {
   let i = at
   for (; i < limit; i++) {
@@ -46,8 +46,8 @@ export function skipSpace({ bytes, limit }: Source, at: number): number {
 }
 
 /**
- * The offset after the closing quote of the string in which `from` lies, at no escape's inside, or `~offset`. Bytes
- * from 0x80 up pass unexamined: text that is no UTF-8 is for the provider to judge.
+ * The offset after the closing quote of the string that contains `from`, which is not inside an escape, or `~offset`.
+ * Bytes from 0x80 up are not examined: whether the text is valid UTF-8 is up to the provider.
  */
 export function endOfString(source: Source, from: number): number {
   const { bytes, limit, lead } = source
@@ -129,7 +129,7 @@ function oddBytes(word: number): number {
   return ((flipped - 0x21212121) & ~flipped) | ((slashes - 0x01010101) & ~slashes)
 }
 
-/** Whether a byte needs no look inside a string: it is neither quote, backslash nor control character. */
+/** Whether a byte is ordinary inside a string: neither quote, backslash nor control character. */
 function isPlain(byte: number): boolean {
   return byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH
 }
@@ -147,7 +147,7 @@ function endOfEscape({ bytes, limit }: Source, at: number): number {
   return at + 6
 }
 
-/** The offset after the number that starts at `at`, or `~offset`. One that may go on in what is still to come has no end. */
+/** The offset after the number that starts at `at`, or `~offset`. A number that further bytes may continue has no end. */
 export function endOfNumber(source: Source, at: number): number {
   const { bytes, limit } = source
   let i = at < limit && bytes[at] === 0x2d /* - */ ? at + 1 : at
@@ -174,7 +174,7 @@ export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39
 }
 
-/** The offset after `word` if it stands at `at`, `~offset` else. `word` is ASCII. */
+/** The offset after `word` if it is at `at`, otherwise `~offset`. `word` is ASCII. */
 export function endOfWord({ bytes, limit }: Source, at: number, word: string): number {
   for (let i = 0; i < word.length; i++) {
     if (at + i >= limit) return ~limit
@@ -185,10 +185,10 @@ export function endOfWord({ bytes, limit }: Source, at: number, word: string): n
 
 /** What is wrong with a string where `endOfString` met this byte. */
 export function stringProblem(byte: number): string {
-  return byte === 0x5c ? 'a string holds an unknown escape' : 'a string holds a raw control character'
+  return byte === 0x5c ? 'a string contains an unknown escape' : 'a string contains a raw control character'
 }
 
-/** What is wrong with a number or a word where its end was looked for and this byte met. */
+/** What is wrong with a number or a word where its scan met this byte. */
 export function valueProblem(byte: number): string {
   return isDigit(byte) ? 'a number has more than 1,000 digits' : 'a value is malformed'
 }

@@ -13,23 +13,23 @@ export interface JsonScan {
   readonly members: ReadonlyMap<string, JsonMember>
   /** Right after the opening brace: where a member can be inserted. */
   readonly insertAt: number
-  /** Whether there is no member at all, so that an inserted one takes no comma after it. */
+  /** Whether the object has no members, so that an inserted one needs no comma after it. */
   readonly isEmpty: boolean
-  /** The visitor that came along, which has seen all of the body. */
+  /** The visitor, which has seen the whole body. */
   readonly visitor: JsonVisitor | undefined
 }
 
-/** Where a scan is. The scanner itself: valid during a call of the visitor only. */
+/** The current position of a scan. This is the scanner itself, so it is valid only during a call of the visitor. */
 export interface JsonPosition {
   readonly bytes: Buffer
-  /** The opening bytes of the containers around, outermost first: `{` or `[`. */
+  /** The opening bytes of the enclosing containers, outermost first: `{` or `[`. */
   readonly open: readonly number[]
   /** The latest key's bytes without its quotes, escapes as written. Empty after a nested value has ended. */
   readonly keyStart: number
   readonly keyEnd: number
 }
 
-/** Sees what is in the values of some top-level members, in the order of the bytes. Must be quick, and not throw. */
+/** Visits the contents of some top-level members, in the order of the bytes. Must be fast and must not throw. */
 export interface JsonVisitor {
   /**
    * A top-level member begins. False: its value is not visited.
@@ -44,7 +44,7 @@ export interface JsonVisitor {
   scalar(at: JsonPosition, start: number, end: number): void
 }
 
-/** Why a body is refused: a clause that the client sees, where it went wrong, and the parameter that is at fault. */
+/** Why a body is refused: a clause for the client, the offset of the fault, and the parameter that is at fault. */
 export interface Refusal {
   readonly ok: false
   readonly problem: string

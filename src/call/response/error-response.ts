@@ -23,16 +23,19 @@ export function judgeErrorResponse(
     return { kind: 'failed', error, ...facts }
   }
   if (status === 401 || status === 403) {
-    const hint = `The key is the gateway's own: see providers.${name}.api_key in its configuration.`
-    return failed('provider_auth_failed', `refused the gateway (${status}). ${hint}`)
+    const hint = `The gateway uses its own key, not the client's: check providers.${name}.api_key.`
+    return failed('provider_auth_failed', `rejected the gateway's request (${status}). ${hint}`)
   }
   if (status < 400) {
-    const hint = `Redirects are not followed, so that the key stays where it belongs: set providers.${name}.base_url to the final address.`
-    return failed('provider_bad_response', `answered with a redirect (${status}). ${hint}`)
+    const hint = `The gateway follows no redirects, to protect the key: set providers.${name}.base_url to the final address.`
+    return failed('provider_bad_response', `returned a redirect (${status}). ${hint}`)
   }
   // 407 is a proxy's.
   if (status > 599 || status === 407) {
-    return failed('provider_bad_response', `returned a status that no API uses (${status}).`)
+    return failed(
+      'provider_bad_response',
+      `returned an unexpected status (${status}). Check providers.${name}.base_url.`,
+    )
   }
   if (mediaTypeOf(head) === 'text/html') {
     return failed(

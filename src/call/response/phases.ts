@@ -91,7 +91,10 @@ function collectingError(head: ResponseHead): Phase {
     data(chunk) {
       held.push(chunk)
       if (held.length <= maxErrorBytes) return undefined
-      return { kind: 'unusable', what: `answered ${head.status} with an endless body` }
+      return {
+        kind: 'unusable',
+        what: `returned ${head.status} with a body of more than ${maxErrorBytes} bytes`,
+      }
     },
     end: () => ({ kind: 'error', head, body: held.take() }),
   }

@@ -126,7 +126,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   onFailure({ kind, code, detail }: ProviderFailure): void {
     switch (kind) {
       case 'unreachable':
-        return this.#fail('provider_unreachable', `can't be reached: ${detail}`)
+        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`)
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
@@ -162,16 +162,16 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     if (this.#pausedSinceMs !== undefined) {
       if (nowMs - this.#pausedSinceMs >= maxStallMs) {
         this.isStalled = true
-        return `was held up: the client read nothing for ${maxStallMs} ms`
+        return `was blocked: the client read nothing for ${maxStallMs} ms`
       }
     } else if (this.#head === undefined) {
       const isOver = firstByteMs > 0 && nowMs - this.#startedMs >= firstByteMs
-      if (isOver) return `sent no byte within ${firstByteMs} ms`
+      if (isOver) return `sent no byte within ${firstByteMs} ms (timeouts.first_byte_ms)`
     } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
-      return `was silent for ${idleMs} ms`
+      return `was silent for ${idleMs} ms (timeouts.idle_ms)`
     }
     const isOver = totalMs > 0 && nowMs - this.#sinceMs >= totalMs
-    return isOver ? `was not done within ${totalMs} ms` : undefined
+    return isOver ? `did not finish within ${totalMs} ms (timeouts.total_ms)` : undefined
   }
 
   #take(step: Step): void {

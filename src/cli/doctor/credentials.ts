@@ -40,7 +40,7 @@ export function examineCredentials(
     if (missingKey !== undefined) missing.set(provider, missingKey)
   }
   if (findings.length === 0)
-    findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to one' })
+    findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to a key' })
   return { findings, missing }
 }
 
@@ -68,7 +68,7 @@ class Examiner {
     const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
     const kept = this.#stored.find(({ name }) => name === reference.credential)
     if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
-    if (reference.optional === true) return { state: 'ok', detail: 'not found, and optional' }
+    if (reference.optional === true) return { state: 'ok', detail: 'not found, but optional' }
     const missingKey = { reason: 'its key was not found (see credentials)', fix: undefined }
     return { state: 'fail', detail: found.message, fix: this.#storeFix(provider, reference), missingKey }
   }

@@ -39,7 +39,7 @@ export function diagnoseResponse(
   const meaning = errorReaders[provider.kind]({ status, code: readErrorCode(body), body })
   if (status === 401 || status === 403) {
     // The provider's message may quote part of the key.
-    return { kind: 'key', state: 'fail', detail: `refused (${status})`, fix: keyFix(provider, command) }
+    return { kind: 'key', state: 'fail', detail: `rejected (${status})`, fix: keyFix(provider, command) }
   }
   if (meaning === 'billing') {
     const fix = `add credit or raise the spending limit of the account at ${provider.origin}`
@@ -59,7 +59,7 @@ export function diagnoseResponse(
     return { kind: 'other', state: 'warn', detail, fix: "this is the provider's own limit: try again later" }
   }
   if (meaning === 'loading') {
-    return { kind: 'other', state: 'warn', detail: 'is loading a model', fix: 'try again when it is loaded' }
+    return { kind: 'other', state: 'warn', detail: 'is loading a model', fix: 'try again once it is loaded' }
   }
   if (status >= 500) return { kind: 'other', state: 'fail', detail, fix: serverLogFix }
   return { kind: 'other', state: 'fail', detail, fix: undefined }

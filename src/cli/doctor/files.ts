@@ -97,6 +97,6 @@ function isWritable(path: string): boolean {
 }
 
 function formatMode({ mode, uid }: Stats): string {
-  const owner = uid === 0 ? "root's" : 'own'
+  const owner = uid === 0 ? 'owned by root' : 'owned by you'
   return `mode ${(mode & 0o777).toString(8).padStart(3, '0')}, ${owner}`
 }

@@ -201,7 +201,7 @@ class Examiner {
       return this.#addOne('account', 'fail', diagnosis.detail, { fix: diagnosis.fix })
     const hasSucceeded = response?.head.status === 200
     if (source === undefined) {
-      if (hasSucceeded || this.#hasListed) this.#addOne('key', 'ok', 'none is configured, and none required')
+      if (hasSucceeded || this.#hasListed) this.#addOne('key', 'ok', 'none configured, none required')
       return
     }
     if (hasSucceeded) return this.#addOne('key', 'ok', `${source} is accepted`)

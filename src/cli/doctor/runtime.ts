@@ -13,7 +13,7 @@ export function examineRuntime(version: string, runtime: Runtime): Finding[] {
     return { subject: 'Node settings', state: 'fail', detail, fix }
   })
   if (settings.length === 0)
-    settings.push({ subject: 'Node settings', state: 'ok', detail: 'none is unsafe' })
+    settings.push({ subject: 'Node settings', state: 'ok', detail: 'no unsafe settings' })
   return [nodeFinding(version), ...settings]
 }
 
@@ -21,7 +21,8 @@ function nodeFinding(version: string): Finding {
   const subject = 'Node'
   const pinned = pinnedVersion()
   if (Number.parseInt(version, 10) < minMajor) {
-    const fix = 'start the gateway by bin/llm-gateway, which uses the Node that npm installs with it: npm ci'
+    const fix =
+      'run npm ci, and start the gateway with bin/llm-gateway, which uses the Node that npm installs with it'
     return { subject, state: 'fail', detail: `${version}, but ${minMajor} or newer is required`, fix }
   }
   const detail =

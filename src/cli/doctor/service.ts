@@ -94,7 +94,7 @@ function examineUnits(
   }
   const findings: Finding[] = []
   if (used !== config) {
-    const detail = `the service uses ${used}, another file than the one examined here`
+    const detail = `the service uses ${used}, not the file that is examined here`
     findings.push({
       subject: 'units',
       state: 'warn',
@@ -119,7 +119,7 @@ function examineUnits(
   const outdated = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
   if (outdated.length === 0)
     return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${paths.unitDirectory}` }]
-  const detail = `${outdated.join(' and ')}: not as this version writes ${outdated.length === 1 ? 'it' : 'them'} for the configuration`
+  const detail = `${outdated.join(' and ')}: ${outdated.length === 1 ? 'differs' : 'differ'} from what this version writes for the configuration`
   return [
     ...findings,
     {

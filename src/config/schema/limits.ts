@@ -11,7 +11,7 @@ const whenLimited = {
 
 const maxWaitMs = {
   type: 'integer',
-  description: 'How long a call may wait in the queue, in milliseconds.',
+  description: 'Longest time that a call waits in the queue before it is rejected with 429, in milliseconds.',
   minimum: 0,
   maximum: 3_600_000,
 } as const satisfies Schema

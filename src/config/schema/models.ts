@@ -22,7 +22,7 @@ const target = {
     },
     weight: {
       type: 'integer',
-      description: 'Share of the calls within a tier.',
+      description: 'Share of the calls within a tier, relative to the other targets in it.',
       default: defaults.target.weight,
       minimum: 1,
       maximum: 1_000_000,
@@ -39,7 +39,7 @@ const model = {
       ...providerName,
       description: 'Name of a provider; with `model`, the short form of a single target.',
     },
-    model: { ...modelName, description: "The provider's name for the model. Default: the same name." },
+    model: { ...modelName, description: "The provider's name for the model. Default: the name in `models`." },
     targets: {
       type: 'array',
       description: 'Providers that serve the model; replaces `provider` and `model`.',
@@ -59,7 +59,7 @@ const model = {
     fallbacks: {
       type: 'array',
       description:
-        'Models to try when no target of this one is left: in order, each followed by its own fallbacks.',
+        'Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.',
       items: modelName,
     },
   },
@@ -91,7 +91,7 @@ const ofWildcard = {
     ...targetModels({
       not: { type: 'string', pattern: '\\*.*\\*' },
       errorMessage: 'must contain at most one *',
-      hint: "it is replaced by the part that the * of the model's own name stands for",
+      hint: "it is replaced with the part that the * in the model's own name matches",
     }),
     aliases: {
       type: 'array',
@@ -129,13 +129,13 @@ export const modelsSchema = {
 
 export const routingSchema = {
   type: 'object',
-  description: 'What happens when a target fails before its first byte.',
+  description: 'What happens when a target fails before the first byte of its response.',
   additionalProperties: false,
   properties: {
     retries: {
       type: 'integer',
       description:
-        'How often a call may retry targets that have already failed. Attempts at targets not tried yet do not count.',
+        'Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.',
       default: defaults.routing.retries,
       minimum: 0,
       maximum: 10,
@@ -143,7 +143,7 @@ export const routingSchema = {
     cooldown_ms: {
       type: 'integer',
       description:
-        'How long a failed target is tried last, in milliseconds. Some kinds of failure shorten or lengthen this.',
+        'How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.',
       default: defaults.routing.cooldown_ms,
       minimum: 0,
       maximum: 3_600_000,

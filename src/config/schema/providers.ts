@@ -13,13 +13,13 @@ const timeouts = {
   additionalProperties: false,
   properties: {
     connect_ms: timeout(
-      'Until the connection is established. Checked about once a second, so it may end up to a second late. Default: 2000 for a local provider, 5000 otherwise.',
+      'Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.',
     ),
     first_byte_ms: timeout(
       'From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.',
     ),
     idle_ms: timeout(
-      'Longest pause between two bytes of the response. Default: 600000 for a local provider, 120000 otherwise.',
+      'Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.',
     ),
     total_ms: timeout('The whole call, including all attempts. Default: 1800000.'),
   },
@@ -28,7 +28,7 @@ const timeouts = {
 const healthCheck = {
   type: ['boolean', 'object'],
   description:
-    'Send the provider a request at regular intervals, and try it last while it does not respond properly.',
+    'Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.',
   default: defaults.provider.health_check,
   additionalProperties: false,
   properties: {
@@ -118,7 +118,7 @@ const provider = {
     discover_models: {
       type: 'boolean',
       description:
-        'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` where nothing else has that name.',
+        'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.',
       default: defaults.provider.discover_models,
     },
   },

@@ -45,7 +45,7 @@ export const secretReference = {
   if: { type: 'object', properties: { credential: false, file: false, env: false } },
   then: {
     not: {},
-    errorMessage: 'does not say where the secret is',
+    errorMessage: 'names no source of the secret',
     hint: 'add credential, file or env',
   },
 } as const satisfies Schema

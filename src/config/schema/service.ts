@@ -53,7 +53,7 @@ export const serverSchema = {
     trusted_proxies: {
       type: 'array',
       description:
-        'Front proxies whose `X-Forwarded-For` is believed, for the client in limits and in the log: `{ user: NAME }` believes connections of that Unix user, and those on the Unix socket; a CIDR is a proxy further away, which the header is followed through, from the right. A list needs a user.',
+        'Front proxies whose `X-Forwarded-For` the gateway trusts for the client address in limits and in the log. `{ user: NAME }` trusts connections of that Unix user, and all connections to the Unix socket. A CIDR lists further proxies in front of that one; they are skipped when the header is read, from the right. A list requires at least one user.',
       default: defaults.server.trusted_proxies,
       items: {
         type: ['object', 'string'],
@@ -65,7 +65,7 @@ export const serverSchema = {
           user: {
             ...userName,
             description:
-              'Unix user that the proxy runs as; `self` is the user that runs the gateway. On TCP `access.allowed_users` has to let it in as well.',
+              'Unix user that the proxy runs as; `self` is the user that runs the gateway. For TCP, `access.allowed_users` must list it as well.',
           },
         },
       },
@@ -79,7 +79,7 @@ export const serverSchema = {
     },
     shutdown_grace_ms: {
       type: 'integer',
-      description: 'How long calls in progress may continue after a request to stop, in milliseconds.',
+      description: 'How long open calls may continue after a signal to stop, in milliseconds.',
       default: defaults.server.shutdown_grace_ms,
       minimum: 0,
       maximum: 3_600_000,
@@ -147,7 +147,7 @@ export const corsSchema = {
     },
     allow_all: {
       type: 'boolean',
-      description: 'Serve every web page that the user visits. Unsafe: any of them can spend your tokens.',
+      description: 'Allow every web page that the user visits. Unsafe: any of them can spend your tokens.',
       default: defaults.cors.allow_all,
     },
   },
@@ -181,7 +181,7 @@ export const loggingSchema = {
         target: {
           type: 'string',
           description:
-            'Name of a package, looked up from the folder of this file, or a path that begins with `/`, `./` or `../`, relative to that folder.',
+            'Name of a package, looked up from the directory of this file, or a path that begins with `/`, `./` or `../`, relative to that directory.',
           minLength: 1,
           maxLength: 4096,
         },

@@ -15,7 +15,7 @@ export const chatStream: StreamFormat = {
       const chunk = parseChunk(data)
       // vLLM sends `[DONE]` after an error too.
       if (isError(chunk)) return 'error'
-      // Some servers leave `[DONE]` out; a finish_reason says as well that nothing is missing.
+      // Some servers omit `[DONE]`; a finish_reason also shows that the stream is complete.
       isWhole ||= isEndMark(data) || hasFinished(chunk)
     }
     return isWhole ? 'complete' : 'cut'
@@ -42,7 +42,7 @@ function parseChunk(data: Buffer): Chunk {
     const value: unknown = JSON.parse(data.toString())
     return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    // What is not JSON says nothing about the end; the client got it as it came.
+    // Data that is not JSON does not reveal the ending; the client has received it unchanged.
     return {}
   }
 }

@@ -1,4 +1,4 @@
-// OpenAI's error envelope: how the gateway's errors are written in it, and how a provider's are read, whatever its form.
+// OpenAI's error envelope: how the gateway's errors are written in it, and how a provider's errors are read in all forms.
 // https://platform.openai.com/docs/guides/error-codes
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
@@ -20,7 +20,7 @@ export function errorEnvelope(error: GatewayError | ErrorFields): object {
   return { error: { message, type, param, code } }
 }
 
-/** The error's fields with OpenAI's `type`, which follows from the status but for exceeded limits. */
+/** The error's fields with OpenAI's `type`, which depends on the status, except for exceeded limits. */
 function fieldsOf(error: GatewayError | ErrorFields): ErrorFields {
   if (!(error instanceof GatewayError)) return error
   const { message, param, code } = error
@@ -33,7 +33,7 @@ function typeOf({ status, limit }: GatewayError): string {
   return status === 403 ? 'permission_error' : 'invalid_request_error'
 }
 
-/** What a provider's error body says; undefined where it has no message in a known form. */
+/** The error in a provider's body; undefined if it has no message in a known form. */
 export function readErrorFields(body: Buffer): ErrorFields | undefined {
   const error = readError(body)
   if (typeof error === 'string') return { message: error, type: null, param: null, code: null }
@@ -44,7 +44,7 @@ export function readErrorFields(body: Buffer): ErrorFields | undefined {
   return { message, type: textOrNull(type), param: textOrNull(param), code: isCode ? code : null }
 }
 
-/** A provider's `error.code`, or its `type` where there is no code or only a number, which says less. */
+/** A provider's `error.code`, or its `type` if there is no code or only a number, which is less specific. */
 export function readErrorCode(body: Buffer): string | undefined {
   const error = readError(body)
   if (typeof error !== 'object') return undefined
@@ -75,8 +75,8 @@ function readError(body: Buffer): ErrorMembers | string | undefined {
 }
 
 /**
- * The head of the error response that these bytes could have been the body of, though they came as an event or under a
- * good status. Undefined when they report no error.
+ * The head of the error response that these bytes could have been the body of, although they arrived as an event or with a
+ * 2xx status. Undefined if they report no error.
  */
 export function errorHeadOf(data: Buffer): ResponseHead | undefined {
   const report = data.includes('error') ? parseObject(data) : undefined

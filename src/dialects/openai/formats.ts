@@ -18,13 +18,13 @@ interface Format {
   /** Absent: false. */
   readonly hasStreamOptions?: boolean
   readonly hasOutputTokens?: boolean
-  /** Whether a text of no bytes is a response: a transcript of silence. */
+  /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty?: boolean
   /** Absent: true. */
   readonly hasEvents?: boolean
 }
 
-/** A comment: every client of OpenAI's streams skips it. */
+/** An SSE comment, which every client of OpenAI's streams ignores. */
 const heartbeat = Buffer.from(': ping\n\n')
 
 const speechStream = typedStream(new Set(['speech.audio.done']))

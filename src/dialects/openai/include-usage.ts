@@ -1,5 +1,5 @@
-// Usage at the end of a stream whose client did not ask for it: the gateway sets `include_usage`, and strips the event that
-// brings the usage.
+// Usage at the end of a stream whose client did not request it: the gateway sets `include_usage`, and removes the event that
+// reports the usage.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
@@ -9,12 +9,12 @@ import type { Splice } from '../../bytes/splice.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 
-/** There are two or three options. Much longer ones would have to be scanned a second time, in one go. */
+/** The format has two or three options. Longer values would need a second scan within one turn of the event loop. */
 const maxOptionsBytes = 16_384
 
 /**
- * The edit that sets `stream_options.include_usage`, every other option kept byte for byte. Undefined when the client
- * sets it, and when its `stream_options` are so odd that they are left for the provider to judge.
+ * The edit that sets `stream_options.include_usage` and keeps every other option byte for byte. Undefined if the client
+ * sets it, or if its `stream_options` are invalid, so that the provider judges them.
  */
 export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | undefined {
   const member = scan.members.get('stream_options')
@@ -41,14 +41,14 @@ function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Sp
   return { at: { start, end: start }, bytes: `"include_usage":true${isEmpty ? '' : ','}` }
 }
 
-/** The extra event that `include_usage` brings. It has no choice, and clients that do not expect it break on it. */
+/** The extra event that `include_usage` adds. It has no choices, and clients that do not expect it fail on it. */
 export function isUsageOnly(data: unknown): boolean {
   const { choices, usage, error } = (data ?? {}) as { choices?: unknown; usage?: unknown; error?: unknown }
   const isUsage = typeof usage === 'object' && usage !== null
   return Array.isArray(choices) && choices.length === 0 && isUsage && (error === undefined || error === null)
 }
 
-/** Whether a provider's error may be about `stream_options`. It may also quote the client's own words. */
+/** Whether a provider's error may be about `stream_options`. The match may also be a quote of the client's text. */
 export function mayRefuseUsage({ status }: ResponseHead, body: Buffer): boolean {
   return (status === 400 || status === 422) && body.includes('stream_options')
 }

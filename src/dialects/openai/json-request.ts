@@ -16,7 +16,7 @@ export interface JsonFormat {
   readonly hasOutputTokens: boolean
 }
 
-/** Providers differ in which of these they follow, so the largest counts. */
+/** Providers differ in which of these they apply, so the largest counts. */
 const outputCaps = [
   'max_completion_tokens',
   'max_output_tokens',
@@ -26,8 +26,8 @@ const outputCaps = [
 ] as const
 
 /**
- * Members that decide what a call costs and where it goes. Each may stand once and in its own spelling only, so that
- * the gateway and the provider can't read them differently.
+ * Members that decide what a call costs and where it goes. Each may occur once, in its exact spelling, so that the gateway
+ * and the provider cannot read them differently.
  */
 const guardedMembers = new MemberNames(
   [...outputCaps, 'best_of', 'input', 'messages', 'model', 'n', 'prompt', 'stream', 'stream_options'],
@@ -70,7 +70,7 @@ export function readJsonRequest(format: JsonFormat, received: Buffer | LargeBody
   }
 }
 
-/** Short, so that the messages in which conversations differ soon lie behind it; a shorter cached prefix saves nothing. */
+/** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */
 const prefixBytes = 512
 
 function prefixOf(body: Buffer, { members }: JsonScan): Buffer {
@@ -88,7 +88,7 @@ function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visito
   const cap = caps.length === 0 ? undefined : Math.max(...caps)
   return {
     ...counts,
-    // The texts of an embedding are not messages, which bring tokens of their own.
+    // The texts of an embedding are not messages, which add tokens of their own.
     messageCount: hasOutputTokens ? counts.messageCount : 0,
     maxOutputTokens: hasOutputTokens ? cap : 0,
     choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),

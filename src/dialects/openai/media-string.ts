@@ -7,7 +7,7 @@ const payloadKeys: readonly string[] = ['b64_json', 'data', 'file_data', 'image'
 const MIN_MEDIA_BYTES = 16
 /** Shorter strings cost so few tokens that it does not matter what they are. */
 const MIN_PAYLOAD_BYTES = 256
-/** How much of a string is looked at. */
+/** How many bytes of a string are examined. */
 const SAMPLE_BYTES = 128
 
 // The backslash is there because some encoders write every slash as `\/` and line breaks as `\n`.

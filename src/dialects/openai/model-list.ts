@@ -5,16 +5,16 @@ import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
-  /** What the provider is asked with. */
+  /** The name in requests to the provider. */
   readonly id: string
-  /** Further names that mean the same. */
+  /** Further names of the same model. */
   readonly aliases: readonly string[]
 }
 
 export interface ModelList {
   /** Sorted by id; no name stands twice. */
   readonly models: readonly ListedModel[]
-  /** What is left out: entries without a usable name, and names beyond the bound. */
+  /** Number of ignored entries: those without a usable name, and names beyond the limit. */
   readonly skipped: number
   /** The response is one page of several, or has more names than are read. */
   readonly isPartial: boolean
@@ -23,12 +23,12 @@ export interface ModelList {
 }
 
 /**
- * Models and their further names together. The longest lists of brokers have some hundreds; each name costs time when the
- * names that clients may use are worked out, in which no call is served, and a line of `GET /v1/models`.
+ * Limit of models and their further names together. The longest lists of brokers have some hundreds. Each name costs time
+ * in which no call is served when the route table is built, and an entry of `GET /v1/models`.
  */
 export const maxListedNames = 2_000
 
-/** Of JSON, in all of the answer: to read more takes longer than calls may be held up. A broker's has some thousand. */
+/** Limit of JSON values in the response: reading more would block calls for too long. A broker's list has some thousand. */
 const maxValues = 150_000
 
 /** Further names of one model. */
@@ -44,9 +44,9 @@ const defaultTag = ':latest'
 const usable = /^[^\s\p{C}*]+$/u
 
 /**
- * Undefined when the body is no list of models.
- * @param maxNameLength longer names are left out.
- * @param mask takes the provider's secrets out of a text; a name that it changes is left out.
+ * Undefined if the body is not a list of models.
+ * @param maxNameLength longer names are ignored.
+ * @param mask removes the provider's secrets from a text; a name that it changes is ignored.
  */
 export function readModelList(
   body: Buffer,
@@ -105,7 +105,7 @@ function serverOf(answer: unknown, entries: readonly unknown[]): ModelList['serv
   return owner === 'vllm' ? 'vllm' : 'other'
 }
 
-/** Each value but the first follows one of three characters; those within texts count too, which is as well. */
+/** Each value but the first follows one of three characters; those within texts count too, which does no harm. */
 function hasMoreValues(json: Buffer, limit: number): boolean {
   let count = 0
   for (let at = 0; at < json.length && count <= limit; at++) {
@@ -117,7 +117,7 @@ function hasMoreValues(json: Buffer, limit: number): boolean {
 
 const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
 
-/** A model in our list. `owner` is the provider that serves it. */
+/** A model in the gateway's list. `owner` is the provider that serves it. */
 export function renderModel(id: string, owner: string): object {
   return { id, object: 'model', created: 0, owned_by: owner }
 }

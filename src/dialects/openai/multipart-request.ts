@@ -21,7 +21,7 @@ export function readMultipartRequest(
   const body = bytesOf(received)
   const boundary = soleParameter(contentType ?? '', 'boundary')
   if (boundary === undefined || boundary.length > maxBoundaryLength) {
-    const message = 'must have exactly one boundary, of the characters that RFC 2046 allows'
+    const message = 'must have exactly one boundary, made of the characters that RFC 2046 allows'
     throw invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
   }
   const outcome = scanMultipart(body, boundary, guardedFields)

@@ -1,4 +1,4 @@
-// What of an OpenAI request makes up its prompt, counted while its body is scanned.
+// The size of the prompt of an OpenAI request, counted while its body is scanned.
 import type { RequestSize } from '../../domain.ts'
 import type { JsonPosition, JsonVisitor } from '../../bytes/json/types.ts'
 import { isDigit } from '../../bytes/json/tokens.ts'

@@ -1,4 +1,4 @@
-// Limits in the headers of OpenAI's API, on which its SDKs act. https://platform.openai.com/docs/guides/rate-limits
+// Limits in the headers of OpenAI's API, which its SDKs obey. https://platform.openai.com/docs/guides/rate-limits
 import type { LimitStatus, Quota } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { formatGoDuration } from '../../http/duration.ts'
@@ -27,7 +27,7 @@ function addQuota(headers: Record<string, string>, what: 'requests' | 'tokens', 
   headers[`x-ratelimit-reset-${what}`] = formatGoDuration(quota.resetMs)
 }
 
-/** Of an error for an exceeded limit. A call that can never fit gets `x-should-retry: false`, on which the SDKs give up. */
+/** Headers of a 429. A call that can never fit receives `x-should-retry: false`, which makes the SDKs give up. */
 export function limitHeaders({ limit }: GatewayError): Record<string, string> {
   if (limit === undefined) return {}
   const { status, retryAfterMs } = limit

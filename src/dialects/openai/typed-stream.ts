@@ -30,7 +30,7 @@ function typeOf(data: Buffer): string | undefined {
     if (typeof value?.type === 'string') return value.type
     return value?.error === undefined ? undefined : 'error'
   } catch {
-    // What is not JSON says nothing about the end; the client got it as it came.
+    // Data that is not JSON does not reveal the ending; the client has received it unchanged.
     return undefined
   }
 }

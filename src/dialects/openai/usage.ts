@@ -1,4 +1,4 @@
-// Usage in the forms that servers of OpenAI's API write it: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
+// Usage in the forms of the servers of OpenAI's API: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
 // A provider's numbers are not trusted: an implausible count is ignored.
 import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
@@ -33,7 +33,7 @@ export const usageReader: UsageReader = {
     return { usage: findUsage(data), isUsageOnly: isUsageOnly(data) }
   },
 
-  // llama.cpp reports its tokens on the last chunk before the end mark, asked or not.
+  // llama.cpp reports its tokens on the last chunk before the end mark, even if the client did not request them.
   readLastEvent: (event) => (event.includes(timingsKey) ? findUsage(parse(eventData(event))) : undefined),
 
   readWhole(body, value) {
@@ -86,7 +86,7 @@ function parse(data: Buffer | undefined): unknown {
   try {
     return JSON.parse(data.toString())
   } catch {
-    // A provider's broken event counts nothing; the client gets it as it came.
+    // An invalid event counts nothing; the client receives it unchanged.
     return undefined
   }
 }
@@ -103,7 +103,7 @@ export function findUsage(value: unknown): PartialUsage | undefined {
 
 function readUsage(usage: unknown): PartialUsage | undefined {
   if (!isFields(usage)) return undefined
-  // Whisper is charged by the second, and says that it counts no tokens.
+  // Whisper is charged by the second, and reports that it counts no tokens.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
   // Anthropic counts tokens of its cache apart; OpenAI's count includes them, and gateways that translate between the two
   // report both.

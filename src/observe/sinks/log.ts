@@ -50,7 +50,7 @@ function write(event: GatewayEvent, log: Log): void {
     }
     case 'peer_users_unreadable': {
       const message =
-        'Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted.'
+        'Make /proc readable. Until then the gateway refuses all connections to its ports; with access.allowed_users: [any] it serves them, but trusts no proxy.'
       log.error({ event: event.kind, reason: event.cause.message, message })
       return
     }

@@ -16,7 +16,9 @@ export const framingGuard: Guard = (request) => {
   const coding = headers['transfer-encoding']
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0')) {
     const param = 'transfer-encoding'
-    return new GatewayError('invalid_request', 'The transfer-encoding must be chunked, or absent.', { param })
+    const seen = `The transfer-encoding ${JSON.stringify(coding.slice(0, 100))} over HTTP/${httpVersion}`
+    const way = 'Use chunked over HTTP/1.1, or a content-length.'
+    return new GatewayError('invalid_request', `${seen} is not supported. ${way}`, { param })
   }
   if (bodyless.has(method) && hasBody(request)) {
     return new GatewayError('invalid_request', `A ${method} request must not have a body.`)

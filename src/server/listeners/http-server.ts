@@ -140,8 +140,8 @@ function isLoopback(address: string | undefined): boolean {
 }
 
 function notLocal(): GatewayError {
-  const what = 'The connection comes from another machine to a loopback address'
-  return new GatewayError('ip_not_allowed', `${what} (check net.ipv4.conf.*.route_localnet).`)
+  const what = 'A connection from another machine reached a loopback address'
+  return new GatewayError('ip_not_allowed', `${what}. Check the sysctl net.ipv4.conf.*.route_localnet.`)
 }
 
 function ignore(): void {}

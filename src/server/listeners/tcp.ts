@@ -57,7 +57,8 @@ export async function listen(
       servers.push(new Draining(server, lingerMs))
       addresses.push(`http://${hostPort(address.address, address.port)}`)
     }
-    if (servers.length === 0) throw new StartError(`${hosts.join(', ')} does not exist on this machine.`)
+    if (servers.length === 0)
+      throw new StartError(`server.hosts: this machine has no address ${hosts.join(' or ')}.`)
     if (unixSocket !== undefined) {
       const server = createGatedServer(
         handlers,
@@ -117,6 +118,6 @@ function describe(code: string | undefined, host: string, port: number): string 
     return `${address} is in use by another program. Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.`
   }
   if (code === 'EACCES')
-    return `${address} requires a privilege that the gateway should not have; choose a port from 1024 up.`
+    return `${address} requires a privilege that the gateway should not have. Set server.port (or LLM_GATEWAY_PORT) to 1024 or higher.`
   return undefined
 }

@@ -40,7 +40,8 @@ function checkDirectory(directory: string): void {
   }
   const { mode, uid } = statSync(directory)
   if (uid !== process.getuid?.()) {
-    throw new StartError(`server.unix_socket: ${directory} belongs to another user (uid ${uid}).`)
+    const way = 'Choose a directory that belongs to the user that runs the gateway.'
+    throw new StartError(`server.unix_socket: ${directory} belongs to another user (uid ${uid}). ${way}`)
   }
   if ((mode & 0o077) !== 0) {
     const shown = (mode & 0o777).toString(8).padStart(3, '0')
@@ -54,14 +55,18 @@ async function clearPath(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) {
-    throw new StartError(`server.unix_socket: ${path} exists and is not a socket. Move it away.`)
+    throw new StartError(
+      `server.unix_socket: ${path} exists and is not a socket. Move it, or use another path.`,
+    )
   }
   const code = await probeSocket(path)
   if (code === 'ECONNREFUSED') return unlinkSync(path)
   if (code === undefined) {
-    throw new StartError(`server.unix_socket: another program listens on ${path}. Stop it.`)
+    throw new StartError(
+      `server.unix_socket: another program listens on ${path}. Stop it, or use another path.`,
+    )
   }
-  throw new StartError(`server.unix_socket: cannot take ${path} over (${code}).`)
+  throw new StartError(`server.unix_socket: cannot replace the socket ${path} (${code}). Use another path.`)
 }
 
 /** @returns the error code of a failed connect; undefined when a program accepts connections there. */

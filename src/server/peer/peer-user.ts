@@ -163,7 +163,7 @@ function uidsOf(
     if (uid === overflowUid) {
       const why = 'In a user namespace every unmapped user has that uid.'
       throw new StartError(
-        `${setting}: ${JSON.stringify(name)} has uid ${overflowUid}, which is refused. ${why}`,
+        `${setting}: ${JSON.stringify(name)} has uid ${overflowUid}, which cannot be listed: ${why}`,
       )
     }
     uids.add(uid)

@@ -31,5 +31,9 @@ export function notFound(request: FastifyRequest, methods: PathMethods): Gateway
 
 /** @param path without its query. */
 export function unknownUrl(method: string, path: string): GatewayError {
-  return new GatewayError('unknown_url', `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`)
+  const way = "Set the client's base URL to the gateway's address followed by /v1."
+  return new GatewayError(
+    'unknown_url',
+    `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}. ${way}`,
+  )
 }

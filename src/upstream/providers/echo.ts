@@ -92,14 +92,14 @@ interface EchoRequest {
 }
 
 function noPage(path: string): EchoResponse {
-  const message = `The echo provider has no ${path}.`
+  const message = `The echo provider does not support ${path}.`
   return json(404, { error: { message, type: 'invalid_request_error', param: null, code: 'not_an_echo' } })
 }
 
 function responseTo(request: ProviderRequest): EchoResponse {
   const form = forms.get(request.path)
   if (form === undefined) {
-    const message = `The echo provider has no ${request.path}; it answers ${[...forms.keys()].join(', ')}.`
+    const message = `The echo provider does not support ${request.path}; it supports ${[...forms.keys()].join(', ')}.`
     return json(400, {
       error: { message, type: 'invalid_request_error', param: 'model', code: 'not_an_echo' },
     })

@@ -163,7 +163,7 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
   [
     { kind: 'peer_users_unreadable', cause: boom },
     'ERROR',
-    '"event":"peer_users_unreadable","reason":"boom \\"x\\"","message":"Make /proc readable. Until then nobody is served; with access.allowed_users: [any] everybody is, and no proxy is trusted."}',
+    '"event":"peer_users_unreadable","reason":"boom \\"x\\"","message":"Make /proc readable. Until then the gateway refuses all connections to its ports; with access.allowed_users: [any] it serves them, but trusts no proxy."}',
   ],
   [
     { kind: 'stopping', reason: 'SIGTERM', open_calls: 2 },
