@@ -191,7 +191,7 @@ describe('a name that two providers list', () => {
     const { gateway } = await startDiscovering(t, servers)
     const { status, message } = await call(t, gateway, 'm')
     assert.equal(status, 404)
-    assert.match(message, /ask for "ollama\/m" or "vllm\/m"/)
+    assert.match(message, /use "ollama\/m" or "vllm\/m"/)
     assert.deepEqual(Object.keys(await offered(t, gateway)), ['echo', 'ollama/m', 'vllm/m'])
     assert.equal((await call(t, gateway, 'vllm/m')).provider, 'vllm')
   })

@@ -85,7 +85,7 @@ suite('local programs beside a front proxy', { skip }, () => {
 
   test('a proxy that the door does not know is refused', async (t) => {
     const { gateway } = await start(t, ['self'])
-    assert.match(gateway.stderr(), /warning: .*"games".* 403/)
+    assert.match(gateway.stderr(), /warning: .*"games".*403/)
     assert.equal(await statusAs(proxyUid(), gateway.url, '203.0.113.1'), '403')
     assert.deepEqual(await clientsIn(gateway), [`user:${otherUser}`])
   })
