@@ -111,14 +111,25 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   }
 }
 
+/** API routes exist with and without `/v1`: clients disagree on whether the base URL ends with it. */
+const prefixes = ['/v1', '']
+
 /** The routes that count against a client's flood limit, before anything else about a request is looked at. */
 async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
-  addModels(api, parts)
-  addLimits(api, parts)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
-  addModelCalls(api, { ...parts, slicer, memory, refuse })
+  for (const prefix of prefixes) {
+    await api.register(
+      (routes, _, done) => {
+        addModels(routes, parts)
+        addLimits(routes, parts)
+        addModelCalls(routes, { ...parts, slicer, memory, refuse })
+        done()
+      },
+      { prefix },
+    )
+  }
 }
 
 function noSchemas(): never {
