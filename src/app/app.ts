@@ -15,7 +15,8 @@ import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
 import { guardsOf } from '../server/guards/table.ts'
-import { listen } from '../server/listeners/tcp.ts'
+import { listen } from '../server/listeners/listen.ts'
+import type { Listeners } from '../server/listeners/listeners.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -45,7 +46,7 @@ interface WorkerServices {
   readonly events: Events
 }
 
-export interface Surroundings {
+export interface AppOptions {
   /** Where the log goes. */
   readonly stdout: NodeJS.WritableStream & { isTTY?: boolean }
   /** True when that is the systemd journal. */
@@ -69,9 +70,9 @@ export interface Surroundings {
 }
 
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
-export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
-  const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
-  const { stateDirectory, store, worker } = surroundings
+export async function startApp(config: Config, options: AppOptions): Promise<App> {
+  const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
+  const { stateDirectory, store, worker } = options
   const events = worker?.events ?? openEvents(config.logging, { stdout, isJournal }).events
   const identifiers = peerIdentifiersOf(config, events)
   const own =
@@ -80,12 +81,12 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator } = shared
-  const ticker = surroundings.ticker ?? createTicker(clock)
-  const lasting = { coordinator, events, ticker, ...clock, chance: Math.random }
+  const ticker = options.ticker ?? createTicker(clock)
+  const longLived = { coordinator, events, ticker, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
-  const snapshots = new Snapshots(config, lasting, providers, (model) => shared.refreshModels(model))
-  shared.onModels = (discovered) => snapshots.offer(discovered)
-  if (shared.discovered.size > 0) snapshots.offer(shared.discovered)
+  const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
+  shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
+  if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let isDraining = false
@@ -134,13 +135,10 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
       isDraining = true
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
-      let deadline = setTimeout(() => {
+      await endCalls(listeners, shutdownGraceMs, () => {
         coordinator.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
-        deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
-      }, shutdownGraceMs)
-      await listeners.close()
-      clearTimeout(deadline)
+      })
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()
       await own?.save()
@@ -152,6 +150,16 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
 
 /** How long the last bytes of calls that were ended may take to their clients. */
 const lastWordsMs = 1_000
+
+/** Resolves when no connection is left. @param interrupt ends the calls that are still under way after the grace. */
+async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => void): Promise<void> {
+  let deadline = setTimeout(() => {
+    interrupt()
+    deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
+  }, graceMs)
+  await listeners.close()
+  clearTimeout(deadline)
+}
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {

@@ -3,7 +3,7 @@ import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import { isConnected } from '../platform/node/getpeername.ts'
 import { systemUsers } from '../platform/unix-users.ts'
-import type { PeerIdentifiers } from '../server/listeners/tcp.ts'
+import type { PeerIdentifiers } from '../server/listeners/listeners.ts'
 import { PeerTable } from '../server/peer/peer-table.ts'
 import { addressIdentity, peerUserCheck, proxyUserCheck, socketOwner } from '../server/peer/peer-user.ts'
 

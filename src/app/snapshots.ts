@@ -8,8 +8,8 @@ import type { GatewayError } from '../errors.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
-/** Parts that outlive every load. */
-export type Lasting = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
+/** What outlives every load. */
+export type LongLivedParts = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
 
 interface OpenCall extends Indexed {
   readonly call: Call
@@ -22,7 +22,7 @@ interface Generation {
 }
 
 export class Snapshots {
-  readonly #lasting: Lasting
+  readonly #longLived: LongLivedParts
   readonly #providers: ProviderPool
   readonly #open = new Set<Generation>()
   /** Calls that have not been settled, and generations whose providers are being closed. */
@@ -37,12 +37,12 @@ export class Snapshots {
   /** @param refresh requests the lists again that may contain a model that is still unknown. */
   constructor(
     config: Config,
-    lasting: Lasting,
+    longLived: LongLivedParts,
     providers: ProviderPool,
     refresh: (model: string) => Promise<void>,
   ) {
     this.#config = config
-    this.#lasting = lasting
+    this.#longLived = longLived
     this.#refresh = refresh
     this.#providers = providers
     ;[this.#newest, this.#current] = this.#build(config)
@@ -78,8 +78,8 @@ export class Snapshots {
     if (before.calls.size === 0) void this.#close(before)
   }
 
-  /** Offers the models that the providers list now, from the next call on. */
-  offer(discovered: Discovered): void {
+  /** Offers what the providers list now, from the next call on. */
+  setDiscovered(discovered: Discovered): void {
     this.#discovered = discovered
     this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
   }
@@ -107,7 +107,7 @@ export class Snapshots {
     this.#open.add(generation)
     const routes = new RouteTable(models, this.#discovered)
     const findLate = (name: string) => this.#findLate(name, providers)
-    return [generation, { ...this.#lasting, routes, findLate, providers, routing }]
+    return [generation, { ...this.#longLived, routes, findLate, providers, routing }]
   }
 
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {

@@ -46,6 +46,36 @@ const openai = { renderError }
 export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   const { guards, events } = parts
   const refuse = createRefuse(parts)
+  const app = await createRoutes(parts, refuse)
+  const throttle = new LogThrottle()
+  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
+    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
+    if (!entry) return
+    const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
+    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
+  }
+  return {
+    onRequest(request, response) {
+      setLatestResponse(request.socket, response)
+      const refusal = firstRefusal(guards, request)
+      if (refusal !== undefined) {
+        const requestId = requestIdOf(request)
+        const headers = ['x-request-id', requestId]
+        return refuse({ request, response, requestId, headers, ...openai }, refusal)
+      }
+      // The body is asked for only now that the guards have passed the head.
+      if (request.headers.expect !== undefined) response.writeContinue()
+      app.routing(request, response)
+    },
+    onRawSocket(socket, problem) {
+      const error = respondRaw(socket, problem)
+      if (error !== undefined) reportUnread(clientOfSocket(socket), error)
+    },
+    onRejected: reportUnread,
+  }
+}
+
+async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<FastifyInstance> {
   const fail = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     const { renderError } = request.routeOptions.config.dialect ?? openai
     refuse(takeExchange(request, reply, renderError), asGatewayError(error, parts))
@@ -82,43 +112,29 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   addHealth(app, parts)
   await app.register((api) => addApi(api, parts, refuse))
   await app.ready()
-
-  const throttle = new LogThrottle()
-  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
-    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
-    if (!entry) return
-    const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
-    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
-  }
-  return {
-    onRequest(request, response) {
-      setLatestResponse(request.socket, response)
-      const refusal = firstRefusal(guards, request)
-      if (refusal !== undefined) {
-        const requestId = requestIdOf(request)
-        const headers = ['x-request-id', requestId]
-        return refuse({ request, response, requestId, headers, ...openai }, refusal)
-      }
-      // The body is asked for only now that the guards have passed the head.
-      if (request.headers.expect !== undefined) response.writeContinue()
-      app.routing(request, response)
-    },
-    onRawSocket(socket, problem) {
-      const error = respondRaw(socket, problem)
-      if (error !== undefined) reportUnread(clientOfSocket(socket), error)
-    },
-    onRejected: reportUnread,
-  }
+  return app
 }
+
+/** API routes exist with and without `/v1`: clients disagree on whether the base URL ends with it. */
+const prefixes = ['/v1', '']
 
 /** The routes that count against a client's flood limit, before anything else about a request is looked at. */
 async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
-  addModels(api, parts)
-  addLimits(api, parts)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
-  await api.register(async (calls) => addModelCalls(calls, { ...parts, slicer, memory, refuse }))
+  for (const prefix of prefixes) {
+    await api.register(async (routes) => addModelCalls(routes, { ...parts, slicer, memory, refuse }), {
+      prefix,
+    })
+    await api.register(
+      async (routes) => {
+        addModels(routes, parts)
+        addLimits(routes, parts)
+      },
+      { prefix },
+    )
+  }
 }
 
 function noSchemas(): never {

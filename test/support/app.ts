@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
-import { type App, startApp, type Surroundings } from '../../src/app/app.ts'
+import { type App, startApp, type AppOptions } from '../../src/app/app.ts'
 import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
@@ -33,7 +33,7 @@ export interface Running<Name extends string = 'scripted'> extends Started<Name>
 }
 
 /** By default real time, and nowhere to keep state. */
-export type Options = Partial<Pick<Surroundings, 'clock' | 'stateDirectory' | 'ticker'>> & {
+export type Options = Partial<Pick<AppOptions, 'clock' | 'stateDirectory' | 'ticker'>> & {
   /** For `${NAME}` and secrets, besides the key of scripted upstreams. */
   readonly env?: Readonly<Record<string, string>>
   /** What worker threads run, where there are any. */
@@ -63,7 +63,7 @@ export async function startGateway<Name extends string = 'scripted'>(
   const prepared = await prepare(t, setup)
   const config = load(prepared.text)
   const log = new TestLog()
-  const surroundings: Surroundings = {
+  const options: AppOptions = {
     stdout: log.stream,
     version: '0.0.0-test',
     configFile: file,
@@ -72,8 +72,8 @@ export async function startGateway<Name extends string = 'scripted'>(
   }
   const app =
     config.server.workers > 1
-      ? await startWorkerPool(config, surroundings, workerEntry)
-      : await startApp(config, surroundings)
+      ? await startWorkerPool(config, options, workerEntry)
+      : await startApp(config, options)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {

@@ -7,8 +7,7 @@ import { request } from '../contracts/coordinator.ts'
 import { askingChannel, type AskingCommand } from './asking-workers.ts'
 
 const { port, number } = workerData as WorkerStart
-const nothingToTransfer: [] = []
-const outbox = new Outbox<FromWorker>((batch) => port.postMessage(batch, nothingToTransfer))
+const outbox = new Outbox<FromWorker>(port)
 const services = new RemoteServices({
   outbox,
   rpm: 1,
@@ -17,7 +16,7 @@ const services = new RemoteServices({
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) {
-    if (message.kind === 'answer') services.onMessage(message)
+    if (message.kind === 'response') services.onMessage(message)
   }
 })
 const print = (value: unknown) => outbox.post({ kind: 'log', text: JSON.stringify(value) })

@@ -52,28 +52,28 @@ export type AdmissionMessage =
   | { readonly kind: 'gone' | 'shutting_down'; readonly waitedMs: number }
 
 /** Questions of a worker: what is sent, and what is answered. */
-export interface Questions {
-  take: { readonly asked: { readonly client: string }; readonly answer: number }
-  admit: { readonly asked: Omit<AdmissionRequest, 'disconnect'>; readonly answer: AdmissionMessage }
+export interface Requests {
+  take: { readonly params: { readonly client: string }; readonly result: number }
+  admit: { readonly params: Omit<AdmissionRequest, 'disconnect'>; readonly result: AdmissionMessage }
   /** `hold` is the id of the question that was answered with it; so below. Targets are in the order of preference. */
   move: {
-    readonly asked: { readonly hold: number; readonly targets: readonly number[] }
-    readonly answer: number | undefined
+    readonly params: { readonly hold: number; readonly targets: readonly number[] }
+    readonly result: number | undefined
   }
   describe: {
-    readonly asked: { readonly models: readonly string[] }
-    readonly answer: readonly ModelReport[]
+    readonly params: { readonly models: readonly string[] }
+    readonly result: readonly ModelReport[]
   }
-  refresh: { readonly asked: { readonly model: string }; readonly answer: undefined }
+  refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
 
-export type Question = {
-  [Kind in keyof Questions]: {
+export type WorkerRequest = {
+  [Kind in keyof Requests]: {
     readonly kind: Kind
     readonly id: number
-    readonly asked: Questions[Kind]['asked']
+    readonly params: Requests[Kind]['params']
   }
-}[keyof Questions]
+}[keyof Requests]
 
 /** About an admission that was asked for. */
 export type HoldMessage =
@@ -105,7 +105,7 @@ type WorkerMessage =
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }
 
-export type FromWorker = WorkerMessage | Question | HoldMessage | PermitMessage
+export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | PermitMessage
 
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
@@ -115,7 +115,7 @@ export type Command =
 
 /** What the owner sends a worker of its own accord, or as it was asked. */
 export type OwnerMessage =
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }
   /** Further permits of the flood limit, and that all unused ones are to be returned. */
   | { readonly kind: 'permits'; readonly client: string; readonly count: number }

@@ -6,13 +6,18 @@ export interface Batch<Message> {
   readonly messages: readonly Message[]
 }
 
+/** A `MessagePort`, as far as it sends. */
+interface Port<Message> {
+  postMessage(batch: Batch<Message>, transfer: []): void
+}
+
 export class Outbox<Message> {
-  readonly #send: (batch: Batch<Message>) => void
+  readonly #port: Port<Message>
   #messages: Message[] = []
   #isUrgent = false
 
-  constructor(send: (batch: Batch<Message>) => void) {
-    this.#send = send
+  constructor(port: Port<Message>) {
+    this.#port = port
   }
 
   /** Sends it at the end of this turn of the event loop. */
@@ -35,6 +40,7 @@ export class Outbox<Message> {
     const messages = this.#messages
     this.#messages = []
     const [seconds, nanoseconds] = process.hrtime()
-    this.#send({ sentAtMs: seconds * 1000 + nanoseconds / 1e6, messages })
+    const batch: Batch<Message> = { sentAtMs: seconds * 1000 + nanoseconds / 1e6, messages }
+    this.#port.postMessage(batch, [])
   }
 }

@@ -8,7 +8,7 @@ export interface RemoteFloodParts {
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** Asks the owner, as `FloodWindows.take`. */
-  readonly ask: (client: string) => Promise<number>
+  readonly take: (client: string) => Promise<number>
   readonly post: (message: PermitMessage) => void
 }
 
@@ -30,7 +30,7 @@ export class RemoteFloodWindows implements FloodWindows {
 
   take(client: string): number | Promise<number> {
     const permits = this.#byClient.get(client)
-    if (permits === undefined || permits.left === 0) return this.#parts.ask(client)
+    if (permits === undefined || permits.left === 0) return this.#parts.take(client)
     permits.left -= 1
     permits.usedAtMs = this.#parts.now()
     this.#parts.post({ kind: 'permit_used', client })

@@ -18,13 +18,13 @@ import type {
   HoldMessage,
   OwnerMessage,
   PermitMessage,
-  Question,
-  Questions,
+  WorkerRequest,
+  Requests,
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { RemoteFloodWindows } from './remote-flood-windows.ts'
 
-type ToOwner = Pick<Outbox<Question | HoldMessage | PermitMessage>, 'post' | 'postSoon'>
+type ToOwner = Pick<Outbox<WorkerRequest | HoldMessage | PermitMessage>, 'post' | 'postSoon'>
 
 interface RemoteParts {
   readonly outbox: ToOwner
@@ -40,30 +40,30 @@ export class RemoteServices implements SharedServices {
   readonly floodWindows: RemoteFloodWindows | undefined
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
-  readonly #questions: QuestionDesk
+  readonly #requests: PendingRequests
 
   /**
    * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
    * @param parts.now milliseconds of a monotonic clock.
    */
   constructor({ outbox, rpm, now, discovered }: RemoteParts) {
-    const questions = new QuestionDesk(outbox)
-    this.#questions = questions
-    this.coordinator = new RemoteCoordinator(questions, outbox, now)
+    const requests = new PendingRequests(outbox)
+    this.#requests = requests
+    this.coordinator = new RemoteCoordinator(requests, outbox, now)
     this.discovered = discovered
-    const ask = (client: string) => questions.ask('take', { client }).answer
+    const take = (client: string) => requests.send('take', { client }).result
     const post = (message: PermitMessage) => outbox.post(message)
-    this.floodWindows = rpm === undefined ? undefined : new RemoteFloodWindows({ rpm, now, ask, post })
+    this.floodWindows = rpm === undefined ? undefined : new RemoteFloodWindows({ rpm, now, take, post })
   }
 
   async refreshModels(model: string): Promise<void> {
-    await this.#questions.ask('refresh', { model }).answer
+    await this.#requests.send('refresh', { model }).result
   }
 
   onMessage(message: OwnerMessage): void {
     switch (message.kind) {
-      case 'answer':
-        this.#questions.onAnswer(message.id, message.answer)
+      case 'response':
+        this.#requests.onResponse(message.id, message.result)
         return
       case 'models':
         this.discovered = message.discovered
@@ -82,41 +82,41 @@ export class RemoteServices implements SharedServices {
 }
 
 /** A question that is not answered yet. */
-interface OpenQuestion {
-  readonly resolve: (answer: never) => void
+interface PendingRequest {
+  readonly resolve: (result: never) => void
   /** For a call that waits for its admission. */
   cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
 }
 
-class QuestionDesk {
+class PendingRequests {
   readonly #outbox: ToOwner
-  readonly #open = new Map<number, OpenQuestion>()
+  readonly #open = new Map<number, PendingRequest>()
   #lastId = 0
 
   constructor(outbox: ToOwner) {
     this.#outbox = outbox
   }
 
-  ask<Kind extends keyof Questions>(
+  send<Kind extends keyof Requests>(
     kind: Kind,
-    asked: Questions[Kind]['asked'],
+    params: Requests[Kind]['params'],
   ): {
     readonly id: number
-    readonly answer: Promise<Questions[Kind]['answer']>
-    readonly question: OpenQuestion
+    readonly result: Promise<Requests[Kind]['result']>
+    readonly pending: PendingRequest
   } {
-    const { promise, resolve } = Promise.withResolvers<Questions[Kind]['answer']>()
-    const question: OpenQuestion = { resolve, cancel: undefined }
+    const { promise, resolve } = Promise.withResolvers<Requests[Kind]['result']>()
+    const pending: PendingRequest = { resolve, cancel: undefined }
     const id = ++this.#lastId
-    this.#open.set(id, question)
-    this.#outbox.post({ kind, id, asked } as Question)
-    return { id, answer: promise, question }
+    this.#open.set(id, pending)
+    this.#outbox.post({ kind, id, params } as WorkerRequest)
+    return { id, result: promise, pending }
   }
 
-  onAnswer(id: number, answer: unknown): void {
-    const question = this.#open.get(id)
+  onResponse(id: number, result: unknown): void {
+    const pending = this.#open.get(id)
     this.#open.delete(id)
-    question?.resolve(answer as never)
+    pending?.resolve(result as never)
   }
 
   /** An answer that comes after that is passed over. */
@@ -130,48 +130,48 @@ class QuestionDesk {
 }
 
 class RemoteCoordinator implements Coordinator {
-  readonly #questions: QuestionDesk
+  readonly #requests: PendingRequests
   readonly #outbox: ToOwner
   readonly #now: () => number
   #isClosed = false
 
-  constructor(questions: QuestionDesk, outbox: ToOwner, now: () => number) {
-    this.#questions = questions
+  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number) {
+    this.#requests = requests
     this.#outbox = outbox
     this.#now = now
   }
 
-  admit({ disconnect, ...asked }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
+  admit({ disconnect, ...params }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const sinceMs = this.#now()
-    const { id, answer, question } = this.#questions.ask('admit', asked)
+    const { id, result, pending } = this.#requests.send('admit', params)
     return new Promise((resolve) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {
         disconnect.onGone = undefined
-        this.#questions.drop(id)
+        this.#requests.drop(id)
         this.#outbox.postSoon({ kind: 'cancel', hold: id })
         resolve({ kind, waitedMs: this.#now() - sinceMs })
       }
-      question.cancel = cancel
+      pending.cancel = cancel
       const leave = () => cancel('gone')
       disconnect.onGone = leave
-      void answer.then((message) => {
+      void result.then((message) => {
         disconnect.onGone = undefined
         if (message.kind !== 'admitted') return resolve(message)
-        const parts = { id, targets: asked.targets, questions: this.#questions, outbox: this.#outbox }
+        const parts = { id, targets: params.targets, requests: this.#requests, outbox: this.#outbox }
         resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
       })
     })
   }
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
-    return this.#questions.ask('describe', { models }).answer
+    return this.#requests.send('describe', { models }).result
   }
 
   close(): void {
     this.#isClosed = true
-    this.#questions.cancelAll()
+    this.#requests.cancelAll()
   }
 }
 
@@ -179,7 +179,7 @@ interface HoldParts {
   readonly id: number
   /** As they were asked for. */
   readonly targets: readonly Target[]
-  readonly questions: QuestionDesk
+  readonly requests: PendingRequests
   readonly outbox: ToOwner
 }
 
@@ -212,9 +212,9 @@ class RemoteHold implements Hold {
   }
 
   async moveTo(targets: readonly Target[]): Promise<Target | undefined> {
-    const { id, targets: all, questions } = this.#parts
+    const { id, targets: all, requests } = this.#parts
     const indexes = targets.map((target) => all.indexOf(target))
-    const index = await questions.ask('move', { hold: id, targets: indexes }).answer
+    const index = await requests.send('move', { hold: id, targets: indexes }).result
     if (index === undefined) return undefined
     this.target = all[index]!
     return this.target

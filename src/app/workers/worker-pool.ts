@@ -9,8 +9,8 @@ import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import type { LogOutput } from '../../observe/log.ts'
-import { checkFree } from '../../server/listeners/tcp.ts'
-import { type App, settingsToRestartFor, type Surroundings } from '../app.ts'
+import { checkFree } from '../../server/listeners/listen.ts'
+import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { OwnServices } from '../shared-services.ts'
@@ -33,16 +33,16 @@ const unsharable =
 /** @throws StartError as `startApp`. */
 export async function startWorkerPool(
   config: Config,
-  surroundings: Surroundings,
+  options: AppOptions,
   entry: URL = workerEntry,
 ): Promise<App> {
-  const { stateDirectory } = surroundings
-  const { logOutput, events } = openEvents(config.logging, surroundings)
+  const { stateDirectory } = options
+  const { logOutput, events } = openEvents(config.logging, options)
   const { server } = config
-  if ((surroundings.sockets ?? []).length === 0) await checkFree(server)
+  if ((options.sockets ?? []).length === 0) await checkFree(server)
   const owner = { clock: systemClock, events, stateDirectory, store: undefined }
   const services = await OwnServices.start(config, owner)
-  const pool = new WorkerPool(config, { surroundings, entry, logOutput, events, services })
+  const pool = new WorkerPool(config, { options, entry, logOutput, events, services })
   try {
     await pool.start()
   } catch (error) {
@@ -53,7 +53,7 @@ export async function startWorkerPool(
 }
 
 interface PoolParts {
-  readonly surroundings: Surroundings
+  readonly options: AppOptions
   readonly entry: URL
   readonly logOutput: LogOutput
   readonly events: Events
@@ -83,7 +83,7 @@ class WorkerPool implements App {
     const { floodWindows } = parts.services
     this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
     this.#shutdownGraceMs = config.server.shutdownGraceMs
-    this.#providers = new ProviderPool(`llm-gateway/${parts.surroundings.version}`)
+    this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
   }
 
@@ -94,8 +94,8 @@ class WorkerPool implements App {
 
   async start(): Promise<void> {
     const { server } = this.#config
-    const { services, surroundings } = this.#parts
-    const { sockets = [], configFile } = surroundings
+    const { services, options } = this.#parts
+    const { sockets = [], configFile } = options
     services.onModels = (discovered) => {
       for (const worker of this.#workers.values()) worker.post({ kind: 'models', discovered })
     }
@@ -180,7 +180,7 @@ class WorkerPool implements App {
 
   #startOf(number: number): Omit<WorkerStart, 'port'> {
     const { server } = this.#config
-    const { sockets = [], version, configFile } = this.#parts.surroundings
+    const { sockets = [], version, configFile } = this.#parts.options
     const isFirst = number === 1
     const { hosts, port } = this.addresses.length === 0 ? server : sharedPort(this.addresses)
     return {
@@ -204,7 +204,7 @@ class WorkerPool implements App {
       const delayMs = this.#restartDelay.next()
       this.events.emit({ kind: 'worker_ended', worker: number, cause, restart_in_ms: delayMs })
       // The passed sockets went with it, and only a new process gets them again.
-      if (number === 1 && (this.#parts.surroundings.sockets ?? []).length > 0) throw cause
+      if (number === 1 && (this.#parts.options.sockets ?? []).length > 0) throw cause
       this.#relaunches.set(
         number,
         setTimeout(() => this.#relaunch(number), delayMs),

@@ -10,8 +10,8 @@ import type {
   HoldMessage,
   OwnerMessage,
   PermitMessage,
-  Question,
-  Questions,
+  WorkerRequest,
+  Requests,
 } from './messages.ts'
 
 /** A call from its question for admission on. */
@@ -41,27 +41,27 @@ export class WorkerSession implements LeaseHolder {
     this.#post = post
   }
 
-  onQuestion(question: Question): void {
+  onRequest(request: WorkerRequest): void {
     const { coordinator } = this.#services
-    const { id } = question
-    switch (question.kind) {
+    const { id } = request
+    switch (request.kind) {
       case 'admit':
-        this.#admit(id, question.asked)
+        this.#admit(id, request.params)
         return
       case 'move':
-        this.#answerLater(id, this.#move(question.asked))
+        this.#respondLater(id, this.#move(request.params))
         return
       case 'take':
-        this.#answerLater(id, this.#take(question.asked.client))
+        this.#respondLater(id, this.#take(request.params.client))
         return
       case 'describe':
-        this.#answerLater(id, coordinator.describe(question.asked.models))
+        this.#respondLater(id, coordinator.describe(request.params.models))
         return
       case 'refresh':
-        this.#answerLater(id, this.#services.refreshModels(question.asked.model))
+        this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return
       default:
-        question satisfies never
+        request satisfies never
     }
   }
 
@@ -115,14 +115,14 @@ export class WorkerSession implements LeaseHolder {
     for (const { hold } of calls) hold?.settle({ kind: 'cut', tokens: 0 })
   }
 
-  #admit(id: number, asked: Questions['admit']['asked']): void {
-    const { targets } = asked
+  #admit(id: number, params: Requests['admit']['params']): void {
+    const { targets } = params
     const disconnect: Disconnect = { isGone: false, onGone: undefined }
     const call: Admitting = { targets, disconnect, hold: undefined }
     this.#calls.set(id, call)
     const take = (result: AdmissionResult) => this.#takeResult(id, call, result)
     const { coordinator } = this.#services
-    const result = coordinator.admit({ ...asked, disconnect })
+    const result = coordinator.admit({ ...params, disconnect })
     if (result instanceof Promise) void result.then(take)
     else take(result)
   }
@@ -133,10 +133,10 @@ export class WorkerSession implements LeaseHolder {
       if (result.kind === 'admitted') result.hold.settle({ kind: 'unsent' })
     } else if (result.kind === 'admitted') {
       call.hold = result.hold
-      this.#answer(id, admittedMessage(result.hold, call.targets))
+      this.#respond(id, admittedMessage(result.hold, call.targets))
     } else {
       this.#calls.delete(id)
-      this.#answer(id, result)
+      this.#respond(id, result)
     }
   }
 
@@ -150,7 +150,7 @@ export class WorkerSession implements LeaseHolder {
   #move({
     hold: id,
     targets: indexes,
-  }: Questions['move']['asked']): number | undefined | Promise<number | undefined> {
+  }: Requests['move']['params']): number | undefined | Promise<number | undefined> {
     const call = this.#calls.get(id)
     if (call?.hold === undefined) return undefined
     const { hold, targets } = call
@@ -171,13 +171,13 @@ export class WorkerSession implements LeaseHolder {
     if (count > 0) this.#post({ kind: 'permits', client, count })
   }
 
-  #answer(id: number, answer: unknown): void {
-    this.#post({ kind: 'answer', id, answer })
+  #respond(id: number, result: unknown): void {
+    this.#post({ kind: 'response', id, result })
   }
 
-  #answerLater(id: number, answer: unknown): void {
-    if (answer instanceof Promise) void answer.then((late) => this.#answer(id, late))
-    else this.#answer(id, answer)
+  #respondLater(id: number, result: unknown): void {
+    if (result instanceof Promise) void result.then((late) => this.#respond(id, late))
+    else this.#respond(id, result)
   }
 }
 

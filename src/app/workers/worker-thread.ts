@@ -1,11 +1,11 @@
 // One worker thread as the main thread sees it, from its start to its end, whatever brings that about.
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
-import { type Batch, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { WorkerSession } from './worker-session.ts'
 
 export interface WorkerThreadParts {
@@ -52,7 +52,7 @@ export class WorkerThread {
       env: {},
       name: `worker ${start.number}`,
     })
-    this.#outbox = new Outbox((batch) => postTo(port, batch))
+    this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
     this.#session = new WorkerSession({ services, leases, post })
     inbox.open(port, (message) => this.#onMessage(message))
@@ -122,7 +122,7 @@ export class WorkerThread {
       case 'move':
       case 'describe':
       case 'refresh':
-        this.#session.onQuestion(message)
+        this.#session.onRequest(message)
         return
       case 'cancel':
       case 'report':
@@ -156,9 +156,4 @@ export class WorkerThread {
         message satisfies never
     }
   }
-}
-
-function postTo(port: MessagePort, batch: Batch<ToWorker>): void {
-  const nothingToTransfer: [] = []
-  port.postMessage(batch, nothingToTransfer)
 }

@@ -15,10 +15,7 @@ import { RemoteServices } from './remote-services.ts'
 const start = workerData as WorkerStart
 const { port } = start
 const config = deserializeConfig(start.config)
-const outbox = new Outbox<FromWorker>((batch) => {
-  const nothingToTransfer: [] = []
-  port.postMessage(batch, nothingToTransfer)
-})
+const outbox = new Outbox<FromWorker>(port)
 const post = (message: FromWorker) => outbox.post(message)
 // Also after an error that nobody caught.
 process.on('exit', () => outbox.flush())
@@ -69,7 +66,7 @@ async function startWorker(): Promise<App> {
 
 function onMessage(message: ToWorker): void {
   switch (message.kind) {
-    case 'answer':
+    case 'response':
     case 'models':
     case 'permits':
     case 'recall':

@@ -1,6 +1,7 @@
 // The Unix socket: only the user who runs the gateway can open it, by the modes of the file (0600) and its directory (0700).
 // Whatever is at its path is checked before it is replaced: a file that is not a socket is somebody's data, and a socket
 // that accepts connections is another gateway's, or waits for our clients.
+import { once } from 'node:events'
 import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
@@ -11,23 +12,19 @@ import { StartError } from '../../errors.ts'
 export async function bindUnixSocket(server: Server, path: string): Promise<void> {
   checkDirectory(dirname(path))
   await clearPath(path)
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
   // The umask belongs to the whole process; Node binds within the call, so nothing else runs under it. A worker thread may
   // not change it: there the directory alone keeps others out until the mode is set.
   const umask = isMainThread ? process.umask(0o177) : undefined
   try {
-    server.listen({ path }, resolve)
+    server.listen({ path })
   } finally {
     if (umask !== undefined) process.umask(umask)
   }
   try {
-    await promise
+    await once(server, 'listening')
     chmodSync(path, 0o600)
   } catch (error) {
     throw new StartError(`server.unix_socket: ${(error as Error).message}`)
-  } finally {
-    server.off('error', reject)
   }
 }
 

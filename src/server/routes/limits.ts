@@ -4,17 +4,12 @@ import type { ModelReport } from '../../admission/admission.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
 import type { Client, Quota } from '../../domain.ts'
 import type { ServerParts } from '../parts.ts'
-import { prefixes } from './prefixes.ts'
 
 export function addLimits(
   app: FastifyInstance,
   { describeLimits, routes }: Pick<ServerParts, 'describeLimits' | 'routes'>,
 ): void {
-  for (const prefix of prefixes) {
-    app.get(`${prefix}/limits`, async ({ client }) =>
-      limitsReport(client, await describeLimits(routes().models())),
-    )
-  }
+  app.get('/limits', async ({ client }) => limitsReport(client, await describeLimits(routes().models())))
 }
 
 /** `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */

@@ -12,7 +12,6 @@ import { type Refuse, takeExchange } from '../refusal.ts'
 import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
-import { prefixes } from './prefixes.ts'
 
 export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serveCall' | 'now'> {
   /** In which large bodies are read. */
@@ -23,11 +22,9 @@ export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serv
 
 /** Adds a route for each dialect. */
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
-  for (const prefix of prefixes) {
-    for (const dialect of clientDialects) {
-      const options = { onRequest: takeOver(dialect, parts), config: { dialect } }
-      app.post(prefix + dialect.path, options, unreachable)
-    }
+  for (const dialect of clientDialects) {
+    const options = { onRequest: takeOver(dialect, parts), config: { dialect } }
+    app.post(dialect.path, options, unreachable)
   }
 }
 

@@ -3,17 +3,10 @@ import type { FastifyInstance } from 'fastify'
 import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
-import { prefixes } from './prefixes.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
-  for (const prefix of prefixes) {
-    app.get(`${prefix}/models`, (_, reply) =>
-      reply.type('application/json; charset=utf-8').send(modelList(routes())),
-    )
-    app.get<{ Params: { '*': string } }>(`${prefix}/models/*`, (request) =>
-      oneModel(request.params['*'], routes()),
-    )
-  }
+  app.get('/models', (_, reply) => reply.type('application/json; charset=utf-8').send(modelList(routes())))
+  app.get<{ Params: { '*': string } }>('/models/*', (request) => oneModel(request.params['*'], routes()))
 }
 
 /** One buffer for everybody who is still reading: a list may have thousands of models. */

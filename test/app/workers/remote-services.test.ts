@@ -27,17 +27,21 @@ function connect(
     onModels: undefined,
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
   }
-  const answers = new Outbox<OwnerMessage>(({ messages }) => {
-    for (const message of structuredClone(messages)) remote.onMessage(message)
+  const answers = new Outbox<OwnerMessage>({
+    postMessage({ messages }) {
+      for (const message of structuredClone(messages)) remote.onMessage(message)
+    },
   })
   const session = new WorkerSession({ services, leases, post: (message) => answers.post(message) })
-  const outbox = new Outbox<FromWorker>(({ messages }) => {
-    for (const message of structuredClone(messages)) {
-      if ('id' in message) session.onQuestion(message)
-      else if ('hold' in message) session.onHoldMessage(message)
-      else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
-        session.onPermitMessage(message)
-    }
+  const outbox = new Outbox<FromWorker>({
+    postMessage({ messages }) {
+      for (const message of structuredClone(messages)) {
+        if ('id' in message) session.onRequest(message)
+        else if ('hold' in message) session.onHoldMessage(message)
+        else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
+          session.onPermitMessage(message)
+      }
+    },
   })
   const remote = new RemoteServices({ outbox, rpm: windows.rpm, now, discovered: new Map() })
   return { remote, session }
@@ -76,17 +80,17 @@ test('of several workers any 60 seconds pass as many requests of a client as the
   )
 })
 
-test('a client far from its limit is asked about once in many requests', async () => {
+test('a client far from its limit is params about once in many requests', async () => {
   const windows = new MemoryFloodWindows(10_000, () => 0)
   const { remote } = connect(startOwner().owner, () => 0, [], windows)
-  let questions = 0
+  let requests = 0
   for (let count = 0; count < 500; count++) {
     const taken = remote.floodWindows!.take('user:me')
-    if (taken instanceof Promise) questions += 1
+    if (taken instanceof Promise) requests += 1
     assert.equal(await taken, 0)
     await new Promise(setImmediate)
   }
-  assert.ok(questions < 5, `${questions} questions`)
+  assert.ok(requests < 5, `${requests} requests`)
   assert.equal(windows.used('user:me'), 500)
 })
 
@@ -107,7 +111,7 @@ test('permits of a worker that ends count as used, and nobody waits for their re
   assert.equal(await left.remote.floodWindows!.take('user:me'), 60_000)
 })
 
-test('a list of models is asked for again where the owner asks', async () => {
+test('a list of models is params for again where the owner asks', async () => {
   const refreshed: string[] = []
   await connect(startOwner().owner, undefined, refreshed).remote.refreshModels('a/new')
   assert.deepEqual(refreshed, ['a/new'])
@@ -137,12 +141,12 @@ test('a worker that ends leaves the lines, and its calls are charged as cut', as
 test('a client that leaves while its admission is on its way costs nothing', async () => {
   const { owner } = startOwner({ rpm: 5 })
   const { remote } = connect(owner)
-  const asked = request()
-  const result = remote.coordinator.admit(asked)
+  const params = request()
+  const result = remote.coordinator.admit(params)
   // The owner has admitted it, and its answer is not here yet.
   await new Promise(setImmediate)
-  asked.disconnect.isGone = true
-  asked.disconnect.onGone?.()
+  params.disconnect.isGone = true
+  params.disconnect.onGone?.()
   assert.equal((await result).kind, 'gone')
   const [report] = await remote.coordinator.describe(['m'])
   assert.deepEqual([report!.used.requests, report!.used.parallel], [0, 0])

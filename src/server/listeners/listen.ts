@@ -1,20 +1,11 @@
 // The listeners: one server for each TCP address and one for the Unix socket, all with the same handlers.
-import { StartError } from '../../errors.ts'
+import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { StartError } from '../../errors.ts'
 import { hostPort } from '../../platform/host-port.ts'
-import { Draining } from './draining.ts'
-import { createGatedServer, type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
-import type { Identify } from '../peer/peer-user.ts'
+import { type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
+import { Listeners, type PeerIdentifiers } from './listeners.ts'
 import { bindUnixSocket } from './unix-socket.ts'
-
-export interface Listeners {
-  /** `http://127.0.0.1:4000` and so on; then the Unix socket as `unix:/path`. */
-  readonly addresses: readonly string[]
-  /** Stops accepting, closes idle connections, and waits for those that carry a call. */
-  close(): Promise<void>
-  /** Closes all connections that are still open. */
-  closeNow(): void
-}
 
 export interface ListenAddresses {
   /** Loopback addresses. One of a family that the machine lacks (no IPv6) is left out. */
@@ -23,12 +14,6 @@ export interface ListenAddresses {
   readonly unixSocket: string | undefined
   /** Shares the port with other threads that listen on it with this option; the kernel distributes connections. */
   readonly reusePort?: boolean
-}
-
-/** Who is at the other end of a connection, by the listener that accepted it. */
-export interface PeerIdentifiers {
-  readonly tcp: Identify
-  readonly unixSocket: Identify
 }
 
 /** For a request that is on its way over loopback while the server begins to close. */
@@ -44,40 +29,26 @@ export async function listen(
   handlers: Handlers,
   limits: HttpLimits = httpLimits,
 ): Promise<Listeners> {
-  const servers: Draining[] = []
-  const addresses: string[] = []
+  const listeners = new Listeners({ identifiers, handlers, limits, lingerMs, servesWhileClosing: false })
   let chosenPort = port
-  try {
-    for (const host of hosts) {
-      const server = createGatedServer(handlers, { identify: identifiers.tcp, isLoopbackOnly: true }, limits)
-      const address = await bindTcp(server.acceptor, { host, port: chosenPort, reusePort })
-      if (address === undefined) continue
+  for (const host of hosts) {
+    await listeners.add('tcp', async (acceptor) => {
+      const address = await bindTcp(acceptor, { host, port: chosenPort, reusePort })
+      if (address === undefined) return undefined
       // With port 0 all addresses share the first one's choice.
       chosenPort = address.port
-      servers.push(new Draining(server, lingerMs))
-      addresses.push(`http://${hostPort(address.address, address.port)}`)
-    }
-    if (servers.length === 0)
-      throw new StartError(`server.hosts: this machine has no address ${hosts.join(' or ')}.`)
-    if (unixSocket !== undefined) {
-      const server = createGatedServer(
-        handlers,
-        { identify: identifiers.unixSocket, isLoopbackOnly: false },
-        limits,
-      )
-      await bindUnixSocket(server.acceptor, unixSocket)
-      servers.push(new Draining(server, lingerMs))
-      addresses.push(`unix:${unixSocket}`)
-    }
-  } catch (error) {
-    await Promise.all(servers.map((server) => server.close()))
-    throw error
+      return `http://${hostPort(address.address, address.port)}`
+    })
   }
-  return {
-    addresses,
-    close: async () => void (await Promise.all(servers.map((server) => server.close()))),
-    closeNow: () => servers.forEach((server) => server.closeNow()),
+  if (listeners.addresses.length === 0)
+    throw new StartError(`server.hosts: this machine has no address ${hosts.join(' or ')}.`)
+  if (unixSocket !== undefined) {
+    await listeners.add('unixSocket', async (acceptor) => {
+      await bindUnixSocket(acceptor, unixSocket)
+      return `unix:${unixSocket}`
+    })
   }
+  return listeners
 }
 
 /**
@@ -97,17 +68,13 @@ async function bindTcp(
   server: Server,
   { host, port, reusePort }: { host: string; port: number; reusePort: boolean },
 ): Promise<AddressInfo | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
-  server.listen({ host, port, exclusive: true, reusePort }, resolve)
+  server.listen({ host, port, exclusive: true, reusePort })
   try {
-    await promise
+    await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return undefined
     throw new StartError(describe(code, host, port) ?? message)
-  } finally {
-    server.off('error', reject)
   }
   return server.address() as AddressInfo
 }
