@@ -10,6 +10,7 @@ import { createTicker, type Ticker } from '../call/ticker.ts'
 import { UsageRefusals } from '../call/usage-refusals.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
+import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { GatewayError } from '../errors.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { openLogOutput } from '../observe/log-output.ts'
@@ -69,6 +70,8 @@ export interface Surroundings {
   readonly clock?: Clock
   /** What looks at the deadlines of calls; when absent one that runs by the clock. */
   readonly ticker?: Ticker
+  /** The wire formats that are served; all that there are when absent. */
+  readonly dialects?: Dialects
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
   /** Absent: this gateway serves alone. */
@@ -78,13 +81,14 @@ export interface Surroundings {
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(config: Config, surroundings: Surroundings): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = surroundings
-  const { stateDirectory, store, common } = surroundings
+  const { stateDirectory, store, common, dialects = allDialects } = surroundings
   const events = common?.events ?? openEvents(config.logging, { stdout, isJournal })
   const identifiers = peerIdentifiersOf(config, events)
   const limits =
     common?.limits ?? (await startLimits(config.rateLimits, { stateDirectory, clock, store }, events))
   const { admission, calibration } = limits
   const lasting = {
+    dialects,
     admission,
     calibration,
     usageRefusals: new UsageRefusals(),
@@ -116,6 +120,7 @@ export async function startApp(config: Config, surroundings: Surroundings): Prom
     maxBodyBytes: server.maxRequestBodyBytes,
     floodLimit: floodLimitOf(config, clock, common?.floodWindows),
     clientOf: clientReader(forwardedFor),
+    dialects,
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
     admission,

@@ -5,7 +5,6 @@ import type { Hold } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import { translatorOf } from '../dialects/table.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -109,7 +108,8 @@ async function tryTarget(
   record.provider = target.provider
   record.targetModel = target.model
   on.health.began(target, nowMs)
-  const translator = translatorTo(admitted.call.dialect)
+  const translator = translatorTo(provider, admitted.call.dialect, on)
+  if (translator instanceof GatewayError) return untranslatable(translator)
   const asksUsage = translator.mayAskUsage(admitted.request) && on.usageRefusals.mayAsk(provider, nowMs)
   const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
@@ -118,11 +118,21 @@ async function tryTarget(
   return plain
 }
 
-/** Every provider is asked in the client's own format. */
-function translatorTo(dialect: ClientDialect): Translator {
-  const translator = translatorOf(dialect, dialect.native)
-  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
-  return translator
+/** The best way to a format that the provider speaks. */
+function translatorTo(
+  provider: Provider,
+  dialect: ClientDialect,
+  { dialects }: Pick<Snapshot, 'dialects'>,
+): Translator | GatewayError {
+  const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
+  if (translator !== undefined) return translator
+  const message = `Provider "${provider.name}" speaks no format that a ${dialect.name} request can be translated to.`
+  return new GatewayError('not_translatable', message)
+}
+
+/** Nothing was sent. */
+function untranslatable(error: GatewayError): AttemptOutcome {
+  return { kind: 'failed', error, isStaleConnection: false, hasBegun: false }
 }
 
 interface AttemptInput {

@@ -5,6 +5,7 @@ import type { Calibration } from '../admission/estimate.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
+import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody } from '../http/large-body.ts'
 import type { Events } from '../observe/events.ts'
@@ -37,6 +38,7 @@ export interface Snapshot {
   /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
+  readonly dialects: Dialects
   readonly admission: Admission
   readonly calibration: Calibration
   readonly usageRefusals: UsageRefusals

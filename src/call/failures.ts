@@ -14,8 +14,13 @@ export interface Failure {
   readonly readyAtMs: number
 }
 
+/** The request's own fault at this target. */
+const notTranslatable = 'not translatable'
+
 export function reasonOf(failure: AttemptFailure, { trouble }: RetryDecision): string {
-  if (failure.kind === 'failed') return trouble ?? 'connection lost'
+  if (failure.kind === 'failed') {
+    return trouble ?? (failure.error.status < 500 ? notTranslatable : 'connection lost')
+  }
   return `${trouble ?? 'refused'}, status ${failure.head.status}`
 }
 
@@ -30,6 +35,8 @@ export function summedUp(
   on: Pick<Snapshot, 'health' | 'now'>,
 ): AttemptFailure {
   if (failures.size < 2) return last
+  // The last one's error names what the client can change.
+  if ([...failures.values()].every(({ reason }) => reason === notTranslatable)) return last
   const list = [...new Set([...failures.keys(), ...targets])].map((target) => {
     const reason = failures.get(target)?.reason ?? whyUntried(target, on)
     return `${target.provider} (${target.model}): ${reason}`

@@ -53,6 +53,8 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Whether it accepts requests of the format with this name (`ProviderDialect.name`). */
+  readonly speaks: (format: string) => boolean
   /** What an error response of this kind of provider means; undefined: what its status says. */
   readonly meaningOf: (error: ErrorResponse) => ErrorMeaning | undefined
   /** Replaces the provider's own secrets in text that it sent. */

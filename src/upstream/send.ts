@@ -21,6 +21,7 @@ export function createHttpProvider(config: HttpProvider, userAgent: string): Pro
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    speaks: () => true,
     meaningOf: errorReaders[config.kind],
     mask: createMask(secretsOf(config)),
 

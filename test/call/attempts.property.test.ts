@@ -11,7 +11,7 @@ import { handleCall } from '../../src/call/handle-call.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import { UsageRefusals } from '../../src/call/usage-refusals.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallEnded } from '../../src/observe/events.ts'
 import { ProviderLoad } from '../../src/routing/provider-load.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
@@ -123,6 +123,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     isLocal: true,
     includeUsage: 'never',
     maxParallelRequests: 1,
+    speaks: () => true,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
     check: () => Promise.resolve({ isReachable: true, detail: '' }),
@@ -193,6 +194,7 @@ function startScene(next: () => string) {
     }),
     calibration,
     usageRefusals: new UsageRefusals(),
+    dialects,
     routing: { retries: 2, cooldownMs: 30_000 },
     health: new TargetHealth(),
     load: new ProviderLoad(),
@@ -211,7 +213,7 @@ function startScene(next: () => string) {
   return { on, clock, calls, attempts, store, limits }
 }
 
-const chat = clientDialects.find(({ name }) => name === 'chat')!
+const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 const body = Buffer.from('{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 test('a call ends once, gives back its slots, and leaves no target busy or on trial', async () => {

@@ -2,7 +2,6 @@
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import type { ClientDialect } from '../../dialects/dialect.ts'
-import { clientDialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../http/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
@@ -16,7 +15,7 @@ import { prefixes } from './prefixes.ts'
 
 export interface ModelCallParts extends Pick<
   ServerParts,
-  'maxBodyBytes' | 'floodLimit' | 'serveCall' | 'now'
+  'maxBodyBytes' | 'floodLimit' | 'dialects' | 'serveCall' | 'now'
 > {
   /** In which large bodies are read. */
   readonly turns: Turns
@@ -27,7 +26,7 @@ export interface ModelCallParts extends Pick<
 /** Adds a route for each dialect. */
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
   for (const prefix of prefixes) {
-    for (const dialect of clientDialects) {
+    for (const dialect of parts.dialects.keys()) {
       const options = { onRequest: takeOver(dialect, parts), config: { dialect } }
       app.post(prefix + dialect.path, options, unreachable)
     }

@@ -12,6 +12,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    speaks: () => true,
     meaningOf: errorReaders.echo,
     mask: (text) => text,
     send(request, handler) {
