@@ -150,20 +150,15 @@ async function send(
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
-  const translation = translator.begin(request, { model, asksUsage, promptTokens })
-  if (translation instanceof GatewayError) {
-    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
-  }
+  const way = translator.begin(request, { model, asksUsage, promptTokens })
+  if (way instanceof GatewayError) return untranslatable(way)
   record.startAttempt(on.now())
   const { provider: dialect } = translator
-  const response = new UpstreamResponse(
-    provider,
-    { sinceMs: record.workSinceMs, dialect, stripsUsage: asksUsage },
-    on,
-  )
+  const { body, contentType, response: translation } = way
+  const expected = { sinceMs: record.workSinceMs, dialect, translation, stripsUsage: asksUsage }
+  const response = new UpstreamResponse(provider, expected, on)
   const abort = () => response.abort()
   reply.onGone = abort
-  const { body, contentType } = translation
   const { isStream } = request
   const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
   on.events.emit(record.endAttempt(outcome, on.now()))

@@ -17,8 +17,8 @@ export interface Translator {
   /**
    * Begins an attempt. Called once for each, with the request as it was received: attempts of one call may go different
    * ways.
-   * @returns an error when the provider's format can't carry the request: status 400, with the member as `param`. A target
-   * that speaks the client's format may still accept it.
+   * @returns an error when the provider's format can't carry the request: `not_translatable`, with the member as `param`.
+   * A target that speaks the client's format may still accept it.
    */
   readonly begin: (request: ModelRequest, target: TranslationTarget) => Translation | GatewayError
 }
@@ -52,17 +52,21 @@ interface Translation {
  * Bytes that come in belong to the provider's response and are valid during the call: what is kept is copied. Bytes that are
  * written or returned belong to the receiver.
  */
-interface ResponseTranslation {
+export interface ResponseTranslation {
   /** @returns the content type of what the client gets. */
   head(head: ResponseHead): string
   /**
    * An event of the provider's, after it was metered; comments are left out. Writes whole events of the client's, none or
-   * several. An event that reports an error becomes one that does, and is the last: `end` is not called then.
+   * several. An event that reports an error becomes one that does, and is the last: what comes after it (an end mark)
+   * becomes nothing, and `end` is not called. Where the client wants a whole body the caller reports the error.
    */
   event(event: Buffer, write: Write): void
   /** The provider's stream is complete. (One that was cut is ended by `errorEvent` of the client's dialect.) */
   end(write: Write): TranslatedEnd
-  /** @param value the parsed body, where it was parsed already. */
+  /**
+   * @param body whatever the head's media type is, and never compressed; at most 16 MiB.
+   * @param value the parsed body, where it was parsed already.
+   */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
   /** The body of a provider's error response in the client's envelope, as JSON; the status stays. */
   error(head: ResponseHead, body: Buffer): Buffer
@@ -77,4 +81,4 @@ type Write = (bytes: Buffer) => void
  * What is left to send: the whole body for a client that wants one; nothing after a stream, whose last events were written;
  * an error when the response can't be carried or lacks its end, which the client gets as such.
  */
-type TranslatedEnd = Buffer | GatewayError | undefined
+export type TranslatedEnd = Buffer | GatewayError | undefined
