@@ -81,8 +81,8 @@ class ShoutResponse implements ResponseTranslation {
   }
 
   event(event: Buffer, write: (bytes: Buffer) => void): void {
-    const data = eventData(event)?.toString()
-    if (data === undefined || data === '[DONE]') return
+    const data = eventData(event)!.toString()
+    if (data === '[DONE]') return
     const { choices, usage, error } = JSON.parse(data) as Chunk
     this.#tokens = usage?.total_tokens ?? this.#tokens
     if (error !== undefined && this.#isStream) write(encodeEvent({ data: `!${error.message}` }))
