@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 
 import { loadConfig } from '../src/config/load.ts'
 import { defaults } from '../src/config/defaults.ts'
-import { clientDialects } from '../src/dialects/table.ts'
+import { dialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
 import { TargetHealth, type FailureKind } from '../src/routing/target-health.ts'
@@ -33,7 +33,7 @@ describe('docs/http.md', () => {
 
   test('names every route of the API', () => {
     const text = read('docs/http.md')
-    for (const { path } of clientDialects) assert.ok(text.includes(`/v1${path}`), path)
+    for (const { path } of dialects.keys()) assert.ok(text.includes(`/v1${path}`), path)
   })
 })
 

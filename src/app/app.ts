@@ -9,6 +9,7 @@ import { Snapshots } from './snapshots.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
+import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { GatewayError } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
@@ -63,6 +64,8 @@ export interface AppOptions {
   readonly clock?: Clock
   /** What looks at the deadlines of calls; when absent one that runs by the clock. */
   readonly ticker?: Ticker
+  /** The wire formats that are served; all that there are when absent. */
+  readonly dialects?: Dialects
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
   /** Absent: this thread serves alone, and owns what calls share. */
@@ -72,7 +75,7 @@ export interface AppOptions {
 /** @throws StartError when an address can't be had, or a user to be served is none here. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
-  const { stateDirectory, store, worker } = options
+  const { stateDirectory, store, worker, dialects = allDialects } = options
   const events = worker?.events ?? openEvents(config.logging, { stdout, isJournal }).events
   const identifiers = peerIdentifiersOf(config, events)
   const own =
@@ -82,7 +85,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator } = shared
   const ticker = options.ticker ?? createTicker(clock)
-  const longLived = { coordinator, events, ticker, ...clock, chance: Math.random }
+  const longLived = { dialects, coordinator, events, ticker, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
@@ -99,6 +102,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     maxBodyBytes: server.maxRequestBodyBytes,
     floodWindows: shared.floodWindows,
     clientOf: clientReader(forwardedFor),
+    dialects,
     serveCall: (call) => snapshots.serve(call),
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),

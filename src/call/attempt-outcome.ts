@@ -1,5 +1,6 @@
 // What becomes of one attempt, and how a response that answers the call is read.
 import type { ProviderDialect } from '../dialects/dialect.ts'
+import type { ResponseTranslation } from '../dialects/translator.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { ErrorMeaning } from '../upstream/error-meaning.ts'
@@ -13,13 +14,14 @@ export type AttemptOutcome =
   | { readonly kind: 'gone'; readonly wasSent: boolean }
 
 export type AttemptFailure =
-  /** The provider's own error response, which the client gets as it is. */
+  /** The provider's own error response, which the client gets as it is, or translated. */
   | {
       readonly kind: 'refused'
       readonly head: ResponseHead
       readonly body: Buffer
       readonly providerCode: string | undefined
       readonly meaning: ErrorMeaning | undefined
+      readonly translation: ResponseTranslation | undefined
     }
   | {
       readonly kind: 'failed'
@@ -35,6 +37,8 @@ export type AttemptFailure =
 /** A response that answers the call. Its body is whole, or is read as it arrives. */
 export interface AnsweringResponse {
   readonly dialect: ProviderDialect
+  /** Undefined: the client gets the bytes as they are. Else the body is `whole` or `events`. */
+  readonly translation: ResponseTranslation | undefined
   readonly head: ResponseHead
   /** When the head arrived, in milliseconds of the monotonic clock. */
   readonly headAtMs: number

@@ -4,7 +4,6 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import { translatorOf } from '../dialects/table.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -102,7 +101,8 @@ async function tryTarget(
   const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
-  const translator = translatorTo(admitted.call.dialect)
+  const translator = translatorTo(provider, admitted.call.dialect, on)
+  if (translator instanceof GatewayError) return untranslatable(translator)
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
   const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
@@ -115,11 +115,21 @@ function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean
   return includeUsage === 'auto' ? !hold.refusesUsage(name) : includeUsage === 'always'
 }
 
-/** Every provider is asked in the client's own format. */
-function translatorTo(dialect: ClientDialect): Translator {
-  const translator = translatorOf(dialect, dialect.native)
-  if (translator === undefined) throw new Error(`no way for ${dialect.name}`)
-  return translator
+/** The best way to a format that the provider speaks. */
+function translatorTo(
+  provider: Provider,
+  dialect: ClientDialect,
+  { dialects }: Pick<Snapshot, 'dialects'>,
+): Translator | GatewayError {
+  const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
+  if (translator !== undefined) return translator
+  const message = `Provider "${provider.name}" supports no format that a ${dialect.name} request can be translated to.`
+  return new GatewayError('not_translatable', message)
+}
+
+/** Nothing was sent. */
+function untranslatable(error: GatewayError): AttemptOutcome {
+  return { kind: 'failed', error, isStaleConnection: false, hasBegun: false }
 }
 
 interface AttemptInput {
@@ -137,20 +147,15 @@ async function send(
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
-  const translation = translator.begin(request, { model, asksUsage, promptTokens })
-  if (translation instanceof GatewayError) {
-    return { kind: 'failed', error: translation, isStaleConnection: false, hasBegun: false }
-  }
+  const way = translator.begin(request, { model, asksUsage, promptTokens })
+  if (way instanceof GatewayError) return untranslatable(way)
   record.startAttempt(on.now())
   const { provider: dialect } = translator
-  const response = new UpstreamResponse(
-    provider,
-    { sinceMs: record.workSinceMs, dialect, stripsUsage: asksUsage },
-    on,
-  )
+  const { body, contentType, response: translation } = way
+  const expected = { sinceMs: record.workSinceMs, dialect, translation, stripsUsage: asksUsage }
+  const response = new UpstreamResponse(provider, expected, on)
   const abort = () => response.abort()
   reply.onGone = abort
-  const { body, contentType } = translation
   const { isStream } = request
   const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
   on.events.emit(record.endAttempt(outcome, on.now()))

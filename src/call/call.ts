@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
+import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody } from '../bytes/large-body.ts'
 import type { Events } from '../observe/events.ts'
@@ -33,6 +34,7 @@ export interface Snapshot {
   /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
+  readonly dialects: Dialects
   readonly coordinator: Coordinator
   readonly routing: RoutingConfig
   readonly events: Events

@@ -15,8 +15,13 @@ export interface Failure {
   readonly readyAtMs: number
 }
 
+/** The request's own fault at this target. */
+const notTranslatable = 'not translatable'
+
 export function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): string {
-  if (failure.kind === 'failed') return failureKind ?? 'connection lost'
+  if (failure.kind === 'failed') {
+    return failureKind ?? (failure.error.status < 500 ? notTranslatable : 'connection lost')
+  }
   return `${failureKind ?? 'refused'}, status ${failure.head.status}`
 }
 
@@ -30,6 +35,8 @@ export function summedUp(
   failures: ReadonlyMap<Target, Failure>,
 ): AttemptFailure {
   if (failures.size < 2) return last
+  // The last one's error names what the client can change.
+  if ([...failures.values()].every(({ reason }) => reason === notTranslatable)) return last
   const list = [...new Set([...failures.keys(), ...hold.targets])].map((target) => {
     const reason = failures.get(target)?.reason ?? whyUntried(hold.failureKindOf(target))
     return `${target.provider} (${target.model}): ${reason}`

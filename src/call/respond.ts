@@ -1,7 +1,7 @@
 // The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
 // stops, the body's memory is released, an answer's hold is settled, and the end is reported.
 import type { Outcome } from '../admission/outcome.ts'
-import type { Target } from '../domain.ts'
+import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { answerHeaders } from '../http/headers.ts'
 import { LargeBody } from '../bytes/large-body.ts'
@@ -77,18 +77,19 @@ async function passAnswer(
   let charge: Outcome = { kind: 'cut', tokens: 0 }
   let usage: Metered | undefined
   try {
-    if (reply.isStarted && response.events === undefined) {
+    const { head, stripsUsage, translation } = response
+    if (reply.isStarted && response.events === undefined && translation === undefined) {
       response.abort()
       charge = { kind: 'failed', tokens: 0 }
       return sendError(lateError(record, 'returned no event stream'), open, on)
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
-    const { head, stripsUsage } = response
     const reader = response.dialect.usage
     const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
-    const headers = answerHeaders(head.headers, maskOf(target, on))
-    const relayed = await relay({ response, reply, dialect, headers, meter, hold })
+    const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
+    const { isStream } = admitted.request
+    const relayed = await relay({ response, reply, dialect, isStream, headers, meter, hold })
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
@@ -102,6 +103,7 @@ async function passAnswer(
       const failureKind = error.code === 'provider_timeout' ? 'timeout' : 'broken'
       hold.report({ kind: 'failing', failureKind, retryAfterMs: undefined })
     }
+    if (!relayed.isReported) return sendError(error, open, on)
     return { status, error }
   } finally {
     hold.settle(charge, usage)
@@ -121,7 +123,8 @@ function sendFailure(
     record.providerStatus = failure.providerStatus
     return sendError(failure.error, open, on)
   }
-  const { head, body } = failure
+  const { head, translation } = failure
+  const body = translation?.error(head, failure.body) ?? failure.body
   const { status } = head
   record.providerStatus = status
   if (reply.isStarted) {
@@ -129,7 +132,8 @@ function sendFailure(
     return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
   }
   addCallHeaders(open, on)
-  const headers = answerHeaders(head.headers, maskOf(target, on))
+  const contentType = translation && 'application/json'
+  const headers = headersOf({ head, contentType }, target, on)
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
@@ -169,7 +173,16 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   reply.set('server-timing', record.serverTiming(on.now()))
 }
 
-/** Takes the provider's key out of what it sent. */
-function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
-  return (text) => on.providers.get(provider)!.mask(text)
+/** A provider's headers for the client, without its key. @param contentType of a translated body. */
+function headersOf(
+  {
+    head: { headers },
+    contentType,
+  }: { readonly head: ResponseHead; readonly contentType: string | undefined },
+  { provider }: Target,
+  on: Pick<Snapshot, 'providers'>,
+): string[] {
+  const mask = (text: string) => on.providers.get(provider)!.mask(text)
+  if (contentType === undefined) return answerHeaders(headers, mask)
+  return answerHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
 }

@@ -17,8 +17,8 @@ export interface Translator {
   /**
    * Begins an attempt. Called once for each, with the request as it was received, because attempts of one call may use
    * different translators.
-   * @returns an error if the provider's format cannot express the request: status 400, with the member as `param`. A target
-   * that supports the client's format may still accept it.
+   * @returns an error if the provider's format cannot express the request: `not_translatable`, with the member as `param`.
+   * A target that supports the client's format may still accept it.
    */
   readonly begin: (request: ModelRequest, target: TranslationTarget) => Translation | GatewayError
 }
@@ -52,17 +52,21 @@ interface Translation {
  * Bytes that come in belong to the provider's response and are valid during the call: what is kept is copied. Bytes that are
  * written or returned belong to the receiver.
  */
-interface ResponseTranslation {
+export interface ResponseTranslation {
   /** @returns the content type of the client's response. */
   head(head: ResponseHead): string
   /**
    * Translates an event of the provider, after it was metered; comments are left out. Writes any number of whole events for
-   * the client. An event that reports an error becomes an error event, and is the last: `end` is not called after it.
+   * the client. An event that reports an error becomes an error event, and is the last: what follows it (an end mark)
+   * becomes nothing, and `end` is not called. If the client wants a whole body, the caller reports the error.
    */
   event(event: Buffer, write: Write): void
   /** The provider's stream is complete. (A truncated one ends with `errorEvent` of the client's dialect.) */
   end(write: Write): TranslatedEnd
-  /** @param value the parsed body, where it was parsed already. */
+  /**
+   * @param body whatever the head's media type is, and never compressed; at most 16 MiB.
+   * @param value the parsed body, where it was parsed already.
+   */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
   /** The body of a provider's error response in the client's envelope, as JSON; the status stays. */
   error(head: ResponseHead, body: Buffer): Buffer
@@ -77,4 +81,4 @@ type Write = (bytes: Buffer) => void
  * What remains to be sent: the whole body for a client that requested one; nothing after a stream, whose last events were
  * written; an error for the client if the response cannot be expressed or is incomplete.
  */
-type TranslatedEnd = Buffer | GatewayError | undefined
+export type TranslatedEnd = Buffer | GatewayError | undefined

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { ModelReport } from '../admission/admission.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Call } from '../call/call.ts'
+import type { Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -16,6 +17,8 @@ export interface ServerParts {
   /** On requests of one client, whatever they are for; undefined: unlimited. */
   readonly floodWindows: FloodWindows | undefined
   readonly clientOf: (request: IncomingMessage) => Client
+  /** A route for each format that clients may speak. */
+  readonly dialects: Pick<Dialects, 'keys'>
   readonly serveCall: (call: Call) => void
   readonly routes: () => RouteTable
   /** The limits of these models, as they stand. */

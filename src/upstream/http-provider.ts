@@ -25,6 +25,7 @@ export function createHttpProvider(
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
+    speaks: () => true,
     meaningOf,
     mask: createMask(secretsOf(config)),
 

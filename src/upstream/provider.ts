@@ -53,6 +53,8 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Whether it accepts requests of the format with this name (`ProviderDialect.name`). */
+  readonly speaks: (format: string) => boolean
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string

@@ -20,6 +20,7 @@ export class AskedProvider {
       timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },
       includeUsage: 'auto',
       maxParallelRequests: undefined,
+      speaks: () => true,
       meaningOf: () => undefined,
       mask: (text) => text,
       send: () => {

@@ -12,7 +12,7 @@ import { handleCall } from '../../src/call/handle-call.ts'
 import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallEnded } from '../../src/observe/events.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
@@ -122,6 +122,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     isLocal: true,
     includeUsage: 'never',
     maxParallelRequests: 1,
+    speaks: () => true,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
     close: () => Promise.resolve(),
@@ -188,6 +189,7 @@ function startScene(next: () => string) {
     routes: new RouteTable(models),
     findLate: () => Promise.resolve(undefined),
     providers,
+    dialects,
     coordinator,
     routing,
     events: {
@@ -205,7 +207,7 @@ function startScene(next: () => string) {
   return { on, coordinator, clock, calls, attempts, store, limits }
 }
 
-const chat = clientDialects.find(({ name }) => name === 'chat')!
+const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 const body = Buffer.from('{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 test('a call ends once, gives back its slots, and leaves no target busy or on trial', async () => {

@@ -17,7 +17,8 @@ interface Word {
 function refused(status: number, { code, body = '{}', headers = {} }: Word = {}): AttemptOutcome {
   const bytes = Buffer.from(body)
   const meaning = errorReaders.openai({ status, code, body: bytes })
-  return { kind: 'refused', head: { status, headers }, body: bytes, providerCode: code, meaning }
+  const head = { status, headers }
+  return { kind: 'refused', head, body: bytes, providerCode: code, meaning, translation: undefined }
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {

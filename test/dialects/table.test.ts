@@ -2,28 +2,30 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { clientDialects, translatorOf } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 
 test('the formats are sorted by path, and no name or path stands twice', () => {
-  const paths = clientDialects.map(({ path }) => path)
+  const paths = Array.from(dialects.keys(), ({ path }) => path)
   assert.deepEqual(paths, paths.toSorted())
   assert.equal(new Set(paths).size, paths.length)
-  assert.equal(new Set(clientDialects.map(({ name }) => name)).size, paths.length)
+  assert.equal(new Set(Array.from(dialects.keys(), ({ name }) => name)).size, paths.length)
 })
 
 test('a provider that speaks the format of the client gets the identical buffer', () => {
-  const chat = clientDialects.find(({ name }) => name === 'chat')!
+  const [chat, ways] = [...dialects].find(([{ name }]) => name === 'chat')!
   const body = Buffer.from('{"model":"m","messages":[]}')
   const request = chat.readRequest('application/json', body)
-  const translator = translatorOf(chat, chat.native)!
-  const translation = translator.begin(request, { model: 'm', asksUsage: false, promptTokens: 1 })
+  const [translator] = ways
+  const translation = translator!.begin(request, { model: 'm', asksUsage: false, promptTokens: 1 })
   assert.ok(!(translation instanceof Error))
   assert.equal(translation.body, body)
   assert.equal(translation.contentType, 'application/json')
   assert.equal(translation.response, undefined)
 })
 
-test('there is no way between formats that nothing translates', () => {
-  const [one, other] = clientDialects
-  assert.equal(translatorOf(one!, other!.native), undefined)
+test('the first way of a format is the one that keeps the bytes, and no other leads to its own format', () => {
+  for (const [client, [first, ...others]] of dialects) {
+    assert.deepEqual([first!.way, first!.provider], ['pass', client.native])
+    assert.ok(others.every(({ way, provider }) => way !== 'pass' && provider !== client.native))
+  }
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { startLimited } from './limited.ts'
@@ -94,7 +94,7 @@ test('every route but the health checks counts, and lets an allowed page read th
   const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
   const origin = 'http://localhost:3000'
-  const posts = clientDialects.map(({ path }) => `POST ${path}` as const)
+  const posts = Array.from(dialects.keys(), ({ path }) => `POST ${path}` as const)
   for (const line of ['GET /limits', 'GET /models', 'HEAD /models', 'GET /models/small', ...posts] as const) {
     for (const prefix of ['', '/v1']) {
       // Counted before the media type is looked at.

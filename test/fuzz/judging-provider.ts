@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { providerNames } from './requests.ts'
 
@@ -12,7 +12,7 @@ export interface JudgingProvider {
   readonly count: number
 }
 
-const paths = new Set(clientDialects.map(({ path }) => `/v1${path}`))
+const paths = new Set(Array.from(dialects.keys(), ({ path }) => `/v1${path}`))
 const models = new Set(providerNames.values())
 const headerNames = new Set([
   'accept',

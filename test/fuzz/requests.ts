@@ -1,5 +1,5 @@
 // Requests as they should be, in pieces that mutations can take hold of.
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import type { Random } from '../support/random.ts'
 
 /** Names that a client may ask for, and what the provider calls them. The `echo` model has no provider to tell. */
@@ -33,8 +33,8 @@ export function validRequest(random: Random): Draft {
     return { line: `GET ${path} HTTP/1.1`, headers: ['host: localhost'], body: Buffer.alloc(0) }
   }
   const dialect = random.has(0.6)
-    ? clientDialects.find(({ name }) => name === 'chat')!
-    : random.pick(clientDialects)
+    ? [...dialects.keys()].find(({ name }) => name === 'chat')!
+    : random.pick([...dialects.keys()])
   const model = random.pick([...providerNames.keys(), 'plain', 'plain', 'echo'])
   const { type, body } =
     dialect.body === 'json'

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { clientDialects } from '../../src/dialects/table.ts'
+import { dialects } from '../../src/dialects/table.ts'
 import type { ModelRequest } from '../../src/dialects/request.ts'
 import type { Target } from '../../src/domain.ts'
 import { affinityKeyOf, chooseTargets } from '../../src/routing/choose-targets.ts'
 import { ProviderLoad } from '../../src/routing/load.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
 
-const chat = clientDialects.find(({ name }) => name === 'chat')!
+const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 
 function request(messages: readonly object[]): ModelRequest {
   return chat.readRequest('application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))

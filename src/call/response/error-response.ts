@@ -1,15 +1,14 @@
 // A provider's response with a status from 300 on: the client gets it as it is, or an error about the gateway's set-up.
-import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { Provider } from '../../upstream/provider.ts'
-import type { AttemptOutcome } from '../attempt-outcome.ts'
+import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
 /** @param body read to its end. */
 export function judgeErrorResponse(
   provider: Provider,
-  dialect: ProviderDialect,
+  { dialect, translation }: Pick<AnsweringResponse, 'dialect' | 'translation'>,
   head: ResponseHead,
   received: Buffer,
 ): AttemptOutcome {
@@ -44,7 +43,7 @@ export function judgeErrorResponse(
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
-  return { kind: 'refused', head, body, providerCode, meaning }
+  return { kind: 'refused', head, body, providerCode, meaning, translation }
 }
 
 /** A provider that echoes the gateway's key must not show it to the client. */

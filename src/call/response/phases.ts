@@ -16,6 +16,9 @@ const maxErrorBytes = 1_048_576
 /** The longest JSON body that is held until it is whole. Other bodies are not held: audio plays before its end. */
 const maxHeldBytes = 262_144
 
+/** The longest body that is translated. It is held, whatever its media type. */
+const maxTranslatedBytes = 16_777_216
+
 export interface Phase {
   /** Takes a piece of the body. Undefined: nothing follows yet. */
   data(chunk: Buffer): Step | undefined
@@ -39,13 +42,15 @@ export type Step =
 export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
 
 /** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
-export function phaseAfter(head: ResponseHead, dialect: ProviderDialect): Phase {
+export function phaseAfter(head: ResponseHead, dialect: ProviderDialect, isTranslated: boolean): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
   // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
   const encoding = head.headers['content-encoding'] ?? 'identity'
   if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
-  return holdingWhole(head, mediaType, dialect)
+  if (isTranslated) return holdingWhole(head, dialect, maxTranslatedBytes, tooLong)
+  const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
+  return holdingWhole(head, dialect, maxBytes, (held) => ({ kind: 'forward', held }))
 }
 
 function peekingStream(dialect: ProviderDialect): Phase {
@@ -66,14 +71,23 @@ function peekingStream(dialect: ProviderDialect): Phase {
   }
 }
 
-function holdingWhole(head: ResponseHead, mediaType: string, dialect: ProviderDialect): Phase {
+function tooLong(): Step {
+  return { kind: 'unusable', what: `sent a body of more than ${maxTranslatedBytes} bytes` }
+}
+
+/** @param beyond what follows when the body is longer. */
+function holdingWhole(
+  head: ResponseHead,
+  dialect: ProviderDialect,
+  maxBytes: number,
+  beyond: (held: ByteCollector) => Step,
+): Phase {
   const held = new ByteCollector()
-  const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
   return {
     hasBegun: true,
     data(chunk) {
       held.push(chunk)
-      return held.length > maxBytes ? { kind: 'forward', held } : undefined
+      return held.length > maxBytes ? beyond(held) : undefined
     },
     end() {
       const bytes = held.take()

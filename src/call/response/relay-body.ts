@@ -50,7 +50,7 @@ export class BodyRelay implements Relay {
 
   onBroken(error: GatewayError): void {
     this.#input.reply.cut()
-    this.#resolve({ kind: 'broken', error })
+    this.#resolve({ kind: 'broken', error, isReported: true })
   }
 
   #readOpening(chunk: Buffer): void {

@@ -1,6 +1,6 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { tailLength } from '../../dialects/dialect.ts'
+import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { EventSink } from '../../bytes/sse.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
@@ -9,6 +9,28 @@ import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** A stream that takes more than was reserved is charged ahead of what is seen by a quarter: in few steps, not at each event. */
 const growth = 1.25
+
+export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): void {
+  const seenTokens = meter.seenTokens()
+  if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
+}
+
+/** How a stream ended that is not complete. */
+export const endingErrors = {
+  cut: () =>
+    new GatewayError('provider_bad_response', "The provider's stream ended without its final event."),
+  error: () => new GatewayError('provider_bad_response', 'The provider ended its stream with an error.'),
+} as const
+
+/**
+ * The event of a stream's last bytes: some servers forget the blank line after it. Undefined for half an event, which is
+ * of no use to anybody.
+ */
+export function lastEvent(rest: Buffer | undefined, { ending }: ProviderDialect): Buffer | undefined {
+  if (rest === undefined) return undefined
+  const event = Buffer.concat([rest, Buffer.from('\n\n')])
+  return ending([event]) === 'cut' ? undefined : event
+}
 
 export class StreamRelay implements Relay, EventSink {
   readonly #input: RelayInput
@@ -37,9 +59,7 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   onTick(nowMs: number): void {
-    const { meter, hold } = this.#input
-    const seenTokens = meter.seenTokens()
-    if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
+    growHold(this.#input)
     if (this.#hasWritten) {
       this.#hasWritten = false
       this.#lastWriteMs = nowMs
@@ -76,17 +96,15 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   onEnd(): void {
-    this.#takeUnfinished(this.#events.end())
+    const { reply, response } = this.#input
+    const last = lastEvent(this.#events.end(), response.dialect)
+    if (last !== undefined) this.event(last)
     this.#flush()
-    const ending = this.#input.response.dialect.ending(this.#tail)
-    if (ending === 'cut') {
-      const message = "The provider's stream ended without its final event."
-      return this.onBroken(new GatewayError('provider_bad_response', message))
-    }
-    this.#input.reply.end()
+    const ending = response.dialect.ending(this.#tail)
+    if (ending === 'cut') return this.onBroken(endingErrors.cut())
+    reply.end()
     if (ending === 'complete') return this.#resolve({ kind: 'complete' })
-    const message = 'The provider ended its stream with an error.'
-    this.#resolve({ kind: 'failed', error: new GatewayError('provider_bad_response', message) })
+    this.#resolve({ kind: 'failed', error: endingErrors.error(), isReported: true })
   }
 
   onBroken(error: GatewayError): void {
@@ -94,19 +112,12 @@ export class StreamRelay implements Relay, EventSink {
     const { reply, dialect } = this.#input
     if (this.#isInsideEvent) reply.cut()
     else reply.end(dialect.errorEvent(error))
-    this.#resolve({ kind: 'broken', error })
+    this.#resolve({ kind: 'broken', error, isReported: true })
   }
 
   /** Only whole events have gone out. */
   get mayEndHere(): boolean {
     return !this.#isInsideEvent
-  }
-
-  /** Some servers forget the blank line after their last event; half an event is of no use to anybody. */
-  #takeUnfinished(bytes: Buffer | undefined): void {
-    if (bytes === undefined) return
-    const event = Buffer.concat([bytes, Buffer.from('\n\n')])
-    if (this.#input.response.dialect.ending([event]) !== 'cut') this.event(event)
   }
 
   #flush(): void {

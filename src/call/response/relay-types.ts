@@ -10,6 +10,8 @@ export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
   readonly dialect: ClientDialect
+  /** Whether the client asked for a stream. */
+  readonly isStream: boolean
   /** For the status line, names and values in turn. */
   readonly headers: readonly string[]
   readonly meter: Meter
@@ -17,13 +19,19 @@ export interface RelayInput {
   readonly hold: Pick<Hold, 'tokens' | 'grow'>
 }
 
-/** How the way back ended. After `broken` the client has been sent an error event, or its connection was cut. */
+/**
+ * How the way back ended. `isReported`: the client has seen the error, as an event or by a cut of its connection; else it
+ * has still to be sent, and nothing but whole events of a stream has gone out.
+ */
 export type RelayResult =
   | { readonly kind: 'complete' }
-  /** The provider itself reported an error in its stream, and the client has it. */
-  | { readonly kind: 'failed'; readonly error: GatewayError }
   | { readonly kind: 'gone' }
-  | { readonly kind: 'broken'; readonly error: GatewayError }
+  | {
+      /** `failed`: the provider itself reported an error in its stream, or what it sent can't be translated. */
+      readonly kind: 'failed' | 'broken'
+      readonly error: GatewayError
+      readonly isReported: boolean
+    }
 
 /** What passes a body on. */
 export interface Relay extends ResponseReader {

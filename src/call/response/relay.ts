@@ -1,7 +1,8 @@
-// The way back: from a provider's response to the client, byte for byte.
+// The way back: from a provider's response to the client, byte for byte or translated.
 import { BodyRelay } from './relay-body.ts'
 import { StreamRelay } from './relay-stream.ts'
-import type { RelayInput, RelayResult } from './relay-types.ts'
+import { TranslatedRelay, translateWhole } from './relay-translated.ts'
+import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** Passes the response on, and returns how that ended. Never rejects. */
 export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
@@ -10,16 +11,16 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
     response.abort()
     return { kind: 'gone' }
   }
-  const { whole, events } = response
+  const { whole, translation } = response
   if (whole !== undefined) {
+    if (translation !== undefined) return translateWhole(input, translation, whole)
     meter.readWhole(whole.bytes, whole.value)
     reply.start(response.head.status, [...headers, 'content-length', String(whole.bytes.length)])
     reply.end(whole.bytes)
     return { kind: 'complete' }
   }
   const { promise, resolve } = Promise.withResolvers<RelayResult>()
-  const reader =
-    events === undefined ? new BodyRelay(input, resolve) : new StreamRelay(input, events, resolve)
+  const reader = readerOf(input, resolve)
   const leave = () => {
     response.abort()
     // Anything written now would land inside an unfinished event or body.
@@ -32,6 +33,13 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
   reader.begin()
   response.read(reader)
   // Not before: a first chunk that is here already takes the head along in one packet.
-  reply.flush()
+  if (reply.isStarted) reply.flush()
   return promise
+}
+
+function readerOf(input: RelayInput, resolve: (result: RelayResult) => void): Relay {
+  const { events, translation } = input.response
+  if (events === undefined) return new BodyRelay(input, resolve)
+  if (translation === undefined) return new StreamRelay(input, events, resolve)
+  return new TranslatedRelay({ ...input, events, translation }, resolve)
 }

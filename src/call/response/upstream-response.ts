@@ -1,6 +1,7 @@
 // A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
 // (phases.ts); the provider's time limits are kept here.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
+import type { ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
@@ -30,6 +31,7 @@ export interface Expected {
   /** When the provider's total timeout begins, which all attempts of a call share. */
   readonly sinceMs: number
   readonly dialect: ProviderDialect
+  readonly translation: ResponseTranslation | undefined
   /** Usage was asked for without the client's wish. */
   readonly stripsUsage: boolean
 }
@@ -41,6 +43,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   readonly #provider: Provider
   readonly #sinceMs: number
   readonly dialect: ProviderDialect
+  readonly translation: ResponseTranslation | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
@@ -56,10 +59,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
 
-  constructor(provider: Provider, { sinceMs, dialect, stripsUsage }: Expected, on: Services) {
+  constructor(provider: Provider, { sinceMs, dialect, translation, stripsUsage }: Expected, on: Services) {
     this.#provider = provider
     this.#sinceMs = sinceMs
     this.dialect = dialect
+    this.translation = translation
     this.stripsUsage = stripsUsage
     this.#on = on
     this.#startedMs = on.now()
@@ -106,9 +110,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
-    const fault = head.status < 300 ? faultOfHead(head) : undefined
+    const isTranslated = this.translation !== undefined
+    const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
-    this.#phase = phaseAfter(head, this.dialect)
+    this.#phase = phaseAfter(head, this.dialect, isTranslated)
   }
 
   onData(chunk: Buffer): void {
@@ -185,7 +190,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
         this.#finish()
-        return this.#settle(judgeErrorResponse(this.#provider, this.dialect, step.head, step.body))
+        return this.#settle(judgeErrorResponse(this.#provider, this, step.head, step.body))
       case 'unusable':
         return this.#fail('provider_bad_response', step.what)
       default:
@@ -220,4 +225,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#resolve = undefined
     resolve?.(outcome)
   }
+}
+
+/** Bytes that nobody decodes can pass, but not be translated. */
+function faultOfCoding({ headers }: ResponseHead, isTranslated: boolean): string | undefined {
+  const isCoded = isTranslated && (headers['content-encoding'] ?? 'identity') !== 'identity'
+  return isCoded
+    ? 'compressed its response though it was asked not to, so it cannot be translated'
+    : undefined
 }

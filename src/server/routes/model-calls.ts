@@ -2,7 +2,6 @@
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import type { ClientDialect } from '../../dialects/dialect.ts'
-import { clientDialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
@@ -13,7 +12,7 @@ import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
 
-export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serveCall' | 'now'> {
+export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'dialects' | 'serveCall' | 'now'> {
   /** In which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
@@ -22,7 +21,7 @@ export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'serv
 
 /** Adds a route for each dialect. */
 export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void {
-  for (const dialect of clientDialects) {
+  for (const dialect of parts.dialects.keys()) {
     const options = { onRequest: takeOver(dialect, parts), config: { dialect } }
     app.post(dialect.path, options, unreachable)
   }

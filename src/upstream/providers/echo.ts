@@ -11,6 +11,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
+    speaks: () => true,
     meaningOf: () => undefined,
     mask: (text) => text,
     send(request, handler) {

@@ -1,0 +1,163 @@
+// A response on a translated way: judged and metered in the provider's format, sent in the client's. What a translation
+// writes in one turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status.
+import { tailLength } from '../../dialects/dialect.ts'
+import type { ResponseTranslation, TranslatedEnd } from '../../dialects/translator.ts'
+import { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../bytes/byte-collector.ts'
+import { type EventSink, isComment } from '../../bytes/sse.ts'
+import type { WholeBody } from '../attempt-outcome.ts'
+import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import type { EventReader } from './event-reader.ts'
+import { endingErrors, growHold, lastEvent } from './relay-stream.ts'
+import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
+
+/** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
+const maxStreamBytes = 67_108_864
+
+const COLON = 0x3a
+
+/** A body that was held. */
+export function translateWhole(
+  input: RelayInput,
+  translation: ResponseTranslation,
+  { bytes, value }: WholeBody,
+): RelayResult {
+  input.meter.readWhole(bytes, value)
+  const written = new ByteCollector()
+  const end = translation.whole(bytes, value, (piece) => written.push(piece))
+  return finish(input, end, written)
+}
+
+interface TranslatedInput extends RelayInput {
+  readonly events: EventReader
+  readonly translation: ResponseTranslation
+}
+
+/** A stream of events. */
+export class TranslatedRelay implements Relay, EventSink {
+  /** Only whole events go out, or a whole body. */
+  readonly mayEndHere = true
+  readonly #input: TranslatedInput
+  readonly #resolve: (result: RelayResult) => void
+  /** The provider's last events, for the judgement of the end. */
+  readonly #tail: Buffer[] = []
+  /** For the client, since the last flush. */
+  readonly #written = new ByteCollector()
+  readonly #write: (bytes: Buffer) => void
+  #readBytes = 0
+  #isOver = false
+  #hasBegun = false
+  #isQuiet = false
+  #lastWriteMs = 0
+
+  constructor(input: TranslatedInput, resolve: (result: RelayResult) => void) {
+    this.#input = input
+    this.#resolve = resolve
+    const write = (bytes: Buffer) => this.#written.push(bytes)
+    this.#write = write
+  }
+
+  begin(): void {
+    this.#input.events.readTo(this)
+    this.#flush()
+  }
+
+  onTick(nowMs: number): void {
+    growHold(this.#input)
+    const { isStream, translation, dialect } = this.#input
+    if (!this.#isQuiet) {
+      this.#isQuiet = true
+      this.#lastWriteMs = nowMs
+    } else if (isStream && nowMs - this.#lastWriteMs >= heartbeatMs) {
+      this.#written.push(this.#hasBegun ? translation.heartbeat() : dialect.heartbeat)
+      this.#send()
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    this.#input.events.push(chunk)
+    this.#flush()
+  }
+
+  /** From the splitter. */
+  event(event: Buffer): void {
+    if (this.#isOver) return
+    const { meter, isStream, translation } = this.#input
+    // Usage that the gateway asked for is translated too: the client's format has a place for it, or none.
+    meter.observe(event)
+    this.#readBytes += event.length
+    if (!isStream && this.#readBytes > maxStreamBytes) return this.#giveUp()
+    if (event[0] === COLON && isComment(event)) return
+    if (this.#tail.length === tailLength) this.#tail.shift()
+    this.#tail.push(event)
+    translation.event(event, this.#write)
+  }
+
+  /** From the splitter: a piece of an event that is too large to be held. */
+  overflow(): void {
+    if (!this.#isOver) this.#giveUp()
+  }
+
+  onEnd(): void {
+    if (this.#isOver) return
+    const { reply, response, events, isStream, translation } = this.#input
+    const last = lastEvent(events.end(), response.dialect)
+    if (last !== undefined) this.event(last)
+    const ending = response.dialect.ending(this.#tail)
+    if (ending === 'complete') {
+      return this.#resolve(finish(this.#input, translation.end(this.#write), this.#written))
+    }
+    if (ending === 'cut') return this.onBroken(endingErrors.cut())
+    this.#flush()
+    // The translation has written the error, where it writes events.
+    if (isStream) reply.end()
+    this.#resolve({ kind: 'failed', error: endingErrors.error(), isReported: isStream })
+  }
+
+  onBroken(error: GatewayError): void {
+    if (!this.#isOver) this.#resolve({ kind: 'broken', error, isReported: false })
+  }
+
+  #giveUp(): void {
+    this.#isOver = true
+    this.#flush()
+    this.#input.response.abort()
+    const message = "The provider's stream has an event or a body that is too long to be translated."
+    const error = new GatewayError('provider_bad_response', message)
+    this.#resolve({ kind: 'broken', error, isReported: false })
+  }
+
+  #flush(): void {
+    if (this.#written.length === 0) return
+    this.#hasBegun = true
+    this.#send()
+  }
+
+  #send(): void {
+    this.#isQuiet = false
+    if (!send(this.#input, this.#written)) this.#input.response.pause()
+  }
+}
+
+/** Sends what a translation has written of its stream. */
+function send({ reply, response, headers }: RelayInput, written: ByteCollector): boolean {
+  if (!reply.isStarted) reply.start(response.head.status, [...headers, ...streamHeaders])
+  return reply.write(written.take())
+}
+
+function finish(input: RelayInput, end: TranslatedEnd, written: ByteCollector): RelayResult {
+  const { reply, response, headers } = input
+  if (end instanceof GatewayError) {
+    if (written.length > 0) send(input, written)
+    return { kind: 'failed', error: end, isReported: false }
+  }
+  const { status } = response.head
+  if (end === undefined) {
+    if (!reply.isStarted) reply.start(status, [...headers, ...streamHeaders])
+    reply.end(written.length > 0 ? written.take() : undefined)
+  } else {
+    reply.start(status, [...headers, 'content-length', String(end.length)])
+    reply.end(end)
+  }
+  return { kind: 'complete' }
+}
