@@ -51,10 +51,14 @@ function hasOneReading(header: string, { name, isFile }: Disposition): boolean {
   // cpp-httplib splits at every semicolon and uses the first name; simple scripts use the last.
   const { names, hasFile } = readSegments(header.split(';'))
   if (names[0] !== name || hasFile !== isFile || names.slice(1).some(isUsable)) return false
-  // formidable and multiparty search for this.
-  const found = /\bname=(?:"([^"]*)"|([^()<>@,;:\\"/[\]?={}\s]+))/i.exec(header)
-  return (found?.[1] ?? found?.[2]) === name
+  return searches.every((pattern) => {
+    const found = pattern.exec(header)
+    return (found?.[1] ?? found?.[2]) === name
+  })
 }
+
+/** How formidable and multiparty find a name; the latter keeps space behind one without quotes. */
+const searches = [/\bname=(?:"([^"]*)"|([^()<>@,;:\\"/[\]?={}\s]+))/i, /;[ \t]*name=(?:"([^"]*)"|([^;]+))/i]
 
 /** Which quotation marks are part of a quoted string, by the backslashes before them. */
 const quoteRules: readonly ((backslashes: number) => boolean)[] = [

@@ -33,6 +33,7 @@ const odd: [name: string, headers: string][] = [
   ['a space before the name', disposed('; name=" model"')],
   ['a space behind the name', disposed('; name="model "')],
   ['a space around the equals sign', disposed('; name = "model"')],
+  ['space behind a name without quotes', disposed('; name=a ; x=y')],
   ['a comment', disposed('; name=model(x)')],
   ['an empty parameter', disposed(';; name="model"')],
   ['a semicolon at the end', disposed('; name="model";')],

@@ -134,6 +134,10 @@ class RemoteCoordinator implements Coordinator {
   readonly #outbox: ToOwner
   readonly #now: () => number
   #isClosed = false
+  #report: Promise<readonly ModelReport[]> | undefined
+  /** Asked for once `#report` has come. */
+  #nextReport: Promise<readonly ModelReport[]> | undefined
+  #reportedModels: readonly string[] = []
 
   constructor(requests: PendingRequests, outbox: ToOwner, now: () => number) {
     this.#requests = requests
@@ -165,8 +169,23 @@ class RemoteCoordinator implements Coordinator {
     })
   }
 
+  /** One report at a time, however many clients ask: each is a copy of what may be thousands of models. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
-    return this.#requests.send('describe', { models }).result
+    this.#reportedModels = models
+    if (this.#report === undefined) return this.#askReport()
+    // The one under way may be older than what this client has seen.
+    this.#nextReport ??= this.#report.then(() => this.#askReport())
+    return this.#nextReport
+  }
+
+  #askReport(): Promise<readonly ModelReport[]> {
+    this.#nextReport = undefined
+    const report = this.#requests.send('describe', { models: this.#reportedModels }).result
+    this.#report = report
+    void report.then(() => {
+      if (this.#nextReport === undefined) this.#report = undefined
+    })
+    return report
   }
 
   close(): void {

@@ -34,6 +34,7 @@ export class WorkerSession implements LeaseHolder {
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #calls = new Map<number, Admitting>()
+  #hasEnded = false
 
   constructor({ services, leases, post }: SessionParts) {
     this.#services = services
@@ -106,6 +107,7 @@ export class WorkerSession implements LeaseHolder {
 
   /** The thread has ended. Its waiting calls leave the lines; those under way are charged as cut: what they took is unknown. */
   end(): void {
+    this.#hasEnded = true
     this.#leases?.end(this)
     const calls = [...this.#calls.values()]
     this.#calls.clear()
@@ -167,6 +169,8 @@ export class WorkerSession implements LeaseHolder {
   }
 
   #lease(client: string): void {
+    // Asked before the thread ended, answered after: nobody would return the permits, and the others would wait for them.
+    if (this.#hasEnded) return
     const count = this.#leases?.lease(client, this) ?? 0
     if (count > 0) this.#post({ kind: 'permits', client, count })
   }

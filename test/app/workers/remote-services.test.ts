@@ -11,6 +11,7 @@ import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
+import { soon } from '../../support/deadline.ts'
 
 /** Both ends of one worker's connection to the owner. */
 function connect(
@@ -44,7 +45,7 @@ function connect(
     },
   })
   const remote = new RemoteServices({ outbox, rpm: windows.rpm, now, discovered: new Map() })
-  return { remote, session }
+  return { remote, session, services }
 }
 
 testCoordinator('by messages', (owner) => connect(owner).remote.coordinator)
@@ -111,7 +112,41 @@ test('permits of a worker that ends count as used, and nobody waits for their re
   assert.equal(await left.remote.floodWindows!.take('user:me'), 60_000)
 })
 
-test('a list of models is params for again where the owner asks', async () => {
+test('a worker that ends while it asks is leased nothing', async () => {
+  let nowMs = 0
+  const now = () => nowMs
+  const windows = new MemoryFloodWindows(40, now)
+  const leases = new FloodLeases(windows)
+  const left = connect(startOwner().owner, now, [], windows, leases)
+  const gone = new WorkerSession({ services: left.services, leases, post: () => {} })
+  await left.remote.floodWindows!.take('user:me')
+  while (windows.used('user:me') < 39) windows.take('user:me')
+  const asking = leases.take('user:me')
+  gone.onRequest({ kind: 'take', id: 1, params: { client: 'user:me' } })
+  nowMs = 60_001
+  gone.end()
+  await asking
+  const takeSoon = () => soon(Promise.resolve(left.remote.floodWindows!.take('user:me')), () => 'a decision')
+  for (let count = 2; count < 40; count++) {
+    assert.equal(await takeSoon(), 0)
+  }
+  assert.ok((await takeSoon()) > 0)
+})
+
+test('however many clients ask for a report, one is copied at a time, and none is older than its question', async (t) => {
+  const { owner } = startOwner({ rpm: 100 })
+  const describe = t.mock.method(owner, 'describe')
+  const { coordinator } = connect(owner).remote
+  const early = Array.from({ length: 100 }, () => coordinator.describe(['m']))
+  const result = await coordinator.admit(request())
+  assert.ok(result.kind === 'admitted')
+  const late = Array.from({ length: 100 }, () => coordinator.describe(['m']))
+  await Promise.all(early)
+  for (const [report] of await Promise.all(late)) assert.equal(report!.used.requests, 1)
+  assert.ok(describe.mock.callCount() <= 3, `${describe.mock.callCount()} reports`)
+})
+
+test('a list of models is requested again where the owner asks', async () => {
   const refreshed: string[] = []
   await connect(startOwner().owner, undefined, refreshed).remote.refreshModels('a/new')
   assert.deepEqual(refreshed, ['a/new'])
