@@ -1,6 +1,6 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { GatewayError } from '../errors.ts'
-import type { AttemptEnded, CallEnded } from '../observe/events.ts'
+import type { AttemptEnded, CallFacts } from '../observe/events.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
@@ -82,14 +82,13 @@ export class CallRecord {
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
-  facts(nowMs: number, { status, error }: CallEnd): CallEnded {
+  facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
-      kind: 'call_ended',
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,

@@ -46,7 +46,7 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
   // The body may be large, and the response last for minutes.
   if (call.body instanceof LargeBody) call.body.dispose()
   const end = await deliver(result, open, on)
-  on.events.emit(record.facts(on.now(), end))
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
 }
 
 function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {
