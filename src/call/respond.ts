@@ -3,7 +3,7 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { answerHeaders } from '../http/headers.ts'
+import { responseHeaders } from '../http/headers.ts'
 import { LargeBody } from '../bytes/large-body.ts'
 import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
@@ -87,7 +87,7 @@ async function passAnswer(
     const { head, stripsUsage } = response
     const reader = response.dialect.usage
     const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
-    const headers = answerHeaders(head.headers, maskOf(target, on))
+    const headers = responseHeaders(head.headers, maskOf(target, on))
     const relayed = await relay({ response, reply, dialect, headers, meter, hold })
 
     const isCut = relayed.kind !== 'complete'
@@ -129,7 +129,7 @@ function sendFailure(
     return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
   }
   addCallHeaders(open, on)
-  const headers = answerHeaders(head.headers, maskOf(target, on))
+  const headers = responseHeaders(head.headers, maskOf(target, on))
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }

@@ -24,7 +24,7 @@ export interface ModelRequest {
 }
 
 /** Longer model names would only fill the log. */
-const maxModelNameLength = 256
+export const maxModelNameLength = 256
 /** Of a name of that length as JSON, if all of it are escapes. A longer value need not be decoded. */
 const maxModelBytes = maxModelNameLength * 6 + 2
 

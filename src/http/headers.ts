@@ -1,10 +1,11 @@
 // Which headers pass, by allow-list in both directions. What is not named here stays where it is: cookies, CORS,
 // server names, hop-by-hop fields, keys.
+import type { IncomingMessage } from 'node:http'
 import type { ResponseHead } from '../domain.ts'
 import { essenceOf } from './media-type.ts'
 
 /** From a provider's answer to the client. Lengths and framing are made anew by the relay. */
-const answerHeaderNames = [
+const responseHeaderNames = [
   'content-disposition',
   'content-encoding',
   'content-language',
@@ -21,12 +22,12 @@ const answerHeaderNames = [
  * Names and values in turn. A header that came twice is not one of ours to join: the first counts.
  * @param mask takes the provider's key out of a value.
  */
-export function answerHeaders(
+export function responseHeaders(
   from: Readonly<Record<string, string | string[] | undefined>>,
   mask: (value: string) => string,
 ): string[] {
   const headers: string[] = []
-  for (const name of answerHeaderNames) {
+  for (const name of responseHeaderNames) {
     const value = from[name]
     if (value !== undefined) headers.push(name, mask(typeof value === 'string' ? value : (value[0] ?? '')))
   }
@@ -43,4 +44,15 @@ const requestIdForm = /^[A-Za-z0-9._:-]{1,128}$/
 
 export function isRequestId(value: unknown): value is string {
   return typeof value === 'string' && requestIdForm.test(value)
+}
+
+/** The values of a header as they came, one per line; `headers` joins repeated lines or drops them. */
+export function headerLines(request: IncomingMessage, name: string): string[] {
+  const { rawHeaders } = request
+  const values: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const rawName = rawHeaders[index]!
+    if (rawName.length === name.length && rawName.toLowerCase() === name) values.push(rawHeaders[index + 1]!)
+  }
+  return values
 }

@@ -169,12 +169,12 @@ function ownersOfShortNames(discovered: Discovered): Map<string, string[]> {
 /** All of its names share the limits of the full one. */
 function routeTo(provider: string, { id }: ListedModel, names: readonly string[]): Route {
   const name = `${provider}/${id}`
-  const targets = [{ provider, model: id, ...defaultPlace }]
+  const targets = [{ provider, model: id, ...defaultRank }]
   const aliases = names.filter((other) => other !== name)
   return { model: { name, aliases, targets, fallbacks: [] }, rule: 'discovered', targets }
 }
 
-const defaultPlace = { tier: 1, weight: 1 } as const
+const defaultRank = { tier: 1, weight: 1 } as const
 
 /** The answer for a name that leads nowhere. */
 export function modelNotFound(name: string, routes: RouteTable): GatewayError {
