@@ -65,21 +65,21 @@ class Scanner {
       return refuse(0, 'the body does not start with the boundary of its content-type')
     }
     let at = delimiter.length
-    for (let parts = 0; !this.matchesAt(at, '--'); parts++) {
-      if (!this.matchesAt(at, CRLF))
+    for (let parts = 0; !this.standsAt(at, '--'); parts++) {
+      if (!this.standsAt(at, CRLF))
         return refuse(at, 'a boundary is followed by something else than a line end')
       if (parts === MAX_PARTS) return refuse(at, `the form has more than ${MAX_PARTS} parts`)
       const start = at + CRLF.length
       const next = body.indexOf(delimiter, start)
       if (next < 0) return refuse(body.length, 'the closing boundary is missing')
-      if (!this.matchesAt(next - CRLF.length, CRLF))
+      if (!this.standsAt(next - CRLF.length, CRLF))
         return refuse(next, 'the boundary stands inside of a part')
       const refusal = this.readPart({ start, end: next - CRLF.length })
       if (refusal !== undefined) return refusal
       at = next + delimiter.length
     }
     at += 2
-    if (this.matchesAt(at, CRLF)) at += CRLF.length
+    if (this.standsAt(at, CRLF)) at += CRLF.length
     return at < body.length ? refuse(at, 'something follows the closing boundary') : undefined
   }
 
@@ -117,7 +117,7 @@ class Scanner {
     return undefined
   }
 
-  private matchesAt(at: number, text: string): boolean {
+  private standsAt(at: number, text: string): boolean {
     return this.body[at] === text.charCodeAt(0) && this.body[at + 1] === text.charCodeAt(1)
   }
 }

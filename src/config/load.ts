@@ -7,7 +7,7 @@ import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
-import { maskedLines } from './mask.ts'
+import { maskedLines } from './masked-lines.ts'
 import {
   indexProblems,
   located,

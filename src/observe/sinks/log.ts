@@ -1,6 +1,6 @@
 // Which line each event becomes, and how severe it is.
 import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
-import type { Log } from '../log.ts'
+import type { Log } from '../log/log.ts'
 
 export function logSink(log: Log): Sink {
   return { name: 'log', receive: (event) => write(event, log) }

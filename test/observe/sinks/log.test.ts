@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { CallFacts, GatewayEvent } from '../../../src/observe/events.ts'
-import { createLog } from '../../../src/observe/log.ts'
+import { createLog } from '../../../src/observe/log/log.ts'
 import { logSink } from '../../../src/observe/sinks/log.ts'
 
 const boom = new Error('boom "x"')
