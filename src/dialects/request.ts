@@ -32,14 +32,13 @@ const maxModelBytes = maxModelNameLength * 6 + 2
  * The model's name.
  * @param at where it stands in the body.
  * @param decode undefined when it is not a text.
- * @throws GatewayError `invalid_request`
  */
-export function checkModel(at: Span, decode: () => string | undefined): string {
-  if (at.end - at.start > maxModelBytes) throw modelTooLong()
+export function checkModel(at: Span, decode: () => string | undefined): string | GatewayError {
+  if (at.end - at.start > maxModelBytes) return modelTooLong()
   const model = decode()
-  if (model === undefined) throw invalidRequest('"model" must be a string of valid Unicode.', 'model')
-  if (model === '') throw invalidRequest('"model" is empty.', 'model')
-  if (model.length > maxModelNameLength) throw modelTooLong()
+  if (model === undefined) return invalidRequest('"model" must be a string of valid Unicode.', 'model')
+  if (model === '') return invalidRequest('"model" is empty.', 'model')
+  if (model.length > maxModelNameLength) return modelTooLong()
   return model
 }
 
