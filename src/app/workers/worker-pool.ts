@@ -161,8 +161,8 @@ class WorkerPool implements App {
     await this.#providers.release(this.#providerSet)
   }
 
-  #all<Result>(ask: (worker: WorkerThread) => Promise<Result>): Promise<Result[]> {
-    return Promise.all(Array.from(this.#workers.values(), ask))
+  #all<Result>(run: (worker: WorkerThread) => Promise<Result>): Promise<Result[]> {
+    return Promise.all(Array.from(this.#workers.values(), run))
   }
 
   #launch(number: number): WorkerThread {
