@@ -196,7 +196,7 @@ suite('the sources', () => {
     const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
     assert.ok(withThreads.length > 0)
     // The first asks whether it runs in the main thread, the second ends the thread of pino's transport.
-    const others = ['server/listeners/unix-socket.ts', 'observe/log-transport.ts']
+    const others = ['server/listeners/unix-socket.ts', 'observe/log/transport.ts']
     assert.deepEqual(
       withThreads.filter((file) => !file.startsWith('app/workers/') && !others.includes(file)),
       [],

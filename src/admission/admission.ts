@@ -9,7 +9,7 @@ import type { Outcome } from './outcome.ts'
 import { modelScope, type Scope } from './scopes.ts'
 import type { AdmissionStore, Demand, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
-import type { CallDemand } from './waiting-line.ts'
+import type { CallDemand, NotAdmitted } from './waiting-line.ts'
 
 /** A call that was let in. Whoever gets it settles its reservation, on every path. */
 export interface Admitted {
@@ -20,12 +20,7 @@ export interface Admitted {
   readonly limitStatus: LimitStatus
 }
 
-export type Decision =
-  | Admitted
-  | (Refusal & { readonly waitedMs: number })
-  /** The client left while its call waited. */
-  | { readonly kind: 'gone'; readonly waitedMs: number }
-  | { readonly kind: 'shutting_down'; readonly waitedMs: number }
+export type Decision = Admitted | NotAdmitted
 
 /** One model in `GET /v1/limits`. */
 export interface ModelReport {

@@ -94,7 +94,7 @@ export class Calibration {
     const rates = this.#find(model, provider)
     // Without a counted answer there is no mean yet, and cut ones alone would only ever raise it.
     if (rates === undefined || rates.outputTokens === 0) return
-    if (completionTokens / answers(size) <= rates.outputTokens) return
+    if (completionTokens / completionCount(size) <= rates.outputTokens) return
     const weight = Math.max(newestWeight, 1 / (rates.samples + 2))
     if (learnOutput(rates, size, { completionTokens, weight })) rates.samples++
   }
@@ -147,7 +147,7 @@ function predictOutput(
   const long = Math.ceil(rates.outputTokens + outputMargin * rates.outputDeviation)
   const usual = Math.max(minPredictedOutput, long)
   const each = Math.min(size.maxOutputTokens ?? Infinity, usual, Math.ceil(tpm / 4))
-  return Math.max(0, Math.min(each * answers(size), tpm - promptTokens))
+  return Math.max(0, Math.min(each * completionCount(size), tpm - promptTokens))
 }
 
 function learnPrompt(
@@ -180,7 +180,7 @@ function learnOutput(
   seen: { completionTokens: unknown; weight: number },
 ): boolean {
   if (!isPlausible(seen.completionTokens) || seen.completionTokens === 0) return false
-  const each = seen.completionTokens / answers(size)
+  const each = seen.completionTokens / completionCount(size)
   if (rates.outputTokens === 0) {
     rates.outputTokens = each
     rates.outputDeviation = each / 2
@@ -210,7 +210,7 @@ function knownTokens(size: RequestSize): number {
   return tokensPerMessage * size.messageCount + tokensPerRequest + size.tokenIdCount
 }
 
-function answers(size: RequestSize): number {
+function completionCount(size: RequestSize): number {
   return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
 }
 

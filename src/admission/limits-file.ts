@@ -5,6 +5,7 @@
 // to hold back. Times in it are ages, so that clock steps while the process ran mean nothing.
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedModel } from './stores/memory.ts'
@@ -131,13 +132,9 @@ function aged(models: readonly SavedModel[], byMs: number): SavedModel[] {
 
 /** What is in the file, checked; or what is wrong with it. */
 function parse(text: string): Saved | string {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return 'not JSON: cut off?'
-  }
-  if (!isRecord(value)) return 'not an object'
+  const value = parseJson(text)
+  if (value === undefined) return 'not JSON: cut off?'
+  if (!isObject(value)) return 'not an object'
   if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
   const { savedAtMs, models, calibration } = value
   if (!isAmount(savedAtMs)) return 'no time of saving'
@@ -147,7 +144,7 @@ function parse(text: string): Saved | string {
 }
 
 function isSavedModel(value: unknown): value is SavedModel {
-  if (!isRecord(value) || typeof value['model'] !== 'string' || !Array.isArray(value['entries'])) return false
+  if (!isObject(value) || typeof value['model'] !== 'string' || !Array.isArray(value['entries'])) return false
   let lastAgeMs = Infinity
   return value['entries'].every((entry: unknown) => {
     if (!Array.isArray(entry) || entry.length !== 3 || !entry.every(isCount)) return false
@@ -164,7 +161,7 @@ function withDeviation(fact: SavedFact): CalibrationFact {
 }
 
 function isSavedFact(value: unknown): value is SavedFact {
-  if (!isRecord(value) || typeof value['model'] !== 'string' || typeof value['provider'] !== 'string')
+  if (!isObject(value) || typeof value['model'] !== 'string' || typeof value['provider'] !== 'string')
     return false
   const numbers = ['tokensPerByte', 'error', 'tokensPerMedia', 'outputTokens', 'samples']
   const deviation = value['outputDeviation']
@@ -177,8 +174,4 @@ function isAmount(value: unknown): value is number {
 
 function isCount(value: unknown): value is number {
   return isAmount(value) && Number.isSafeInteger(value)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

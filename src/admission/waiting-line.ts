@@ -7,6 +7,7 @@
 import type { SetTimer } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
 import { FairQueue } from './fair-queue.ts'
+import { noLimitStatus } from './scope-counter.ts'
 import type { Scope } from './scopes.ts'
 import type { AdmissionStore, Demand, Limited, Refusal, Reservation, Reserved } from './stores/store.ts'
 
@@ -30,10 +31,13 @@ export interface CallDemand {
   readonly providers: readonly Scope[]
 }
 
-type WaitResult = Reserved | Refusal | { readonly kind: 'gone' | 'shutting_down' }
+/** `gone`: the client left while its call waited. */
+type Unserved = Refusal | { readonly kind: 'gone' | 'shutting_down' }
+
+export type NotAdmitted = Unserved & { readonly waitedMs: number }
 
 /** How a wait ended. */
-export type WaitEnd = WaitResult & { readonly waitedMs: number }
+type WaitEnd = (Reserved | Unserved) & { readonly waitedMs: number }
 
 export interface LineParts {
   readonly store: AdmissionStore
@@ -58,7 +62,7 @@ export class WaitingLine {
   readonly #queue = new FairQueue<Waiting>()
   #stopTimer: (() => void) | undefined
   /** The store was asked and has not answered. Never true with a store that answers at once. */
-  #isAsking = false
+  #isPending = false
   /** Something changed while the store was asked. */
   #isStale = false
   /** Why the first call did not fit when last asked. */
@@ -101,7 +105,7 @@ export class WaitingLine {
 
   /** Admits what fits, in order, sends away who has waited too long, and sets the timer for the next such moment. */
   examine(): void {
-    if (this.#isAsking) {
+    if (this.#isPending) {
       this.#isStale = true
       return
     }
@@ -149,17 +153,17 @@ export class WaitingLine {
 
   /** For a store that must ask elsewhere: one question at a time. */
   #judgeLater(first: Waiting, answer: Promise<Reserved | Refusal>): void {
-    this.#isAsking = true
+    this.#isPending = true
     this.#isStale = false
     void answer.then((result) => {
-      this.#isAsking = false
+      this.#isPending = false
       const hasLeft = this.#queue.first() !== first
-      if (hasLeft && result.kind === 'admitted') this.#giveBack(result.reservation)
+      if (hasLeft && result.kind === 'admitted') this.#release(result.reservation)
       if (hasLeft || this.#judge(first, result) || this.#isStale) this.examine()
     })
   }
 
-  #giveBack(reservation: Reservation): void {
+  #release(reservation: Reservation): void {
     void this.#parts.store.settle(reservation, { requests: 0, tokens: 0 }, this.#parts.now())
   }
 
@@ -168,7 +172,7 @@ export class WaitingLine {
     this.examine()
   }
 
-  #end(waiting: Waiting, result: WaitResult | Promise<WaitResult>): void {
+  #end(waiting: Waiting, result: Reserved | Unserved | Promise<Refusal>): void {
     const waitedMs = this.#parts.now() - waiting.sinceMs
     this.#queue.remove(waiting.demand.client.id, waiting)
     waiting.demand.disconnect.onGone = undefined
@@ -179,9 +183,8 @@ export class WaitingLine {
   /** Stands in for a refusal while the first call's is not known yet. */
   #lineAhead(demand: CallDemand): Limited {
     const [scope] = this.#parts.demandOf(demand).scopes
-    const limitStatus = { requests: undefined, tokens: undefined }
     const used = this.#queue.length
     const numbers = { limit: used, used, requested: 1, retryAfterMs: 1000 }
-    return { kind: 'limited', scope: scope!, dimension: 'parallel', ...numbers, limitStatus }
+    return { kind: 'limited', scope: scope!, dimension: 'parallel', ...numbers, limitStatus: noLimitStatus }
   }
 }

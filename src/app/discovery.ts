@@ -7,6 +7,7 @@ import type { Config, ProviderConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { type ListedModel, readModelList } from '../dialects/openai/model-list.ts'
+import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type Poll, type PollClock, Polls } from './polls.ts'
@@ -30,9 +31,6 @@ const freshMs = 5_000
 
 /** The longest time that a call for an unknown name waits for the lists. */
 const maxCallWaitMs = 1_000
-
-/** The longest name that a client may send; `PROVIDER/MODEL` must fit. */
-const maxModelNameLength = 256
 
 /** What is known of one provider. */
 interface Listing {
@@ -109,7 +107,8 @@ export class Discovery {
     const listing = this.#listings.get(name)!
     const list =
       outcome.kind === 'answered' && outcome.head.status === 200
-        ? readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
+        ? // `PROVIDER/MODEL` has to fit.
+          readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
         : undefined
     if (list === undefined) {
       this.#onFault(name, listing, outcome)

@@ -1,8 +1,8 @@
 // The events of a process and their sinks: the log, and where its lines go.
 import type { LoggingConfig } from '../config/types.ts'
 import { createEvents, type Events } from '../observe/events.ts'
-import { type LogDestination, openLogOutput } from '../observe/log-output.ts'
-import { createLog, type LogOutput } from '../observe/log.ts'
+import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
+import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { logSink } from '../observe/sinks/log.ts'
 
 /** `logOutput` accepts lines of other threads too. */

@@ -50,11 +50,11 @@ export function admit(
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
   const result = on.coordinator.admit({ client, disconnect: reply, model, targets, size, affinityKey })
-  const conclude = (admission: AdmissionResult) => {
+  const toResult = (admission: AdmissionResult) => {
     record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
     return resultOf(admission, model)
   }
-  return result instanceof Promise ? result.then(conclude) : conclude(result)
+  return result instanceof Promise ? result.then(toResult) : toResult(result)
 }
 
 function resultOf(admission: AdmissionResult, model: string): AdmitResult {

@@ -3,8 +3,7 @@
 // (app/workers/); calls see no difference but that an answer comes later.
 import type { ModelReport } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
-import type { Refusal } from '../admission/stores/store.ts'
-import type { Disconnect } from '../admission/waiting-line.ts'
+import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
 import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { FailureKind } from '../routing/target-health.ts'
 import type { Metered } from './response/meter.ts'
@@ -22,12 +21,7 @@ export interface AdmissionRequest {
   readonly affinityKey: number | undefined
 }
 
-export type AdmissionResult =
-  | { readonly kind: 'admitted'; readonly hold: Hold }
-  | (Refusal & { readonly waitedMs: number })
-  /** The client left while its call waited. */
-  | { readonly kind: 'gone'; readonly waitedMs: number }
-  | { readonly kind: 'shutting_down'; readonly waitedMs: number }
+export type AdmissionResult = { readonly kind: 'admitted'; readonly hold: Hold } | NotAdmitted
 
 /** What an attempt has shown of its target. */
 export type TargetReport =

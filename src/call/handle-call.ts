@@ -25,7 +25,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 
 /** Finds out what becomes of the call. The client gets nothing yet but heartbeats. */
 async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promise<CallResult> {
-  const request = requestOf(call)
+  const request = call.dialect.readRequest(call.contentType, call.body)
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream
@@ -48,15 +48,6 @@ async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promi
     if (failures.size >= maxTargetsTried) break
   }
   return last! // 429 rate_limit_exceeded, 502, 503 no_target_available, 504, the provider's own status
-}
-
-function requestOf({ dialect, contentType, body }: Call): ModelRequest | GatewayError {
-  try {
-    return dialect.readRequest(contentType, body)
-  } catch (error) {
-    if (error instanceof GatewayError) return error
-    throw error
-  }
 }
 
 /** The model that was asked for, then its fallbacks. */

@@ -1,6 +1,6 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { GatewayError } from '../errors.ts'
-import type { AttemptEnded, CallEnded } from '../observe/events.ts'
+import type { AttemptEnded, CallFacts } from '../observe/events.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
@@ -28,7 +28,7 @@ export class CallRecord {
   /** When the last attempt's head or failure came. */
   firstByteAtMs: number | undefined
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
-  answeredAtMs: number | undefined
+  outcomeAtMs: number | undefined
   usage: Metered | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
@@ -52,7 +52,7 @@ export class CallRecord {
   }
 
   endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
-    this.answeredAtMs = nowMs
+    this.outcomeAtMs = nowMs
     this.firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     return {
       kind: 'attempt_ended',
@@ -71,7 +71,7 @@ export class CallRecord {
     this.#earlierMs = this.#upstreamMs(nowMs)
     this.sentAtMs = undefined
     this.firstByteAtMs = undefined
-    this.answeredAtMs = undefined
+    this.outcomeAtMs = undefined
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
@@ -82,14 +82,13 @@ export class CallRecord {
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
-  facts(nowMs: number, { status, error }: CallEnd): CallEnded {
+  facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect } = this.#call
     const { firstByteAtMs } = this
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
-    const gatewayMs = (this.answeredAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
+    const gatewayMs = (this.outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
-      kind: 'call_ended',
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
@@ -119,7 +118,7 @@ export class CallRecord {
   /** With the pauses between attempts, which providers ask for. */
   #upstreamMs(nowMs: number): number {
     if (this.sentAtMs === undefined) return this.#earlierMs
-    return this.#earlierMs + (this.answeredAtMs ?? nowMs) - this.sentAtMs
+    return this.#earlierMs + (this.outcomeAtMs ?? nowMs) - this.sentAtMs
   }
 }
 

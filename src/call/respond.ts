@@ -3,7 +3,7 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { answerHeaders } from '../http/headers.ts'
+import { responseHeaders } from '../http/headers.ts'
 import { LargeBody } from '../bytes/large-body.ts'
 import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
@@ -46,7 +46,7 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
   // The body may be large, and the response last for minutes.
   if (call.body instanceof LargeBody) call.body.dispose()
   const end = await deliver(result, open, on)
-  on.events.emit(record.facts(on.now(), end))
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
 }
 
 function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {
@@ -183,6 +183,6 @@ function headersOf(
   on: Pick<Snapshot, 'providers'>,
 ): string[] {
   const mask = (text: string) => on.providers.get(provider)!.mask(text)
-  if (contentType === undefined) return answerHeaders(headers, mask)
-  return answerHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  if (contentType === undefined) return responseHeaders(headers, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
 }

@@ -30,6 +30,34 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     .showSuggestionAfterError()
     .showHelpAfterError('(run llm-gateway --help for commands and options)')
 
+  const done = (result: number) => {
+    status = result
+  }
+  addGatewayCommands(program, io, version, done)
+  addDoctorCommand(program, io, version, done)
+  addServiceCommands(program, io, done)
+  program.addHelpText('after', helpEnd)
+
+  return {
+    async run(args) {
+      try {
+        await program.parseAsync(args, { from: 'user' })
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error
+        return error.exitCode === 0 ? 0 : usageErrorStatus
+      }
+      return status
+    },
+  }
+}
+
+/** @param done receives the exit status of the command that ran. */
+function addGatewayCommands(
+  program: Command,
+  io: ProgramIo,
+  version: string,
+  done: (status: number) => void,
+): void {
   const configOption = [
     '-c, --config <file>',
     'configuration file (default: see llm-gateway --help)',
@@ -39,9 +67,9 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     .description('run the gateway until SIGTERM or SIGINT')
     .option(...configOption)
     .action(async ({ config }: { config?: string }) => {
-      const reloadSignal = new ReloadSignal(process, stdout)
+      const reloadSignal = new ReloadSignal(process, io.stdout)
       const { serveCommand } = await import('./serve.ts')
-      status = await serveCommand({ ...io, reloadSignal }, config, version)
+      done(await serveCommand({ ...io, reloadSignal }, config, version))
     })
   program
     .command('validate-config')
@@ -59,7 +87,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
           program.error('error: use either FILE or --config, not both')
         const { json = false, withoutSecrets = false } = options
         const { validateConfigCommand } = await import('./validate-config.ts')
-        status = await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets })
+        done(await validateConfigCommand(io, file ?? options.config, { json, withoutSecrets }))
       },
     )
   program
@@ -70,26 +98,8 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     .option('--json', 'print the result as JSON')
     .action(async (model: string, options: { config?: string; json?: boolean }) => {
       const { explainCommand } = await import('./explain.ts')
-      status = await explainCommand(io, model, { config: options.config, json: options.json === true })
+      done(await explainCommand(io, model, { config: options.config, json: options.json === true }))
     })
-  const done = (result: number) => {
-    status = result
-  }
-  addDoctorCommand(program, io, version, done)
-  addServiceCommands(program, io, done)
-  program.addHelpText('after', helpEnd)
-
-  return {
-    async run(args) {
-      try {
-        await program.parseAsync(args, { from: 'user' })
-      } catch (error) {
-        if (!(error instanceof CommanderError)) throw error
-        return error.exitCode === 0 ? 0 : usageErrorStatus
-      }
-      return status
-    },
-  }
 }
 
 const helpEnd = `

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../domain.ts'
 import { clientOfSocket, isTrustedProxy } from './client.ts'
-import { headerLines } from '../http/header-lines.ts'
+import { headerLines } from '../http/headers.ts'
 import { cidrMatcher, plainAddress } from './ip-address.ts'
 
 /** The address that a request was forwarded for; undefined where the connection is its client's own. */

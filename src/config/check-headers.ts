@@ -39,11 +39,11 @@ export function* headerProblems(provider: RawProvider, path: Path): Generator<Pa
   }
   const seen = new Set<string>()
   for (const [name, value] of Object.entries(provider.headers ?? {})) {
-    const place = [...path, 'headers', name]
+    const headerPath = [...path, 'headers', name]
     const lower = name.toLowerCase()
     if (seen.has(lower)) {
       yield {
-        path: place,
+        path: headerPath,
         message: `the header ${quoted(name)} occurs twice`,
         hint: 'header names are not case-sensitive',
         at: 'key',
@@ -52,21 +52,21 @@ export function* headerProblems(provider: RawProvider, path: Path): Generator<Pa
     seen.add(lower)
     if (ownHeaders.has(lower)) {
       yield {
-        path: place,
+        path: headerPath,
         message: `the header ${quoted(name)} is set by the gateway`,
         hint: 'remove it',
         at: 'key',
       }
     } else if (keyHeaders.has(lower) && typeof value === 'string') {
       yield {
-        path: place,
+        path: headerPath,
         message: `the header ${quoted(name)} carries a key`,
         hint: 'use api_key and auth',
         at: 'key',
       }
     } else if (lower === authHeader && provider.api_key !== undefined) {
       yield {
-        path: place,
+        path: headerPath,
         message: `the header ${quoted(name)} already carries api_key`,
         hint: 'remove it',
         at: 'key',

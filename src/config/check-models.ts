@@ -11,10 +11,10 @@ export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generato
   for (const [name, model] of models) {
     const path = ['models', name]
     if (!areProvidersKnown) continue
-    for (const [target, place] of targetsOf(model, path)) {
+    for (const [target, targetPath] of targetsOf(model, path)) {
       if (providers.has(target.provider) || hasProblem(['providers', target.provider])) continue
       const message = `there is no provider ${quoted(target.provider)}`
-      yield { path: [...place, 'provider'], message, hint: nameHint(target.provider, providers) }
+      yield { path: [...targetPath, 'provider'], message, hint: nameHint(target.provider, providers) }
     }
   }
   const owners = new Map<string, string>()

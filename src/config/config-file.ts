@@ -1,7 +1,7 @@
 // The text of a configuration file and what YAML makes of it, for all who read one.
 import { readDocument, type ReadDocument } from './document.ts'
 import { expandVariables } from './environment.ts'
-import { maskedLines } from './mask.ts'
+import { maskedLines } from './masked-lines.ts'
 import { located, type Problem } from './problems.ts'
 import { readTrustedFile, type Accounts } from './trusted-file.ts'
 

@@ -1,12 +1,13 @@
 // File and environment → a configuration, or all of its problems at once, each with its position. Nothing is loaded in
 // part: with a single error anywhere, including a missing secret, there is no configuration.
+import { isObject } from '../bytes/json/parse.ts'
 import { systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
-import { maskedLines } from './mask.ts'
+import { maskedLines } from './masked-lines.ts'
 import {
   indexProblems,
   located,
@@ -142,7 +143,7 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
  * a list empties the list, whose indexes must stay those of the file.
  */
 function pruned(value: unknown, problems: readonly PathProblem[]): RawConfig {
-  const root = isMapping(value) ? copied(value) : {}
+  const root = isObject(value) ? copied(value) : {}
   for (const { path } of problems) prune(root, path)
   return root
 }
@@ -154,17 +155,13 @@ function prune(root: Record<string, unknown>, path: Path): void {
     const inner = parent[key]
     if (Array.isArray(inner) && index < path.length - 1) parent[key] = []
     if (index === path.length - 1) delete parent[key]
-    if (!isMapping(inner)) return
+    if (!isObject(inner)) return
     parent = inner
   }
 }
 
 function copied(mapping: Record<string, unknown>): Record<string, unknown> {
   const copy = Object.create(null) as Record<string, unknown>
-  for (const [key, value] of Object.entries(mapping)) copy[key] = isMapping(value) ? copied(value) : value
+  for (const [key, value] of Object.entries(mapping)) copy[key] = isObject(value) ? copied(value) : value
   return copy
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

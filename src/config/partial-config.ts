@@ -1,4 +1,5 @@
 // The parts of a configuration that the set-up of a service needs before the keys are there, when it does not load yet.
+import { membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
 import { systemAccounts } from './trusted-file.ts'
@@ -20,10 +21,10 @@ export function readPartialConfig(
   if (read.kind === 'invalid-yaml') {
     return { kind: 'unreadable', message: 'is not valid YAML; validate-config shows where' }
   }
-  const root = mapping(read.document.value)
-  const { hosts, port } = mapping(root['server'])
-  const providers = Object.entries(mapping(root['providers'])).map(([name, provider]) => {
-    const { credential } = mapping(mapping(provider)['api_key'])
+  const root = membersOf(read.document.value)
+  const { hosts, port } = membersOf(root['server'])
+  const providers = Object.entries(membersOf(root['providers'])).map(([name, provider]) => {
+    const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
   })
   return {
@@ -34,9 +35,4 @@ export function readPartialConfig(
       port: typeof port === 'number' ? port : defaults.server.port,
     },
   }
-}
-
-function mapping(value: unknown): Record<string, unknown> {
-  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isMapping ? (value as Record<string, unknown>) : {}
 }

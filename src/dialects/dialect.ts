@@ -25,8 +25,11 @@ export interface ClientDialect {
   readonly heartbeat: Buffer
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (bytes: Buffer) => JsonScanner | undefined
-  /** @throws GatewayError `invalid_request`, naming what is wrong and where. */
-  readonly readRequest: (contentType: string | undefined, body: Buffer | LargeBody) => ModelRequest
+  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
+  readonly readRequest: (
+    contentType: string | undefined,
+    body: Buffer | LargeBody,
+  ) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError) => RenderedError
   /** The event that reports the error in a stream that has begun. */
   readonly errorEvent: (error: GatewayError | ErrorFields) => Buffer

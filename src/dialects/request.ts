@@ -24,7 +24,7 @@ export interface ModelRequest {
 }
 
 /** Longer model names would only fill the log. */
-const maxModelNameLength = 256
+export const maxModelNameLength = 256
 /** Of a name of that length as JSON, if all of it are escapes. A longer value need not be decoded. */
 const maxModelBytes = maxModelNameLength * 6 + 2
 
@@ -32,14 +32,13 @@ const maxModelBytes = maxModelNameLength * 6 + 2
  * The model's name.
  * @param at its position in the body.
  * @param decode returns undefined if it is not a text.
- * @throws GatewayError `invalid_request`
  */
-export function checkModel(at: Span, decode: () => string | undefined): string {
-  if (at.end - at.start > maxModelBytes) throw modelTooLong()
+export function checkModel(at: Span, decode: () => string | undefined): string | GatewayError {
+  if (at.end - at.start > maxModelBytes) return modelTooLong()
   const model = decode()
-  if (model === undefined) throw invalidRequest('"model" must be a string of valid Unicode.', 'model')
-  if (model === '') throw invalidRequest('"model" is empty.', 'model')
-  if (model.length > maxModelNameLength) throw modelTooLong()
+  if (model === undefined) return invalidRequest('"model" must be a string of valid Unicode.', 'model')
+  if (model === '') return invalidRequest('"model" is empty.', 'model')
+  if (model.length > maxModelNameLength) return modelTooLong()
   return model
 }
 

@@ -1,6 +1,7 @@
 // Whether a complete body with a 2xx status is a valid response. Proxies send HTML pages, relays hide an error behind a
 // 200, and a server that crashes can end its body as if it were complete; none of these may pass.
 import { mediaTypeOf } from '../http/headers.ts'
+import { membersOf, parseJson } from '../bytes/json/parse.ts'
 import { readString, scanJson } from '../bytes/json/scan.ts'
 import { MemberNames } from '../bytes/json/member-names.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -51,7 +52,7 @@ const maxParsedBytes = 16_384
 
 function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeFormat): WholeJudgement {
   const body = withoutByteOrderMark(received)
-  const value = body.length <= maxParsedBytes ? parsed(body) : undefined
+  const value = body.length <= maxParsedBytes ? parseJson(body) : undefined
   if (value !== undefined && !mayReportError(value)) return { kind: 'response', value }
   const outcome = scanJson(body, errorMembers)
   if (outcome.ok) {
@@ -61,7 +62,7 @@ function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeF
       return member !== undefined && readString(body, member) === 'error'
     })
     if (!isNamedError && (members.get('error')?.kind ?? 'null') === 'null') return response
-  } else if (parsed(body) === undefined) {
+  } else if (parseJson(body) === undefined) {
     const isCut = outcome.offset >= body.length || !isBracketed(body)
     // Python writes NaN and Infinity, and its clients read them.
     return isCut ? fault(head, 'truncated JSON') : response
@@ -74,18 +75,8 @@ function fault({ status }: ResponseHead, what: string): WholeJudgement {
   return { kind: 'fault', reason: `returned ${status} with ${what}` }
 }
 
-/** Undefined for what is not JSON. */
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString()) as unknown
-  } catch {
-    return undefined
-  }
-}
-
 function mayReportError(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const { error, object, type } = value as Readonly<Record<string, unknown>>
+  const { error, object, type } = membersOf(value)
   return (error !== undefined && error !== null) || object === 'error' || type === 'error'
 }
 

@@ -1,10 +1,11 @@
 // The headers that are forwarded, by allow-list in both directions. Others are not forwarded: cookies, CORS, server names,
 // hop-by-hop fields, keys.
+import type { IncomingMessage } from 'node:http'
 import type { ResponseHead } from '../domain.ts'
 import { essenceOf } from './media-type.ts'
 
 /** From a provider's response to the client. The relay sets lengths and framing itself. */
-const answerHeaderNames = [
+const responseHeaderNames = [
   'content-disposition',
   'content-encoding',
   'content-language',
@@ -21,12 +22,12 @@ const answerHeaderNames = [
  * Names and values in turn. Of a repeated header, only the first value is forwarded.
  * @param mask removes the provider's key from a value.
  */
-export function answerHeaders(
+export function responseHeaders(
   from: Readonly<Record<string, string | string[] | undefined>>,
   mask: (value: string) => string,
 ): string[] {
   const headers: string[] = []
-  for (const name of answerHeaderNames) {
+  for (const name of responseHeaderNames) {
     const value = from[name]
     if (value !== undefined) headers.push(name, mask(typeof value === 'string' ? value : (value[0] ?? '')))
   }
@@ -43,4 +44,15 @@ const requestIdForm = /^[A-Za-z0-9._:-]{1,128}$/
 
 export function isRequestId(value: unknown): value is string {
   return typeof value === 'string' && requestIdForm.test(value)
+}
+
+/** The values of a header as they came, one per line; `headers` joins repeated lines or drops them. */
+export function headerLines(request: IncomingMessage, name: string): string[] {
+  const { rawHeaders } = request
+  const values: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const rawName = rawHeaders[index]!
+    if (rawName.length === name.length && rawName.toLowerCase() === name) values.push(rawHeaders[index + 1]!)
+  }
+  return values
 }

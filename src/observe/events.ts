@@ -1,9 +1,13 @@
 // Events: what happens in the gateway and is worth telling, as data. Leaves return facts, the story emits them, and sinks
 // make log lines, sums and rows of them. Members are named as in the log. No prompt, answer, key or header value is in any.
 
-/** Everything that is known of a call when it ends. Absent facts are left out of its line. */
-export interface CallEnded {
+interface CallEnded {
   readonly kind: 'call_ended'
+  readonly call: CallFacts
+}
+
+/** Everything that is known of a call when it ends, in the order of its line. Absent facts are left out. */
+export interface CallFacts {
   /** `call`, or the code of the rule that refused it. */
   readonly event: string
   readonly request_id: string

@@ -169,12 +169,12 @@ function ownersOfShortNames(discovered: Discovered): Map<string, string[]> {
 /** All names of a listed model share the limits of the full name. */
 function routeTo(provider: string, { id }: ListedModel, names: readonly string[]): Route {
   const name = `${provider}/${id}`
-  const targets = [{ provider, model: id, ...defaultPlace }]
+  const targets = [{ provider, model: id, ...defaultRank }]
   const aliases = names.filter((other) => other !== name)
   return { model: { name, aliases, targets, fallbacks: [] }, rule: 'discovered', targets }
 }
 
-const defaultPlace = { tier: 1, weight: 1 } as const
+const defaultRank = { tier: 1, weight: 1 } as const
 
 /** The error for a name that matches no model. */
 export function modelNotFound(name: string, routes: RouteTable): GatewayError {

@@ -2,6 +2,7 @@
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
+import { noLimitStatus } from '../admission/scope-counter.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
@@ -48,15 +49,12 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   }
 }
 
-/** A client's requests count for all models together. */
-const noModelLimits = { requests: undefined, tokens: undefined }
-
 /** @param waitMs until the same request passes; above 0. */
 function floodError(client: string, rpm: number, waitMs: number): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
-  const limit = { counts: 'requests', status: noModelLimits, retryAfterMs } as const
+  const limit = { counts: 'requests', status: noLimitStatus, retryAfterMs } as const
   return new GatewayError('rate_limit_exceeded', message, { limit })
 }

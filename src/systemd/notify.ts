@@ -73,7 +73,7 @@ export function createNotifier(
     }
     running = undefined
   }
-  function say(...assignments: string[]): void {
+  function notify(...assignments: string[]): void {
     if (socket === undefined) return
     waiting.push(assignments)
     running ??= work(socket)
@@ -81,18 +81,18 @@ export function createNotifier(
   const statusLine = (status: string) => `STATUS=${status.replaceAll(/\p{Cc}/gu, ' ')}`
 
   return {
-    ready: (status) => say('READY=1', statusLine(status)),
-    status: (status) => say(statusLine(status)),
-    reloading: () => say('RELOADING=1', `MONOTONIC_USEC=${monotonicUs()}`),
+    ready: (status) => notify('READY=1', statusLine(status)),
+    status: (status) => notify(statusLine(status)),
+    reloading: () => notify('RELOADING=1', `MONOTONIC_USEC=${monotonicUs()}`),
     stopping: (graceMs) =>
-      say(
+      notify(
         'STOPPING=1',
         'STATUS=finishing the calls in progress',
         `EXTEND_TIMEOUT_USEC=${(graceMs + marginMs) * 1000}`,
       ),
     // A second ping in the queue would add nothing.
     watchdog() {
-      if (!waiting.some(([first]) => first === 'WATCHDOG=1')) say('WATCHDOG=1')
+      if (!waiting.some(([first]) => first === 'WATCHDOG=1')) notify('WATCHDOG=1')
     },
     sent: () => running ?? Promise.resolve(),
   }

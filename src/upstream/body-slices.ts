@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextIteration } from 'node:timers/promises'
 import type { SplicedBody } from '../bytes/large-body.ts'
 
 /** Bytes handed to the system in one turn of the event loop. Above a socket's high-water mark (64 KiB). */
@@ -18,7 +18,7 @@ export async function* bodySlices({ of: body, parts }: SplicedBody): AsyncGenera
         if (slice.length < sliceBytes) yield Buffer.from(slice)
         else {
           yield slice
-          await nextTurn()
+          await nextIteration()
         }
       }
     }

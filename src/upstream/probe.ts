@@ -72,7 +72,7 @@ interface PostRequest extends ProbeRequest {
 
 /** For somebody who examines a provider: requests as a call would send them, over connections of their own. */
 export interface Probe {
-  ask(request: PostRequest): Promise<ProbeOutcome>
+  send(request: PostRequest): Promise<ProbeOutcome>
   /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
   connectMs(): number | undefined
   /** Replaces the provider's own secrets in text that it sent. */
@@ -97,7 +97,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
     mask: createMask(secretsOf(config)),
     connectMs: () => connectMs,
     close: () => connections.destroy(),
-    ask(request) {
+    send(request) {
       const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
       const isPost = request.body !== undefined
       const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']

@@ -13,7 +13,7 @@ import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
-import type { AttemptEnded, CallEnded } from '../../src/observe/events.ts'
+import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
@@ -170,7 +170,7 @@ const model = (
 function startScene(next: () => string) {
   const clock = new FakeClock()
   const { now, wallNow, setTimer } = clock
-  const calls: CallEnded[] = []
+  const calls: CallFacts[] = []
   const attempts: AttemptEnded[] = []
   const store = new MemoryStore()
   const calibration = new Calibration()
@@ -194,7 +194,7 @@ function startScene(next: () => string) {
     routing,
     events: {
       emit(event) {
-        if (event.kind === 'call_ended') calls.push(event)
+        if (event.kind === 'call_ended') calls.push(event.call)
         else if (event.kind === 'attempt_ended') attempts.push(event)
       },
     },

@@ -15,6 +15,7 @@ test('a provider that speaks the format of the client gets the identical buffer'
   const [chat, ways] = [...dialects].find(([{ name }]) => name === 'chat')!
   const body = Buffer.from('{"model":"m","messages":[]}')
   const request = chat.readRequest('application/json', body)
+  assert.ok(!(request instanceof Error))
   const [translator] = ways
   const translation = translator!.begin(request, { model: 'm', asksUsage: false, promptTokens: 1 })
   assert.ok(!(translation instanceof Error))

@@ -11,8 +11,10 @@ import { TargetHealth } from '../../src/routing/target-health.ts'
 
 const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 
-function request(messages: readonly object[]): ModelRequest {
-  return chat.readRequest('application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))
+function request(messages?: readonly object[]): ModelRequest {
+  const read = chat.readRequest('application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))
+  assert.ok(!(read instanceof Error))
+  return read
 }
 
 /** A conversation with a system prompt of some length, after so many turns. */
@@ -75,7 +77,7 @@ test('conversations spread over servers by weight', () => {
 
 test('calls to clouds, and calls without a prompt, follow chance', () => {
   const counts: Record<string, number> = { a: 0, b: 0, c: 0 }
-  const silent = chat.readRequest('application/json', Buffer.from('{"model":"m"}'))
+  const silent = request()
   for (let roll = 0; roll < 30; roll++) {
     counts[choose(abc, conversation(1, 1), roll / 30, false)]! += 1
     counts[choose(abc, silent, roll / 30)]! += 1

@@ -44,7 +44,7 @@ export class MemoryStore implements AdmissionStore {
     const refusal = this.probe(demand, nowMs)
     if (refusal !== undefined) return refusal
     const tokens = tokensOf(demand)
-    const choice = this.#firstWithRoom(demand.oneOf, tokens, nowMs)
+    const choice = this.#firstAvailable(demand.oneOf, tokens, nowMs)
     const reservation: Held = {
       tokens,
       choice,
@@ -66,7 +66,7 @@ export class MemoryStore implements AdmissionStore {
     const tokens = tokensOf(demand)
     const refusal = this.#windowRefusal(demand, tokens, nowMs) ?? this.#slotRefusal(demand, scopes, nowMs)
     if (refusal !== undefined || oneOf.length === 0) return refusal
-    if (this.#firstWithRoom(oneOf, tokens, nowMs) !== undefined) return undefined
+    if (this.#firstAvailable(oneOf, tokens, nowMs) !== undefined) return undefined
     const [preferred] = oneOf
     return (
       this.#slotRefusal(demand, [preferred!], nowMs) ??
@@ -89,8 +89,8 @@ export class MemoryStore implements AdmissionStore {
     held.isOpen = false
     let hasFreed = held.chosen !== undefined
     for (const share of sharesOf(held)) {
-      const gaveBack = give(share, charge, nowMs)
-      hasFreed ||= gaveBack || share.counter.limits.maxParallelRequests !== undefined
+      const hasReleased = releaseShare(share, charge, nowMs)
+      hasFreed ||= hasReleased || share.counter.limits.maxParallelRequests !== undefined
     }
     if (hasFreed) this.onFreed?.()
   }
@@ -98,10 +98,10 @@ export class MemoryStore implements AdmissionStore {
   move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number): boolean {
     const held = reservation as Held
     if (!held.isOpen) return false
-    const choice = this.#firstWithRoom(oneOf, held.tokens, nowMs, held.choice?.name)
+    const choice = this.#firstAvailable(oneOf, held.tokens, nowMs, held.choice?.name)
     if (choice === undefined) return false
     if (choice.name === held.choice?.name) return true
-    if (held.chosen !== undefined) give(held.chosen, { requests: 0, tokens: 0 }, nowMs)
+    if (held.chosen !== undefined) releaseShare(held.chosen, { requests: 0, tokens: 0 }, nowMs)
     held.choice = choice
     held.chosen = this.#take(choice, held.tokens, nowMs)
     this.onFreed?.()
@@ -188,7 +188,7 @@ export class MemoryStore implements AdmissionStore {
   }
 
   /** @param own name of the one that the asker holds already. */
-  #firstWithRoom(scopes: readonly Scope[], tokens: number, nowMs: number, own?: string): Scope | undefined {
+  #firstAvailable(scopes: readonly Scope[], tokens: number, nowMs: number, own?: string): Scope | undefined {
     return scopes.find((scope) => {
       if (scope.name === own) return true
       const counter = this.#counter(scope)
@@ -221,7 +221,7 @@ function sharesOf({ shares, chosen }: Held): readonly Share[] {
 }
 
 /** Ends a share. True if requests or tokens were given back. */
-function give({ counter, entry, sinceMs }: Share, charge: Charge, nowMs: number): boolean {
+function releaseShare({ counter, entry, sinceMs }: Share, charge: Charge, nowMs: number): boolean {
   counter.releaseSlot(nowMs - sinceMs)
   return entry !== undefined && counter.window!.settle(entry, charge, nowMs)
 }

@@ -19,7 +19,7 @@ const leasePart = 8
 interface ClientLeases {
   readonly held: Map<LeaseHolder, number>
   /** Called when all that was called back is here. */
-  waiting: (() => void)[]
+  onAllRecalled: (() => void)[]
   /** Which have not answered yet. */
   readonly recalled: Set<LeaseHolder>
 }
@@ -54,8 +54,8 @@ export class FloodLeases {
     const leases = this.#clients.get(client)
     const own = leases?.held.get(holder) ?? 0
     if (own > maxPermits / 2 || leases?.recalled.has(holder) === true) return 0
-    const room = this.#windows.rpm / 2 - this.#windows.used(client) - this.#leased(client)
-    const count = Math.min(maxPermits - own, Math.floor(room / leasePart))
+    const available = this.#windows.rpm / 2 - this.#windows.used(client) - this.#leased(client)
+    const count = Math.min(maxPermits - own, Math.floor(available / leasePart))
     if (count <= 0) return 0
     this.#add(client, holder, count)
     return count
@@ -64,7 +64,7 @@ export class FloodLeases {
   /** So many permits were not used, and are not used any more. */
   onReturned(client: string, holder: LeaseHolder, count: number): void {
     this.#add(client, holder, -count)
-    this.#answered(client, holder)
+    this.#onRecalled(client, holder)
   }
 
   /** A worker has ended: its permits count as used, for nobody knows. */
@@ -72,7 +72,7 @@ export class FloodLeases {
     for (const [client, { held }] of this.#clients) {
       const own = held.get(holder) ?? 0
       for (let count = 0; count < own; count++) this.onUsed(client, holder)
-      this.#answered(client, holder)
+      this.#onRecalled(client, holder)
     }
   }
 
@@ -85,7 +85,7 @@ export class FloodLeases {
   #add(client: string, holder: LeaseHolder, count: number): void {
     let leases = this.#clients.get(client)
     if (leases === undefined) {
-      leases = { held: new Map(), waiting: [], recalled: new Set() }
+      leases = { held: new Map(), onAllRecalled: [], recalled: new Set() }
       this.#clients.set(client, leases)
     }
     const own = (leases.held.get(holder) ?? 0) + count
@@ -101,13 +101,13 @@ export class FloodLeases {
       leases.recalled.add(holder)
       holder.recall(client)
     }
-    return new Promise((resolve) => void leases.waiting.push(resolve))
+    return new Promise((resolve) => void leases.onAllRecalled.push(resolve))
   }
 
-  #answered(client: string, holder: LeaseHolder): void {
+  #onRecalled(client: string, holder: LeaseHolder): void {
     const leases = this.#clients.get(client)
     if (leases?.recalled.delete(holder) !== true || leases.recalled.size > 0) return
     if (leases.held.size === 0) this.#clients.delete(client)
-    for (const resolve of leases.waiting.splice(0)) resolve()
+    for (const resolve of leases.onAllRecalled.splice(0)) resolve()
   }
 }

@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
-import type { Refusal } from '../../admission/stores/store.ts'
+import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { LimitStatus } from '../../domain.ts'
@@ -48,8 +48,7 @@ export type AdmissionMessage =
       /** Providers that are known to refuse requests that ask for usage. */
       readonly refusingUsage: readonly string[]
     }
-  | (Refusal & { readonly waitedMs: number })
-  | { readonly kind: 'gone' | 'shutting_down'; readonly waitedMs: number }
+  | NotAdmitted
 
 /** Questions of a worker: what is sent, and what is answered. */
 export interface Requests {

@@ -46,18 +46,18 @@ export class RemoteFloodWindows implements FloodWindows {
   }
 
   onRecall(client: string): void {
-    this.#giveBack(client, this.#byClient.get(client)?.left ?? 0)
+    this.#returnPermits(client, this.#byClient.get(client)?.left ?? 0)
   }
 
   /** A client that has sent nothing for a window may never come back. */
   #returnIdle(nowMs: number): void {
     this.#sweptAtMs = nowMs
     for (const [client, { left, usedAtMs }] of this.#byClient) {
-      if (usedAtMs + floodWindowMs <= nowMs) this.#giveBack(client, left)
+      if (usedAtMs + floodWindowMs <= nowMs) this.#returnPermits(client, left)
     }
   }
 
-  #giveBack(client: string, count: number): void {
+  #returnPermits(client: string, count: number): void {
     this.#byClient.delete(client)
     this.#parts.post({ kind: 'permits_returned', client, count })
   }

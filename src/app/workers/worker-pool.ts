@@ -8,7 +8,7 @@ import { systemClock } from '../../platform/clock.ts'
 import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
-import type { LogOutput } from '../../observe/log.ts'
+import type { LogOutput } from '../../observe/log/log.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { openEvents } from '../open-events.ts'
@@ -20,7 +20,6 @@ import { Inbox } from './inbox.ts'
 import type { FromWorker, WorkerStart } from './messages.ts'
 import { RestartDelay } from './restart-delay.ts'
 import { sharedPort } from './shared-port.ts'
-import { workerEntry } from './worker-entry.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 /** Beyond `server.shutdown_grace_ms`: for the last bytes of calls and the end of the thread. */
@@ -29,6 +28,9 @@ const stopMarginMs = 5_000
 const unsharable =
   'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
   'and a manager of the same user.'
+
+/** The file that a worker thread runs: TypeScript in a checkout, a bundled file in the package. */
+const workerEntry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.cjs', import.meta.url)
 
 /** @throws StartError as `startApp`. */
 export async function startWorkerPool(
@@ -159,8 +161,8 @@ class WorkerPool implements App {
     await this.#providers.release(this.#providerSet)
   }
 
-  #all<Result>(ask: (worker: WorkerThread) => Promise<Result>): Promise<Result[]> {
-    return Promise.all(Array.from(this.#workers.values(), ask))
+  #all<Result>(run: (worker: WorkerThread) => Promise<Result>): Promise<Result[]> {
+    return Promise.all(Array.from(this.#workers.values(), run))
   }
 
   #launch(number: number): WorkerThread {

@@ -85,7 +85,7 @@ class Examiner {
   async examine(): Promise<Finding[]> {
     const { timeoutMs = listTimeoutMs, onWait } = this.#examination
     onWait('its list of models')
-    const outcome = await this.#probe.ask({
+    const outcome = await this.#probe.send({
       path: '/models',
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,

@@ -78,7 +78,7 @@ async function callOnce(
 ): Promise<Omit<Trial, 'askedUsage'>> {
   const startedAtMs = now()
   let firstByteMs: number | undefined
-  const outcome = await probe.ask({
+  const outcome = await probe.send({
     path: '/chat/completions',
     body,
     timeoutMs,

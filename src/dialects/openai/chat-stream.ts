@@ -1,4 +1,5 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
 import { errorEnvelope } from './errors.ts'
@@ -12,11 +13,12 @@ export const chatStream: StreamFormat = {
     for (const event of tail) {
       const data = eventData(event)
       if (data === undefined) continue
-      const chunk = parseChunk(data)
-      // vLLM sends `[DONE]` after an error too.
-      if (isError(chunk)) return 'error'
+      // Data that is not JSON does not reveal the ending; the client has received it unchanged.
+      const { error, object, choices } = membersOf(parseJson(data))
+      // vLLM sends `[DONE]` after an error too; its older form has `object: "error"` in place of an `error` member.
+      if ((error !== undefined && error !== null) || object === 'error') return 'error'
       // Some servers omit `[DONE]`; a finish_reason also shows that the stream is complete.
-      isWhole ||= isEndMark(data) || hasFinished(chunk)
+      isWhole ||= isEndMark(data) || hasFinished(choices)
     }
     return isWhole ? 'complete' : 'cut'
   },
@@ -31,30 +33,8 @@ export function isEndMark(data: Buffer): boolean {
   return data.equals(doneMark)
 }
 
-interface Chunk {
-  readonly error?: unknown
-  readonly object?: unknown
-  readonly choices?: unknown
-}
-
-function parseChunk(data: Buffer): Chunk {
-  try {
-    const value: unknown = JSON.parse(data.toString())
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    // Data that is not JSON does not reveal the ending; the client has received it unchanged.
-    return {}
-  }
-}
-
-/** vLLM's older form has `object: "error"` in place of an `error` member. */
-function isError(chunk: Chunk): boolean {
-  return (chunk.error !== undefined && chunk.error !== null) || chunk.object === 'error'
-}
-
-function hasFinished({ choices }: Chunk): boolean {
-  if (!Array.isArray(choices)) return false
-  return choices.some(
-    (choice: { finish_reason?: unknown } | null) => typeof choice?.finish_reason === 'string',
+function hasFinished(choices: unknown): boolean {
+  return (
+    Array.isArray(choices) && choices.some((choice) => typeof membersOf(choice)['finish_reason'] === 'string')
   )
 }

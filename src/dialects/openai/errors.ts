@@ -1,5 +1,6 @@
 // OpenAI's error envelope: how the gateway's errors are written in it, and how a provider's errors are read in all forms.
 // https://platform.openai.com/docs/guides/error-codes
+import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import type { ErrorFields, RenderedError } from '../dialect.ts'
@@ -54,24 +55,10 @@ export function readErrorCode(body: Buffer): string | undefined {
   return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : undefined
 }
 
-/** The members of an object or event that reports an error. */
-interface ErrorReport extends ErrorMembers {
-  readonly error?: ErrorMembers | string | null
-  readonly object?: unknown
-}
-
-interface ErrorMembers {
-  readonly message?: unknown
-  readonly type?: unknown
-  readonly param?: unknown
-  readonly code?: unknown
-  readonly status?: unknown
-}
-
-/** The body's `error`. */
-function readError(body: Buffer): ErrorMembers | string | undefined {
-  const error = parseObject(body)?.error
-  return (typeof error === 'object' && error !== null) || typeof error === 'string' ? error : undefined
+/** The body's `error`. No client would find one in what is not a JSON object either. */
+function readError(body: Buffer): JsonObject | string | undefined {
+  const { error } = membersOf(parseJson(body))
+  return typeof error === 'string' || isObject(error) ? error : undefined
 }
 
 /**
@@ -79,29 +66,21 @@ function readError(body: Buffer): ErrorMembers | string | undefined {
  * 2xx status. Undefined if they report no error.
  */
 export function errorHeadOf(data: Buffer): ResponseHead | undefined {
-  const report = data.includes('error') ? parseObject(data) : undefined
-  if (report === undefined) return undefined
+  if (!data.includes('error')) return undefined
+  const report = membersOf(parseJson(data))
+  const { error, object, type } = report
   // Some write `null` or nothing into the `error` of every event. A failed response of the Responses API is not an error
   // response: it carries the failure itself, with its usage.
-  const hasError = Boolean(report.error) && report.object !== 'response'
+  const hasError = Boolean(error) && object !== 'response'
   // vLLM's older form has `object`, the Responses API has `type`.
-  if (!hasError && report.type !== 'error' && report.object !== 'error') return undefined
+  if (!hasError && type !== 'error' && object !== 'error') return undefined
   return { status: statusOf(report), headers: { 'content-type': 'application/json' } }
 }
 
 /** Some servers write the HTTP status that they would have sent as the error's code. */
-function statusOf(report: ErrorReport): number {
-  const { code, status } = typeof report.error === 'object' && report.error !== null ? report.error : report
+function statusOf(report: JsonObject): number {
+  const { error } = report
+  const { code, status } = isObject(error) ? error : report
   const isError = (value: number) => Number.isInteger(value) && value >= 400 && value <= 599
   return [code, status].map(Number).find(isError) ?? 500
-}
-
-/** Undefined for what is not a JSON object: no client would find an error in it either. */
-function parseObject(data: Buffer): ErrorReport | undefined {
-  try {
-    const value: unknown = JSON.parse(data.toString())
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
 }

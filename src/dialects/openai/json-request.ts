@@ -1,5 +1,6 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
 import type { RequestSize } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
@@ -38,21 +39,24 @@ export function jsonScannerOf(bytes: Buffer): JsonScanner {
   return new JsonScanner(bytes, guardedMembers, new PromptSize())
 }
 
-/** @throws GatewayError `invalid_request`, naming what is wrong and where. */
-export function readJsonRequest(format: JsonFormat, received: Buffer | LargeBody): ModelRequest {
+export function readJsonRequest(
+  format: JsonFormat,
+  received: Buffer | LargeBody,
+): ModelRequest | GatewayError {
   const body = bytesOf(received)
   if (body.length === 0) {
-    throw invalidRequest('The body is empty; a JSON object with a "model" is expected.')
+    return invalidRequest('The body is empty; a JSON object with a "model" is expected.')
   }
   const scanned = received instanceof LargeBody ? received.scan : undefined
   const outcome = scanned ?? scanJson(body, guardedMembers, new PromptSize())
   if (!outcome.ok) {
-    throw invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
+    return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
   }
   const { scan } = outcome
   const member = scan.members.get('model')
-  if (member === undefined) throw invalidRequest('The body has no "model".', 'model')
+  if (member === undefined) return invalidRequest('The body has no "model".', 'model')
   const model = checkModel(member.value, () => readString(body, member))
+  if (model instanceof GatewayError) return model
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   return {

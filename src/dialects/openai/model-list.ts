@@ -53,54 +53,54 @@ export function readModelList(
   maxNameLength: number,
   mask: (text: string) => string,
 ): ModelList | undefined {
-  const answer = hasMoreValues(body, maxValues) ? undefined : parseJson(body)
-  const entries = entriesOf(answer)
+  const list = hasMoreValues(body, maxValues) ? undefined : parseJson(body)
+  const entries = entriesOf(list)
   if (entries === undefined) return undefined
   const isName = (name: unknown): name is string =>
     typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
   const found = new Map<string, readonly string[]>()
-  let room = maxListedNames
-  let leftOut = 0
+  let namesLeft = maxListedNames
+  let droppedNames = 0
   for (const entry of entries) {
-    if (room === 0) break
+    if (namesLeft === 0) break
     const { id, aliases } = membersOf(entry)
     if (!isName(id) || found.has(id)) continue
-    room -= 1
+    namesLeft -= 1
     const others: unknown[] = Array.isArray(aliases) ? aliases.slice(0, maxAliases) : []
     if (id.endsWith(defaultTag)) others.push(id.slice(0, -defaultTag.length))
     const names = new Set(others.filter(isName).filter((name) => name !== id))
-    const taken = [...names].slice(0, room)
-    room -= taken.length
-    leftOut += names.size - taken.length
-    found.set(id, taken)
+    const kept = [...names].slice(0, namesLeft)
+    namesLeft -= kept.length
+    droppedNames += names.size - kept.length
+    found.set(id, kept)
   }
   if (found.size === 0 && entries.length > 0) return undefined
-  const taken = new Set(found.keys())
+  const kept = new Set(found.keys())
   const models = [...found].sort(([one], [other]) => (one < other ? -1 : 1))
   return {
-    models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, taken)) })),
-    skipped: entries.length - found.size + leftOut,
-    isPartial: membersOf(answer)['has_more'] === true || room === 0,
-    server: serverOf(answer, entries),
+    models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, kept)) })),
+    skipped: entries.length - found.size + droppedNames,
+    isPartial: membersOf(list)['has_more'] === true || namesLeft === 0,
+    server: serverOf(list, entries),
   }
 }
 
-function isNew(name: string, taken: Set<string>): boolean {
-  return !taken.has(name) && taken.add(name) !== undefined
+function isNew(name: string, kept: Set<string>): boolean {
+  return !kept.has(name) && kept.add(name) !== undefined
 }
 
 /** The `data` of the list, or the list itself (Together). */
-function entriesOf(answer: unknown): readonly unknown[] | undefined {
-  if (Array.isArray(answer)) return answer
-  const { data, object } = membersOf(answer)
+function entriesOf(list: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(list)) return list
+  const { data, object } = membersOf(list)
   // Ollama without a single model.
   if (data === null && object === 'list') return []
   return Array.isArray(data) ? data : undefined
 }
 
-function serverOf(answer: unknown, entries: readonly unknown[]): ModelList['server'] {
+function serverOf(list: unknown, entries: readonly unknown[]): ModelList['server'] {
   const { owned_by: owner } = membersOf(entries[0])
-  if (owner === 'library' || membersOf(answer)['data'] === null) return 'ollama'
+  if (owner === 'library' || membersOf(list)['data'] === null) return 'ollama'
   if (owner === 'llamacpp') return 'llama.cpp'
   return owner === 'vllm' ? 'vllm' : 'other'
 }

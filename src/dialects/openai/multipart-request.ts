@@ -1,5 +1,6 @@
 // A multipart request of OpenAI's API: audio and images with their parameters.
 import type { LargeBody } from '../../bytes/large-body.ts'
+import { GatewayError } from '../../errors.ts'
 import { soleParameter } from '../../http/media-type.ts'
 import { readField, scanMultipart } from '../../bytes/multipart.ts'
 import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
@@ -12,24 +13,24 @@ const maxBoundaryLength = 70
 
 const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'stream'])
 
-/** @throws GatewayError `invalid_request`, naming what is wrong. */
 export function readMultipartRequest(
   hasOutputTokens: boolean,
   contentType: string | undefined,
   received: Buffer | LargeBody,
-): ModelRequest {
+): ModelRequest | GatewayError {
   const body = bytesOf(received)
   const boundary = soleParameter(contentType ?? '', 'boundary')
   if (boundary === undefined || boundary.length > maxBoundaryLength) {
     const message = 'must have exactly one boundary, made of the characters that RFC 2046 allows'
-    throw invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
+    return invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
   }
   const outcome = scanMultipart(body, boundary, guardedFields)
-  if (!outcome.ok) throw invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)
+  if (!outcome.ok) return invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)
   const { fields } = outcome.scan
   const field = fields.get('model')
-  if (field === undefined) throw invalidRequest('The multipart body has no "model" part.', 'model')
+  if (field === undefined) return invalidRequest('The multipart body has no "model" part.', 'model')
   const model = checkModel(field.value, () => readField(body, field))
+  if (model instanceof GatewayError) return model
   const sizeOf = (name: string) => {
     const { start, end } = fields.get(name)?.value ?? { start: 0, end: 0 }
     return end - start

@@ -1,4 +1,5 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
@@ -25,12 +26,8 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
 const errorTypes: ReadonlySet<string> = new Set(['error', 'response.failed'])
 
 function typeOf(data: Buffer): string | undefined {
-  try {
-    const value = JSON.parse(data.toString()) as { type?: unknown; error?: unknown } | null
-    if (typeof value?.type === 'string') return value.type
-    return value?.error === undefined ? undefined : 'error'
-  } catch {
-    // Data that is not JSON does not reveal the ending; the client has received it unchanged.
-    return undefined
-  }
+  // Data that is not JSON does not reveal the ending; the client has received it unchanged.
+  const { type, error } = membersOf(parseJson(data))
+  if (typeof type === 'string') return type
+  return error === undefined ? undefined : 'error'
 }

@@ -1,5 +1,6 @@
 // Usage in the forms of the servers of OpenAI's API: OpenAI, Anthropic, llama.cpp, Groq and the rerank servers.
 // A provider's numbers are not trusted: an implausible count is ignored.
+import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
@@ -8,8 +9,6 @@ import { isUsageOnly } from './include-usage.ts'
 
 /** No response has more; a larger number is a mistake or an attack on the limits. */
 const maxPlausibleTokens = 100_000_000
-
-type Fields = Readonly<Record<string, unknown>>
 
 /** The top-level members that may hold usage; of a long response nothing else needs to be read. */
 const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
@@ -81,28 +80,22 @@ function objectAt(bytes: Buffer, at: number): Buffer | undefined {
   return undefined
 }
 
+/** A provider's broken event counts nothing; the client gets it as it came. */
 function parse(data: Buffer | undefined): unknown {
-  if (data === undefined) return undefined
-  try {
-    return JSON.parse(data.toString())
-  } catch {
-    // An invalid event counts nothing; the client receives it unchanged.
-    return undefined
-  }
+  return data === undefined ? undefined : parseJson(data)
 }
 
 /** The usage in a response or in the data of an event; undefined when there is none that counts anything. */
 export function findUsage(value: unknown): PartialUsage | undefined {
-  if (!isFields(value)) return undefined
-  for (const holder of [value, value['response'], value['message'], value['x_groq']]) {
-    const usage = isFields(holder) ? readUsage(holder['usage']) : undefined
+  const { response, message, x_groq: groq, timings, meta } = membersOf(value)
+  for (const holder of [value, response, message, groq]) {
+    const usage = readUsage(membersOf(membersOf(holder)['usage']))
     if (usage !== undefined) return usage
   }
-  return readTimings(value['timings']) ?? readMeta(value['meta'])
+  return readTimings(membersOf(timings)) ?? readTokens(membersOf(membersOf(meta)['tokens']))
 }
 
-function readUsage(usage: unknown): PartialUsage | undefined {
-  if (!isFields(usage)) return undefined
+function readUsage(usage: JsonObject): PartialUsage | undefined {
   // Whisper is charged by the second, and reports that it counts no tokens.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
   // Anthropic counts tokens of its cache apart; OpenAI's count includes them, and gateways that translate between the two
@@ -115,16 +108,13 @@ function readUsage(usage: unknown): PartialUsage | undefined {
 }
 
 /** llama.cpp's own form, on the last chunk also where no usage was requested. */
-function readTimings(timings: unknown): PartialUsage | undefined {
-  if (!isFields(timings)) return undefined
+function readTimings(timings: JsonObject): PartialUsage | undefined {
   const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
   return counted({ promptTokens, completionTokens: count(timings['predicted_n']), totalTokens: undefined })
 }
 
-/** Cohere's form, which rerank servers share. */
-function readMeta(meta: unknown): PartialUsage | undefined {
-  const tokens = isFields(meta) ? meta['tokens'] : undefined
-  if (!isFields(tokens)) return undefined
+/** The `meta.tokens` of Cohere, whose form rerank servers share. */
+function readTokens(tokens: JsonObject): PartialUsage | undefined {
   return counted({
     promptTokens: count(tokens['input_tokens']),
     completionTokens: count(tokens['output_tokens']),
@@ -151,8 +141,4 @@ function count(value: unknown): number | undefined {
 function sum(values: readonly unknown[]): number | undefined {
   const counts = values.map(count).filter((value) => value !== undefined)
   return counts.length === 0 ? undefined : counts.reduce((total, value) => total + value, 0)
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

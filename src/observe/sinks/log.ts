@@ -1,6 +1,6 @@
 // Which line each event becomes, and how severe it is.
-import type { CallEnded, GatewayEvent, Sink } from '../events.ts'
-import type { Log } from '../log.ts'
+import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
+import type { Log } from '../log/log.ts'
 
 export function logSink(log: Log): Sink {
   return { name: 'log', receive: (event) => write(event, log) }
@@ -9,7 +9,7 @@ export function logSink(log: Log): Sink {
 function write(event: GatewayEvent, log: Log): void {
   switch (event.kind) {
     case 'call_ended':
-      writeCall(event, log)
+      writeCall(event.call, log)
       return
     case 'attempt_ended':
       return
@@ -95,37 +95,8 @@ function lineOf({ kind, ...facts }: GatewayEvent): object {
   return { event: kind, ...facts }
 }
 
-function writeCall(call: CallEnded, log: Log): void {
-  const line = callLine(call)
-  if (call.status >= 500 || (call.status < 400 && call.code !== undefined)) log.error(line)
-  else if (call.status >= 400 && call.status !== 499) log.warn(line)
-  else log.info(line)
-}
-
-/** Member by member: a copy by `...` without `kind` takes 0.4 µs more. */
-function callLine(call: CallEnded): Omit<CallEnded, 'kind'> {
-  return {
-    event: call.event,
-    request_id: call.request_id,
-    client: call.client,
-    dialect: call.dialect,
-    model: call.model,
-    provider: call.provider,
-    target_model: call.target_model,
-    fallback_model: call.fallback_model,
-    status: call.status,
-    stream: call.stream,
-    prompt_tokens: call.prompt_tokens,
-    completion_tokens: call.completion_tokens,
-    estimated: call.estimated,
-    wait_ms: call.wait_ms,
-    first_byte_ms: call.first_byte_ms,
-    duration_ms: call.duration_ms,
-    gateway_ms: call.gateway_ms,
-    attempts: call.attempts,
-    code: call.code,
-    reason: call.reason,
-    provider_status: call.provider_status,
-    provider_code: call.provider_code,
-  }
+function writeCall(call: CallFacts, log: Log): void {
+  if (call.status >= 500 || (call.status < 400 && call.code !== undefined)) log.error(call)
+  else if (call.status >= 400 && call.status !== 499) log.warn(call)
+  else log.info(call)
 }

@@ -1,6 +1,6 @@
 // `Sec-Fetch-Site` marks cross-site requests of browsers that carry no Origin (https://w3c.github.io/webappsec-fetch-metadata/).
 import { GatewayError } from '../../errors.ts'
-import { headerLines } from '../../http/header-lines.ts'
+import { headerLines } from '../../http/headers.ts'
 import type { Guard } from './guard.ts'
 
 /** @param isAllowed whether a web origin may call; an allowed one may be cross-site. */

@@ -2,7 +2,7 @@
 // sends that name. Compared literally: an IP parser would accept `0x7f.1`, and a URL parser `localhost/health?x=`. Any port
 // passes, because an SSH tunnel may listen on any.
 import { GatewayError } from '../../errors.ts'
-import { headerLines } from '../../http/header-lines.ts'
+import { headerLines } from '../../http/headers.ts'
 import type { Guard } from './guard.ts'
 
 const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i

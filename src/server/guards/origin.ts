@@ -1,7 +1,7 @@
 // Web pages may call only from allowed origins. CORS headers alone would not stop others: a page that cannot read a response
 // can still cause the call.
 import { GatewayError } from '../../errors.ts'
-import { headerLines } from '../../http/header-lines.ts'
+import { headerLines } from '../../http/headers.ts'
 import type { Guard } from './guard.ts'
 
 /** @param isAllowed whether a web origin may call. */

@@ -64,13 +64,13 @@ class KernelTableReader implements TableReader {
   }
 
   async #readSeveral(buffer: Buffer, at: number): Promise<number> {
-    const places = Array.from({ length: readsAtOnce }, (_, index) => at + index * largestPage)
-    const counts = await Promise.all(places.map((place) => this.#readPage(buffer, place)))
+    const offsets = Array.from({ length: readsAtOnce }, (_, index) => at + index * largestPage)
+    const counts = await Promise.all(offsets.map((offset) => this.#readPage(buffer, offset)))
     if (counts.includes(0)) this.#noteEnd()
     let end = at
     for (const [index, count] of counts.entries()) {
-      const place = at + index * largestPage
-      buffer.copyWithin(end, place, place + count)
+      const offset = at + index * largestPage
+      buffer.copyWithin(end, offset, offset + count)
       end += count
       // Halves of different rows would make a row that does not exist: better to lose both.
       if (count > 0) buffer[end - 1] = newline

@@ -3,7 +3,7 @@
 // logged in.
 import { addressForms, type AddressForms, upperHex } from '../../platform/proc-net.ts'
 import { kernelTable } from './kernel-table.ts'
-import { type OpenTable, type Row, SocketTable } from './socket-table.ts'
+import { type OpenTable, type RowOwner, SocketTable } from './socket-table.ts'
 
 /** A connection as our own end sees it. */
 export interface Connection {
@@ -49,10 +49,10 @@ export class PeerTable {
     const ends = endsOf(connection)
     try {
       // While sockets come and go, the kernel's listing may step over a row.
-      let row = (await this.#look(ends)) ?? (await this.#look(ends))
+      let owner = (await this.#look(ends)) ?? (await this.#look(ends))
       // A socket that was being closed has lost its inode by now.
-      if (row === 'perhaps root') row = await this.#look(ends)
-      switch (row) {
+      if (owner === 'perhaps root') owner = await this.#look(ends)
+      switch (owner) {
         case undefined:
         case 'nobody':
           return { kind: 'absent' }
@@ -61,17 +61,17 @@ export class PeerTable {
         case 'perhaps root':
           return { kind: 'found', uid: 0 }
         default:
-          return { kind: 'found', uid: row }
+          return { kind: 'found', uid: owner }
       }
     } catch (error) {
       return { kind: 'unreadable', cause: error as Error }
     }
   }
 
-  async #look({ tcp, tcp6 }: AddressForms): Promise<Row | undefined> {
-    const row = tcp === undefined ? undefined : await this.#tcp.find(tcp)
-    if ((row !== undefined && row !== 'nobody') || tcp6 === undefined) return row
-    return (await this.#tcp6.find(tcp6)) ?? row
+  async #look({ tcp, tcp6 }: AddressForms): Promise<RowOwner | undefined> {
+    const owner = tcp === undefined ? undefined : await this.#tcp.find(tcp)
+    if ((owner !== undefined && owner !== 'nobody') || tcp6 === undefined) return owner
+    return (await this.#tcp6.find(tcp6)) ?? owner
   }
 }
 

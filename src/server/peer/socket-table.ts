@@ -25,13 +25,13 @@ export type OpenTable = () => Promise<TableReader | undefined>
  * not connected. `perhaps root`: Linux before 6.17 writes the inode and then the user, and a socket that is closed in
  * between has both its inode and uid 0. `several`: a socket bound to a device can share its ends with another user's.
  */
-export type Row = number | 'nobody' | 'perhaps root' | 'several'
+export type RowOwner = number | 'nobody' | 'perhaps root' | 'several'
 
-interface Asker {
+interface Query {
   /** `LOCAL REMOTE`, as the table writes them. */
   readonly ends: string
-  readonly answer: PromiseWithResolvers<Row | undefined>
-  row: Row | undefined
+  readonly result: PromiseWithResolvers<RowOwner | undefined>
+  owner: RowOwner | undefined
   /** Where the latest of its rows ends in the buffer. */
   rowEnd: number
   hasWaited: boolean
@@ -51,11 +51,11 @@ const connectedStates = new Set(['01', '04', '05', '08'])
 export class SocketTable {
   readonly #open: OpenTable
   readonly #addressLength: number
-  #arrived: Asker[] = []
+  #newQueries: Query[] = []
   /** By the port of the row's local end. */
-  #askers = new Map<number, Asker[]>()
+  #queries = new Map<number, Query[]>()
   /** Those of them whose row has come up. */
-  #found = new Set<Asker>()
+  #found = new Set<Query>()
   #isReading = false
   #buffer: Buffer | undefined
 
@@ -70,21 +70,21 @@ export class SocketTable {
    * read of the whole table did not show it.
    * @throws what opening or reading the table throws.
    */
-  find(ends: string): Promise<Row | undefined> {
-    const answer = Promise.withResolvers<Row | undefined>()
-    this.#arrived.push({ ends, answer, row: undefined, rowEnd: 0, hasWaited: false, late: false })
+  find(ends: string): Promise<RowOwner | undefined> {
+    const result = Promise.withResolvers<RowOwner | undefined>()
+    this.#newQueries.push({ ends, result, owner: undefined, rowEnd: 0, hasWaited: false, late: false })
     if (!this.#isReading) void this.#readWhileAsked()
-    return answer.promise
+    return result.promise
   }
 
   async #readWhileAsked(): Promise<void> {
     this.#isReading = true
-    while (this.#arrived.length > 0) {
+    while (this.#newQueries.length > 0) {
       try {
         await this.#readOnce()
-        for (const { answer, row } of this.#dismiss()) answer.resolve(row)
+        for (const { result, owner } of this.#dismiss()) result.resolve(owner)
       } catch (error) {
-        for (const { answer } of this.#dismiss()) answer.reject(error)
+        for (const { result } of this.#dismiss()) result.reject(error)
       }
     }
     this.#isReading = false
@@ -99,7 +99,7 @@ export class SocketTable {
       const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(pieceBytes + longestRow))
       this.#admit({ late: false })
       let kept = 0
-      while (this.#askers.size > 0) {
+      while (this.#queries.size > 0) {
         const count = await reader.read(buffer, kept)
         if (count === 0) return
         kept = this.#search(buffer, kept + count)
@@ -111,27 +111,27 @@ export class SocketTable {
   }
 
   /** Lets those who have come see the next piece, whose read is yet to begin. */
-  #admit({ late }: Pick<Asker, 'late'>): void {
-    for (const asker of this.#arrived) {
-      asker.late = late
-      const port = this.#portOf(asker)
-      const others = this.#askers.get(port)
-      if (others === undefined) this.#askers.set(port, [asker])
-      else others.push(asker)
+  #admit({ late }: Pick<Query, 'late'>): void {
+    for (const query of this.#newQueries) {
+      query.late = late
+      const port = this.#portOf(query)
+      const samePort = this.#queries.get(port)
+      if (samePort === undefined) this.#queries.set(port, [query])
+      else samePort.push(query)
     }
-    this.#arrived = []
+    this.#newQueries = []
   }
 
   /** Those who have seen the whole table. The late go back in line, with a clean slate. */
-  #dismiss(): Asker[] {
-    const [seen, late]: [Asker[], Asker[]] = [[], []]
-    for (const asker of [...this.#askers.values()].flat()) {
-      const isOver = !asker.late || this.#found.has(asker)
-      ;(isOver ? seen : late).push(asker)
+  #dismiss(): Query[] {
+    const [seen, late]: [Query[], Query[]] = [[], []]
+    for (const query of [...this.#queries.values()].flat()) {
+      const isOver = !query.late || this.#found.has(query)
+      ;(isOver ? seen : late).push(query)
     }
-    for (const asker of late) asker.row = undefined
-    this.#arrived = [...late, ...this.#arrived]
-    this.#askers = new Map()
+    for (const query of late) query.owner = undefined
+    this.#newQueries = [...late, ...this.#newQueries]
+    this.#queries = new Map()
     this.#found = new Set()
     return seen
   }
@@ -143,10 +143,10 @@ export class SocketTable {
     for (let end = rows.indexOf(newline); end >= 0; end = rows.indexOf(newline, at)) {
       while (at < end && rows[at] !== colon) at += 1
       const port = hexPortAt(rows, at + ': '.length + this.#addressLength + ':'.length)
-      if (this.#askers.has(port)) this.#note(port, rows.toString('latin1', at, end), end + 1)
+      if (this.#queries.has(port)) this.#note(port, rows.toString('latin1', at, end), end + 1)
       at = end + 1
     }
-    if (at > 0) this.#answerFound(at)
+    if (at > 0) this.#resolveFound(at)
     if (length - at > longestRow) return 0
     buffer.copyWithin(0, at, length)
     return length - at
@@ -154,47 +154,47 @@ export class SocketTable {
 
   #note(port: number, row: string, rowEnd: number): void {
     const found = parseSocketRow(row)
-    for (const asker of this.#askers.get(port) ?? []) {
-      if (found === undefined || asker.ends !== found.ends) continue
-      asker.row = together(asker.row, userOf(found))
-      asker.rowEnd = rowEnd
-      if (asker.row !== 'nobody') this.#found.add(asker)
+    for (const query of this.#queries.get(port) ?? []) {
+      if (found === undefined || query.ends !== found.ends) continue
+      query.owner = together(query.owner, userOf(found))
+      query.rowEnd = rowEnd
+      if (query.owner !== 'nobody') this.#found.add(query)
     }
   }
 
   /** Rows with the same ends follow each other: whoever's row is the last so far waits for one more piece. */
-  #answerFound(searchedTo: number): void {
-    for (const asker of this.#found) {
-      if (asker.rowEnd === searchedTo && !asker.hasWaited) {
-        asker.hasWaited = true
+  #resolveFound(searchedTo: number): void {
+    for (const query of this.#found) {
+      if (query.rowEnd === searchedTo && !query.hasWaited) {
+        query.hasWaited = true
       } else {
-        asker.answer.resolve(asker.row)
-        this.#found.delete(asker)
-        this.#forget(asker)
+        query.result.resolve(query.owner)
+        this.#found.delete(query)
+        this.#forget(query)
       }
     }
   }
 
-  #forget(asker: Asker): void {
-    const port = this.#portOf(asker)
-    const others = this.#askers.get(port)?.filter((other) => other !== asker) ?? []
-    if (others.length > 0) this.#askers.set(port, others)
-    else this.#askers.delete(port)
+  #forget(query: Query): void {
+    const port = this.#portOf(query)
+    const samePort = this.#queries.get(port)?.filter((other) => other !== query) ?? []
+    if (samePort.length > 0) this.#queries.set(port, samePort)
+    else this.#queries.delete(port)
   }
 
-  #portOf({ ends }: Asker): number {
+  #portOf({ ends }: Query): number {
     return Number.parseInt(ends.slice(this.#addressLength + 1), 16)
   }
 }
 
-function userOf({ state, uid, inode }: SocketRow): Row {
+function userOf({ state, uid, inode }: SocketRow): RowOwner {
   if (inode === '0' || !connectedStates.has(state)) return 'nobody'
   // The state is written first, and has changed for some time when the socket goes.
   return uid === 0 && state !== '01' ? 'perhaps root' : uid
 }
 
 /** A listing may show a row twice while others come and go. */
-function together(one: Row | undefined, other: Row): Row {
+function together(one: RowOwner | undefined, other: RowOwner): RowOwner {
   if (one === undefined || one === 'nobody' || one === other) return other
   if (other === 'nobody') return one
   const areBothRoot = [one, other].every((row) => row === 0 || row === 'perhaps root')

@@ -236,14 +236,14 @@ const response: Form = {
     usage: responsesUsage(echo),
   }),
   events(echo) {
-    const place = { item_id: `msg_${echo.id}`, output_index: 0, content_index: 0 }
+    const position = { item_id: `msg_${echo.id}`, output_index: 0, content_index: 0 }
     const events = [
       {
         type: 'response.created',
         response: { ...response.whole({ ...echo, text: '' }), status: 'in_progress' },
       },
-      ...echo.words.map((delta) => ({ type: 'response.output_text.delta', ...place, delta })),
-      { type: 'response.output_text.done', ...place, text: echo.text },
+      ...echo.words.map((delta) => ({ type: 'response.output_text.delta', ...position, delta })),
+      { type: 'response.output_text.done', ...position, text: echo.text },
       { type: 'response.completed', response: response.whole(echo) },
     ]
     return events.map(

@@ -7,7 +7,9 @@ import { readJsonRequest } from '../../../src/dialects/openai/json-request.ts'
 
 function sizeOf(members: object, hasOutputTokens = true): RequestSize {
   const body = Buffer.from(JSON.stringify({ model: 'm', ...members }))
-  return readJsonRequest({ hasStreamOptions: true, hasOutputTokens }, body).size
+  const request = readJsonRequest({ hasStreamOptions: true, hasOutputTokens }, body)
+  assert.ok(!(request instanceof Error))
+  return request.size
 }
 
 test('the cap on output is the largest of the members that set one', () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import type { CallEnded, GatewayEvent } from '../../../src/observe/events.ts'
-import { createLog } from '../../../src/observe/log.ts'
+import type { CallFacts, GatewayEvent } from '../../../src/observe/events.ts'
+import { createLog } from '../../../src/observe/log/log.ts'
 import { logSink } from '../../../src/observe/sinks/log.ts'
 
 const boom = new Error('boom "x"')
@@ -11,9 +11,8 @@ boom.stack = 'Error: boom\n    at x'
 
 const unreadable = { kind: 'unreadable', reason: 'r' }
 
-function ended(more: Partial<CallEnded>): CallEnded {
-  return {
-    kind: 'call_ended',
+function ended(more: Partial<CallFacts>): GatewayEvent {
+  const call: CallFacts = {
     event: 'call',
     request_id: 'req_1',
     client: 'user:ann',
@@ -38,6 +37,7 @@ function ended(more: Partial<CallEnded>): CallEnded {
     provider_code: undefined,
     ...more,
   }
+  return { kind: 'call_ended', call }
 }
 
 const lines: readonly (readonly [event: GatewayEvent, level: string, rest: string])[] = [

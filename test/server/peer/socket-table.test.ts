@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { type OpenTable, type Row, SocketTable } from '../../../src/server/peer/socket-table.ts'
+import { type OpenTable, type RowOwner, SocketTable } from '../../../src/server/peer/socket-table.ts'
 import { tableHeader, tableOf, tableRow } from '../../support/socket-tables.ts'
 
 const ends = '0100007F:D431 0100007F:0FA0'
@@ -38,7 +38,7 @@ function gatedTable() {
 
 suite('a search of the socket table', () => {
   /** One row after the other with one expression, from the whole text. */
-  function naiveFind(text: string, asked: string): Row | undefined {
+  function naiveFind(text: string, asked: string): RowOwner | undefined {
     const form = /^ *\d+: (\S+ \S+) (\w+) \w+:\w+ \w+:\w+ \w+ +(\d+) +\d+ (\d+) .*\n/gm
     const rows = [...text.matchAll(form)].filter(([, found]) => found === asked)
     const live = rows.find(([, , state = '', , inode]) => inode !== '0' && '01 04 05 08'.includes(state))

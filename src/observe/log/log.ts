@@ -1,6 +1,6 @@
 // The log: facts in, one JSON object a line out. Levels are upper-case words, so that `journalctl | grep ERROR` finds them.
 import { pino } from 'pino'
-import type { LoggingConfig } from '../config/types.ts'
+import type { LoggingConfig } from '../../config/types.ts'
 import { Timestamps } from './timestamps.ts'
 
 /** Writes a line of these facts; those that are undefined are left out. */

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
 
-import { createLog } from '../../src/observe/log.ts'
-import { openLogOutput } from '../../src/observe/log-output.ts'
+import { createLog } from '../../../src/observe/log/log.ts'
+import { openLogOutput } from '../../../src/observe/log/output.ts'
 
 const onTransportFailure = assert.fail
-import type { LoggingConfig } from '../../src/config/types.ts'
+import type { LoggingConfig } from '../../../src/config/types.ts'
 
 function linesOf(logging: LoggingConfig, isJournal = false): string[] {
   let text = ''

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { maskedLines } from '../../src/config/mask.ts'
+import { maskedLines } from '../../src/config/masked-lines.ts'
 import { loadText } from '../support/config-file.ts'
 
 test('a masked range keeps its columns and line ends', () => {

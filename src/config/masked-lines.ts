@@ -7,7 +7,8 @@ import type { Range } from './document.ts'
  * @param secrets offsets in `text`; `unknown` if it could not be parsed.
  */
 export function maskedLines(text: string, secrets: readonly Range[] | 'unknown'): string[] {
-  if (secrets === 'unknown') return linesOf(text).map((line) => maskLikely(line.replace(tellingKey, blank)))
+  if (secrets === 'unknown')
+    return linesOf(text).map((line) => maskLikely(line.replace(secretKeyword, blank)))
   let masked = ''
   let end = 0
   for (const [from, to] of [...secrets].sort((a, b) => a[0] - b[0])) {
@@ -33,7 +34,7 @@ function linesOf(text: string): string[] {
 
 const userInfo = /(?<=:\/\/)[^\s/@]{1,500}(?=@)/g
 /** For texts that could not be parsed. */
-const tellingKey =
+const secretKeyword =
   /(?<=(?:api[-_]?key|authorization|bearer|password|secret|token)["']?\s{0,9}[:=]?\s{0,9}["']?)[^\s"'{},]{6,}.*/gi
 const keyShape =
   /(?<![A-Za-z0-9])(?:(?:sk|pk|gsk|hf|xai|r8|pplx|key)[-_][\w-]{4,}|(?=[\w+/=-]*\d)[\w+/=-]{32,})/g

@@ -1,6 +1,6 @@
 // Where the lines of the log go, and how they look there.
-import type { LoggingConfig } from '../config/types.ts'
-import { LogTransport } from './log-transport.ts'
+import type { LoggingConfig } from '../../config/types.ts'
+import { LogTransport } from './transport.ts'
 import type { LogOutput } from './log.ts'
 import { prettyLine } from './pretty.ts'
 import { StdoutLines } from './stdout-lines.ts'

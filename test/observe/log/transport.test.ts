@@ -4,11 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { LogTransport } from '../../src/observe/log-transport.ts'
-import { scratchDirectory } from '../support/config-file.ts'
-import { soon } from '../support/deadline.ts'
+import { LogTransport } from '../../../src/observe/log/transport.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
+import { soon } from '../../support/deadline.ts'
 
-const source = (name: string) => JSON.stringify(join(import.meta.dirname, `../../src/observe/${name}.ts`))
+const source = (name: string) =>
+  JSON.stringify(join(import.meta.dirname, `../../../src/observe/log/${name}.ts`))
 
 function targetOf(t: TestContext, code: string): string {
   const target = join(scratchDirectory(t), 'transport.mjs')
@@ -89,7 +90,7 @@ for (const end of ends) {
     const target = targetOf(t, toFile)
     const file = join(scratchDirectory(t), 'log')
     const code = `
-      import { LogTransport } from ${source('log-transport')}
+      import { LogTransport } from ${source('transport')}
       const transport = new LogTransport({ target: ${JSON.stringify(target)}, options: { file: ${JSON.stringify(file)} } },
         { write: (text) => console.log('fallback', text) }, console.log)
       transport.write('first\\n')
@@ -118,7 +119,7 @@ test('a transport hears of the settings of the log and none of the environment',
   )
   const file = join(scratchDirectory(t), 'heard')
   const failed = Promise.withResolvers<Error>()
-  const { createLog } = await import('../../src/observe/log.ts')
+  const { createLog } = await import('../../../src/observe/log/log.ts')
   createLog('info', new LogTransport({ target, options: { file } }, { write() {} }, failed.resolve))
   await soon(failed.promise, () => 'the end of the transport')
   const heard = JSON.parse(readFileSync(file, 'utf8')) as { messageKey: string; env: object }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { Timestamps } from '../../src/observe/timestamps.ts'
+import { Timestamps } from '../../../src/observe/log/timestamps.ts'
 
 test('a time is written as toISOString writes it, whatever came before', () => {
   const year9999 = Date.UTC(9999, 11, 31, 23, 59, 59, 999)

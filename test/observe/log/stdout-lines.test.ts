@@ -5,11 +5,11 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { StdoutLines } from '../../src/observe/stdout-lines.ts'
-import { scratchDirectory } from '../support/config-file.ts'
-import { soon } from '../support/deadline.ts'
+import { StdoutLines } from '../../../src/observe/log/stdout-lines.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
+import { soon } from '../../support/deadline.ts'
 
-const module = join(import.meta.dirname, '../../src/observe/stdout-lines.ts')
+const module = join(import.meta.dirname, '../../../src/observe/log/stdout-lines.ts')
 
 test('the lines of a few milliseconds are one write, in their order', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
