@@ -145,7 +145,7 @@ suite('the sources', () => {
   })
 
   test('emit events, and leave to the composition roots what becomes of them', () => {
-    const roots = /^(app\/|fleet\/|observe\/)/
+    const roots = /^(app\/|observe\/)/
     assert.deepEqual(
       edges.filter(({ from, to }) => /^observe\/(?!events\.ts)/.test(to) && !roots.test(from)),
       [],

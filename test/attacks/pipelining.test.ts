@@ -7,7 +7,7 @@ import { suite, test } from 'node:test'
 
 import { soon } from '../support/deadline.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
-import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
+import { connectRaw, exchange, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { type Cleanup } from '../support/scripted-upstream.ts'
 import { after, hang, json } from '../support/upstream-script.ts'
 import { chat, chatBody, get } from './attack.ts'
@@ -61,6 +61,15 @@ const closing: [name: string, status: number, sends: Buffer | string][] = [
 
 const strict = { server: { max_request_body_bytes: 2000 } }
 
+function responsesIn(client: RawClient): number {
+  return (
+    client
+      .received()
+      .toString()
+      .split(/HTTP\/1\.1 \d{3} /).length - 1
+  )
+}
+
 suite('Nothing is served behind', () => {
   for (const [name, status, sends] of closing) {
     test(`${name} → ${status}`, async (t) => {
@@ -70,13 +79,7 @@ suite('Nothing is served behind', () => {
       client.send(Buffer.concat([Buffer.from(sends as string), chat({ 'x-request-id': 'second' })]))
       assert.equal((await client.response()).status, status, client.received().toString())
       await client.ended
-      assert.equal(
-        client
-          .received()
-          .toString()
-          .match(/HTTP\/1\.1 \d{3} /g)?.length,
-        1,
-      )
+      assert.equal(responsesIn(client), 1)
       // A further call has passed all that a second one would have gone through.
       assert.equal((await exchange(t, gateway.url, chat({ 'x-request-id': 'other' }))).status, 200)
       await gateway.logged({ event: 'call', model: 'plain' })
@@ -93,13 +96,7 @@ suite('Nothing is served behind', () => {
     client.send(Buffer.concat([chat(), chat()]))
     assert.equal((await client.response()).status, 429)
     await client.ended
-    assert.equal(
-      client
-        .received()
-        .toString()
-        .match(/HTTP\/1\.1 \d{3} /g)?.length,
-      1,
-    )
+    assert.equal(responsesIn(client), 1)
     assert.equal(gateway.log().filter(({ code }) => code === 'rate_limit_exceeded').length, 1)
   })
 
