@@ -5,6 +5,7 @@ import { suite, test } from 'node:test'
 import type { PlannedCall } from './calls.ts'
 import {
   type Ended,
+  answeredVisits,
   countedBetween,
   faultOfLine,
   faultsOfVisits,
@@ -73,6 +74,14 @@ suite('visits of upstreams', () => {
 
   test('count at once when they overlap, and not when one follows the other', () => {
     assert.equal(mostAtOnce([visit(0, 10), visit(10, 20), visit(15, 30), visit(16)]), 2)
+  })
+
+  test('of a client that has left, or of an attempt before the last, may go on after their slot is free', () => {
+    const visits = [visit(0, 10), { ...visit(0, 10), tag: 'a.1.2' as const }]
+    const answered = endedAt(0, { end: 'whole', tag: 'a.1.2' })
+
+    assert.deepEqual(answeredVisits([answered], visits), [visits[1]])
+    assert.deepEqual(answeredVisits([endedAt(0, { end: 'left' })], visits), [])
   })
 
   test('are no more than the attempts', () => {

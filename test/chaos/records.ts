@@ -93,6 +93,21 @@ export function countedBetween(
   return [sure, possible]
 }
 
+/**
+ * Visits whose responses reached the client to their end, so that the gateway held a slot until then. Of a call that the
+ * client or a time limit has ended, the upstream may write on after the gateway has closed the connection.
+ */
+export function answeredVisits(ended: readonly Ended[], visits: readonly Visit[]): readonly Visit[] {
+  const answered = new Set(
+    ended.flatMap(({ call, verdict }) =>
+      verdict.end === 'whole' || verdict.end === 'streamed' || verdict.end === 'provider_error'
+        ? [`${call.id} ${verdict.tag}`]
+        : [],
+    ),
+  )
+  return visits.filter(({ callId, tag }) => answered.has(`${callId} ${tag}`))
+}
+
 /** The most visits under way at once, of those that were answered to their end. */
 export function mostAtOnce(visits: readonly Visit[]): number {
   const steps = visits.flatMap(({ beganAtMs, endedAtMs }) =>
@@ -125,8 +140,9 @@ export function faultsOfLimits(
     if (most > limit) faults.push(`${what}: ${most}, and the limit is ${limit}`)
   }
   hold('steady, admitted in 60 s', mostInWindow(steady), fixed.rpm)
-  hold('steady, at once', mostAtOnce(visits.filter(({ callId }) => steadyIds.has(callId))), fixed.parallel)
-  for (const [name, own] of Map.groupBy(visits, ({ tag }) => nameIn(tag))) {
+  const answered = answeredVisits(ended, visits)
+  hold('steady, at once', mostAtOnce(answered.filter(({ callId }) => steadyIds.has(callId))), fixed.parallel)
+  for (const [name, own] of Map.groupBy(answered, ({ tag }) => nameIn(tag))) {
     hold(`provider ${name}, at once`, mostAtOnce(own), fixed.providerParallel)
   }
   return faults
