@@ -9,7 +9,8 @@ import type { LoadOrder, LoadResult } from './workers/load.ts'
 
 const connections = 64
 const runs = 3
-const warmUpMs = 2_000
+/** V8 compiles until about the 40,000th call of each thread. */
+const warmUpMs = 8_000
 const throughputMs = 5_000
 const rpm = 2_000
 const exactnessMs = 75_000

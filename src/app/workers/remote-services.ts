@@ -12,6 +12,7 @@ import type { Metered } from '../../call/response/meter.ts'
 import type { Target } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import { isProviderWide, type FailureKind } from '../../routing/target-health.ts'
+import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type {
   AdmissionMessage,
@@ -81,17 +82,18 @@ export class RemoteServices implements SharedServices {
   }
 }
 
-/** A question that is not answered yet. */
+/** A question that is not answered yet, or was answered with a hold that is not settled. */
 interface PendingRequest {
   readonly resolve: (result: never) => void
+  /** Whether its id goes on to be that of a hold. */
+  readonly isForHold: boolean
   /** For a call that waits for its admission. */
   cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
 }
 
 class PendingRequests {
   readonly #outbox: ToOwner
-  readonly #open = new Map<number, PendingRequest>()
-  #lastId = 0
+  readonly #open = new SlotTable<PendingRequest>()
 
   constructor(outbox: ToOwner) {
     this.#outbox = outbox
@@ -106,22 +108,23 @@ class PendingRequests {
     readonly pending: PendingRequest
   } {
     const { promise, resolve } = Promise.withResolvers<Requests[Kind]['result']>()
-    const pending: PendingRequest = { resolve, cancel: undefined }
-    const id = ++this.#lastId
-    this.#open.set(id, pending)
+    const pending: PendingRequest = { resolve, isForHold: kind === 'admit', cancel: undefined }
+    const id = this.#open.add(pending)
     this.#outbox.post({ kind, id, params } as WorkerRequest)
     return { id, result: promise, pending }
   }
 
   onResponse(id: number, result: unknown): void {
     const pending = this.#open.get(id)
-    this.#open.delete(id)
-    pending?.resolve(result as never)
+    if (pending === undefined) return
+    pending.cancel = undefined
+    if (!pending.isForHold) this.#open.take(id)
+    pending.resolve(result as never)
   }
 
-  /** An answer that comes after that is passed over. */
+  /** Frees the id, of a hold or of a question whose answer is not awaited any more. */
   drop(id: number): void {
-    this.#open.delete(id)
+    this.#open.take(id)
   }
 
   cancelAll(): void {
@@ -162,7 +165,10 @@ class RemoteCoordinator implements Coordinator {
       disconnect.onGone = leave
       void result.then((message) => {
         disconnect.onGone = undefined
-        if (message.kind !== 'admitted') return resolve(message)
+        if (message.kind !== 'admitted') {
+          this.#requests.drop(id)
+          return resolve(message)
+        }
         const parts = { id, targets: params.targets, requests: this.#requests, outbox: this.#outbox }
         resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
       })
@@ -271,7 +277,8 @@ class RemoteHold implements Hold {
   settle(outcome: Outcome, usage?: Metered): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    const { id, outbox } = this.#parts
+    const { id, outbox, requests } = this.#parts
+    requests.drop(id)
     const message = { kind: 'settle', hold: id, outcome, usage } as const
     // Its client may call again at once, perhaps at another worker, and is to find the slot free. To hurry costs 25 µs.
     if (this.isSlotLimited) outbox.postSoon(message)

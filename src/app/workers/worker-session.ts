@@ -3,6 +3,7 @@
 import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
+import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
@@ -33,7 +34,7 @@ export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
-  readonly #calls = new Map<number, Admitting>()
+  #calls = new SlotTable<Admitting>()
   #hasEnded = false
 
   constructor({ services, leases, post }: SessionParts) {
@@ -84,7 +85,7 @@ export class WorkerSession implements LeaseHolder {
         hold?.grow(message.tokens)
         return
       case 'settle':
-        this.#calls.delete(message.hold)
+        this.#calls.take(message.hold)
         hold?.settle(message.outcome, message.usage)
         return
       default:
@@ -109,8 +110,8 @@ export class WorkerSession implements LeaseHolder {
   end(): void {
     this.#hasEnded = true
     this.#leases?.end(this)
-    const calls = [...this.#calls.values()]
-    this.#calls.clear()
+    const calls = this.#calls.values()
+    this.#calls = new SlotTable()
     // All leave first, so that nothing that gets free goes to one of them.
     for (const { disconnect } of calls) disconnect.isGone = true
     for (const { disconnect } of calls) disconnect.onGone?.()
@@ -137,13 +138,13 @@ export class WorkerSession implements LeaseHolder {
       call.hold = result.hold
       this.#respond(id, admittedMessage(result.hold, call.targets))
     } else {
-      this.#calls.delete(id)
+      this.#calls.take(id)
       this.#respond(id, result)
     }
   }
 
   #cancel(id: number, { disconnect, hold }: Admitting): void {
-    this.#calls.delete(id)
+    this.#calls.take(id)
     disconnect.isGone = true
     disconnect.onGone?.()
     hold?.settle({ kind: 'unsent' })
