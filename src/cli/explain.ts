@@ -134,10 +134,10 @@ function explainProvider(
   if (provider.kind === 'echo') {
     return { baseUrl: null, credential: 'none needed', auth: 'none', headers: [], timeouts: null }
   }
-  const { origin, basePath, auth, apiKey, timeouts } = provider
+  const { origin, basePath, query = '', auth, apiKey, timeouts } = provider
   const absent = source === undefined ? 'none' : `${source} (absent)`
   return {
-    baseUrl: origin + basePath,
+    baseUrl: origin + basePath + query,
     credential: apiKey === undefined ? absent : `${apiKey.source} (present)`,
     auth: auth === 'bearer' ? 'bearer' : auth.header,
     headers: provider.headers.map(([name]) => name),

@@ -27,6 +27,7 @@ export const defaults = {
   },
   provider: {
     kind: 'openai',
+    allow_http: false,
     auth: 'bearer',
     include_usage: 'auto',
     health_check: false,

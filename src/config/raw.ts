@@ -73,6 +73,7 @@ interface RawHealthCheck {
 export interface RawProvider {
   kind?: 'openai' | 'echo'
   base_url?: string
+  allow_http?: boolean
   api_key?: RawSecret
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>

@@ -114,19 +114,17 @@ function resolveLimits(
 
 function resolveProvider(name: string, raw: RawProvider, secrets: FoundSecrets): ProviderConfig {
   if (raw.kind === 'echo') return { kind: 'echo', name }
-  const { origin, basePath, isLocal } = parseBaseUrl(raw.base_url!)
   const provider = { ...defaults.provider, ...raw }
+  const url = parseBaseUrl(raw.base_url!, { allowHttp: provider.allow_http })
   return {
     kind: 'openai',
     name,
-    origin,
-    basePath,
-    isLocal,
+    ...url,
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
     auth: provider.auth === 'bearer' ? 'bearer' : { header: provider.auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
-    timeouts: resolveTimeouts(raw, isLocal),
+    timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check),
     discoverModels: provider.discover_models,

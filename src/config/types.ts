@@ -89,7 +89,14 @@ export interface HttpProvider {
   readonly origin: string
   /** Path of the base URL without a trailing slash: `/v1`, or empty. */
   readonly basePath: string
-  /** True for a loopback or private address: longer timeouts, shorter cool-downs. */
+  /** Of the base URL, with its `?`; goes with every request. Absent: none. */
+  readonly query?: string
+  /**
+   * Where a name may lead that is asked over plain HTTP: each connection is made only if the name has no other address.
+   * Absent: the base URL has an address, or TLS vouches for the name.
+   */
+  readonly plainHttp?: 'private' | 'anywhere'
+  /** True for a loopback or private address, and a name for one: longer timeouts, shorter cool-downs. */
   readonly isLocal: boolean
   readonly apiKey: Secret | undefined
   /** Which header carries the key; `bearer` is `authorization: Bearer KEY`. */

@@ -1,14 +1,16 @@
 // A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
 // to a size and a time; nothing is retried, and no redirect is followed.
-import { buildConnector, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import { Connections } from './connections.ts'
+import { createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
 import { headersOf, secretsOf } from './http-provider.ts'
+import { requestTarget } from './request-target.ts'
 
 interface ProbeLimits {
   /** The request ends when the body is larger; what came beyond is dropped. */
@@ -83,7 +85,7 @@ export interface Probe {
 /** @param now milliseconds of a monotonic clock. */
 export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
   let connectMs: number | undefined
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  const connect = createConnector(config)
   const connections = new Connections(config.origin, (options, callback) => {
     const startedAtMs = now()
     return connect(options, (...result) => {
@@ -102,7 +104,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
       const isPost = request.body !== undefined
       const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
       const options: Dispatcher.DispatchOptions = {
-        path: config.basePath + request.path,
+        path: requestTarget(config, request.path),
         method: isPost ? 'POST' : 'GET',
         headers: isPost ? [...headers, ...posted] : headers,
         ...(isPost && { body: request.body }),

@@ -27,9 +27,9 @@ function checkOf(provider: ProviderConfig): HttpProvider['healthCheck'] {
 }
 
 function accessOf(provider: HttpProvider): unknown[] {
-  const { origin, basePath, auth, apiKey, headers } = provider
+  const { origin, basePath, query, auth, apiKey, headers } = provider
   const sent = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
-  return [origin, basePath, auth, apiKey?.reveal(), sent]
+  return [origin, basePath, query, auth, apiKey?.reveal(), sent]
 }
 
 function keysOf({ apiKey, headers }: HttpProvider): string[] {

@@ -120,7 +120,8 @@ class Examiner {
   }
 
   #addReachable(outcome: ProbeOutcome): boolean {
-    const address = this.#config.origin + this.#config.basePath
+    const { origin, basePath, query = '' } = this.#config
+    const address = origin + basePath + query
     if (outcome.kind === 'failed' && outcome.head === undefined) {
       const { detail, fix } = diagnoseFailure(outcome.failure, this.#config)
       this.isUnreachable = outcome.failure.kind === 'unreachable'

@@ -66,9 +66,15 @@ const provider = {
     base_url: {
       type: 'string',
       description:
-        'URL up to and including `/v1`. `http://` is allowed for loopback and private addresses only. Required unless `kind` is `echo`.',
+        'URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo`.',
       minLength: 1,
       maxLength: 2048,
+    },
+    allow_http: {
+      type: 'boolean',
+      description:
+        'Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.',
+      default: defaults.provider.allow_http,
     },
     api_key: {
       type: 'object',
