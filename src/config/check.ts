@@ -74,8 +74,8 @@ function* baseUrlProblems(
   const exposure: Exposure = { allowHttp, hasKey: hasKey(provider) }
   const at = [...path, 'base_url']
   const fault = baseUrlFault(url, listener, exposure)
-  if (fault !== undefined) return yield { path: at, ...fault }
-  const warning = baseUrlWarning(url, exposure)
+  if (fault !== undefined) yield { path: at, ...fault }
+  const warning = fault === undefined ? baseUrlWarning(url, exposure) : undefined
   if (warning !== undefined) yield { path: at, ...warning, severity: 'warning' }
 }
 

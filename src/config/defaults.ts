@@ -28,6 +28,7 @@ export const defaults = {
   provider: {
     kind: 'openai',
     allow_http: false,
+    proxy: 'env',
     auth: 'bearer',
     include_usage: 'auto',
     health_check: false,

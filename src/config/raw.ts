@@ -74,6 +74,7 @@ export interface RawProvider {
   kind?: 'openai' | 'echo'
   base_url?: string
   allow_http?: boolean
+  proxy?: string
   api_key?: RawSecret
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>

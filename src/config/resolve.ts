@@ -21,6 +21,7 @@ import type {
   LogTransportConfig,
   ModelConfig,
   ProviderConfig,
+  ProxyConfig,
   RateLimitConfig,
   Secret,
   ServerConfig,
@@ -34,8 +35,14 @@ export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
  * The configuration that the program uses. `raw` has the overrides of the environment applied.
  *
  * @param logTransport the module of `logging.transport`, if there is one.
+ * @param proxies by provider.
  */
-export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: string): Config {
+export function resolve(
+  raw: RawConfig,
+  secrets: FoundSecrets,
+  logTransport?: string,
+  proxies: ReadonlyMap<string, ProxyConfig> = new Map(),
+): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
@@ -48,7 +55,9 @@ export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: st
       allowAll: cors.allow_all,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
-    providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
+    providers: mapEntries(raw.providers, (name, provider) =>
+      resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
+    ),
     models: mapEntries(raw.models, resolveModel),
     routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
@@ -112,7 +121,11 @@ function resolveLimits(
   }
 }
 
-function resolveProvider(name: string, raw: RawProvider, secrets: FoundSecrets): ProviderConfig {
+function resolveProvider(
+  name: string,
+  raw: RawProvider,
+  { secrets, proxy }: { secrets: FoundSecrets; proxy: ProxyConfig | undefined },
+): ProviderConfig {
   if (raw.kind === 'echo') return { kind: 'echo', name }
   const provider = { ...defaults.provider, ...raw }
   const url = parseBaseUrl(raw.base_url!, { allowHttp: provider.allow_http })
@@ -120,6 +133,7 @@ function resolveProvider(name: string, raw: RawProvider, secrets: FoundSecrets):
     kind: 'openai',
     name,
     ...url,
+    ...(proxy !== undefined && { proxy }),
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
     auth: provider.auth === 'bearer' ? 'bearer' : { header: provider.auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),

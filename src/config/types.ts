@@ -96,6 +96,8 @@ export interface HttpProvider {
    * Absent: the base URL has an address, or TLS vouches for the name.
    */
   readonly plainHttp?: 'private' | 'anywhere'
+  /** What leads to the provider. Absent: connections are made directly. */
+  readonly proxy?: ProxyConfig
   /** True for a loopback or private address, and a name for one: longer timeouts, shorter cool-downs. */
   readonly isLocal: boolean
   readonly apiKey: Secret | undefined
@@ -110,6 +112,16 @@ export interface HttpProvider {
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+}
+
+export interface ProxyConfig {
+  readonly kind: 'http' | 'https' | 'socks5'
+  /** `http://proxy.example:3128`. */
+  readonly origin: string
+  /** `USER:PASSWORD`. Absent: the proxy requires none. */
+  readonly userInfo?: Secret
+  /** `file`, or `env HTTPS_PROXY`. */
+  readonly source: string
 }
 
 /** In milliseconds; 0 disables a timeout. */

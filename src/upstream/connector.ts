@@ -4,15 +4,20 @@ import type { LookupFunction } from 'node:net'
 import { buildConnector } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
 import { reachOf } from '../platform/address-reach.ts'
+import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'
 
 /** The name has an address that plain HTTP is not sent to. */
 export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
 
-/** Makes connections to the provider's origin, TLS included, each within `connect_ms`. */
+/** Makes connections to the provider's origin, or to its proxy, TLS included, each within `connect_ms`. */
 export function createConnector({
+  origin,
+  proxy,
   plainHttp,
   timeouts,
-}: Pick<HttpProvider, 'plainHttp' | 'timeouts'>): buildConnector.connector {
+}: Pick<HttpProvider, 'origin' | 'proxy' | 'plainHttp' | 'timeouts'>): buildConnector.connector {
+  if (isForwarded(origin, proxy)) return createForwarding(proxy, timeouts.connectMs)
+  if (proxy !== undefined) return createTunnel(proxy, timeouts.connectMs)
   return buildConnector({
     timeout: timeouts.connectMs,
     allowH2: false,

@@ -1,6 +1,7 @@
 // One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
 import { addressNotAllowed } from './connector.ts'
+import { proxyFailed } from './tunnel.ts'
 import type { ResponseHandler, Exchange, ProviderFailure } from './provider.ts'
 
 /** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
@@ -85,6 +86,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
 /** Codes which show that the request was never sent. */
 const unreachableCodes = new Set([
   addressNotAllowed,
+  proxyFailed,
   'EADDRNOTAVAIL',
   'EAI_AGAIN',
   'ECONNREFUSED',

@@ -9,6 +9,7 @@ import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
 import { requestTarget } from './request-target.ts'
+import { isForwarded, proxyHeaders } from './tunnel.ts'
 
 /** @param userAgent is sent as `user-agent`. */
 export function createHttpProvider(
@@ -55,13 +56,14 @@ function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framin
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
 
-/** The headers of every request, the provider's key included; it is sent to this provider's origin only. */
+/** The headers of every request, the provider's key included; it is sent to this provider's origin only, or to its proxy. */
 export function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
     if (config.auth === 'bearer') headers.push('authorization', `Bearer ${config.apiKey.reveal()}`)
     else headers.push(config.auth.header, config.apiKey.reveal())
   }
+  if (isForwarded(config.origin, config.proxy)) headers.push(...proxyHeaders(config.proxy))
   for (const [name, value] of config.headers) {
     headers.push(name, typeof value === 'string' ? value : value.reveal())
   }

@@ -1,16 +1,18 @@
 // What follows a provider's origin in a request.
 import type { HttpProvider } from '../config/types.ts'
+import { isForwarded } from './tunnel.ts'
 
 /**
- * The request target (RFC 9112 §3.2) with the query of the provider's base URL.
+ * The request target (RFC 9112 §3.2) with the query of the provider's base URL; for a proxy that forwards requests, the
+ * whole URL.
  *
  * @param path below the base URL: `/models`.
  */
 export function requestTarget(
-  { basePath, query }: Pick<HttpProvider, 'basePath' | 'query'>,
+  { origin, basePath, query, proxy }: Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'proxy'>,
   path: string,
 ): string {
-  const target = basePath + path
+  const target = (isForwarded(origin, proxy) ? origin : '') + basePath + path
   if (query === undefined) return target
   return target.includes('?') ? `${target}&${query.slice(1)}` : target + query
 }

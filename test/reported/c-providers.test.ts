@@ -7,6 +7,7 @@ import { startGateway } from '../support/app.ts'
 import { chat } from '../support/calls.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 import { configText } from '../support/gateway-config.ts'
+import { startHttpProxy, startSocksProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 
@@ -73,5 +74,92 @@ suite('providers', () => {
     assert.deepEqual(more, [])
     const allowed = { base_url: 'http://8.8.8.8/v1', allow_http: true }
     assert.ok(loadText(t, configText({ providers: { allowed } })).ok)
+  })
+
+  suite('are reached through the proxy', () => {
+    const cloud = { base_url: 'https://api.example/v1', api_key: { env: 'SCRIPTED_KEY' } }
+    const body = '{"id":"x","object":"chat.completion","choices":[]}'
+
+    test('that the environment names, with its password, by CONNECT', async (t) => {
+      trustFixture(t)
+      const proxy = await startHttpProxy(t, await startTlsProvider(t, body))
+      const env = { HTTPS_PROXY: `http://ann:p%40ss@127.0.0.1:${proxy.port}` }
+      const { gateway } = await startGateway(t, { providers: { cloud } }, { env })
+      const answer = await chat(gateway, 'plain')
+      assert.deepEqual([answer.status, answer.body], [200, body])
+      assert.equal(proxy.asked[0], 'CONNECT api.example:443')
+      assert.equal(proxy.credentials[0], `Basic ${Buffer.from('ann:p@ss').toString('base64')}`)
+    })
+
+    test('that the file names, over TLS, whatever the environment says', async (t) => {
+      trustFixture(t)
+      const proxy = await startHttpProxy(t, await startTlsProvider(t, body), true)
+      const env = { https_proxy: 'http://127.0.0.1:1', no_proxy: '*' }
+      const setup = { providers: { cloud: { ...cloud, proxy: `https://127.0.0.1:${proxy.port}` } } }
+      const { gateway } = await startGateway(t, setup, { env })
+      assert.equal((await chat(gateway, 'plain')).status, 200)
+      assert.equal(proxy.asked[0], 'CONNECT api.example:443')
+    })
+
+    test('over SOCKS5, which resolves the name', async (t) => {
+      trustFixture(t)
+      const proxy = await startSocksProxy(t, await startTlsProvider(t, body))
+      const env = { ALL_PROXY: `socks5h://ann:secret-word@127.0.0.1:${proxy.port}` }
+      const { gateway } = await startGateway(t, { providers: { cloud } }, { env })
+      assert.equal((await chat(gateway, 'plain')).status, 200)
+      assert.equal(proxy.asked[0], 'CONNECT api.example:443')
+      assert.match(proxy.credentials[0] ?? '', /^ann:secret-word/)
+    })
+
+    test('which forwards requests over plain http', async (t) => {
+      const proxy = await startModelServer(t)
+      const base_url = 'http://api.example:8000/v1?a=b'
+      const env = { http_proxy: proxy.url.replace('//', '//ann:secret@') }
+      const setup = { providers: { cloud: { base_url, allow_http: true } } }
+      const { gateway } = await startGateway(t, setup, { env })
+      assert.equal((await chat(gateway, 'plain')).status, 200)
+      const [request] = proxy.requests
+      assert.equal(request?.target, 'http://api.example:8000/v1/chat/completions?a=b')
+      assert.equal(request.header('host'), 'api.example:8000')
+      assert.equal(request.header('proxy-authorization'), `Basic ${btoa('ann:secret')}`)
+    })
+
+    test('and a refusal of the proxy is told as its own, without its password', async (t) => {
+      const proxy = await startHttpProxy(t, undefined)
+      const env = { HTTPS_PROXY: `http://ann:secret-word@127.0.0.1:${proxy.port}` }
+      const { gateway } = await startGateway(t, { providers: { cloud } }, { env })
+      const { status, body: refusal } = await chat(gateway, 'plain')
+      assert.equal(status, 502)
+      assert.match(refusal, /the proxy http:\/\/127.0.0.1:\d+: it refused the connection to api.example:443/)
+      assert.match(refusal, /status 403/)
+      assert.doesNotMatch(refusal + JSON.stringify(gateway.log()), /secret-word/)
+    })
+
+    test('but never if they are local, by NO_PROXY, or with proxy: none', async (t) => {
+      const local = await startModelServer(t)
+      const proxy = await startHttpProxy(t, undefined)
+      const env = {
+        HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+        HTTP_PROXY: `http://127.0.0.1:${proxy.port}`,
+      }
+      const { gateway } = await startGateway(
+        t,
+        { providers: { local: { base_url: `${local.url}/v1` } } },
+        { env },
+      )
+      assert.equal((await chat(gateway, 'plain')).status, 200)
+
+      resolveTo(t, '127.0.0.1')
+      for (const [more, exceptions] of [
+        [{ proxy: 'none' }, ''],
+        [{}, 'other.example, .EXAMPLE'],
+      ] as const) {
+        const base_url = `http://nas.example:${new URL(local.url).port}/v1`
+        const setup = { providers: { nas: { base_url, allow_http: true, ...more } } }
+        const other = await startGateway(t, setup, { env: { ...env, NO_PROXY: exceptions } })
+        assert.equal((await chat(other.gateway, 'plain')).status, 200)
+      }
+      assert.deepEqual(proxy.asked, [])
+    })
   })
 })

@@ -120,8 +120,8 @@ class Examiner {
   }
 
   #addReachable(outcome: ProbeOutcome): boolean {
-    const { origin, basePath, query = '' } = this.#config
-    const address = origin + basePath + query
+    const { origin, basePath, query = '', proxy } = this.#config
+    const address = origin + basePath + query + (proxy === undefined ? '' : ` through ${proxy.origin}`)
     if (outcome.kind === 'failed' && outcome.head === undefined) {
       const { detail, fix } = diagnoseFailure(outcome.failure, this.#config)
       this.isUnreachable = outcome.failure.kind === 'unreachable'

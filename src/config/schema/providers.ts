@@ -76,6 +76,15 @@ const provider = {
         'Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.',
       default: defaults.provider.allow_http,
     },
+    proxy: {
+      type: 'string',
+      description:
+        'What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.',
+      default: defaults.provider.proxy,
+      minLength: 1,
+      maxLength: 2048,
+      writeOnly: true,
+    },
     api_key: {
       type: 'object',
       description:
