@@ -75,9 +75,13 @@ export function baseUrlFault(text: string, listener: Listener, exposure: Exposur
   return hostFault(url, listener) ?? plainHttpFault(url, exposure)
 }
 
-/** The warning about a URL in which `baseUrlFault` finds no fault, if there is one. */
-export function baseUrlWarning(text: string, { allowHttp, hasKey }: Exposure): Fault | undefined {
+/** What is doubtful about a URL in which `baseUrlFault` finds no fault. */
+export function baseUrlWarnings(text: string, exposure: Exposure): Fault[] {
   const url = new URL(text)
+  return [exposureWarning(url, exposure), pathWarning(url)].filter((warning) => warning !== undefined)
+}
+
+function exposureWarning(url: URL, { allowHttp, hasKey }: Exposure): Fault | undefined {
   if (!allowHttp || !isExposed(url)) return undefined
   const sent = hasKey ? 'the key, prompts and responses' : 'prompts and responses'
   return {
@@ -85,6 +89,21 @@ export function baseUrlWarning(text: string, { allowHttp, hasKey }: Exposure): F
     hint: 'use https:// if the server can',
   }
 }
+
+/** Calls would meet a 404. Clouds do serve their API at the root; the servers that people run do not. */
+function pathWarning(url: URL): Fault | undefined {
+  const route = routeAtEnd.exec(url.pathname)?.[0]
+  if (route !== undefined) {
+    const path = route.replace(/\/+$/, '')
+    return { message: `ends in ${path}, which the gateway itself appends`, hint: `end it before ${path}` }
+  }
+  const isLocal = isExposed(url) || ['loopback', 'private'].includes(hostReach(url) ?? '')
+  if (!isLocal || url.pathname !== '/') return undefined
+  return { message: 'has no path; most servers have their API below /v1', hint: `write ${url.origin}/v1` }
+}
+
+const routeAtEnd =
+  /\/(?:api\/(?:chat|generate|tags)|chat\/completions|completions|embeddings|messages|models|moderations|rerank|responses|(?:audio|images)\/[a-z]+)\/*$/
 
 function hostFault(url: URL, listener: Listener): Fault | undefined {
   const reach = hostReach(url)

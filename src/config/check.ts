@@ -1,7 +1,7 @@
 // Checks beyond JSON Schema: rules about addresses, and names that must match each other. They yield problems and
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
-import { baseUrlFault, baseUrlWarning, type Exposure } from './base-url.ts'
+import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults } from './defaults.ts'
@@ -74,9 +74,11 @@ function* baseUrlProblems(
   const exposure: Exposure = { allowHttp, hasKey: hasKey(provider) }
   const at = [...path, 'base_url']
   const fault = baseUrlFault(url, listener, exposure)
-  if (fault !== undefined) yield { path: at, ...fault }
-  const warning = fault === undefined ? baseUrlWarning(url, exposure) : undefined
-  if (warning !== undefined) yield { path: at, ...warning, severity: 'warning' }
+  if (fault !== undefined) {
+    yield { path: at, ...fault }
+    return
+  }
+  for (const warning of baseUrlWarnings(url, exposure)) yield { path: at, ...warning, severity: 'warning' }
 }
 
 function hasKey({ api_key: key, headers = {} }: RawProvider): boolean {

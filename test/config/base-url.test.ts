@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { baseUrlFault, baseUrlWarning, parseBaseUrl } from '../../src/config/base-url.ts'
+import { baseUrlFault, baseUrlWarnings, parseBaseUrl } from '../../src/config/base-url.ts'
 
 const listener = { hosts: ['127.0.0.1', '::1'], port: 4000 }
 const keyless = { allowHttp: false, hasKey: false }
@@ -92,7 +92,6 @@ describe('plain HTTP', () => {
   for (const url of exposed) {
     test(`to ${url} needs no permission without a key, and each connection checks where the name leads`, () => {
       assert.equal(baseUrlFault(url, listener, keyless), undefined)
-      assert.equal(baseUrlWarning(url, keyless), undefined)
       const { isLocal, plainHttp } = parseBaseUrl(url, keyless)
       assert.deepEqual({ isLocal, plainHttp }, { isLocal: true, plainHttp: 'private' })
     })
@@ -106,7 +105,10 @@ describe('plain HTTP', () => {
     const allowed = { allowHttp: true, hasKey: true }
     for (const url of [...exposed, 'http://8.8.8.8/v1']) {
       assert.equal(baseUrlFault(url, listener, allowed), undefined)
-      assert.match(baseUrlWarning(url, allowed)?.message ?? '', /the key, prompts and responses unencrypted/)
+      assert.match(
+        baseUrlWarnings(url, allowed)[0]?.message ?? '',
+        /the key, prompts and responses unencrypted/,
+      )
     }
     assert.match(baseUrlFault('http://169.254.169.254/v1', listener, allowed)?.message ?? '', /link-local/)
   })
@@ -114,7 +116,7 @@ describe('plain HTTP', () => {
   test('is no reason for a warning where it stays on a private network', () => {
     const allowed = { allowHttp: true, hasKey: true }
     for (const url of ['http://127.0.0.1:8000/v1', 'http://10.1.2.3/v1', 'https://a.example/v1']) {
-      assert.equal(baseUrlWarning(url, allowed), undefined)
+      assert.deepEqual(baseUrlWarnings(url, allowed), [])
     }
   })
 
@@ -123,4 +125,22 @@ describe('plain HTTP', () => {
     assert.equal(parseBaseUrl('http://a.example/v1', allowed).isLocal, false)
     assert.equal(parseBaseUrl('http://nas.local/v1', allowed).isLocal, true)
   })
+})
+
+describe('a warning says that a base URL is probably not that of the API:', () => {
+  const doubtful: [url: string, hint: string | undefined][] = [
+    ['http://127.0.0.1:11434', 'write http://127.0.0.1:11434/v1'],
+    ['http://ollama:11434/', 'write http://ollama:11434/v1'],
+    ['http://localhost:11434/api/chat', 'end it before /api/chat'],
+    ['https://api.openai.com/v1/chat/completions', 'end it before /chat/completions'],
+    ['https://api.openai.com/v1/responses/', 'end it before /responses'],
+    ['https://a.example/v1/images/generations?a=b', 'end it before /images/generations'],
+    // DeepSeek and others serve their API at the root.
+    ['https://api.deepseek.com', undefined],
+    ['http://127.0.0.1:8080/engines', undefined],
+    ['http://127.0.0.1:11434/v1', undefined],
+  ]
+  for (const [url, hint] of doubtful) {
+    test(url, () => assert.equal(baseUrlWarnings(url, keyless)[0]?.hint, hint))
+  }
 })

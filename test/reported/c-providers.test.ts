@@ -9,7 +9,7 @@ import { loadText, problemsOf } from '../support/config-file.ts'
 import { configText } from '../support/gateway-config.ts'
 import { startHttpProxy, startSocksProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json } from '../support/upstream-script.ts'
+import { content, json } from '../support/upstream-script.ts'
 
 const completion = json(200, { id: 'x', object: 'chat.completion', choices: [] })
 
@@ -74,6 +74,43 @@ suite('providers', () => {
     assert.deepEqual(more, [])
     const allowed = { base_url: 'http://8.8.8.8/v1', allow_http: true }
     assert.ok(loadText(t, configText({ providers: { allowed } })).ok)
+  })
+
+  test('a base URL without a path, or with the path of a route, is a warning at validation', (t) => {
+    const of = (base_url: string) => problemsOf(t, configText({ providers: { p: { base_url } } })).join('\n')
+    assert.match(of('http://127.0.0.1:11434'), /has no path; most servers have their API below \/v1/)
+    assert.match(of('https://a.example/v1/chat/completions'), /ends in \/chat\/completions/)
+    assert.equal(of('http://127.0.0.1:11434/v1'), '')
+  })
+
+  test('a 404 that is no API is not passed on: it names base_url, and the fallback is tried', async (t) => {
+    const bodies = ['404 page not found', '{"detail":"Not Found"}', '', '<h1>Not Found</h1>']
+    const [wrong, right] = [await startUpstream(t), await startModelServer(t)]
+    const providers = { wrong: { base_url: wrong.url }, right: { base_url: `${right.url}/v1` } }
+    const models = {
+      alone: { provider: 'wrong' },
+      plain: { provider: 'wrong', fallbacks: ['m'] },
+      m: { provider: 'right' },
+    }
+    const { gateway } = await startGateway(t, { providers, models, routing: { retries: 0 } })
+    for (const body of bodies) {
+      const type = body.startsWith('<')
+        ? 'text/html'
+        : body.startsWith('{')
+          ? 'application/json'
+          : 'text/plain'
+      wrong.respondAlways(content(404, type, body))
+      const alone = await chat(gateway, 'alone')
+      assert.deepEqual(
+        [alone.status, alone.headers.get('x-llm-gateway-error')],
+        [502, 'provider_bad_response'],
+      )
+      assert.match(alone.body, /providers\.wrong\.base_url/)
+      const fallen = await chat(gateway, 'plain')
+      assert.deepEqual([fallen.status, fallen.headers.get('x-llm-gateway-provider')], [200, 'right'])
+    }
+    // A call for another route may still work: nothing cools down.
+    assert.equal(wrong.requests.length, 2 * bodies.length)
   })
 
   suite('are reached through the proxy', () => {
