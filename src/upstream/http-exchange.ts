@@ -98,7 +98,8 @@ const unreachableCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-function failureOf(error: Error): ProviderFailure {
+/** The failure that an error of a connection or a response is. */
+export function failureOf(error: Error): ProviderFailure {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
