@@ -150,7 +150,7 @@ export class Discovery {
 }
 
 function discovers(config: ProviderConfig): boolean {
-  return config.kind === 'openai' && config.discoverModels === true
+  return config.kind !== 'echo' && config.discoverModels === true
 }
 
 /** Nothing listens at the provider's address. */

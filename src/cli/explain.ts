@@ -40,7 +40,7 @@ export async function explainCommand(
 
 /** An empty list of models for each provider with `discover_models`. */
 function emptyLists({ providers }: Config): Discovered {
-  const discovering = [...providers.values()].filter((each) => each.kind === 'openai' && each.discoverModels)
+  const discovering = [...providers.values()].filter((each) => each.kind !== 'echo' && each.discoverModels)
   return new Map(discovering.map(({ name }) => [name, []]))
 }
 

@@ -71,7 +71,7 @@ interface RawHealthCheck {
 }
 
 export interface RawProvider {
-  kind?: 'openai' | 'echo'
+  kind?: 'echo' | 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   base_url?: string
   allow_http?: boolean
   proxy?: string

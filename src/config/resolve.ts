@@ -126,11 +126,12 @@ function resolveProvider(
   raw: RawProvider,
   { secrets, proxy }: { secrets: FoundSecrets; proxy: ProxyConfig | undefined },
 ): ProviderConfig {
-  if (raw.kind === 'echo') return { kind: 'echo', name }
+  const { kind = defaults.provider.kind } = raw
+  if (kind === 'echo') return { kind, name }
   const provider = { ...defaults.provider, ...raw }
   const url = parseBaseUrl(raw.base_url!, { allowHttp: provider.allow_http })
   return {
-    kind: 'openai',
+    kind,
     name,
     ...url,
     ...(proxy !== undefined && { proxy }),
@@ -140,7 +141,7 @@ function resolveProvider(
     includeUsage: provider.include_usage,
     timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
-    healthCheck: resolveHealthCheck(provider.health_check),
+    healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
   }
 }
@@ -165,10 +166,13 @@ function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
   }
 }
 
-function resolveHealthCheck(raw: RawProvider['health_check']): HttpProvider['healthCheck'] {
+function resolveHealthCheck(
+  raw: RawProvider['health_check'],
+  kind: HttpProvider['kind'],
+): HttpProvider['healthCheck'] {
   if (raw === undefined || raw === false) return undefined
   const check = raw === true ? {} : raw
-  return { path: check.path ?? '/models', intervalMs: check.interval_ms ?? 15_000 }
+  return { path: check.path ?? defaults.healthPaths[kind], intervalMs: check.interval_ms ?? 15_000 }
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {

@@ -83,7 +83,8 @@ interface EchoProvider {
 
 /** A server that speaks OpenAI's protocol. */
 export interface HttpProvider {
-  readonly kind: 'openai'
+  /** Which server it is; `openai`: any. */
+  readonly kind: 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   readonly name: string
   /** Scheme, host and port; this provider's key is sent nowhere else. */
   readonly origin: string
@@ -108,7 +109,7 @@ export interface HttpProvider {
   readonly includeUsage: 'auto' | 'always' | 'never'
   readonly timeouts: Timeouts
   readonly maxParallelRequests: number | undefined
-  /** A GET of `path` below the base URL every `intervalMs`; absent: health is inferred from calls only. */
+  /** A GET of `path` below the base URL, or after a second slash below the server's root, every `intervalMs`; absent: health is inferred from calls only. */
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { startGateway } from '../support/app.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
+import { content, json } from '../support/upstream-script.ts'
 
 suite('model servers', () => {
   test('a start only connects to a provider, because any request may load a model', async (t) => {
@@ -16,5 +18,28 @@ suite('model servers', () => {
     while (swap.connections === 0) await nextTurn()
     await swap.allClosed()
     assert.deepEqual([swap.connections, swap.requests.length], [1, 0])
+  })
+
+  test("a health check can ask at the server's root, as it does by default where the kind is known", async (t) => {
+    const swap = await startUpstream(t)
+    swap.respondAlways(({ target }) =>
+      target === '/health' ? json(200, {}) : content(404, 'text/plain', ''),
+    )
+    const base_url = `${swap.url}/v1`
+    const at = (path: string) => ({ base_url, health_check: { path } })
+    const providers = {
+      below: at('/health'),
+      root: at('//health'),
+      llama: { kind: 'llama_cpp', base_url, health_check: true },
+    } as const
+    const { gateway } = await startGateway(t, { providers })
+    for (const provider of ['root', 'llama']) await gateway.logged({ event: 'provider_healthy', provider })
+    const { reason } = await gateway.logged({ event: 'provider_unhealthy', provider: 'below' })
+    assert.match(String(reason), /^status 404 for \/health below base_url; .*"\/\/health"/)
+    assert.deepEqual(swap.requests.map(({ target }) => target).toSorted(), [
+      '/health',
+      '/health',
+      '/v1/health',
+    ])
   })
 })

@@ -35,7 +35,7 @@ const healthCheck = {
     path: {
       type: 'string',
       description:
-        'Path below the base URL that returns 2xx on a healthy server. Default: `/models`; llama.cpp also has `/health`.',
+        "Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.",
       minLength: 1,
       maxLength: 1024,
       // No spaces and nothing that would have to be percent-encoded.
@@ -59,9 +59,9 @@ const provider = {
     kind: {
       type: 'string',
       description:
-        '`openai`: a server with an OpenAI-compatible API. `echo`: built in, returns the last message of the request.',
+        '`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `echo`: built in, returns the last message of the request.',
       default: defaults.provider.kind,
-      enum: ['openai', 'echo'],
+      enum: ['openai', 'llama_cpp', 'ollama', 'vllm', 'echo'],
     },
     base_url: {
       type: 'string',

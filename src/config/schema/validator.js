@@ -1657,7 +1657,7 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(!((data47 === "openai") || (data47 === "echo"))){
+if(!(((((data47 === "openai") || (data47 === "llama_cpp")) || (data47 === "ollama")) || (data47 === "vllm")) || (data47 === "echo"))){
 const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data47};
 if(vErrors === null){
 vErrors = [err130];
