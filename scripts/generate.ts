@@ -132,7 +132,12 @@ unknown name requests the lists again, at most every 5 s, so that a model is ava
   to all of its names together; without its own entry, \`default\` applies.
 - Names with spaces, invisible characters or \`*\` are ignored, and so are all names beyond 2,000 of one provider, aliases
   included. A response of more than 4 MiB or 150,000 values does not count as a list.
-- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp lists are names, too.`
+- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp lists are names, too. The provider receives
+  the name that the client used.
+- \`GET /v1/models\` also lists the names that a wildcard of the file matches at such a provider: \`openrouter/NAME\`. Without
+  \`discover_models\` a wildcard has no names to list, and clients that only offer listed models do not show it.
+- It keeps what the provider says of a model in numbers: \`created\`, \`context_length\`, \`max_model_len\` and the like. So do
+  models of the file that have one target, at such a provider.`
 
 const secrets = `## Secrets
 

@@ -4,7 +4,7 @@ import dns from 'node:dns'
 import { suite, test, type TestContext } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
-import { chat } from '../support/calls.ts'
+import { chat, modelsOf } from '../support/calls.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 import { configText } from '../support/gateway-config.ts'
 import { startHttpProxy, startSocksProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
@@ -111,6 +111,28 @@ suite('providers', () => {
     }
     // A call for another route may still work: nothing cools down.
     assert.equal(wrong.requests.length, 2 * bodies.length)
+  })
+
+  test('what a provider says of its models is in the list for clients, also for those of the file', async (t) => {
+    const vllm = await startUpstream(t)
+    const entry = {
+      id: 'qwen',
+      owned_by: 'vllm',
+      max_model_len: 32_768,
+      context_length: 32_000,
+      root: '/models',
+    }
+    vllm.respondAlways(json(200, { object: 'list', data: [{ ...entry, created: 1_700_000_000 }] }))
+    const providers = { vllm: { base_url: `${vllm.url}/v1`, discover_models: true } }
+    const models = { coder: { provider: 'vllm', model: 'qwen' }, other: { provider: 'vllm' } }
+    const { gateway } = await startGateway(t, { providers, models })
+    await gateway.logged({ event: 'models_discovered' })
+    const known = { max_model_len: 32_768, context_length: 32_000, created: 1_700_000_000 }
+    const listed = await modelsOf(gateway)
+    for (const id of ['qwen', 'vllm/qwen', 'coder']) {
+      assert.deepEqual(listed.get(id), { id, object: 'model', owned_by: 'vllm', ...known })
+    }
+    assert.deepEqual(listed.get('other'), { id: 'other', object: 'model', owned_by: 'vllm', created: 0 })
   })
 
   suite('are reached through the proxy', () => {

@@ -4,9 +4,15 @@ import { suite, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { startGateway } from '../support/app.ts'
+import { chat, modelsOf } from '../support/calls.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
-import { content, json } from '../support/upstream-script.ts'
+import { content, json, type Script } from '../support/upstream-script.ts'
+
+/** A list of these models, which serves as an answer to calls, too. */
+function list(...data: readonly object[]): Script {
+  return json(200, { object: 'list', data })
+}
 
 suite('model servers', () => {
   test('a start only connects to a provider, because any request may load a model', async (t) => {
@@ -41,5 +47,31 @@ suite('model servers', () => {
       '/health',
       '/v1/health',
     ])
+  })
+
+  test('the names that a provider lists behind a wildcard are in the list of models', async (t) => {
+    const providers = { scripted: { discover_models: true } }
+    const models = { 'open/*': { provider: 'scripted' }, 'scripted/*': { provider: 'scripted' } }
+    const { gateway, upstream } = await startGateway(t, { providers, models })
+    upstream.respondAlways(list({ id: 'gemma' }))
+    await upstream.nextRequest()
+    await gateway.logged({ event: 'models_discovered' })
+    const offered = await modelsOf(gateway)
+    assert.deepEqual([...offered.keys()].toSorted(), ['gemma', 'open/gemma', 'scripted/gemma'])
+  })
+
+  test('a provider receives the one of its names for a model that the client used', async (t) => {
+    const providers = { scripted: { discover_models: true } }
+    const { gateway, upstream } = await startGateway(t, {
+      providers,
+      models: { other: { provider: 'scripted' } },
+    })
+    upstream.respondAlways(list({ id: 'gemma270:latest' }))
+    await gateway.logged({ event: 'models_discovered' })
+    const used = ['gemma270', 'scripted/gemma270', 'gemma270:latest']
+    for (const name of used) assert.equal((await chat(gateway, name)).status, 200)
+    const calls = upstream.requests.filter(({ method }) => method === 'POST')
+    const received = calls.map(({ body }) => (JSON.parse(body.toString()) as { model: string }).model)
+    assert.deepEqual(received, ['gemma270', 'gemma270', 'gemma270:latest'])
   })
 })
