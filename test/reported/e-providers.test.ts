@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { startGateway } from '../support/app.ts'
 import { chat, modelsOf } from '../support/calls.ts'
+import { providerKey } from '../support/gateway-config.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { content, json, type Script } from '../support/upstream-script.ts'
@@ -73,5 +74,31 @@ suite('model servers', () => {
     const calls = upstream.requests.filter(({ method }) => method === 'POST')
     const received = calls.map(({ body }) => (JSON.parse(body.toString()) as { model: string }).model)
     assert.deepEqual(received, ['gemma270', 'gemma270', 'gemma270:latest'])
+  })
+
+  test("a provider's own request id is logged and passed on, with an error as well", async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    const ids: [header: string, value: string, passed: string | null][] = [
+      ['x-request-id', 'req_011CSabc-7', 'req_011CSabc-7'],
+      ['request-id', 'chatcmpl:1.2', 'chatcmpl:1.2'],
+      ['x-request-id', providerKey, null],
+      ['x-request-id', 'a "b"', null],
+    ]
+    for (const status of [200, 400, 401]) {
+      for (const [header, value, passed] of ids) {
+        upstream.respond(json(status, { choices: [] }, { [header]: value }))
+        const { headers } = await chat(gateway, 'plain')
+        assert.equal(headers.get('x-llm-gateway-provider-request-id'), passed)
+        const request_id = headers.get('x-request-id')
+        const line = await gateway.logged({ event: 'call', request_id })
+        assert.equal(line['provider_request_id'] ?? null, passed)
+      }
+    }
+    // vLLM repeats the id of the request.
+    upstream.respond((request) =>
+      json(200, { choices: [] }, { 'x-request-id': request.header('x-request-id')! }),
+    )
+    const { headers } = await chat(gateway, 'plain')
+    assert.equal(headers.get('x-llm-gateway-provider-request-id'), null)
   })
 })
