@@ -44,7 +44,8 @@ function checkedLookup(allowed: NonNullable<HttpProvider['plainHttp']>): LookupF
 
 /** Link-local addresses never are: there, clouds serve the credentials of their machines. */
 function isAllowed(address: string, allowed: NonNullable<HttpProvider['plainHttp']>): boolean {
-  const reach = reachOf(address)
+  // Without the zone of `fe80::1%eth0`.
+  const reach = reachOf(address.replace(/%.*$/, ''))
   if (reach === 'loopback' || reach === 'private') return true
   return reach === 'public' && allowed === 'anywhere'
 }

@@ -101,4 +101,21 @@ suite('model servers', () => {
     const { headers } = await chat(gateway, 'plain')
     assert.equal(headers.get('x-llm-gateway-provider-request-id'), null)
   })
+
+  test('weights of 3 and 1 share calls that come one by one three to one, after each of them', async (t) => {
+    const targets = [
+      { provider: 'heavy', weight: 3 },
+      { provider: 'light', weight: 1 },
+    ]
+    const setup = { providers: { heavy: {}, light: {} }, models: { m: { targets } } }
+    const { gateway, upstreams } = await startGateway(t, setup)
+    for (const upstream of Object.values(upstreams)) upstream.respondAlways(json(200, { choices: [] }))
+    for (let call = 1; call <= 8; call++) {
+      const messages = [{ role: 'user', content: `question ${call}` }]
+      assert.equal((await chat(gateway, 'm', { messages })).status, 200)
+      const heavy = upstreams.heavy.requests.length
+      assert.ok(Math.abs(heavy - call * 0.75) <= 1, `${heavy} of ${call}`)
+    }
+    assert.equal(upstreams.heavy.requests.length, 6)
+  })
 })
