@@ -81,6 +81,7 @@ function configPage(): string {
     wildcards,
     discovery,
     secrets,
+    proxies,
     logTransports,
     environment(),
   ]
@@ -131,7 +132,12 @@ unknown name requests the lists again, at most every 5 s, so that a model is ava
   to all of its names together; without its own entry, \`default\` applies.
 - Names with spaces, invisible characters or \`*\` are ignored, and so are all names beyond 2,000 of one provider, aliases
   included. A response of more than 4 MiB or 150,000 values does not count as a list.
-- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp lists are names, too.`
+- A model \`NAME:latest\` (Ollama) is also \`NAME\`, and the aliases that llama.cpp lists are names, too. The provider receives
+  the name that the client used.
+- \`GET /v1/models\` also lists the names that a wildcard of the file matches at such a provider: \`openrouter/NAME\`. Without
+  \`discover_models\` a wildcard has no names to list, and clients that only offer listed models do not show it.
+- It keeps what the provider says of a model in numbers: \`created\`, \`context_length\`, \`max_model_len\` and the like. So do
+  models of the file that have one target, at such a provider.`
 
 const secrets = `## Secrets
 
@@ -147,6 +153,18 @@ The file never contains a key. \`api_key\`, and any value of \`headers\`, refers
 Of several sources the first that exists wins, in this order. A trailing newline is removed. A key that is empty, has more
 than one line, or contains characters other than visible ASCII keeps the gateway from starting. A key is sent to the
 origin of its provider's \`base_url\` and nowhere else.`
+
+const proxies = `## Proxies
+
+A remote provider is reached through the proxy that the environment names, as curl reads it: \`https_proxy\` or
+\`HTTPS_PROXY\`, for \`http://\` providers \`http_proxy\` or \`HTTP_PROXY\`, else \`all_proxy\` or \`ALL_PROXY\`. Its URL may contain
+a user name and a password. \`no_proxy\` or \`NO_PROXY\` lists exceptions, separated by commas: a domain with all of its
+subdomains, an address, a CIDR block, or \`*\` alone. Local providers are always connected to directly.
+
+\`providers.NAME.proxy\` overrides this for one provider, with \`none\` or the URL of a proxy. HTTP and HTTPS proxies get a
+CONNECT for \`https://\` providers, and forward the requests to \`http://\` ones, which they can read. A SOCKS5 proxy resolves
+the provider's name. The variables are read at start; a service has them in a drop-in
+(\`systemctl --user edit llm-gateway\`: \`[Service]\`, \`Environment=HTTPS_PROXY=http://proxy.example:3128\`).`
 
 const logTransports = `## Log transports
 

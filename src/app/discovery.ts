@@ -118,8 +118,9 @@ export class Discovery {
     const before = listing.models
     listing.listedAtMs = clock.now()
     listing.reportedFault = undefined
-    if (!isDeepStrictEqual(before, list.models)) {
-      listing.models = list.models
+    const models = withFirstDates(list.models, before)
+    if (!isDeepStrictEqual(before, models)) {
+      listing.models = models
       this.#publish()
     }
     const change = changeOf(before, list.models)
@@ -150,7 +151,20 @@ export class Discovery {
 }
 
 function discovers(config: ProviderConfig): boolean {
-  return config.kind === 'openai' && config.discoverModels === true
+  return config.kind !== 'echo' && config.discoverModels === true
+}
+
+/**
+ * vLLM and llama.cpp write the time of the request into `created`: a model keeps the one with which it was listed first, so
+ * that a list is news only when its models are.
+ */
+function withFirstDates(models: readonly ListedModel[], before: readonly ListedModel[]): ListedModel[] {
+  const dates = new Map(before.map(({ id, facts }) => [id, facts?.['created']]))
+  return models.map((model) => {
+    const created = dates.get(model.id)
+    if (created === undefined || model.facts?.['created'] === undefined) return model
+    return { ...model, facts: { ...model.facts, created } }
+  })
 }
 
 /** Nothing listens at the provider's address. */

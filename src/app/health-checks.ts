@@ -31,7 +31,7 @@ export class HealthChecks {
   follow({ providers: configs }: Config, providers: ProviderSet): void {
     this.#polls.follow(providers, (provider) => {
       const config = configs.get(provider.name)!
-      if (config.kind !== 'openai' || config.healthCheck === undefined) return undefined
+      if (config.kind === 'echo' || config.healthCheck === undefined) return undefined
       return this.#checkOf(provider, config.healthCheck)
     })
   }
@@ -46,7 +46,7 @@ export class HealthChecks {
     /** Undefined until the first outcome. */
     let wasHealthy: boolean | undefined
     const onResult = (outcome: ProbeOutcome) => {
-      const result = checkResultOf(outcome, provider)
+      const result = checkResultOf(outcome, provider, path)
       if (result === undefined) return intervalMs
       const { failureKind, reason } = result
       health.recordCheck(name, failureKind)
@@ -67,14 +67,27 @@ interface CheckResult {
 }
 
 /** What an answer says of the provider; undefined when it says nothing. */
-function checkResultOf(outcome: ProbeOutcome, { meaningOf }: Provider): CheckResult | undefined {
+function checkResultOf(
+  outcome: ProbeOutcome,
+  { meaningOf }: Provider,
+  path: string,
+): CheckResult | undefined {
   if (outcome.kind === 'failed') return { failureKind: outcome.failure.kind, reason: outcome.failure.detail }
   const { status } = outcome.head
   // The provider is up, and limits the rate of requests.
   if (status === 429) return undefined
   if (status >= 200 && status < 300) return { failureKind: undefined, reason: undefined }
   const meaning = meaningOf({ status, code: undefined, body: outcome.body })
-  return { failureKind: failureKindOf(status, meaning === 'loading'), reason: `status ${status}` }
+  return {
+    failureKind: failureKindOf(status, meaning === 'loading'),
+    reason: `status ${status}${status === 404 ? pathHint(path) : ''}`,
+  }
+}
+
+/** Many servers have their health below their root only, and the API below `/v1`. */
+function pathHint(path: string): string {
+  if (path.startsWith('//')) return ` for ${path.slice(1)}`
+  return ` for ${path} below base_url; health_check: { path: "/${path}" } is below the server's root`
 }
 
 function failureKindOf(status: number, isLoading: boolean): FailureKind {

@@ -32,6 +32,8 @@ export type AttemptFailure =
       readonly isStaleConnection: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
+      /** The server has no such route. It may well serve other calls, so nothing is held against it. */
+      readonly isRouteMissing?: boolean
     }
 
 /** A response that answers the call. Its body is whole, or is read as it arrives. */

@@ -158,6 +158,9 @@ async function send(
   reply.onGone = abort
   const { isStream } = request
   const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  // A server that only repeats ours has none of its own.
+  const { requestId: ofProvider } = response
+  record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
   on.events.emit(record.endAttempt(outcome, on.now()))
   return outcome
 }

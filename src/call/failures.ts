@@ -20,6 +20,7 @@ const notTranslatable = 'not translatable'
 
 export function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): string {
   if (failure.kind === 'failed') {
+    if (failure.isRouteMissing === true) return `no such route, status ${failure.providerStatus}`
     return failureKind ?? (failure.error.status < 500 ? notTranslatable : 'connection lost')
   }
   return `${failureKind ?? 'refused'}, status ${failure.head.status}`

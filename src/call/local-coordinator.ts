@@ -1,5 +1,5 @@
 // The owner itself: one per process, in its main thread.
-import type { Admission, Admitted, ModelReport } from '../admission/admission.ts'
+import type { Admission, Admitted, Decision, ModelReport } from '../admission/admission.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import { providerScope, type Scope } from '../admission/scopes.ts'
@@ -8,6 +8,7 @@ import type { Config, RoutingConfig } from '../config/types.ts'
 import type { Target } from '../domain.ts'
 import { chooseTargets } from '../routing/choose-targets.ts'
 import { ProviderLoad } from '../routing/load.ts'
+import { Placement } from '../routing/placement.ts'
 import { TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
@@ -34,6 +35,7 @@ export class LocalCoordinator implements Coordinator {
   /** Also told what health checks find. */
   readonly health = new TargetHealth()
   readonly load = new ProviderLoad()
+  readonly placement = new Placement()
   readonly usageRefusals = new UsageRefusals()
   readonly admission: Admission
   readonly calibration: Calibration
@@ -62,25 +64,29 @@ export class LocalCoordinator implements Coordinator {
       this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
     }
     this.#routing = routing
+    this.placement.forgetTurns()
     this.admission.applyLimits(rateLimits)
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, disconnect, model, size } = request
-    const targets = chooseTargets(request.targets, request.affinityKey, this)
+    const { targets, turn } = chooseTargets(request, this)
     const tpm = this.admission.limitsOf(model)?.tpm
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
     const providers = targets.map(({ provider }) => this.scopeOf(provider))
     const decision = this.admission.reserve({ client, disconnect, model, tokens, minTokens, providers })
-    const admitted = (decided: Admitted) =>
-      new LocalHold(this, { request, targets, estimate, admitted: decided })
-    if (!(decision instanceof Promise)) {
-      return decision.kind === 'admitted' ? { kind: 'admitted', hold: admitted(decision) } : decision
+    const resultOf = (decided: Decision): AdmissionResult => {
+      if (decided.kind === 'admitted') {
+        return {
+          kind: 'admitted',
+          hold: new LocalHold(this, { request, targets, estimate, admitted: decided }),
+        }
+      }
+      if (turn !== undefined) this.placement.giveBack(turn)
+      return decided
     }
-    return decision.then((late) =>
-      late.kind === 'admitted' ? { kind: 'admitted', hold: admitted(late) } : late,
-    )
+    return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
   }
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {

@@ -32,6 +32,8 @@ export class CallRecord {
   usage: Metered | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
+  /** Of the last attempt: the provider's own id of the request. */
+  providerRequestId: string | undefined
   /** What the models took that did not answer. */
   #earlierMs = 0
   #attemptSentAtMs = 0
@@ -112,6 +114,7 @@ export class CallRecord {
       reason: error?.message,
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
+      provider_request_id: this.providerRequestId,
     }
   }
 

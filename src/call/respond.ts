@@ -170,6 +170,9 @@ function lateError({ provider }: CallRecord, what: string): GatewayError {
 function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
   if (reply.isStarted) return
   if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  if (record.providerRequestId !== undefined) {
+    reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
+  }
   reply.set('server-timing', record.serverTiming(on.now()))
 }
 

@@ -41,7 +41,7 @@ export function decideRetry(outcome: AttemptOutcome, hasFailed: boolean, wallNow
 }
 
 function afterFailure(
-  { error, isStaleConnection }: AttemptOutcome & { kind: 'failed' },
+  { error, isStaleConnection, isRouteMissing }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,
 ): RetryDecision {
   if (error.code === 'provider_unreachable') {
@@ -52,6 +52,7 @@ function afterFailure(
   if (error.code === 'provider_timeout') return { ...final, failureKind: 'timeout', canFailOver: true }
   // An idle connection that the provider had closed is not a fault of the target: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, canFailOver: true, canRetry: true, retryAfterMs: 0 }
+  if (isRouteMissing === true) return { ...final, canFailOver: true }
   // The target's format can't carry the request, for which another one's may serve.
   if (error.status < 500) return { ...final, canFailOver: true }
   // Anything else is likely to happen again.

@@ -29,7 +29,7 @@ export function addDoctorCommand(
     .description('check everything that calls need, and suggest how to fix what fails')
     .option('-c, --config <file>', 'configuration file (default: see llm-gateway --help)')
     .option('-p, --provider <name...>', 'check only these providers')
-    .option('--no-calls', 'only list the models of providers, which costs no tokens')
+    .option('--no-calls', 'only list the models of providers, which costs no tokens; connect to local ones')
     .option(
       '--timeout <seconds>',
       'longest wait for a response (default: 120 for a local provider, else 30)',
@@ -73,7 +73,8 @@ const helpEnd = `
 Checks the runtime, the configuration, file modes, keys, the service and the port, and for each
 provider whether it can be reached, accepts the key, has the models, streams, reports usage, and
 how soon its first byte arrives. Changes nothing and shows no key. Each provider receives one call
-of at most 16 tokens, which may cost a little; --no-calls skips it.
+of at most 16 tokens, which may cost a little; --no-calls skips it, and only connects to a local
+provider without discover_models and health_check, where any request may load a model.
 
 A local server that cannot be reached or does not work is a failure only if one of your models
 has no other target or fallback that works. Models that are unchanged from the packaged example

@@ -3,7 +3,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { RawConfig } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
-import type { Config, ProviderConfig, Timeouts } from '../config/types.ts'
+import type { Config, HttpProvider, ProviderConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
 import { Output, printable, type CommandIo } from './output.ts'
@@ -40,7 +40,7 @@ export async function explainCommand(
 
 /** An empty list of models for each provider with `discover_models`. */
 function emptyLists({ providers }: Config): Discovered {
-  const discovering = [...providers.values()].filter((each) => each.kind === 'openai' && each.discoverModels)
+  const discovering = [...providers.values()].filter((each) => each.kind !== 'echo' && each.discoverModels)
   return new Map(discovering.map(({ name }) => [name, []]))
 }
 
@@ -91,6 +91,10 @@ function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
 
 interface ExplainedTarget extends Target {
   readonly baseUrl: string | null
+  /** `http://proxy.example:3128 (env HTTPS_PROXY)`; null: connections are made directly. */
+  readonly proxy: string | null
+  /** Over plain HTTP to a name: which addresses it may have. */
+  readonly plainHttp: NonNullable<HttpProvider['plainHttp']> | null
   readonly credential: string
   readonly auth: string
   readonly headers: readonly string[]
@@ -132,12 +136,15 @@ function explainProvider(
   source: string | undefined,
 ): Omit<ExplainedTarget, keyof Target> {
   if (provider.kind === 'echo') {
-    return { baseUrl: null, credential: 'none needed', auth: 'none', headers: [], timeouts: null }
+    const direct = { proxy: null, plainHttp: null, timeouts: null }
+    return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
   }
-  const { origin, basePath, auth, apiKey, timeouts } = provider
+  const { origin, basePath, query = '', proxy, plainHttp = null, auth, apiKey, timeouts } = provider
   const absent = source === undefined ? 'none' : `${source} (absent)`
   return {
-    baseUrl: origin + basePath,
+    baseUrl: origin + basePath + query,
+    proxy: proxy === undefined ? null : `${proxy.origin} (${proxy.source})`,
+    plainHttp,
     credential: apiKey === undefined ? absent : `${apiKey.source} (present)`,
     auth: auth === 'bearer' ? 'bearer' : auth.header,
     headers: provider.headers.map(([name]) => name),
@@ -167,6 +174,8 @@ function print(out: Output, explanation: Explanation): void {
       'key',
       target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
     )
+    if (target.proxy !== null) row(out, 'proxy', target.proxy)
+    if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
   }
@@ -174,6 +183,11 @@ function print(out: Output, explanation: Explanation): void {
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
+}
+
+const plainHttpRules = {
+  private: 'only if the name has no other addresses than loopback and private ones',
+  anywhere: 'to any address (allow_http)',
 }
 
 function row(out: Output, label: string, text: string): void {

@@ -1,14 +1,14 @@
 // A provider's base URL. Messages quote no more than the host: people paste keys into the rest.
-import { reachOf } from './addresses.ts'
+import { type Reach, reachOf } from '../platform/address-reach.ts'
 import { quoted } from './problems.ts'
+import type { HttpProvider } from './types.ts'
 
-interface BaseUrl {
-  /** Scheme, host and port. */
-  readonly origin: string
-  /** Without a trailing slash; empty for the root. */
-  readonly basePath: string
-  /** Loopback or private: longer timeouts, and `http:` is allowed. */
-  readonly isLocal: boolean
+/** What of a provider's entry bears on whether its URL will do. */
+export interface Exposure {
+  /** `allow_http`: it may be asked over plain HTTP wherever it is. */
+  readonly allowHttp: boolean
+  /** Its requests carry a key. */
+  readonly hasKey: boolean
 }
 
 interface Listener {
@@ -16,14 +16,32 @@ interface Listener {
   readonly port: number
 }
 
+interface Fault {
+  readonly message: string
+  readonly hint: string
+}
+
+/** Names that no public name server has (RFC 6762, 8375, ICANN's `internal`), and those without a dot. */
+const privateName = /^[^.]+$|\.(?:home\.arpa|internal|lan|local)$/
+
+/** Parameters that carry a key: it would be a key in the file, and in the logs of proxies. */
+const keyParameter = /^(?:(?:api|subscription)[-_]?)?key$|^(?:access[-_]?)?token$|^sig(?:nature)?$|^code$/i
+
 /** Splits a URL in which `baseUrlFault` finds no fault. */
-export function parseBaseUrl(text: string): BaseUrl {
+export function parseBaseUrl(
+  text: string,
+  { allowHttp }: Pick<Exposure, 'allowHttp'>,
+): Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'isLocal' | 'plainHttp'> {
   const url = new URL(text)
   const reach = hostReach(url)
+  const isPlainName = url.protocol === 'http:' && reach === undefined
+  const isPrivateName = isPlainName && (!allowHttp || privateName.test(nameOf(url)))
   return {
     origin: url.origin,
     basePath: url.pathname.replace(/\/+$/, ''),
-    isLocal: reach === 'loopback' || reach === 'private',
+    ...(url.search !== '' && { query: url.search }),
+    isLocal: reach === 'loopback' || reach === 'private' || isPrivateName,
+    ...(isPlainName && { plainHttp: allowHttp ? 'anywhere' : 'private' }),
   }
 }
 
@@ -32,10 +50,7 @@ export function parseBaseUrl(text: string): BaseUrl {
  *
  * @param listener where the gateway itself listens.
  */
-export function baseUrlFault(
-  text: string,
-  listener: Listener,
-): { message: string; hint: string } | undefined {
+export function baseUrlFault(text: string, listener: Listener, exposure: Exposure): Fault | undefined {
   const url = URL.parse(text)
   if (url !== null && url.protocol !== 'http:' && url.protocol !== 'https:') {
     return {
@@ -47,16 +62,50 @@ export function baseUrlFault(
   if (url === null || !/^https?:\/\/[^/\\]/i.test(text) || /[\s\\]/.test(text)) {
     return { message: 'is not a URL', hint: 'write it in full: https://api.example.com/v1' }
   }
-  if (url.username !== '' || url.password !== '' || text.includes('@')) {
+  if (url.username !== '' || url.password !== '' || /^[^?]*@/.test(text)) {
     return { message: 'the URL must not contain a user name or password', hint: 'use api_key or headers' }
   }
-  if (/[?#]/.test(text)) {
-    return { message: 'the URL must not have a query or fragment', hint: 'end it after the path: …/v1' }
+  if (text.includes('#')) {
+    return { message: 'the URL must not have a fragment', hint: 'end it before the #' }
   }
-  return hostFault(url, listener)
+  if ([...url.searchParams.keys()].some((name) => keyParameter.test(name))) {
+    const hint = 'use api_key, with auth: { header: NAME } if the provider expects it in another header'
+    return { message: "the URL's query must not contain a key", hint }
+  }
+  return hostFault(url, listener) ?? plainHttpFault(url, exposure)
 }
 
-function hostFault(url: URL, listener: Listener): { message: string; hint: string } | undefined {
+/** What is doubtful about a URL in which `baseUrlFault` finds no fault. */
+export function baseUrlWarnings(text: string, exposure: Exposure): Fault[] {
+  const url = new URL(text)
+  return [exposureWarning(url, exposure), pathWarning(url)].filter((warning) => warning !== undefined)
+}
+
+function exposureWarning(url: URL, { allowHttp, hasKey }: Exposure): Fault | undefined {
+  if (!allowHttp || !isExposed(url)) return undefined
+  const sent = hasKey ? 'the key, prompts and responses' : 'prompts and responses'
+  return {
+    message: `http:// sends ${sent} unencrypted to ${quoted(url.hostname)}`,
+    hint: 'use https:// if the server can',
+  }
+}
+
+/** Calls would meet a 404. Clouds do serve their API at the root; the servers that people run do not. */
+function pathWarning(url: URL): Fault | undefined {
+  const route = routeAtEnd.exec(url.pathname)?.[0]
+  if (route !== undefined) {
+    const path = route.replace(/\/+$/, '')
+    return { message: `ends in ${path}, which the gateway itself appends`, hint: `end it before ${path}` }
+  }
+  const isLocal = isExposed(url) || ['loopback', 'private'].includes(hostReach(url) ?? '')
+  if (!isLocal || url.pathname !== '/') return undefined
+  return { message: 'has no path; most servers have their API below /v1', hint: `write ${url.origin}/v1` }
+}
+
+const routeAtEnd =
+  /\/(?:api\/(?:chat|generate|tags)|chat\/completions|completions|embeddings|messages|models|moderations|rerank|responses|(?:audio|images)\/[a-z]+)\/*$/
+
+function hostFault(url: URL, listener: Listener): Fault | undefined {
   const reach = hostReach(url)
   const host = quoted(url.hostname)
   if (reach === 'link-local') {
@@ -74,26 +123,46 @@ function hostFault(url: URL, listener: Listener): { message: string; hint: strin
   if (reach === 'unspecified') {
     return { message: `${host} is not the address of a server`, hint: 'write 127.0.0.1' }
   }
-  if (url.protocol === 'http:' && reach !== 'loopback' && reach !== 'private') {
-    return {
-      message: `http:// to ${host} would send keys and prompts unencrypted`,
-      hint: 'use https://, or an IP address if the server is on a private network',
-    }
-  }
   return undefined
 }
 
+/** Each connection checks where a name leads; a key is sent nowhere on the strength of a name server. */
+function plainHttpFault(url: URL, { allowHttp, hasKey }: Exposure): Fault | undefined {
+  if (allowHttp || !isExposed(url)) return undefined
+  const host = quoted(url.hostname)
+  if (hostReach(url) === 'public') {
+    return {
+      message: `http:// to ${host} would send keys and prompts unencrypted`,
+      hint: 'use https://, or allow it with allow_http: true',
+    }
+  }
+  if (!hasKey) return undefined
+  return {
+    message: `http:// to ${host} would send the key unencrypted, to whatever address the name has`,
+    hint: 'use https://, or an IP address on a private network, or allow it with allow_http: true',
+  }
+}
+
+/** Plain HTTP to anything but an address that is known to be loopback or private. */
+function isExposed(url: URL): boolean {
+  const reach = hostReach(url)
+  return url.protocol === 'http:' && (reach === undefined || reach === 'public')
+}
+
+function nameOf(url: URL): string {
+  return url.hostname.replace(/\.$/, '').replace(/^\[|\]$/g, '')
+}
+
 /** The WHATWG parser has already normalised 127.1, 0x7f.1 and the like. */
-function hostReach(url: URL): ReturnType<typeof reachOf> {
-  const name = url.hostname.replace(/\.$/, '')
-  if (name === 'localhost' || name.endsWith('.localhost')) return 'loopback'
-  return reachOf(name.replace(/^\[|\]$/g, ''))
+function hostReach(url: URL): Reach | undefined {
+  const name = nameOf(url)
+  return name === 'localhost' || name.endsWith('.localhost') ? 'loopback' : reachOf(name)
 }
 
 function isOwn(url: URL, listener: Listener): boolean {
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   if (port !== listener.port) return false
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  const host = nameOf(url)
   const reach = hostReach(url)
   const isName = reach === 'loopback' && !/^[\d.]+$|:/.test(host)
   return isName || reach === 'unspecified' || mappedIPv4(host) || listener.hosts.includes(host)

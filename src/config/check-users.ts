@@ -1,7 +1,8 @@
 // Rules about Unix users: who is served, and whose `X-Forwarded-For` is believed. An account that is missing here is a
 // warning, because a file may be checked on another machine than its own; `serve` does not start without the account.
 import { overflowUid, uidNamed, type UnixUsers } from '../platform/unix-users.ts'
-import { cidrFault, reachOf } from './addresses.ts'
+import { reachOf } from '../platform/address-reach.ts'
+import { cidrFault } from './addresses.ts'
 import { defaults } from './defaults.ts'
 import { type Path, type PathProblem, quoted } from './problems.ts'
 import type { RawConfig } from './raw.ts'

@@ -1,14 +1,14 @@
 // Checks beyond JSON Schema: rules about addresses, and names that must match each other. They yield problems and
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
-import { baseUrlFault } from './base-url.ts'
+import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
-import type { RawConfig } from './raw.ts'
+import type { RawConfig, RawProvider } from './raw.ts'
 
 /**
  * All problems of a configuration that the schema cannot express.
@@ -59,8 +59,28 @@ function* providerProblems(raw: RawConfig): Generator<PathProblem> {
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
     if (provider.kind === 'echo') continue
     const path = ['providers', name]
-    const fault = provider.base_url === undefined ? undefined : baseUrlFault(provider.base_url, listener)
-    if (fault !== undefined) yield { path: [...path, 'base_url'], ...fault }
+    yield* baseUrlProblems(provider, path, listener)
     yield* headerProblems(provider, path)
   }
+}
+
+function* baseUrlProblems(
+  provider: RawProvider,
+  path: Path,
+  listener: { hosts: readonly string[]; port: number },
+): Generator<PathProblem> {
+  const { base_url: url, allow_http: allowHttp = false } = provider
+  if (url === undefined) return
+  const exposure: Exposure = { allowHttp, hasKey: hasKey(provider) }
+  const at = [...path, 'base_url']
+  const fault = baseUrlFault(url, listener, exposure)
+  if (fault !== undefined) {
+    yield { path: at, ...fault }
+    return
+  }
+  for (const warning of baseUrlWarnings(url, exposure)) yield { path: at, ...warning, severity: 'warning' }
+}
+
+function hasKey({ api_key: key, headers = {} }: RawProvider): boolean {
+  return key !== undefined || Object.values(headers).some((value) => typeof value !== 'string')
 }

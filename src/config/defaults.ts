@@ -27,6 +27,8 @@ export const defaults = {
   },
   provider: {
     kind: 'openai',
+    allow_http: false,
+    proxy: 'env',
     auth: 'bearer',
     include_usage: 'auto',
     health_check: false,
@@ -35,6 +37,8 @@ export const defaults = {
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */
   localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
   remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
+  /** What tells that a server of a kind is up, without loading a model; a second slash stands for its root. */
+  healthPaths: { openai: '/models', llama_cpp: '//health', ollama: '//api/version', vllm: '//health' },
   target: { tier: 1, weight: 1 },
   routing: { retries: 2, cooldown_ms: 30_000 },
   logging: { level: 'info', format: 'auto', transport: null },

@@ -17,6 +17,7 @@ import {
   type Problem,
 } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
+import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
 import { configSchema } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
@@ -84,6 +85,7 @@ function checkDocument(
   const effective = withOverrides(raw, overrides)
   const localUsers = { users: options.users ?? systemUsers(), ownUid: options.accounts.uid }
   const secrets = findSecrets(effective, options, hasProblem)
+  const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
   const inFile = [
@@ -91,16 +93,25 @@ function checkDocument(
     ...violated,
     ...configProblems(effective, hasProblem, localUsers),
     ...secrets.problems,
+    ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
   ]
   const problems = inOrder([
-    ...faults.map((fault): Problem => ({ ...fault, file, line: 0, column: 0, hint: '', severity: 'error' })),
+    ...[...faults, ...proxies.faults].map((fault): Problem => ({
+      ...fault,
+      file,
+      line: 0,
+      column: 0,
+      hint: '',
+      severity: 'error',
+    })),
     ...inFile.map((problem) => located(problem, file, document.positionOf)),
   ])
   const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
-  const config = resolve(effective, secrets.found, found?.kind === 'found' ? found.target : undefined)
+  const target = found?.kind === 'found' ? found.target : undefined
+  const config = resolve(effective, secrets.found, target, proxies.found)
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 

@@ -71,8 +71,10 @@ interface RawHealthCheck {
 }
 
 export interface RawProvider {
-  kind?: 'openai' | 'echo'
+  kind?: 'echo' | 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   base_url?: string
+  allow_http?: boolean
+  proxy?: string
   api_key?: RawSecret
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>

@@ -21,6 +21,7 @@ import type {
   LogTransportConfig,
   ModelConfig,
   ProviderConfig,
+  ProxyConfig,
   RateLimitConfig,
   Secret,
   ServerConfig,
@@ -34,8 +35,14 @@ export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
  * The configuration that the program uses. `raw` has the overrides of the environment applied.
  *
  * @param logTransport the module of `logging.transport`, if there is one.
+ * @param proxies by provider.
  */
-export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: string): Config {
+export function resolve(
+  raw: RawConfig,
+  secrets: FoundSecrets,
+  logTransport?: string,
+  proxies: ReadonlyMap<string, ProxyConfig> = new Map(),
+): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
@@ -48,7 +55,9 @@ export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: st
       allowAll: cors.allow_all,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
-    providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
+    providers: mapEntries(raw.providers, (name, provider) =>
+      resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
+    ),
     models: mapEntries(raw.models, resolveModel),
     routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
@@ -112,23 +121,27 @@ function resolveLimits(
   }
 }
 
-function resolveProvider(name: string, raw: RawProvider, secrets: FoundSecrets): ProviderConfig {
-  if (raw.kind === 'echo') return { kind: 'echo', name }
-  const { origin, basePath, isLocal } = parseBaseUrl(raw.base_url!)
+function resolveProvider(
+  name: string,
+  raw: RawProvider,
+  { secrets, proxy }: { secrets: FoundSecrets; proxy: ProxyConfig | undefined },
+): ProviderConfig {
+  const { kind = defaults.provider.kind } = raw
+  if (kind === 'echo') return { kind, name }
   const provider = { ...defaults.provider, ...raw }
+  const url = parseBaseUrl(raw.base_url!, { allowHttp: provider.allow_http })
   return {
-    kind: 'openai',
+    kind,
     name,
-    origin,
-    basePath,
-    isLocal,
+    ...url,
+    ...(proxy !== undefined && { proxy }),
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
     auth: provider.auth === 'bearer' ? 'bearer' : { header: provider.auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
-    timeouts: resolveTimeouts(raw, isLocal),
+    timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
-    healthCheck: resolveHealthCheck(provider.health_check),
+    healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
   }
 }
@@ -153,10 +166,13 @@ function resolveTimeouts(raw: RawProvider, isLocal: boolean): Timeouts {
   }
 }
 
-function resolveHealthCheck(raw: RawProvider['health_check']): HttpProvider['healthCheck'] {
+function resolveHealthCheck(
+  raw: RawProvider['health_check'],
+  kind: HttpProvider['kind'],
+): HttpProvider['healthCheck'] {
   if (raw === undefined || raw === false) return undefined
   const check = raw === true ? {} : raw
-  return { path: check.path ?? '/models', intervalMs: check.interval_ms ?? 15_000 }
+  return { path: check.path ?? defaults.healthPaths[kind], intervalMs: check.interval_ms ?? 15_000 }
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {

@@ -83,13 +83,23 @@ interface EchoProvider {
 
 /** A server that speaks OpenAI's protocol. */
 export interface HttpProvider {
-  readonly kind: 'openai'
+  /** Which server it is; `openai`: any. */
+  readonly kind: 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   readonly name: string
   /** Scheme, host and port; this provider's key is sent nowhere else. */
   readonly origin: string
   /** Path of the base URL without a trailing slash: `/v1`, or empty. */
   readonly basePath: string
-  /** True for a loopback or private address: longer timeouts, shorter cool-downs. */
+  /** Of the base URL, with its `?`; goes with every request. Absent: none. */
+  readonly query?: string
+  /**
+   * Where a name may lead that is asked over plain HTTP: each connection is made only if the name has no other address.
+   * Absent: the base URL has an address, or TLS vouches for the name.
+   */
+  readonly plainHttp?: 'private' | 'anywhere'
+  /** What leads to the provider. Absent: connections are made directly. */
+  readonly proxy?: ProxyConfig
+  /** True for a loopback or private address, and a name for one: longer timeouts, shorter cool-downs. */
   readonly isLocal: boolean
   readonly apiKey: Secret | undefined
   /** Which header carries the key; `bearer` is `authorization: Bearer KEY`. */
@@ -99,10 +109,20 @@ export interface HttpProvider {
   readonly includeUsage: 'auto' | 'always' | 'never'
   readonly timeouts: Timeouts
   readonly maxParallelRequests: number | undefined
-  /** A GET of `path` below the base URL every `intervalMs`; absent: health is inferred from calls only. */
+  /** A GET of `path` below the base URL, or after a second slash below the server's root, every `intervalMs`; absent: health is inferred from calls only. */
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+}
+
+export interface ProxyConfig {
+  readonly kind: 'http' | 'https' | 'socks5'
+  /** `http://proxy.example:3128`. */
+  readonly origin: string
+  /** `USER:PASSWORD`. Absent: the proxy requires none. */
+  readonly userInfo?: Secret
+  /** `file`, or `env HTTPS_PROXY`. */
+  readonly source: string
 }
 
 /** In milliseconds; 0 disables a timeout. */

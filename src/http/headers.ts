@@ -46,6 +46,24 @@ export function isRequestId(value: unknown): value is string {
   return typeof value === 'string' && requestIdForm.test(value)
 }
 
+/** In which a provider names its own id of a request: OpenAI and most others, Anthropic, Azure, Amazon. */
+const providerRequestIdNames = ['x-request-id', 'request-id', 'apim-request-id', 'x-amzn-requestid'] as const
+
+/**
+ * A provider's own id of a request, by which its operator finds it. Undefined if it sends none that is fit for a log.
+ * @param provider removes its key from a text; an id that this changes is none.
+ */
+export function providerRequestId(
+  { headers }: ResponseHead,
+  provider: { mask(value: string): string },
+): string | undefined {
+  for (const name of providerRequestIdNames) {
+    const id = headers[name]
+    if (id !== undefined) return isRequestId(id) && provider.mask(id) === id ? id : undefined
+  }
+  return undefined
+}
+
 /** The values of a header as they came, one per line; `headers` joins repeated lines or drops them. */
 export function headerLines(request: IncomingMessage, name: string): string[] {
   const { rawHeaders } = request

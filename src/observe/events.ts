@@ -33,6 +33,8 @@ export interface CallFacts {
   readonly reason: string | undefined
   readonly provider_status: number | undefined
   readonly provider_code: string | undefined
+  /** The provider's own id of the last attempt's request. */
+  readonly provider_request_id: string | undefined
 }
 
 /** One try at one target is over, or has begun to answer. Counted, not logged. */

@@ -1,10 +1,12 @@
-// In which order a call tries its model's targets, by what is known of them now.
+// In which order a call tries its model's targets, by what is known of them now and where earlier calls went.
 import type { Target } from '../domain.ts'
 import type { ProviderLoad } from './load.ts'
 import { orderTargets } from './pick-target.ts'
+import type { Placement, Turn } from './placement.ts'
 import type { TargetHealth } from './target-health.ts'
 
 export interface TargetFacts {
+  readonly placement: Placement
   readonly health: Pick<TargetHealth, 'stateOf'>
   readonly load: Pick<ProviderLoad, 'of'>
   /** Whether a provider runs on this machine or its network, and so keeps the caches of its conversations itself. */
@@ -15,25 +17,53 @@ export interface TargetFacts {
   readonly chance: () => number
 }
 
-/**
- * @param affinityKey of the conversation (`affinityKeyOf`); undefined if the order need not follow it.
- * @returns the same targets, the best first.
- */
-export function chooseTargets(
-  targets: readonly Target[],
-  affinityKey: number | undefined,
-  facts: TargetFacts,
-): readonly Target[] {
-  if (targets.length === 1) return targets
+/** A call that is to be placed. */
+export interface Placed {
+  /** The model or wildcard, never an alias. */
+  readonly model: string
+  readonly targets: readonly Target[]
+  /** Of the conversation (`affinityKeyOf`); undefined if the order need not follow it. */
+  readonly affinityKey: number | undefined
+}
+
+export interface Choice {
+  /** The same targets, the best first. */
+  readonly targets: readonly Target[]
+  /** For `Placement.giveBack`, if the call is not admitted. Undefined: nothing was counted. */
+  readonly turn: Turn | undefined
+}
+
+/** Chooses among a model's targets, and counts the choice. */
+export function chooseTargets({ model, targets, affinityKey }: Placed, facts: TargetFacts): Choice {
+  if (targets.length === 1) return { targets, turn: undefined }
+  const { health, load, placement, isLocal } = facts
   const nowMs = facts.now()
-  const candidates = targets.map((target) => {
-    const { isReady, readyAtMs } = facts.health.stateOf(target, nowMs)
-    // A cloud balances over servers of its own: which of its keys asks says nothing about its caches.
-    const hasAffinity = affinityKey !== undefined && facts.isLocal(target.provider)
-    const affinity = hasAffinity ? affinityOf(affinityKey, target) : 0
-    return { target, isReady, readyAtMs, busy: facts.load.of(target.provider), affinity }
+  const conversation = affinityKey === undefined ? undefined : `${affinityKey} ${model}`
+  const home = conversation === undefined ? undefined : placement.homeOf(conversation)
+  const credits = placement.creditsOf(model, targets.length)
+  const candidates = targets.map((target, index) => {
+    const { isReady, readyAtMs } = health.stateOf(target, nowMs)
+    const isHome = home !== undefined && keyOf(target) === home
+    return { target, isReady, readyAtMs, busy: load.of(target.provider), isHome, credit: credits[index]! }
   })
-  return orderTargets(candidates, facts.chance())
+  const { targets: ordered, equals } = orderTargets(candidates, facts.chance())
+  const [first] = ordered
+  const isHomeReady = candidates.some(
+    ({ isHome, isReady, target }) => isHome && isReady && target.tier <= first!.tier,
+  )
+  // A cloud balances over servers of its own: which of its keys asks says nothing about its caches.
+  if (conversation !== undefined && !isHomeReady && isLocal(first!.provider)) {
+    placement.setHome(conversation, keyOf(first!))
+  }
+  if (equals.length < 2) return { targets: ordered, turn: undefined }
+  const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
+  const turn = { equals: indexed, chosen: targets.indexOf(first!) }
+  return { targets: ordered, turn: placement.take(model, turn, targets.length) }
+}
+
+/** Unambiguous, because a provider's name contains no line feed. */
+function keyOf({ provider, model }: Target): string {
+  return `${provider}\n${model}`
 }
 
 /**
@@ -43,18 +73,6 @@ export function chooseTargets(
  */
 export function affinityKeyOf(promptPrefix: Buffer): number | undefined {
   return promptPrefix.length === 0 ? undefined : hashed(0x811c9dc5, promptPrefix)
-}
-
-/**
- * Rendezvous hashing: each conversation ranks the targets in its own order, and a target that comes or goes moves only
- * its own conversations; a heavier one wins more of them (https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html).
- */
-function affinityOf(affinityKey: number, { provider, model, weight }: Target): number {
-  let hash = hashed(affinityKey, Buffer.from(`${provider}\n${model}`))
-  // The last bytes alone would hardly change the upper bits, by which the ranks compare.
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-  const fraction = (((hash ^ (hash >>> 13)) >>> 0) + 1) / (2 ** 32 + 1)
-  return weight / -Math.log(fraction)
 }
 
 /** FNV-1a, which is quick and good enough to spread; it goes on from the hash of the bytes before. */

@@ -1,4 +1,5 @@
-// The order in which a call tries its targets. Pure: the state of the targets and a random number are arguments.
+// The order in which a call tries its targets. Pure: the state of the targets, what they are owed and a random number are
+// arguments.
 import type { Target } from '../domain.ts'
 
 /** A target as it stands now. */
@@ -10,24 +11,31 @@ export interface Candidate {
   readonly readyAtMs: number
   /** Open calls at the target's provider. */
   readonly busy: number
-  /** A number that is the same for every call of a conversation and differs by target; 0 without affinity. */
-  readonly affinity: number
+  /** Whether the conversation began here, so that its cache is here. */
+  readonly isHome: boolean
+  /** How much the target is owed (`Placement`). */
+  readonly credit: number
 }
 
 /** A conversation's own server may be this much busier than the average of its tier before it is skipped. */
 const maxImbalance = 1.25
 
+export interface Order {
+  readonly targets: readonly Target[]
+  /** The candidates that were equally busy when the first target was chosen among them. Empty: it was chosen otherwise. */
+  readonly equals: readonly Candidate[]
+}
+
 /**
  * Ready targets tier by tier, then the cooling ones, the soonest ready first. Within a tier: the server that holds the
- * conversation's cache if its load allows (consistent hashing with bounded loads, https://arxiv.org/abs/1608.01350),
- * then the least busy by weight, ties broken by weighted chance.
- * @param roll from 0 to below 1; decides ties.
+ * conversation's cache if its load allows (bounded as in https://arxiv.org/abs/1608.01350), then the least busy by weight;
+ * among equals the first by what they are owed, the ones after it by weighted chance.
+ * @param roll from 0 to below 1.
  */
-export function orderTargets(candidates: readonly Candidate[], roll: number): Target[] {
-  if (candidates.length === 1) return [candidates[0]!.target]
+export function orderTargets(candidates: readonly Candidate[], roll: number): Order {
   const ready = candidates.filter(({ isReady }) => isReady)
   const tiers = [...new Set(ready.map(({ target }) => target.tier))].sort((one, other) => one - other)
-  const ordered = tiers.flatMap((tier) =>
+  const ordered = tiers.map((tier) =>
     orderTier(
       ready.filter(({ target }) => target.tier === tier),
       roll,
@@ -36,49 +44,62 @@ export function orderTargets(candidates: readonly Candidate[], roll: number): Ta
   const cooling = candidates
     .filter(({ isReady }) => !isReady)
     .toSorted((one, other) => one.readyAtMs - other.readyAtMs)
-  return [...ordered, ...cooling].map(({ target }) => target)
+  const all = [...ordered.flatMap((tier) => tier.ordered), ...cooling]
+  return { targets: all.map(({ target }) => target), equals: ordered[0]?.equals ?? [] }
 }
 
-function orderTier(tier: readonly Candidate[], roll: number): Candidate[] {
-  const left = [...tier]
-  const ordered: Candidate[] = []
+function orderTier(
+  tier: readonly Candidate[],
+  roll: number,
+): { ordered: Candidate[]; equals: readonly Candidate[] } {
   const home = homeOf(tier)
-  if (home !== undefined) ordered.push(...left.splice(left.indexOf(home), 1))
+  const equals = home === undefined ? leastBusy(tier) : []
+  const first = home ?? mostOwed(equals)
+  const ordered = [first]
+  const left = tier.filter((each) => each !== first)
   while (left.length > 0) {
-    const { index, restOfRoll } = leastBusy(left, roll)
-    ordered.push(...left.splice(index, 1))
+    const { chosen, restOfRoll } = byChance(leastBusy(left), roll)
+    ordered.push(...left.splice(left.indexOf(chosen), 1))
     roll = restOfRoll
   }
-  return ordered
+  return { ordered, equals }
 }
 
 /** The target with the conversation's cache, unless it is too busy. */
 function homeOf(tier: readonly Candidate[]): Candidate | undefined {
-  const affine = tier.filter(({ affinity }) => affinity > 0)
-  if (affine.length === 0) return undefined
-  const home = affine.reduce((best, each) => (each.affinity > best.affinity ? each : best))
+  const home = tier.find(({ isHome }) => isHome)
+  if (home === undefined) return undefined
   const weights = sum(tier.map(({ target }) => target.weight))
   // Includes this call; otherwise an idle tier would have no capacity.
   const share = ((sum(tier.map(({ busy }) => busy)) + 1) * home.target.weight) / weights
   return home.busy + 1 <= Math.ceil(maxImbalance * share) ? home : undefined
 }
 
-/**
- * The index of the target with the least load for its weight; among equals, a random one by weight. The rest of the roll
- * decides on the next target; otherwise the same one would follow each time and receive all calls that its neighbour fails.
- */
-function leastBusy(left: readonly Candidate[], roll: number): { index: number; restOfRoll: number } {
+/** Those with the least load for their weight. */
+function leastBusy(candidates: readonly Candidate[]): Candidate[] {
   const load = ({ busy, target }: Candidate) => busy / target.weight
-  const least = Math.min(...left.map(load))
-  const equals = left.filter((candidate) => load(candidate) === least)
+  const least = Math.min(...candidates.map(load))
+  return candidates.filter((candidate) => load(candidate) === least)
+}
+
+function mostOwed(equals: readonly Candidate[]): Candidate {
+  const due = ({ credit, target }: Candidate) => credit + target.weight
+  return equals.reduce((best, each) => (due(each) > due(best) ? each : best))
+}
+
+/**
+ * One of these at random, by weight. The rest of the roll decides on the next one; otherwise the same one would follow each
+ * time and receive all calls that its neighbour fails.
+ */
+function byChance(equals: readonly Candidate[], roll: number): { chosen: Candidate; restOfRoll: number } {
   let rest = roll * sum(equals.map(({ target }) => target.weight))
   for (const candidate of equals) {
     const { weight } = candidate.target
-    if (rest < weight) return { index: left.indexOf(candidate), restOfRoll: rest / weight }
+    if (rest < weight) return { chosen: candidate, restOfRoll: rest / weight }
     rest -= weight
   }
   // Reached only through rounding errors.
-  return { index: left.indexOf(equals.at(-1)!), restOfRoll: roll }
+  return { chosen: equals.at(-1)!, restOfRoll: roll }
 }
 
 function sum(values: readonly number[]): number {

@@ -15,11 +15,15 @@ export interface Route {
 /** The lists of the providers whose models are discovered, by provider name; empty until the provider has responded. */
 export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
 
-/** As `upstream/model-list.ts` has checked it. */
+/** As `dialects/openai/model-list.ts` has checked it. */
 interface ListedModel {
   readonly id: string
   readonly aliases: readonly string[]
+  readonly facts?: ListedFacts
 }
+
+/** What a provider says of a model, for clients. */
+type ListedFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 /**
  * The file's names and aliases have precedence, then its wildcards, the longest prefix first. A provider whose models are
@@ -35,6 +39,10 @@ export class RouteTable {
   /** Names that several providers list → the full name at each of them. */
   readonly #ambiguous = new Map<string, readonly string[]>()
   readonly #discovering: ReadonlySet<string>
+  /** Names that lead to a wildcard of the file, and that one of its providers lists. */
+  readonly #matched = new Set<string>()
+  /** By `listedKey`. */
+  readonly #facts = new Map<string, ListedFacts>()
   /** Prefix → model. */
   readonly #wildcards = new Map<string, ModelConfig>()
   /** Lengths of the prefixes, the longest first. */
@@ -51,6 +59,7 @@ export class RouteTable {
     this.#prefixLengths = [...lengths].sort((a, b) => b - a)
     this.#discovering = new Set(discovered.keys())
     this.#addDiscovered(discovered)
+    this.#addMatched(discovered)
   }
 
   /** The exact name, else the alias, else a listed name, else the wildcard with the longest prefix. */
@@ -77,15 +86,21 @@ export class RouteTable {
   expected(name: string): Route | undefined {
     const provider = this.#ownerOf(name)
     if (provider === undefined || name.length === provider.length + 1) return undefined
-    return routeTo(provider, { id: name.slice(provider.length + 1), aliases: [] }, [])
+    return routeTo(provider, name.slice(provider.length + 1), [])
   }
 
   /**
-   * Names, then aliases, that clients can use, in the order of the file, then the listed ones; without wildcards, which
-   * have no names of their own.
+   * Names, then aliases, that clients can use, in the order of the file, then the listed ones. A wildcard has no names of
+   * its own, but those that its providers list.
    */
   list(): string[] {
-    return [...this.#byName.keys(), ...this.#byAlias.keys(), ...this.#discovered.keys()]
+    return [...this.#byName.keys(), ...this.#byAlias.keys(), ...this.#discovered.keys(), ...this.#matched]
+  }
+
+  /** What the provider of a model's only target says of it; undefined if it says nothing, or there are several. */
+  factsOf({ targets }: Route): ListedFacts | undefined {
+    const [target, ...others] = targets
+    return target === undefined || others.length > 0 ? undefined : this.#facts.get(listedKey(target))
   }
 
   /** Every model under the name that its limits use; wildcards included, aliases not. */
@@ -101,15 +116,26 @@ export class RouteTable {
   #addDiscovered(discovered: Discovered): void {
     const owners = ownersOfShortNames(discovered)
     for (const [provider, listed] of discovered) {
-      for (const model of listed) {
-        const names = [model.id, ...model.aliases]
+      for (const each of listed) {
+        const names = [each.id, ...each.aliases]
         const full = names
-          .map((name) => `${provider}/${name}`)
-          .filter((name) => !this.#isConfigured(name, provider.length + 1))
-        const short = names.filter((name) => owners.get(name)?.length === 1 && !this.#isTaken(name))
+          .map((name) => [`${provider}/${name}`, name] as const)
+          .filter(([name]) => !this.#isConfigured(name, provider.length + 1))
+        const short = names
+          .filter((name) => owners.get(name)?.length === 1 && !this.#isTaken(name))
+          .map((name) => [name, name] as const)
         const reachable = [...full, ...short]
-        const route = routeTo(provider, model, reachable)
-        for (const name of reachable) this.#discovered.set(name, route)
+        const { model } = routeTo(
+          provider,
+          each.id,
+          reachable.map(([name]) => name),
+        )
+        for (const [name, own] of reachable) {
+          // The provider accepts each of its names, and its responses repeat the one that the client has used.
+          this.#discovered.set(name, { ...routeTo(provider, own, []), model })
+        }
+        if (each.facts === undefined) continue
+        for (const name of names) this.#facts.set(listedKey({ provider, model: name }), each.facts)
       }
     }
     for (const [name, providers] of owners) {
@@ -118,6 +144,20 @@ export class RouteTable {
         name,
         providers.map((provider) => `${provider}/${name}`),
       )
+    }
+  }
+
+  #addMatched(discovered: Discovered): void {
+    for (const [prefix, { name: wildcard, targets }] of this.#wildcards) {
+      for (const { provider, model } of targets) {
+        for (const { id, aliases } of discovered.get(provider) ?? []) {
+          for (const listed of [id, ...aliases]) {
+            const rest = restOf(listed, model)
+            const name = rest === undefined ? '' : prefix + rest
+            if (rest !== undefined && this.find(name)?.model.name === wildcard) this.#matched.add(name)
+          }
+        }
+      }
     }
   }
 
@@ -167,7 +207,7 @@ function ownersOfShortNames(discovered: Discovered): Map<string, string[]> {
 }
 
 /** All names of a listed model share the limits of the full name. */
-function routeTo(provider: string, { id }: ListedModel, names: readonly string[]): Route {
+function routeTo(provider: string, id: string, names: readonly string[]): Route {
   const name = `${provider}/${id}`
   const targets = [{ provider, model: id, ...defaultRank }]
   const aliases = names.filter((other) => other !== name)
@@ -189,6 +229,19 @@ function hintFor(name: string, routes: RouteTable): string {
   return close === undefined
     ? 'GET /v1/models lists the models that can be called.'
     : `Did you mean ${JSON.stringify(close)}?`
+}
+
+/** What the `*` of a wildcard's target would stand for in a provider's name for a model; undefined if nothing would do. */
+function restOf(listed: string, pattern: string): string | undefined {
+  const [before = '', after] = pattern.split('*')
+  if (after === undefined || listed.length <= before.length + after.length) return undefined
+  if (!listed.startsWith(before) || !listed.endsWith(after)) return undefined
+  return listed.slice(before.length, listed.length - after.length)
+}
+
+/** Unambiguous, because a provider's name contains no line feed. */
+function listedKey({ provider, model }: Pick<Target, 'provider' | 'model'>): string {
+  return `${provider}\n${model}`
 }
 
 function filledIn(targets: readonly Target[], rest: string): Target[] {

@@ -29,6 +29,7 @@ const pageMayRead = [
   'server-timing',
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
+  'x-llm-gateway-provider-request-id',
   ...rateHeaderNames,
   'x-request-id',
 ]

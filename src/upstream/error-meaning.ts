@@ -2,9 +2,10 @@
 
 /**
  * `billing`: the account has no money, and waiting does not help. `loading`: the model is being loaded, and the server
- * works once it is. `missing_model`: the server is fine but does not have the model.
+ * works once it is. `missing_model`: the server is fine but does not have the model. `missing_route`: nothing that speaks the
+ * format answers at this path, so that the base URL is wrong or the server lacks the route.
  */
-export type ErrorMeaning = 'billing' | 'loading' | 'missing_model'
+export type ErrorMeaning = 'billing' | 'loading' | 'missing_model' | 'missing_route'
 
 /** What a kind of server writes into its errors. */
 export interface ServerErrors {
@@ -12,6 +13,8 @@ export interface ServerErrors {
   readonly billingCodes?: readonly string[]
   /** Codes of a 404 for a model, as they are written. */
   readonly missingModelCodes?: readonly string[]
+  /** In the body of a 404 or 405 for a path that it does not have. */
+  readonly missingRouteTexts?: readonly string[]
   /** In the body of a 503 while a model is being loaded. */
   readonly loadingText?: string
 }
@@ -34,6 +37,7 @@ export type ErrorReader = (error: ErrorResponse) => ErrorMeaning | undefined
 export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader {
   const billingCodes = new Set(servers.flatMap((server) => server.billingCodes ?? []))
   const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))
+  const missingRouteTexts = servers.flatMap((server) => server.missingRouteTexts ?? [])
   const loadingTexts = servers.flatMap(({ loadingText }) => loadingText ?? [])
   const isBilling = (code: string) => {
     const words = code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
@@ -44,7 +48,10 @@ export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader
       case 402:
         return 'billing'
       case 404:
-        return missingModelCodes.has(code) || body.includes('model') ? 'missing_model' : undefined
+      case 405:
+        if (missingRouteTexts.some((text) => body.includes(text))) return 'missing_route'
+        if (status === 404 && (missingModelCodes.has(code) || body.includes('model'))) return 'missing_model'
+        return isJson(body) ? undefined : 'missing_route'
       case 429:
         return isBilling(code) ? 'billing' : undefined
       case 503:
@@ -54,4 +61,10 @@ export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader
         return undefined
     }
   }
+}
+
+/** Whether a body can be an API's error at all: an object or a list. */
+function isJson(body: Buffer): boolean {
+  const start = body.subarray(0, 64).toString('latin1').trimStart()
+  return start.startsWith('{') || start.startsWith('[')
 }

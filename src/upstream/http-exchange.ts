@@ -1,5 +1,7 @@
 // One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
+import { addressNotAllowed } from './connector.ts'
+import { proxyFailed } from './tunnel.ts'
 import type { ResponseHandler, Exchange, ProviderFailure } from './provider.ts'
 
 /** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
@@ -83,6 +85,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
 
 /** Codes which show that the request was never sent. */
 const unreachableCodes = new Set([
+  addressNotAllowed,
+  proxyFailed,
   'EADDRNOTAVAIL',
   'EAI_AGAIN',
   'ECONNREFUSED',
@@ -94,7 +98,8 @@ const unreachableCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-function failureOf(error: Error): ProviderFailure {
+/** The failure that an error of a connection or a response is. */
+export function failureOf(error: Error): ProviderFailure {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')

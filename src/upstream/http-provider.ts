@@ -1,13 +1,15 @@
 // A provider over HTTP: the requests that it is sent, and where its key is written.
 import type { Readable } from 'node:stream'
-import { buildConnector } from 'undici'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
+import { createConnector } from './connector.ts'
 import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { requestTarget } from './request-target.ts'
+import { isForwarded, proxyHeaders } from './tunnel.ts'
 
 /** @param userAgent is sent as `user-agent`. */
 export function createHttpProvider(
@@ -15,8 +17,7 @@ export function createHttpProvider(
   userAgent: string,
   meaningOf: ErrorReader,
 ): Provider {
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
-  const connections = new Connections(config.origin, connect)
+  const connections = new Connections(config.origin, createConnector(config))
   const fixedHeaders = headersOf(config, userAgent)
 
   return {
@@ -35,12 +36,12 @@ export function createHttpProvider(
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
       const headers = [...fixedHeaders, ...own, ...framing]
-      return connections.send({ path: config.basePath + path, method: 'POST', body, headers }, handler)
+      return connections.send({ path: requestTarget(config, path), method: 'POST', body, headers }, handler)
     },
 
     get(path, handler) {
       const headers = [...fixedHeaders, 'accept', 'application/json, */*']
-      return connections.send({ path: config.basePath + path, method: 'GET', headers }, handler)
+      return connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
     },
 
     close: () => connections.close(),
@@ -55,13 +56,14 @@ function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framin
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
 
-/** The headers of every request, the provider's key included; it is sent to this provider's origin only. */
+/** The headers of every request, the provider's key included; it is sent to this provider's origin only, or to its proxy. */
 export function headersOf(config: HttpProvider, userAgent: string): string[] {
   const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
   if (config.apiKey !== undefined) {
     if (config.auth === 'bearer') headers.push('authorization', `Bearer ${config.apiKey.reveal()}`)
     else headers.push(config.auth.header, config.apiKey.reveal())
   }
+  if (isForwarded(config.origin, config.proxy)) headers.push(...proxyHeaders(config.proxy))
   for (const [name, value] of config.headers) {
     headers.push(name, typeof value === 'string' ? value : value.reveal())
   }

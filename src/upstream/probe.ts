@@ -1,14 +1,18 @@
 // A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
 // to a size and a time; nothing is retried, and no redirect is followed.
-import { buildConnector, type Dispatcher } from 'undici'
+import { Socket } from 'node:net'
+import type { buildConnector, Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import { Connections } from './connections.ts'
+import { createConnector } from './connector.ts'
+import { failureOf } from './http-exchange.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
 import { headersOf, secretsOf } from './http-provider.ts'
+import { requestTarget } from './request-target.ts'
 
 interface ProbeLimits {
   /** The request ends when the body is larger; what came beyond is dropped. */
@@ -70,8 +74,49 @@ interface PostRequest extends ProbeRequest {
   readonly body?: string
 }
 
+/**
+ * Makes a connection to a provider, or a tunnel to it, TLS included, and ends it without a request.
+ * @param onResult is called once, with why no connection came about, or undefined when one did.
+ */
+export function tryConnection(
+  config: HttpProvider,
+  timeoutMs: number,
+  clock: Pick<Clock, 'setTimer'>,
+  onResult: (failure: ProviderFailure | undefined) => void,
+): void {
+  connectOnce(createConnector(config), { origin: config.origin, timeoutMs }, clock, onResult)
+}
+
+function connectOnce(
+  connect: buildConnector.connector,
+  { origin, timeoutMs }: { origin: string; timeoutMs: number },
+  { setTimer }: Pick<Clock, 'setTimer'>,
+  onResult: (failure: ProviderFailure | undefined) => void,
+): void {
+  const { protocol, host, port, hostname } = new URL(origin)
+  const { promise, resolve } = Promise.withResolvers<ProviderFailure | undefined>()
+  // By its types it returns nothing; should that become true, an attempt lasts for `connect_ms` at most.
+  const pending: unknown = connect(
+    { protocol, host, port, hostname: hostname.replace(/^\[|\]$/g, '') },
+    (error, socket) => {
+      socket?.destroy()
+      resolve(error === null ? undefined : failureOf(error))
+    },
+  )
+  const stopTimer = setTimer(() => {
+    if (pending instanceof Socket) pending.destroy()
+    resolve({ kind: 'timeout', code: 'TIMEOUT', detail: `no connection within ${timeoutMs / 1000} s` })
+  }, timeoutMs)
+  void promise.then((failure) => {
+    stopTimer()
+    onResult(failure)
+  })
+}
+
 /** For somebody who examines a provider: requests as a call would send them, over connections of their own. */
 export interface Probe {
+  /** Opens a connection and ends it without a request. Resolves with why none came about, or undefined when one did. */
+  connect(timeoutMs: number): Promise<ProviderFailure | undefined>
   send(request: PostRequest): Promise<ProbeOutcome>
   /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
   connectMs(): number | undefined
@@ -83,26 +128,29 @@ export interface Probe {
 /** @param now milliseconds of a monotonic clock. */
 export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
   let connectMs: number | undefined
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
-  const connections = new Connections(config.origin, (options, callback) => {
+  const connectPlain = createConnector(config)
+  const connect: buildConnector.connector = (options, callback) => {
     const startedAtMs = now()
-    return connect(options, (...result) => {
+    return connectPlain(options, (...result) => {
       if (result[0] === null) connectMs = now() - startedAtMs
       callback(...result)
     })
-  })
+  }
+  const connections = new Connections(config.origin, connect)
   const headers = headersOf(config, userAgent)
   const clock = { now, setTimer: systemClock.setTimer }
   return {
     mask: createMask(secretsOf(config)),
     connectMs: () => connectMs,
     close: () => connections.destroy(),
+    connect: (timeoutMs) =>
+      new Promise((resolve) => connectOnce(connect, { origin: config.origin, timeoutMs }, clock, resolve)),
     send(request) {
       const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
       const isPost = request.body !== undefined
       const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
       const options: Dispatcher.DispatchOptions = {
-        path: config.basePath + request.path,
+        path: requestTarget(config, request.path),
         method: isPost ? 'POST' : 'GET',
         headers: isPost ? [...headers, ...posted] : headers,
         ...(isPost && { body: request.body }),

@@ -27,12 +27,12 @@ function checkOf(provider: ProviderConfig): HttpProvider['healthCheck'] {
 }
 
 function accessOf(provider: HttpProvider): unknown[] {
-  const { origin, basePath, auth, apiKey, headers } = provider
+  const { origin, basePath, query, proxy, auth, apiKey, headers } = provider
   const sent = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
-  return [origin, basePath, auth, apiKey?.reveal(), sent]
+  return [origin, basePath, query, proxy?.origin, proxy?.userInfo?.reveal(), auth, apiKey?.reveal(), sent]
 }
 
-function keysOf({ apiKey, headers }: HttpProvider): string[] {
-  const values = [apiKey, ...headers.map(([, value]) => value)]
+function keysOf({ apiKey, headers, proxy }: HttpProvider): string[] {
+  const values = [apiKey, proxy?.userInfo, ...headers.map(([, value]) => value)]
   return values.filter((value): value is Secret => typeof value === 'object').map((secret) => secret.reveal())
 }

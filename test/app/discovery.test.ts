@@ -15,10 +15,14 @@ function start(t: TestContext, ...names: readonly string[]) {
   const events = new KeptEvents()
   const providers = names.map((name) => new AskedProvider(name, name !== 'cloud'))
   let offered: Discovered = new Map()
+  let changes = 0
   const discovery = new Discovery({
     clock: { now: clock.now, setTimer: clock.setTimer, chance: () => 0.5 },
     events,
-    onChange: (discovered) => (offered = discovered),
+    onChange: (discovered) => {
+      offered = discovered
+      changes += 1
+    },
   })
   const follow = (settings: RawProvider = { discover_models: true }, set = providers) => {
     const listed = set.map(({ provider }) => [provider.name, at(address, settings)] as const)
@@ -32,7 +36,8 @@ function start(t: TestContext, ...names: readonly string[]) {
   follow()
   const modelsOf = (name: string) => offered.get(name)?.map(({ id }) => id)
   const happened = (kind: string) => events.all.filter((event) => event.kind === kind)
-  return { clock, discovery, providers, follow, modelsOf, happened }
+  const listOf = (name: string) => offered.get(name)
+  return { clock, discovery, providers, follow, modelsOf, listOf, changes: () => changes, happened }
 }
 
 test('what a provider lists is offered, and reported when it changes', async (t) => {
@@ -50,6 +55,23 @@ test('what a provider lists is offered, and reported when it changes', async (t)
     { ...change, count: 2, added: 2, removed: 0 },
     { ...change, count: 2, added: 1, removed: 1 },
   ])
+})
+
+test('a list whose dates alone have changed is no other list, and a model keeps its first date', async (t) => {
+  const { clock, providers, listOf, changes } = start(t, 'vllm')
+  const [vllm] = providers
+  const dated = (created: number, length = 4096) => ({ id: 'm', created, max_model_len: length })
+  await vllm!.respond(200, { data: [dated(7)] })
+  const before = changes()
+  for (const created of [8, 9]) {
+    clock.advance(30_000)
+    await vllm!.respond(200, { data: [dated(created)] })
+  }
+  assert.equal(changes(), before)
+  clock.advance(30_000)
+  await vllm!.respond(200, { data: [dated(10, 8192)] })
+  const facts = { created: 7, max_model_len: 8192 }
+  assert.deepEqual(listOf('vllm'), [{ id: 'm', aliases: [], facts }])
 })
 
 test('a cloud is asked every ten minutes, and as often as others while it gives no list', async (t) => {

@@ -21,7 +21,7 @@ function refused(status: number, { code, body = '{}', headers = {} }: Word = {})
   return { kind: 'refused', head, body: bytes, providerCode: code, meaning, translation: undefined }
 }
 
-function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome {
+function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome & { kind: 'failed' } {
   return { kind: 'failed', error: new GatewayError(code, 'no'), isStaleConnection, hasBegun: false }
 }
 
@@ -35,7 +35,8 @@ const cases: readonly Case[] = [
   ['gone', { kind: 'gone', wasSent: true }, undefined, ''],
   ['400', refused(400), undefined, ''],
   ['402', refused(402), 'billing', 'move'],
-  ['404 of a path', refused(404, { body: 'page not found' }), undefined, ''],
+  ['404 of an API for something else', refused(404, { body: '{"error":"no such file"}' }), undefined, ''],
+  ['404 of a missing route', { ...failed('provider_bad_response'), isRouteMissing: true }, undefined, 'move'],
   ['404 of a model, by its code', refused(404, { code: 'model_not_found' }), 'missing_model', 'move'],
   ['404 of a model, by its type', refused(404, { code: 'NotFoundError' }), 'missing_model', 'move'],
   ['404 of a model, by its text', refused(404, { body: 'model "x" not found' }), 'missing_model', 'move'],

@@ -94,6 +94,8 @@ test('JSON has the same facts', async (t) => {
         tier: 1,
         weight: 1,
         baseUrl: 'https://a.example/v1',
+        proxy: null,
+        plainHttp: null,
         credential: 'env CLOUD_KEY (present)',
         auth: 'bearer',
         headers: ['x-org'],

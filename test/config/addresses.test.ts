@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { asCidr, cidrFault, listenHostFault, reachOf } from '../../src/config/addresses.ts'
+import { asCidr, cidrFault, listenHostFault } from '../../src/config/addresses.ts'
+import { reachOf } from '../../src/platform/address-reach.ts'
 
 test('an address is told by where it leads', () => {
   const expected = {

@@ -43,6 +43,8 @@ const faults: readonly Fault[] = [
   { ...repeated, ...own(529, {}, { 'retry-after': '0' }) },
   ...[401, 403].map((status) => ({ ...own(status), ...auth })),
   { ...bad, what: 'answers 407', script: json(407, {}) },
+  { ...bad, what: 'has no such route', script: content(404, 'text/plain', '404 page not found') },
+  { ...bad, what: 'has no such route for POST', script: json(405, { detail: 'Method Not Allowed' }) },
   { ...bad, what: 'answers 999', script: json(999, {}) },
   { ...bad, what: 'redirects', script: json(307, {}, { location: 'http://127.0.0.1:1/' }) },
   { ...bad, what: 'has a proxy with a page', script: content(502, 'text/html', '<h1>Bad Gateway</h1>') },

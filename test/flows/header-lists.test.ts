@@ -188,6 +188,7 @@ for (const [what, script] of [
       'cross-origin-resource-policy',
       'x-content-type-options',
       'x-llm-gateway-provider',
+      'x-llm-gateway-provider-request-id',
       'server-timing',
       'x-request-id',
       'connection',
@@ -201,6 +202,7 @@ for (const [what, script] of [
     assert.deepEqual(rest.toSorted(), [...expected].toSorted())
     assert.equal(response.header('x-request-id'), 'mine-1')
     assert.equal(response.header('x-llm-gateway-provider'), 'scripted')
+    assert.equal(response.header('x-llm-gateway-provider-request-id'), 'req_of_the_provider')
     assert.doesNotMatch(response.header('server-timing') ?? '', /forged/)
     for (const [name, value] of Object.entries(mayPass)) assert.equal(response.header(name), value)
   })

@@ -126,7 +126,7 @@ test('a redirect is not followed', async (t) => {
 })
 
 const passed: readonly [string, number, string, string][] = [
-  ['404 in plain text', 404, 'text/plain', '404 page not found'],
+  ['404 of its API', 404, 'application/json', '{"error":"no such file"}'],
   ['400 of JSON', 400, 'application/json', '{"error":"context too long"}'],
   ['422 of another shape', 422, 'application/json', '{"detail":[{"loc":["body"],"msg":"odd"}]}'],
   ['429', 429, 'application/json; charset=utf-8', '{"error":{"message":"slow down"}}'],

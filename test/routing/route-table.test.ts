@@ -127,10 +127,11 @@ describe('a listed model is found', () => {
     assert.equal(routes.find('vllm/qwen3:8b'), undefined)
   })
 
-  test('by its aliases, as the same model', () => {
+  test('by its aliases, as the same model under the name that was used', () => {
     const routes = tableWith({ 'llama-cpp': ['long-name=short'] })
     for (const name of ['long-name', 'short', 'llama-cpp/long-name', 'llama-cpp/short']) {
-      assert.equal(way(routes, name), 'discovered llama-cpp/long-name → llama-cpp long-name')
+      const used = name.replace('llama-cpp/', '')
+      assert.equal(way(routes, name), `discovered llama-cpp/long-name → llama-cpp ${used}`)
     }
     assert.deepEqual(routes.models(), ['llama-cpp/long-name'])
   })
@@ -239,4 +240,33 @@ test('whatever is listed, the names of the file lead where they led', () => {
       },
     ),
   )
+})
+
+describe('a wildcard has the names', () => {
+  /** Those that the wildcards add to the names of the list itself. */
+  const matched = (lists: Record<string, string[]>, ...models: [string, ModelConfig][]) => {
+    const names = tableWith(lists, ...models).list()
+    return names.filter((name) => tableWith(lists, ...models).find(name)?.rule === 'wildcard')
+  }
+
+  test('that its provider lists, aliases included, as clients write them', () => {
+    assert.deepEqual(matched({ p: ['a=b', 'c/d'] }, model('open/*', '*')), ['open/a', 'open/b', 'open/c/d'])
+    assert.deepEqual(matched({ p: ['a'] }, model('p/*', '*')), ['p/a'])
+  })
+
+  test('that fit its pattern for the provider', () => {
+    const list = { p: ['gpt-5', 'gpt-', 'o3', 'x:latest', ':latest'] }
+    assert.deepEqual(matched(list, model('gpt-*', 'gpt-*')), ['gpt-5'])
+    assert.deepEqual(matched(list, model('local/*', '*:latest')), ['local/x'])
+    assert.deepEqual(matched(list, model('any/*', 'one')), [])
+  })
+
+  test('that lead to it, and to no longer wildcard or name of the file', () => {
+    const models = [model('a/*', '*'), model('a/b/*', 'one'), model('a/c', 'c')]
+    assert.deepEqual(matched({ p: ['b/x', 'c', 'd'] }, ...models), ['a/d'])
+  })
+
+  test('of no provider whose models are not discovered', () => {
+    assert.deepEqual(matched({ q: ['m'] }, model('open/*', '*')), [])
+  })
 })

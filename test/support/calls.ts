@@ -56,6 +56,13 @@ export async function used(gateway: At, model = 'small'): Promise<Report['used']
   return (await report(gateway, model)).used
 }
 
+/** `GET /v1/models`: the entries by their ids. */
+export async function modelsOf(gateway: At): Promise<ReadonlyMap<string, Record<string, unknown>>> {
+  const response = await fetch(`${gateway.url}/v1/models`)
+  const { data } = (await response.json()) as { data: ({ id: string } & Record<string, unknown>)[] }
+  return new Map(data.map((entry) => [entry.id, entry]))
+}
+
 /** A chat call on a connection of its own, sent. */
 export async function sendChat(t: Cleanup, gateway: At, more: object = {}): Promise<RawClient> {
   const client = await connectRaw(t, gateway.url)

@@ -16,9 +16,19 @@ export function judgeErrorResponse(
   const { name } = provider
   const body = masked(received, provider)
   const providerCode = dialect.readErrorCode(body)
-  const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
+  const failed = (
+    code: 'provider_auth_failed' | 'provider_bad_response',
+    what: string,
+    isRouteMissing = false,
+  ): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
-    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    const facts = {
+      providerStatus: status,
+      providerCode,
+      isStaleConnection: false,
+      hasBegun: false,
+      isRouteMissing,
+    }
     return { kind: 'failed', error, ...facts }
   }
   if (status === 401 || status === 403) {
@@ -40,9 +50,18 @@ export function judgeErrorResponse(
     return failed(
       'provider_bad_response',
       `returned an HTML page (${status}). Check providers.${name}.base_url.`,
+      status === 404 || status === 405,
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
+  if (meaning === 'missing_route') {
+    const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
+    return failed(
+      'provider_bad_response',
+      `has no ${dialect.path} below its base URL (${status}). ${hint}`,
+      true,
+    )
+  }
   return { kind: 'refused', head, body, providerCode, meaning, translation }
 }
 

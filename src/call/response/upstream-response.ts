@@ -5,6 +5,7 @@ import type { ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { providerRequestId } from '../../http/headers.ts'
 import type {
   Exchange,
   Provider,
@@ -82,6 +83,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   get head(): ResponseHead {
     if (this.#head === undefined) throw new Error('no head yet')
     return this.#head
+  }
+
+  /** The provider's own id of the request; undefined before the head, or without one. */
+  get requestId(): string | undefined {
+    return this.#head && providerRequestId(this.#head, this.#provider)
   }
 
   read(reader: ResponseReader): void {

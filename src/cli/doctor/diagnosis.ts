@@ -168,6 +168,10 @@ function unreachableFix(code: string, { name, origin, isLocal }: HttpProvider): 
   const setting = `providers.${name}.base_url`
   if (code === 'ENOTFOUND') return `the host does not exist: correct ${setting}`
   if (code === 'EAI_AGAIN') return "no name server responds: check this machine's network (resolvectl query)"
+  if (code === 'PROXY_FAILED') return `check the proxy, or set providers.${name}.proxy: none`
+  if (code === 'ADDRESS_NOT_ALLOWED') {
+    return `use https:// in ${setting}, or allow plain HTTP with providers.${name}.allow_http: true`
+  }
   if (!isLocal) return `check this machine's network and firewall, or correct ${setting}`
   return startCommands[new URL(origin).port] ?? `start the server at ${origin}, or correct ${setting}`
 }

@@ -5,6 +5,7 @@ import { essenceOf } from '../../http/media-type.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
 import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
+import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import {
@@ -84,13 +85,19 @@ class Examiner {
 
   async examine(): Promise<Finding[]> {
     const { timeoutMs = listTimeoutMs, onWait } = this.#examination
+    if (this.#mayOnlyConnect()) {
+      const failure = await this.#probe.connect(Math.min(timeoutMs, listTimeoutMs))
+      if (this.#addReachable(failure)) this.#addOne('models', 'skipped', notAsked)
+      return this.#findings
+    }
     onWait('its list of models')
     const outcome = await this.#probe.send({
       path: '/models',
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,
     })
-    if (!this.#addReachable(outcome)) return this.#findings
+    const isUnanswered = outcome.kind === 'failed' && outcome.head === undefined
+    if (!this.#addReachable(isUnanswered ? outcome.failure : undefined)) return this.#findings
     const list = this.#readList(outcome)
     const called = await this.#call(list)
     this.#addKey(list, called)
@@ -119,11 +126,18 @@ class Examiner {
     }
   }
 
-  #addReachable(outcome: ProbeOutcome): boolean {
-    const address = this.#config.origin + this.#config.basePath
-    if (outcome.kind === 'failed' && outcome.head === undefined) {
-      const { detail, fix } = diagnoseFailure(outcome.failure, this.#config)
-      this.isUnreachable = outcome.failure.kind === 'unreachable'
+  /** Behind llama-swap any request loads a model, so a local server is not asked unless the gateway asks it anyway. */
+  #mayOnlyConnect(): boolean {
+    const { isLocal, discoverModels, healthCheck } = this.#config
+    return !this.#examination.mayCall && isLocal && discoverModels !== true && healthCheck === undefined
+  }
+
+  #addReachable(failure: ProviderFailure | undefined): boolean {
+    const { origin, basePath, query = '', proxy } = this.#config
+    const address = origin + basePath + query + (proxy === undefined ? '' : ` through ${proxy.origin}`)
+    if (failure !== undefined) {
+      const { detail, fix } = diagnoseFailure(failure, this.#config)
+      this.isUnreachable = failure.kind === 'unreachable'
       this.#addOne('reachable', 'fail', `${address}: ${this.#probe.mask(detail)}`, { fix })
       return false
     }
@@ -225,6 +239,8 @@ class Examiner {
     this.#add(modelFindings(this.#examination.models, list.list, calledModel))
   }
 }
+
+const notAsked = 'not asked, because a request may load a model (--no-calls without discover_models)'
 
 /** `detail` is empty if other findings give the reason. */
 type CallResult =

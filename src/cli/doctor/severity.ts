@@ -102,13 +102,14 @@ class Dependents {
 
   #isExampleProvider(provider: string): boolean {
     const [one, other] = [this.#config, this.#examples].map((config) => config?.providers.get(provider))
-    if (one?.kind !== 'openai' || other?.kind !== 'openai') return one?.kind === other?.kind
+    if (one === undefined || other === undefined || one.kind !== other.kind) return one === other
+    if (one.kind === 'echo' || other.kind === 'echo') return true
     return one.origin === other.origin && one.basePath === other.basePath
   }
 }
 
 function discovers(provider: ProviderConfig): boolean {
-  return provider.kind === 'openai' && provider.discoverModels === true
+  return provider.kind !== 'echo' && provider.discoverModels === true
 }
 
 function gradeUnreachable({ findings }: ProviderReport, { all, own, stranded }: DependentModels): Finding[] {

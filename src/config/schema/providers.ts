@@ -35,7 +35,7 @@ const healthCheck = {
     path: {
       type: 'string',
       description:
-        'Path below the base URL that returns 2xx on a healthy server. Default: `/models`; llama.cpp also has `/health`.',
+        "Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.",
       minLength: 1,
       maxLength: 1024,
       // No spaces and nothing that would have to be percent-encoded.
@@ -59,16 +59,31 @@ const provider = {
     kind: {
       type: 'string',
       description:
-        '`openai`: a server with an OpenAI-compatible API. `echo`: built in, returns the last message of the request.',
+        '`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `echo`: built in, returns the last message of the request.',
       default: defaults.provider.kind,
-      enum: ['openai', 'echo'],
+      enum: ['openai', 'llama_cpp', 'ollama', 'vllm', 'echo'],
     },
     base_url: {
       type: 'string',
       description:
-        'URL up to and including `/v1`. `http://` is allowed for loopback and private addresses only. Required unless `kind` is `echo`.',
+        'URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo`.',
       minLength: 1,
       maxLength: 2048,
+    },
+    allow_http: {
+      type: 'boolean',
+      description:
+        'Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.',
+      default: defaults.provider.allow_http,
+    },
+    proxy: {
+      type: 'string',
+      description:
+        'What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.',
+      default: defaults.provider.proxy,
+      minLength: 1,
+      maxLength: 2048,
+      writeOnly: true,
     },
     api_key: {
       type: 'object',

@@ -1,7 +1,7 @@
 // What a provider answers to `GET /models`: OpenAI's list, as Ollama, vLLM, llama.cpp, LM Studio and the clouds write
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
-import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -9,7 +9,12 @@ export interface ListedModel {
   readonly id: string
   /** Further names of the same model. */
   readonly aliases: readonly string[]
+  /** What its entry says of it in numbers, under the names there. Absent: nothing. */
+  readonly facts?: ModelFacts
 }
+
+/** `created`, the lengths of contexts and outputs, and some of llama.cpp's `meta`. */
+export type ModelFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 export interface ModelList {
   /** Sorted by id; no name stands twice. */
@@ -33,6 +38,24 @@ const maxValues = 150_000
 
 /** Further names of one model. */
 const maxAliases = 16
+
+/**
+ * Numbers that clients go by: when a model was made, and how many tokens it takes and gives, as vLLM, Groq, Mistral, LM
+ * Studio, OpenRouter, Together and GitHub name them.
+ */
+const factNames = [
+  'context_length',
+  'context_window',
+  'created',
+  'max_completion_tokens',
+  'max_context_length',
+  'max_input_tokens',
+  'max_model_len',
+  'max_output_tokens',
+] as const
+
+/** llama.cpp's, within `meta`. */
+const metaNames = ['n_ctx', 'n_ctx_train', 'n_params'] as const
 
 /** Ollama's name for a model without a tag is the one with this tag (https://docs.ollama.com/api/introduction). */
 const defaultTag = ':latest'
@@ -58,7 +81,7 @@ export function readModelList(
   if (entries === undefined) return undefined
   const isName = (name: unknown): name is string =>
     typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
-  const found = new Map<string, readonly string[]>()
+  const found = new Map<string, { aliases: readonly string[]; facts: ModelFacts | undefined }>()
   let namesLeft = maxListedNames
   let droppedNames = 0
   for (const entry of entries) {
@@ -72,17 +95,39 @@ export function readModelList(
     const kept = [...names].slice(0, namesLeft)
     namesLeft -= kept.length
     droppedNames += names.size - kept.length
-    found.set(id, kept)
+    found.set(id, { aliases: kept, facts: factsOf(entry) })
   }
   if (found.size === 0 && entries.length > 0) return undefined
   const kept = new Set(found.keys())
   const models = [...found].sort(([one], [other]) => (one < other ? -1 : 1))
   return {
-    models: models.map(([id, aliases]) => ({ id, aliases: aliases.filter((alias) => isNew(alias, kept)) })),
+    models: models.map(([id, { aliases, facts }]) => ({
+      id,
+      aliases: aliases.filter((alias) => isNew(alias, kept)),
+      ...(facts && { facts }),
+    })),
     skipped: entries.length - found.size + droppedNames,
     isPartial: membersOf(list)['has_more'] === true || namesLeft === 0,
     server: serverOf(list, entries),
   }
+}
+
+function factsOf(entry: unknown): ModelFacts | undefined {
+  const members = membersOf(entry)
+  const facts: Record<string, number | Readonly<Record<string, number>>> = numbersOf(members, factNames)
+  const meta = numbersOf(membersOf(members['meta']), metaNames)
+  if (Object.keys(meta).length > 0) facts['meta'] = meta
+  return Object.keys(facts).length === 0 ? undefined : facts
+}
+
+function numbersOf(members: JsonObject, names: readonly string[]): Record<string, number> {
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = members[name]
+      return isCount(value) ? [[name, value]] : []
+    }),
+  )
 }
 
 function isNew(name: string, kept: Set<string>): boolean {
@@ -117,9 +162,9 @@ function hasMoreValues(json: Buffer, limit: number): boolean {
 
 const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
 
-/** A model in the gateway's list. `owner` is the provider that serves it. */
-export function renderModel(id: string, owner: string): object {
-  return { id, object: 'model', created: 0, owned_by: owner }
+/** A model in the gateway's list. `owner` is the provider that serves it, and has given the facts. */
+export function renderModel(id: string, owner: string, facts: ModelFacts = {}): object {
+  return { id, object: 'model', created: 0, owned_by: owner, ...facts }
 }
 
 export function renderModelList(models: readonly object[]): object {

@@ -15,7 +15,7 @@ const modelLists = new WeakMap<RouteTable, Buffer>()
 function modelList(routes: RouteTable): Buffer {
   const known = modelLists.get(routes)
   if (known !== undefined) return known
-  const models = routes.list().map((id) => renderModel(id, ownerOf(routes.find(id))))
+  const models = routes.list().map((id) => rendered(id, routes.find(id), routes))
   const list = Buffer.from(JSON.stringify(renderModelList(models)))
   modelLists.set(routes, list)
   return list
@@ -25,7 +25,11 @@ function modelList(routes: RouteTable): Buffer {
 function oneModel(id: string, routes: RouteTable): object {
   const route = routes.find(id)
   if (route === undefined) throw modelNotFound(id, routes)
-  return renderModel(id, ownerOf(route))
+  return rendered(id, route, routes)
+}
+
+function rendered(id: string, route: Route | undefined, routes: RouteTable): object {
+  return renderModel(id, ownerOf(route), route && routes.factsOf(route))
 }
 
 function ownerOf(route: Route | undefined): string {

@@ -10,6 +10,9 @@ import { openAi } from './openai.ts'
 import { vllm } from './vllm.ts'
 
 export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> = {
+  llama_cpp: createErrorReader([llamaCpp]),
+  ollama: createErrorReader([ollama]),
+  vllm: createErrorReader([vllm]),
   /** Any server that speaks OpenAI's protocol. */
   openai: createErrorReader([openAi, llamaCpp, ollama, vllm]),
 }

@@ -11,4 +11,5 @@ export const openAi: ServerErrors = {
     'quota_exceeded',
   ],
   missingModelCodes: ['model_not_found', 'not_found'],
+  missingRouteTexts: ['"Invalid URL ('],
 }

@@ -1,4 +1,8 @@
 import type { ServerErrors } from '../error-meaning.ts'
 
 /** vLLM: the exception's name as type, and the status as code. https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ */
-export const vllm: ServerErrors = { missingModelCodes: ['NotFoundError', '404'] }
+export const vllm: ServerErrors = {
+  missingModelCodes: ['NotFoundError', '404'],
+  // FastAPI's own words, and so those of many servers in Python.
+  missingRouteTexts: ['{"detail":"Not Found"}', '{"detail":"Method Not Allowed"}'],
+}

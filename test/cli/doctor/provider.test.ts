@@ -459,10 +459,25 @@ suite('the call', () => {
   })
 
   test('--no-calls leaves it out', async (t) => {
-    const upstream = await withAnswers(t, list('m'))
+    const upstream = await withAnswers(t)
+    for (const more of [{ isLocal: false }, { discoverModels: true }]) {
+      upstream.respond(list('m'))
+      const config = configOf(upstream.url, { apiKey: secret, ...more })
+      const findings = await examine(config, { mayCall: false })
+      assert.deepEqual(states(findings).slice(1), ['ok key', 'ok models', 'skipped streaming'])
+    }
+    assert.equal(upstream.requests.length, 2)
+  })
+
+  test('--no-calls only connects to a local server that the gateway does not ask anyway', async (t) => {
+    const upstream = await withAnswers(t)
     const findings = await examine(configOf(upstream.url, { apiKey: secret }), { mayCall: false })
-    assert.deepEqual(states(findings).slice(1), ['ok key', 'ok models', 'skipped streaming'])
-    assert.equal(upstream.requests.length, 1)
+    assert.deepEqual(states(findings), ['ok reachable', 'skipped models'])
+    assert.match(find(findings, 'reachable').detail, /connected in/)
+    assert.deepEqual([upstream.connections, upstream.requests.length], [1, 0])
+
+    const down = await examine(configOf(await refusingUrl(t)), { mayCall: false })
+    assert.deepEqual(states(down), ['fail reachable'])
   })
 
   test('usage that is switched off is not requested', async (t) => {

@@ -23,6 +23,11 @@ function read(answer: unknown, maxNameLength = 200): ModelList | undefined {
   return readModelList(body, maxNameLength, mask)
 }
 
+/** The models without their facts. */
+function modelsOf(list: ModelList | undefined): object[] | undefined {
+  return list?.models.map(({ id, aliases }) => ({ id, aliases }))
+}
+
 function idsOf(answer: unknown): readonly string[] | undefined {
   return read(answer)?.models.map(({ id }) => id)
 }
@@ -54,12 +59,26 @@ test('what llama.cpp calls aliases are further names, but for the name itself', 
 })
 
 test("Ollama's default tag may be left off, unless that is the name of another model", () => {
-  assert.deepEqual(read(listOf('phi:latest'))?.models, [{ id: 'phi:latest', aliases: ['phi'] }])
-  assert.deepEqual(read(listOf('phi:latest', 'phi'))?.models, [
+  assert.deepEqual(modelsOf(read(listOf('phi:latest'))), [{ id: 'phi:latest', aliases: ['phi'] }])
+  assert.deepEqual(modelsOf(read(listOf('phi:latest', 'phi'))), [
     { id: 'phi', aliases: [] },
     { id: 'phi:latest', aliases: [] },
   ])
-  assert.deepEqual(read(listOf(':latest'))?.models, [{ id: ':latest', aliases: [] }])
+  assert.deepEqual(modelsOf(read(listOf(':latest'))), [{ id: ':latest', aliases: [] }])
+})
+
+test('what an entry says in numbers is kept, and nothing else of it', () => {
+  const said = { created: 7, max_model_len: 4096, context_length: 1e6, max_output_tokens: 0 }
+  const odd = {
+    context_window: -1,
+    max_input_tokens: 1.5,
+    max_context_length: '9',
+    max_completion_tokens: 1e300,
+  }
+  const meta = { n_ctx: 8192, n_ctx_train: null, n_params: 27, path: '/models/m.gguf' }
+  const entry = { id: 'm', owned_by: 'x', price: 3, ...said, ...odd, meta }
+  assert.deepEqual(read([entry])?.models[0]?.facts, { ...said, meta: { n_ctx: 8192, n_params: 27 } })
+  assert.deepEqual(read([{ id: 'm', meta: 'x', created: null }])?.models, [{ id: 'm', aliases: [] }])
 })
 
 describe('no list of models is', () => {
@@ -100,7 +119,7 @@ describe('left out is an entry whose name', () => {
   for (const [what, id] of names) {
     test(what, () => {
       const list = read(listOf('good', id))
-      assert.deepEqual([list?.models, list?.skipped], [[{ id: 'good', aliases: [] }], 1])
+      assert.deepEqual([modelsOf(list), list?.skipped], [[{ id: 'good', aliases: [] }], 1])
       assert.deepEqual(read([{ id: 'good', aliases: [id, 'other'] }])?.models[0]?.aliases, ['other'])
     })
   }
@@ -126,7 +145,7 @@ test('names that objects know are names like any other', () => {
 
 test('a name that stands twice counts once', () => {
   const list = read(listOf('m', 'm'))
-  assert.deepEqual([list?.models, list?.skipped], [[{ id: 'm', aliases: [] }], 1])
+  assert.deepEqual([modelsOf(list), list?.skipped], [[{ id: 'm', aliases: [] }], 1])
 })
 
 test('of too many models the first are taken', () => {

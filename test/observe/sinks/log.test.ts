@@ -35,6 +35,7 @@ function ended(more: Partial<CallFacts>): GatewayEvent {
     reason: undefined,
     provider_status: undefined,
     provider_code: undefined,
+    provider_request_id: undefined,
     ...more,
   }
   return { kind: 'call_ended', call }

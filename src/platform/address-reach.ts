@@ -1,0 +1,29 @@
+// Whether an address is on this machine, on a private network, or neither (RFC 1918, 4193, 6598, 6890).
+import { BlockList, isIP } from 'node:net'
+
+export type Reach = 'loopback' | 'private' | 'link-local' | 'unspecified' | 'public'
+
+const ranges = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  // Overlay networks such as Tailscale assign addresses in 100.64.0.0/10.
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
+  'link-local': ['169.254.0.0/16', 'fe80::/10'],
+  unspecified: ['0.0.0.0/8', '::/128'],
+} as const
+
+const lists = Object.entries(ranges).map(([reach, cidrs]) => {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', prefix] = cidr.split('/')
+    list.addSubnet(address, Number(prefix), isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  }
+  return { reach: reach as Reach, list }
+})
+
+/** How far an address literal reaches (an IPv4-mapped IPv6 address as the one it maps to); undefined for a name. */
+export function reachOf(address: string): Reach | undefined {
+  const version = isIP(address)
+  if (version === 0) return undefined
+  const family = version === 6 ? 'ipv6' : 'ipv4'
+  return lists.find(({ list }) => list.check(address, family))?.reach ?? 'public'
+}
