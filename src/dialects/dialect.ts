@@ -50,8 +50,9 @@ export interface ProviderDialect {
   /** @param body read to its end. Valid only during the call. */
   readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
   /**
-   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
-   * `cut`: nothing in them says that the response is whole.
+   * Reads the last events of a stream (the newest last, at most `tailLength`, without comments). `over`: they hold the end
+   * mark, so that the response is whole even if the body has not ended. `complete`: it is whole if the body ends here.
+   * `cut`: nothing in them says that it is whole.
    */
   readonly ending: (tail: readonly Buffer[]) => StreamEnding
   /** The error in a body; undefined if it has no message in a known form. */
@@ -63,7 +64,7 @@ export interface ProviderDialect {
   readonly mayRefuseUsage: (head: ResponseHead, body: Buffer) => boolean
 }
 
-type StreamEnding = 'complete' | 'error' | 'cut'
+export type StreamEnding = 'over' | 'complete' | 'error' | 'cut'
 
 /** Enough for a last choice, a usage event and an end mark. */
 export const tailLength = 3

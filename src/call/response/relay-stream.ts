@@ -2,7 +2,7 @@
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
-import type { EventSink } from '../../bytes/sse.ts'
+import { type EventSink, isComment } from '../../bytes/sse.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
@@ -14,6 +14,11 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
   const seenTokens = meter.seenTokens()
   if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
 }
+
+/** How long a body may go on after the stream's end mark while nothing comes. */
+export const maxLingerMs = 5_000
+
+const COLON = 0x3a
 
 /** How a stream ended that is not complete. */
 export const endingErrors = {
@@ -44,6 +49,8 @@ export class StreamRelay implements Relay, EventSink {
   #isInsideEvent = false
   #hasWritten = true
   #lastWriteMs = 0
+  /** The end was looked for since the last write. */
+  #hasLooked = false
 
   constructor(input: RelayInput, events: EventReader, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -62,11 +69,17 @@ export class StreamRelay implements Relay, EventSink {
     growHold(this.#input)
     if (this.#hasWritten) {
       this.#hasWritten = false
+      this.#hasLooked = false
       this.#lastWriteMs = nowMs
-    } else if (nowMs - this.#lastWriteMs >= heartbeatMs && !this.#isInsideEvent) {
-      // Only whole events have gone out, so this can't fall into the middle of one.
-      this.#write(this.#input.dialect.heartbeat)
+      return
     }
+    const silentMs = nowMs - this.#lastWriteMs
+    if (silentMs >= maxLingerMs && !this.#hasLooked) {
+      this.#hasLooked = true
+      if (this.#endAtMark()) return this.#input.response.abort()
+    }
+    // Only whole events have gone out, so this can't fall into the middle of one.
+    if (silentMs >= heartbeatMs && !this.#isInsideEvent) this.#write(this.#input.dialect.heartbeat)
   }
 
   onData(chunk: Buffer): void {
@@ -77,8 +90,10 @@ export class StreamRelay implements Relay, EventSink {
   /** From the splitter. */
   event(event: Buffer): void {
     if (this.#input.meter.observe(event) === 'drop') return
-    if (this.#tail.length === tailLength) this.#tail.shift()
-    this.#tail.push(event)
+    if (event[0] !== COLON || !isComment(event)) {
+      if (this.#tail.length === tailLength) this.#tail.shift()
+      this.#tail.push(event)
+    }
     const pending = this.#pending
     if (pending !== undefined && areNeighbours(pending, event)) {
       this.#pending = Buffer.from(pending.buffer, pending.byteOffset, pending.length + event.length)
@@ -103,12 +118,19 @@ export class StreamRelay implements Relay, EventSink {
     const ending = response.dialect.ending(this.#tail)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
     reply.end()
-    if (ending === 'complete') return this.#resolve({ kind: 'complete' })
-    this.#resolve({ kind: 'failed', error: endingErrors.error(), isReported: true })
+    this.#resolve(ending === 'error' ? failedByProvider() : { kind: 'complete' })
+  }
+
+  reachedEnd(): RelayResult | undefined {
+    const ending = this.#input.response.dialect.ending(this.#tail)
+    if (ending === 'over') return { kind: 'complete' }
+    // Clients leave at an error, whatever is to follow.
+    return ending === 'error' ? failedByProvider() : undefined
   }
 
   onBroken(error: GatewayError): void {
     this.#flush()
+    if (this.#endAtMark()) return
     const { reply, dialect } = this.#input
     if (this.#isInsideEvent) reply.cut()
     else reply.end(dialect.errorEvent(error))
@@ -118,6 +140,15 @@ export class StreamRelay implements Relay, EventSink {
   /** Only whole events have gone out. */
   get mayEndHere(): boolean {
     return !this.#isInsideEvent
+  }
+
+  /** Ends the response if its end mark has gone out. */
+  #endAtMark(): boolean {
+    const end = this.reachedEnd()
+    if (end === undefined) return false
+    this.#input.reply.end()
+    this.#resolve(end)
+    return true
   }
 
   #flush(): void {
@@ -130,6 +161,10 @@ export class StreamRelay implements Relay, EventSink {
     this.#hasWritten = true
     if (!this.#input.reply.write(bytes)) this.#input.response.pause()
   }
+}
+
+function failedByProvider(): RelayResult {
+  return { kind: 'failed', error: endingErrors.error(), isReported: true }
 }
 
 function areNeighbours(first: Buffer, second: Buffer): boolean {

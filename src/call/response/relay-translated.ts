@@ -8,7 +8,7 @@ import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maxLingerMs } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -49,6 +49,8 @@ export class TranslatedRelay implements Relay, EventSink {
   #hasBegun = false
   #isQuiet = false
   #lastWriteMs = 0
+  /** The end was looked for since the last write. */
+  #hasLooked = false
 
   constructor(input: TranslatedInput, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -67,8 +69,19 @@ export class TranslatedRelay implements Relay, EventSink {
     const { isStream, translation, dialect } = this.#input
     if (!this.#isQuiet) {
       this.#isQuiet = true
+      this.#hasLooked = false
       this.#lastWriteMs = nowMs
-    } else if (isStream && nowMs - this.#lastWriteMs >= heartbeatMs) {
+      return
+    }
+    const silentMs = nowMs - this.#lastWriteMs
+    if (silentMs >= maxLingerMs && !this.#hasLooked) {
+      this.#hasLooked = true
+      if (this.#isAtMark()) {
+        this.onEnd()
+        return this.#input.response.abort()
+      }
+    }
+    if (isStream && silentMs >= heartbeatMs) {
       this.#written.push(this.#hasBegun ? translation.heartbeat() : dialect.heartbeat)
       this.#send()
     }
@@ -104,7 +117,7 @@ export class TranslatedRelay implements Relay, EventSink {
     const last = lastEvent(events.end(), response.dialect)
     if (last !== undefined) this.event(last)
     const ending = response.dialect.ending(this.#tail)
-    if (ending === 'complete') {
+    if (ending === 'complete' || ending === 'over') {
       return this.#resolve(finish(this.#input, translation.end(this.#write), this.#written))
     }
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
@@ -115,7 +128,16 @@ export class TranslatedRelay implements Relay, EventSink {
   }
 
   onBroken(error: GatewayError): void {
-    if (!this.#isOver) this.#resolve({ kind: 'broken', error, isReported: false })
+    if (this.#isOver) return
+    if (this.#isAtMark()) return this.onEnd()
+    this.#resolve({ kind: 'broken', error, isReported: false })
+  }
+
+  /** The end of the client's response is written once the call ends. */
+  reachedEnd(): undefined {}
+
+  #isAtMark(): boolean {
+    return this.#input.response.dialect.ending(this.#tail) === 'over'
   }
 
   #giveUp(): void {

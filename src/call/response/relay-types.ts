@@ -39,4 +39,9 @@ export interface Relay extends ResponseReader {
   readonly mayEndHere: boolean
   /** Sends the head, and what was read already. */
   begin(): void
+  /**
+   * How the call has ended, if the client has been sent the response's end and only the provider's body goes on: nothing
+   * that the client or the provider does from then on changes that. Else undefined.
+   */
+  reachedEnd(): RelayResult | undefined
 }

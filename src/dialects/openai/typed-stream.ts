@@ -10,10 +10,10 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue
-        if (isEndMark(data)) return 'complete'
+        if (isEndMark(data)) return 'over'
         const type = typeOf(data)
         if (type !== undefined && errorTypes.has(type)) return 'error'
-        if (type !== undefined && finalTypes.has(type)) return 'complete'
+        if (type !== undefined && finalTypes.has(type)) return 'over'
       }
       return 'cut'
     },

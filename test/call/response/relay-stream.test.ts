@@ -33,6 +33,7 @@ function startRelay({
     read: (given) => (reader = given),
     pause: () => (pauses += 1),
     resume() {},
+    drain() {},
     abort() {},
   }
   const reply: Pick<Reply, 'isStarted' | 'isGone' | 'start' | 'flush' | 'write' | 'end'> = {
