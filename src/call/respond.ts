@@ -94,6 +94,7 @@ async function passAnswer(
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
     record.usage = usage
+    if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head

@@ -4,8 +4,8 @@ import { suite, test } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import { roundTrips } from '../faults/fault.ts'
-import { used } from '../support/calls.ts'
-import { delta, usageEvent } from '../support/chat-content.ts'
+import { post, used } from '../support/calls.ts'
+import { delta, messages, usageEvent } from '../support/chat-content.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
 import {
@@ -157,3 +157,189 @@ for (const [what, script] of [
     assert.equal((await (await upstream.nextRequest()).outcome).kind, 'aborted')
   })
 }
+
+const timings = {
+  cache_n: 0,
+  prompt_n: 14,
+  prompt_ms: 320.5,
+  predicted_n: 4,
+  predicted_ms: 98.3,
+  predicted_per_second: 40.7,
+}
+const llamaUsage = { prompt_tokens: 14, completion_tokens: 4, total_tokens: 18 }
+
+/** The events of a stream as llama.cpp writes it, with and without `include_usage`. */
+function llamaCpp(isAsked: boolean): string[] {
+  const finish = {
+    choices: [{ finish_reason: 'stop', index: 0, delta: {} }],
+    object: 'chat.completion.chunk',
+  }
+  const last = { choices: [], object: 'chat.completion.chunk', usage: llamaUsage, timings }
+  const events = isAsked
+    ? [JSON.stringify(finish), JSON.stringify(last)]
+    : [JSON.stringify({ ...finish, timings })]
+  return [delta('So'), delta(' be it'), ...events, '[DONE]']
+}
+
+const written = (payloads: readonly string[]) => payloads.map((payload) => `data: ${payload}\n\n`).join('')
+
+suite('usage that nobody but the gateway asked for', () => {
+  test('llama.cpp is asked once, and not again: it reports its timings unasked, and they reach the client', async (t) => {
+    const { gateway, upstream } = await startGateway(t, limits)
+    upstream.respondAlways(({ body }) => sse(llamaCpp(body.includes('include_usage'))))
+    for (const [isAsked, tokens] of [
+      [true, 18],
+      [false, 36],
+      [false, 54],
+    ] as const) {
+      const body = await (await post(gateway, { model: 'plain', stream: true, messages })).text()
+      assert.match(body, /"timings":\{"cache_n":0,/)
+      assert.ok(!body.includes('"usage"'), body)
+      assert.equal((await upstream.nextRequest()).body.includes('include_usage'), isAsked)
+      assert.equal((await used(gateway, 'plain')).tokens, tokens)
+      if (!isAsked) assert.equal(body, written(llamaCpp(false)))
+    }
+  })
+
+  test('llama.cpp that was seen in a call whose client asked is not asked either', async (t) => {
+    const { gateway, upstream } = await startGateway(t, limits)
+    upstream.respondAlways(({ body }) => sse(llamaCpp(body.includes('include_usage'))))
+    const asking = { model: 'plain', stream: true, messages, stream_options: { include_usage: true } }
+    assert.equal(await (await post(gateway, asking)).text(), written(llamaCpp(true)))
+    assert.equal(
+      await (await post(gateway, { model: 'plain', stream: true, messages })).text(),
+      written(llamaCpp(false)),
+    )
+  })
+
+  for (const [what, choices] of [
+    ['LiteLLM, with an empty choice', [{ index: 0, delta: {} }]],
+    ['others, without a choice', []],
+  ] as const) {
+    test(`the usage chunk of ${what}, does not reach the client`, async (t) => {
+      const { gateway, upstream } = await startGateway(t, limits)
+      const last = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices, usage }
+      upstream.respond(sse([delta('Hi'), JSON.stringify(last), '[DONE]']))
+      const response = await post(gateway, { model: 'plain', stream: true, messages })
+      assert.equal(await response.text(), written([delta('Hi'), '[DONE]']))
+      assert.equal((await used(gateway, 'plain')).tokens, 2)
+    })
+  }
+
+  test('the last chunk of a provider that reports usage there in any case stays as it is', async (t) => {
+    const { gateway, upstream } = await startGateway(t, limits)
+    const last = { id: 'c', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage }
+    const events = [delta('Hi'), JSON.stringify(last), '[DONE]']
+    upstream.respond(sse(events))
+    const response = await post(gateway, { model: 'plain', stream: true, messages })
+    assert.equal(await response.text(), written(events))
+  })
+})
+
+suite('only text, reasoning and arguments count as output', () => {
+  test("llama.cpp's usage and timings do not, when its stream is cut after them", async (t) => {
+    const { gateway, upstream } = await startGateway(t, limits)
+    const events = llamaCpp(true).slice(0, -1)
+    upstream.respond([streamHead(), chunk(written(events)), hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(
+      rawRequest(
+        'POST /v1/chat/completions',
+        {},
+        JSON.stringify({ model: 'plain', stream: true, stream_options: { include_usage: true }, messages }),
+      ),
+    )
+    await client.seen('timings')
+    client.leave()
+    const line = await gateway.logged({ event: 'call', status: 499 })
+    assert.deepEqual([line['prompt_tokens'], line['completion_tokens']], [14, 4])
+  })
+
+  const chunkOf = (delta: object) => JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] })
+  const call = (part: object) => ({ tool_calls: [{ index: 0, ...part }] })
+  for (const [what, path, events, least, most] of [
+    ['text', '/v1/chat/completions', Array.from({ length: 20 }, () => delta('word')), 20, 25],
+    [
+      'reasoning',
+      '/v1/chat/completions',
+      Array.from({ length: 20 }, () => chunkOf({ reasoning_content: 'word' })),
+      20,
+      25,
+    ],
+    [
+      'arguments',
+      '/v1/chat/completions',
+      [
+        chunkOf(call({ id: 'call_1', type: 'function', function: { name: 'f', arguments: '' } })),
+        ...Array.from({ length: 20 }, () => chunkOf(call({ function: { arguments: '{\\"a\\"' } }))),
+      ],
+      20,
+      60,
+    ],
+    [
+      'not probabilities',
+      '/v1/chat/completions',
+      [
+        JSON.stringify({
+          choices: [
+            {
+              index: 0,
+              delta: { content: 'word' },
+              logprobs: {
+                content: Array.from({ length: 50 }, () => ({
+                  token: 'word',
+                  logprob: -0.1,
+                  bytes: [1, 2, 3],
+                })),
+              },
+            },
+          ],
+        }),
+      ],
+      1,
+      2,
+    ],
+    [
+      'not a role, nor a chunk with members of the server alone',
+      '/v1/chat/completions',
+      [chunkOf({ role: 'assistant', content: '' }), delta('word', { nvext: 'x'.repeat(900) })],
+      1,
+      2,
+    ],
+    [
+      'deltas of a response, not its obfuscation',
+      '/v1/responses',
+      Array.from({ length: 20 }, () =>
+        JSON.stringify({ type: 'response.output_text.delta', delta: 'word', obfuscation: 'x'.repeat(60) }),
+      ),
+      20,
+      25,
+    ],
+    [
+      'not the whole text that ends a part',
+      '/v1/responses',
+      [
+        JSON.stringify({ type: 'response.output_text.delta', delta: 'word' }),
+        JSON.stringify({ type: 'response.output_text.done', text: 'word '.repeat(100) }),
+      ],
+      1,
+      2,
+    ],
+  ] as const) {
+    test(`of a stream that is cut: ${what}`, async (t) => {
+      const { gateway, upstream } = await startGateway(t, limits)
+      upstream.respond([
+        streamHead(),
+        ...events.map((event) => chunk(`data: ${event}\n\n`)),
+        chunk(': now\n\n'),
+        hang,
+      ])
+      const client = await connectRaw(t, gateway.url)
+      client.send(rawRequest(`POST ${path}`, {}, '{"model":"plain","stream":true,"messages":[],"input":"a"}'))
+      await client.seen(': now')
+      client.leave()
+      const count = Number((await gateway.logged({ event: 'call', status: 499 }))['completion_tokens'])
+      assert.ok(count >= least && count <= most, `${count}`)
+    })
+  }
+})

@@ -45,6 +45,8 @@ export class StreamRelay implements Relay, EventSink {
   readonly #tail: Buffer[] = []
   /** Events that lie side by side in one chunk go out in one write. */
   #pending: Buffer | undefined
+  /** Bytes behind them that were taken out of their last event. */
+  #gap = 0
   /** Inside of an event that is too large to be held: nothing of our own may go out. */
   #isInsideEvent = false
   #hasWritten = true
@@ -88,19 +90,15 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   /** From the splitter. */
-  event(event: Buffer): void {
-    if (this.#input.meter.observe(event) === 'drop') return
+  event(received: Buffer): void {
+    const event = this.#input.meter.observe(received)
+    if (event === undefined) return
     if (event[0] !== COLON || !isComment(event)) {
       if (this.#tail.length === tailLength) this.#tail.shift()
       this.#tail.push(event)
     }
-    const pending = this.#pending
-    if (pending !== undefined && areNeighbours(pending, event)) {
-      this.#pending = Buffer.from(pending.buffer, pending.byteOffset, pending.length + event.length)
-    } else {
-      this.#flush()
-      this.#pending = event
-    }
+    this.#join(event)
+    this.#gap += received.length - event.length
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */
@@ -151,7 +149,21 @@ export class StreamRelay implements Relay, EventSink {
     return true
   }
 
+  #join(event: Buffer): void {
+    const pending = this.#pending
+    if (pending === undefined || !isNextAfter(pending, this.#gap, event)) {
+      this.#flush()
+      this.#pending = event
+      return
+    }
+    const length = pending.length + event.length
+    const joined = Buffer.from(pending.buffer, pending.byteOffset, length + this.#gap)
+    if (this.#gap > 0) joined.copyWithin(pending.length, pending.length + this.#gap)
+    this.#pending = joined.subarray(0, length)
+  }
+
   #flush(): void {
+    this.#gap = 0
     if (this.#pending === undefined) return
     this.#write(this.#pending)
     this.#pending = undefined
@@ -167,6 +179,7 @@ function failedByProvider(): RelayResult {
   return { kind: 'failed', error: endingErrors.error(), isReported: true }
 }
 
-function areNeighbours(first: Buffer, second: Buffer): boolean {
-  return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset
+/** Whether the second lies behind the first in one memory, with only the gap between them. */
+function isNextAfter(first: Buffer, gap: number, second: Buffer): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.length + gap === second.byteOffset
 }

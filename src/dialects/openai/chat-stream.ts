@@ -2,10 +2,14 @@
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect, StreamEnding } from '../dialect.ts'
+import type { UsageReader } from '../usage.ts'
 import { errorEnvelope } from './errors.ts'
+import { choicesTextBytes } from './event-bytes.ts'
 
-/** How a stream of a format ends, and how its events report an error. */
-export type StreamFormat = Pick<ProviderDialect, 'ending'> & Pick<ClientDialect, 'errorEvent'>
+/** How a stream of a format ends, how its events report an error, and where their text is. */
+export type StreamFormat = Pick<ProviderDialect, 'ending'> &
+  Pick<ClientDialect, 'errorEvent'> &
+  Pick<UsageReader, 'textBytes'>
 
 export const chatStream: StreamFormat = {
   ending(tail) {
@@ -23,6 +27,8 @@ export const chatStream: StreamFormat = {
     }
     return ending
   },
+
+  textBytes: choicesTextBytes,
 
   errorEvent: (error) => encodeEvent({ data: JSON.stringify(errorEnvelope(error)) }),
 }

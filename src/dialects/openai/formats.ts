@@ -90,7 +90,7 @@ function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): 
     ending: stream.ending,
     readErrorFields,
     readErrorCode,
-    usage: usageReader,
+    usage: { ...usageReader, textBytes: stream.textBytes },
     mayRefuseUsage,
   }
 }

@@ -1,6 +1,7 @@
 // Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
+import { deltaTextBytes } from './event-bytes.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
 /** @param finalTypes types of the event that ends a whole stream. */
@@ -17,6 +18,8 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
       }
       return 'cut'
     },
+
+    textBytes: deltaTextBytes,
 
     errorEvent: ({ code, message, param }) =>
       encodeEvent({ event: 'error', data: JSON.stringify({ type: 'error', code, message, param }) }),
