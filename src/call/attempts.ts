@@ -1,5 +1,5 @@
 // The attempts of one call at one model's targets: one after the other, until one answers, all have failed, or the client
-// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are comments, and
+// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are
 // not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'

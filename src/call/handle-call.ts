@@ -14,8 +14,9 @@ import { type CallResult, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
-  const heartbeat = new Heartbeat(call, on.ticker)
-  const open = { call, record: new CallRecord(call), heartbeat }
+  const own = call.dialect.ownEvents(call.requestId)
+  const heartbeat = new Heartbeat(call.reply, own, on.ticker)
+  const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {

@@ -1,9 +1,10 @@
 // The heartbeat of a streamed call whose response has not begun: in line, between attempts, while a provider reads the
 // prompt or loads its model. Proxies and clients give up on a connection that is silent.
-import type { Call, Reply } from './call.ts'
+import type { OwnEvents } from '../dialects/dialect.ts'
+import type { Reply } from './call.ts'
 import type { Ticker, TickListener } from './ticker.ts'
 
-/** Silence after which a comment keeps the connection alive. */
+/** Silence after which a heartbeat keeps the connection alive. */
 export const heartbeatMs = 15_000
 
 /** Nothing on the way may hold events back, and nothing may keep them. */
@@ -13,17 +14,19 @@ export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-acce
 export class Heartbeat implements TickListener {
   index = -1
   readonly #reply: Reply
-  readonly #heartbeat: Buffer
+  readonly #own: OwnEvents
   readonly #ticker: Ticker
+  #startedAtMs = 0
   #lastBeatMs = 0
 
-  constructor({ reply, dialect }: Call, ticker: Ticker) {
+  constructor(reply: Reply, own: OwnEvents, ticker: Ticker) {
     this.#reply = reply
-    this.#heartbeat = dialect.heartbeat
+    this.#own = own
     this.#ticker = ticker
   }
 
   start(nowMs: number): void {
+    this.#startedAtMs = nowMs
     this.#lastBeatMs = nowMs
     this.#ticker.add(this)
   }
@@ -32,7 +35,7 @@ export class Heartbeat implements TickListener {
     if (nowMs - this.#lastBeatMs < heartbeatMs) return
     this.#lastBeatMs = nowMs
     this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(this.#heartbeat)
+    this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 
   /** To be called before anything else is written. Does nothing if it was not started. */

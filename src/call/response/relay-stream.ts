@@ -81,7 +81,7 @@ export class StreamRelay implements Relay, EventSink {
       if (this.#endAtMark()) return this.#input.response.abort()
     }
     // Only whole events have gone out, so this can't fall into the middle of one.
-    if (silentMs >= heartbeatMs && !this.#isInsideEvent) this.#write(this.#input.dialect.heartbeat)
+    if (silentMs >= heartbeatMs && !this.#isInsideEvent) this.#send(this.#input.own.heartbeat(silentMs))
   }
 
   onData(chunk: Buffer): void {
@@ -129,9 +129,9 @@ export class StreamRelay implements Relay, EventSink {
   onBroken(error: GatewayError): void {
     this.#flush()
     if (this.#endAtMark()) return
-    const { reply, dialect } = this.#input
+    const { reply, own } = this.#input
     if (this.#isInsideEvent) reply.cut()
-    else reply.end(dialect.errorEvent(error))
+    else reply.end(own.error(error))
     this.#resolve({ kind: 'broken', error, isReported: true })
   }
 
@@ -170,6 +170,11 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   #write(bytes: Buffer): void {
+    this.#input.own.sent(bytes)
+    this.#send(bytes)
+  }
+
+  #send(bytes: Buffer): void {
     this.#hasWritten = true
     if (!this.#input.reply.write(bytes)) this.#input.response.pause()
   }

@@ -66,7 +66,7 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onTick(nowMs: number): void {
     growHold(this.#input)
-    const { isStream, translation, dialect } = this.#input
+    const { isStream, translation, own } = this.#input
     if (!this.#isQuiet) {
       this.#isQuiet = true
       this.#hasLooked = false
@@ -82,8 +82,7 @@ export class TranslatedRelay implements Relay, EventSink {
       }
     }
     if (isStream && silentMs >= heartbeatMs) {
-      this.#written.push(this.#hasBegun ? translation.heartbeat() : dialect.heartbeat)
-      this.#send()
+      this.#send(this.#hasBegun ? translation.heartbeat() : own.heartbeat(silentMs))
     }
   }
 
@@ -152,25 +151,31 @@ export class TranslatedRelay implements Relay, EventSink {
   #flush(): void {
     if (this.#written.length === 0) return
     this.#hasBegun = true
-    this.#send()
+    const bytes = this.#written.take()
+    this.#input.own.sent(bytes)
+    this.#send(bytes)
   }
 
-  #send(): void {
+  #send(bytes: Buffer): void {
     this.#isQuiet = false
-    if (!send(this.#input, this.#written)) this.#input.response.pause()
+    if (!send(this.#input, bytes)) this.#input.response.pause()
   }
 }
 
-/** Sends what a translation has written of its stream. */
-function send({ reply, response, headers }: RelayInput, written: ByteCollector): boolean {
+/** Sends a piece of a translated stream. */
+function send({ reply, response, headers }: RelayInput, bytes: Buffer): boolean {
   if (!reply.isStarted) reply.start(response.head.status, [...headers, ...streamHeaders])
-  return reply.write(written.take())
+  return reply.write(bytes)
 }
 
 function finish(input: RelayInput, end: TranslatedEnd, written: ByteCollector): RelayResult {
   const { reply, response, headers } = input
   if (end instanceof GatewayError) {
-    if (written.length > 0) send(input, written)
+    if (written.length > 0) {
+      const bytes = written.take()
+      input.own.sent(bytes)
+      send(input, bytes)
+    }
     return { kind: 'failed', error: end, isReported: false }
   }
   const { status } = response.head

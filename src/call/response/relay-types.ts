@@ -1,5 +1,5 @@
 // What a relay is given, and how it ends.
-import type { ClientDialect } from '../../dialects/dialect.ts'
+import type { OwnEvents } from '../../dialects/dialect.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { AnsweringResponse, ResponseReader } from '../attempt-outcome.ts'
 import type { Reply } from '../call.ts'
@@ -9,7 +9,7 @@ import type { Meter } from './meter.ts'
 export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
-  readonly dialect: ClientDialect
+  readonly own: OwnEvents
   /** Whether the client asked for a stream. */
   readonly isStream: boolean
   /** For the status line, names and values in turn. */

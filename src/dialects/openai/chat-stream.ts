@@ -3,12 +3,12 @@ import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect, StreamEnding } from '../dialect.ts'
 import type { UsageReader } from '../usage.ts'
-import { errorEnvelope } from './errors.ts'
+import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
 import { choicesTextBytes } from './event-bytes.ts'
 
 /** How a stream of a format ends, how its events report an error, and where their text is. */
 export type StreamFormat = Pick<ProviderDialect, 'ending'> &
-  Pick<ClientDialect, 'errorEvent'> &
+  Pick<ClientDialect, 'ownEvents'> &
   Pick<UsageReader, 'textBytes'>
 
 export const chatStream: StreamFormat = {
@@ -30,7 +30,13 @@ export const chatStream: StreamFormat = {
 
   textBytes: choicesTextBytes,
 
-  errorEvent: (error) => encodeEvent({ data: JSON.stringify(errorEnvelope(error)) }),
+  ownEvents: ownEventsOf((error) => {
+    const fields = fieldsOf(error)
+    const { message, type, param, code } = fields
+    return encodeEvent({
+      data: JSON.stringify({ error: { message, type, param, code, ...retryMember(fields) } }),
+    })
+  }),
 }
 
 const doneMark = Buffer.from('[DONE]')

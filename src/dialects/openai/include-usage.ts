@@ -75,9 +75,10 @@ export function requestedIn(data: unknown): EventUsage['requested'] {
 }
 
 function isEmptyChoice(choice: unknown): boolean {
-  const { delta, index, finish_reason: finish, ...more } = membersOf(choice)
-  const isOpen = finish === undefined || finish === null
-  return isOpen && isObject(delta) && [...Object.values(delta), ...Object.values(more)].every(isNothing)
+  return Object.entries(membersOf(choice)).every(([name, value]) => {
+    if (name === 'index' || isNothing(value)) return true
+    return name === 'delta' && isObject(value) && Object.values(value).every(isNothing)
+  })
 }
 
 function isNothing(value: unknown): boolean {

@@ -1,6 +1,7 @@
-// Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
+// Streams whose events carry a `type`: responses (response-stream.ts), transcriptions, images, speech. Each format has types that end it.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
+import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
 import { deltaTextBytes } from './event-bytes.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
@@ -21,8 +22,12 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
 
     textBytes: deltaTextBytes,
 
-    errorEvent: ({ code, message, param }) =>
-      encodeEvent({ event: 'error', data: JSON.stringify({ type: 'error', code, message, param }) }),
+    ownEvents: ownEventsOf((error) => {
+      const fields = fieldsOf(error)
+      const { code, message, param } = fields
+      const data = JSON.stringify({ type: 'error', code, message, param, ...retryMember(fields) })
+      return encodeEvent({ event: 'error', data })
+    }),
   }
 }
 

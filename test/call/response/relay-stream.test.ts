@@ -51,7 +51,15 @@ function startRelay({
     stripsUsage: false,
   })
   const hold = { tokens: 100, grow() {} }
-  const input = { response, reply: reply as Reply, dialect: chat, isStream: true, headers: [], meter, hold }
+  const input = {
+    response,
+    reply: reply as Reply,
+    own: chat.ownEvents(''),
+    isStream: true,
+    headers: [],
+    meter,
+    hold,
+  }
   const result = relay(input)
   return { reader: reader!, written, pauses: () => pauses, result }
 }
@@ -83,7 +91,7 @@ test('a client that reads nothing holds the provider up, on a translated way too
     end: () => undefined,
     whole: () => undefined,
     error: (_, body) => body,
-    heartbeat: () => chat.heartbeat,
+    heartbeat: () => Buffer.from(': ping\n'),
   }
   for (const more of [{}, { translation }]) {
     const { reader, pauses, written } = startRelay({ room: 2, ...more })
