@@ -19,6 +19,7 @@ import {
   wait,
 } from '../support/upstream-script.ts'
 import { startGateway } from '../support/app.ts'
+import { echo } from '../support/gateway-config.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 
 const written = (payloads: readonly string[]) => payloads.map((payload) => `data: ${payload}\n\n`).join('')
@@ -279,3 +280,40 @@ function dispatched(stream: string): string[] {
   // After the last blank line comes nothing.
   return lastId === '' ? events : events.slice(0, -1)
 }
+
+test('the echo streams a whole response: item and part begin and end, each event numbered', async (t) => {
+  const { gateway } = await startGateway(t, { ...echo, models: { echo: { provider: 'echo' } } })
+  const response = await post(
+    gateway,
+    { model: 'echo', input: 'Hello there', stream: true },
+    { path: '/v1/responses' },
+  )
+  const events = dataOf(await response.text()) as (EventData & Readonly<Record<string, unknown>>)[]
+  assert.deepEqual(
+    events.map(({ type }) => type.replace('response.', '')),
+    [
+      'created',
+      'in_progress',
+      'output_item.added',
+      'content_part.added',
+      'output_text.delta',
+      'output_text.delta',
+      'output_text.done',
+      'content_part.done',
+      'output_item.done',
+      'completed',
+    ],
+  )
+  assert.deepEqual(
+    events.map((event) => event.sequence_number),
+    events.map((_, index) => index),
+  )
+  const { output, usage } = events.at(-1)!.response
+  assert.deepEqual(output, [events[8]!['item']])
+  assert.deepEqual(usage, { input_tokens: 2, output_tokens: 2, total_tokens: 4 })
+  const [created, added, part, first] = [events[0]!, events[2]!, events[3]!, events[4]!]
+  assert.deepEqual([created.response['status'], created.response['output']], ['in_progress', []])
+  const { id, content } = added['item'] as { readonly id: string; readonly content: unknown }
+  assert.deepEqual(content, [])
+  assert.deepEqual([part['item_id'], first['item_id']], [id, id])
+})
