@@ -10,7 +10,7 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import { type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
@@ -96,7 +96,16 @@ async function passAnswer(
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
     const { isStream } = admitted.request
-    const relayed = await relay({ response, reply, own: open.own, isStream, headers, meter, hold })
+    const relayed = await relay({
+      response,
+      reply,
+      own: open.own,
+      isStream,
+      headers,
+      meter,
+      hold,
+      heartbeatAfterMs: on.heartbeatAfterMs,
+    })
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
@@ -184,7 +193,7 @@ function lateError({ provider }: CallRecord, what: string, retryAfterMs?: number
 /** What every response to a call carries, a provider's or an error. */
 function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
   if (reply.isStarted) return
-  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  if (record.provider !== undefined) setProvider(reply, record.provider)
   reply.set('server-timing', record.serverTiming(on.now()))
 }
 

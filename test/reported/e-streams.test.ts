@@ -1,16 +1,19 @@
 // Ends, usage and waits of streams, as they came out wrong with real clients and servers.
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import { roundTrips } from '../faults/fault.ts'
-import { post, used } from '../support/calls.ts'
+import { post, report, used } from '../support/calls.ts'
+import { until } from '../support/deadline.ts'
 import { delta, messages, usageEvent } from '../support/chat-content.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
 import {
+  after,
   chunk,
   hang,
+  json,
   lastChunk,
   reset,
   type Script,
@@ -342,4 +345,117 @@ suite('only text, reasoning and arguments count as output', () => {
       assert.ok(count >= least && count <= most, `${count}`)
     })
   }
+})
+
+suite('a stream that waits in line', () => {
+  const holder = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}')
+
+  /** A streamed call in line behind one that does not end, and time that the test moves. */
+  async function startWait(t: TestContext, max_wait_ms: number, request = chatCall) {
+    const clock = new FakeClock()
+    const setup = {
+      rate_limit_settings: {
+        limits: { plain: { max_parallel_requests: 1, when_limited: 'wait' as const, max_wait_ms } },
+      },
+      access: { allowed_users: ['any'] },
+    }
+    const { gateway, upstream } = await startGateway(t, setup, { clock, ticker: createTicker(clock) })
+    upstream.respond([hang])
+    const first = await connectRaw(t, gateway.url)
+    first.send(holder)
+    await upstream.nextRequest()
+    const client = await connectRaw(t, gateway.url)
+    client.send(request)
+    await until(async () => (await report(gateway, 'plain')).waiting === 1, 'a call in line')
+    return { gateway, upstream, clock, client, first }
+  }
+
+  for (const maxWaitMs of [10_000, 20_000, 50_000]) {
+    test(`and is refused after ${maxWaitMs} ms gets status 429 with its headers, and no heartbeat before`, async (t) => {
+      const { client, clock } = await startWait(t, maxWaitMs)
+      clock.advance(maxWaitMs)
+      const response = await client.response()
+      assert.equal(response.status, 429)
+      assert.match(response.header('retry-after-ms') ?? '', /^[1-9][0-9]*$/)
+      assert.match(response.header('content-type') ?? '', /json/)
+    })
+  }
+
+  for (const [format, request] of [
+    ['chat', chatCall],
+    ['responses', responseCall],
+  ] as const) {
+    test(`longer than proxies allow hears of it after 50 s; the refusal is an event with the time to retry (${format})`, async (t) => {
+      const { client, clock } = await startWait(t, 70_000, request)
+      clock.advance(49_900)
+      assert.equal(client.received().length, 0)
+      clock.advance(200)
+      await client.seen(': ping\n')
+      clock.advance(20_000)
+      const response = await client.response()
+      assert.equal(response.status, 200)
+      assert.match(response.body().toString(), /"code":"rate_limit_exceeded".*"retry_after_ms":[1-9]/)
+    })
+  }
+
+  test('and is admitted late still has time to fail with a status, but is not silent for a minute', async (t) => {
+    const { client, clock, first, upstream, gateway } = await startWait(t, 600_000)
+    clock.advance(45_000)
+    upstream.respond([hang])
+    first.leave()
+    await upstream.nextRequest()
+    await roundTrips(t, { gateway })
+    clock.advance(4_900)
+    assert.equal(client.received().length, 0)
+    clock.advance(200)
+    await client.seen(': ping\n')
+    const head = await client.head()
+    assert.equal(head.header('x-llm-gateway-provider'), 'scripted', 'what is known early is sent early')
+  })
+})
+
+suite('the first heartbeat of a stream whose provider is silent', () => {
+  for (const [setting, afterMs] of [
+    [undefined, 15_000],
+    [45_000, 45_000],
+  ] as const) {
+    test(`comes after ${afterMs} ms; until then an error has its status (heartbeat_after_ms: ${setting ?? 'not set'})`, async (t) => {
+      const clock = new FakeClock()
+      const server = setting === undefined ? {} : { server: { heartbeat_after_ms: setting } }
+      const { gateway, upstream } = await startGateway(t, server, { clock, ticker: createTicker(clock) })
+      const gate = Promise.withResolvers<void>()
+      upstream.respond(after(gate.promise, json(500, { error: { message: 'no' } })))
+      upstream.respond([hang])
+      const [failing, silent] = [await connectRaw(t, gateway.url), await connectRaw(t, gateway.url)]
+      for (const client of [failing, silent]) {
+        client.send(chatCall)
+        await upstream.nextRequest()
+      }
+      await roundTrips(t, { gateway })
+      clock.advance(afterMs - 100)
+      gate.resolve()
+      assert.equal((await failing.response()).status, 500)
+      assert.equal(silent.received().length, 0)
+      clock.advance(200)
+      await silent.seen(': ping\n')
+      assert.equal((await silent.head()).header('x-llm-gateway-provider'), 'scripted')
+    })
+  }
+
+  test('does not name a provider where another one may answer', async (t) => {
+    const clock = new FakeClock()
+    const setup = {
+      providers: { a: {}, b: {} },
+      models: { plain: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } },
+    }
+    const { gateway, upstreams } = await startGateway(t, setup, { clock, ticker: createTicker(clock) })
+    upstreams.a.respond([hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(chatCall)
+    await upstreams.a.nextRequest()
+    await roundTrips(t, { gateway })
+    clock.advance(15_100)
+    await client.seen(': ping')
+    assert.equal((await client.head()).header('x-llm-gateway-provider'), undefined)
+  })
 })

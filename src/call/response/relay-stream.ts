@@ -3,7 +3,7 @@
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
-import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
@@ -81,7 +81,8 @@ export class StreamRelay implements Relay, EventSink {
       if (this.#endAtMark()) return this.#input.response.abort()
     }
     // Only whole events have gone out, so this can't fall into the middle of one.
-    if (silentMs >= heartbeatMs && !this.#isInsideEvent) this.#send(this.#input.own.heartbeat(silentMs))
+    if (silentMs >= this.#input.heartbeatAfterMs && !this.#isInsideEvent)
+      this.#send(this.#input.own.heartbeat(silentMs))
   }
 
   onData(chunk: Buffer): void {

@@ -6,7 +6,7 @@ import { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
-import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import { endingErrors, growHold, lastEvent, maxLingerMs } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
@@ -81,7 +81,7 @@ export class TranslatedRelay implements Relay, EventSink {
         return this.#input.response.abort()
       }
     }
-    if (isStream && silentMs >= heartbeatMs) {
+    if (isStream && silentMs >= this.#input.heartbeatAfterMs) {
       this.#send(this.#hasBegun ? translation.heartbeat() : own.heartbeat(silentMs))
     }
   }

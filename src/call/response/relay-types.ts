@@ -10,6 +10,8 @@ export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
   readonly own: OwnEvents
+  /** Silence before each heartbeat, in milliseconds. */
+  readonly heartbeatAfterMs: number
   /** Whether the client asked for a stream. */
   readonly isStream: boolean
   /** For the status line, names and values in turn. */

@@ -55,6 +55,7 @@ function startRelay({
     response,
     reply: reply as Reply,
     own: chat.ownEvents(''),
+    heartbeatAfterMs: 15_000,
     isStream: true,
     headers: [],
     meter,
