@@ -110,6 +110,7 @@ function configFor(url: string): Config {
       trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 1_000_000,
       shutdownGraceMs: 1000,
+      heartbeatAfterMs: 15_000,
       watchConfig: false,
       workers: 1,
     },

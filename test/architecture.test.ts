@@ -205,7 +205,7 @@ suite('the sources', () => {
 
   test('make what calls share in the two places that own it', () => {
     const owned =
-      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageRefusals)\(/
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageWishes)\(/
     const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
     assert.deepEqual(
       owners.map(([file]) => file),

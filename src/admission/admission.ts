@@ -4,6 +4,7 @@ import type { SetTimer } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { LimitStatus, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
+import { limitsOf, maxWaitMsOf } from './limits-of.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { modelScope, type Scope } from './scopes.ts'
@@ -61,8 +62,7 @@ export class Admission {
 
   /** What limits a model; undefined: nothing but its providers' slots. */
   limitsOf(model: string): ModelLimits | undefined {
-    const { enabled, limits, default: otherwise } = this.#limits
-    return enabled ? (limits.get(model) ?? otherwise) : undefined
+    return limitsOf(this.#limits, model)
   }
 
   /**
@@ -136,13 +136,14 @@ export class Admission {
 
   #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
-    if (result.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0) return { ...result, waitedMs: 0 }
+    if (result.kind === 'too_large' || maxWaitMsOf(this.#limits, demand.model) === 0)
+      return { ...result, waitedMs: 0 }
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
   async #waitOrRefuse(demand: CallDemand, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
-    const maxWaitMs = this.#maxWaitMs(demand.model)
+    const maxWaitMs = maxWaitMsOf(this.#limits, demand.model)
     if (maxWaitMs === 0 || this.#waiting(demand.model) >= this.#maxLineLength) {
       return { ...(await line.refusalFor(demand)), waitedMs: 0 }
     }
@@ -156,12 +157,6 @@ export class Admission {
 
   #demandOf({ model, tokens, minTokens, providers }: CallDemand): Demand {
     return { scopes: [modelScope(model, this.limitsOf(model))], oneOf: providers, tokens, minTokens }
-  }
-
-  /** 0: calls of this model do not wait. */
-  #maxWaitMs(model: string): number {
-    const limits = this.limitsOf(model)
-    return limits?.whenLimited === 'wait' ? limits.maxWaitMs : 0
   }
 
   #admit(

@@ -9,7 +9,10 @@ import { type Discovered, type Route, RouteTable } from '../routing/route-table.
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
 /** What outlives every load. */
-export type LongLivedParts = Omit<Snapshot, 'routes' | 'findLate' | 'providers' | 'routing'>
+export type LongLivedParts = Omit<
+  Snapshot,
+  'routes' | 'findLate' | 'providers' | 'routing' | 'rateLimits' | 'heartbeatAfterMs'
+>
 
 interface OpenCall extends Indexed {
   readonly call: Call
@@ -101,13 +104,15 @@ export class Snapshots {
     await this.#providers.release(this.#newest.providers)
   }
 
-  #build({ models, providers: configs, routing }: Config): [Generation, Snapshot] {
+  #build({ models, providers: configs, routing, rateLimits, server }: Config): [Generation, Snapshot] {
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
     const routes = new RouteTable(models, this.#discovered)
     const findLate = (name: string) => this.#findLate(name, providers)
-    return [generation, { ...this.#longLived, routes, findLate, providers, routing }]
+    const { heartbeatAfterMs } = server
+    const settings = { routing, rateLimits, heartbeatAfterMs }
+    return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
   }
 
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {

@@ -57,6 +57,11 @@ export interface AnsweringResponse {
   /** Lets the provider wait, for two minutes at most. */
   pause(): void
   resume(): void
+  /**
+   * Nobody reads on, and the response is whole: lets the provider end its body, for two seconds at most, so that its
+   * connection can be used again. The reader hears nothing more.
+   */
+  drain(): void
   /** Ends the provider's request. The reader hears nothing more. Calling it again changes nothing. */
   abort(): void
 }

@@ -1,5 +1,5 @@
 // The attempts of one call at one model's targets: one after the other, until one answers, all have failed, or the client
-// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are comments, and
+// has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are
 // not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
@@ -20,7 +20,7 @@ import type { Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { decideRetry, type RetryDecision } from './retry-rule.ts'
-import { isUsageRefusal } from './usage-refusals.ts'
+import { isUsageRefusal } from './usage-wishes.ts'
 
 /** A call that a model's limits have admitted. */
 export interface AdmittedCall {
@@ -107,12 +107,12 @@ async function tryTarget(
   const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
   const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') hold.reportUsageRefusal()
+  if (plain.kind === 'answered') hold.reportUselessUsageWish()
   return plain
 }
 
 function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
-  return includeUsage === 'auto' ? !hold.refusesUsage(name) : includeUsage === 'always'
+  return includeUsage === 'auto' ? !hold.isUsageWishUseless(name) : includeUsage === 'always'
 }
 
 /** The best way to a format that the provider speaks. */

@@ -1,6 +1,6 @@
 // A call and the two things that its story holds on to: the client's connection and the current snapshot.
 import type { Clock } from '../platform/clock.ts'
-import type { RoutingConfig } from '../config/types.ts'
+import type { RateLimitConfig, RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Dialects } from '../dialects/table.ts'
@@ -37,6 +37,9 @@ export interface Snapshot {
   readonly dialects: Dialects
   readonly coordinator: Coordinator
   readonly routing: RoutingConfig
+  readonly rateLimits: RateLimitConfig
+  /** Silence of a stream before each heartbeat, in milliseconds. */
+  readonly heartbeatAfterMs: number
   readonly events: Events
   readonly ticker: Ticker
   readonly now: Clock['now']

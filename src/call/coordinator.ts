@@ -59,10 +59,10 @@ export interface Hold {
   report(report: TargetReport): void
   /** What was wrong with one of `targets` when this call was admitted, or what it has reported since. */
   failureKindOf(target: Target): FailureKind | undefined
-  /** Whether a provider of `targets` is known to refuse requests that ask for usage. */
-  refusesUsage(provider: string): boolean
-  /** The provider of `target` took a request without the wish for usage, having refused it with that. */
-  reportUsageRefusal(): void
+  /** Whether a provider of `targets` is known to refuse requests that ask for usage, or to report it unasked. */
+  isUsageWishUseless(provider: string): boolean
+  /** The provider of `target` took a request that it had refused with the wish for usage, or has reported usage unasked. */
+  reportUselessUsageWish(): void
   /**
    * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved: nobody is to be
    * admitted against tokens that are used already. Never lowers it, never refuses.

@@ -1,4 +1,5 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
+import { maxWaitMsOf } from '../admission/limits-of.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -14,8 +15,9 @@ import { type CallResult, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
-  const heartbeat = new Heartbeat(call, on.ticker)
-  const open = { call, record: new CallRecord(call), heartbeat }
+  const own = call.dialect.ownEvents(call.requestId)
+  const heartbeat = new Heartbeat(call.reply, own, on.ticker)
+  const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {
@@ -24,7 +26,8 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 }
 
 /** Finds out what becomes of the call. The client gets nothing yet but heartbeats. */
-async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promise<CallResult> {
+async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
+  const { call, record, heartbeat } = open
   const request = call.dialect.readRequest(call.contentType, call.body)
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
@@ -33,11 +36,11 @@ async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promi
   const asked = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (asked === undefined) return { kind: 'refused', error: modelNotFound(request.model, on.routes) } // 404
 
-  if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now())
+  if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
   for (const route of modelsFor(request.model, asked, on.routes)) {
-    const result = await tryModel({ call, request, route, failures, last }, on, record)
+    const result = await tryModel({ open, request, route, failures, last }, on)
     // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
     const isPassedOver = result.kind === 'limited' && last !== undefined
     if (!isPassedOver) {
@@ -67,7 +70,7 @@ function canFailOver(result: ModelResult): result is Unserved {
 }
 
 interface ModelInput {
-  readonly call: Call
+  readonly open: OpenCall
   readonly request: ModelRequest
   readonly route: Route
   /** Of all models; grows. */
@@ -78,14 +81,19 @@ interface ModelInput {
 
 /** Admits the call to one model and tries its targets. A hold that comes back with an answer is not settled yet. */
 async function tryModel(
-  { call, request, route, failures, last }: ModelInput,
+  { open, request, route, failures, last }: ModelInput,
   on: Snapshot,
-  record: CallRecord,
 ): Promise<ModelResult> {
-  const admission = await admit({ call, request, route }, on, record)
+  const { call, record, heartbeat } = open
+  const asked = admit({ call, request, route }, on, record)
+  const isWaiting = asked instanceof Promise
+  if (isWaiting) heartbeat.enterLine(on.now(), maxWaitMsOf(on.rateLimits, route.model.name))
+  const admission = await asked
+  if (isWaiting) heartbeat.leaveLine(on.now())
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
+  heartbeat.provider = soleProviderOf(route)
   if (last === undefined) addRateHeaders(call, hold.limitStatus)
   else {
     if (last.kind === 'limited') addRateHeaders(call, last.limitStatus)
@@ -101,6 +109,14 @@ async function tryModel(
     hold.settle({ kind: 'cut', tokens: 0 })
     throw error
   }
+}
+
+/** Undefined if another one may answer in its place. */
+function soleProviderOf({ model, targets }: Route): string | undefined {
+  const [{ provider }] = targets as [Target]
+  return model.fallbacks.length === 0 && targets.every((each) => each.provider === provider)
+    ? provider
+    : undefined
 }
 
 /** A bug must not reach the client as its text, nor end the process. */

@@ -1,42 +1,76 @@
 // The heartbeat of a streamed call whose response has not begun: in line, between attempts, while a provider reads the
-// prompt or loads its model. Proxies and clients give up on a connection that is silent.
-import type { Call, Reply } from './call.ts'
+// prompt or loads its model. Proxies and clients give up on a connection that is silent; but the first beat commits the
+// response to status 200, after which SDKs neither time out nor retry, and what fails can only be an event. So it waits
+// for `server.heartbeat_after_ms`, and in line for as long as proxies allow, because a refusal needs its status.
+import type { OwnEvents } from '../dialects/dialect.ts'
+import type { Reply } from './call.ts'
 import type { Ticker, TickListener } from './ticker.ts'
 
-/** Silence after which a comment keeps the connection alive. */
-export const heartbeatMs = 15_000
+/** Silence that proxies allow: nginx, for one, ends a connection after 60 s. */
+const maxSilenceMs = 50_000
+
+/** A refusal at the end of a wait may be late by that much: the thread is busy, or another one decides. */
+const lateRefusalMs = 1_000
 
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
-/** The first beat commits the response to status 200; what fails later can only be an event. */
 export class Heartbeat implements TickListener {
   index = -1
+  /** The only one that can answer the call, once it is known; for the head, which goes out with the first beat. */
+  provider: string | undefined
   readonly #reply: Reply
-  readonly #heartbeat: Buffer
+  readonly #own: OwnEvents
   readonly #ticker: Ticker
-  #lastBeatMs = 0
+  #afterMs = 0
+  #startedAtMs = 0
+  #dueAtMs = 0
 
-  constructor({ reply, dialect }: Call, ticker: Ticker) {
+  constructor(reply: Reply, own: OwnEvents, ticker: Ticker) {
     this.#reply = reply
-    this.#heartbeat = dialect.heartbeat
+    this.#own = own
     this.#ticker = ticker
   }
 
-  start(nowMs: number): void {
-    this.#lastBeatMs = nowMs
+  /** @param afterMs silence before each beat, the first one included. */
+  start(nowMs: number, afterMs: number): void {
+    this.#afterMs = afterMs
+    this.#startedAtMs = nowMs
+    this.#dueAtMs = nowMs + afterMs
     this.#ticker.add(this)
   }
 
+  /** The call may wait for so long, and be refused then. */
+  enterLine(nowMs: number, maxWaitMs: number): void {
+    if (this.#reply.isStarted) return
+    const refusedAfterMs = nowMs - this.#startedAtMs + maxWaitMs
+    const mayBeRefused = refusedAfterMs <= maxSilenceMs
+    const quietMs = mayBeRefused ? refusedAfterMs + lateRefusalMs : maxSilenceMs
+    this.#dueAtMs = this.#startedAtMs + Math.max(this.#afterMs, quietMs)
+  }
+
+  /** The call is admitted, and its first attempt may fail with a status of its own. */
+  leaveLine(nowMs: number): void {
+    if (this.#reply.isStarted) return
+    const latestMs = this.#startedAtMs + Math.max(this.#afterMs, maxSilenceMs)
+    this.#dueAtMs = Math.min(nowMs + this.#afterMs, latestMs)
+  }
+
   onTick(nowMs: number): void {
-    if (nowMs - this.#lastBeatMs < heartbeatMs) return
-    this.#lastBeatMs = nowMs
+    if (nowMs < this.#dueAtMs) return
+    this.#dueAtMs = nowMs + this.#afterMs
+    if (this.provider !== undefined && !this.#reply.isStarted) setProvider(this.#reply, this.provider)
     this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
-    this.#reply.write(this.#heartbeat)
+    this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 
   /** To be called before anything else is written. Does nothing if it was not started. */
   stop(): void {
     this.#ticker.delete(this)
   }
+}
+
+/** Names the provider in the head of whatever response comes; only before it has started. */
+export function setProvider(reply: Reply, provider: string): void {
+  reply.set('x-llm-gateway-provider', provider)
 }

@@ -14,7 +14,7 @@ import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport } from './coordinator.ts'
 import type { Metered } from './response/meter.ts'
-import { UsageRefusals } from './usage-refusals.ts'
+import { UsageWishes } from './usage-wishes.ts'
 
 /** What is to be known of a provider here. */
 interface ProviderFacts {
@@ -36,7 +36,7 @@ export class LocalCoordinator implements Coordinator {
   readonly health = new TargetHealth()
   readonly load = new ProviderLoad()
   readonly placement = new Placement()
-  readonly usageRefusals = new UsageRefusals()
+  readonly usageWishes = new UsageWishes()
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
@@ -195,12 +195,12 @@ class LocalHold implements Hold {
     return this.#owner.health.stateOf(target, this.#owner.now()).failureKind
   }
 
-  refusesUsage(provider: string): boolean {
-    return this.#owner.usageRefusals.has(provider, this.#owner.now())
+  isUsageWishUseless(provider: string): boolean {
+    return this.#owner.usageWishes.isUseless(provider, this.#owner.now())
   }
 
-  reportUsageRefusal(): void {
-    this.#owner.usageRefusals.remember(this.target.provider, this.#owner.now())
+  reportUselessUsageWish(): void {
+    this.#owner.usageWishes.rememberUseless(this.target.provider, this.#owner.now())
   }
 
   grow(tokens: number): void {

@@ -1,6 +1,7 @@
 // The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
 // stops, the body's memory is released, an answer's hold is settled, and the end is reported.
 import type { Outcome } from '../admission/outcome.ts'
+import type { ErrorFields, OwnEvents } from '../dialects/dialect.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { responseHeaders } from '../http/headers.ts'
@@ -9,10 +10,11 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import { type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
 export type CallResult =
@@ -37,6 +39,8 @@ export interface OpenCall {
   readonly call: Call
   readonly record: CallRecord
   readonly heartbeat: Heartbeat
+  /** For its stream, if it is to have one. */
+  readonly own: OwnEvents
 }
 
 /** Resolves when the client has its response, or has left. */
@@ -85,15 +89,28 @@ async function passAnswer(
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
+    // A translation reads the whole of an event, also what was asked for.
+    const isStripped = stripsUsage && translation === undefined
     const reader = response.dialect.usage
-    const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
+    const estimatedPrompt = hold.promptTokens
+    const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
     const { isStream } = admitted.request
-    const relayed = await relay({ response, reply, dialect, isStream, headers, meter, hold })
+    const relayed = await relay({
+      response,
+      reply,
+      own: open.own,
+      isStream,
+      headers,
+      meter,
+      hold,
+      heartbeatAfterMs: on.heartbeatAfterMs,
+    })
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
     record.usage = usage
+    if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head
@@ -128,8 +145,10 @@ function sendFailure(
   const { status } = head
   record.providerStatus = status
   if (reply.isStarted) {
-    const error = lateError(record, `returned status ${status}`)
-    return sendErrorEvent(error, dialect.errorEvent(dialect.native.readErrorFields(body) ?? error), open)
+    const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
+    const error = lateError(record, `returned status ${status}`, retryAfterMs)
+    const words = dialect.native.readErrorFields(body)
+    return sendErrorEvent(error, open, words && { ...words, retryAfterMs })
   }
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
@@ -141,16 +160,20 @@ function sendFailure(
 
 /** The error as a response, or as the last event of a stream that has begun. */
 function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
-  const { reply, dialect } = open.call
-  if (reply.isStarted) return sendErrorEvent(error, dialect.errorEvent(error), open)
+  const { reply } = open.call
+  if (reply.isStarted) return sendErrorEvent(error, open)
   addCallHeaders(open, on)
   reply.fail(error)
   return { status: error.status, error }
 }
 
-/** The client has status 200 already. */
-function sendErrorEvent(error: GatewayError, event: Buffer, { call: { reply } }: OpenCall): CallEnd {
-  reply.end(event)
+/** The client has status 200 already. @param words for the client, if they are not the error's own. */
+function sendErrorEvent(
+  error: GatewayError,
+  { call: { reply }, own }: OpenCall,
+  words: GatewayError | ErrorFields = error,
+): CallEnd {
+  reply.end(own.error(words))
   return { status: 200, error }
 }
 
@@ -162,14 +185,15 @@ function endGone(open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
 }
 
 /** After a heartbeat the client has its status already, so what comes can only be an event. */
-function lateError({ provider }: CallRecord, what: string): GatewayError {
-  return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`)
+function lateError({ provider }: CallRecord, what: string, retryAfterMs?: number): GatewayError {
+  const headers = retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+  return new GatewayError('provider_bad_response', `Provider "${provider}" ${what}.`, { headers })
 }
 
 /** What every response to a call carries, a provider's or an error. */
 function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
   if (reply.isStarted) return
-  if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
+  if (record.provider !== undefined) setProvider(reply, record.provider)
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }

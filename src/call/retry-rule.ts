@@ -93,7 +93,8 @@ function afterRefusal(
   }
 }
 
-function retryAfterOf(
+/** When a provider's error asks to be asked again, in milliseconds. @param nowMs of the wall clock. */
+export function retryAfterOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   nowMs: number,
 ): number | undefined {

@@ -81,6 +81,7 @@ interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  readonly heartbeatAfterMs: number
   /** The module of `logging.transport`. */
   readonly logTransport?: string
 }
@@ -127,6 +128,7 @@ function explain(
     }),
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    heartbeatAfterMs: config.server.heartbeatAfterMs,
     ...(transport !== undefined && { logTransport: transport.target }),
   }
 }
@@ -160,7 +162,7 @@ const rules = {
 }
 
 function print(out: Output, explanation: Explanation): void {
-  const { model, rule, entry, targets, limits, fallbacks, logTransport } = explanation
+  const { model, rule, entry, targets, limits, fallbacks, heartbeatAfterMs, logTransport } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -182,6 +184,7 @@ function print(out: Output, explanation: Explanation): void {
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
 }
 

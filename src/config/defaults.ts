@@ -9,6 +9,7 @@ export const defaults = {
     trusted_proxies: [],
     max_request_body_bytes: 33_554_432,
     shutdown_grace_ms: 30_000,
+    heartbeat_after_ms: 15_000,
     workers: 1,
     watch_config: false,
   },

@@ -26,6 +26,7 @@ interface RawServer {
   trusted_proxies?: RawTrustedProxy[]
   max_request_body_bytes?: number
   shutdown_grace_ms?: number
+  heartbeat_after_ms?: number
   workers?: number
   watch_config?: boolean
 }

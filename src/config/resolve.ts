@@ -84,6 +84,7 @@ function resolveServer(raw: RawConfig['server']): ServerConfig {
     trustedProxies: resolveTrustedProxies(server.trusted_proxies),
     maxRequestBodyBytes: server.max_request_body_bytes,
     shutdownGraceMs: server.shutdown_grace_ms,
+    heartbeatAfterMs: server.heartbeat_after_ms,
     workers: server.workers,
     watchConfig: server.watch_config,
   }

@@ -35,6 +35,8 @@ export interface ServerConfig {
   readonly trustedProxies: TrustedProxies
   readonly maxRequestBodyBytes: number
   readonly shutdownGraceMs: number
+  /** Silence of a stream before each heartbeat, in milliseconds. */
+  readonly heartbeatAfterMs: number
   /** Threads that serve calls; at least 1. */
   readonly workers: number
   /** Reload the file when it changes. */

@@ -21,8 +21,6 @@ export interface ClientDialect {
   readonly hasOutputTokens: boolean
   /** The same format at the provider's end: requests to a provider that supports it pass unchanged. */
   readonly native: ProviderDialect
-  /** Keeps a silent stream alive, before its first event and between any two. */
-  readonly heartbeat: Buffer
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (bytes: Buffer) => JsonScanner | undefined
   /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
@@ -31,10 +29,24 @@ export interface ClientDialect {
     body: Buffer | LargeBody,
   ) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError) => RenderedError
-  /** The event that reports the error in a stream that has begun. */
-  readonly errorEvent: (error: GatewayError | ErrorFields) => Buffer
+  /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
+  readonly ownEvents: (requestId: string) => OwnEvents
   /** Headers that report the state of a model's limits, for any response. */
   readonly rateHeaders: (status: LimitStatus) => Record<string, string>
+}
+
+/** The gateway's own words in one stream of a client. */
+export interface OwnEvents {
+  /** Whole events go to the client. Called for each write, so it does next to nothing. */
+  sent(bytes: Buffer): void
+  /**
+   * What keeps a silent stream alive, before its first event and between any two. Clients must count it as a sign of
+   * life, and none may take it for a part of the response.
+   * @param silentMs since the last event for the client, or since the call began.
+   */
+  heartbeat(silentMs: number): Buffer
+  /** The events that report the error in a stream that has begun; its last. With the time after which to retry, if known. */
+  error(error: GatewayError | ErrorFields): Buffer
 }
 
 /** A format at the provider's end. One object without state serves all calls. */
@@ -50,8 +62,9 @@ export interface ProviderDialect {
   /** @param body read to its end. Valid only during the call. */
   readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
   /**
-   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
-   * `cut`: nothing in them says that the response is whole.
+   * Reads the last events of a stream (the newest last, at most `tailLength`, without comments). `over`: they hold the end
+   * mark, so that the response is whole even if the body has not ended. `complete`: it is whole if the body ends here.
+   * `cut`: nothing in them says that it is whole.
    */
   readonly ending: (tail: readonly Buffer[]) => StreamEnding
   /** The error in a body; undefined if it has no message in a known form. */
@@ -63,7 +76,7 @@ export interface ProviderDialect {
   readonly mayRefuseUsage: (head: ResponseHead, body: Buffer) => boolean
 }
 
-type StreamEnding = 'complete' | 'error' | 'cut'
+export type StreamEnding = 'over' | 'complete' | 'error' | 'cut'
 
 /** Enough for a last choice, a usage event and an end mark. */
 export const tailLength = 3
@@ -81,4 +94,6 @@ export interface ErrorFields {
   readonly type: string | null
   readonly param: string | null
   readonly code: string | number | null
+  /** When to ask again, in milliseconds. */
+  readonly retryAfterMs?: number | undefined
 }

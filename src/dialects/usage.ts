@@ -12,16 +12,30 @@ export interface PartialUsage {
 export interface EventUsage {
   /** Undefined when it counts nothing. */
   readonly usage: PartialUsage | undefined
-  /** The event contains only usage: a client that did not request usage must not receive it. */
-  readonly isUsageOnly: boolean
+  /**
+   * What of the event is there because usage was requested, and is not for a client that did not request it: all of it, or
+   * the member with the usage.
+   */
+  readonly requested: 'event' | 'member' | undefined
+  /** The provider reports usage in a form of its own, so that it need not be requested. */
+  readonly isUnrequested: boolean
 }
 
 /** How a format reports usage, and how a response without it is measured. Stateless; keeps no bytes. */
 export interface UsageReader {
-  /** Whether an event brings a piece of the response. Called for each event, so it looks for bytes and parses nothing. */
-  readonly isPiece: (event: Buffer) => boolean
+  /**
+   * Bytes of the text, reasoning and arguments that an event brings; 0 if it brings none. Called for each event, so it looks
+   * for bytes and parses nothing.
+   */
+  readonly textBytes: (event: Buffer) => number
   /** Undefined for an event without usage. Called for each event, so it looks for bytes first. */
   readonly readEvent: (event: Buffer) => EventUsage | undefined
+  /**
+   * The event as the provider would have written it had the gateway not requested usage; undefined if it would not have
+   * written it. Called for each event of such a stream. May shorten the event in place.
+   * @param read of this event, by `readEvent`.
+   */
+  readonly withoutRequested: (event: Buffer, read: EventUsage | undefined) => Buffer | undefined
   /** Usage in a form that counts only if the stream had no other; called for its last events. */
   readonly readLastEvent: (event: Buffer) => PartialUsage | undefined
   /** Usage in a whole JSON response. @param value the parsed body, where it was parsed already. */

@@ -192,6 +192,8 @@ function startScene(next: () => string) {
     dialects,
     coordinator,
     routing,
+    rateLimits,
+    heartbeatAfterMs: 15_000,
     events: {
       emit(event) {
         if (event.kind === 'call_ended') calls.push(event.call)

@@ -18,7 +18,11 @@ const shout: ClientDialect = {
     path: '/shout',
     readErrorFields: (body) => ({ ...JSON.parse(body.toString()), type: null, param: null, code: null }),
   },
-  heartbeat: Buffer.from(': hush\n\n'),
+  ownEvents: () => ({
+    sent() {},
+    heartbeat: () => Buffer.from(': hush\n\n'),
+    error: ({ message }) => encodeEvent({ data: `!${message}` }),
+  }),
   renderError({ status, message, code, headers }) {
     const body = json({ message })
     const own = [
@@ -30,7 +34,6 @@ const shout: ClientDialect = {
     ]
     return { status, headers: [...own, 'content-length', String(body.length)], body }
   },
-  errorEvent: ({ message }) => encodeEvent({ data: `!${message}` }),
 }
 
 /** Refuses requests that `whisper`, and targets whose model is `deaf`. */

@@ -44,7 +44,7 @@ function verdictOf({ status = 200, isStream = true, headers = {}, body, ending =
 const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
   'a whole response': ['whole', { isStream: false, body: wholeResponse(mine!, shape) }],
   'a whole stream': ['streamed', { body: [first, second, third, ...last].join('') }],
-  'a stream with heartbeats': ['streamed', { body: [first, ': ping\n\n', second, third, ...last].join('') }],
+  'a stream with heartbeats': ['streamed', { body: [first, ': ping\n', second, third, ...last].join('') }],
   'a broken stream': ['stream_broken', { body: first + gatewayError('provider_timeout') }],
   'a stream with an error of its provider': ['stream_broken', { body: first + second + ownError }],
   "a provider's error": ['provider_error', { status: 429, body: errorBody(mine!, 'slow_down') }],

@@ -104,7 +104,8 @@ function judgeStream({ call, shape, text, from }: Judged, isAll: boolean): Verdi
   const rest = blocks.pop()!
   if (isAll && rest !== '') return { fault: `half an event: ${rest.slice(-300)}` }
   // Comments are heartbeats.
-  const events = blocks.filter((block) => !block.startsWith(':')).map((block) => `${block}\n\n`)
+  const uncommented = blocks.map((block) => block.replace(/^(?::.*(?:\n|$))+/, ''))
+  const events = uncommented.filter((block) => block !== '').map((block) => `${block}\n\n`)
   const tag = tagIn(events[0] ?? '')
   const sender: Sender | undefined = tag && { callId: call.id, tag }
   if (tag !== undefined && from !== undefined && from !== nameIn(tag)) {

@@ -47,6 +47,7 @@ test('an alias is explained with its target, key, timeouts and limits', async (t
 
 limits     none
 fallbacks  none
+heartbeat  after 15 s of silence in a stream
 `,
   )
 })
@@ -104,6 +105,7 @@ test('JSON has the same facts', async (t) => {
     ],
     limits: null,
     fallbacks: [],
+    heartbeatAfterMs: 15_000,
   })
 })
 

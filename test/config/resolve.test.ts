@@ -27,6 +27,7 @@ test('what the file leaves out has its default', () => {
       trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 33_554_432,
       shutdownGraceMs: 30_000,
+      heartbeatAfterMs: 15_000,
       workers: 1,
       watchConfig: false,
     },

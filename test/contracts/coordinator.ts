@@ -160,10 +160,10 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
   contract('a provider that refuses to be asked for usage is known by its name', {}, async (scene) => {
     const { coordinator } = scene
     const hold = await admit(coordinator)
-    assert.equal(hold.refusesUsage('a'), false)
-    hold.reportUsageRefusal()
+    assert.equal(hold.isUsageWishUseless('a'), false)
+    hold.reportUselessUsageWish()
     const next = await admit(coordinator)
-    assert.deepEqual([next.refusesUsage('a'), next.refusesUsage('b')], [true, false])
+    assert.deepEqual([next.isUsageWishUseless('a'), next.isUsageWishUseless('b')], [true, false])
   })
 
   const line = { rpm: 100, maxParallelRequests: 1, whenLimited: 'wait' } as const

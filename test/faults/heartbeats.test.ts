@@ -67,7 +67,7 @@ async function passTime({ scene, client }: Silence): Promise<void> {
   scene.clock.fake.advance(14_900)
   assert.equal(client.received().length, 0, 'a short silence commits to nothing')
   scene.clock.fake.advance(200)
-  await client.seen(': ping\n\n')
+  await client.seen(': ping\n')
   scene.clock.fake.advance(15_000)
 }
 
@@ -78,8 +78,8 @@ async function bodyOf(silence: Silence): Promise<string> {
   assert.equal(response.header('content-type'), 'text/event-stream; charset=utf-8')
   assert.ok(response.complete)
   const body = response.body().toString()
-  assert.ok(body.startsWith(': ping\n\n: ping\n\n'), body)
-  return body.replaceAll(': ping\n\n', '')
+  assert.ok(body.startsWith(': ping\n: ping\n'), body)
+  return body.replaceAll(': ping\n', '')
 }
 
 test('a provider that is silent before its head is covered by heartbeats', async (t) => {
@@ -187,5 +187,5 @@ test('a pause between attempts is covered too', async (t) => {
     { models: { small: { provider: 'a' } }, provider: patient },
   )
   const response = await (await call(t, scene, 'streamed')).response()
-  assert.match(response.body().toString(), /^(?:: ping\n\n){2}data: .*good/)
+  assert.match(response.body().toString(), /^(?:: ping\n){2}data: .*good/)
 })

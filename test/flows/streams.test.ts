@@ -199,7 +199,7 @@ test('a responses stream that breaks ends with an error event of its own form', 
   const response = await exchange(t, gateway.url, request)
 
   const rest = response.body().toString().slice(event.length)
-  const match = /^event: error\ndata: (.*)\n\n$/.exec(rest)
+  const match = /^event: error\ndata: (.*)\n\nevent: response\.failed\n/.exec(rest)
   const { type, code } = JSON.parse(match?.[1] ?? '{}')
   assert.deepEqual({ type, code }, { type: 'error', code: 'provider_bad_response' })
 })

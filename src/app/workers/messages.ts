@@ -45,8 +45,8 @@ export type AdmissionMessage =
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
       readonly failureKinds: readonly (readonly [target: number, failureKind: FailureKind])[]
-      /** Providers that are known to refuse requests that ask for usage. */
-      readonly refusingUsage: readonly string[]
+      /** Providers that need not be asked for usage (`Hold.isUsageWishUseless`). */
+      readonly uselessUsageWishes: readonly string[]
     }
   | NotAdmitted
 
@@ -79,7 +79,7 @@ export type HoldMessage =
   /** The client has left, or the worker closes: whatever the answer was, the call takes nothing. */
   | { readonly kind: 'cancel'; readonly hold: number }
   | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport }
-  | { readonly kind: 'usage_refusal'; readonly hold: number }
+  | { readonly kind: 'useless_usage_wish'; readonly hold: number }
   | { readonly kind: 'grow'; readonly hold: number; readonly tokens: number }
   | {
       readonly kind: 'settle'

@@ -218,7 +218,7 @@ class RemoteHold implements Hold {
   tokens: number
   readonly #parts: HoldParts
   readonly #failureKinds: Map<Target, FailureKind>
-  readonly #refusingUsage: readonly string[]
+  readonly #uselessUsageWishes: readonly string[]
   #isSettled = false
 
   constructor(parts: HoldParts, admitted: AdmittedMessage) {
@@ -233,7 +233,7 @@ class RemoteHold implements Hold {
     this.#failureKinds = new Map(
       admitted.failureKinds.map(([index, failureKind]) => [parts.targets[index]!, failureKind]),
     )
-    this.#refusingUsage = admitted.refusingUsage
+    this.#uselessUsageWishes = admitted.uselessUsageWishes
   }
 
   async moveTo(targets: readonly Target[]): Promise<Target | undefined> {
@@ -260,12 +260,12 @@ class RemoteHold implements Hold {
     return this.#failureKinds.get(target)
   }
 
-  refusesUsage(provider: string): boolean {
-    return this.#refusingUsage.includes(provider)
+  isUsageWishUseless(provider: string): boolean {
+    return this.#uselessUsageWishes.includes(provider)
   }
 
-  reportUsageRefusal(): void {
-    this.#parts.outbox.post({ kind: 'usage_refusal', hold: this.#parts.id })
+  reportUselessUsageWish(): void {
+    this.#parts.outbox.post({ kind: 'useless_usage_wish', hold: this.#parts.id })
   }
 
   grow(tokens: number): void {

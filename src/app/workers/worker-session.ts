@@ -78,8 +78,8 @@ export class WorkerSession implements LeaseHolder {
       case 'report':
         hold?.report(message.report)
         return
-      case 'usage_refusal':
-        hold?.reportUsageRefusal()
+      case 'useless_usage_wish':
+        hold?.reportUselessUsageWish()
         return
       case 'grow':
         hold?.grow(message.tokens)
@@ -202,6 +202,6 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
       const failureKind = hold.failureKindOf(target)
       return failureKind === undefined ? [] : [[index, failureKind] as const]
     }),
-    refusingUsage: [...providers].filter((provider) => hold.refusesUsage(provider)),
+    uselessUsageWishes: [...providers].filter((provider) => hold.isUsageWishUseless(provider)),
   }
 }

@@ -126,7 +126,7 @@ export class WorkerThread {
         return
       case 'cancel':
       case 'report':
-      case 'usage_refusal':
+      case 'useless_usage_wish':
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)

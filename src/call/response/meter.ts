@@ -9,14 +9,12 @@ import {
   type UsageReader,
 } from '../../dialects/usage.ts'
 import type { Usage } from '../../domain.ts'
+import { isComment } from '../../bytes/sse.ts'
 
 /** What was metered. `isEstimated`: the provider did not count all of it, or the response was cut before it did. */
 export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
-
-/** A stream's first and last chunk carry no text. */
-const emptyPieces = 2
 
 const COLON = 0x3a
 
@@ -30,7 +28,7 @@ export interface MeterOptions {
   readonly estimatedPrompt: number
   /** Whether the response consists of tokens; an embedding or a sound does not. */
   readonly hasOutputTokens: boolean
-  /** Usage was asked for on behalf of the gateway alone: the client must not see the event that brings it. */
+  /** Usage was asked for on behalf of the gateway alone: the client must not see what that added. */
   readonly stripsUsage: boolean
 }
 
@@ -39,8 +37,8 @@ export class Meter {
   #usage: PartialUsage | undefined
   /** Events with a piece of the output. */
   #pieces = 0
-  #pieceBytes = 0
-  #shortestPiece = Infinity
+  #textBytes = 0
+  #isUnrequested = false
   #lastEvent: Buffer | undefined
   #lastButOne: Buffer | undefined
   #wholeBytes = 0
@@ -49,21 +47,24 @@ export class Meter {
     this.#options = options
   }
 
-  /** Counts a stream's event. `drop`: it is not for the client. */
-  observe(event: Buffer): 'forward' | 'drop' {
-    if (event[0] === COLON) return 'forward'
+  /** Counts a stream's event. Returns what of it is for the client; the event may be shortened in place. */
+  observe(event: Buffer): Buffer | undefined {
+    if (event[0] === COLON && isComment(event)) return event
     this.#lastButOne = this.#lastEvent
-    this.#lastEvent = event
-    const { reader, stripsUsage } = this.#options
-    if (reader.isPiece(event)) {
+    const { reader, stripsUsage, hasOutputTokens } = this.#options
+    const textBytes = hasOutputTokens ? reader.textBytes(event) : 0
+    if (textBytes > 0) {
       this.#pieces += 1
-      this.#pieceBytes += event.length
-      if (event.length < this.#shortestPiece) this.#shortestPiece = event.length
+      this.#textBytes += textBytes
     }
     const read = reader.readEvent(event)
-    if (read === undefined) return 'forward'
-    this.#take(read.usage)
-    return stripsUsage && read.isUsageOnly ? 'drop' : 'forward'
+    if (read !== undefined) {
+      this.#take(read.usage)
+      this.#isUnrequested ||= read.isUnrequested
+    }
+    const passed = stripsUsage ? reader.withoutRequested(event, read) : event
+    this.#lastEvent = passed ?? event
+    return passed
   }
 
   /**
@@ -83,6 +84,11 @@ export class Meter {
   /** Looks for usage in the first or the last bytes of a body that is not held. */
   readPart(part: Buffer): void {
     this.#take(this.#options.reader.readPart(part))
+  }
+
+  /** Whether the provider reports usage without being asked; to be read after `result`. */
+  get isUsageUnrequested(): boolean {
+    return this.#isUnrequested
   }
 
   /** Prompt and output so far, cheap enough to ask all the time. */
@@ -118,14 +124,16 @@ export class Meter {
   #readLastEvents(): void {
     const { reader } = this.#options
     for (const event of [this.#lastButOne, this.#lastEvent]) {
-      if (event !== undefined) this.#take(reader.readLastEvent(event))
+      const usage = event && reader.readLastEvent(event)
+      if (usage === undefined) continue
+      this.#take(usage)
+      this.#isUnrequested = true
     }
   }
 
-  /** One piece is about one token; a longer one holds more. What all pieces share is no text. */
+  /** One piece is about one token; a longer one holds more. */
   #seenOutput(): number {
     if (this.#pieces === 0) return Math.ceil(this.#wholeBytes * defaultTokensPerByte)
-    const textBytes = this.#pieceBytes - this.#pieces * this.#shortestPiece
-    return Math.max(1, this.#pieces - emptyPieces, Math.ceil(textBytes * defaultTokensPerByte))
+    return Math.max(this.#pieces, Math.ceil(this.#textBytes * defaultTokensPerByte))
   }
 }

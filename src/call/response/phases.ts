@@ -152,3 +152,28 @@ export class Forwarding implements Phase {
     this.#reader?.onTick?.(nowMs)
   }
 }
+
+/** What a body may bring, and how long it may last, after the end mark of its stream. */
+const [maxDrainedBytes, maxDrainMs] = [65_536, 2_000]
+
+/** The call is over: only the end of the body is awaited, for the sake of the connection. */
+export class Draining implements Phase {
+  readonly #sinceMs: number
+  #length = 0
+
+  constructor(nowMs: number) {
+    this.#sinceMs = nowMs
+  }
+
+  data(chunk: Buffer): Step | undefined {
+    this.#length += chunk.length
+    if (this.#length <= maxDrainedBytes) return undefined
+    return { kind: 'unusable', what: `sent more than ${maxDrainedBytes} bytes after its end mark` }
+  }
+
+  end(): undefined {}
+
+  overdue(nowMs: number): string | undefined {
+    return nowMs - this.#sinceMs >= maxDrainMs ? `did not end its body within ${maxDrainMs} ms` : undefined
+  }
+}

@@ -31,6 +31,9 @@ export class BodyRelay implements Relay {
     reply.start(response.head.status, [...headers, ...framing])
   }
 
+  /** Only the end of the provider's body shows that all of it was sent. */
+  reachedEnd(): undefined {}
+
   onData(chunk: Buffer): void {
     if (this.#isJson) this.#readOpening(chunk)
     this.#meter.countBytes(chunk.length)

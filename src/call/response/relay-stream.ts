@@ -2,8 +2,8 @@
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
-import type { EventSink } from '../../bytes/sse.ts'
-import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import { type EventSink, isComment } from '../../bytes/sse.ts'
+import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
@@ -14,6 +14,11 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
   const seenTokens = meter.seenTokens()
   if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
 }
+
+/** How long a body may go on after the stream's end mark while nothing comes. */
+export const maxLingerMs = 5_000
+
+const COLON = 0x3a
 
 /** How a stream ended that is not complete. */
 export const endingErrors = {
@@ -40,10 +45,14 @@ export class StreamRelay implements Relay, EventSink {
   readonly #tail: Buffer[] = []
   /** Events that lie side by side in one chunk go out in one write. */
   #pending: Buffer | undefined
+  /** Bytes behind them that were taken out of their last event. */
+  #gap = 0
   /** Inside of an event that is too large to be held: nothing of our own may go out. */
   #isInsideEvent = false
   #hasWritten = true
   #lastWriteMs = 0
+  /** The end was looked for since the last write. */
+  #hasLooked = false
 
   constructor(input: RelayInput, events: EventReader, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -62,11 +71,18 @@ export class StreamRelay implements Relay, EventSink {
     growHold(this.#input)
     if (this.#hasWritten) {
       this.#hasWritten = false
+      this.#hasLooked = false
       this.#lastWriteMs = nowMs
-    } else if (nowMs - this.#lastWriteMs >= heartbeatMs && !this.#isInsideEvent) {
-      // Only whole events have gone out, so this can't fall into the middle of one.
-      this.#write(this.#input.dialect.heartbeat)
+      return
     }
+    const silentMs = nowMs - this.#lastWriteMs
+    if (silentMs >= maxLingerMs && !this.#hasLooked) {
+      this.#hasLooked = true
+      if (this.#endAtMark()) return this.#input.response.abort()
+    }
+    // Only whole events have gone out, so this can't fall into the middle of one.
+    if (silentMs >= this.#input.heartbeatAfterMs && !this.#isInsideEvent)
+      this.#send(this.#input.own.heartbeat(silentMs))
   }
 
   onData(chunk: Buffer): void {
@@ -75,17 +91,15 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   /** From the splitter. */
-  event(event: Buffer): void {
-    if (this.#input.meter.observe(event) === 'drop') return
-    if (this.#tail.length === tailLength) this.#tail.shift()
-    this.#tail.push(event)
-    const pending = this.#pending
-    if (pending !== undefined && areNeighbours(pending, event)) {
-      this.#pending = Buffer.from(pending.buffer, pending.byteOffset, pending.length + event.length)
-    } else {
-      this.#flush()
-      this.#pending = event
+  event(received: Buffer): void {
+    const event = this.#input.meter.observe(received)
+    if (event === undefined) return
+    if (event[0] !== COLON || !isComment(event)) {
+      if (this.#tail.length === tailLength) this.#tail.shift()
+      this.#tail.push(event)
     }
+    this.#join(event)
+    this.#gap += received.length - event.length
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */
@@ -103,15 +117,22 @@ export class StreamRelay implements Relay, EventSink {
     const ending = response.dialect.ending(this.#tail)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
     reply.end()
-    if (ending === 'complete') return this.#resolve({ kind: 'complete' })
-    this.#resolve({ kind: 'failed', error: endingErrors.error(), isReported: true })
+    this.#resolve(ending === 'error' ? failedByProvider() : { kind: 'complete' })
+  }
+
+  reachedEnd(): RelayResult | undefined {
+    const ending = this.#input.response.dialect.ending(this.#tail)
+    if (ending === 'over') return { kind: 'complete' }
+    // Clients leave at an error, whatever is to follow.
+    return ending === 'error' ? failedByProvider() : undefined
   }
 
   onBroken(error: GatewayError): void {
     this.#flush()
-    const { reply, dialect } = this.#input
+    if (this.#endAtMark()) return
+    const { reply, own } = this.#input
     if (this.#isInsideEvent) reply.cut()
-    else reply.end(dialect.errorEvent(error))
+    else reply.end(own.error(error))
     this.#resolve({ kind: 'broken', error, isReported: true })
   }
 
@@ -120,18 +141,51 @@ export class StreamRelay implements Relay, EventSink {
     return !this.#isInsideEvent
   }
 
+  /** Ends the response if its end mark has gone out. */
+  #endAtMark(): boolean {
+    const end = this.reachedEnd()
+    if (end === undefined) return false
+    this.#input.reply.end()
+    this.#resolve(end)
+    return true
+  }
+
+  #join(event: Buffer): void {
+    const pending = this.#pending
+    if (pending === undefined || !isNextAfter(pending, this.#gap, event)) {
+      this.#flush()
+      this.#pending = event
+      return
+    }
+    const length = pending.length + event.length
+    const joined = Buffer.from(pending.buffer, pending.byteOffset, length + this.#gap)
+    if (this.#gap > 0) joined.copyWithin(pending.length, pending.length + this.#gap)
+    this.#pending = joined.subarray(0, length)
+  }
+
   #flush(): void {
+    this.#gap = 0
     if (this.#pending === undefined) return
     this.#write(this.#pending)
     this.#pending = undefined
   }
 
   #write(bytes: Buffer): void {
+    this.#input.own.sent(bytes)
+    this.#send(bytes)
+  }
+
+  #send(bytes: Buffer): void {
     this.#hasWritten = true
     if (!this.#input.reply.write(bytes)) this.#input.response.pause()
   }
 }
 
-function areNeighbours(first: Buffer, second: Buffer): boolean {
-  return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset
+function failedByProvider(): RelayResult {
+  return { kind: 'failed', error: endingErrors.error(), isReported: true }
+}
+
+/** Whether the second lies behind the first in one memory, with only the gap between them. */
+function isNextAfter(first: Buffer, gap: number, second: Buffer): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.length + gap === second.byteOffset
 }

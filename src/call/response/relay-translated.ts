@@ -6,9 +6,9 @@ import { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
-import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
+import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maxLingerMs } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -49,6 +49,8 @@ export class TranslatedRelay implements Relay, EventSink {
   #hasBegun = false
   #isQuiet = false
   #lastWriteMs = 0
+  /** The end was looked for since the last write. */
+  #hasLooked = false
 
   constructor(input: TranslatedInput, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -64,13 +66,23 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onTick(nowMs: number): void {
     growHold(this.#input)
-    const { isStream, translation, dialect } = this.#input
+    const { isStream, translation, own } = this.#input
     if (!this.#isQuiet) {
       this.#isQuiet = true
+      this.#hasLooked = false
       this.#lastWriteMs = nowMs
-    } else if (isStream && nowMs - this.#lastWriteMs >= heartbeatMs) {
-      this.#written.push(this.#hasBegun ? translation.heartbeat() : dialect.heartbeat)
-      this.#send()
+      return
+    }
+    const silentMs = nowMs - this.#lastWriteMs
+    if (silentMs >= maxLingerMs && !this.#hasLooked) {
+      this.#hasLooked = true
+      if (this.#isAtMark()) {
+        this.onEnd()
+        return this.#input.response.abort()
+      }
+    }
+    if (isStream && silentMs >= this.#input.heartbeatAfterMs) {
+      this.#send(this.#hasBegun ? translation.heartbeat() : own.heartbeat(silentMs))
     }
   }
 
@@ -104,7 +116,7 @@ export class TranslatedRelay implements Relay, EventSink {
     const last = lastEvent(events.end(), response.dialect)
     if (last !== undefined) this.event(last)
     const ending = response.dialect.ending(this.#tail)
-    if (ending === 'complete') {
+    if (ending === 'complete' || ending === 'over') {
       return this.#resolve(finish(this.#input, translation.end(this.#write), this.#written))
     }
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
@@ -115,7 +127,16 @@ export class TranslatedRelay implements Relay, EventSink {
   }
 
   onBroken(error: GatewayError): void {
-    if (!this.#isOver) this.#resolve({ kind: 'broken', error, isReported: false })
+    if (this.#isOver) return
+    if (this.#isAtMark()) return this.onEnd()
+    this.#resolve({ kind: 'broken', error, isReported: false })
+  }
+
+  /** The end of the client's response is written once the call ends. */
+  reachedEnd(): undefined {}
+
+  #isAtMark(): boolean {
+    return this.#input.response.dialect.ending(this.#tail) === 'over'
   }
 
   #giveUp(): void {
@@ -130,25 +151,31 @@ export class TranslatedRelay implements Relay, EventSink {
   #flush(): void {
     if (this.#written.length === 0) return
     this.#hasBegun = true
-    this.#send()
+    const bytes = this.#written.take()
+    this.#input.own.sent(bytes)
+    this.#send(bytes)
   }
 
-  #send(): void {
+  #send(bytes: Buffer): void {
     this.#isQuiet = false
-    if (!send(this.#input, this.#written)) this.#input.response.pause()
+    if (!send(this.#input, bytes)) this.#input.response.pause()
   }
 }
 
-/** Sends what a translation has written of its stream. */
-function send({ reply, response, headers }: RelayInput, written: ByteCollector): boolean {
+/** Sends a piece of a translated stream. */
+function send({ reply, response, headers }: RelayInput, bytes: Buffer): boolean {
   if (!reply.isStarted) reply.start(response.head.status, [...headers, ...streamHeaders])
-  return reply.write(written.take())
+  return reply.write(bytes)
 }
 
 function finish(input: RelayInput, end: TranslatedEnd, written: ByteCollector): RelayResult {
   const { reply, response, headers } = input
   if (end instanceof GatewayError) {
-    if (written.length > 0) send(input, written)
+    if (written.length > 0) {
+      const bytes = written.take()
+      input.own.sent(bytes)
+      send(input, bytes)
+    }
     return { kind: 'failed', error: end, isReported: false }
   }
   const { status } = response.head

@@ -1,5 +1,5 @@
 // What a relay is given, and how it ends.
-import type { ClientDialect } from '../../dialects/dialect.ts'
+import type { OwnEvents } from '../../dialects/dialect.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { AnsweringResponse, ResponseReader } from '../attempt-outcome.ts'
 import type { Reply } from '../call.ts'
@@ -9,7 +9,9 @@ import type { Meter } from './meter.ts'
 export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
-  readonly dialect: ClientDialect
+  readonly own: OwnEvents
+  /** Silence before each heartbeat, in milliseconds. */
+  readonly heartbeatAfterMs: number
   /** Whether the client asked for a stream. */
   readonly isStream: boolean
   /** For the status line, names and values in turn. */
@@ -39,4 +41,9 @@ export interface Relay extends ResponseReader {
   readonly mayEndHere: boolean
   /** Sends the head, and what was read already. */
   begin(): void
+  /**
+   * How the call has ended, if the client has been sent the response's end and only the provider's body goes on: nothing
+   * that the client or the provider does from then on changes that. Else undefined.
+   */
+  reachedEnd(): RelayResult | undefined
 }

@@ -22,6 +22,13 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
   const { promise, resolve } = Promise.withResolvers<RelayResult>()
   const reader = readerOf(input, resolve)
   const leave = () => {
+    const end = reader.reachedEnd()
+    if (end !== undefined) {
+      if (reply.interruption === undefined) response.drain()
+      else response.abort()
+      reply.end()
+      return resolve(end)
+    }
     response.abort()
     // Anything written now would land inside an unfinished event or body.
     if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()

@@ -18,7 +18,7 @@ import type { Snapshot } from '../call.ts'
 import type { TickListener } from '../ticker.ts'
 import { judgeErrorResponse } from './error-response.ts'
 import { EventReader } from './event-reader.ts'
-import { awaitingHead, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
+import { awaitingHead, Draining, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
 
 /** A client that reads nothing for so long would hold a connection and a slot for ever. */
 const maxStallMs = 120_000
@@ -59,6 +59,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #hasMoved = false
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
+  #isOver = false
 
   constructor(provider: Provider, { sinceMs, dialect, translation, stripsUsage }: Expected, on: Services) {
     this.#provider = provider
@@ -104,6 +105,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#pausedSinceMs = undefined
     this.#hasMoved = true
     this.#exchange?.resume()
+  }
+
+  drain(): void {
+    if (this.#isOver) return
+    this.#phase = new Draining(this.#on.now())
+    this.resume()
   }
 
   abort(): void {
@@ -161,6 +168,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       this.#lastMoveMs = nowMs
     }
     if (this.#phase instanceof Forwarding) this.#phase.tick(nowMs)
+    if (this.#isOver) return
     const overdue = this.#overdue(nowMs)
     if (overdue === undefined) return
     this.#exchange?.abort()
@@ -169,6 +177,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** Which time is over, as a clause about the provider. */
   #overdue(nowMs: number): string | undefined {
+    if (this.#phase instanceof Draining) return this.#phase.overdue(nowMs)
     const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
     if (this.#pausedSinceMs !== undefined) {
       if (nowMs - this.#pausedSinceMs >= maxStallMs) {
@@ -222,6 +231,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   #finish(): void {
+    this.#isOver = true
     this.#on.ticker.delete(this)
     this.#exchange?.abort()
   }

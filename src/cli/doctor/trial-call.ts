@@ -105,8 +105,8 @@ function readStream(body: Buffer): ReadStream {
     const data = eventData(bytes)
     if (data === undefined) return
     events += 1
-    const found = findUsage(parseJson(data))
-    if (found !== undefined) usage = newerUsage(usage, found)
+    const counted = findUsage(parseJson(data))
+    if (counted !== undefined) usage = newerUsage(usage, counted)
     if (data.includes('rror')) lastError = data.toString()
     tail.push(bytes)
     if (tail.length > tailLength) tail.shift()
@@ -116,6 +116,7 @@ function readStream(body: Buffer): ReadStream {
   const rest = splitter.end(sink)
   // Some servers omit the last blank line.
   if (rest !== undefined) event(rest)
-  const ending = chatStream.ending(tail)
+  const found = chatStream.ending(tail)
+  const ending = found === 'over' ? 'complete' : found
   return { events, ending, errorData: ending === 'error' ? lastError : '', usage }
 }

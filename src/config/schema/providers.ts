@@ -118,7 +118,7 @@ const provider = {
     include_usage: {
       type: 'string',
       description:
-        'Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this.',
+        'Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.',
       default: defaults.provider.include_usage,
       enum: ['auto', 'always', 'never'],
     },

@@ -84,6 +84,14 @@ export const serverSchema = {
       minimum: 0,
       maximum: 3_600_000,
     },
+    heartbeat_after_ms: {
+      type: 'integer',
+      description:
+        'Silence of a stream after which the client receives a heartbeat, in milliseconds. The first one commits the response to status 200, so a larger value leaves more errors their status; most proxies close a connection that is silent for 60 s. In the queue the first one comes at the end of `max_wait_ms`, at the latest after 50 s.',
+      default: defaults.server.heartbeat_after_ms,
+      minimum: 100,
+      maximum: 3_600_000,
+    },
     workers: {
       type: 'integer',
       description:

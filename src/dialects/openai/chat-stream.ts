@@ -1,15 +1,19 @@
 // Streams of chat and text completions: chunks with choices, one with a finish_reason, then `[DONE]`.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
-import type { ClientDialect, ProviderDialect } from '../dialect.ts'
-import { errorEnvelope } from './errors.ts'
+import type { ClientDialect, ProviderDialect, StreamEnding } from '../dialect.ts'
+import type { UsageReader } from '../usage.ts'
+import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
+import { choicesTextBytes } from './event-bytes.ts'
 
-/** How a stream of a format ends, and how its events report an error. */
-export type StreamFormat = Pick<ProviderDialect, 'ending'> & Pick<ClientDialect, 'errorEvent'>
+/** How a stream of a format ends, how its events report an error, and where their text is. */
+export type StreamFormat = Pick<ProviderDialect, 'ending'> &
+  Pick<ClientDialect, 'ownEvents'> &
+  Pick<UsageReader, 'textBytes'>
 
 export const chatStream: StreamFormat = {
   ending(tail) {
-    let isWhole = false
+    let ending: StreamEnding = 'cut'
     for (const event of tail) {
       const data = eventData(event)
       if (data === undefined) continue
@@ -17,13 +21,22 @@ export const chatStream: StreamFormat = {
       const { error, object, choices } = membersOf(parseJson(data))
       // vLLM sends `[DONE]` after an error too; its older form has `object: "error"` in place of an `error` member.
       if ((error !== undefined && error !== null) || object === 'error') return 'error'
+      if (isEndMark(data)) ending = 'over'
       // Some servers omit `[DONE]`; a finish_reason also shows that the stream is complete.
-      isWhole ||= isEndMark(data) || hasFinished(choices)
+      else if (ending === 'cut' && hasFinished(choices)) ending = 'complete'
     }
-    return isWhole ? 'complete' : 'cut'
+    return ending
   },
 
-  errorEvent: (error) => encodeEvent({ data: JSON.stringify(errorEnvelope(error)) }),
+  textBytes: choicesTextBytes,
+
+  ownEvents: ownEventsOf((error) => {
+    const fields = fieldsOf(error)
+    const { message, type, param, code } = fields
+    return encodeEvent({
+      data: JSON.stringify({ error: { message, type, param, code, ...retryMember(fields) } }),
+    })
+  }),
 }
 
 const doneMark = Buffer.from('[DONE]')

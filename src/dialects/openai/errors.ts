@@ -3,7 +3,7 @@
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
-import type { ErrorFields, RenderedError } from '../dialect.ts'
+import type { ErrorFields, OwnEvents, RenderedError } from '../dialect.ts'
 import { limitHeaders } from './rate-headers.ts'
 
 /** The error as a response of its own. */
@@ -16,16 +16,32 @@ export function renderError(error: GatewayError): RenderedError {
   return { status, headers, body }
 }
 
-export function errorEnvelope(error: GatewayError | ErrorFields): object {
+function errorEnvelope(error: GatewayError | ErrorFields): object {
   const { message, type, param, code } = fieldsOf(error)
   return { error: { message, type, param, code } }
 }
 
 /** The error's fields with OpenAI's `type`, which depends on the status, except for exceeded limits. */
-function fieldsOf(error: GatewayError | ErrorFields): ErrorFields {
+export function fieldsOf(error: GatewayError | ErrorFields): ErrorFields {
   if (!(error instanceof GatewayError)) return error
-  const { message, param, code } = error
-  return { message, type: typeOf(error), param, code }
+  const { message, param, code, limit, headers } = error
+  const seconds = headers['retry-after']
+  const retryAfterMs = limit?.retryAfterMs ?? (seconds === undefined ? undefined : 1000 * Number(seconds))
+  return { message, type: typeOf(error), param, code, retryAfterMs }
+}
+
+/** A comment line, which every client of OpenAI's streams ignores. Without a blank line, which would dispatch an event to some. */
+export const commentHeartbeat = Buffer.from(': ping\n')
+
+/** The own events of formats that report an error by one event and have no other state. */
+export function ownEventsOf(error: OwnEvents['error']): () => OwnEvents {
+  const events: OwnEvents = { sent() {}, heartbeat: () => commentHeartbeat, error }
+  return () => events
+}
+
+/** An event has no headers: what they would say stands beside the error's fields. */
+export function retryMember({ retryAfterMs }: ErrorFields): object {
+  return retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }
 }
 
 function typeOf({ status, limit }: GatewayError): string {

@@ -7,6 +7,7 @@ import { mayRefuseUsage } from './include-usage.ts'
 import { jsonScannerOf, readJsonRequest } from './json-request.ts'
 import { readMultipartRequest } from './multipart-request.ts'
 import { rateHeaders } from './rate-headers.ts'
+import { responseStream } from './response-stream.ts'
 import { typedStream } from './typed-stream.ts'
 import { usageReader } from './usage.ts'
 
@@ -24,15 +25,9 @@ interface Format {
   readonly hasEvents?: boolean
 }
 
-/** An SSE comment, which every client of OpenAI's streams ignores. */
-const heartbeat = Buffer.from(': ping\n\n')
-
 const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
-const responseStream = typedStream(
-  new Set(['response.completed', 'response.incomplete', 'response.cancelled']),
-)
 const transcript = {
   body: 'multipart',
   stream: transcriptStream,
@@ -68,14 +63,13 @@ function clientDialectOf(format: Format): ClientDialect {
     hasEvents,
     hasOutputTokens,
     native: providerDialectOf(format),
-    heartbeat,
     scannerOf: body === 'json' ? jsonScannerOf : () => undefined,
     readRequest:
       body === 'json'
         ? (_, received) => readJsonRequest({ hasStreamOptions, hasOutputTokens }, received)
         : (contentType, received) => readMultipartRequest(hasOutputTokens, contentType, received),
     renderError,
-    errorEvent: stream.errorEvent,
+    ownEvents: stream.ownEvents,
     rateHeaders,
   }
 }
@@ -90,7 +84,7 @@ function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): 
     ending: stream.ending,
     readErrorFields,
     readErrorCode,
-    usage: usageReader,
+    usage: { ...usageReader, textBytes: stream.textBytes },
     mayRefuseUsage,
   }
 }

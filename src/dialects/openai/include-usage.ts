@@ -1,11 +1,14 @@
-// Usage at the end of a stream whose client did not request it: the gateway sets `include_usage`, and removes the event that
-// reports the usage.
+// Usage at the end of a stream whose client did not request it: the gateway sets `include_usage`, and removes what that adds
+// to the stream.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
+import { isObject, type JsonObject, membersOf } from '../../bytes/json/parse.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
+import type { EventUsage } from '../usage.ts'
+import { cutMember, topLevelMember } from './event-bytes.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 
@@ -41,11 +44,59 @@ function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Sp
   return { at: { start, end: start }, bytes: `"include_usage":true${isEmpty ? '' : ','}` }
 }
 
-/** The extra event that `include_usage` adds. It has no choices, and clients that do not expect it fail on it. */
-export function isUsageOnly(data: unknown): boolean {
-  const { choices, usage, error } = (data ?? {}) as { choices?: unknown; usage?: unknown; error?: unknown }
-  const isUsage = typeof usage === 'object' && usage !== null
-  return Array.isArray(choices) && choices.length === 0 && isUsage && (error === undefined || error === null)
+/** What all chunks of a stream have; a chunk with usage that has more was not added for the usage alone. */
+const envelope: ReadonlySet<string> = new Set([
+  'choices',
+  'created',
+  'error',
+  'id',
+  'model',
+  'object',
+  'obfuscation',
+  'provider',
+  'service_tier',
+  'system_fingerprint',
+  'usage',
+])
+
+/**
+ * What of an event with usage is there because of `include_usage`: an extra chunk without choices, on which clients that do
+ * not expect it fail. LiteLLM writes it with an empty choice; llama.cpp moves its `timings` there, which remain. Ollama
+ * adds zeros to each chunk of a text completion.
+ */
+export function requestedIn(data: unknown): EventUsage['requested'] {
+  const members = membersOf(data)
+  const { choices, usage, error } = members
+  if ((error !== undefined && error !== null) || !Array.isArray(choices)) return undefined
+  if (!isObject(usage)) return usage === null ? 'member' : undefined
+  if (!choices.every(isEmptyChoice)) return isZero(usage) ? 'member' : undefined
+  const hasMore = Object.entries(members).some(([name, value]) => value !== null && !envelope.has(name))
+  return hasMore ? 'member' : 'event'
+}
+
+function isEmptyChoice(choice: unknown): boolean {
+  return Object.entries(membersOf(choice)).every(([name, value]) => {
+    if (name === 'index' || isNothing(value)) return true
+    return name === 'delta' && isObject(value) && Object.values(value).every(isNothing)
+  })
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined
+}
+
+function isZero(usage: JsonObject): boolean {
+  return Object.values(usage).every((count) => count === 0)
+}
+
+const usageKey = Buffer.from('"usage"')
+
+/** As `UsageReader` says. OpenAI adds `"usage":null` to every other chunk, which Mistral's SDK refuses. */
+export function withoutRequested(event: Buffer, read: EventUsage | undefined): Buffer | undefined {
+  if (read?.requested === 'event') return undefined
+  if (read !== undefined && read.requested === undefined) return event
+  const member = topLevelMember(event, usageKey)
+  return member === undefined ? event : cutMember(event, member)
 }
 
 /** Whether a provider's error may be about `stream_options`. The match may also be a quote of the client's text. */

@@ -1,6 +1,8 @@
-// Streams whose events carry a `type`: responses, transcriptions, images, speech. Each format has types that end it.
+// Streams whose events carry a `type`: responses (response-stream.ts), transcriptions, images, speech. Each format has types that end it.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
+import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
+import { deltaTextBytes } from './event-bytes.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
 /** @param finalTypes types of the event that ends a whole stream. */
@@ -10,16 +12,22 @@ export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue
-        if (isEndMark(data)) return 'complete'
+        if (isEndMark(data)) return 'over'
         const type = typeOf(data)
         if (type !== undefined && errorTypes.has(type)) return 'error'
-        if (type !== undefined && finalTypes.has(type)) return 'complete'
+        if (type !== undefined && finalTypes.has(type)) return 'over'
       }
       return 'cut'
     },
 
-    errorEvent: ({ code, message, param }) =>
-      encodeEvent({ event: 'error', data: JSON.stringify({ type: 'error', code, message, param }) }),
+    textBytes: deltaTextBytes,
+
+    ownEvents: ownEventsOf((error) => {
+      const fields = fieldsOf(error)
+      const { code, message, param } = fields
+      const data = JSON.stringify({ type: 'error', code, message, param, ...retryMember(fields) })
+      return encodeEvent({ event: 'error', data })
+    }),
   }
 }
 

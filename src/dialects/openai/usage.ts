@@ -5,7 +5,7 @@ import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
 import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
-import { isUsageOnly } from './include-usage.ts'
+import { requestedIn, withoutRequested } from './include-usage.ts'
 
 /** No response has more; a larger number is a mistake or an attack on the limits. */
 const maxPlausibleTokens = 100_000_000
@@ -18,19 +18,18 @@ const SPACE = 0x20
 const NULL_START = 0x6e
 const OPENING = 0x7b
 const CLOSING = 0x7d
-const choicesKey = Buffer.from('"choices"')
-const deltaKey = Buffer.from('"delta"')
 const usageKey = Buffer.from('"usage"')
 const timingsKey = Buffer.from('"timings"')
 
-export const usageReader: UsageReader = {
-  isPiece: (event) => event.includes(choicesKey) || event.includes(deltaKey),
-
+/** How all formats report usage; how a format writes its texts is its own. */
+export const usageReader: Omit<UsageReader, 'textBytes'> = {
   readEvent(event): EventUsage | undefined {
     if (!mayHoldUsage(event)) return undefined
     const data = parse(eventData(event))
-    return { usage: findUsage(data), isUsageOnly: isUsageOnly(data) }
+    return { usage: findUsage(data), requested: requestedIn(data), isUnrequested: hasOwnForm(data) }
   },
+
+  withoutRequested,
 
   // llama.cpp reports its tokens on the last chunk before the end mark, even if the client did not request them.
   readLastEvent: (event) => (event.includes(timingsKey) ? findUsage(parse(eventData(event))) : undefined),
@@ -93,6 +92,12 @@ export function findUsage(value: unknown): PartialUsage | undefined {
     if (usage !== undefined) return usage
   }
   return readTimings(membersOf(timings)) ?? readTokens(membersOf(membersOf(meta)['tokens']))
+}
+
+/** Whether there are counts in the place or the form that only one server uses: without being asked. */
+function hasOwnForm(data: unknown): boolean {
+  const { x_groq: groq, timings } = membersOf(data)
+  return findUsage({ timings, x_groq: groq }) !== undefined
 }
 
 function readUsage(usage: JsonObject): PartialUsage | undefined {

@@ -217,34 +217,45 @@ function chunkEvents(chunks: readonly object[], echo: Echo, body: EchoRequest): 
   return [...chunks, ...usage].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).concat('data: [DONE]\n\n')
 }
 
+/** The only item of a response. */
+function messageOf({ id, text }: Echo) {
+  const part = { type: 'output_text', text, annotations: [], logprobs: [] }
+  return { id: `msg_${id}`, type: 'message', role: 'assistant', status: 'completed', content: [part] }
+}
+
 const response: Form = {
   whole: (echo) => ({
     id: echo.id,
     object: 'response',
     created_at: created,
     status: 'completed',
+    error: null,
+    incomplete_details: null,
     model: echo.model,
-    output: [
-      {
-        id: `msg_${echo.id}`,
-        type: 'message',
-        role: 'assistant',
-        status: 'completed',
-        content: [{ type: 'output_text', text: echo.text, annotations: [] }],
-      },
-    ],
+    output: [messageOf(echo)],
     usage: responsesUsage(echo),
   }),
+  // Codex shows a text only within an item, and takes the item from its last event.
   events(echo) {
-    const position = { item_id: `msg_${echo.id}`, output_index: 0, content_index: 0 }
+    const whole = response.whole(echo)
+    const begun = { ...whole, status: 'in_progress', output: [], usage: null }
+    const item = messageOf(echo)
+    const [part] = item.content
+    const [inItem, inPart] = [{ output_index: 0 }, { item_id: item.id, output_index: 0, content_index: 0 }]
     const events = [
+      { type: 'response.created', response: begun },
+      { type: 'response.in_progress', response: begun },
       {
-        type: 'response.created',
-        response: { ...response.whole({ ...echo, text: '' }), status: 'in_progress' },
+        type: 'response.output_item.added',
+        ...inItem,
+        item: { ...item, status: 'in_progress', content: [] },
       },
-      ...echo.words.map((delta) => ({ type: 'response.output_text.delta', ...position, delta })),
-      { type: 'response.output_text.done', ...position, text: echo.text },
-      { type: 'response.completed', response: response.whole(echo) },
+      { type: 'response.content_part.added', ...inPart, part: { ...part, text: '' } },
+      ...echo.words.map((delta) => ({ type: 'response.output_text.delta', ...inPart, delta, logprobs: [] })),
+      { type: 'response.output_text.done', ...inPart, text: echo.text, logprobs: [] },
+      { type: 'response.content_part.done', ...inPart, part },
+      { type: 'response.output_item.done', ...inItem, item },
+      { type: 'response.completed', response: whole },
     ]
     return events.map(
       (event, index) =>

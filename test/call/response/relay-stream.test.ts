@@ -33,6 +33,7 @@ function startRelay({
     read: (given) => (reader = given),
     pause: () => (pauses += 1),
     resume() {},
+    drain() {},
     abort() {},
   }
   const reply: Pick<Reply, 'isStarted' | 'isGone' | 'start' | 'flush' | 'write' | 'end'> = {
@@ -50,7 +51,16 @@ function startRelay({
     stripsUsage: false,
   })
   const hold = { tokens: 100, grow() {} }
-  const input = { response, reply: reply as Reply, dialect: chat, isStream: true, headers: [], meter, hold }
+  const input = {
+    response,
+    reply: reply as Reply,
+    own: chat.ownEvents(''),
+    heartbeatAfterMs: 15_000,
+    isStream: true,
+    headers: [],
+    meter,
+    hold,
+  }
   const result = relay(input)
   return { reader: reader!, written, pauses: () => pauses, result }
 }
@@ -82,7 +92,7 @@ test('a client that reads nothing holds the provider up, on a translated way too
     end: () => undefined,
     whole: () => undefined,
     error: (_, body) => body,
-    heartbeat: () => chat.heartbeat,
+    heartbeat: () => Buffer.from(': ping\n'),
   }
   for (const more of [{}, { translation }]) {
     const { reader, pauses, written } = startRelay({ room: 2, ...more })

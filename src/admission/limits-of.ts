@@ -1,0 +1,17 @@
+// Which limits of the configuration apply to a model.
+import type { RateLimitConfig } from '../config/types.ts'
+import type { ModelLimits } from '../domain.ts'
+
+/** What limits a model; undefined: nothing but its providers' slots. */
+export function limitsOf(
+  { enabled, limits, default: otherwise }: RateLimitConfig,
+  model: string,
+): ModelLimits | undefined {
+  return enabled ? (limits.get(model) ?? otherwise) : undefined
+}
+
+/** How long a call of the model may wait in line, in milliseconds; 0: its calls do not wait. */
+export function maxWaitMsOf(config: RateLimitConfig, model: string): number {
+  const limits = limitsOf(config, model)
+  return limits?.whenLimited === 'wait' ? limits.maxWaitMs : 0
+}
