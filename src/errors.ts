@@ -25,6 +25,7 @@ export const errorTable = {
   unknown_url: 404,
   unsupported_media_type: 415,
   user_not_allowed: 403,
+  websocket_not_supported: 426,
 } as const satisfies Record<string, number>
 
 export type ErrorCode = keyof typeof errorTable

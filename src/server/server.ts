@@ -57,6 +57,8 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   return {
     onRequest(request, response) {
       setLatestResponse(request.socket, response)
+      // Node's parser drops what came right behind a request with an offer to change the protocol.
+      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
       const refusal = firstRefusal(guards, request)
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)

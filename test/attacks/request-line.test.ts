@@ -106,11 +106,11 @@ attackSuite('Other protocols:', [
     expected: 404,
     code: 'unknown_url',
   })),
-  ...['websocket', 'h2c', 'TLS/1.0', ''].map((protocol): Attack => ({
+  ...['websocket', 'WEBSOCKET', 'websocket/13', 'h2c,websocket'].map((protocol): Attack => ({
     name: `an upgrade to ${JSON.stringify(protocol)}`,
-    sends: chat({ connection: 'Upgrade', upgrade: protocol, 'sec-websocket-key': 'eA==' }),
-    expected: 400,
-    code: 'invalid_request',
+    sends: get('/v1/responses', { connection: 'Upgrade', upgrade: protocol, 'sec-websocket-key': 'eA==' }),
+    expected: 426,
+    code: 'websocket_not_supported',
   })),
   { name: 'an expectation that nobody knows', sends: chat({ expect: 'x' }), expected: 417 },
   {
