@@ -50,7 +50,7 @@ interface ErrorDetails {
   /** The request's parameter that is at fault: `model`, `messages`, a header's name. */
   readonly param?: string
   readonly limit?: ExceededLimit
-  /** HTTP's own headers that belong to the error, names in lower case: `allow`, `retry-after`. */
+  /** Headers that belong to the error in every dialect, names in lower case: `allow`, `retry-after`, `x-should-retry`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
 }

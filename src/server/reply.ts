@@ -114,7 +114,9 @@ export class HttpReply implements Reply {
   fail(error: GatewayError): void {
     if (this.#raw.destroyed || this.#raw.headersSent) return
     const { status, headers, body } = this.#renderError(error)
-    this.start(status, headers)
+    // The error may name a header that the call has set.
+    for (let index = 0; index < headers.length; index += 2) this.set(headers[index]!, headers[index + 1]!)
+    this.start(status, [])
     this.end(body)
   }
 

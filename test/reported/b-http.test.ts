@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import { APIError } from 'openai'
+
+import { recordedClient } from '../flows/openai-client.ts'
 import { startGateway } from '../support/app.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
@@ -53,5 +56,63 @@ suite('Clients of the HTTP surface', () => {
     assert.equal(response.header('upgrade'), 'HTTP/1.1')
     assert.match(response.header('connection') ?? '', /\bupgrade\b/)
     assert.equal(upstream.connections, 0)
+  })
+
+  test('a steady 429 is asked for by the gateway alone: the SDK hears that it was, and gives up', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { routing: { retries: 2, cooldown_ms: 0 } })
+    const error = { message: 'slow down', type: 'requests', code: 'rate_limit_exceeded' }
+    upstream.respondAlways(json(429, { error }, { 'retry-after-ms': '300', 'x-should-retry': 'true' }))
+    const { openai } = recordedClient(gateway, { maxRetries: 2 })
+
+    const failure = await openai.chat.completions.create({ model: 'plain', messages: [] }).then(
+      () => assert.fail('a provider that always refuses answered'),
+      (cause: unknown) => cause,
+    )
+
+    assert.ok(failure instanceof APIError)
+    assert.equal(failure.status, 429)
+    assert.equal(failure.headers?.get('x-should-retry'), 'false')
+    assert.equal(failure.headers?.get('retry-after-ms'), '300')
+    assert.equal(upstream.requests.length, 3)
+  })
+
+  test('a 429 that asks for a longer pause than the gateway makes is left to the client', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { routing: { retries: 2, cooldown_ms: 0 } })
+    upstream.respondAlways(json(429, { error: { message: 'later' } }, { 'retry-after': '3600' }))
+
+    const response = await exchange(t, gateway.url, rawRequest(chatPath, {}, body))
+
+    assert.equal(response.status, 429)
+    assert.equal(response.header('x-should-retry'), undefined)
+    assert.equal(response.header('retry-after'), '3600')
+    assert.equal(upstream.requests.length, 1)
+  })
+
+  test('an account without money is not worth a retry', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(429, { error: { message: 'no money', code: 'insufficient_quota' } }))
+
+    const response = await exchange(t, gateway.url, rawRequest(chatPath, {}, body))
+
+    assert.equal(response.status, 429)
+    assert.equal(response.header('x-should-retry'), 'false')
+  })
+
+  test('a provider’s 401 is a 502 that the SDK does not send again', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(401, { error: { message: 'wrong key' } }))
+    const { openai, sent } = recordedClient(gateway, { maxRetries: 2 })
+
+    const failure = await openai.chat.completions.create({ model: 'plain', messages: [] }).then(
+      () => assert.fail('a provider that refuses the key answered'),
+      (cause: unknown) => cause,
+    )
+
+    assert.ok(failure instanceof APIError)
+    assert.equal(failure.status, 502)
+    assert.equal(failure.code, 'provider_auth_failed')
+    assert.equal(failure.headers?.get('x-should-retry'), 'false')
+    assert.equal(sent.length, 1)
+    assert.equal(upstream.requests.length, 1)
   })
 })

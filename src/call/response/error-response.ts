@@ -16,8 +16,12 @@ export function judgeErrorResponse(
   const { name } = provider
   const body = masked(received, provider)
   const providerCode = dialect.readErrorCode(body)
-  const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
-    const error = new GatewayError(code, `Provider "${name}" ${what}`)
+  const failed = (
+    code: 'provider_auth_failed' | 'provider_bad_response',
+    what: string,
+    headers: Readonly<Record<string, string>> = faultOfSetUp,
+  ): AttemptOutcome => {
+    const error = new GatewayError(code, `Provider "${name}" ${what}`, { headers })
     const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
     return { kind: 'failed', error, ...facts }
   }
@@ -40,11 +44,16 @@ export function judgeErrorResponse(
     return failed(
       'provider_bad_response',
       `returned an HTML page (${status}). Check providers.${name}.base_url.`,
+      // A proxy in front of the provider writes one while the provider is down.
+      status < 500 ? faultOfSetUp : {},
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
   return { kind: 'refused', head, body, providerCode, meaning, translation }
 }
+
+/** Only its operator can mend the gateway's set-up: SDKs that repeat every 5xx are told not to. */
+const faultOfSetUp = { 'x-should-retry': 'false' }
 
 /** A provider that echoes the gateway's key must not show it to the client. */
 function masked(received: Buffer, provider: Provider): Buffer {
