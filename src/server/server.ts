@@ -13,7 +13,7 @@ import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
-import { corsOptions } from './cors.ts'
+import { corsOptions, finishPreflight } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
@@ -98,6 +98,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
+    if (request.method === 'OPTIONS') finishPreflight(request, reply)
     for (let index = 0; index < safetyHeaders.length; index += 2) {
       reply.header(safetyHeaders[index]!, safetyHeaders[index + 1]!)
     }

@@ -115,4 +115,35 @@ suite('Clients of the HTTP surface', () => {
     assert.equal(sent.length, 1)
     assert.equal(upstream.requests.length, 1)
   })
+
+  test('a page of an allowed origin may send any header, from a less private network too, and read all that matters', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    const asked =
+      'anthropic-version,http-referer,idempotency-key,openai-beta,traceparent,x-api-key,x-mistral-user-agent,x-own,x-title'
+    const origin = 'http://localhost:3000'
+    const preflight = {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': asked,
+      'access-control-request-private-network': 'true',
+    }
+
+    const allowed = await exchange(t, gateway.url, rawRequest('OPTIONS /v1/chat/completions', preflight))
+
+    assert.equal(allowed.status, 204)
+    assert.deepEqual(allowed.header('access-control-allow-headers')?.split(/, */), asked.split(','))
+    assert.equal(allowed.header('access-control-allow-private-network'), 'true')
+    assert.match(allowed.header('vary') ?? '', /\baccess-control-request-headers\b/i)
+
+    upstream.respondAlways(json(200, {}))
+    const response = await exchange(t, gateway.url, rawRequest(chatPath, { origin }, body))
+    const readable = response.header('access-control-expose-headers')?.split(/, */) ?? []
+    for (const name of ['x-should-retry', 'retry-after', 'x-request-id'])
+      assert.ok(readable.includes(name), name)
+    const own = response.headers
+      .map(([name]) => name.toLowerCase())
+      .filter((name) => name.startsWith('x-llm-gateway'))
+    assert.ok(own.length > 0)
+    for (const name of [...own, 'x-llm-gateway-error']) assert.ok(readable.includes(name), name)
+  })
 })
