@@ -187,6 +187,18 @@ test('with CORS off every page is refused, and programs are served', async (t) =
   assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/models'))).status, 200)
 })
 
+test('with CORS off, allowing all origins changes nothing, and the refusal suggests nothing in vain', async (t) => {
+  const { gateway } = await startGateway(t, {
+    cors: { enabled: false, allow_all: true, allow_null_origin: true },
+  })
+  for (const origin of ['http://localhost:3000', 'null']) {
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))
+    assert.equal(response.status, 403, origin)
+    assert.match(response.body().toString(), /cors\.enabled/)
+    assert.doesNotMatch(response.body().toString(), /allowed_origins|allow_null_origin/)
+  }
+})
+
 test('with all origins allowed, the opaque one is still refused', async (t) => {
   const { gateway } = await startGateway(t, { cors: { allow_all: true } })
   for (const [origin, status] of [

@@ -146,4 +146,69 @@ suite('Clients of the HTTP surface', () => {
     assert.ok(own.length > 0)
     for (const name of [...own, 'x-llm-gateway-error']) assert.ok(readable.includes(name), name)
   })
+
+  test('origins of desktop apps and extensions can be listed, and those beside them stay out', async (t) => {
+    const allowed_origins = ['app://-', 'app://.', 'file://', 'vscode-webview://*', 'chrome-extension://*']
+    const { gateway } = await startGateway(t, { cors: { allowed_origins } })
+    const statusOf = async (origin: string) =>
+      (await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))).status
+
+    for (const origin of [
+      'app://-',
+      'app://.',
+      'file://',
+      'vscode-webview://0a1b2c3d-4e5f',
+      'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    ]) {
+      assert.equal(await statusOf(origin), 200, origin)
+    }
+    for (const origin of [
+      'null',
+      'app://x',
+      'http://localhost:3000',
+      'vscode-webview://',
+      'vscode-webview://a/b',
+      'vscode-webview://a@b',
+      'vscode-webviews://a',
+      'x-vscode-webview://a',
+      'file:///etc/passwd',
+      'moz-extension://a',
+    ]) {
+      assert.equal(await statusOf(origin), 403, origin)
+    }
+  })
+
+  test('the origin null is served only where that is asked for', async (t) => {
+    const asked = await startGateway(t, { cors: { allow_null_origin: true } })
+    const all = await startGateway(t, { cors: { allow_all: true } })
+    // As a sandboxed frame sends it.
+    const request = rawRequest(chatPath, { origin: 'null', 'sec-fetch-site': 'cross-site' }, body)
+    asked.upstream.respondAlways(json(200, {}))
+
+    const served = await exchange(t, asked.gateway.url, request)
+    const refused = await exchange(t, all.gateway.url, request)
+
+    assert.equal(served.status, 200)
+    assert.equal(served.header('access-control-allow-origin'), 'null')
+    assert.equal(refused.status, 403)
+    assert.match(refused.body().toString(), /cors\.allow_null_origin/)
+    assert.equal(all.upstream.connections, 0)
+  })
+
+  test('the refusal of an origin suggests what the configuration accepts', async (t) => {
+    const { gateway } = await startGateway(t)
+    for (const [origin, hint] of [
+      ['https://app.example', /Add it to cors\.allowed_origins/],
+      ['app://-', /Add it to cors\.allowed_origins/],
+      ['file://', /Add it to cors\.allowed_origins/],
+      ['vscode-webview://0a1b', /or \\"vscode-webview:\/\/\*\\" if its host changes/],
+      ['null', /cors\.allow_null_origin/],
+      ['http://localhost:99999', /No browser sends it/],
+      ['*', /No browser sends it/],
+    ] as const) {
+      const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))
+      assert.equal(response.status, 403)
+      assert.match(response.body().toString(), hint, origin)
+    }
+  })
 })
