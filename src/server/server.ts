@@ -21,7 +21,7 @@ import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
 import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
-import { safetyHeaders } from './reply.ts'
+import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { addLimits } from './routes/limits.ts'
@@ -65,8 +65,6 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
         const headers = ['x-request-id', requestId]
         return refuse({ request, response, requestId, headers, ...openai }, refusal)
       }
-      // The body is asked for only now that the guards have passed the head.
-      if (request.headers.expect !== undefined) response.writeContinue()
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
@@ -99,8 +97,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
     if (request.method === 'OPTIONS') finishPreflight(request, reply)
-    for (let index = 0; index < safetyHeaders.length; index += 2) {
-      reply.header(safetyHeaders[index]!, safetyHeaders[index + 1]!)
+    for (let index = 0; index < ownHeaders.length; index += 2) {
+      reply.header(ownHeaders[index]!, ownHeaders[index + 1]!)
     }
     done()
   })

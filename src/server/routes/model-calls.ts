@@ -40,6 +40,8 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
+    // Only now can the head no longer be refused: a final status earlier spares the client the body (RFC 9110 §10.1.1).
+    if (request.headers.expect !== undefined) response.writeContinue()
     readBody(request, {
       maxBytes,
       slicer,
