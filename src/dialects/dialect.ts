@@ -8,13 +8,16 @@ import type { ModelRequest } from './request.ts'
 import type { UsageReader } from './usage.ts'
 import type { WholeJudgement } from './whole-response.ts'
 
+export type BodyKind = 'json' | 'multipart'
+
 /** A format at the client's end. One object without state serves all calls. */
 export interface ClientDialect {
   /** For the log and the metrics. */
   readonly name: string
   /** Below `/v1`. */
   readonly path: string
-  readonly body: 'json' | 'multipart'
+  /** How the body may be written; the first is the usual one. */
+  readonly bodies: readonly BodyKind[]
   /** Whether `stream: true` requests events; speech is streamed as audio data. */
   readonly hasEvents: boolean
   /** Whether the response consists of generated tokens, so that the reservation includes them. */
@@ -24,8 +27,11 @@ export interface ClientDialect {
   /** Keeps a silent stream alive, before its first event and between any two. */
   readonly heartbeat: Buffer
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
-  readonly scannerOf: (bytes: Buffer) => JsonScanner | undefined
-  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
+  readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
+  /**
+   * @param contentType of one of `bodies`; JSON if it is absent.
+   * @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where.
+   */
   readonly readRequest: (
     contentType: string | undefined,
     body: Buffer | LargeBody,

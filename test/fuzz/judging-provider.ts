@@ -93,7 +93,7 @@ function modelIn(request: IncomingMessage, body: Buffer): unknown {
   const type = request.headers['content-type'] ?? ''
   try {
     if (type === 'application/json') return (JSON.parse(body.toString()) as { model?: unknown }).model
-    const boundary = /; ?boundary="?([^"]+)"?$/.exec(type)![1]!
+    const boundary = /;[ \t]*boundary="?([^";]+?)"?[ \t]*(?:;|$)/i.exec(type)![1]!
     const models = readForm(body.toString('latin1'), boundary).filter(
       ([name]) => name.toLowerCase() === 'model',
     )

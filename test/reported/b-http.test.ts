@@ -6,6 +6,7 @@ import { APIError } from 'openai'
 
 import { recordedClient } from '../flows/openai-client.ts'
 import { startGateway } from '../support/app.ts'
+import { providerModel } from '../support/gateway-config.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { json } from '../support/upstream-script.ts'
 
@@ -209,6 +210,23 @@ suite('Clients of the HTTP surface', () => {
       const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))
       assert.equal(response.status, 403)
       assert.match(response.body().toString(), hint, origin)
+    }
+  })
+
+  test('images to edit are served as JSON too', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, { created: 1, data: [] }))
+    const url = `data:image/png;base64,${'iVBORw0KGgo'.repeat(20_000)}`
+    for (const images of [[{ file_id: 'file-1' }], [{ image_url: url }]]) {
+      const sent = JSON.stringify({ prompt: 'a hat', images, model: 'renamed', n: 1 })
+
+      const response = await exchange(t, gateway.url, rawRequest('POST /v1/images/edits', {}, sent))
+
+      assert.equal(response.status, 200)
+      const request = await upstream.nextRequest()
+      assert.equal(request.target, '/v1/images/edits')
+      assert.equal(request.header('content-type'), 'application/json')
+      assert.equal(request.body.toString(), sent.replace('"renamed"', JSON.stringify(providerModel)))
     }
   })
 })

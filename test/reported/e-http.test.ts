@@ -58,4 +58,58 @@ suite('Python’s clients and command lines', () => {
       assert.equal(response.header('cache-control'), 'no-store', line)
     }
   })
+
+  test('a JSON body without a content type is served, as requests sends a string', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
+    const headers = { 'content-type': undefined, 'user-agent': 'python-requests/2.34.2', accept: '*/*' }
+
+    const response = await exchange(t, gateway.url, rawRequest(chatPath, headers, body))
+
+    assert.equal(response.status, 200)
+    const request = await upstream.nextRequest()
+    assert.equal(request.header('content-type'), 'application/json')
+    assert.equal(request.body.toString(), body)
+  })
+
+  for (const [what, type] of [
+    ['curl -d', 'application/x-www-form-urlencoded'],
+    ['a text', 'text/plain'],
+  ] as const) {
+    test(`${what} is refused with the header to send`, async (t) => {
+      const { gateway, upstream } = await startGateway(t)
+
+      const response = await exchange(t, gateway.url, rawRequest(chatPath, { 'content-type': type }, body))
+
+      assert.equal(response.status, 415)
+      assert.match(response.body().toString(), /Send the header \\"content-type: application\/json\\"/)
+      assert.equal(upstream.connections, 0)
+    })
+  }
+
+  test('a GET with a body is refused with what to do', async (t) => {
+    const { gateway } = await startGateway(t)
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', {}, '{}'))
+    assert.equal(response.status, 400)
+    assert.match(response.body().toString(), /Send it without one, or with POST/)
+  })
+
+  test('the content type of a form reaches the provider as it came', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, { text: 'hi' }))
+    const form =
+      '--X\r\ncontent-disposition: form-data; name="model"\r\n\r\nplain\r\n' +
+      '--X\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n--X--\r\n'
+    for (const type of [
+      'multipart/form-data; boundary=X',
+      'multipart/form-data; boundary="X"',
+      'Multipart/Form-Data;charset=utf-8;boundary=X',
+    ]) {
+      const request = rawRequest('POST /v1/audio/transcriptions', { 'content-type': type }, form)
+
+      assert.equal((await exchange(t, gateway.url, request)).status, 200)
+
+      assert.equal((await upstream.nextRequest()).header('content-type'), type)
+    }
+  })
 })

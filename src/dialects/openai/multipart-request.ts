@@ -15,11 +15,11 @@ const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'str
 
 export function readMultipartRequest(
   hasOutputTokens: boolean,
-  contentType: string | undefined,
+  contentType: string | undefined = '',
   received: Buffer | LargeBody,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
-  const boundary = soleParameter(contentType ?? '', 'boundary')
+  const boundary = soleParameter(contentType, 'boundary')
   if (boundary === undefined || boundary.length > maxBoundaryLength) {
     const message = 'must have exactly one boundary, made of the characters that RFC 2046 allows'
     return invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
@@ -42,7 +42,8 @@ export function readMultipartRequest(
   return {
     model,
     isStream: wordIn('stream') === 'true',
-    contentType: `multipart/form-data; boundary="${boundary}"`,
+    // As it came: all parsers find the same boundary in it.
+    contentType,
     size: {
       textBytes: sizeOf('prompt'),
       mediaCount: 1,
