@@ -147,7 +147,7 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it. */
 async function send(
-  { call: { reply, requestId }, request, hold: { promptTokens } }: AdmittedCall,
+  { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'events'>,
   record: CallRecord,
@@ -163,7 +163,10 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const { isStream } = request
-  const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  // Parameters are part of the client's format.
+  const query = translator.way === 'pass' ? own : ''
+  const { path } = dialect
+  const outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
   on.events.emit(record.endAttempt(outcome, on.now()))
   return outcome
 }

@@ -112,4 +112,18 @@ suite('Python’s clients and command lines', () => {
       assert.equal((await upstream.nextRequest()).header('content-type'), type)
     }
   })
+
+  test('the query of a call reaches the provider as it came', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
+    for (const [path, target] of [
+      ['/v1/chat/completions?api-version=2026-01-01', '/v1/chat/completions?api-version=2026-01-01'],
+      ['/chat/completions?beta=true&x=%20y&z', '/v1/chat/completions?beta=true&x=%20y&z'],
+      ['/v1/responses?beta=true', '/v1/responses?beta=true'],
+      ['/v1/chat/completions?', '/v1/chat/completions'],
+    ] as const) {
+      await exchange(t, gateway.url, rawRequest(`POST ${path}`, {}, body))
+      assert.equal((await upstream.nextRequest()).target, target)
+    }
+  })
 })

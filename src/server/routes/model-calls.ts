@@ -6,6 +6,7 @@ import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
+import { forwardedQuery } from '../../http/query.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -41,6 +42,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
+    const query = forwardedQuery(request.url ?? '')
     // Only now can the head no longer be refused: a final status earlier spares the client the body (RFC 9110 §10.1.1).
     if (request.headers.expect !== undefined) response.writeContinue()
     readBody(request, {
@@ -50,7 +52,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
+        serveCall({ dialect, body, contentType, query, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
       onBroken: () => refuse(exchange, brokenOff()),
