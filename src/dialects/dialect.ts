@@ -8,6 +8,15 @@ import type { ModelRequest } from './request.ts'
 import type { UsageReader } from './usage.ts'
 import type { WholeJudgement } from './whole-response.ts'
 
+/** A request as its client sent it. */
+export interface ReceivedRequest {
+  /** Of one of the dialect's `bodies`; JSON if it is absent. */
+  readonly contentType: string | undefined
+  readonly body: Buffer | LargeBody
+  /** Named by the path, as at Azure: it counts whatever the body names, and the body need not name one. */
+  readonly model?: string | undefined
+}
+
 export type BodyKind = 'json' | 'multipart'
 
 /** A format at the client's end. One object without state serves all calls. */
@@ -28,14 +37,8 @@ export interface ClientDialect {
   readonly heartbeat: Buffer
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
-  /**
-   * @param contentType of one of `bodies`; JSON if it is absent.
-   * @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where.
-   */
-  readonly readRequest: (
-    contentType: string | undefined,
-    body: Buffer | LargeBody,
-  ) => ModelRequest | GatewayError
+  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
+  readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError) => RenderedError
   /** The event that reports the error in a stream that has begun. */
   readonly errorEvent: (error: GatewayError | ErrorFields) => Buffer

@@ -230,6 +230,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           dialect: chat,
           body,
           contentType: 'application/json',
+          model: undefined,
           query: '',
           requestId: 'req_1',
           reply,

@@ -229,6 +229,10 @@ const methods: readonly [string, string][] = [
   ['DELETE /v1/models/open%2Fx', 'GET, HEAD'],
   ['POST /healthz', 'GET, HEAD'],
   ['GET /v1/chat/completions?x=1', 'POST'],
+  ['GET /v1/chat/completions/', 'POST'],
+  ['GET /v1/v1/embeddings', 'POST'],
+  ['GET /openai/deployments/a%2Fb/chat/completions', 'POST'],
+  ['DELETE /', 'GET, HEAD'],
 ]
 
 for (const [line, allow] of methods) {
@@ -243,9 +247,7 @@ for (const [line, allow] of methods) {
 }
 
 const paths = [
-  'GET /',
   'POST /v1/chat/completion',
-  'POST /v1/chat/completions/',
   'POST /v2/chat/completions',
   'GET /v1/%2e%2e/healthz',
   'GET /metrics-and-more',

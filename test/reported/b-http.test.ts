@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { APIError } from 'openai'
+import { APIError, AzureOpenAI, toFile } from 'openai'
 
 import { recordedClient } from '../flows/openai-client.ts'
 import { startGateway } from '../support/app.ts'
@@ -227,6 +227,128 @@ suite('Clients of the HTTP surface', () => {
       assert.equal(request.target, '/v1/images/edits')
       assert.equal(request.header('content-type'), 'application/json')
       assert.equal(request.body.toString(), sent.replace('"renamed"', JSON.stringify(providerModel)))
+    }
+  })
+
+  test('a base URL with too much is served where it is plain what was meant', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
+    for (const path of [
+      '/v1/v1/chat/completions',
+      '/v1/v1/v1/chat/completions',
+      '/v1/chat/completions/',
+      '/chat/completions/',
+      '/openai/v1/chat/completions',
+      '/v1/openai/v1/chat/completions',
+    ]) {
+      const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, {}, body))
+      assert.equal(response.status, 200, path)
+      assert.equal((await upstream.nextRequest()).target, '/v1/chat/completions')
+    }
+    for (const path of [
+      '/v1/v1/models',
+      '/v1/models/',
+      '/openai/models?api-version=1',
+      '/v1/v1/models/open%2Fx',
+      '/v1/v1/limits',
+    ]) {
+      assert.equal((await exchange(t, gateway.url, rawRequest(`GET ${path}`))).status, 200, path)
+    }
+  })
+
+  test('Azure’s SDK is served: the deployment is the model', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, { choices: [], data: [], text: '' }))
+    const options = { endpoint: gateway.url, apiKey: 'none', apiVersion: '2026-01-01', maxRetries: 0 }
+    const file = await toFile(Buffer.from('RIFF'), 'a.wav')
+
+    const azure = new AzureOpenAI({ ...options, deployment: 'renamed' })
+    await azure.chat.completions.create({ model: 'gpt-4o', messages: [] })
+    await azure.audio.transcriptions.create({ file, model: 'whisper' })
+    await new AzureOpenAI(options).embeddings.create({
+      model: 'open/nomic',
+      input: 'x',
+      encoding_format: 'float',
+    })
+
+    const [chat, audio, embedding] = upstream.requests
+    assert.equal(chat!.target, '/v1/chat/completions')
+    assert.equal(chat!.body.toString(), JSON.stringify({ model: providerModel, messages: [] }))
+    assert.equal(audio!.target, '/v1/audio/transcriptions')
+    assert.match(audio!.body.toString(), new RegExp(`name="model"\r\n\r\n${providerModel}\r\n`))
+    assert.equal(embedding!.target, '/v1/embeddings')
+    assert.equal((JSON.parse(embedding!.body.toString()) as { model: string }).model, 'nomic')
+    assert.equal(chat!.header('api-key'), undefined)
+    await gateway.logged({ event: 'call', model: 'renamed', target_model: providerModel })
+  })
+
+  test('at Azure’s paths the body need not name a model', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways(json(200, {}))
+    const form = '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
+    const named = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nplain\r\n'
+    for (const [path, type, sent, received] of [
+      [
+        'plain/chat/completions?api-version=1',
+        'application/json',
+        '{"messages":[]}',
+        '{"model":"plain","messages":[]}',
+      ],
+      ['llama3.1%3A8b/completions', 'application/json', '{}', '{"model":"llama3.1:8b"}'],
+      ['open%2Fx/embeddings', 'application/json', '{"model":null}', '{"model":"x"}'],
+      ['plain/audio/transcriptions/?api-version=1', 'multipart/form-data; boundary=b', form, named + form],
+    ] as const) {
+      const request = rawRequest(`POST /openai/deployments/${path}`, { 'content-type': type }, sent)
+      const response = await exchange(t, gateway.url, request)
+      assert.equal(response.status, 200, path)
+      const { target, body: bytes } = await upstream.nextRequest()
+      assert.doesNotMatch(target, /\?|openai/)
+      assert.equal(bytes.toString(), received)
+    }
+  })
+
+  test('what has no route is answered with the base URL that works', async (t) => {
+    const { gateway } = await startGateway(t)
+    const host = new URL(gateway.url).host
+    const base = `http://${host}/v1`
+    for (const [line, words] of [
+      ['POST /v1/chat/completions/chat/completions', 'remove /chat/completions from its base URL'],
+      ['GET /v1/chat/completions/models', 'remove /chat/completions from its base URL'],
+      ['POST /v1beta/models/m:generateContent', 'Gemini’s own API'],
+      ['POST /foo', 'Set the client’s base URL to'],
+      ['POST /openai/deployments/plain/nothing', 'Set the client’s base URL to'],
+      ['POST /', 'Set the client’s base URL to'],
+      ['POST /v1', 'Set the client’s base URL to'],
+    ] as const) {
+      const response = await exchange(
+        t,
+        gateway.url,
+        rawRequest(line, { host }, line.startsWith('GET') ? undefined : '{}'),
+      )
+      assert.equal(response.status, line === 'POST /' || line === 'POST /v1' ? 405 : 404, line)
+      const { error } = JSON.parse(response.body().toString()) as { error: { message: string } }
+      assert.ok(error.message.replaceAll("'", '’').includes(words), error.message)
+      assert.ok(error.message.includes(base), error.message)
+    }
+    for (const path of ['/', '/v1', '/v1/']) {
+      const response = await exchange(t, gateway.url, rawRequest(`GET ${path}`, { host }))
+      assert.equal(response.status, 200, path)
+      assert.equal(response.body().toString(), `llm-gateway is running. Its base URL is ${base}\n`)
+      assert.equal((await exchange(t, gateway.url, rawRequest(`HEAD ${path}`))).status, 200)
+    }
+  })
+
+  test('clients of Ollama’s own API get its form of an error', async (t) => {
+    const { gateway } = await startGateway(t)
+    for (const [path, headers, status] of [
+      ['/api/chat', {}, 404],
+      ['/v1/api/tags', {}, 404],
+      ['/api/chat', { origin: 'http://evil.example' }, 403],
+    ] as const) {
+      const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, headers, '{}'))
+      assert.equal(response.status, status, path)
+      const { error } = JSON.parse(response.body().toString()) as { error: unknown }
+      assert.equal(typeof error, 'string')
     }
   })
 })

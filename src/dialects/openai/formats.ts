@@ -76,9 +76,9 @@ function clientDialectOf(format: Format): ClientDialect {
     native: providerDialectOf(format),
     heartbeat,
     scannerOf: (contentType, bytes) => (isMultipart(contentType) ? undefined : jsonScannerOf(bytes)),
-    readRequest: (contentType, received) =>
-      isMultipart(contentType)
-        ? readMultipartRequest(hasOutputTokens, contentType, received)
+    readRequest: (received) =>
+      isMultipart(received.contentType)
+        ? readMultipartRequest(hasOutputTokens, received)
         : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received),
     renderError,
     errorEvent: stream.errorEvent,

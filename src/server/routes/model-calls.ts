@@ -42,6 +42,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
+    const { deployment: model } = fastifyRequest.params as { readonly deployment?: string }
     const query = forwardedQuery(request.url ?? '')
     // Only now can the head no longer be refused: a final status earlier spares the client the body (RFC 9110 §10.1.1).
     if (request.headers.expect !== undefined) response.writeContinue()
@@ -52,7 +53,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        serveCall({ dialect, body, contentType, query, requestId, client, reply, startedAtMs })
+        serveCall({ dialect, body, contentType, model, query, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
       onBroken: () => refuse(exchange, brokenOff()),
