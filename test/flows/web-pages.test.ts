@@ -234,3 +234,20 @@ for (const [headers, status] of fetchSites) {
     assert.equal(upstream.connections, status === 200 ? 1 : 0)
   })
 }
+
+test('the refusal of an origin suggests what the configuration accepts', async (t) => {
+  const { gateway } = await startGateway(t)
+  for (const [origin, hint] of [
+    ['https://app.example', /Add it to cors\.allowed_origins/],
+    ['app://-', /Add it to cors\.allowed_origins/],
+    ['file://', /Add it to cors\.allowed_origins/],
+    ['vscode-webview://0a1b', /or \\"vscode-webview:\/\/\*\\" if its host changes/],
+    ['null', /cors\.allow_null_origin/],
+    ['http://localhost:99999', /No browser sends it/],
+    ['*', /No browser sends it/],
+  ] as const) {
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', { origin }))
+    assert.equal(response.status, 403)
+    assert.match(response.body().toString(), hint, origin)
+  }
+})
