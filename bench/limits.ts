@@ -115,7 +115,7 @@ function configFor(url: string): Config {
       workers: 1,
     },
     access: { allowedUsers: ['any'], allowedIps: [] },
-    cors: { enabled: false, allowedOrigins: [], allowAll: false },
+    cors: { enabled: false, allowedOrigins: [], allowAll: false, allowNullOrigin: false },
     rateLimits: { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() },
     providers: new Map([
       [

@@ -25,6 +25,7 @@ export const errorTable = {
   unknown_url: 404,
   unsupported_media_type: 415,
   user_not_allowed: 403,
+  websocket_not_supported: 426,
 } as const satisfies Record<string, number>
 
 export type ErrorCode = keyof typeof errorTable
@@ -49,7 +50,7 @@ interface ErrorDetails {
   /** The request's parameter that is at fault: `model`, `messages`, a header's name. */
   readonly param?: string
   readonly limit?: ExceededLimit
-  /** HTTP's own headers that belong to the error, names in lower case: `allow`, `retry-after`. */
+  /** Headers that belong to the error in every dialect, names in lower case: `allow`, `retry-after`, `x-should-retry`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
 }

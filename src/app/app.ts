@@ -94,7 +94,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let { shutdownGraceMs } = server
   let isDraining = false
 
-  const isOriginAllowed = originMatcher(cors.enabled ? cors.allowedOrigins : [], cors.allowAll)
+  const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const handlers = await createHandlers({
     guards: guardsOf(config, isOriginAllowed, forwardedFor),

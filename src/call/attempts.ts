@@ -44,6 +44,8 @@ export type AttemptsResult =
       readonly failure: AttemptFailure
       /** Another model may answer instead. */
       readonly canFailOver: boolean
+      /** The client may do what the gateway has not: ask again, or wait for longer. */
+      readonly isWorthRepeating: boolean
       readonly charge: Outcome
     }
   | { readonly kind: 'client-gone'; readonly charge: Outcome }
@@ -76,14 +78,18 @@ export async function tryTargets(
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
     const passedMs = on.now() - record.workSinceMs
     const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
-    if (!decision.canFailOver) return { kind: 'failed', target, failure: outcome, canFailOver, charge }
+    if (!decision.canFailOver) {
+      const isWorthRepeating = isLeftToClient(decision, record, failures)
+      return { kind: 'failed', target, failure: outcome, canFailOver, isWorthRepeating, charge }
+    }
     const readyAtMs = on.now() + pauseBefore(decision, record.attempts, on.chance())
     failures.set(target, { decision, reason: reasonOf(outcome, decision), readyAtMs })
     const next = await nextTarget(admitted, { target, decision, passedMs, budget }, on)
     if (next === undefined) {
       if (call.reply.isGone) return { kind: 'client-gone', charge }
       const failure = summedUp(outcome, hold, failures)
-      return { kind: 'failed', target, failure, canFailOver, charge }
+      const isWorthRepeating = isLeftToClient(decision, record, failures)
+      return { kind: 'failed', target, failure, canFailOver, isWorthRepeating, charge }
     }
     budget.spend(next)
     target = next
@@ -141,7 +147,7 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it. */
 async function send(
-  { call: { reply, requestId }, request, hold: { promptTokens } }: AdmittedCall,
+  { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'events'>,
   record: CallRecord,
@@ -157,7 +163,10 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const { isStream } = request
-  const outcome = await response.begin({ path: dialect.path, body, contentType, isStream, requestId })
+  // Parameters are part of the client's format.
+  const query = translator.way === 'pass' ? own : ''
+  const { path } = dialect
+  const outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
   // A server that only repeats ours has none of its own.
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
@@ -172,6 +181,20 @@ interface NextTargetInput {
   /** Since the total timeout began. */
   readonly passedMs: number
   readonly budget: RetryBudget
+}
+
+/**
+ * Whether the client may well repeat a call that has failed. Once the gateway has asked several times, the client's retries
+ * would multiply with its own, unless a provider wants a longer pause than the gateway makes. No pause brings back money.
+ */
+function isLeftToClient(
+  { failureKind }: RetryDecision,
+  { attempts }: Pick<CallRecord, 'attempts'>,
+  failures: ReadonlyMap<Target, Failure>,
+): boolean {
+  if (failureKind === 'billing') return false
+  const pauses = [...failures.values()].map(({ decision }) => decision.retryAfterMs ?? 0)
+  return attempts === 1 || Math.max(0, ...pauses) > maxRetryWaitMs
 }
 
 /** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */

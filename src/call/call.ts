@@ -18,6 +18,10 @@ export interface Call {
   readonly body: Buffer | LargeBody
   /** As the client sent it; a multipart body's boundary is in there. */
   readonly contentType: string | undefined
+  /** Named by the path, in place of the body. */
+  readonly model: string | undefined
+  /** Of the target, with its `?` and without keys; empty if there is none. */
+  readonly query: string
   readonly requestId: string
   readonly client: Client
   readonly reply: Reply

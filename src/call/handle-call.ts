@@ -28,7 +28,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 /** Finds out what becomes of the call. The client gets nothing yet but heartbeats. */
 async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const { call, record, heartbeat } = open
-  const request = call.dialect.readRequest(call.contentType, call.body)
+  const request = call.dialect.readRequest(call)
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream

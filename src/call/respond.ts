@@ -20,7 +20,13 @@ import { retryAfterOf } from './retry-rule.ts'
 export type CallResult =
   | Answered
   /** No target answers; the last failure, or one that names all. */
-  | { readonly kind: 'failed'; readonly target: Target; readonly failure: AttemptFailure }
+  | {
+      readonly kind: 'failed'
+      readonly target: Target
+      readonly failure: AttemptFailure
+      /** The client may do what the gateway has not: ask again, or wait for longer. */
+      readonly isWorthRepeating: boolean
+    }
   | Limited
   | { readonly kind: 'client-gone' }
   /** The gateway refuses the call, or fails on it. */
@@ -129,7 +135,7 @@ async function passAnswer(
 
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
 function sendFailure(
-  { target, failure }: CallResult & { kind: 'failed' },
+  { target, failure, isWorthRepeating }: CallResult & { kind: 'failed' },
   open: OpenCall,
   on: Snapshot,
 ): CallEnd {
@@ -138,9 +144,11 @@ function sendFailure(
   record.providerCode = failure.providerCode
   if (failure.kind === 'failed') {
     record.providerStatus = failure.providerStatus
+    if (!isWorthRepeating && !reply.isStarted) reply.set(...noRetry)
     return sendError(failure.error, open, on)
   }
-  const { head, translation } = failure
+  const { translation } = failure
+  const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
   const { status } = head
   record.providerStatus = status
@@ -156,6 +164,14 @@ function sendFailure(
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
+}
+
+/** OpenAI's and Anthropic's SDKs obey it; they repeat a 429 and every 5xx otherwise. */
+const noRetry = ['x-should-retry', 'false'] as const
+
+function withoutRetry(head: ResponseHead): ResponseHead {
+  const [name, value] = noRetry
+  return { ...head, headers: { ...head.headers, [name]: value } }
 }
 
 /** The error as a response, or as the last event of a stream that has begun. */

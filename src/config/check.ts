@@ -5,7 +5,7 @@ import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults } from './defaults.ts'
-import { corsOriginFault, hostHeaderFault } from './origin.ts'
+import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
@@ -27,12 +27,23 @@ export function* configProblems(
   yield* trustedProxyProblems(raw, accounts)
   yield* listProblems(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
   yield* listProblems(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
+  for (const problem of listProblems(cors.allowed_origins, ['cors', 'allowed_origins'], wideOrigin)) {
+    yield { ...problem, severity: 'warning' }
+  }
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],
       message: 'every web page that a browser on this machine opens can use the gateway',
       hint: 'list the trusted pages in allowed_origins',
+      severity: 'warning',
+    }
+  }
+  if (cors.allow_null_origin === true) {
+    yield {
+      path: ['cors', 'allow_null_origin'],
+      message: 'every web page can use the gateway from a sandboxed frame, whose origin is null',
+      hint: 'serve your page from an origin of its own and list that in allowed_origins',
       severity: 'warning',
     }
   }

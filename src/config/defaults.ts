@@ -18,6 +18,7 @@ export const defaults = {
     enabled: true,
     allowed_origins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
     allow_all: false,
+    allow_null_origin: false,
   },
   rate_limit_settings: {
     enabled: true,

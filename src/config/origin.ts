@@ -1,25 +1,24 @@
 // Origins of web pages and values of the Host header, as the file may list them. Both are compared literally: there are no
 // expressions, so a list matches exactly what it shows, and no input can make the comparison slow.
-import { isIPv6 } from 'node:net'
-
+import { isHostWithPort, isOrigin, isWebScheme, splitOrigin } from '../http/origin.ts'
 import { quoted } from './problems.ts'
-
-const hostPattern =
-  /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?))(?::(\d{1,5}|\*))?$/
 
 type Fault = { message: string; hint: string } | undefined
 
-/** Why a text is not an origin, `scheme://host[:port|:*]`; undefined if it is one. */
+/**
+ * Why a text cannot be listed; undefined for an origin, for `scheme://host:*`, and for `scheme://*` of a scheme that is not
+ * the web's.
+ */
 export function corsOriginFault(origin: string): Fault {
   const name = quoted(origin)
-  const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(origin) ?? []
-  if (origin === '*' || /^[a-z]+:\/\/\*/i.test(origin)) {
+  const { scheme, rest = '' } = splitOrigin(origin) ?? {}
+  if (origin === '*' || (scheme !== undefined && isWebScheme(scheme) && rest.startsWith('*'))) {
     return { message: `${name} would allow every web page`, hint: 'list the origins, or set cors.allow_all' }
   }
   if (origin === 'null') {
     return {
       message: '"null" is the origin of every sandboxed page',
-      hint: 'serve the page from its own origin',
+      hint: 'serve the page from its own origin; cors.allow_null_origin allows all of them',
     }
   }
   if (scheme === undefined) {
@@ -32,8 +31,29 @@ export function corsOriginFault(origin: string): Fault {
     return { message: 'an origin must not contain a user name', hint: 'write scheme://host:port' }
   if (/[/?#]/.test(rest))
     return { message: `${name} has a path`, hint: 'an origin ends after the port, without a slash' }
-  if (isHostWithPort(rest, true)) return undefined
+  if (isOrigin(origin) || isHostWithPort(rest, true) || isAnyHost(origin)) return undefined
   return { message: `${name} is not an origin`, hint: 'write the full host; only the port may be *' }
+}
+
+/** What an origin that can be listed lets in beyond a single page or app; undefined if nothing. */
+export function wideOrigin(origin: string): Fault {
+  if (origin.toLowerCase() === 'file://') {
+    return {
+      message: 'every local file that an app opens as a page can use the gateway',
+      hint: 'list the origin of the app instead if it has one of its own',
+    }
+  }
+  if (!isAnyHost(origin)) return undefined
+  return {
+    message: `every page with the scheme of ${quoted(origin)} can use the gateway: all extensions of a browser or an editor`,
+    hint: 'list the full origin if it stays the same',
+  }
+}
+
+/** Every host of a scheme, for hosts that are made at random. */
+function isAnyHost(origin: string): boolean {
+  const { scheme, rest } = splitOrigin(origin) ?? {}
+  return scheme !== undefined && scheme !== 'file' && !isWebScheme(scheme) && rest === '*'
 }
 
 /** Why a text is not a value of the Host header, `host[:port]`; undefined if it is one. */
@@ -43,20 +63,4 @@ export function hostHeaderFault(host: string): Fault {
     message: `${quoted(host)} is not a host`,
     hint: 'write host or host:port, without a scheme, path or wildcard',
   }
-}
-
-function isHostWithPort(text: string, mayBeAnyPort: boolean): boolean {
-  const match = hostPattern.exec(text)
-  if (match === null) return false
-  const [, ipv6, , port] = match
-  if (ipv6 !== undefined && !isIPv6(ipv6)) return false
-  if (port === '*') return mayBeAnyPort
-  return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)
-}
-
-/** An origin as browsers send it: lower case, without the scheme's default port. */
-export function normalOrigin(origin: string): string {
-  const lower = origin.toLowerCase()
-  if (lower.startsWith('http://')) return lower.replace(/:80$/, '')
-  return lower.startsWith('https://') ? lower.replace(/:443$/, '') : lower
 }

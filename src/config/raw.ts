@@ -4,7 +4,7 @@
 export interface RawConfig {
   server?: RawServer
   access?: { allowed_users?: string[]; allowed_ips?: string[] }
-  cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean }
+  cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean; allow_null_origin?: boolean }
   rate_limit_settings?: RawRateLimits
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>

@@ -4,7 +4,7 @@ import type { ModelLimits, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaults } from './defaults.ts'
-import { normalOrigin } from './origin.ts'
+import { normalOrigin } from '../http/origin.ts'
 import type {
   RawConfig,
   RawModel,
@@ -53,6 +53,7 @@ export function resolve(
       enabled: cors.enabled,
       allowedOrigins: cors.allowed_origins.map(normalOrigin),
       allowAll: cors.allow_all,
+      allowNullOrigin: cors.allow_null_origin,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
     providers: mapEntries(raw.providers, (name, provider) =>

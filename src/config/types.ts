@@ -58,11 +58,13 @@ interface AccessConfig {
   readonly allowedIps: readonly string[]
 }
 
-interface CorsConfig {
+export interface CorsConfig {
   readonly enabled: boolean
-  /** Origins as browsers send them; `:*` as the port stands for any port or none. */
+  /** Origins as browsers send them; `:*` as the port stands for any port or none, `scheme://*` for any host. */
   readonly allowedOrigins: readonly string[]
+  /** All but `null`. */
   readonly allowAll: boolean
+  readonly allowNullOrigin: boolean
 }
 
 export interface RateLimitConfig {

@@ -8,13 +8,25 @@ import type { ModelRequest } from './request.ts'
 import type { UsageReader } from './usage.ts'
 import type { WholeJudgement } from './whole-response.ts'
 
+/** A request as its client sent it. */
+export interface ReceivedRequest {
+  /** Of one of the dialect's `bodies`; JSON if it is absent. */
+  readonly contentType: string | undefined
+  readonly body: Buffer | LargeBody
+  /** Named by the path, as at Azure: it counts whatever the body names, and the body need not name one. */
+  readonly model?: string | undefined
+}
+
+export type BodyKind = 'json' | 'multipart'
+
 /** A format at the client's end. One object without state serves all calls. */
 export interface ClientDialect {
   /** For the log and the metrics. */
   readonly name: string
   /** Below `/v1`. */
   readonly path: string
-  readonly body: 'json' | 'multipart'
+  /** How the body may be written; the first is the usual one. */
+  readonly bodies: readonly BodyKind[]
   /** Whether `stream: true` requests events; speech is streamed as audio data. */
   readonly hasEvents: boolean
   /** Whether the response consists of generated tokens, so that the reservation includes them. */
@@ -22,12 +34,9 @@ export interface ClientDialect {
   /** The same format at the provider's end: requests to a provider that supports it pass unchanged. */
   readonly native: ProviderDialect
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
-  readonly scannerOf: (bytes: Buffer) => JsonScanner | undefined
+  readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
   /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
-  readonly readRequest: (
-    contentType: string | undefined,
-    body: Buffer | LargeBody,
-  ) => ModelRequest | GatewayError
+  readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError) => RenderedError
   /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
   readonly ownEvents: (requestId: string) => OwnEvents

@@ -37,6 +37,11 @@ export function checkModel(at: Span, decode: () => string | undefined): string |
   if (at.end - at.start > maxModelBytes) return modelTooLong()
   const model = decode()
   if (model === undefined) return invalidRequest('"model" must be a string of valid Unicode.', 'model')
+  return checkModelName(model)
+}
+
+/** A model's name that a client has chosen. */
+export function checkModelName(model: string): string | GatewayError {
   if (model === '') return invalidRequest('"model" is empty.', 'model')
   if (model.length > maxModelNameLength) return modelTooLong()
   return model

@@ -5,7 +5,7 @@ import type { ResponseHead } from '../domain.ts'
 import { essenceOf } from './media-type.ts'
 
 /** From a provider's response to the client. The relay sets lengths and framing itself. */
-const responseHeaderNames = [
+export const responseHeaderNames = [
   'content-disposition',
   'content-encoding',
   'content-language',

@@ -1,31 +1,17 @@
 // The CORS headers of all routes. Refusing pages of other origins is the guards' part: these headers do not replace it.
 import type { FastifyCorsOptions } from '@fastify/cors'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
+import { responseHeaderNames } from '../http/headers.ts'
 
-/** Headers that pages may send. */
-const pageMaySend = [
-  'authorization',
-  'content-type',
-  // OpenAI's SDK sends these with every call, from pages too. None of them is forwarded.
-  'openai-organization',
-  'openai-project',
-  'user-agent',
-  'x-request-id',
-  'x-stainless-arch',
-  'x-stainless-helper-method',
-  'x-stainless-lang',
-  'x-stainless-os',
-  'x-stainless-package-version',
-  'x-stainless-retry-count',
-  'x-stainless-runtime',
-  'x-stainless-runtime-version',
-  'x-stainless-timeout',
-]
+/** What a front proxy says of a request. From a page it would make the request look like another client's. */
+const proxyHeader = /^(?:forwarded|x-forwarded-.*|x-real-ip)$/
+/** `*` is a name, too, but in the response it would allow all of them. */
+const headerName = /^(?!\*$)[\w!#$%&'*+.^`|~-]+$/
 
 /** Headers that pages may read. */
 const pageMayRead = [
-  'retry-after',
-  'retry-after-ms',
+  ...responseHeaderNames,
   'server-timing',
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
@@ -47,9 +33,28 @@ export function corsOptions(isOriginAllowed: (origin: string) => boolean): Fasti
   return {
     origin: (origin, done) => done(null, origin !== undefined && isOriginAllowed(origin)),
     methods: 'GET, HEAD, POST',
-    allowedHeaders: pageMaySend.join(', '),
+    // Without `allowedHeaders` the plugin repeats what a preflight asks for: each SDK and app sends names of its own.
     exposedHeaders: pageMayRead.join(', '),
     maxAge: 600,
     strictPreflight: false,
   }
+}
+
+/**
+ * Completes the response to a preflight of an allowed origin: the headers that the page may send, and a request from a less
+ * private network (https://wicg.github.io/private-network-access/), which some browsers ask for.
+ */
+export function finishPreflight({ headers }: FastifyRequest, reply: FastifyReply): void {
+  const asked = reply.getHeader(allowHeaders)
+  if (asked !== undefined) reply.header(allowHeaders, pageMaySend(String(asked)))
+  if (headers['access-control-request-private-network'] !== 'true') return
+  if (reply.hasHeader('access-control-allow-origin'))
+    reply.header('access-control-allow-private-network', 'true')
+}
+
+const allowHeaders = 'access-control-allow-headers'
+
+function pageMaySend(asked: string): string {
+  const names = asked.split(',').map((name) => name.trim().toLowerCase())
+  return names.filter((name) => headerName.test(name) && !proxyHeader.test(name)).join(', ')
 }

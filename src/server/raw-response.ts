@@ -4,7 +4,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { renderError } from '../dialects/openai/errors.ts'
 import { GatewayError } from '../errors.ts'
-import { safetyHeaders } from './reply.ts'
+import { ownHeaders } from './reply.ts'
 
 /** How long a rejected client may take to send something, and then to stop. */
 const maxLingerMs = 2_000
@@ -94,7 +94,7 @@ function errorOf(problem = 'unknown'): GatewayError {
 /** A complete response, after which the connection ends. */
 function rawResponse(error: GatewayError): string {
   const { status, headers, body } = renderError(error)
-  const fields = ['x-request-id', `req_${randomUUID()}`, ...safetyHeaders, ...headers, 'connection', 'close']
+  const fields = ['x-request-id', `req_${randomUUID()}`, ...ownHeaders, ...headers, 'connection', 'close']
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   for (let index = 0; index < fields.length; index += 2) head += `${fields[index]}: ${fields[index + 1]}\r\n`
   return `${head}\r\n${body.toString()}`

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import { corsHeaderNames } from './cors.ts'
 import type { ServerParts } from './parts.ts'
-import { type RenderError, safetyHeaders } from './reply.ts'
+import { type RenderError, ownHeaders } from './reply.ts'
 
 /** A request, and a response to it that nothing has been written to. */
 export interface Exchange {
@@ -55,7 +55,7 @@ function respond({ request, response, headers: own, renderError }: Exchange, err
   // Whatever follows on the connection is no longer a request (RFC 9112 §9.6).
   if (hasBody) response.shouldKeepAlive = false
   response.on('error', ignore)
-  response.writeHead(status, [...own, ...safetyHeaders, ...headers, ...closing])
+  response.writeHead(status, [...own, ...ownHeaders, ...headers, ...closing])
   if (hasBody) lingerAfter(request, response, body)
   else response.end(body)
 }

@@ -10,12 +10,15 @@ import { chunkOf, lastChunk, takeOverFraming } from '../platform/node/own-chunks
 import { outputOf } from '../platform/node/response-socket.ts'
 
 /** On every response: it is data for programs, whatever a browser takes it for. */
-export const safetyHeaders = [
+const safetyHeaders = [
   'x-content-type-options',
   'nosniff',
   'cross-origin-resource-policy',
   'same-origin',
 ] as const
+
+/** On every response of the gateway's own. A cache in front must not report yesterday's models, limits or readiness. */
+export const ownHeaders = [...safetyHeaders, 'cache-control', 'no-store'] as const
 
 export type RenderError = ClientDialect['renderError']
 
@@ -114,7 +117,10 @@ export class HttpReply implements Reply {
   fail(error: GatewayError): void {
     if (this.#raw.destroyed || this.#raw.headersSent) return
     const { status, headers, body } = this.#renderError(error)
-    this.start(status, headers)
+    // The error may name a header that the call has set.
+    for (let index = 0; index < headers.length; index += 2) this.set(headers[index]!, headers[index + 1]!)
+    this.set('cache-control', 'no-store')
+    this.start(status, [])
     this.end(body)
   }
 

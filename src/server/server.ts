@@ -9,11 +9,12 @@ import {
 } from 'fastify'
 import { clientOfSocket } from '../clients/client.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
+import { renderError as renderOllamaError } from '../dialects/ollama/errors.ts'
 import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
-import { corsOptions } from './cors.ts'
+import { corsOptions, finishPreflight } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
@@ -21,13 +22,15 @@ import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
 import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
-import { safetyHeaders } from './reply.ts'
+import { ownHeaders, type RenderError } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
+import { deploymentPrefix, isOllamaPath, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, notFound } from './routes/not-found.ts'
+import { addRoot } from './routes/root.ts'
 import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
@@ -39,8 +42,10 @@ declare module 'fastify' {
   }
 }
 
-/** Routes that are of no one dialect. */
-const openai = { renderError }
+/** For a request that no dialect's route has taken. */
+function rendererFor(target = ''): RenderError {
+  return isOllamaPath(target) ? renderOllamaError : renderError
+}
 
 /** Builds the routes, and returns the handlers for the listeners. */
 export async function createHandlers(parts: ServerParts): Promise<Handlers> {
@@ -57,14 +62,17 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   return {
     onRequest(request, response) {
       setLatestResponse(request.socket, response)
+      // Node's parser drops what came right behind a request with an offer to change the protocol.
+      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
       const refusal = firstRefusal(guards, request)
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)
         const headers = ['x-request-id', requestId]
-        return refuse({ request, response, requestId, headers, ...openai }, refusal)
+        return refuse(
+          { request, response, requestId, headers, renderError: rendererFor(request.url) },
+          refusal,
+        )
       }
-      // The body is asked for only now that the guards have passed the head.
-      if (request.headers.expect !== undefined) response.writeContinue()
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {
@@ -77,13 +85,15 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 
 async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<FastifyInstance> {
   const fail = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-    const { renderError } = request.routeOptions.config.dialect ?? openai
-    refuse(takeExchange(request, reply, renderError), asGatewayError(error, parts))
+    const render = request.routeOptions.config.dialect?.renderError ?? rendererFor(request.originalUrl)
+    refuse(takeExchange(request, reply, render), asGatewayError(error, parts))
   }
+  const readTarget = targetReader(Array.from(parts.dialects.keys(), ({ path }) => path))
   const app = fastify({
     logger: false,
     genReqId: (raw) => requestIdOf(raw),
-    routerOptions: { maxParamLength: 1_024 },
+    routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
+    rewriteUrl: ({ url = '' }) => readTarget(url),
     // No route has a schema; the default compilers would be loaded all the same.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: fail,
@@ -96,8 +106,9 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
-    for (let index = 0; index < safetyHeaders.length; index += 2) {
-      reply.header(safetyHeaders[index]!, safetyHeaders[index + 1]!)
+    if (request.method === 'OPTIONS') finishPreflight(request, reply)
+    for (let index = 0; index < ownHeaders.length; index += 2) {
+      reply.header(ownHeaders[index]!, ownHeaders[index + 1]!)
     }
     done()
   })
@@ -110,6 +121,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     fail(isUnrouted ? notFound(request, methods) : error, request, reply)
   })
   addHealth(app, parts)
+  addRoot(app)
   await app.register((api) => addApi(api, parts, refuse))
   await app.ready()
   return app
@@ -123,10 +135,12 @@ async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse):
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
-  for (const prefix of prefixes) {
+  for (const prefix of [...prefixes, deploymentPrefix]) {
     await api.register(async (routes) => addModelCalls(routes, { ...parts, slicer, memory, refuse }), {
       prefix,
     })
+  }
+  for (const prefix of prefixes) {
     await api.register(
       async (routes) => {
         addModels(routes, parts)

@@ -31,12 +31,13 @@ export function createHttpProvider(
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {
-      const { path, contentType, isStream, requestId } = request
+      const { query, contentType, isStream, requestId } = request
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
       const headers = [...fixedHeaders, ...own, ...framing]
-      return connections.send({ path: requestTarget(config, path), method: 'POST', body, headers }, handler)
+      const path = requestTarget(config, request.path, query)
+      return connections.send({ path, method: 'POST', body, headers }, handler)
     },
 
     get(path, handler) {

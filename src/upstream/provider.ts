@@ -8,6 +8,8 @@ import type { ErrorReader } from './error-meaning.ts'
 export interface ProviderRequest {
   /** Below the provider's base URL: `/chat/completions`. */
   readonly path: string
+  /** The client's, with its `?`, or empty. */
+  readonly query: string
   readonly body: Buffer | SplicedBody
   /** `application/json`, or multipart with the boundary of `body`. */
   readonly contentType: string

@@ -7,13 +7,24 @@ import { isForwarded } from './tunnel.ts'
  * whole URL.
  *
  * @param path below the base URL: `/models`; below the server's root with a second slash: `//health`.
+ * @param asked the client's query, with its `?`, or empty. A parameter that the base URL has is the operator's.
  */
 export function requestTarget(
   { origin, basePath, query, proxy }: Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'proxy'>,
   path: string,
+  asked = '',
 ): string {
   const local = path.startsWith('//') ? basePath.replace(/\/v1$/, '') + path.slice(1) : basePath + path
   const target = isForwarded(origin, proxy) ? origin + local : local
-  if (query === undefined) return target
-  return target.includes('?') ? `${target}&${query.slice(1)}` : target + query
+  if (query === undefined) return target + asked
+  const own = target.includes('?') ? `${target}&${query.slice(1)}` : target + query
+  if (asked === '') return own
+  const fixed = new Set(new URLSearchParams(query).keys())
+  const others = asked.slice(1).split('&')
+  return [own, ...others.filter((each) => !fixed.has(nameOf(each)))].join('&')
+}
+
+function nameOf(parameter: string): string {
+  const [name = ''] = new URLSearchParams(parameter).keys()
+  return name
 }

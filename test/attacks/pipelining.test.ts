@@ -21,7 +21,8 @@ const closing: [name: string, status: number, sends: Buffer | string][] = [
   ['a foreign target', 400, rawRequest('POST http://evil.example/v1/chat/completions', {}, chatBody)],
   ['a content coding', 415, chat({ 'content-encoding': 'gzip' })],
   ['an expectation', 417, chat({ expect: 'a-miracle' })],
-  ['an upgrade', 400, chat({ connection: 'upgrade', upgrade: 'h2c' })],
+  ['an upgrade that is ignored', 200, get('/healthz', { connection: 'upgrade', upgrade: 'h2c' })],
+  ['a WebSocket', 426, get('/v1/responses', { connection: 'upgrade', upgrade: 'websocket' })],
   [
     'a transfer coding',
     400,

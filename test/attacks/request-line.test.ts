@@ -106,12 +106,38 @@ attackSuite('Other protocols:', [
     expected: 404,
     code: 'unknown_url',
   })),
-  ...['websocket', 'h2c', 'TLS/1.0', ''].map((protocol): Attack => ({
+  ...['websocket', 'WEBSOCKET', 'websocket/13', 'h2c,websocket'].map((protocol): Attack => ({
     name: `an upgrade to ${JSON.stringify(protocol)}`,
-    sends: chat({ connection: 'Upgrade', upgrade: protocol, 'sec-websocket-key': 'eA==' }),
+    sends: get('/v1/responses', { connection: 'Upgrade', upgrade: protocol, 'sec-websocket-key': 'eA==' }),
+    expected: 426,
+    code: 'websocket_not_supported',
+  })),
+  ...[
+    '/openai/deployments/plain/ch%61t/completions',
+    '/openai/deployments/plain/chat/completion%73',
+    '/openai/deployments/plain%2Fchat/completion%73',
+    '/openai%2Fdeployments/plain/chat/completions',
+    '/openai/deployments//chat/completions',
+    '/openai/deployments/chat/completions',
+    '/openai/deployments/%2e%2e/chat/completions',
+    '/openai/ch%61t/completions',
+    '/v1/v1/ch%61t/completions',
+    '/v1/models/../chat/completions',
+  ].map((path): Attack => ({
+    name: `another spelling of a route, ${path}`,
+    sends: rawRequest(`POST ${path}`, {}, chatBody),
+    expected: path.includes('//') ? 400 : path.startsWith('/v1/models') ? 405 : 404,
+  })),
+  {
+    name: 'a form part in the name of a deployment',
+    sends: rawRequest(
+      'POST /openai/deployments/open%2Fx%0d%0a--b%0d%0a/audio/transcriptions',
+      { 'content-type': 'multipart/form-data; boundary=b' },
+      '--b\r\ncontent-disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',
+    ),
     expected: 400,
     code: 'invalid_request',
-  })),
+  },
   { name: 'an expectation that nobody knows', sends: chat({ expect: 'x' }), expected: 417 },
   {
     name: 'a body that is asked for first and is of the wrong type',

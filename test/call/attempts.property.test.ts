@@ -228,7 +228,15 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         const reply = new FakeReply()
         const before = calls.length
         attempts.length = 0
-        const call = { dialect: chat, body, contentType: 'application/json', requestId: 'req_1', reply }
+        const call = {
+          dialect: chat,
+          body,
+          contentType: 'application/json',
+          model: undefined,
+          query: '',
+          requestId: 'req_1',
+          reply,
+        }
         const client = { id: 'user:me' }
         void handleCall({ ...call, client, startedAtMs: clock.now() }, on)
         for (let step = 0; calls.length === before; step++) {

@@ -26,7 +26,12 @@ test('every variable wins over the file', (t) => {
   assert.equal(server.port, 0)
   assert.equal(server.maxRequestBodyBytes, 2048)
   assert.deepEqual(access.allowedIps, ['10.0.0.0/8', '::1/128'])
-  assert.deepEqual(cors, { enabled: true, allowedOrigins: ['http://a.example'], allowAll: true })
+  assert.deepEqual(cors, {
+    enabled: true,
+    allowedOrigins: ['http://a.example'],
+    allowAll: true,
+    allowNullOrigin: false,
+  })
   const local = providers.get('local')
   assert.deepEqual(local?.kind === 'openai' && local.timeouts, {
     connectMs: 8,

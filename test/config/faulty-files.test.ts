@@ -494,6 +494,26 @@ const files: [name: string, text: string, problems: string[]][] = [
     ['1:20 cors.allow_all ~ allowed_origins'],
   ],
   [
+    'serving every page with the origin null (a warning)',
+    top('cors: { allow_null_origin: true }'),
+    ['1:28 cors.allow_null_origin ~ sandboxed'],
+  ],
+  [
+    'serving every extension of a browser (a warning)',
+    top('cors: { allowed_origins: ["chrome-extension://*"] }'),
+    ['1:27 cors.allowed_origins[0] ~ every page with the scheme'],
+  ],
+  [
+    'serving every local file (a warning)',
+    top('cors: { allowed_origins: ["file://"] }'),
+    ['1:27 cors.allowed_origins[0] ~ every local file'],
+  ],
+  [
+    'the origin null in the list',
+    top('cors: { allowed_origins: ["null"] }'),
+    ['1:27 cors.allowed_origins[0] ~ allow_null_origin'],
+  ],
+  [
     'a variable that is not set',
     top('server: { unix_socket: "/run/${NOPE}" }'),
     ['1:24 server.unix_socket ~ NOPE, not set'],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { corsOriginFault, hostHeaderFault, normalOrigin } from '../../src/config/origin.ts'
+import { corsOriginFault, hostHeaderFault, wideOrigin } from '../../src/config/origin.ts'
+import { normalOrigin } from '../../src/http/origin.ts'
 
 const good = [
   'http://localhost:*',
@@ -12,6 +13,12 @@ const good = [
   'tauri://localhost',
   'vscode-webview://abc123',
   'chrome-extension://abcdefgh',
+  'app://-',
+  'app://.',
+  'file://',
+  'vscode-webview://*',
+  'chrome-extension://*',
+  'moz-extension://*',
 ]
 const bad = [
   '*',
@@ -33,6 +40,15 @@ const bad = [
   'http://local host',
   'http://a.example\n',
   'http://',
+  'http://-',
+  'https://.',
+  'HTTPS://*',
+  'http://*:3000',
+  'file://*',
+  'file://x/',
+  'app://',
+  'app://*.x',
+  'app://*/',
   '',
 ]
 
@@ -47,6 +63,14 @@ describe('an origin is refused:', () => {
 
 test('a refused * says what to set', () => {
   assert.match(corsOriginFault('*')?.hint ?? '', /cors\.allow_all/)
+})
+
+test('an origin that lets in more than one page or app is known as wide', () => {
+  for (const origin of ['file://', 'vscode-webview://*', 'CHROME-EXTENSION://*'])
+    assert.ok(wideOrigin(origin), origin)
+  for (const origin of ['http://localhost:*', 'app://-', 'chrome-extension://abc']) {
+    assert.equal(wideOrigin(origin), undefined, origin)
+  }
 })
 
 test('an origin becomes what a browser sends', () => {

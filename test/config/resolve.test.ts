@@ -36,6 +36,7 @@ test('what the file leaves out has its default', () => {
       enabled: true,
       allowedOrigins: ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'],
       allowAll: false,
+      allowNullOrigin: false,
     },
     rateLimits: {
       enabled: true,

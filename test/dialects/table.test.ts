@@ -14,7 +14,7 @@ test('the formats are sorted by path, and no name or path stands twice', () => {
 test('a provider that speaks the format of the client gets the identical buffer', () => {
   const [chat, ways] = [...dialects].find(([{ name }]) => name === 'chat')!
   const body = Buffer.from('{"model":"m","messages":[]}')
-  const request = chat.readRequest('application/json', body)
+  const request = chat.readRequest({ contentType: 'application/json', body })
   assert.ok(!(request instanceof Error))
   const [translator] = ways
   const translation = translator!.begin(request, { model: 'm', asksUsage: false, promptTokens: 1 })

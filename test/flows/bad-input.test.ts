@@ -161,7 +161,7 @@ const mediaTypes: readonly [string, Readonly<Record<string, string | undefined>>
   ['text/plain', { 'content-type': 'text/plain' }, unsupported(/application\/json.*"text\/plain"/)],
   ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, unsupported(/application\/json/)],
   ['multipart', { 'content-type': 'multipart/form-data; boundary=x' }, unsupported(/application\/json/)],
-  ['no media type', { 'content-type': undefined }, unsupported(/none/)],
+  ['no media type', { 'content-type': undefined, referer: 'http://localhost/' }, unsupported(/none/)],
   ['another charset', { 'content-type': 'application/json; charset=utf-16' }, unsupported(/utf-8/)],
   ['a look-alike', { 'content-type': 'application/jsonx' }, unsupported(/application\/json/)],
   [
@@ -215,7 +215,7 @@ for (const [what, type, body, expected] of multipartBodies) {
 
 test('JSON on a route that takes multipart is answered 415', async (t) => {
   const wired = await startGateway(t)
-  const request = rawRequest('POST /v1/images/edits', {}, '{"model":"plain"}')
+  const request = rawRequest('POST /v1/images/variations', {}, '{"model":"plain"}')
   assertGatewayError(await exchange(t, wired.gateway.url, request), unsupported(/multipart\/form-data/))
   await assertUnharmed(t, wired)
 })
@@ -229,6 +229,10 @@ const methods: readonly [string, string][] = [
   ['DELETE /v1/models/open%2Fx', 'GET, HEAD'],
   ['POST /healthz', 'GET, HEAD'],
   ['GET /v1/chat/completions?x=1', 'POST'],
+  ['GET /v1/chat/completions/', 'POST'],
+  ['GET /v1/v1/embeddings', 'POST'],
+  ['GET /openai/deployments/a%2Fb/chat/completions', 'POST'],
+  ['DELETE /', 'GET, HEAD'],
 ]
 
 for (const [line, allow] of methods) {
@@ -243,9 +247,7 @@ for (const [line, allow] of methods) {
 }
 
 const paths = [
-  'GET /',
   'POST /v1/chat/completion',
-  'POST /v1/chat/completions/',
   'POST /v2/chat/completions',
   'GET /v1/%2e%2e/healthz',
   'GET /metrics-and-more',

@@ -127,14 +127,19 @@ test('names that are listed are served, with their port or any', async (t) => {
   }
 })
 
-test('no other protocol is switched to', async (t) => {
+test('a WebSocket is refused on every path, and never opened', async (t) => {
   const { gateway, upstream } = await startGateway(t)
-  for (const upgrade of ['websocket', 'h2c', 'TLS/1.2']) {
-    for (const line of ['GET /v1/chat/completions', 'GET /healthz', 'POST /v1/chat/completions'] as const) {
+  for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket']) {
+    for (const line of [
+      'GET /v1/chat/completions',
+      'GET /v1/models',
+      'GET /healthz',
+      'GET /nowhere',
+    ] as const) {
       const headers = { upgrade, connection: 'upgrade', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }
       const response = await exchange(t, gateway.url, rawRequest(line, headers))
-      assert.equal(response.status, 400, `${line} to ${upgrade}`)
-      assert.equal(response.header('x-llm-gateway-error'), 'invalid_request')
+      assert.equal(response.status, 426, `${line} to ${upgrade}`)
+      assert.equal(response.header('x-llm-gateway-error'), 'websocket_not_supported')
     }
   }
   assert.equal(upstream.connections, 0)

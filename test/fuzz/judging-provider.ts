@@ -78,7 +78,8 @@ function judge(request: IncomingMessage, body: Buffer, key: string): string[] {
   const faults: string[] = []
   // The gateway asks once by itself, whether the provider is there.
   if (request.method === 'GET' && request.url === '/v1/models') return faults
-  if (request.method !== 'POST' || !paths.has(request.url!)) faults.push('a path or method of the client')
+  if (request.method !== 'POST' || !paths.has(request.url!.split('?', 1)[0]!))
+    faults.push('a path or method of the client')
   if (request.headers.authorization !== `Bearer ${key}`) faults.push('not the key of the gateway')
   const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
   for (const name of names) if (!headerNames.has(name)) faults.push(`a header of the client: ${name}`)
@@ -93,7 +94,7 @@ function modelIn(request: IncomingMessage, body: Buffer): unknown {
   const type = request.headers['content-type'] ?? ''
   try {
     if (type === 'application/json') return (JSON.parse(body.toString()) as { model?: unknown }).model
-    const boundary = /; ?boundary="?([^"]+)"?$/.exec(type)![1]!
+    const boundary = /;[ \t]*boundary="?([^";]+?)"?[ \t]*(?:;|$)/i.exec(type)![1]!
     const models = readForm(body.toString('latin1'), boundary).filter(
       ([name]) => name.toLowerCase() === 'model',
     )

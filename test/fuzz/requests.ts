@@ -37,7 +37,7 @@ export function validRequest(random: Random): Draft {
     : random.pick([...dialects.keys()])
   const model = random.pick([...providerNames.keys(), 'plain', 'plain', 'echo'])
   const { type, body } =
-    dialect.body === 'json'
+    random.pick(dialect.bodies) === 'json'
       ? { type: 'application/json', body: jsonBody(random, model) }
       : multipartBody(random, model)
   const path = `${random.pick(['/v1', '/v1', ''])}${dialect.path}`

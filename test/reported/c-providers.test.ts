@@ -4,7 +4,7 @@ import dns from 'node:dns'
 import { suite, test, type TestContext } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
-import { chat, modelsOf } from '../support/calls.ts'
+import { chat, modelsOf, post } from '../support/calls.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 import { configText } from '../support/gateway-config.ts'
 import { startHttpProxy, startSocksProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
@@ -39,6 +39,21 @@ suite('providers', () => {
     assert.deepEqual(
       azure.requests.map(({ target }) => target),
       ['/openai/models?limit=1&api-version=2024-10-21', '/openai/chat/completions?api-version=2024-10-21'],
+    )
+  })
+
+  test('a parameter of the base URL outweighs the one that a client sends', async (t) => {
+    const azure = await startModelServer(t)
+    const base_url = `${azure.url}/openai?api-version=2024-10-21`
+    const { gateway } = await startGateway(t, { providers: { azure: { base_url } } })
+
+    const path = '/v1/chat/completions?beta=true&api%2Dversion=2026-01-01'
+    await post(gateway, { model: 'plain', messages: [] }, { path })
+
+    const target = '/openai/chat/completions?api-version=2024-10-21&beta=true'
+    assert.deepEqual(
+      azure.requests.map((request) => request.target),
+      [target],
     )
   })
 

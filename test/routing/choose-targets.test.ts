@@ -15,7 +15,10 @@ import { TargetHealth } from '../../src/routing/target-health.ts'
 const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 
 function request(messages?: readonly object[]): ModelRequest {
-  const read = chat.readRequest('application/json', Buffer.from(JSON.stringify({ model: 'm', messages })))
+  const read = chat.readRequest({
+    contentType: 'application/json',
+    body: Buffer.from(JSON.stringify({ model: 'm', messages })),
+  })
   assert.ok(!(read instanceof Error))
   return read
 }

@@ -12,6 +12,7 @@ const request = {
   path: '/chat/completions',
   body: Buffer.from('{}'),
   contentType: 'application/json',
+  query: '',
   isStream: false,
   requestId: 'req_1',
 }

@@ -19,17 +19,11 @@ export function judgeErrorResponse(
   const failed = (
     code: 'provider_auth_failed' | 'provider_bad_response',
     what: string,
-    isRouteMissing = false,
+    { isRouteMissing = false, headers = faultOfSetUp }: FailureDetails = {},
   ): AttemptOutcome => {
-    const error = new GatewayError(code, `Provider "${name}" ${what}`)
-    const facts = {
-      providerStatus: status,
-      providerCode,
-      isStaleConnection: false,
-      hasBegun: false,
-      isRouteMissing,
-    }
-    return { kind: 'failed', error, ...facts }
+    const error = new GatewayError(code, `Provider "${name}" ${what}`, { headers })
+    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    return { kind: 'failed', error, ...facts, isRouteMissing }
   }
   if (status === 401 || status === 403) {
     const hint = `The gateway uses its own key, not the client's: check providers.${name}.api_key.`
@@ -50,20 +44,32 @@ export function judgeErrorResponse(
     return failed(
       'provider_bad_response',
       `returned an HTML page (${status}). Check providers.${name}.base_url.`,
-      status === 404 || status === 405,
+      {
+        isRouteMissing: status === 404 || status === 405,
+        // A proxy in front of the provider writes one while the provider is down.
+        headers: status < 500 ? faultOfSetUp : {},
+      },
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
   if (meaning === 'missing_route') {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
-    return failed(
-      'provider_bad_response',
-      `has no ${dialect.path} below its base URL (${status}). ${hint}`,
-      true,
-    )
+    return failed('provider_bad_response', `has no ${dialect.path} below its base URL (${status}). ${hint}`, {
+      isRouteMissing: true,
+    })
   }
   return { kind: 'refused', head, body, providerCode, meaning, translation }
 }
+
+interface FailureDetails {
+  /** The provider's other routes may well be served. */
+  readonly isRouteMissing?: boolean
+  /** Of the error for the client. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Only its operator can mend the gateway's set-up: SDKs that repeat every 5xx are told not to. */
+const faultOfSetUp = { 'x-should-retry': 'false' }
 
 /** A provider that echoes the gateway's key must not show it to the client. */
 function masked(received: Buffer, provider: Provider): Buffer {

@@ -149,7 +149,8 @@ export const corsSchema = {
     },
     allowed_origins: {
       type: 'array',
-      description: 'Origins as browsers send them, `scheme://host[:port]`; `:*` stands for any port or none.',
+      description:
+        'Origins as browsers send them, `scheme://host[:port]`; `:*` stands for any port or none. Desktop apps: `app://-`, `tauri://localhost`, `file://`; `vscode-webview://*`, `chrome-extension://*` and the like stand for any host of a scheme that is not `http` or `https`.',
       default: defaults.cors.allowed_origins,
       items: text,
     },
@@ -157,6 +158,12 @@ export const corsSchema = {
       type: 'boolean',
       description: 'Allow every web page that the user visits. Unsafe: any of them can spend your tokens.',
       default: defaults.cors.allow_all,
+    },
+    allow_null_origin: {
+      type: 'boolean',
+      description:
+        'Allow the origin `null`, which apps and files without an origin of their own send. Unsafe: every web page can send it from a sandboxed frame, so all of them can spend your tokens.',
+      default: defaults.cors.allow_null_origin,
     },
   },
 } as const satisfies Schema

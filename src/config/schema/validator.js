@@ -784,7 +784,7 @@ if(data.cors !== undefined){
 let data21 = data.cors;
 if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
 for(const key4 in data21){
-if(!(((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all"))){
+if(!((((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all")) || (key4 === "allow_null_origin"))){
 const err60 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data21};
 if(vErrors === null){
 vErrors = [err60];
@@ -872,9 +872,10 @@ vErrors.push(err66);
 errors++;
 }
 }
-}
-else {
-const err67 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data21};
+if(data21.allow_null_origin !== undefined){
+let data26 = data21.allow_null_origin;
+if(typeof data26 !== "boolean"){
+const err67 = {instancePath:instancePath+"/cors/allow_null_origin",schemaPath:"#/properties/cors/properties/allow_null_origin/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_null_origin.type,parentSchema:schema11.properties.cors.properties.allow_null_origin,data:data26};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -884,12 +885,9 @@ vErrors.push(err67);
 errors++;
 }
 }
-if(data.rate_limit_settings !== undefined){
-let data26 = data.rate_limit_settings;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key5 in data26){
-if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
-const err68 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data26};
+}
+else {
+const err68 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data21};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -899,10 +897,12 @@ vErrors.push(err68);
 errors++;
 }
 }
-if(data26.enabled !== undefined){
-let data27 = data26.enabled;
-if(typeof data27 !== "boolean"){
-const err69 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data27};
+if(data.rate_limit_settings !== undefined){
+let data27 = data.rate_limit_settings;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key5 in data27){
+if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
+const err69 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data27};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -912,12 +912,10 @@ vErrors.push(err69);
 errors++;
 }
 }
-if(data26.per_client !== undefined){
-let data28 = data26.per_client;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-for(const key6 in data28){
-if(!(key6 === "rpm")){
-const err70 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data28};
+if(data27.enabled !== undefined){
+let data28 = data27.enabled;
+if(typeof data28 !== "boolean"){
+const err70 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data28};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -927,10 +925,12 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data28.rpm !== undefined){
-let data29 = data28.rpm;
-if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
-const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
+if(data27.per_client !== undefined){
+let data29 = data27.per_client;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+for(const key6 in data29){
+if(!(key6 === "rpm")){
+const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data29};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -939,9 +939,11 @@ vErrors.push(err71);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 > 10000000 || isNaN(data29)){
-const err72 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
+}
+if(data29.rpm !== undefined){
+let data30 = data29.rpm;
+if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
+const err72 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -950,8 +952,9 @@ vErrors.push(err72);
 }
 errors++;
 }
-if(data29 < 1 || isNaN(data29)){
-const err73 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 > 10000000 || isNaN(data30)){
+const err73 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -960,11 +963,8 @@ vErrors.push(err73);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err74 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data28};
+if(data30 < 1 || isNaN(data30)){
+const err74 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -974,12 +974,10 @@ vErrors.push(err74);
 errors++;
 }
 }
-if(data26.default !== undefined){
-let data30 = data26.default;
-if(data30 && typeof data30 == "object" && !Array.isArray(data30)){
-for(const key7 in data30){
-if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
-const err75 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data30};
+}
+}
+else {
+const err75 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data29};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -989,10 +987,12 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data30.rpm !== undefined){
-let data31 = data30.rpm;
-if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
-const err76 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
+if(data27.default !== undefined){
+let data31 = data27.default;
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+for(const key7 in data31){
+if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
+const err76 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data31};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1001,9 +1001,11 @@ vErrors.push(err76);
 }
 errors++;
 }
-if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 > 10000000 || isNaN(data31)){
-const err77 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
+}
+if(data31.rpm !== undefined){
+let data32 = data31.rpm;
+if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
+const err77 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1012,8 +1014,9 @@ vErrors.push(err77);
 }
 errors++;
 }
-if(data31 < 1 || isNaN(data31)){
-const err78 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 > 10000000 || isNaN(data32)){
+const err78 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1022,12 +1025,8 @@ vErrors.push(err78);
 }
 errors++;
 }
-}
-}
-if(data30.tpm !== undefined){
-let data32 = data30.tpm;
-if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
-const err79 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
+if(data32 < 1 || isNaN(data32)){
+const err79 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1036,9 +1035,12 @@ vErrors.push(err79);
 }
 errors++;
 }
-if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 > 1000000000000 || isNaN(data32)){
-const err80 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
+}
+}
+if(data31.tpm !== undefined){
+let data33 = data31.tpm;
+if(!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))){
+const err80 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1047,8 +1049,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-if(data32 < 1 || isNaN(data32)){
-const err81 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 > 1000000000000 || isNaN(data33)){
+const err81 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1057,12 +1060,8 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-}
-if(data30.max_parallel_requests !== undefined){
-let data33 = data30.max_parallel_requests;
-if(!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))){
-const err82 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
+if(data33 < 1 || isNaN(data33)){
+const err82 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1071,9 +1070,12 @@ vErrors.push(err82);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 > 1000000 || isNaN(data33)){
-const err83 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
+}
+}
+if(data31.max_parallel_requests !== undefined){
+let data34 = data31.max_parallel_requests;
+if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
+const err83 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1082,8 +1084,9 @@ vErrors.push(err83);
 }
 errors++;
 }
-if(data33 < 1 || isNaN(data33)){
-const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 > 1000000 || isNaN(data34)){
+const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1092,12 +1095,8 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-}
-if(data30.when_limited !== undefined){
-let data34 = data30.when_limited;
-if(typeof data34 !== "string"){
-const err85 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data34};
+if(data34 < 1 || isNaN(data34)){
+const err85 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1106,8 +1105,12 @@ vErrors.push(err85);
 }
 errors++;
 }
-if(!((data34 === "reject") || (data34 === "wait"))){
-const err86 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data34};
+}
+}
+if(data31.when_limited !== undefined){
+let data35 = data31.when_limited;
+if(typeof data35 !== "string"){
+const err86 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data35};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1116,11 +1119,8 @@ vErrors.push(err86);
 }
 errors++;
 }
-}
-if(data30.max_wait_ms !== undefined){
-let data35 = data30.max_wait_ms;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err87 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
+if(!((data35 === "reject") || (data35 === "wait"))){
+const err87 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data35};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1129,9 +1129,11 @@ vErrors.push(err87);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 > 3600000 || isNaN(data35)){
-const err88 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
+}
+if(data31.max_wait_ms !== undefined){
+let data36 = data31.max_wait_ms;
+if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
+const err88 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1140,8 +1142,9 @@ vErrors.push(err88);
 }
 errors++;
 }
-if(data35 < 0 || isNaN(data35)){
-const err89 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 > 3600000 || isNaN(data36)){
+const err89 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1150,11 +1153,8 @@ vErrors.push(err89);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err90 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data30};
+if(data36 < 0 || isNaN(data36)){
+const err90 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1164,10 +1164,10 @@ vErrors.push(err90);
 errors++;
 }
 }
-if(data26.when_limited !== undefined){
-let data36 = data26.when_limited;
-if(typeof data36 !== "string"){
-const err91 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data36};
+}
+}
+else {
+const err91 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data31};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1176,8 +1176,11 @@ vErrors.push(err91);
 }
 errors++;
 }
-if(!((data36 === "reject") || (data36 === "wait"))){
-const err92 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data36};
+}
+if(data27.when_limited !== undefined){
+let data37 = data27.when_limited;
+if(typeof data37 !== "string"){
+const err92 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data37};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1186,11 +1189,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-}
-if(data26.max_wait_ms !== undefined){
-let data37 = data26.max_wait_ms;
-if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
-const err93 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
+if(!((data37 === "reject") || (data37 === "wait"))){
+const err93 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data37};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1199,9 +1199,11 @@ vErrors.push(err93);
 }
 errors++;
 }
-if((typeof data37 == "number") && (isFinite(data37))){
-if(data37 > 3600000 || isNaN(data37)){
-const err94 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
+}
+if(data27.max_wait_ms !== undefined){
+let data38 = data27.max_wait_ms;
+if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
+const err94 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1210,8 +1212,9 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(data37 < 0 || isNaN(data37)){
-const err95 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 > 3600000 || isNaN(data38)){
+const err95 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1220,16 +1223,8 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-}
-if(data26.limits !== undefined){
-let data38 = data26.limits;
-if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
-for(const key8 in data38){
-const _errs90 = errors;
-if(typeof key8 === "string"){
-if(func3(key8) > 256){
-const err96 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(data38 < 0 || isNaN(data38)){
+const err96 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1238,8 +1233,16 @@ vErrors.push(err96);
 }
 errors++;
 }
-if(func3(key8) < 1){
-const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+}
+}
+if(data27.limits !== undefined){
+let data39 = data27.limits;
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+for(const key8 in data39){
+const _errs92 = errors;
+if(typeof key8 === "string"){
+if(func3(key8) > 256){
+const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1248,8 +1251,8 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(!pattern3.test(key8)){
-const err98 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(func3(key8) < 1){
+const err98 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1258,9 +1261,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-}
-else {
-const err99 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(!pattern3.test(key8)){
+const err99 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1269,9 +1271,9 @@ vErrors.push(err99);
 }
 errors++;
 }
-var valid22 = _errs90 === errors;
-if(!valid22){
-const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data38};
+}
+else {
+const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1280,13 +1282,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-for(const key9 in data38){
-let data39 = data38[key9];
-if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
-for(const key10 in data39){
-if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
-const err101 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data39};
+var valid22 = _errs92 === errors;
+if(!valid22){
+const err101 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data39};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1296,10 +1294,12 @@ vErrors.push(err101);
 errors++;
 }
 }
-if(data39.rpm !== undefined){
-let data40 = data39.rpm;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
+for(const key9 in data39){
+let data40 = data39[key9];
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+for(const key10 in data40){
+if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
+const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data40};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1308,9 +1308,11 @@ vErrors.push(err102);
 }
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 10000000 || isNaN(data40)){
-const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
+}
+if(data40.rpm !== undefined){
+let data41 = data40.rpm;
+if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
+const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1319,8 +1321,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-if(data40 < 1 || isNaN(data40)){
-const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
+if((typeof data41 == "number") && (isFinite(data41))){
+if(data41 > 10000000 || isNaN(data41)){
+const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1329,12 +1332,8 @@ vErrors.push(err104);
 }
 errors++;
 }
-}
-}
-if(data39.tpm !== undefined){
-let data41 = data39.tpm;
-if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
-const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
+if(data41 < 1 || isNaN(data41)){
+const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1343,9 +1342,12 @@ vErrors.push(err105);
 }
 errors++;
 }
-if((typeof data41 == "number") && (isFinite(data41))){
-if(data41 > 1000000000000 || isNaN(data41)){
-const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
+}
+}
+if(data40.tpm !== undefined){
+let data42 = data40.tpm;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1354,8 +1356,9 @@ vErrors.push(err106);
 }
 errors++;
 }
-if(data41 < 1 || isNaN(data41)){
-const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 1000000000000 || isNaN(data42)){
+const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1364,12 +1367,8 @@ vErrors.push(err107);
 }
 errors++;
 }
-}
-}
-if(data39.max_parallel_requests !== undefined){
-let data42 = data39.max_parallel_requests;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
+if(data42 < 1 || isNaN(data42)){
+const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1378,9 +1377,12 @@ vErrors.push(err108);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 1000000 || isNaN(data42)){
-const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
+}
+}
+if(data40.max_parallel_requests !== undefined){
+let data43 = data40.max_parallel_requests;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1389,8 +1391,9 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(data42 < 1 || isNaN(data42)){
-const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 1000000 || isNaN(data43)){
+const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1399,12 +1402,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-}
-}
-if(data39.when_limited !== undefined){
-let data43 = data39.when_limited;
-if(typeof data43 !== "string"){
-const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data43};
+if(data43 < 1 || isNaN(data43)){
+const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1413,8 +1412,12 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(!((data43 === "reject") || (data43 === "wait"))){
-const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data43};
+}
+}
+if(data40.when_limited !== undefined){
+let data44 = data40.when_limited;
+if(typeof data44 !== "string"){
+const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data44};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1423,11 +1426,8 @@ vErrors.push(err112);
 }
 errors++;
 }
-}
-if(data39.max_wait_ms !== undefined){
-let data44 = data39.max_wait_ms;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
+if(!((data44 === "reject") || (data44 === "wait"))){
+const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data44};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1436,9 +1436,11 @@ vErrors.push(err113);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 3600000 || isNaN(data44)){
-const err114 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
+}
+if(data40.max_wait_ms !== undefined){
+let data45 = data40.max_wait_ms;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err114 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1447,8 +1449,9 @@ vErrors.push(err114);
 }
 errors++;
 }
-if(data44 < 0 || isNaN(data44)){
-const err115 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 3600000 || isNaN(data45)){
+const err115 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1457,11 +1460,8 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err116 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data39};
+if(data45 < 0 || isNaN(data45)){
+const err116 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1472,8 +1472,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err117 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data38};
+const err117 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data40};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1485,7 +1486,7 @@ errors++;
 }
 }
 else {
-const err118 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data26};
+const err118 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data39};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1495,11 +1496,9 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data45 = data.providers;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-if(Object.keys(data45).length < 1){
-const err119 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data45};
+}
+else {
+const err119 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data27};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1508,11 +1507,12 @@ vErrors.push(err119);
 }
 errors++;
 }
-for(const key11 in data45){
-const _errs108 = errors;
-if(typeof key11 === "string"){
-if(func3(key11) > 64){
-const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data.providers !== undefined){
+let data46 = data.providers;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+if(Object.keys(data46).length < 1){
+const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data46};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1521,8 +1521,11 @@ vErrors.push(err120);
 }
 errors++;
 }
-if(func3(key11) < 1){
-const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+for(const key11 in data46){
+const _errs110 = errors;
+if(typeof key11 === "string"){
+if(func3(key11) > 64){
+const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1531,8 +1534,8 @@ vErrors.push(err121);
 }
 errors++;
 }
-if(!pattern4.test(key11)){
-const err122 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(func3(key11) < 1){
+const err122 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1541,9 +1544,8 @@ vErrors.push(err122);
 }
 errors++;
 }
-}
-else {
-const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(!pattern4.test(key11)){
+const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1552,9 +1554,9 @@ vErrors.push(err123);
 }
 errors++;
 }
-var valid25 = _errs108 === errors;
-if(!valid25){
-const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data45};
+}
+else {
+const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1563,16 +1565,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-}
-for(const key12 in data45){
-let data46 = data45[key12];
-const _errs113 = errors;
-let valid27 = true;
-const _errs114 = errors;
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-let missing0;
-if((data46.kind === undefined) && (missing0 = "kind")){
-const err125 = {};
+var valid25 = _errs110 === errors;
+if(!valid25){
+const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data46};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1581,9 +1576,15 @@ vErrors.push(err125);
 }
 errors++;
 }
-else {
-if(data46.kind !== undefined){
-if("echo" !== data46.kind){
+}
+for(const key12 in data46){
+let data47 = data46[key12];
+const _errs115 = errors;
+let valid27 = true;
+const _errs116 = errors;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+let missing0;
+if((data47.kind === undefined) && (missing0 = "kind")){
 const err126 = {};
 if(vErrors === null){
 vErrors = [err126];
@@ -1593,27 +1594,10 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-}
-}
-var _valid1 = _errs114 === errors;
-errors = _errs113;
-if(vErrors !== null){
-if(_errs113){
-vErrors.length = _errs113;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs116 = errors;
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-for(const key13 in data46){
-const _errs117 = errors;
-if(!(key13 === "kind")){
-const err127 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
+if(data47.kind !== undefined){
+if("echo" !== data47.kind){
+const err127 = {};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1622,9 +1606,27 @@ vErrors.push(err127);
 }
 errors++;
 }
-var valid29 = _errs117 === errors;
-if(!valid29){
-const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data46};
+}
+}
+}
+var _valid1 = _errs116 === errors;
+errors = _errs115;
+if(vErrors !== null){
+if(_errs115){
+vErrors.length = _errs115;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs118 = errors;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+for(const key13 in data47){
+const _errs119 = errors;
+if(!(key13 === "kind")){
+const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1633,17 +1635,9 @@ vErrors.push(err128);
 }
 errors++;
 }
-}
-}
-var _valid1 = _errs116 === errors;
-valid27 = _valid1;
-ifClause0 = "then";
-}
-else {
-const _errs118 = errors;
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-if(data46.base_url === undefined){
-const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data46};
+var valid29 = _errs119 === errors;
+if(!valid29){
+const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data47};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1653,12 +1647,16 @@ vErrors.push(err129);
 errors++;
 }
 }
+}
 var _valid1 = _errs118 === errors;
 valid27 = _valid1;
-ifClause0 = "else";
+ifClause0 = "then";
 }
-if(!valid27){
-const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
+else {
+const _errs120 = errors;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+if(data47.base_url === undefined){
+const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data47};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1667,10 +1665,13 @@ vErrors.push(err130);
 }
 errors++;
 }
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-for(const key14 in data46){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
-const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
+}
+var _valid1 = _errs120 === errors;
+valid27 = _valid1;
+ifClause0 = "else";
+}
+if(!valid27){
+const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1679,11 +1680,10 @@ vErrors.push(err131);
 }
 errors++;
 }
-}
-if(data46.kind !== undefined){
-let data48 = data46.kind;
-if(typeof data48 !== "string"){
-const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data48};
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+for(const key14 in data47){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
+const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1692,8 +1692,11 @@ vErrors.push(err132);
 }
 errors++;
 }
-if(!(((((data48 === "openai") || (data48 === "llama_cpp")) || (data48 === "ollama")) || (data48 === "vllm")) || (data48 === "echo"))){
-const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data48};
+}
+if(data47.kind !== undefined){
+let data49 = data47.kind;
+if(typeof data49 !== "string"){
+const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data49};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1702,12 +1705,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-}
-if(data46.base_url !== undefined){
-let data49 = data46.base_url;
-if(typeof data49 === "string"){
-if(func3(data49) > 2048){
-const err134 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
+if(!(((((data49 === "openai") || (data49 === "llama_cpp")) || (data49 === "ollama")) || (data49 === "vllm")) || (data49 === "echo"))){
+const err134 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data49};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1716,8 +1715,12 @@ vErrors.push(err134);
 }
 errors++;
 }
-if(func3(data49) < 1){
-const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
+}
+if(data47.base_url !== undefined){
+let data50 = data47.base_url;
+if(typeof data50 === "string"){
+if(func3(data50) > 2048){
+const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1726,9 +1729,8 @@ vErrors.push(err135);
 }
 errors++;
 }
-}
-else {
-const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
+if(func3(data50) < 1){
+const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1738,10 +1740,8 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data46.allow_http !== undefined){
-let data50 = data46.allow_http;
-if(typeof data50 !== "boolean"){
-const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data50};
+else {
+const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1751,11 +1751,10 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data46.proxy !== undefined){
-let data51 = data46.proxy;
-if(typeof data51 === "string"){
-if(func3(data51) > 2048){
-const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data51};
+if(data47.allow_http !== undefined){
+let data51 = data47.allow_http;
+if(typeof data51 !== "boolean"){
+const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data51};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1764,8 +1763,12 @@ vErrors.push(err138);
 }
 errors++;
 }
-if(func3(data51) < 1){
-const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data51};
+}
+if(data47.proxy !== undefined){
+let data52 = data47.proxy;
+if(typeof data52 === "string"){
+if(func3(data52) > 2048){
+const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1774,9 +1777,8 @@ vErrors.push(err139);
 }
 errors++;
 }
-}
-else {
-const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data51};
+if(func3(data52) < 1){
+const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1786,16 +1788,8 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data46.api_key !== undefined){
-let data52 = data46.api_key;
-const _errs130 = errors;
-let valid31 = true;
-const _errs131 = errors;
-if(errors === _errs131){
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-if(data52.credential !== undefined){
-var valid32 = false;
-const err141 = {};
+else {
+const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1804,11 +1798,15 @@ vErrors.push(err141);
 }
 errors++;
 }
-else {
-var valid32 = true;
 }
-if(valid32){
-if(data52.file !== undefined){
+if(data47.api_key !== undefined){
+let data53 = data47.api_key;
+const _errs132 = errors;
+let valid31 = true;
+const _errs133 = errors;
+if(errors === _errs133){
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+if(data53.credential !== undefined){
 var valid32 = false;
 const err142 = {};
 if(vErrors === null){
@@ -1823,7 +1821,7 @@ else {
 var valid32 = true;
 }
 if(valid32){
-if(data52.env !== undefined){
+if(data53.file !== undefined){
 var valid32 = false;
 const err143 = {};
 if(vErrors === null){
@@ -1837,10 +1835,9 @@ errors++;
 else {
 var valid32 = true;
 }
-}
-}
-}
-else {
+if(valid32){
+if(data53.env !== undefined){
+var valid32 = false;
 const err144 = {};
 if(vErrors === null){
 vErrors = [err144];
@@ -1850,20 +1847,14 @@ vErrors.push(err144);
 }
 errors++;
 }
+else {
+var valid32 = true;
 }
-var _valid2 = _errs131 === errors;
-errors = _errs130;
-if(vErrors !== null){
-if(_errs130){
-vErrors.length = _errs130;
+}
+}
 }
 else {
-vErrors = null;
-}
-}
-if(_valid2){
-const _errs133 = errors;
-const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data52};
+const err145 = {};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1871,11 +1862,21 @@ else {
 vErrors.push(err145);
 }
 errors++;
-var _valid2 = _errs133 === errors;
-valid31 = _valid2;
 }
-if(!valid31){
-const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data52};
+}
+var _valid2 = _errs133 === errors;
+errors = _errs132;
+if(vErrors !== null){
+if(_errs132){
+vErrors.length = _errs132;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid2){
+const _errs135 = errors;
+const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data53};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1883,11 +1884,11 @@ else {
 vErrors.push(err146);
 }
 errors++;
+var _valid2 = _errs135 === errors;
+valid31 = _valid2;
 }
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-for(const key15 in data52){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data52};
+if(!valid31){
+const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1896,12 +1897,10 @@ vErrors.push(err147);
 }
 errors++;
 }
-}
-if(data52.credential !== undefined){
-let data56 = data52.credential;
-if(typeof data56 === "string"){
-if(func3(data56) > 255){
-const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data56};
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key15 in data53){
+if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
+const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1910,8 +1909,12 @@ vErrors.push(err148);
 }
 errors++;
 }
-if(func3(data56) < 1){
-const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data56};
+}
+if(data53.credential !== undefined){
+let data57 = data53.credential;
+if(typeof data57 === "string"){
+if(func3(data57) > 255){
+const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1920,8 +1923,8 @@ vErrors.push(err149);
 }
 errors++;
 }
-if(!pattern5.test(data56)){
-const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data56};
+if(func3(data57) < 1){
+const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1930,9 +1933,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-else {
-const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data56};
+if(!pattern5.test(data57)){
+const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1942,11 +1944,8 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data52.file !== undefined){
-let data57 = data52.file;
-if(typeof data57 === "string"){
-if(func3(data57) > 4096){
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data57};
+else {
+const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1955,8 +1954,12 @@ vErrors.push(err152);
 }
 errors++;
 }
-if(func3(data57) < 1){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data57};
+}
+if(data53.file !== undefined){
+let data58 = data53.file;
+if(typeof data58 === "string"){
+if(func3(data58) > 4096){
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1965,8 +1968,8 @@ vErrors.push(err153);
 }
 errors++;
 }
-if(!pattern0.test(data57)){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data57};
+if(func3(data58) < 1){
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -1975,9 +1978,8 @@ vErrors.push(err154);
 }
 errors++;
 }
-}
-else {
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data57};
+if(!pattern0.test(data58)){
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -1987,11 +1989,8 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data52.env !== undefined){
-let data58 = data52.env;
-if(typeof data58 === "string"){
-if(func3(data58) > 255){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data58};
+else {
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2000,8 +1999,12 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(func3(data58) < 1){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data58};
+}
+if(data53.env !== undefined){
+let data59 = data53.env;
+if(typeof data59 === "string"){
+if(func3(data59) > 255){
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2010,8 +2013,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(!pattern7.test(data58)){
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data58};
+if(func3(data59) < 1){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2020,9 +2023,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-else {
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data58};
+if(!pattern7.test(data59)){
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2032,10 +2034,8 @@ vErrors.push(err159);
 errors++;
 }
 }
-if(data52.optional !== undefined){
-let data59 = data52.optional;
-if(typeof data59 !== "boolean"){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data59};
+else {
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2045,9 +2045,10 @@ vErrors.push(err160);
 errors++;
 }
 }
-}
-else {
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data52};
+if(data53.optional !== undefined){
+let data60 = data53.optional;
+if(typeof data60 !== "boolean"){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data60};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2057,10 +2058,9 @@ vErrors.push(err161);
 errors++;
 }
 }
-if(data46.auth !== undefined){
-let data60 = data46.auth;
-if((typeof data60 !== "string") && (!(data60 && typeof data60 == "object" && !Array.isArray(data60)))){
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data60};
+}
+else {
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2069,9 +2069,11 @@ vErrors.push(err162);
 }
 errors++;
 }
-if(typeof data60 === "string"){
-if(!pattern8.test(data60)){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data60};
+}
+if(data47.auth !== undefined){
+let data61 = data47.auth;
+if((typeof data61 !== "string") && (!(data61 && typeof data61 == "object" && !Array.isArray(data61)))){
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2080,10 +2082,9 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-if(data60.header === undefined){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data60};
+if(typeof data61 === "string"){
+if(!pattern8.test(data61)){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2092,9 +2093,10 @@ vErrors.push(err164);
 }
 errors++;
 }
-for(const key16 in data60){
-if(!(key16 === "header")){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data60};
+}
+if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
+if(data61.header === undefined){
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2103,12 +2105,9 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-if(data60.header !== undefined){
-let data61 = data60.header;
-if(typeof data61 === "string"){
-if(func3(data61) > 128){
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data61};
+for(const key16 in data61){
+if(!(key16 === "header")){
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2117,8 +2116,12 @@ vErrors.push(err166);
 }
 errors++;
 }
-if(func3(data61) < 1){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data61};
+}
+if(data61.header !== undefined){
+let data62 = data61.header;
+if(typeof data62 === "string"){
+if(func3(data62) > 128){
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2127,8 +2130,8 @@ vErrors.push(err167);
 }
 errors++;
 }
-if(!pattern9.test(data61)){
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data61};
+if(func3(data62) < 1){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2137,9 +2140,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-}
-else {
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data61};
+if(!pattern9.test(data62)){
+const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2149,16 +2151,8 @@ vErrors.push(err169);
 errors++;
 }
 }
-}
-}
-if(data46.headers !== undefined){
-let data62 = data46.headers;
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-for(const key17 in data62){
-const _errs151 = errors;
-if(typeof key17 === "string"){
-if(func3(key17) > 128){
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+else {
+const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2167,8 +2161,17 @@ vErrors.push(err170);
 }
 errors++;
 }
-if(func3(key17) < 1){
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+}
+}
+if(data47.headers !== undefined){
+let data63 = data47.headers;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key17 in data63){
+const _errs153 = errors;
+if(typeof key17 === "string"){
+if(func3(key17) > 128){
+const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2177,8 +2180,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func3(key17) < 1){
+const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2187,9 +2190,8 @@ vErrors.push(err172);
 }
 errors++;
 }
-}
-else {
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!pattern9.test(key17)){
+const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2198,9 +2200,9 @@ vErrors.push(err173);
 }
 errors++;
 }
-var valid35 = _errs151 === errors;
-if(!valid35){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data62};
+}
+else {
+const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2209,11 +2211,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-for(const key18 in data62){
-let data63 = data62[key18];
-if((typeof data63 !== "string") && (!(data63 && typeof data63 == "object" && !Array.isArray(data63)))){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data63};
+var valid35 = _errs153 === errors;
+if(!valid35){
+const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data63};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2222,14 +2222,11 @@ vErrors.push(err175);
 }
 errors++;
 }
-const _errs156 = errors;
-let valid37 = true;
-const _errs157 = errors;
-if(errors === _errs157){
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(data63.credential !== undefined){
-var valid38 = false;
-const err176 = {};
+}
+for(const key18 in data63){
+let data64 = data63[key18];
+if((typeof data64 !== "string") && (!(data64 && typeof data64 == "object" && !Array.isArray(data64)))){
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2238,11 +2235,12 @@ vErrors.push(err176);
 }
 errors++;
 }
-else {
-var valid38 = true;
-}
-if(valid38){
-if(data63.file !== undefined){
+const _errs158 = errors;
+let valid37 = true;
+const _errs159 = errors;
+if(errors === _errs159){
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+if(data64.credential !== undefined){
 var valid38 = false;
 const err177 = {};
 if(vErrors === null){
@@ -2257,7 +2255,7 @@ else {
 var valid38 = true;
 }
 if(valid38){
-if(data63.env !== undefined){
+if(data64.file !== undefined){
 var valid38 = false;
 const err178 = {};
 if(vErrors === null){
@@ -2271,10 +2269,9 @@ errors++;
 else {
 var valid38 = true;
 }
-}
-}
-}
-else {
+if(valid38){
+if(data64.env !== undefined){
+var valid38 = false;
 const err179 = {};
 if(vErrors === null){
 vErrors = [err179];
@@ -2284,20 +2281,14 @@ vErrors.push(err179);
 }
 errors++;
 }
+else {
+var valid38 = true;
 }
-var _valid3 = _errs157 === errors;
-errors = _errs156;
-if(vErrors !== null){
-if(_errs156){
-vErrors.length = _errs156;
+}
+}
 }
 else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs159 = errors;
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data63};
+const err180 = {};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2305,11 +2296,21 @@ else {
 vErrors.push(err180);
 }
 errors++;
-var _valid3 = _errs159 === errors;
-valid37 = _valid3;
 }
-if(!valid37){
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data63};
+}
+var _valid3 = _errs159 === errors;
+errors = _errs158;
+if(vErrors !== null){
+if(_errs158){
+vErrors.length = _errs158;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs161 = errors;
+const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data64};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2317,10 +2318,11 @@ else {
 vErrors.push(err181);
 }
 errors++;
+var _valid3 = _errs161 === errors;
+valid37 = _valid3;
 }
-if(typeof data63 === "string"){
-if(func3(data63) > 8192){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data63};
+if(!valid37){
+const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2329,8 +2331,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(!pattern11.test(data63)){
-const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data63};
+if(typeof data64 === "string"){
+if(func3(data64) > 8192){
+const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2339,11 +2342,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-for(const key19 in data63){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data63};
+if(!pattern11.test(data64)){
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2353,11 +2353,10 @@ vErrors.push(err184);
 errors++;
 }
 }
-if(data63.credential !== undefined){
-let data67 = data63.credential;
-if(typeof data67 === "string"){
-if(func3(data67) > 255){
-const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data67};
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key19 in data64){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2366,8 +2365,12 @@ vErrors.push(err185);
 }
 errors++;
 }
-if(func3(data67) < 1){
-const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data67};
+}
+if(data64.credential !== undefined){
+let data68 = data64.credential;
+if(typeof data68 === "string"){
+if(func3(data68) > 255){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2376,8 +2379,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-if(!pattern5.test(data67)){
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data67};
+if(func3(data68) < 1){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2386,9 +2389,8 @@ vErrors.push(err187);
 }
 errors++;
 }
-}
-else {
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data67};
+if(!pattern5.test(data68)){
+const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2398,11 +2400,8 @@ vErrors.push(err188);
 errors++;
 }
 }
-if(data63.file !== undefined){
-let data68 = data63.file;
-if(typeof data68 === "string"){
-if(func3(data68) > 4096){
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data68};
+else {
+const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2411,8 +2410,12 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(func3(data68) < 1){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data68};
+}
+if(data64.file !== undefined){
+let data69 = data64.file;
+if(typeof data69 === "string"){
+if(func3(data69) > 4096){
+const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2421,8 +2424,8 @@ vErrors.push(err190);
 }
 errors++;
 }
-if(!pattern0.test(data68)){
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data68};
+if(func3(data69) < 1){
+const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2431,9 +2434,8 @@ vErrors.push(err191);
 }
 errors++;
 }
-}
-else {
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data68};
+if(!pattern0.test(data69)){
+const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2443,11 +2445,8 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data63.env !== undefined){
-let data69 = data63.env;
-if(typeof data69 === "string"){
-if(func3(data69) > 255){
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data69};
+else {
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2456,8 +2455,12 @@ vErrors.push(err193);
 }
 errors++;
 }
-if(func3(data69) < 1){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data69};
+}
+if(data64.env !== undefined){
+let data70 = data64.env;
+if(typeof data70 === "string"){
+if(func3(data70) > 255){
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2466,8 +2469,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-if(!pattern7.test(data69)){
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data69};
+if(func3(data70) < 1){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2476,9 +2479,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-else {
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data69};
+if(!pattern7.test(data70)){
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2488,10 +2490,8 @@ vErrors.push(err196);
 errors++;
 }
 }
-if(data63.optional !== undefined){
-let data70 = data63.optional;
-if(typeof data70 !== "boolean"){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data70};
+else {
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2501,11 +2501,10 @@ vErrors.push(err197);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data62};
+if(data64.optional !== undefined){
+let data71 = data64.optional;
+if(typeof data71 !== "boolean"){
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2515,10 +2514,11 @@ vErrors.push(err198);
 errors++;
 }
 }
-if(data46.include_usage !== undefined){
-let data71 = data46.include_usage;
-if(typeof data71 !== "string"){
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data71};
+}
+}
+}
+else {
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data63};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2527,8 +2527,11 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(!(((data71 === "auto") || (data71 === "always")) || (data71 === "never"))){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data71};
+}
+if(data47.include_usage !== undefined){
+let data72 = data47.include_usage;
+if(typeof data72 !== "string"){
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data72};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2537,13 +2540,8 @@ vErrors.push(err200);
 }
 errors++;
 }
-}
-if(data46.timeouts !== undefined){
-let data72 = data46.timeouts;
-if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
-for(const key20 in data72){
-if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data72};
+if(!(((data72 === "auto") || (data72 === "always")) || (data72 === "never"))){
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data72};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2553,10 +2551,12 @@ vErrors.push(err201);
 errors++;
 }
 }
-if(data72.connect_ms !== undefined){
-let data73 = data72.connect_ms;
-if(!(((typeof data73 == "number") && (!(data73 % 1) && !isNaN(data73))) && (isFinite(data73)))){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data73};
+if(data47.timeouts !== undefined){
+let data73 = data47.timeouts;
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key20 in data73){
+if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data73};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2565,9 +2565,11 @@ vErrors.push(err202);
 }
 errors++;
 }
-if((typeof data73 == "number") && (isFinite(data73))){
-if(data73 > 86400000 || isNaN(data73)){
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data73};
+}
+if(data73.connect_ms !== undefined){
+let data74 = data73.connect_ms;
+if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2576,8 +2578,9 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(data73 < 0 || isNaN(data73)){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data73};
+if((typeof data74 == "number") && (isFinite(data74))){
+if(data74 > 86400000 || isNaN(data74)){
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2586,12 +2589,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-}
-if(data72.first_byte_ms !== undefined){
-let data74 = data72.first_byte_ms;
-if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data74};
+if(data74 < 0 || isNaN(data74)){
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2600,9 +2599,12 @@ vErrors.push(err205);
 }
 errors++;
 }
-if((typeof data74 == "number") && (isFinite(data74))){
-if(data74 > 86400000 || isNaN(data74)){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data74};
+}
+}
+if(data73.first_byte_ms !== undefined){
+let data75 = data73.first_byte_ms;
+if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2611,8 +2613,9 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(data74 < 0 || isNaN(data74)){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data74};
+if((typeof data75 == "number") && (isFinite(data75))){
+if(data75 > 86400000 || isNaN(data75)){
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2621,12 +2624,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-}
-if(data72.idle_ms !== undefined){
-let data75 = data72.idle_ms;
-if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data75};
+if(data75 < 0 || isNaN(data75)){
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2635,9 +2634,12 @@ vErrors.push(err208);
 }
 errors++;
 }
-if((typeof data75 == "number") && (isFinite(data75))){
-if(data75 > 86400000 || isNaN(data75)){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data75};
+}
+}
+if(data73.idle_ms !== undefined){
+let data76 = data73.idle_ms;
+if(!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))){
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2646,8 +2648,9 @@ vErrors.push(err209);
 }
 errors++;
 }
-if(data75 < 0 || isNaN(data75)){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data75};
+if((typeof data76 == "number") && (isFinite(data76))){
+if(data76 > 86400000 || isNaN(data76)){
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2656,12 +2659,8 @@ vErrors.push(err210);
 }
 errors++;
 }
-}
-}
-if(data72.total_ms !== undefined){
-let data76 = data72.total_ms;
-if(!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data76};
+if(data76 < 0 || isNaN(data76)){
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2670,9 +2669,12 @@ vErrors.push(err211);
 }
 errors++;
 }
-if((typeof data76 == "number") && (isFinite(data76))){
-if(data76 > 86400000 || isNaN(data76)){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data76};
+}
+}
+if(data73.total_ms !== undefined){
+let data77 = data73.total_ms;
+if(!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))){
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2681,8 +2683,9 @@ vErrors.push(err212);
 }
 errors++;
 }
-if(data76 < 0 || isNaN(data76)){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data76};
+if((typeof data77 == "number") && (isFinite(data77))){
+if(data77 > 86400000 || isNaN(data77)){
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2691,11 +2694,8 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data72};
+if(data77 < 0 || isNaN(data77)){
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2705,10 +2705,10 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data46.max_parallel_requests !== undefined){
-let data77 = data46.max_parallel_requests;
-if(!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))){
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data77};
+}
+}
+else {
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data73};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2717,9 +2717,11 @@ vErrors.push(err215);
 }
 errors++;
 }
-if((typeof data77 == "number") && (isFinite(data77))){
-if(data77 > 1000000 || isNaN(data77)){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data77};
+}
+if(data47.max_parallel_requests !== undefined){
+let data78 = data47.max_parallel_requests;
+if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2728,8 +2730,9 @@ vErrors.push(err216);
 }
 errors++;
 }
-if(data77 < 1 || isNaN(data77)){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data77};
+if((typeof data78 == "number") && (isFinite(data78))){
+if(data78 > 1000000 || isNaN(data78)){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2738,12 +2741,8 @@ vErrors.push(err217);
 }
 errors++;
 }
-}
-}
-if(data46.health_check !== undefined){
-let data78 = data46.health_check;
-if((typeof data78 !== "boolean") && (!(data78 && typeof data78 == "object" && !Array.isArray(data78)))){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data78};
+if(data78 < 1 || isNaN(data78)){
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2752,10 +2751,12 @@ vErrors.push(err218);
 }
 errors++;
 }
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-for(const key21 in data78){
-if(!((key21 === "path") || (key21 === "interval_ms"))){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data78};
+}
+}
+if(data47.health_check !== undefined){
+let data79 = data47.health_check;
+if((typeof data79 !== "boolean") && (!(data79 && typeof data79 == "object" && !Array.isArray(data79)))){
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data79};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2764,12 +2765,10 @@ vErrors.push(err219);
 }
 errors++;
 }
-}
-if(data78.path !== undefined){
-let data79 = data78.path;
-if(typeof data79 === "string"){
-if(func3(data79) > 1024){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data79};
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+for(const key21 in data79){
+if(!((key21 === "path") || (key21 === "interval_ms"))){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data79};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2778,8 +2777,12 @@ vErrors.push(err220);
 }
 errors++;
 }
-if(func3(data79) < 1){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data79};
+}
+if(data79.path !== undefined){
+let data80 = data79.path;
+if(typeof data80 === "string"){
+if(func3(data80) > 1024){
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2788,8 +2791,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(!pattern15.test(data79)){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data79};
+if(func3(data80) < 1){
+const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2798,9 +2801,8 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-else {
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data79};
+if(!pattern15.test(data80)){
+const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2810,10 +2812,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data78.interval_ms !== undefined){
-let data80 = data78.interval_ms;
-if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data80};
+else {
+const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2822,9 +2822,11 @@ vErrors.push(err224);
 }
 errors++;
 }
-if((typeof data80 == "number") && (isFinite(data80))){
-if(data80 > 3600000 || isNaN(data80)){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data80};
+}
+if(data79.interval_ms !== undefined){
+let data81 = data79.interval_ms;
+if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
+const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2833,8 +2835,9 @@ vErrors.push(err225);
 }
 errors++;
 }
-if(data80 < 1000 || isNaN(data80)){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data80};
+if((typeof data81 == "number") && (isFinite(data81))){
+if(data81 > 3600000 || isNaN(data81)){
+const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2843,14 +2846,8 @@ vErrors.push(err226);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data46.discover_models !== undefined){
-let data81 = data46.discover_models;
-if(typeof data81 !== "boolean"){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data81};
+if(data81 < 1000 || isNaN(data81)){
+const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2861,8 +2858,12 @@ errors++;
 }
 }
 }
-else {
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
+}
+}
+if(data47.discover_models !== undefined){
+let data82 = data47.discover_models;
+if(typeof data82 !== "boolean"){
+const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data82};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2874,7 +2875,7 @@ errors++;
 }
 }
 else {
-const err229 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data45};
+const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2884,21 +2885,9 @@ vErrors.push(err229);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data82 = data.models;
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-for(const key22 in data82){
-if(pattern16.test(key22)){
-let data83 = data82[key22];
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(data83.model !== undefined){
-let data84 = data83.model;
-const _errs200 = errors;
-const _errs201 = errors;
-if(errors === _errs201){
-if(typeof data84 === "string"){
-if(!pattern17.test(data84)){
-const err230 = {};
+}
+else {
+const err230 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data46};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2908,7 +2897,20 @@ vErrors.push(err230);
 errors++;
 }
 }
-else {
+if(data.models !== undefined){
+let data83 = data.models;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+for(const key22 in data83){
+if(pattern16.test(key22)){
+let data84 = data83[key22];
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(data84.model !== undefined){
+let data85 = data84.model;
+const _errs202 = errors;
+const _errs203 = errors;
+if(errors === _errs203){
+if(typeof data85 === "string"){
+if(!pattern17.test(data85)){
 const err231 = {};
 if(vErrors === null){
 vErrors = [err231];
@@ -2919,9 +2921,8 @@ vErrors.push(err231);
 errors++;
 }
 }
-var valid45 = _errs201 === errors;
-if(valid45){
-const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data84};
+else {
+const err232 = {};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2930,33 +2931,10 @@ vErrors.push(err232);
 }
 errors++;
 }
-else {
-errors = _errs200;
-if(vErrors !== null){
-if(_errs200){
-vErrors.length = _errs200;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data83.targets !== undefined){
-let data85 = data83.targets;
-if(Array.isArray(data85)){
-const len7 = data85.length;
-for(let i7=0; i7<len7; i7++){
-let data86 = data85[i7];
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.model !== undefined){
-let data87 = data86.model;
-const _errs208 = errors;
-const _errs209 = errors;
-if(errors === _errs209){
-if(typeof data87 === "string"){
-if(!pattern17.test(data87)){
-const err233 = {};
+var valid45 = _errs203 === errors;
+if(valid45){
+const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data85};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2965,8 +2943,32 @@ vErrors.push(err233);
 }
 errors++;
 }
+else {
+errors = _errs202;
+if(vErrors !== null){
+if(_errs202){
+vErrors.length = _errs202;
 }
 else {
+vErrors = null;
+}
+}
+}
+}
+if(data84.targets !== undefined){
+let data86 = data84.targets;
+if(Array.isArray(data86)){
+const len7 = data86.length;
+for(let i7=0; i7<len7; i7++){
+let data87 = data86[i7];
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+if(data87.model !== undefined){
+let data88 = data87.model;
+const _errs210 = errors;
+const _errs211 = errors;
+if(errors === _errs211){
+if(typeof data88 === "string"){
+if(!pattern17.test(data88)){
 const err234 = {};
 if(vErrors === null){
 vErrors = [err234];
@@ -2977,9 +2979,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-var valid49 = _errs209 === errors;
-if(valid49){
-const err235 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data87};
+else {
+const err235 = {};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -2988,11 +2989,23 @@ vErrors.push(err235);
 }
 errors++;
 }
+}
+var valid49 = _errs211 === errors;
+if(valid49){
+const err236 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data88};
+if(vErrors === null){
+vErrors = [err236];
+}
 else {
-errors = _errs208;
+vErrors.push(err236);
+}
+errors++;
+}
+else {
+errors = _errs210;
 if(vErrors !== null){
-if(_errs208){
-vErrors.length = _errs208;
+if(_errs210){
+vErrors.length = _errs210;
 }
 else {
 vErrors = null;
@@ -3002,19 +3015,7 @@ vErrors = null;
 }
 }
 else {
-const err236 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data86};
-if(vErrors === null){
-vErrors = [err236];
-}
-else {
-vErrors.push(err236);
-}
-errors++;
-}
-}
-}
-else {
-const err237 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data85};
+const err237 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data87};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3024,12 +3025,9 @@ vErrors.push(err237);
 errors++;
 }
 }
-if(data83.aliases !== undefined){
-let data88 = data83.aliases;
-if(Array.isArray(data88)){
-const len8 = data88.length;
-for(let i8=0; i8<len8; i8++){
-const err238 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data88[i8]};
+}
+else {
+const err238 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data86};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3039,8 +3037,12 @@ vErrors.push(err238);
 errors++;
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data88};
+if(data84.aliases !== undefined){
+let data89 = data84.aliases;
+if(Array.isArray(data89)){
+const len8 = data89.length;
+for(let i8=0; i8<len8; i8++){
+const err239 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data89[i8]};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3050,9 +3052,8 @@ vErrors.push(err239);
 errors++;
 }
 }
-}
 else {
-const err240 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data83};
+const err240 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data89};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3063,15 +3064,8 @@ errors++;
 }
 }
 }
-for(const key23 in data82){
-if(pattern19.test(key23)){
-let data90 = data82[key23];
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-if(data90.model !== undefined){
-let data91 = data90.model;
-if(typeof data91 === "string"){
-if(!pattern20.test(data91)){
-const err241 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data91};
+else {
+const err241 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data84};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3081,8 +3075,16 @@ vErrors.push(err241);
 errors++;
 }
 }
-else {
-const err242 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data91};
+}
+for(const key23 in data83){
+if(pattern19.test(key23)){
+let data91 = data83[key23];
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+if(data91.model !== undefined){
+let data92 = data91.model;
+if(typeof data92 === "string"){
+if(!pattern20.test(data92)){
+const err242 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data92};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3092,18 +3094,8 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data90.targets !== undefined){
-let data92 = data90.targets;
-if(Array.isArray(data92)){
-const len9 = data92.length;
-for(let i9=0; i9<len9; i9++){
-let data93 = data92[i9];
-if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-if(data93.model !== undefined){
-let data94 = data93.model;
-if(typeof data94 === "string"){
-if(!pattern20.test(data94)){
-const err243 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data94};
+else {
+const err243 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data92};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3113,8 +3105,18 @@ vErrors.push(err243);
 errors++;
 }
 }
-else {
-const err244 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data94};
+if(data91.targets !== undefined){
+let data93 = data91.targets;
+if(Array.isArray(data93)){
+const len9 = data93.length;
+for(let i9=0; i9<len9; i9++){
+let data94 = data93[i9];
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+if(data94.model !== undefined){
+let data95 = data94.model;
+if(typeof data95 === "string"){
+if(!pattern20.test(data95)){
+const err244 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3124,9 +3126,8 @@ vErrors.push(err244);
 errors++;
 }
 }
-}
 else {
-const err245 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data93};
+const err245 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3138,7 +3139,7 @@ errors++;
 }
 }
 else {
-const err246 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data92};
+const err246 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data94};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3150,7 +3151,7 @@ errors++;
 }
 }
 else {
-const err247 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data90};
+const err247 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data93};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3161,10 +3162,8 @@ errors++;
 }
 }
 }
-}
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-if(Object.keys(data82).length < 1){
-const err248 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data82};
+else {
+const err248 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data91};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3173,14 +3172,12 @@ vErrors.push(err248);
 }
 errors++;
 }
-for(const key24 in data82){
-const _errs225 = errors;
-const _errs227 = errors;
-const _errs228 = errors;
-if(errors === _errs228){
-if(typeof key24 === "string"){
-if(!pattern22.test(key24)){
-const err249 = {};
+}
+}
+}
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+if(Object.keys(data83).length < 1){
+const err249 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data83};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3189,8 +3186,13 @@ vErrors.push(err249);
 }
 errors++;
 }
-}
-else {
+for(const key24 in data83){
+const _errs227 = errors;
+const _errs229 = errors;
+const _errs230 = errors;
+if(errors === _errs230){
+if(typeof key24 === "string"){
+if(!pattern22.test(key24)){
 const err250 = {};
 if(vErrors === null){
 vErrors = [err250];
@@ -3201,9 +3203,8 @@ vErrors.push(err250);
 errors++;
 }
 }
-var valid57 = _errs228 === errors;
-if(valid57){
-const err251 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+else {
+const err251 = {};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3212,20 +3213,10 @@ vErrors.push(err251);
 }
 errors++;
 }
-else {
-errors = _errs227;
-if(vErrors !== null){
-if(_errs227){
-vErrors.length = _errs227;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof key24 === "string"){
-if(func3(key24) > 256){
-const err252 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+var valid57 = _errs230 === errors;
+if(valid57){
+const err252 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3234,8 +3225,20 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(func3(key24) < 1){
-const err253 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+else {
+errors = _errs229;
+if(vErrors !== null){
+if(_errs229){
+vErrors.length = _errs229;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key24 === "string"){
+if(func3(key24) > 256){
+const err253 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3244,8 +3247,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(!pattern3.test(key24)){
-const err254 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+if(func3(key24) < 1){
+const err254 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3254,9 +3257,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-else {
-const err255 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+if(!pattern3.test(key24)){
+const err255 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3265,9 +3267,9 @@ vErrors.push(err255);
 }
 errors++;
 }
-var valid56 = _errs225 === errors;
-if(!valid56){
-const err256 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data82};
+}
+else {
+const err256 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3276,16 +3278,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-for(const key25 in data82){
-let data95 = data82[key25];
-const _errs233 = errors;
-let valid59 = true;
-const _errs234 = errors;
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-let missing1;
-if((data95.targets === undefined) && (missing1 = "targets")){
-const err257 = {};
+var valid56 = _errs227 === errors;
+if(!valid56){
+const err257 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data83};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3295,25 +3290,14 @@ vErrors.push(err257);
 errors++;
 }
 }
-var _valid4 = _errs234 === errors;
-errors = _errs233;
-if(vErrors !== null){
-if(_errs233){
-vErrors.length = _errs233;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid4){
+for(const key25 in data83){
+let data96 = data83[key25];
 const _errs235 = errors;
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-for(const key26 in data95){
+let valid59 = true;
 const _errs236 = errors;
-const _errs237 = errors;
-const _errs238 = errors;
-if(!((key26 === "provider") || (key26 === "model"))){
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+let missing1;
+if((data96.targets === undefined) && (missing1 = "targets")){
 const err258 = {};
 if(vErrors === null){
 vErrors = [err258];
@@ -3323,9 +3307,27 @@ vErrors.push(err258);
 }
 errors++;
 }
-var valid61 = _errs238 === errors;
-if(valid61){
-const err259 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
+}
+var _valid4 = _errs236 === errors;
+errors = _errs235;
+if(vErrors !== null){
+if(_errs235){
+vErrors.length = _errs235;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid4){
+const _errs237 = errors;
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+for(const key26 in data96){
+const _errs238 = errors;
+const _errs239 = errors;
+const _errs240 = errors;
+if(!((key26 === "provider") || (key26 === "model"))){
+const err259 = {};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3334,20 +3336,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-else {
-errors = _errs237;
-if(vErrors !== null){
-if(_errs237){
-vErrors.length = _errs237;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid60 = _errs236 === errors;
-if(!valid60){
-const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data95};
+var valid61 = _errs240 === errors;
+if(valid61){
+const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3356,17 +3347,20 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-}
-var _valid4 = _errs235 === errors;
-valid59 = _valid4;
-ifClause1 = "then";
+else {
+errors = _errs239;
+if(vErrors !== null){
+if(_errs239){
+vErrors.length = _errs239;
 }
 else {
-const _errs239 = errors;
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.provider === undefined){
-const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data95};
+vErrors = null;
+}
+}
+}
+var valid60 = _errs238 === errors;
+if(!valid60){
+const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data96};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3376,12 +3370,16 @@ vErrors.push(err261);
 errors++;
 }
 }
-var _valid4 = _errs239 === errors;
-valid59 = _valid4;
-ifClause1 = "else";
 }
-if(!valid59){
-const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data95};
+var _valid4 = _errs237 === errors;
+valid59 = _valid4;
+ifClause1 = "then";
+}
+else {
+const _errs241 = errors;
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(data96.provider === undefined){
+const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data96};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3390,10 +3388,13 @@ vErrors.push(err262);
 }
 errors++;
 }
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-for(const key27 in data95){
-if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
-const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data95};
+}
+var _valid4 = _errs241 === errors;
+valid59 = _valid4;
+ifClause1 = "else";
+}
+if(!valid59){
+const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data96};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3402,12 +3403,10 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-if(data95.provider !== undefined){
-let data96 = data95.provider;
-if(typeof data96 === "string"){
-if(func3(data96) > 64){
-const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data96};
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+for(const key27 in data96){
+if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
+const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data96};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3416,8 +3415,12 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(func3(data96) < 1){
-const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data96};
+}
+if(data96.provider !== undefined){
+let data97 = data96.provider;
+if(typeof data97 === "string"){
+if(func3(data97) > 64){
+const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3426,8 +3429,8 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(!pattern4.test(data96)){
-const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data96};
+if(func3(data97) < 1){
+const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3436,9 +3439,8 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-else {
-const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data96};
+if(!pattern4.test(data97)){
+const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3448,11 +3450,8 @@ vErrors.push(err267);
 errors++;
 }
 }
-if(data95.model !== undefined){
-let data97 = data95.model;
-if(typeof data97 === "string"){
-if(func3(data97) > 256){
-const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data97};
+else {
+const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3461,8 +3460,12 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(func3(data97) < 1){
-const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data97};
+}
+if(data96.model !== undefined){
+let data98 = data96.model;
+if(typeof data98 === "string"){
+if(func3(data98) > 256){
+const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3471,8 +3474,8 @@ vErrors.push(err269);
 }
 errors++;
 }
-if(!pattern3.test(data97)){
-const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data97};
+if(func3(data98) < 1){
+const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3481,9 +3484,8 @@ vErrors.push(err270);
 }
 errors++;
 }
-}
-else {
-const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data97};
+if(!pattern3.test(data98)){
+const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3493,11 +3495,8 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data95.targets !== undefined){
-let data98 = data95.targets;
-if(Array.isArray(data98)){
-if(data98.length < 1){
-const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data98};
+else {
+const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3506,12 +3505,12 @@ vErrors.push(err272);
 }
 errors++;
 }
-const len10 = data98.length;
-for(let i10=0; i10<len10; i10++){
-let data99 = data98[i10];
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
-if(data99.provider === undefined){
-const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data99};
+}
+if(data96.targets !== undefined){
+let data99 = data96.targets;
+if(Array.isArray(data99)){
+if(data99.length < 1){
+const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data99};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3520,9 +3519,12 @@ vErrors.push(err273);
 }
 errors++;
 }
-for(const key28 in data99){
-if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
-const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data99};
+const len10 = data99.length;
+for(let i10=0; i10<len10; i10++){
+let data100 = data99[i10];
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+if(data100.provider === undefined){
+const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3531,12 +3533,9 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-if(data99.provider !== undefined){
-let data100 = data99.provider;
-if(typeof data100 === "string"){
-if(func3(data100) > 64){
-const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data100};
+for(const key28 in data100){
+if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
+const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3545,8 +3544,12 @@ vErrors.push(err275);
 }
 errors++;
 }
-if(func3(data100) < 1){
-const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data100};
+}
+if(data100.provider !== undefined){
+let data101 = data100.provider;
+if(typeof data101 === "string"){
+if(func3(data101) > 64){
+const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3555,8 +3558,8 @@ vErrors.push(err276);
 }
 errors++;
 }
-if(!pattern4.test(data100)){
-const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data100};
+if(func3(data101) < 1){
+const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3565,9 +3568,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-}
-else {
-const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data100};
+if(!pattern4.test(data101)){
+const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3577,11 +3579,8 @@ vErrors.push(err278);
 errors++;
 }
 }
-if(data99.model !== undefined){
-let data101 = data99.model;
-if(typeof data101 === "string"){
-if(func3(data101) > 256){
-const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data101};
+else {
+const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3590,8 +3589,12 @@ vErrors.push(err279);
 }
 errors++;
 }
-if(func3(data101) < 1){
-const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data101};
+}
+if(data100.model !== undefined){
+let data102 = data100.model;
+if(typeof data102 === "string"){
+if(func3(data102) > 256){
+const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3600,8 +3603,8 @@ vErrors.push(err280);
 }
 errors++;
 }
-if(!pattern3.test(data101)){
-const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data101};
+if(func3(data102) < 1){
+const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3610,9 +3613,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-}
-else {
-const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data101};
+if(!pattern3.test(data102)){
+const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3622,10 +3624,8 @@ vErrors.push(err282);
 errors++;
 }
 }
-if(data99.tier !== undefined){
-let data102 = data99.tier;
-if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
-const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data102};
+else {
+const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3634,9 +3634,11 @@ vErrors.push(err283);
 }
 errors++;
 }
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 100 || isNaN(data102)){
-const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data102};
+}
+if(data100.tier !== undefined){
+let data103 = data100.tier;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3645,8 +3647,9 @@ vErrors.push(err284);
 }
 errors++;
 }
-if(data102 < 1 || isNaN(data102)){
-const err285 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data102};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 100 || isNaN(data103)){
+const err285 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3655,12 +3658,8 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-}
-if(data99.weight !== undefined){
-let data103 = data99.weight;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data103};
+if(data103 < 1 || isNaN(data103)){
+const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3669,9 +3668,12 @@ vErrors.push(err286);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 1000000 || isNaN(data103)){
-const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data103};
+}
+}
+if(data100.weight !== undefined){
+let data104 = data100.weight;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3680,8 +3682,9 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(data103 < 1 || isNaN(data103)){
-const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data103};
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 1000000 || isNaN(data104)){
+const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3690,11 +3693,8 @@ vErrors.push(err288);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data99};
+if(data104 < 1 || isNaN(data104)){
+const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3705,8 +3705,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data98};
+const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3716,18 +3717,9 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data95.aliases !== undefined){
-let data104 = data95.aliases;
-if(Array.isArray(data104)){
-const len11 = data104.length;
-for(let i11=0; i11<len11; i11++){
-let data105 = data104[i11];
-const _errs262 = errors;
-const _errs263 = errors;
-if(errors === _errs263){
-if(typeof data105 === "string"){
-if(!pattern28.test(data105)){
-const err291 = {};
+}
+else {
+const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data99};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3737,7 +3729,17 @@ vErrors.push(err291);
 errors++;
 }
 }
-else {
+if(data96.aliases !== undefined){
+let data105 = data96.aliases;
+if(Array.isArray(data105)){
+const len11 = data105.length;
+for(let i11=0; i11<len11; i11++){
+let data106 = data105[i11];
+const _errs264 = errors;
+const _errs265 = errors;
+if(errors === _errs265){
+if(typeof data106 === "string"){
+if(!pattern28.test(data106)){
 const err292 = {};
 if(vErrors === null){
 vErrors = [err292];
@@ -3748,9 +3750,8 @@ vErrors.push(err292);
 errors++;
 }
 }
-var valid68 = _errs263 === errors;
-if(valid68){
-const err293 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data105};
+else {
+const err293 = {};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3759,20 +3760,10 @@ vErrors.push(err293);
 }
 errors++;
 }
-else {
-errors = _errs262;
-if(vErrors !== null){
-if(_errs262){
-vErrors.length = _errs262;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data105 === "string"){
-if(func3(data105) > 256){
-const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data105};
+var valid68 = _errs265 === errors;
+if(valid68){
+const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3781,8 +3772,20 @@ vErrors.push(err294);
 }
 errors++;
 }
-if(func3(data105) < 1){
-const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data105};
+else {
+errors = _errs264;
+if(vErrors !== null){
+if(_errs264){
+vErrors.length = _errs264;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data106 === "string"){
+if(func3(data106) > 256){
+const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3791,8 +3794,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-if(!pattern3.test(data105)){
-const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data105};
+if(func3(data106) < 1){
+const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3801,9 +3804,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-}
-else {
-const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data105};
+if(!pattern3.test(data106)){
+const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3813,9 +3815,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
 else {
-const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data104};
+const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3825,15 +3826,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data95.fallbacks !== undefined){
-let data106 = data95.fallbacks;
-if(Array.isArray(data106)){
-const len12 = data106.length;
-for(let i12=0; i12<len12; i12++){
-let data107 = data106[i12];
-if(typeof data107 === "string"){
-if(func3(data107) > 256){
-const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data107};
+}
+else {
+const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data105};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3842,8 +3837,16 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func3(data107) < 1){
-const err300 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data107};
+}
+if(data96.fallbacks !== undefined){
+let data107 = data96.fallbacks;
+if(Array.isArray(data107)){
+const len12 = data107.length;
+for(let i12=0; i12<len12; i12++){
+let data108 = data107[i12];
+if(typeof data108 === "string"){
+if(func3(data108) > 256){
+const err300 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3852,8 +3855,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern3.test(data107)){
-const err301 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data107};
+if(func3(data108) < 1){
+const err301 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3862,9 +3865,8 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-else {
-const err302 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data107};
+if(!pattern3.test(data108)){
+const err302 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3874,9 +3876,8 @@ vErrors.push(err302);
 errors++;
 }
 }
-}
 else {
-const err303 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data106};
+const err303 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3888,7 +3889,7 @@ errors++;
 }
 }
 else {
-const err304 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data95};
+const err304 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data107};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3900,7 +3901,7 @@ errors++;
 }
 }
 else {
-const err305 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data82};
+const err305 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data96};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3910,12 +3911,9 @@ vErrors.push(err305);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data108 = data.routing;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key29 in data108){
-if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
-const err306 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data108};
+}
+else {
+const err306 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data83};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3925,10 +3923,12 @@ vErrors.push(err306);
 errors++;
 }
 }
-if(data108.retries !== undefined){
-let data109 = data108.retries;
-if(!(((typeof data109 == "number") && (!(data109 % 1) && !isNaN(data109))) && (isFinite(data109)))){
-const err307 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data109};
+if(data.routing !== undefined){
+let data109 = data.routing;
+if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
+for(const key29 in data109){
+if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
+const err307 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data109};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3937,9 +3937,11 @@ vErrors.push(err307);
 }
 errors++;
 }
-if((typeof data109 == "number") && (isFinite(data109))){
-if(data109 > 10 || isNaN(data109)){
-const err308 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data109};
+}
+if(data109.retries !== undefined){
+let data110 = data109.retries;
+if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
+const err308 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data110};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3948,8 +3950,9 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(data109 < 0 || isNaN(data109)){
-const err309 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data109};
+if((typeof data110 == "number") && (isFinite(data110))){
+if(data110 > 10 || isNaN(data110)){
+const err309 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data110};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3958,12 +3961,8 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-}
-if(data108.cooldown_ms !== undefined){
-let data110 = data108.cooldown_ms;
-if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
-const err310 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data110};
+if(data110 < 0 || isNaN(data110)){
+const err310 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data110};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3972,9 +3971,12 @@ vErrors.push(err310);
 }
 errors++;
 }
-if((typeof data110 == "number") && (isFinite(data110))){
-if(data110 > 3600000 || isNaN(data110)){
-const err311 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data110};
+}
+}
+if(data109.cooldown_ms !== undefined){
+let data111 = data109.cooldown_ms;
+if(!(((typeof data111 == "number") && (!(data111 % 1) && !isNaN(data111))) && (isFinite(data111)))){
+const err311 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3983,8 +3985,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(data110 < 0 || isNaN(data110)){
-const err312 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data110};
+if((typeof data111 == "number") && (isFinite(data111))){
+if(data111 > 3600000 || isNaN(data111)){
+const err312 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3993,11 +3996,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err313 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data108};
+if(data111 < 0 || isNaN(data111)){
+const err313 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4007,12 +4007,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data111 = data.logging;
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-for(const key30 in data111){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err314 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data111};
+}
+}
+else {
+const err314 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data109};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4022,10 +4020,12 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data111.level !== undefined){
-let data112 = data111.level;
-if(typeof data112 !== "string"){
-const err315 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data112};
+if(data.logging !== undefined){
+let data112 = data.logging;
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+for(const key30 in data112){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err315 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data112};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4034,8 +4034,11 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(!((((data112 === "error") || (data112 === "warn")) || (data112 === "info")) || (data112 === "debug"))){
-const err316 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data112};
+}
+if(data112.level !== undefined){
+let data113 = data112.level;
+if(typeof data113 !== "string"){
+const err316 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data113};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4044,11 +4047,8 @@ vErrors.push(err316);
 }
 errors++;
 }
-}
-if(data111.format !== undefined){
-let data113 = data111.format;
-if(typeof data113 !== "string"){
-const err317 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data113};
+if(!((((data113 === "error") || (data113 === "warn")) || (data113 === "info")) || (data113 === "debug"))){
+const err317 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data113};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4057,8 +4057,11 @@ vErrors.push(err317);
 }
 errors++;
 }
-if(!(((data113 === "auto") || (data113 === "json")) || (data113 === "pretty"))){
-const err318 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data113};
+}
+if(data112.format !== undefined){
+let data114 = data112.format;
+if(typeof data114 !== "string"){
+const err318 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data114};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4067,11 +4070,8 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-if(data111.transport !== undefined){
-let data114 = data111.transport;
-if((!(data114 && typeof data114 == "object" && !Array.isArray(data114))) && (data114 !== null)){
-const err319 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data114};
+if(!(((data114 === "auto") || (data114 === "json")) || (data114 === "pretty"))){
+const err319 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data114};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4080,9 +4080,11 @@ vErrors.push(err319);
 }
 errors++;
 }
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-if(data114.target === undefined){
-const err320 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data114};
+}
+if(data112.transport !== undefined){
+let data115 = data112.transport;
+if((!(data115 && typeof data115 == "object" && !Array.isArray(data115))) && (data115 !== null)){
+const err320 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data115};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4091,9 +4093,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key31 in data114){
-if(!((key31 === "target") || (key31 === "options"))){
-const err321 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data114};
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+if(data115.target === undefined){
+const err321 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data115};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4102,12 +4104,9 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data114.target !== undefined){
-let data115 = data114.target;
-if(typeof data115 === "string"){
-if(func3(data115) > 4096){
-const err322 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data115};
+for(const key31 in data115){
+if(!((key31 === "target") || (key31 === "options"))){
+const err322 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data115};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4116,8 +4115,12 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(func3(data115) < 1){
-const err323 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data115};
+}
+if(data115.target !== undefined){
+let data116 = data115.target;
+if(typeof data116 === "string"){
+if(func3(data116) > 4096){
+const err323 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4126,9 +4129,8 @@ vErrors.push(err323);
 }
 errors++;
 }
-}
-else {
-const err324 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data115};
+if(func3(data116) < 1){
+const err324 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4138,10 +4140,8 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data114.options !== undefined){
-let data116 = data114.options;
-if(!(data116 && typeof data116 == "object" && !Array.isArray(data116))){
-const err325 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data116};
+else {
+const err325 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4151,11 +4151,10 @@ vErrors.push(err325);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err326 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data111};
+if(data115.options !== undefined){
+let data117 = data115.options;
+if(!(data117 && typeof data117 == "object" && !Array.isArray(data117))){
+const err326 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data117};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4166,13 +4165,27 @@ errors++;
 }
 }
 }
+}
+}
 else {
-const err327 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+const err327 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data112};
 if(vErrors === null){
 vErrors = [err327];
 }
 else {
 vErrors.push(err327);
+}
+errors++;
+}
+}
+}
+else {
+const err328 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err328];
+}
+else {
+vErrors.push(err328);
 }
 errors++;
 }

@@ -1,5 +1,6 @@
 // OpenAI's wire formats, sorted by path. https://platform.openai.com/docs/api-reference
-import type { ClientDialect, ProviderDialect } from '../dialect.ts'
+import { essenceOf } from '../../http/media-type.ts'
+import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { errorHeadOf, readErrorCode, readErrorFields, renderError } from './errors.ts'
@@ -14,7 +15,7 @@ import { usageReader } from './usage.ts'
 interface Format {
   readonly name: string
   readonly path: string
-  readonly body: 'json' | 'multipart'
+  readonly bodies: readonly BodyKind[]
   readonly stream: StreamFormat
   /** Absent: false. */
   readonly hasStreamOptions?: boolean
@@ -29,49 +30,58 @@ const speechStream = typedStream(new Set(['speech.audio.done']))
 const transcriptStream = typedStream(new Set(['transcript.text.done']))
 const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
 const transcript = {
-  body: 'multipart',
+  bodies: ['multipart'],
   stream: transcriptStream,
   hasOutputTokens: true,
   mayBeEmpty: true,
 } as const
-const written = { body: 'json', stream: chatStream, hasOutputTokens: true, hasStreamOptions: true } as const
+const written = {
+  bodies: ['json'],
+  stream: chatStream,
+  hasOutputTokens: true,
+  hasStreamOptions: true,
+} as const
 
 const formats: readonly Format[] = [
-  { name: 'speech', path: '/audio/speech', body: 'json', stream: speechStream, hasEvents: false },
+  { name: 'speech', path: '/audio/speech', bodies: ['json'], stream: speechStream, hasEvents: false },
   { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
   { ...transcript, name: 'translation', path: '/audio/translations' },
   { ...written, name: 'chat', path: '/chat/completions' },
   { ...written, name: 'completion', path: '/completions' },
-  { name: 'embedding', path: '/embeddings', body: 'json', stream: chatStream },
-  { name: 'image_edit', path: '/images/edits', body: 'multipart', stream: imageStream },
-  { name: 'image', path: '/images/generations', body: 'json', stream: imageStream },
-  { name: 'image_variation', path: '/images/variations', body: 'multipart', stream: imageStream },
-  { name: 'moderation', path: '/moderations', body: 'json', stream: chatStream },
-  { name: 'rerank', path: '/rerank', body: 'json', stream: chatStream },
-  { name: 'response', path: '/responses', body: 'json', stream: responseStream, hasOutputTokens: true },
+  { name: 'embedding', path: '/embeddings', bodies: ['json'], stream: chatStream },
+  { name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'], stream: imageStream },
+  { name: 'image', path: '/images/generations', bodies: ['json'], stream: imageStream },
+  { name: 'image_variation', path: '/images/variations', bodies: ['multipart'], stream: imageStream },
+  { name: 'moderation', path: '/moderations', bodies: ['json'], stream: chatStream },
+  { name: 'rerank', path: '/rerank', bodies: ['json'], stream: chatStream },
+  { name: 'response', path: '/responses', bodies: ['json'], stream: responseStream, hasOutputTokens: true },
 ]
 
 export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialectOf)
 
 function clientDialectOf(format: Format): ClientDialect {
-  const { name, path, body, stream } = format
+  const { name, path, bodies, stream } = format
   const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true } = format
   return {
     name,
     path,
-    body,
+    bodies,
     hasEvents,
     hasOutputTokens,
     native: providerDialectOf(format),
-    scannerOf: body === 'json' ? jsonScannerOf : () => undefined,
-    readRequest:
-      body === 'json'
-        ? (_, received) => readJsonRequest({ hasStreamOptions, hasOutputTokens }, received)
-        : (contentType, received) => readMultipartRequest(hasOutputTokens, contentType, received),
+    scannerOf: (contentType, bytes) => (isMultipart(contentType) ? undefined : jsonScannerOf(bytes)),
+    readRequest: (received) =>
+      isMultipart(received.contentType)
+        ? readMultipartRequest(hasOutputTokens, received)
+        : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,
   }
+}
+
+function isMultipart(contentType: string | undefined): boolean {
+  return essenceOf(contentType) === 'multipart/form-data'
 }
 
 function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): ProviderDialect {

@@ -7,7 +7,8 @@ import { JsonScanner } from '../../bytes/json/scanner.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
-import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import type { ReceivedRequest } from '../dialect.ts'
+import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
@@ -41,7 +42,7 @@ export function jsonScannerOf(bytes: Buffer): JsonScanner {
 
 export function readJsonRequest(
   format: JsonFormat,
-  received: Buffer | LargeBody,
+  { body: received, model: named }: ReceivedRequest,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
   if (body.length === 0) {
@@ -54,8 +55,11 @@ export function readJsonRequest(
   }
   const { scan } = outcome
   const member = scan.members.get('model')
-  if (member === undefined) return invalidRequest('The body has no "model".', 'model')
-  const model = checkModel(member.value, () => readString(body, member))
+  if (member === undefined && named === undefined) {
+    return invalidRequest('The body has no "model".', 'model')
+  }
+  const inBody = member && checkModel(member.value, () => readString(body, member))
+  const model = named === undefined ? inBody! : checkModelName(named)
   if (model instanceof GatewayError) return model
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
@@ -67,11 +71,18 @@ export function readJsonRequest(
     promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
     mayAskUsage: usageSplice !== undefined,
     bodyFor(name, asksUsage) {
-      const edits: Splice[] = name === model ? [] : [{ at: member.value, bytes: JSON.stringify(name) }]
+      const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
       return edited(received, edits)
     },
   }
+}
+
+function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Splice {
+  const member = members.get('model')
+  if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
+  const at = { start: insertAt, end: insertAt }
+  return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
 }
 
 /** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */

@@ -1,9 +1,10 @@
 // A multipart request of OpenAI's API: audio and images with their parameters.
-import type { LargeBody } from '../../bytes/large-body.ts'
+import type { Splice } from '../../bytes/splice.ts'
 import { GatewayError } from '../../errors.ts'
 import { soleParameter } from '../../http/media-type.ts'
-import { readField, scanMultipart } from '../../bytes/multipart.ts'
-import { bytesOf, checkModel, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import { type FormField, readField, scanMultipart } from '../../bytes/multipart.ts'
+import type { ReceivedRequest } from '../dialect.ts'
+import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
 
 /** Of a field that is read as a number or a word. */
 const maxWordBytes = 64
@@ -15,11 +16,10 @@ const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'str
 
 export function readMultipartRequest(
   hasOutputTokens: boolean,
-  contentType: string | undefined,
-  received: Buffer | LargeBody,
+  { contentType = '', body: received, model: named }: ReceivedRequest,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
-  const boundary = soleParameter(contentType ?? '', 'boundary')
+  const boundary = soleParameter(contentType, 'boundary')
   if (boundary === undefined || boundary.length > maxBoundaryLength) {
     const message = 'must have exactly one boundary, made of the characters that RFC 2046 allows'
     return invalidRequest(`The content-type of a multipart body ${message}.`, 'content-type')
@@ -28,8 +28,11 @@ export function readMultipartRequest(
   if (!outcome.ok) return invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)
   const { fields } = outcome.scan
   const field = fields.get('model')
-  if (field === undefined) return invalidRequest('The multipart body has no "model" part.', 'model')
-  const model = checkModel(field.value, () => readField(body, field))
+  if (field === undefined && named === undefined) {
+    return invalidRequest('The multipart body has no "model" part.', 'model')
+  }
+  const inBody = field && checkModel(field.value, () => readField(body, field))
+  const model = named === undefined ? inBody! : checkFormModel(named)
   if (model instanceof GatewayError) return model
   const sizeOf = (name: string) => {
     const { start, end } = fields.get(name)?.value ?? { start: 0, end: 0 }
@@ -42,7 +45,8 @@ export function readMultipartRequest(
   return {
     model,
     isStream: wordIn('stream') === 'true',
-    contentType: `multipart/form-data; boundary="${boundary}"`,
+    // As it came: all parsers find the same boundary in it.
+    contentType,
     size: {
       textBytes: sizeOf('prompt'),
       mediaCount: 1,
@@ -54,6 +58,18 @@ export function readMultipartRequest(
     },
     promptPrefix: Buffer.alloc(0),
     mayAskUsage: false,
-    bodyFor: (name) => edited(received, name === model ? [] : [{ at: field.value, bytes: name }]),
+    bodyFor: (name) => edited(received, name === inBody ? [] : [modelSplice(name, field, boundary)]),
   }
+}
+
+/** A line break in a name that is inserted could end its part. */
+function checkFormModel(named: string): string | GatewayError {
+  if (/\p{Cc}/u.test(named)) return invalidRequest('"model" must not contain control characters.', 'model')
+  return checkModelName(named)
+}
+
+function modelSplice(name: string, field: FormField | undefined, boundary: string): Splice {
+  if (field !== undefined) return { at: field.value, bytes: name }
+  const part = `--${boundary}\r\ncontent-disposition: form-data; name="model"\r\n\r\n${name}\r\n`
+  return { at: { start: 0, end: 0 }, bytes: part }
 }

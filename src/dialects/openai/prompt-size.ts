@@ -15,8 +15,11 @@ interface PromptRole {
 const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['documents', {}],
   ['functions', { isSchema: true }],
+  ['image', {}],
+  ['images', {}],
   ['input', { elements: 'messages', mayHoldTokenIds: true }],
   ['instructions', {}],
+  ['mask', {}],
   ['messages', { elements: 'messages' }],
   ['prompt', { elements: 'prompts', mayHoldTokenIds: true }],
   ['query', {}],

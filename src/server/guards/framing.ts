@@ -21,7 +21,10 @@ export const framingGuard: Guard = (request) => {
     return new GatewayError('invalid_request', `${seen} is not supported. ${way}`, { param })
   }
   if (bodyless.has(method) && hasBody(request)) {
-    return new GatewayError('invalid_request', `A ${method} request must not have a body.`)
+    return new GatewayError(
+      'invalid_request',
+      `A ${method} request must not have a body. Send it without one, or with POST.`,
+    )
   }
   return undefined
 }

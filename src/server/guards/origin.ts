@@ -1,17 +1,42 @@
 // Web pages may call only from allowed origins. CORS headers alone would not stop others: a page that cannot read a response
 // can still cause the call.
+import type { CorsConfig } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
 import { headerLines } from '../../http/headers.ts'
+import { isOrigin, isWebScheme, normalOrigin, splitOrigin } from '../../http/origin.ts'
 import type { Guard } from './guard.ts'
 
-/** @param isAllowed whether a web origin may call. */
-export function originGuard(isAllowed: (origin: string) => boolean): Guard {
+/**
+ * @param isAllowed whether a web origin may call.
+ * @param cors what decides that, for the hint.
+ */
+export function originGuard(isAllowed: (origin: string) => boolean, cors: CorsConfig): Guard {
   return (request) => {
     const origins = headerLines(request, 'origin')
     if (origins.length === 0) return undefined
-    if (origins.length === 1 && isAllowed(origins[0]!)) return undefined
-    const hint = 'Add it to cors.allowed_origins if it is yours.'
-    const seen = origins.length === 1 ? `The origin ${JSON.stringify(origins[0])} is` : 'Several origins are'
-    return new GatewayError('origin_not_allowed', `${seen} not allowed to call this gateway. ${hint}`)
+    const [origin = ''] = origins
+    if (origins.length === 1 && isAllowed(origin)) return undefined
+    if (origins.length > 1) {
+      return notAllowed('Several origins are not allowed to call this gateway. Send one Origin header.')
+    }
+    const seen = `The origin ${JSON.stringify(origin)} is not allowed to call this gateway.`
+    return notAllowed(`${seen} ${hintFor(origin, cors)}`)
   }
+}
+
+function notAllowed(message: string): GatewayError {
+  return new GatewayError('origin_not_allowed', message)
+}
+
+/** Suggests only what the configuration accepts. */
+function hintFor(origin: string, { enabled }: CorsConfig): string {
+  if (!enabled) return 'cors.enabled is false, so no page may.'
+  if (origin === 'null') {
+    return 'Sandboxed frames and local files have it, and so can any web page. cors.allow_null_origin allows all of them.'
+  }
+  if (!isOrigin(origin) || normalOrigin(origin) !== origin) return 'No browser sends it in this form.'
+  const { scheme = '' } = splitOrigin(origin) ?? {}
+  if (isWebScheme(scheme) || scheme === 'file') return 'Add it to cors.allowed_origins if it is yours.'
+  const any = JSON.stringify(`${scheme}://*`)
+  return `Add it to cors.allowed_origins if it is yours, or ${any} if its host changes.`
 }

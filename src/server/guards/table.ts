@@ -16,7 +16,7 @@ import { upgradeGuard } from './upgrade.ts'
 
 /** In the order in which they refuse. */
 export function guardsOf(
-  { access, server }: Pick<Config, 'access' | 'server'>,
+  { access, cors, server }: Pick<Config, 'access' | 'cors' | 'server'>,
   isOriginAllowed: (origin: string) => boolean,
   forwardedFor: ForwardedFor,
 ): readonly Guard[] {
@@ -24,7 +24,7 @@ export function guardsOf(
     headerCountGuard,
     addressGuard(access.allowedIps, forwardedFor),
     hostGuard(server.allowedHosts),
-    originGuard(isOriginAllowed),
+    originGuard(isOriginAllowed, cors),
     fetchSiteGuard(isOriginAllowed),
     upgradeGuard,
     expectGuard,

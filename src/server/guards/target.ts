@@ -3,27 +3,26 @@
 // are not characters. Only names of models may be percent-encoded: the router would take `/v1/ch%61t` for `/v1/chat`, and
 // a proxy in front would not.
 import { GatewayError } from '../../errors.ts'
+import { mayNameModel, splitTarget } from '../paths.ts'
 import { unknownUrl } from '../routes/not-found.ts'
 import type { Guard } from './guard.ts'
 
 /** Visible ASCII but for `#` and `\`. */
 const targetForm = /^\/[!-"$-[\]-~]*$/
-const modelPath = /^(?:\/v1)?\/models\/./
 
-export const targetGuard: Guard = ({ method = '', url = '' }) => {
+export const targetGuard: Guard = ({ method = '', url = '', headers: { host } }) => {
   if (!targetForm.test(url)) {
     const what = 'The target must be a path of visible ASCII characters, without a host, "#" or "\\".'
     return new GatewayError('invalid_request', what)
   }
-  const queryAt = url.indexOf('?')
-  const path = queryAt < 0 ? url : url.slice(0, queryAt)
+  const [path] = splitTarget(url)
   if (path.includes('//')) {
     const hint = 'Remove the trailing slash from your base URL.'
     return new GatewayError('invalid_request', `The path contains "//". ${hint}`)
   }
   // What cannot be decoded, the router refuses.
-  const isOtherSpelling = path.includes('%') && !modelPath.test(path) && isDecodable(path)
-  return isOtherSpelling ? unknownUrl(method, path) : undefined
+  const isOtherSpelling = path.includes('%') && !mayNameModel(path) && isDecodable(path)
+  return isOtherSpelling ? unknownUrl({ method, path, host }) : undefined
 }
 
 function isDecodable(path: string): boolean {

@@ -1,10 +1,12 @@
 // Model calls: from a request whose head has passed the guards to a call with its body. fastify routes them and runs their
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
+import { forwardedQuery } from '../../http/query.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -35,19 +37,23 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const startedAtMs = now()
     const contentType = fastifyRequest.raw.headers['content-type']
     // Before the body is read, so that a wrong one costs nothing.
-    const problem = mediaTypeProblem(contentType, dialect.body)
+    const problem = mediaTypeProblem(fastifyRequest.raw.headers, dialect.bodies)
     if (problem !== undefined) return done(problem)
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
+    const { deployment: model } = fastifyRequest.params as { readonly deployment?: string }
+    const query = forwardedQuery(request.url ?? '')
+    // Only now can the head no longer be refused: a final status earlier spares the client the body (RFC 9110 §10.1.1).
+    if (request.headers.expect !== undefined) response.writeContinue()
     readBody(request, {
       maxBytes,
       slicer,
       memory,
-      scannerOf,
+      scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
+        serveCall({ dialect, body, contentType, model, query, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
       onBroken: () => refuse(exchange, brokenOff()),
@@ -64,20 +70,35 @@ function brokenOff(): GatewayError {
   return new GatewayError('invalid_request', 'The connection broke before the body was complete.')
 }
 
+const mediaTypes = { json: 'application/json', multipart: 'multipart/form-data' } as const
+
 function mediaTypeProblem(
-  contentType: string | undefined,
-  body: ClientDialect['body'],
+  headers: IncomingHttpHeaders,
+  bodies: ClientDialect['bodies'],
 ): GatewayError | undefined {
-  if (contentType === 'application/json' && body === 'json') return undefined
-  const expected = body === 'json' ? 'application/json' : 'multipart/form-data'
+  const contentType = headers['content-type']
+  const mayBeJson = bodies.includes('json')
+  if (contentType === mediaTypes.json && mayBeJson) return undefined
+  if (contentType === undefined && mayBeJson && isOfNoBrowser(headers)) return undefined
   const type = parseMediaType(contentType)
-  if (type?.essence !== expected) {
+  if (!bodies.some((body) => mediaTypes[body] === type?.essence)) {
     const seen = contentType === undefined ? 'none' : JSON.stringify(contentType)
-    const message = `The content-type must be ${expected}; this request has ${seen}.`
+    const expected = bodies.map((body) => mediaTypes[body]).join(' or ')
+    const hint = mayBeJson ? ` Send the header "content-type: ${mediaTypes.json}" with a JSON body.` : ''
+    const message = `The content-type must be ${expected}; this request has ${seen}.${hint}`
     return new GatewayError('unsupported_media_type', message)
   }
-  const charset = type.params.get('charset')
+  const charset = type?.params.get('charset') ?? null
   if (charset === null || charset.toLowerCase() === 'utf-8') return undefined
   const message = `The charset must be utf-8, not ${JSON.stringify(charset)}.`
   return new GatewayError('unsupported_media_type', message)
+}
+
+/**
+ * Programs leave the media type out: Python's requests, given a string. A page can do so as well (with a Blob), but to a POST
+ * of a page every browser adds an Origin, and Sec-Fetch-* where the target is loopback.
+ */
+function isOfNoBrowser(headers: IncomingHttpHeaders): boolean {
+  if (headers.origin !== undefined || headers.referer !== undefined) return false
+  return !Object.keys(headers).some((name) => name.startsWith('sec-fetch-'))
 }

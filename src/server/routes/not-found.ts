@@ -1,6 +1,9 @@
 // The responses to requests that have no route.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
+import { deploymentPrefix, isOllamaPath, splitTarget } from '../paths.ts'
+import { baseUrlOf } from './root.ts'
 
 /** The methods of each path. */
 export type PathMethods = ReadonlyMap<string, readonly string[]>
@@ -20,20 +23,63 @@ export function collectMethods(app: FastifyInstance): PathMethods {
 
 /** 404 `unknown_url`, or 405 with the methods of a path that exists. */
 export function notFound(request: FastifyRequest, methods: PathMethods): GatewayError {
-  const path = request.url.split('?', 1)[0]!
-  const allowed =
-    methods.get(path) ?? (/^(\/v1)?\/models\/./.test(path) ? methods.get('/v1/models/*') : undefined)
-  if (allowed === undefined || allowed.length === 0) return unknownUrl(request.method, path)
+  const { method, url, originalUrl } = request
+  const allowed = methods.get(routeOf(splitTarget(url)[0])) ?? []
+  const [path] = splitTarget(originalUrl)
+  const { host } = request.headers
+  if (allowed.length === 0) return unknownUrl({ method, path, host })
   const allow = allowed.join(', ')
-  const message = `${path.slice(0, 200)} accepts ${allow}, not ${request.method}.`
+  const where = isBare(path) ? ` ${baseUrlHint(host)}` : ''
+  const message = `${path.slice(0, 200)} accepts ${allow}, not ${method}.${where}`
   return new GatewayError('method_not_allowed', message, { headers: { allow } })
 }
 
-/** @param path without its query. */
-export function unknownUrl(method: string, path: string): GatewayError {
-  const way = "Set the client's base URL to the gateway's address followed by /v1."
-  return new GatewayError(
-    'unknown_url',
-    `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}. ${way}`,
-  )
+/** The path as its route has it. */
+function routeOf(path: string): string {
+  if (/^(?:\/v1)?\/models\/./.test(path)) return '/v1/models/*'
+  const plain = path.length > 1 ? path.replace(/\/$/, '') : path
+  return plain.replace(/^\/openai\/deployments\/[^/]+/, deploymentPrefix)
+}
+
+/** What a client's user can see of a request that has no route. */
+interface UnknownTarget {
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
+  readonly host: string | undefined
+}
+
+export function unknownUrl({ method, path, host }: UnknownTarget): GatewayError {
+  const seen = `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`
+  return new GatewayError('unknown_url', `${seen} ${hintFor(path, host)}`)
+}
+
+/** Which base URL the client should have. */
+function hintFor(path: string, host: string | undefined): string {
+  const base = baseUrlOf(host)
+  if (isOllamaPath(path)) {
+    return `Ollama's own API is not served here: use a client of OpenAI's API with the base URL ${base}.`
+  }
+  if (/^(?:\/v1)?\/v1(?:alpha|beta)\d*\//.test(path)) {
+    return `Gemini's own API is not served here: use a client of OpenAI's API with the base URL ${base}.`
+  }
+  const below = path.replace(/^\/v1/, '')
+  const endpoint = endpoints.find((each) => below.startsWith(each) && added.has(below.slice(each.length)))
+  if (endpoint !== undefined) {
+    return `The client adds the endpoint itself: remove ${endpoint} from its base URL, so that it is ${base}.`
+  }
+  return baseUrlHint(host)
+}
+
+const endpoints = Array.from(dialects.keys(), ({ path }) => path)
+/** What clients add to their base URL. */
+const added: ReadonlySet<string> = new Set([...endpoints, '/models'])
+
+function baseUrlHint(host: string | undefined): string {
+  return `Set the client's base URL to ${baseUrlOf(host)}.`
+}
+
+/** No path at all, or that of a base URL. */
+function isBare(path: string): boolean {
+  return path === '/' || /^\/v1\/?$/.test(path)
 }

@@ -7,7 +7,10 @@ import { readJsonRequest } from '../../../src/dialects/openai/json-request.ts'
 
 function sizeOf(members: object, hasOutputTokens = true): RequestSize {
   const body = Buffer.from(JSON.stringify({ model: 'm', ...members }))
-  const request = readJsonRequest({ hasStreamOptions: true, hasOutputTokens }, body)
+  const request = readJsonRequest(
+    { hasStreamOptions: true, hasOutputTokens },
+    { contentType: undefined, body },
+  )
   assert.ok(!(request instanceof Error))
   return request.size
 }

@@ -15,6 +15,7 @@ function ask(
     createEcho('echo').send(
       {
         path,
+        query: '',
         body: Buffer.from(body),
         contentType: 'application/json',
         isStream,

@@ -1,0 +1,43 @@
+// The query of a request's target, as far as it is forwarded.
+
+/** Names of parameters that carry a client's key, without hyphens and underscores. A key stays here, as headers with one do. */
+const secretNames: ReadonlySet<string> = new Set([
+  'accesstoken',
+  'apikey',
+  'auth',
+  'authorization',
+  'key',
+  'password',
+  'secret',
+  'sig',
+  'signature',
+  'subscriptionkey',
+  'token',
+])
+
+/**
+ * @param target of visible ASCII without `#`, as a guard ensures.
+ * @returns the query with its `?`, each parameter as the client wrote it, without those that carry a key; or nothing.
+ */
+export function forwardedQuery(target: string): string {
+  const at = target.indexOf('?')
+  if (at < 0) return ''
+  const kept = target
+    .slice(at + 1)
+    .split('&')
+    .filter(mayPass)
+  return kept.length === 0 ? '' : `?${kept.join('&')}`
+}
+
+/** A name that cannot be decoded could be any. */
+function mayPass(parameter: string): boolean {
+  const [name = ''] = parameter.split('=', 1)
+  try {
+    const plain = decodeURIComponent(name)
+      .toLowerCase()
+      .replaceAll(/[-_+ ]/g, '')
+    return plain !== '' && !secretNames.has(plain)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,23 @@
+// What of a query is forwarded.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { forwardedQuery } from '../../src/http/query.ts'
+
+for (const [target, query] of [
+  ['/v1/chat/completions', ''],
+  ['/x?', ''],
+  ['/x?a', '?a'],
+  ['/x?a=1&a=2&b=%2F?c', '?a=1&a=2&b=%2F?c'],
+  ['/x?&&a=1&', '?a=1'],
+  ['/x?=1', ''],
+  ['/x?key=1&monkey=2', '?monkey=2'],
+  ['/x?API-Key=1', ''],
+  ['/x?%61pi%5Fkey=1&a=1', '?a=1'],
+  ['/x?+key=1', ''],
+  ['/x?%zz=1&a=%zz', '?a=%zz'],
+] as const) {
+  test(`of ${target}, ${query === '' ? 'nothing' : query} is forwarded`, () => {
+    assert.equal(forwardedQuery(target), query)
+  })
+}
