@@ -87,9 +87,10 @@ async function passAnswer(
     const { hasOutputTokens } = dialect
     const reader = response.dialect.usage
     const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
-    const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
+    const mask = maskOf(target, on)
+    const headers = headersOf({ head, contentType: translation?.head(head) }, mask)
     const { isStream } = admitted.request
-    const relayed = await relay({ response, reply, dialect, isStream, headers, meter, hold })
+    const relayed = await relay({ response, reply, dialect, isStream, headers, meter, mask, hold })
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
@@ -133,7 +134,7 @@ function sendFailure(
   }
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
-  const headers = headersOf({ head, contentType }, target, on)
+  const headers = headersOf({ head, contentType }, maskOf(target, on))
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
@@ -179,10 +180,12 @@ function headersOf(
     head: { headers },
     contentType,
   }: { readonly head: ResponseHead; readonly contentType: string | undefined },
-  { provider }: Target,
-  on: Pick<Snapshot, 'providers'>,
+  mask: (text: string) => string,
 ): string[] {
-  const mask = (text: string) => on.providers.get(provider)!.mask(text)
   if (contentType === undefined) return responseHeaders(headers, mask)
   return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+}
+
+function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
+  return (text) => on.providers.get(provider)!.mask(text)
 }

@@ -2,6 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
+import { maskBytes } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
@@ -14,7 +15,7 @@ export function judgeErrorResponse(
 ): AttemptOutcome {
   const { status } = head
   const { name } = provider
-  const body = masked(received, provider)
+  const body = maskBytes(received, (text) => provider.mask(text))
   const providerCode = dialect.readErrorCode(body)
   const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
@@ -44,12 +45,4 @@ export function judgeErrorResponse(
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
   return { kind: 'refused', head, body, providerCode, meaning, translation }
-}
-
-/** A provider that echoes the gateway's key must not show it to the client. */
-function masked(received: Buffer, provider: Provider): Buffer {
-  // Keys are ASCII, and latin1 keeps all other bytes as they are.
-  const text = received.toString('latin1')
-  const clean = provider.mask(text)
-  return clean === text ? received : Buffer.from(clean, 'latin1')
 }

@@ -3,6 +3,7 @@
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { EventSink } from '../../bytes/sse.ts'
+import { maskBytes } from '../../upstream/mask.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
@@ -13,6 +14,13 @@ const growth = 1.25
 export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): void {
   const seenTokens = meter.seenTokens()
   if (seenTokens > hold.tokens) hold.grow(Math.ceil(seenTokens * growth))
+}
+
+const errorMark = Buffer.from('error')
+
+/** An event that reports an error may repeat the gateway's key. Others are not searched. */
+export function maskedEvent(event: Buffer, { mask }: Pick<RelayInput, 'mask'>): Buffer {
+  return event.includes(errorMark) ? maskBytes(event, mask) : event
 }
 
 /** How a stream ended that is not complete. */
@@ -75,8 +83,9 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   /** From the splitter. */
-  event(event: Buffer): void {
-    if (this.#input.meter.observe(event) === 'drop') return
+  event(received: Buffer): void {
+    if (this.#input.meter.observe(received) === 'drop') return
+    const event = maskedEvent(received, this.#input)
     if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
     const pending = this.#pending

@@ -50,7 +50,17 @@ function startRelay({
     stripsUsage: false,
   })
   const hold = { tokens: 100, grow() {} }
-  const input = { response, reply: reply as Reply, dialect: chat, isStream: true, headers: [], meter, hold }
+  const mask = (text: string) => text
+  const input = {
+    response,
+    reply: reply as Reply,
+    dialect: chat,
+    isStream: true,
+    headers: [],
+    meter,
+    mask,
+    hold,
+  }
   const result = relay(input)
   return { reader: reader!, written, pauses: () => pauses, result }
 }
