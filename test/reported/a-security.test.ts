@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import { doctorCommand } from '../../src/cli/doctor/doctor.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { servicePaths } from '../../src/systemd/scope.ts'
 import { startGateway } from '../support/app.ts'
 import { chat } from '../support/calls.ts'
-import { scratchDirectory } from '../support/config-file.ts'
-import { echo } from '../support/gateway-config.ts'
+import { recordedIo } from '../support/command-io.ts'
+import { scratchDirectory, writeScratch } from '../support/config-file.ts'
+import { at, configText, echo } from '../support/gateway-config.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
-import { bytes, head, stream } from '../support/upstream-script.ts'
+import { startUpstream } from '../support/scripted-upstream.ts'
+import { bytes, head, json, stream } from '../support/upstream-script.ts'
 
 suite('security, as reported', () => {
   test('what was admitted before a kill still counts after the next start', async (t) => {
@@ -26,6 +31,29 @@ suite('security, as reported', () => {
     const second = await startGatewayProcess(t, setup, env)
 
     assert.equal((await chat(second.gateway, 'small')).status, 429)
+  })
+
+  test('control characters and bidi marks of names and errors are escaped in every output', async (t) => {
+    const hostile = 'm\u007f\u0085\u009b2J\u202e\u2066\u200f'
+    for (const format of ['json', 'pretty'] as const) {
+      const { gateway } = await startGatewayProcess(t, { logging: { format } }, {})
+      const { status } = await chat(gateway, hostile)
+      assert.equal(status, 404)
+      await gateway.says(/model_not_found.*\n/)
+      assert.ok(gateway.stdout().includes(shownHostile), gateway.stdout())
+      assert.doesNotMatch(gateway.stdout() + gateway.stderr(), unsafe, format)
+    }
+
+    const upstream = await startUpstream(t)
+    upstream.respondAlways(json(500, { error: { message: `sorry, ${hostile}` } }))
+    const config = writeScratch(t, configText({ providers: { odd: at(upstream) } }))
+    const io = recordedIo()
+    const run = () => ({ status: undefined, stdout: '', stderr: 'ENOENT' })
+    const paths = servicePaths('user', { HOME: scratchDirectory(t) })
+    const asked = { config, isJson: true, isStrict: false, mayCall: true, timeoutMs: 5_000, providers: [] }
+    await doctorCommand(io, asked, { version: '1', paths, run, clock: systemClock })
+    assert.ok(io.written.stdout.includes(shownHostile), io.written.stdout)
+    assert.doesNotMatch(io.written.stdout, unsafe)
   })
 
   test('a key that a provider repeats in an error is masked in what the client’s parser sees', async (t) => {
@@ -52,6 +80,10 @@ suite('security, as reported', () => {
     }
   })
 })
+
+/** What no output may hold but for line breaks. */
+const unsafe = /(?!\n)[\p{Cc}\p{Bidi_Control}]/u
+const shownHostile = String.raw`m\u007f\u0085\u009b2J\u202e\u2066\u200f`
 
 const key = 'sk-proj/ab+1_9?~xyz'
 

@@ -62,7 +62,7 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
       fallback_model: 'f',
     }),
     'WARN',
-    '"event":"model_not_found","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","fallback_model":"f","status":404,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"model_not_found","reason":"no \\"m\\"\u007f\u2028é😀\\ud800","provider_status":404,"provider_code":"x"}',
+    '"event":"model_not_found","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","fallback_model":"f","status":404,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"model_not_found","reason":"no \\"m\\"\\u007f\\u2028é😀\\ud800","provider_status":404,"provider_code":"x"}',
   ],
   [
     ended({ status: 502, code: 'provider_unreachable' }),
