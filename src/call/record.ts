@@ -32,6 +32,8 @@ export class CallRecord {
   usage: Metered | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
+  /** What the last attempt's provider wrote in its error, as far as it may be logged. */
+  providerWords: string | undefined
   /** What the models took that did not answer. */
   #earlierMs = 0
   #attemptSentAtMs = 0
@@ -47,6 +49,7 @@ export class CallRecord {
 
   startAttempt(nowMs: number): void {
     this.attempts += 1
+    this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.sentAtMs ??= nowMs
   }
@@ -109,10 +112,16 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       code: error?.code,
-      reason: error?.message,
+      reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
     }
+  }
+
+  #reason(error: GatewayError | undefined): string | undefined {
+    if (this.providerWords === undefined) return error?.message
+    const words = `Provider "${this.provider}": ${this.providerWords}`
+    return error === undefined ? words : `${error.message} ${words}`
   }
 
   /** With the pauses between attempts, which providers ask for. */

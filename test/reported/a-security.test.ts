@@ -1,18 +1,26 @@
 // Security faults that were found by trying: each test is one of them.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { doctorCommand } from '../../src/cli/doctor/doctor.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { servicePaths } from '../../src/systemd/scope.ts'
+import { renderUnits } from '../../src/systemd/units.ts'
 import { startGateway } from '../support/app.ts'
-import { chat } from '../support/calls.ts'
+import { chat, post } from '../support/calls.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { scratchDirectory, writeScratch } from '../support/config-file.ts'
-import { at, configText, echo } from '../support/gateway-config.ts'
+import { at, configText, echo, providerKey } from '../support/gateway-config.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
+import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { startUpstream } from '../support/scripted-upstream.ts'
 import { bytes, head, json, stream } from '../support/upstream-script.ts'
+
+const notRoot = process.getuid!() !== 0 && 'only root can make a link of another user'
 
 suite('security, as reported', () => {
   test('what was admitted before a kill still counts after the next start', async (t) => {
@@ -54,6 +62,39 @@ suite('security, as reported', () => {
     await doctorCommand(io, asked, { version: '1', paths, run, clock: systemClock })
     assert.ok(io.written.stdout.includes(shownHostile), io.written.stdout)
     assert.doesNotMatch(io.written.stdout, unsafe)
+  })
+
+  test('a provider’s own error words are in the log, masked and shortened, unless they quote the request', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    const prompt = 'the plans for the secret garden, in Köln'
+    /** The `reason` in the log of a call that the provider refuses in this way. */
+    const reasonOf = async (status: number, message: string) => {
+      upstream.respond(json(status, { error: { message, code: 'odd' } }))
+      const body = { model: 'plain', messages: [{ role: 'user', content: prompt }] }
+      // As Python's json.dumps writes it.
+      const response = await post(gateway, JSON.stringify(body).replace('ö', '\\u00f6'))
+      await response.text()
+      return (await gateway.logged({ request_id: response.headers.get('x-request-id')! }))['reason']
+    }
+    assert.equal(
+      await reasonOf(429, 'You exceeded your quota.'),
+      'Provider "scripted": You exceeded your quota.',
+    )
+    const unauthorized = await reasonOf(401, `Incorrect key: ${providerKey} (sk-ab**9a)`)
+    assert.match(
+      String(unauthorized),
+      /^Provider "scripted" rejected .* Provider "scripted": Incorrect key: \[secret\] \(\[key\]\)$/,
+    )
+    assert.equal(await reasonOf(503, 'x'.repeat(300)), `Provider "scripted": ${'x'.repeat(199)}…`)
+    assert.equal(await reasonOf(500, 'cannot read "the plans for the"'), undefined)
+    assert.equal(
+      await reasonOf(500, 'cannot read "en, in Köln"'),
+      'Provider "scripted": cannot read "en, in Köln"',
+    )
+    assert.equal(await reasonOf(500, 'cannot read "secret garden, in Köln"'), undefined)
+    assert.equal(await reasonOf(500, 'cannot read " garden, in Köln"'), undefined)
+    assert.equal(await reasonOf(400, 'bad request'), undefined)
+    assert.equal(await reasonOf(413, 'too large'), undefined)
   })
 
   test('a key that a provider repeats in an error is masked in what the client’s parser sees', async (t) => {

@@ -17,9 +17,16 @@ export function judgeErrorResponse(
   const { name } = provider
   const body = maskBytes(received, (text) => provider.mask(text))
   const providerCode = dialect.readErrorCode(body)
+  const providerMessage = dialect.readErrorFields(body)?.message
   const failed = (code: 'provider_auth_failed' | 'provider_bad_response', what: string): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`)
-    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    const facts = {
+      providerStatus: status,
+      providerCode,
+      providerMessage,
+      isStaleConnection: false,
+      hasBegun: false,
+    }
     return { kind: 'failed', error, ...facts }
   }
   if (status === 401 || status === 403) {
@@ -44,5 +51,5 @@ export function judgeErrorResponse(
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
-  return { kind: 'refused', head, body, providerCode, meaning, translation }
+  return { kind: 'refused', head, body, providerCode, providerMessage, meaning, translation }
 }
