@@ -64,6 +64,36 @@ suite('security, as reported', () => {
     assert.doesNotMatch(io.written.stdout, unsafe)
   })
 
+  test('a configuration or a Unix socket where another user could put another one is refused', async (t) => {
+    const open = join(scratchDirectory(t), 'open')
+    mkdirSync(join(open, 'own'), { recursive: true, mode: 0o700 })
+    chmodSync(open, 0o777)
+
+    const file = join(open, 'own', 'llm-gateway.yaml')
+    writeFileSync(file, configText({ ...echo }), { mode: 0o600 })
+    const loaded = loadConfig(file, { env: {} })
+    const [problem] = loaded.ok ? [] : loaded.problems
+    assert.match(
+      problem?.message ?? '',
+      /^could be replaced: \S+\/open is writable by everybody \(mode 777\)$/,
+    )
+    assert.equal(problem?.hint, `chmod go-w ${open}`)
+
+    const unixSocket = { server: { unix_socket: join(open, 'own', 'api.sock') } }
+    const mend = `${open} is writable by everybody (mode 777): chmod go-w ${open}, or choose another directory.`
+    await assert.rejects(startGateway(t, unixSocket), { message: `server.unix_socket: ${mend}` })
+  })
+
+  test('a Unix socket behind a link of another user is refused', { skip: notRoot }, async (t) => {
+    const directory = scratchDirectory(t)
+    const link = join(directory, 'link')
+    mkdirSync(join(directory, 'own'), { mode: 0o700 })
+    symlinkSync('own', link)
+    lchownSync(link, 54_321, 54_321)
+    const unixSocket = { server: { unix_socket: join(link, 'api.sock') } }
+    await assert.rejects(startGateway(t, unixSocket), /link is a link of another user \(uid 54321\)/)
+  })
+
   test('a provider’s own error words are in the log, masked and shortened, unless they quote the request', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     const prompt = 'the plans for the secret garden, in Köln'

@@ -6,7 +6,7 @@ import { findConfigFile, findStateDirectory, packagedConfigFile } from '../../co
 import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
-import { systemAccounts } from '../../config/trusted-file.ts'
+import { systemAccounts } from '../../platform/ownership.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { isJournal } from '../../systemd/journal.ts'
