@@ -48,11 +48,16 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   const refuse = createRefuse(parts)
   const app = await createRoutes(parts, refuse)
   const throttle = new LogThrottle()
-  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
-    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
+  const reportUnread = (
+    { id: client }: Client,
+    { code, status, message: reason }: GatewayError,
+    hasLeft = false,
+  ) => {
+    const entry = throttle.shouldLog(`${code} ${client} ${hasLeft}`, parts.now())
     if (!entry) return
     const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
-    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
+    const left = hasLeft && { has_left: true }
+    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...left, ...more })
   }
   return {
     onRequest(request, response) {
@@ -63,8 +68,10 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
         const headers = ['x-request-id', requestId]
         return refuse({ request, response, requestId, headers, ...openai }, refusal)
       }
-      // The body is asked for only now that the guards have passed the head.
-      if (request.headers.expect !== undefined) response.writeContinue()
+      // The body is asked for only now that the guards have passed the head. HTTP/1.0 knows no interim responses: a server
+      // ignores the expectation (RFC 9110 §10.1.1).
+      const isHttp10 = request.httpVersionMinor === 0
+      if (request.headers.expect !== undefined && !isHttp10) response.writeContinue()
       app.routing(request, response)
     },
     onRawSocket(socket, problem) {

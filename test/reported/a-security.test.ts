@@ -94,6 +94,63 @@ suite('security, as reported', () => {
     await assert.rejects(startGateway(t, unixSocket), /link is a link of another user \(uid 54321\)/)
   })
 
+  test('clients that connect and leave at once make no line in the log', async (t) => {
+    const { gateway } = await startGateway(t)
+    const connections = Array.from({ length: 100 }, async (_, index) => {
+      const client = await connectRaw(t, gateway.url)
+      client.leave(index % 2 === 0 ? 'reset' : 'close')
+    })
+    await Promise.all(connections)
+    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
+    assert.deepEqual(
+      gateway.log().filter(({ level }) => level !== 'INFO'),
+      [],
+    )
+  })
+
+  test('Expect: 100-continue over HTTP/1.0 is ignored', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(json(200, { choices: [] }))
+    const request = rawRequest('POST /v1/chat/completions', { expect: '100-continue' }, '{"model":"plain"}')
+    const response = await exchange(t, gateway.url, request.toString().replace('HTTP/1.1', 'HTTP/1.0'))
+    assert.equal(response.status, 200)
+  })
+
+  test('a form whose model is in another encoding than UTF-8 is refused', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    for (const type of [
+      'text/plain; charset=utf-16',
+      'text/plain;charset="UTF-16LE"',
+      'text/plain; charset*=utf-16',
+    ]) {
+      const form =
+        `--b\r\ncontent-disposition: form-data; name="model"\r\ncontent-type: ${type}\r\n\r\nplain\r\n` +
+        '--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\nx\r\n--b--\r\n'
+      const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+      const request = rawRequest('POST /v1/audio/transcriptions', headers, form)
+      const response = await exchange(t, gateway.url, request)
+      assert.equal(response.status, 400, type)
+      assert.match(response.body().toString(), /field \\"model\\" is not plain text in UTF-8/)
+    }
+    assert.equal(upstream.requests.length, 0)
+  })
+
+  test('the gateway does not start with an option of Node that writes its memory to a file', () => {
+    const env = {
+      PATH: process.env['PATH'],
+      LLM_GATEWAY_PORT: '0',
+      NODE_OPTIONS: '--heapsnapshot-signal=SIGUSR2',
+    }
+    const main = join(import.meta.dirname, '../../src/main.ts')
+    const { status, stderr } = spawnSync(process.execPath, [main, 'serve'], {
+      env,
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /cannot start: Node's option --heapsnapshot-signal writes the memory/)
+  })
+
   test('a provider’s own error words are in the log, masked and shortened, unless they quote the request', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     const prompt = 'the plans for the secret garden, in Köln'
