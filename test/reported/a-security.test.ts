@@ -151,6 +151,17 @@ suite('security, as reported', () => {
     assert.match(stderr, /cannot start: Node's option --heapsnapshot-signal writes the memory/)
   })
 
+  test('the service units bound memory, at more than 10,000 streams take', () => {
+    const facts = { node: 'n', main: 'm', config: 'c', state: 's', credentials: 'd', hosts: [], port: 4000 }
+    const streams = 10_000
+    for (const scope of ['user', 'system'] as const) {
+      const [service] = renderUnits(scope, facts)
+      const gigabytes = Number(/^MemoryMax=(\d+)G$/m.exec(service?.text ?? '')?.[1])
+      // In KiB: 36 a stream besides 100 MiB at rest, and as much again for sockets in the kernel.
+      assert.ok(gigabytes * 1024 * 1024 > 2 * (streams * 36 + 100 * 1024), `${scope}: ${gigabytes} GB`)
+    }
+  })
+
   test('a provider’s own error words are in the log, masked and shortened, unless they quote the request', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     const prompt = 'the plans for the secret garden, in Köln'
