@@ -99,7 +99,8 @@ The first of these is used: \`--config FILE\`, \`LLM_GATEWAY_CONFIG\`, \`$XDG_CO
 
 \`llm-gateway validate-config\` reports every problem with its line and column; \`llm-gateway explain MODEL\` shows where a
 call for a model goes. Unknown and duplicate keys are errors. The file must belong to you or to root and must not be
-writable by others (\`chmod go-w\`), because whoever can change it can send your prompts and keys anywhere.
+writable by others (\`chmod go-w\`), because whoever can change it can send your prompts and keys anywhere. The same
+applies to each directory and link on its path; sticky directories such as \`/tmp\` may be writable.
 
 The default file:`
 

@@ -1,4 +1,4 @@
-// Nouns that leaves share. Types only; the words are the ones of ARCHITECTURE.md.
+// Nouns that leaves share, and what bounds them; the words are the ones of ARCHITECTURE.md.
 
 /** Who sent a call. `id` is the key for everything counted per client and what the log shows. */
 export interface Client {
@@ -37,6 +37,9 @@ export interface LimitStatus {
   readonly requests: Quota | undefined
   readonly tokens: Quota | undefined
 }
+
+/** No call takes more tokens: a larger count is a provider's mistake, or an attack on the limits, and is ignored. */
+export const maxPlausibleTokens = 100_000_000
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */
 export interface Usage {

@@ -45,6 +45,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/openai/usage.ts',
     'dialects/usage.ts',
     'routing/route-table.ts',
+    'upstream/mask.ts',
     'upstream/probe.ts',
     'upstream/provider.ts',
     'upstream/providers/kinds.ts',

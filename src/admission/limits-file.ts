@@ -1,4 +1,5 @@
-// Carries the counters and what was learnt over a restart: one JSON file, replaced whole, at most 2 s behind.
+// Carries the counters and what was learnt over a restart: one JSON file, replaced whole. It is milliseconds behind, or up to
+// 2 s where writes are slow or many. What may have been admitted between the last write and a crash counts as used.
 //
 // It is a convenience, not a database: where it cannot be written, calls go on and the fault is reported; where it
 // cannot be read, the gateway starts with empty windows. Nothing is synced to disk: after a power cut there is no burst
@@ -40,6 +41,8 @@ export interface LimitsFileParts {
 
 interface Saved {
   readonly savedAtMs: number
+  /** Until the next write, had there been one, in milliseconds. 0: the process ended in order. */
+  readonly unsavedMs: number
   readonly models: readonly SavedModel[]
   readonly calibration: readonly CalibrationFact[]
 }
@@ -47,17 +50,38 @@ interface Saved {
 type SavedFact = Omit<CalibrationFact, 'outputDeviation'> & { readonly outputDeviation?: number }
 
 const version = 1
-const saveEveryMs = 2000
+const maxDelayMs = 2000
+
+/** Writing may take a hundredth of the time, and this long at once after a time without writes, in milliseconds. */
+const writingShare = 0.01
+const maxBurstMs = 50
+
+/** The shortest time after a write that counts as unsaved, in milliseconds: a busy event loop may delay the next one. */
+const minUnsavedMs = 100
+
+/** What a write counts at least, in milliseconds: a burst is at most 51 writes. */
+const minCostMs = 1
+
+/** A model whose last call was earlier than this before the last write was idle, and has nothing unsaved. */
+const busyMs = 1000
 
 export class LimitsFile {
   readonly #parts: LimitsFileParts
   readonly #path: string
   #stopTimer: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
+  #unfinishedSaves = 0
+  /** Something has changed since the last save began. */
+  #hasNews = false
+  /** How long writing may take before it has to pause, as of `#budgetAtMs`. Below 0: it pauses. */
+  #budgetMs = maxBurstMs
+  #budgetAtMs: number
+  #lastWriteMs = 10
 
   constructor(parts: LimitsFileParts) {
     this.#parts = parts
     this.#path = join(parts.directory, 'limits.json')
+    this.#budgetAtMs = parts.now()
   }
 
   /** Takes up what the last process left. Before the first call; never rejects. */
@@ -75,41 +99,78 @@ export class LimitsFile {
     const sinceMs = this.#parts.wallNow() - saved.savedAtMs
     if (sinceMs >= windowMs) return { kind: 'stale', ageMs: sinceMs }
     // Either reading of the wall clock may be short by up to a millisecond.
-    const models = aged(saved.models, Math.max(0, sinceMs - 1))
+    const models = aged(withUnsaved(saved), Math.max(0, sinceMs - 1))
     this.#parts.store.restore(models, this.#parts.now())
     if (sinceMs < 0) return { kind: 'future_dated', models: models.length, aheadMs: -sinceMs }
     return { kind: 'restored', models: models.length, ageMs: sinceMs }
   }
 
-  /** Something changed: it will be in the file within 2 s. */
+  /** Something changed: it will be in the file soon, within 2 s at most. */
   touch(): void {
-    this.#stopTimer ??= this.#parts.setTimer(() => void this.#save(), saveEveryMs)
+    if (this.#unfinishedSaves > 0) this.#hasNews = true
+    else this.#stopTimer ??= this.#parts.setTimer(() => void this.#save(), this.#delayMs())
   }
 
   /** Writes once more, and waits until that is done. */
   async stop(): Promise<void> {
     this.#stopTimer?.()
-    await this.#save()
+    await this.#save({ isLast: true })
+  }
+
+  /** Until the budget is above 0 again. */
+  #delayMs(): number {
+    this.#refillBudget()
+    return Math.min(maxDelayMs, Math.max(0, -this.#budgetMs / writingShare))
+  }
+
+  #refillBudget(): void {
+    const nowMs = this.#parts.now()
+    this.#budgetMs = Math.min(maxBurstMs, this.#budgetMs + (nowMs - this.#budgetAtMs) * writingShare)
+    this.#budgetAtMs = nowMs
   }
 
   /** One write after the other, each with the state of its own time. */
-  #save(): Promise<void> {
+  #save({ isLast } = { isLast: false }): Promise<void> {
     this.#stopTimer = undefined
-    this.#writing = this.#writing.then(() => this.#write()).catch(this.#parts.onFault)
+    this.#unfinishedSaves += 1
+    this.#writing = this.#writing.then(async () => {
+      const { now, onFault } = this.#parts
+      const startedAtMs = now()
+      this.#hasNews = false
+      await this.#write(isLast ? 0 : this.#nextWriteMs()).catch(onFault)
+      this.#unfinishedSaves -= 1
+      this.#refillBudget()
+      this.#lastWriteMs = Math.max(minCostMs, now() - startedAtMs)
+      this.#budgetMs -= this.#lastWriteMs
+      if (this.#hasNews && this.#unfinishedSaves === 0) this.touch()
+    })
     return this.#writing
   }
 
-  async #write(): Promise<void> {
+  /** From the beginning of a write until the one after it will be complete, as far as can be foreseen. */
+  #nextWriteMs(): number {
+    this.#budgetMs -= this.#lastWriteMs
+    const delayMs = this.#delayMs()
+    this.#budgetMs += this.#lastWriteMs
+    return Math.max(minUnsavedMs, Math.ceil(delayMs + 2 * this.#lastWriteMs))
+  }
+
+  async #write(unsavedMs: number): Promise<void> {
     const { directory, store, calibration, now, wallNow } = this.#parts
     const saved: Saved & { version: number } = {
       version,
       savedAtMs: wallNow(),
+      unsavedMs,
       models: store.dump(now()).map(rounded),
       calibration: calibration.describe(),
     }
     const temporary = `${this.#path}.tmp`
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await writeFile(temporary, JSON.stringify(saved), { mode: 0o600 })
+    const write = () => writeFile(temporary, JSON.stringify(saved), { mode: 0o600 })
+    await write().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await write()
+    })
     await rename(temporary, this.#path)
   }
 }
@@ -117,6 +178,32 @@ export class LimitsFile {
 /** Ages in whole milliseconds, rounded to younger: an entry may leave late, never early. */
 function rounded({ model, entries }: SavedModel): SavedModel {
   return { model, entries: entries.map(([ageMs, ...amounts]) => [Math.floor(ageMs), ...amounts]) }
+}
+
+/** Adds what may have been admitted after the last write: as much as in the busiest time of that length before it. */
+function withUnsaved({ models, unsavedMs }: Pick<Saved, 'models' | 'unsavedMs'>): SavedModel[] {
+  return models.map(({ model, entries }) => {
+    const [newestAgeMs] = entries.at(-1) ?? [Infinity]
+    if (unsavedMs === 0 || newestAgeMs > busyMs) return { model, entries }
+    return { model, entries: [...entries, busiest(entries, unsavedMs)] }
+  })
+}
+
+/** The most requests and the most tokens within any `spanMs`, as an entry of now. */
+function busiest(entries: readonly SavedEntry[], spanMs: number): SavedEntry {
+  let first = 0
+  let [requests, tokens, mostRequests, mostTokens] = [0, 0, 0, 0]
+  for (const [ageMs, entryRequests, entryTokens] of entries) {
+    requests += entryRequests
+    tokens += entryTokens
+    for (let oldest = entries[first]!; oldest[0] > ageMs + spanMs; oldest = entries[++first]!) {
+      requests -= oldest[1]
+      tokens -= oldest[2]
+    }
+    mostRequests = Math.max(mostRequests, requests)
+    mostTokens = Math.max(mostTokens, tokens)
+  }
+  return [0, mostRequests, mostTokens]
 }
 
 function aged(models: readonly SavedModel[], byMs: number): SavedModel[] {
@@ -136,11 +223,13 @@ function parse(text: string): Saved | string {
   if (value === undefined) return 'not JSON: cut off?'
   if (!isObject(value)) return 'not an object'
   if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
-  const { savedAtMs, models, calibration } = value
+  // Files of earlier versions do not say how they were left.
+  const { savedAtMs, unsavedMs = 0, models, calibration } = value
   if (!isAmount(savedAtMs)) return 'no time of saving'
+  if (!isAmount(unsavedMs)) return 'malformed time without saving'
   if (!Array.isArray(models) || !models.every(isSavedModel)) return 'malformed entries'
   if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'malformed calibration'
-  return { savedAtMs, models, calibration: calibration.map(withDeviation) }
+  return { savedAtMs, unsavedMs, models, calibration: calibration.map(withDeviation) }
 }
 
 function isSavedModel(value: unknown): value is SavedModel {

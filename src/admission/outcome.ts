@@ -1,4 +1,5 @@
 // What each end of a call costs. The one place where that is decided.
+import { maxPlausibleTokens } from '../domain.ts'
 
 /** How an admitted call ended. */
 export type Outcome =
@@ -23,9 +24,6 @@ export interface Charge {
   readonly tokens: number
 }
 
-/** A larger count is a provider's mistake, and the reservation is charged in its place. */
-const maxChargedTokens = 100_000_000
-
 /** The charge of an outcome; `reservedTokens` stands in for a count that cannot be true. */
 export function chargeOf(outcome: Outcome, reservedTokens: number): Charge {
   switch (outcome.kind) {
@@ -49,6 +47,6 @@ export function chargeOf(outcome: Outcome, reservedTokens: number): Charge {
 }
 
 function plausible(tokens: number, reservedTokens: number): number {
-  const isPlausible = Number.isFinite(tokens) && tokens >= 0 && tokens <= maxChargedTokens
+  const isPlausible = Number.isFinite(tokens) && tokens >= 0 && tokens <= maxPlausibleTokens
   return isPlausible ? Math.ceil(tokens) : reservedTokens
 }

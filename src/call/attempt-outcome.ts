@@ -20,6 +20,7 @@ export type AttemptFailure =
       readonly head: ResponseHead
       readonly body: Buffer
       readonly providerCode: string | undefined
+      readonly providerMessage: string | undefined
       readonly meaning: ErrorMeaning | undefined
       readonly translation: ResponseTranslation | undefined
     }
@@ -28,6 +29,8 @@ export type AttemptFailure =
       readonly error: GatewayError
       readonly providerStatus?: number
       readonly providerCode?: string | undefined
+      /** With the provider's own secrets masked. Not for the client. */
+      readonly providerMessage?: string | undefined
       /** The connection closed as soon as the request was on it: it had been idle, and the request was not read. */
       readonly isStaleConnection: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */

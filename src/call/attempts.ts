@@ -15,6 +15,7 @@ import { maxRetryWaitMs, pauseBefore, pauseUnlessGone } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { Hold } from './coordinator.ts'
 import { type Failure, reasonOf, summedUp } from './failures.ts'
+import { loggableWords } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
@@ -74,6 +75,7 @@ export async function tryTargets(
       record.usage = ofPrompt(promptTokens)
       return { kind: 'client-gone', charge: { kind: 'cut', tokens: promptTokens } }
     }
+    record.providerWords = wordsOf(outcome, admitted, target)
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
     if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
     const passedMs = on.now() - record.workSinceMs
@@ -115,6 +117,17 @@ async function tryTarget(
   const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
   if (plain.kind === 'answered') hold.reportUselessUsageWish()
   return plain
+}
+
+function wordsOf(
+  failure: AttemptFailure,
+  { call: { body }, request }: AdmittedCall,
+  target: Target,
+): string | undefined {
+  const status = failure.kind === 'refused' ? failure.head.status : failure.providerStatus
+  if (status === undefined) return undefined
+  const names = [target.model, request.model]
+  return loggableWords({ status, message: failure.providerMessage, body, names })
 }
 
 function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {

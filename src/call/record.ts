@@ -34,6 +34,8 @@ export class CallRecord {
   providerCode: string | undefined
   /** Of the last attempt: the provider's own id of the request. */
   providerRequestId: string | undefined
+  /** What the last attempt's provider wrote in its error, as far as it may be logged. */
+  providerWords: string | undefined
   /** What the models took that did not answer. */
   #earlierMs = 0
   #attemptSentAtMs = 0
@@ -49,6 +51,7 @@ export class CallRecord {
 
   startAttempt(nowMs: number): void {
     this.attempts += 1
+    this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.sentAtMs ??= nowMs
   }
@@ -111,11 +114,17 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       code: error?.code,
-      reason: error?.message,
+      reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
       provider_request_id: this.providerRequestId,
     }
+  }
+
+  #reason(error: GatewayError | undefined): string | undefined {
+    if (this.providerWords === undefined) return error?.message
+    const words = `Provider "${this.provider}": ${this.providerWords}`
+    return error === undefined ? words : `${error.message} ${words}`
   }
 
   /** With the pauses between attempts, which providers ask for. */

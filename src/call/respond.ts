@@ -100,7 +100,8 @@ async function passAnswer(
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
-    const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
+    const mask = maskOf(target, on)
+    const headers = headersOf({ head, contentType: translation?.head(head) }, mask)
     const { isStream } = admitted.request
     const relayed = await relay({
       response,
@@ -109,6 +110,7 @@ async function passAnswer(
       isStream,
       headers,
       meter,
+      mask,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -160,7 +162,7 @@ function sendFailure(
   }
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
-  const headers = headersOf({ head, contentType }, target, on)
+  const headers = headersOf({ head, contentType }, maskOf(target, on))
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
@@ -222,10 +224,12 @@ function headersOf(
     head: { headers },
     contentType,
   }: { readonly head: ResponseHead; readonly contentType: string | undefined },
-  { provider }: Target,
-  on: Pick<Snapshot, 'providers'>,
+  mask: (text: string) => string,
 ): string[] {
-  const mask = (text: string) => on.providers.get(provider)!.mask(text)
   if (contentType === undefined) return responseHeaders(headers, mask)
   return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+}
+
+function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
+  return (text) => on.providers.get(provider)!.mask(text)
 }

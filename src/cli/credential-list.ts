@@ -2,7 +2,8 @@
 import { readPartialConfig } from '../config/partial-config.ts'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
-import { type CommandIo, counted, Output, printable } from './output.ts'
+import { type CommandIo, counted, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
 import { ownCommand } from './invocation.ts'
 
 /** @returns the exit status: 0. */

@@ -6,7 +6,8 @@ import { describeSecret } from '../config/secrets.ts'
 import type { Config, HttpProvider, ProviderConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
-import { Output, printable, type CommandIo } from './output.ts'
+import { Output, type CommandIo } from './output.ts'
+import { printable } from '../platform/printable.ts'
 import { printProblems } from './validate-config.ts'
 
 /** @returns the exit status: 0, or 1 when the model is unknown or the configuration is invalid. */

@@ -1,5 +1,6 @@
 // Output for people: coloured on a terminal, without characters that could control it.
 import { styleText, stripVTControlCharacters } from 'node:util'
+import { printableJson } from '../platform/printable.ts'
 
 /** What a command reads and writes; `process` has all three. */
 export interface CommandIo {
@@ -31,19 +32,12 @@ export class Output {
   }
 
   json(value: unknown): void {
-    this.#stream.write(`${JSON.stringify(value, undefined, 2)}\n`)
+    this.#stream.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`)
   }
 
   styled(style: Style, text: string): string {
     return this.#hasColours ? styleText(style, text, { validateStream: false }) : text
   }
-}
-
-/** Escapes control characters, line separators and changes of text direction, so that untrusted text can be printed. */
-export function printable(text: string): string {
-  return text.replace(/(?!\t)[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
 }
 
 /** Columns that a text takes on a terminal: two for a wide character, none for a combining mark. */

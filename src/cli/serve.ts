@@ -10,6 +10,7 @@ import { fileVersion } from '../config/watch.ts'
 import { StartError } from '../errors.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { disablePretenuring } from '../platform/node/pretenuring.ts'
+import { printable, printableJson } from '../platform/printable.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -64,7 +65,7 @@ export async function serveCommand(
     })
   } catch (error) {
     if (!(error instanceof StartError)) throw error
-    io.stderr.write(`llm-gateway cannot start: ${error.message}\n`)
+    io.stderr.write(`llm-gateway cannot start: ${printable(error.message)}\n`)
     await notifyStartFailure(settings, error.message)
     return 1
   }
@@ -96,11 +97,11 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   const messages = [{ role: 'user', content: 'hello' }]
   const body = { model, stream: true, stream_options: { include_usage: true }, messages }
   return [
-    `llm-gateway ${version}, configured by ${configFile}`,
+    `llm-gateway ${version}, configured by ${printable(configFile)}`,
     `  serves     ${urls.join(' and ')}`,
-    `  models     ${listed}`,
+    `  models     ${printable(listed)}`,
     `  try        curl -N ${app.addresses[0]}/v1/chat/completions -H 'content-type: application/json' \\`,
-    `               -d '${JSON.stringify(body)}'`,
+    `               -d '${printableJson(JSON.stringify(body))}'`,
     `  stop       Ctrl-C`,
     '',
   ].join('\n')

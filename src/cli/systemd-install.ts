@@ -16,7 +16,8 @@ import type { RunProgram } from '../systemd/programs.ts'
 import { isLingering, scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { renderUnits } from '../systemd/units.ts'
 import { diffLines } from './diff.ts'
-import { type CommandIo, Output, printable } from './output.ts'
+import { type CommandIo, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
 
 export interface InstallOptions {
   /** An existing configuration file; undefined: the service's own, created from the packaged one if missing. */

@@ -5,7 +5,8 @@ import { listCredentials } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../systemd/unit-state.ts'
-import { type CommandIo, Output, printable } from './output.ts'
+import { type CommandIo, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
 
 /** @returns the exit status: 0 when the socket or the service is active, else 1. */
 export async function systemdStatusCommand(

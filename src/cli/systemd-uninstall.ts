@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import { credentialsDropIn } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
-import { type CommandIo, Output, printable } from './output.ts'
+import { type CommandIo, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
 
 /** @returns the exit status: 0, also when nothing was installed. */
 export async function systemdUninstallCommand(

@@ -19,8 +19,8 @@ export function unsafeSettings({ env, execArgv, inspectorUrl: inspector }: Runti
   const found: string[] = []
   const options = [...execArgv, ...(env['NODE_OPTIONS'] ?? '').split(/[\s"']+/)]
   for (const { form, risk } of unsafeOptions) {
-    const option = options.map(normalOption).find((each) => form.test(each))
-    if (option !== undefined) found.push(`Node's option ${option} ${risk}.`)
+    const option = options.find((each) => form.test(normalOption(each)) && !isOff(each))
+    if (option !== undefined) found.push(`Node's option ${normalOption(option)} ${risk}.`)
   }
   const hasInspectOption = options.some((each) => inspectForm.test(normalOption(each)))
   if (inspector !== undefined && !hasInspectOption) found.push(`An inspector is open: it ${inspectRisk}.`)
@@ -42,14 +42,25 @@ const inspectRisk = 'lets other programs read keys and prompts from memory'
 /** Sorted. */
 const unsafeOptions: readonly { form: RegExp; risk: string }[] = [
   { form: inspectForm, risk: inspectRisk },
+  {
+    form: /^--heapsnapshot-(?:near-heap-limit|signal)$/,
+    risk: 'writes the memory of the gateway, keys and prompts included, to a file',
+  },
   { form: /^--insecure-http-parser$/, risk: 'accepts malformed requests, which allows request smuggling' },
+  { form: /^--security-revert$/, risk: 'brings back a security fault that Node has corrected' },
   { form: /^--tls-keylog$/, risk: 'writes the secrets that decrypt connections to providers' },
+  { form: /^--tls-min-v1\.[01]$/, risk: 'allows versions of TLS that are broken' },
   { form: /^--trace-tls$/, risk: 'writes TLS traffic to the log' },
 ]
 
 /** Without its value, and with dashes: Node also accepts `--insecure_http_parser`. */
 function normalOption(option: string): string {
   return option.replace(/=.*/s, '').replaceAll('_', '-')
+}
+
+/** An option with the value that it has by default, as the test runner passes all of its own on. */
+function isOff(option: string): boolean {
+  return /^--heapsnapshot[-_].*=0?$/.test(option)
 }
 
 /** Sections of NODE_DEBUG that print headers or bodies. */

@@ -3,7 +3,8 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
-import { type CommandIo, counted, displayWidth, Output, printable } from './output.ts'
+import { type CommandIo, counted, displayWidth, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
 
 /** @returns the exit status: 0 when the configuration is valid, else 1. */
 export async function validateConfigCommand(

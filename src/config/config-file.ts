@@ -3,7 +3,8 @@ import { readDocument, type ReadDocument } from './document.ts'
 import { expandVariables } from './environment.ts'
 import { maskedLines } from './masked-lines.ts'
 import { located, type Problem } from './problems.ts'
-import { readTrustedFile, type Accounts } from './trusted-file.ts'
+import { type Accounts } from '../platform/ownership.ts'
+import { readTrustedFile } from './trusted-file.ts'
 
 export type ConfigFile =
   | { kind: 'read'; text: string; document: ReadDocument }

@@ -22,7 +22,7 @@ import { resolve } from './resolve.ts'
 import { configSchema } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
-import { systemAccounts, type Accounts } from './trusted-file.ts'
+import { systemAccounts, type Accounts } from '../platform/ownership.ts'
 import type { Config, Secret } from './types.ts'
 import { violations } from './validate.ts'
 

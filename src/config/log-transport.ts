@@ -4,7 +4,8 @@ import { createRequire } from 'node:module'
 import { dirname, isAbsolute, resolve } from 'node:path'
 
 import { quoted } from './problems.ts'
-import { readTrustedFile, type Accounts } from './trusted-file.ts'
+import { type Accounts } from '../platform/ownership.ts'
+import { readTrustedFile } from './trusted-file.ts'
 
 export type FoundTransport =
   | { kind: 'found'; target: string }

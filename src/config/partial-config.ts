@@ -2,7 +2,7 @@
 import { membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
-import { systemAccounts } from './trusted-file.ts'
+import { systemAccounts } from '../platform/ownership.ts'
 
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 import type { RawSecret } from './raw.ts'
-import { readTrustedFile, type Accounts } from './trusted-file.ts'
+import { type Accounts } from '../platform/ownership.ts'
+import { readTrustedFile } from './trusted-file.ts'
 import type { Secret } from './types.ts'
 
 const hidden = '[secret]'

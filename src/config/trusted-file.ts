@@ -2,16 +2,7 @@
 // (StrictModes): whoever can write the configuration can send every prompt and key anywhere. In doubt, it is refused.
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { shellWord } from '../platform/shell-word.ts'
-import { isPrivateGroupHere } from '../platform/unix-users.ts'
-
-/** What the check of a file's owner needs to know about the system. */
-export interface Accounts {
-  /** User that runs the gateway. */
-  readonly uid: number
-  /** True if the group is the user's own: it has the same name and no other members. */
-  isPrivateGroup(gid: number, uid: number): boolean
-}
+import { type Accounts, ownershipFault, pathFault } from '../platform/ownership.ts'
 
 export type TrustedFile =
   | { kind: 'read'; text: string }
@@ -43,6 +34,11 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
     }
     const fault = ownershipFault(path, status, rules, accounts)
     if (fault !== undefined) return { kind: 'refused', ...fault }
+    const onTheWay = pathFault(path, accounts)
+    if (onTheWay !== undefined) {
+      const { path: step, message, hint } = onTheWay
+      return { kind: 'refused', message: `could be replaced: ${step} ${message}`, hint }
+    }
     if (status.size > rules.maxBytes) {
       const message = `is too large: ${status.size} bytes; at most ${rules.maxBytes} are allowed`
       return { kind: 'refused', message, hint: '' }
@@ -78,44 +74,4 @@ function decode(bytes: Buffer): TrustedFile {
     start = end + 1
   }
   return { kind: 'refused', message: 'is not valid UTF-8', hint: 'save it as UTF-8', line }
-}
-
-interface Ownership {
-  readonly uid: number
-  readonly gid: number
-  readonly mode: number
-}
-
-/**
- * Why a file or directory with this owner and mode cannot be trusted, and the command that corrects it; undefined if it
- * can.
- */
-export function ownershipFault(
-  path: string,
-  { uid, gid, mode }: Ownership,
-  { isSecret }: Pick<Rules, 'isSecret'>,
-  accounts: Accounts,
-): { message: string; hint: string } | undefined {
-  const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR
-  const wanted = `chmod ${!isSecret ? 'go-w' : isDirectory ? '700' : '600'} ${shellWord(path)}`
-  const shownMode = (mode & 0o777).toString(8).padStart(3, '0')
-  if (uid !== 0 && uid !== accounts.uid) {
-    return {
-      message: `belongs to another user (uid ${uid})`,
-      hint: `sudo chown ${accounts.uid} ${shellWord(path)}`,
-    }
-  }
-  if ((mode & 0o002) !== 0) return { message: `is writable by everybody (mode ${shownMode})`, hint: wanted }
-  if ((mode & 0o020) !== 0 && !accounts.isPrivateGroup(gid, uid)) {
-    return { message: `is writable by its group (mode ${shownMode})`, hint: wanted }
-  }
-  if (!isSecret) return undefined
-  const isReadByGroup = (mode & 0o040) !== 0 && !accounts.isPrivateGroup(gid, uid)
-  if ((mode & 0o004) === 0 && !isReadByGroup) return undefined
-  return { message: `is readable by others (mode ${shownMode})`, hint: wanted }
-}
-
-/** The accounts of this system. */
-export function systemAccounts(): Accounts {
-  return { uid: process.getuid?.() ?? 0, isPrivateGroup: isPrivateGroupHere }
 }

@@ -62,6 +62,8 @@ interface Refused {
   readonly code: string
   readonly status: number
   readonly reason: string
+  /** The client left before its user was looked up: nobody was turned away. */
+  readonly has_left?: boolean
   /** Refusals like this one since the last event, which have none. */
   readonly unlogged?: number
 }

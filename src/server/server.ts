@@ -53,11 +53,16 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
   const refuse = createRefuse(parts)
   const app = await createRoutes(parts, refuse)
   const throttle = new LogThrottle()
-  const reportUnread = ({ id: client }: Client, { code, status, message: reason }: GatewayError) => {
-    const entry = throttle.shouldLog(`${code} ${client}`, parts.now())
+  const reportUnread = (
+    { id: client }: Client,
+    { code, status, message: reason }: GatewayError,
+    hasLeft = false,
+  ) => {
+    const entry = throttle.shouldLog(`${code} ${client} ${hasLeft}`, parts.now())
     if (!entry) return
     const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
-    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...more })
+    const left = hasLeft && { has_left: true }
+    events.emit({ kind: 'refused', client, method: undefined, code, status, reason, ...left, ...more })
   }
   return {
     onRequest(request, response) {

@@ -2,6 +2,7 @@
 // does, one message at a time; nothing waits for it. If it fails, calls are served as before and the failure is logged once.
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { printable } from '../platform/printable.ts'
 
 /** Notifies the service manager. No method waits or throws. */
 export interface ServiceNotifier {
@@ -78,7 +79,7 @@ export function createNotifier(
     waiting.push(assignments)
     running ??= work(socket)
   }
-  const statusLine = (status: string) => `STATUS=${status.replaceAll(/\p{Cc}/gu, ' ')}`
+  const statusLine = (status: string) => `STATUS=${printable(status.replaceAll(/\s/g, ' '))}`
 
   return {
     ready: (status) => notify('READY=1', statusLine(status)),

@@ -10,7 +10,7 @@ import type { SavedModel } from '../../src/admission/stores/memory.ts'
 import { LimitsFile } from '../../src/admission/limits-file.ts'
 import type { LimitsFileParts } from '../../src/admission/limits-file.ts'
 import type { ModelLimits } from '../../src/domain.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
 
 const limits: ModelLimits = { rpm: 100, tpm: 10_000, whenLimited: 'reject', maxWaitMs: 0 }
 const size = { textBytes: 1000, mediaCount: 0, messageCount: 1, tokenIdCount: 0, promptCount: 0, choices: 1 }
@@ -76,6 +76,19 @@ async function leaveBehind(directory: string): Promise<void> {
     { promptTokens: 400, completionTokens: 9 },
   )
   await before.file.stop()
+}
+
+/** Waits until a write has ended and the next one is planned. */
+async function nextWrite({ clock }: Pick<Process, 'clock'>): Promise<void> {
+  for (let turn = 0; turn < 100_000 && clock.pendingTimers === 0; turn++) await settled()
+  assert.equal(clock.pendingTimers, 1)
+}
+
+/** What the next process finds, if this one ends now. */
+async function usedAfterCrash(directory: string): Promise<readonly number[]> {
+  const next = start(directory, 1_000_000)
+  await next.file.load()
+  return used(next)
 }
 
 test('a restart keeps the counts of the last 60 seconds and what was learnt', () =>
@@ -169,6 +182,10 @@ test('a file from before deviations were learnt is taken up with that of a singl
   }))
 
 const foreign: readonly (readonly [what: string, content: unknown])[] = [
+  [
+    'a negative time without saving',
+    { version: 1, savedAtMs: 1, unsavedMs: -1, models: [], calibration: [] },
+  ],
   ['another version', { version: 2, savedAtMs: 1, models: [], calibration: [] }],
   ['no object', [1]],
   ['null', null],
@@ -218,25 +235,81 @@ for (const [what, content] of foreign) {
     }))
 }
 
-test('changes are written once, two seconds after the first, for this user alone', () =>
+test('a change is written at once, for this user alone, and those during a write by the next one', () =>
   inDirectory(async (parent) => {
     const directory = join(parent, 'state', 'llm-gateway')
     const running = start(directory, 1_000_000)
     reserve(running, 70)
     running.file.touch()
-    running.clock.advance(1999)
+    running.clock.advance(0)
+    await settled()
     reserve(running, 30)
     running.file.touch()
-    assert.equal(running.clock.pendingTimers, 1)
-    running.clock.advance(1)
-    assert.equal(running.clock.pendingTimers, 0)
+    assert.equal(running.clock.pendingTimers, 0, 'a second write does not begin during the first')
+    await nextWrite(running)
+    assert.deepEqual(await usedAfterCrash(directory), [2, 140], 'the second as it may have been')
+    running.clock.advance(0)
     await running.file.stop()
     assert.deepEqual(await readdir(directory), ['limits.json'])
     assert.equal((await stat(directory)).mode & 0o777, 0o700)
     assert.equal((await stat(join(directory, 'limits.json'))).mode & 0o777, 0o600)
-    const after = start(directory, 1_002_000)
-    await after.file.load()
-    assert.deepEqual(used(after), [2, 100])
+    assert.deepEqual(await usedAfterCrash(directory), [2, 100])
+  }))
+
+test('after a crash, as much counts again as the busiest time of a write took', () =>
+  inDirectory(async (directory) => {
+    const admitted = async (savedMs: number) => {
+      const running = start(directory, 1_000_000)
+      for (const pauseMs of [500, 40, 40, 4, savedMs]) {
+        reserve(running, 10)
+        running.clock.advance(pauseMs)
+      }
+      running.file.touch()
+      running.clock.advance(0)
+      await settled()
+      running.file.touch()
+      await nextWrite(running)
+      return usedAfterCrash(directory)
+    }
+    assert.deepEqual(await admitted(0), [9, 90])
+    assert.deepEqual(await admitted(1001), [5, 50], 'none of an idle model')
+  }))
+
+test('writes pause when they have been many or long, for two seconds at most', () =>
+  inDirectory(async (directory) => {
+    let writes = 0
+    let writeMs = 1
+    const { clock, file } = start(directory, 1_000_000, {
+      store: {
+        dump: () => {
+          writes += 1
+          clock.advance(writeMs)
+          return []
+        },
+        restore: () => {},
+      },
+    })
+    /** Changes all the time; each write gets the real time that it takes. */
+    const writesWithin = async (ms: number) => {
+      const before = writes
+      file.touch()
+      for (let passedMs = 0; passedMs < ms; passedMs += 10) {
+        clock.advance(10)
+        if (clock.pendingTimers > 0) continue
+        await settled()
+        file.touch()
+        await nextWrite({ clock })
+      }
+      return writes - before
+    }
+    const atFirst = await writesWithin(1000)
+    assert.ok(atFirst > 50 && atFirst < 70, `${atFirst} writes within 1 s`)
+    const later = await writesWithin(5000)
+    assert.ok(later > 40 && later < 60, `${later} writes within 5 s`)
+    writeMs = 1000
+    const slow = await writesWithin(20_000)
+    assert.ok(slow >= 9 && slow <= 11, `${slow} writes of a second within 20 s`)
+    await file.stop()
   }))
 
 test('a write that fails is reported, and the next one is tried', () =>

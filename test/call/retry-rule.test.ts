@@ -18,7 +18,8 @@ function refused(status: number, { code, body = '{}', headers = {} }: Word = {})
   const bytes = Buffer.from(body)
   const meaning = errorReaders.openai({ status, code, body: bytes })
   const head = { status, headers }
-  return { kind: 'refused', head, body: bytes, providerCode: code, meaning, translation: undefined }
+  const words = { providerCode: code, providerMessage: undefined }
+  return { kind: 'refused', head, body: bytes, ...words, meaning, translation: undefined }
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome & { kind: 'failed' } {

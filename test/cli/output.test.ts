@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { displayWidth, Output, printable } from '../../src/cli/output.ts'
+import { displayWidth, Output } from '../../src/cli/output.ts'
 import { recordedIo } from '../support/command-io.ts'
 
 describe('colours are written', () => {
@@ -19,11 +19,12 @@ describe('colours are written', () => {
   }
 })
 
-test('what could steer a terminal is shown as an escape', () => {
-  assert.equal(
-    printable('a\u001b[2J\r\n\u0007\u009b\u202e\u2028\tb é'),
-    'a\\u001b[2J\\u000d\\u000a\\u0007\\u009b\\u202e\\u2028\tb é',
-  )
+test('JSON keeps its meaning, without characters that could control a terminal', () => {
+  const value = { name: 'a\u009b2J\u007f\u202e\u200f\n\tb é' }
+  const { stdout, written } = recordedIo()
+  new Output(stdout, {}).json(value)
+  assert.deepEqual(JSON.parse(written.stdout), value)
+  assert.equal(written.stdout, '{\n  "name": "a\\u009b2J\\u007f\\u202e\\u200f\\n\\tb é"\n}\n')
 })
 
 test('wide characters take two columns, marks that combine none', () => {

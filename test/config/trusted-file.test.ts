@@ -4,7 +4,8 @@ import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { ownershipFault, readTrustedFile } from '../../src/config/trusted-file.ts'
+import { ownershipFault } from '../../src/platform/ownership.ts'
+import { readTrustedFile } from '../../src/config/trusted-file.ts'
 import { ownAccounts, scratchDirectory, writeScratch } from '../support/config-file.ts'
 
 const alone = { uid: 1000, isPrivateGroup: () => true }

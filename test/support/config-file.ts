@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import { loadConfig, type LoadedConfig, type LoadOptions } from '../../src/config/load.ts'
-import type { Accounts } from '../../src/config/trusted-file.ts'
+import type { Accounts } from '../../src/platform/ownership.ts'
 
 /** The user that runs the tests, alone on the machine. */
 export const ownAccounts: Accounts = { uid: process.getuid!(), isPrivateGroup: () => true }

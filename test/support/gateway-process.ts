@@ -78,7 +78,7 @@ export async function runGateway(
   const listening = Promise.withResolvers<string>()
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     take(text)
-    const address = /"addresses":\["([^"]+)"/.exec(stdout)?.[1]
+    const address = /addresses"?[:=]\["([^"]+)"/.exec(stdout)?.[1]
     if (address !== undefined) listening.resolve(address)
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -61,7 +61,9 @@ function lookedUpInVain(log: string): number {
 
 suite('a port that changes hands between users', { skip }, () => {
   test('serves nothing of the one who left as the next one, who is always served', async (t) => {
-    const { gateway, upstream } = await startGatewayProcess(t)
+    // A client that has only left is no warning.
+    const logging = { format: 'json', level: 'debug' } as const
+    const { gateway, upstream } = await startGatewayProcess(t, { logging })
     upstream.respondAlways(json(200, { object: 'chat.completion', choices: [] }))
     await openIdle(t)
     const url = new URL(gateway.url)

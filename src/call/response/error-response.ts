@@ -2,6 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
+import { maskBytes } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
@@ -14,15 +15,22 @@ export function judgeErrorResponse(
 ): AttemptOutcome {
   const { status } = head
   const { name } = provider
-  const body = masked(received, provider)
+  const body = maskBytes(received, (text) => provider.mask(text))
   const providerCode = dialect.readErrorCode(body)
+  const providerMessage = dialect.readErrorFields(body)?.message
   const failed = (
     code: 'provider_auth_failed' | 'provider_bad_response',
     what: string,
     { isRouteMissing = false, headers = faultOfSetUp }: FailureDetails = {},
   ): AttemptOutcome => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`, { headers })
-    const facts = { providerStatus: status, providerCode, isStaleConnection: false, hasBegun: false }
+    const facts = {
+      providerStatus: status,
+      providerCode,
+      providerMessage,
+      isStaleConnection: false,
+      hasBegun: false,
+    }
     return { kind: 'failed', error, ...facts, isRouteMissing }
   }
   if (status === 401 || status === 403) {
@@ -58,7 +66,7 @@ export function judgeErrorResponse(
       isRouteMissing: true,
     })
   }
-  return { kind: 'refused', head, body, providerCode, meaning, translation }
+  return { kind: 'refused', head, body, providerCode, providerMessage, meaning, translation }
 }
 
 interface FailureDetails {
@@ -70,11 +78,3 @@ interface FailureDetails {
 
 /** Only its operator can mend the gateway's set-up: SDKs that repeat every 5xx are told not to. */
 const faultOfSetUp = { 'x-should-retry': 'false' }
-
-/** A provider that echoes the gateway's key must not show it to the client. */
-function masked(received: Buffer, provider: Provider): Buffer {
-  // Keys are ASCII, and latin1 keeps all other bytes as they are.
-  const text = received.toString('latin1')
-  const clean = provider.mask(text)
-  return clean === text ? received : Buffer.from(clean, 'latin1')
-}

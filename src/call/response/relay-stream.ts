@@ -3,6 +3,7 @@
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
+import { maskBytes } from '../../upstream/mask.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
@@ -19,6 +20,13 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 export const maxLingerMs = 5_000
 
 const COLON = 0x3a
+
+const errorMark = Buffer.from('error')
+
+/** An event that reports an error may repeat the gateway's key. Others are not searched. */
+export function maskedEvent(event: Buffer, { mask }: Pick<RelayInput, 'mask'>): Buffer {
+  return event.includes(errorMark) ? maskBytes(event, mask) : event
+}
 
 /** How a stream ended that is not complete. */
 export const endingErrors = {
@@ -92,8 +100,9 @@ export class StreamRelay implements Relay, EventSink {
 
   /** From the splitter. */
   event(received: Buffer): void {
-    const event = this.#input.meter.observe(received)
-    if (event === undefined) return
+    const observed = this.#input.meter.observe(received)
+    if (observed === undefined) return
+    const event = maskedEvent(observed, this.#input)
     if (event[0] !== COLON || !isComment(event)) {
       if (this.#tail.length === tailLength) this.#tail.shift()
       this.#tail.push(event)

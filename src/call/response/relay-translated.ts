@@ -8,7 +8,7 @@ import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent, maxLingerMs } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maskedEvent, maxLingerMs } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -102,7 +102,7 @@ export class TranslatedRelay implements Relay, EventSink {
     if (event[0] === COLON && isComment(event)) return
     if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
-    translation.event(event, this.#write)
+    translation.event(maskedEvent(event, this.#input), this.#write)
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */

@@ -17,6 +17,8 @@ export interface RelayInput {
   /** For the status line, names and values in turn. */
   readonly headers: readonly string[]
   readonly meter: Meter
+  /** Replaces the provider's own secrets in text that it sent. */
+  readonly mask: (text: string) => string
   /** The call's charge, which grows with a stream that takes more than was reserved. */
   readonly hold: Pick<Hold, 'tokens' | 'grow'>
 }

@@ -4,6 +4,7 @@ import { readErrorCode } from '../../dialects/openai/errors.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { shellWord } from '../../platform/shell-word.ts'
+import { maskKeyShapes } from '../../upstream/mask.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
 import { errorReaders } from '../../upstream/providers/kinds.ts'
 import { exampleCredential } from '../suggest.ts'
@@ -89,11 +90,8 @@ export function errorMessageOf(text: string): string {
 
 /** Text of a provider, fit to be printed. @param text already masked. */
 export function quotable(text: string): string {
-  return shortened(text.replaceAll(keyShape, '[key]'))
+  return shortened(maskKeyShapes(text))
 }
-
-/** Providers often quote part of a key, which a mask of the whole key does not find. */
-const keyShape = /(?<![A-Za-z0-9])(?:sk|pk|gsk|hf|xai|r8|pplx|key)[-_][\w*.…-]{4,}/g
 
 function rawMessageOf(text: string): string {
   const root = parseJson(text)

@@ -2,7 +2,7 @@
 // and key.
 import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
-import { type Accounts, ownershipFault } from '../../config/trusted-file.ts'
+import { type Accounts, ownershipFault } from '../../platform/ownership.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Finding } from './finding.ts'

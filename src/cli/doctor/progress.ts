@@ -1,6 +1,7 @@
 // Shows what doctor is waiting for, on one line of a terminal that is redrawn each second. Writes nothing elsewhere.
 import type { Clock } from '../../platform/clock.ts'
-import { type CommandIo, displayWidth, printable } from '../output.ts'
+import { type CommandIo, displayWidth } from '../output.ts'
+import { printable } from '../../platform/printable.ts'
 
 type ProgressClock = Pick<Clock, 'now' | 'setTimer'>
 

@@ -1,6 +1,7 @@
 // Prints the findings as a table or as JSON.
 import { asPriority } from '../../systemd/journal.ts'
-import { type CommandIo, counted, displayWidth, Output, printable } from '../output.ts'
+import { type CommandIo, counted, displayWidth, Output } from '../output.ts'
+import { printable } from '../../platform/printable.ts'
 import type { Check, State } from './finding.ts'
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const

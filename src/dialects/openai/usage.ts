@@ -4,11 +4,9 @@ import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts
 import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
+import { maxPlausibleTokens } from '../../domain.ts'
 import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
 import { requestedIn, withoutRequested } from './include-usage.ts'
-
-/** No response has more; a larger number is a mistake or an attack on the limits. */
-const maxPlausibleTokens = 100_000_000
 
 /** The top-level members that may hold usage; of a long response nothing else needs to be read. */
 const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])

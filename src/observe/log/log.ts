@@ -1,6 +1,7 @@
 // The log: facts in, one JSON object a line out. Levels are upper-case words, so that `journalctl | grep ERROR` finds them.
 import { pino } from 'pino'
 import type { LoggingConfig } from '../../config/types.ts'
+import { printableJson } from '../../platform/printable.ts'
 import { Timestamps } from './timestamps.ts'
 
 /** Writes a line of these facts; those that are undefined are left out. */
@@ -43,6 +44,7 @@ export function createLog(level: LoggingConfig['level'], output: LogOutput): Log
       // A third faster than pino's own, which makes all of it anew for each line.
       timestamp: () => `,"time":"${timestamps.at(Date.now())}"`,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+      hooks: { streamWrite: printableJson },
       redact: { paths: secretFacts, censor: '[secret]' },
     },
     output,

@@ -1,5 +1,6 @@
 // Where the lines of the log go, and how they look there.
 import type { LoggingConfig } from '../../config/types.ts'
+import { printable } from '../../platform/printable.ts'
 import { LogTransport } from './transport.ts'
 import type { LogOutput } from './log.ts'
 import { prettyLine } from './pretty.ts'
@@ -21,8 +22,8 @@ export function openLogOutput(logging: Omit<LoggingConfig, 'level'>, destination
   if (transport === undefined) return output
   const { target } = transport
   return new LogTransport(transport, output, (cause) => {
-    const message = `llm-gateway: the log's transport ${target} failed, the log goes to standard output: ${cause.message}\n`
-    if (destination.isJournal !== true) process.stderr.write(message)
+    const message = `llm-gateway: the log's transport ${target} failed, the log goes to standard output: ${cause.message}`
+    if (destination.isJournal !== true) process.stderr.write(`${printable(message)}\n`)
     destination.onTransportFailure(target, cause)
   })
 }

@@ -1,4 +1,5 @@
 // How a log line looks on a terminal: time, level, event, then what is left as key=value.
+import { printable, printableJson } from '../../platform/printable.ts'
 
 const colours: Readonly<Record<string, string>> = { ERROR: '31', WARN: '33', INFO: '36', DEBUG: '90' }
 
@@ -11,7 +12,7 @@ interface Line {
   readonly [fact: string]: unknown
 }
 
-/** Renders one JSON line of the log for people. Text from clients stays escaped, as it is in JSON. */
+/** Renders one JSON line of the log for people. Text of others stays escaped. */
 export function prettyLine(line: string, hasColours: boolean): string {
   const { level, time, event, message, ...rest } = JSON.parse(line) as Line
   const paint = (code: string, text: string) => (hasColours ? `\x1b[${code}m${text}\x1b[0m` : text)
@@ -20,17 +21,12 @@ export function prettyLine(line: string, hasColours: boolean): string {
     paint('90', time.slice(11, 23)),
     paint(colours[level] ?? '0', level.padEnd(5)),
     ...(event === undefined ? [] : [paint('1', event)]),
-    ...(message === undefined ? [] : [escapeControls(message)]),
+    ...(message === undefined ? [] : [printable(message)]),
   ]
   return `${[...head, ...facts].join(' ')}\n`
 }
 
 function showValue(value: unknown): string {
   const isPlain = typeof value === 'string' && /^[\w.:/@*-]+$/.test(value)
-  return isPlain ? value : JSON.stringify(value)
-}
-
-/** Control characters would let a client's text move the cursor or forge a line. */
-function escapeControls(text: string): string {
-  return JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"')
+  return isPlain ? value : printableJson(JSON.stringify(value))
 }

@@ -14,8 +14,10 @@ function write(event: GatewayEvent, log: Log): void {
     case 'attempt_ended':
       return
     case 'refused': {
-      const { kind: _, ...facts } = event
-      log.warn({ event: event.code, ...facts })
+      const { kind: _, has_left: hasLeft = false, ...facts } = event
+      const line = { event: event.code, ...facts }
+      if (hasLeft) log.debug(line)
+      else log.warn(line)
       return
     }
     case 'provider_checked': {

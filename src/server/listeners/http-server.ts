@@ -39,8 +39,8 @@ export interface Handlers {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** Anything but an HTTP request (`problem` is the parser's code), or a CONNECT: only the socket is left to respond on. */
   readonly onRawSocket: (socket: Socket, problem: string | undefined) => void
-  /** A connection was refused before anything was read. */
-  readonly onRejected: (client: Client, error: GatewayError) => void
+  /** A connection was refused before anything was read. @param hasLeft because its client has gone already. */
+  readonly onRejected: (client: Client, error: GatewayError, hasLeft?: boolean) => void
 }
 
 export interface ConnectionGate {
@@ -94,8 +94,8 @@ function identifyBeforeParsing(
   gate: ConnectionGate,
 ): void {
   let rejected = 0
-  const reject = (socket: Socket, client: Client, error: GatewayError) => {
-    onRejected(client, error)
+  const reject = (socket: Socket, { client, error, hasLeft }: Identity & { kind: 'refused' }) => {
+    onRejected(client, error, hasLeft)
     if (rejected >= maxRejected) {
       socket.destroy()
       return
@@ -109,7 +109,7 @@ function identifyBeforeParsing(
     if ((!acceptor.listening && gate.servesWhileClosing !== true) || socket.destroyed) {
       socket.destroy()
     } else if (identity.kind === 'refused') {
-      reject(socket, identity.client, identity.error)
+      reject(socket, identity)
     } else {
       setPeer(socket, identity)
       socket.off('error', ignore)

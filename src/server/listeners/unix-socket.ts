@@ -7,6 +7,7 @@ import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
+import { type PathFault, pathFault, systemAccounts } from '../../platform/ownership.ts'
 
 /** @throws StartError when the directory is not private, or the path is taken. */
 export async function bindUnixSocket(server: Server, path: string): Promise<void> {
@@ -28,8 +29,10 @@ export async function bindUnixSocket(server: Server, path: string): Promise<void
   }
 }
 
-/** Owned by us, and closed to everybody else. */
+/** Owned by us, closed to everybody else, and at a place where nobody else can put another one. */
 function checkDirectory(directory: string): void {
+  const fault = pathFault(directory, systemAccounts())
+  if (fault !== undefined && fault.path !== directory) throw unsafePath(fault)
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
@@ -45,6 +48,11 @@ function checkDirectory(directory: string): void {
     const way = `Run chmod 700 ${directory}, or choose a directory that only the gateway uses.`
     throw new StartError(`server.unix_socket: other users can enter ${directory} (mode ${shown}). ${way}`)
   }
+  if (fault !== undefined) throw unsafePath(fault)
+}
+
+function unsafePath({ path, message, hint }: PathFault): StartError {
+  return new StartError(`server.unix_socket: ${path} ${message}: ${hint}, or choose another directory.`)
 }
 
 /** Removes a socket that nobody listens on: a crash leaves one behind. */

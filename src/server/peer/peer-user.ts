@@ -12,7 +12,13 @@ import type { Peer } from '../../clients/client.ts'
 /** The other end of a connection, or why it is refused. */
 export type Identity =
   | ({ readonly kind: 'known' } & Peer)
-  | { readonly kind: 'refused'; readonly client: Client; readonly error: GatewayError }
+  | {
+      readonly kind: 'refused'
+      readonly client: Client
+      readonly error: GatewayError
+      /** Its user is unknown because the client has left already, which is nothing to warn of. */
+      readonly hasLeft: boolean
+    }
 
 /** Total: it never rejects, and decides on every connection. */
 export type Identify = (socket: Socket) => Promise<Identity>
@@ -61,11 +67,13 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     switch (peer.kind) {
       case 'found': {
         const client = clientOf(peer.uid)
-        if (!allowed.has(peer.uid)) return { kind: 'refused', client, error: notAllowed(client, peer.uid) }
+        if (!allowed.has(peer.uid)) {
+          return { kind: 'refused', client, error: notAllowed(client, peer.uid), hasLeft: false }
+        }
         return { kind: 'known', client, isTrustedProxy: proxies.has(peer.uid) }
       }
       case 'absent':
-        return unknownUser('the client has disconnected')
+        return { ...unknownUser('the client has disconnected'), hasLeft: true }
       case 'ambiguous':
         return unknownUser('sockets of several users have these addresses')
       case 'unreadable':
@@ -182,8 +190,8 @@ function notAllowed({ id }: Client, uid: number): GatewayError {
   )
 }
 
-function unknownUser(why: string): Identity {
+function unknownUser(why: string): Identity & { kind: 'refused' } {
   const message = `The Unix user at the other end of this connection is unknown: ${why}.`
   const error = new GatewayError('user_not_allowed', `${message} access.allowed_users requires it.`)
-  return { kind: 'refused', client: nobodyKnown, error }
+  return { kind: 'refused', client: nobodyKnown, error, hasLeft: false }
 }

@@ -44,8 +44,9 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const { client } = fastifyRequest
     const { deployment: model } = fastifyRequest.params as { readonly deployment?: string }
     const query = forwardedQuery(request.url ?? '')
-    // Only now can the head no longer be refused: a final status earlier spares the client the body (RFC 9110 §10.1.1).
-    if (request.headers.expect !== undefined) response.writeContinue()
+    // Only now can the head no longer be refused: a final status earlier spares the client the body. HTTP/1.0 has no interim
+    // responses, so that a server ignores the expectation there (RFC 9110 §10.1.1).
+    if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
     readBody(request, {
       maxBytes,
       slicer,

@@ -51,6 +51,7 @@ function startRelay({
     stripsUsage: false,
   })
   const hold = { tokens: 100, grow() {} }
+  const mask = (text: string) => text
   const input = {
     response,
     reply: reply as Reply,
@@ -59,6 +60,7 @@ function startRelay({
     isStream: true,
     headers: [],
     meter,
+    mask,
     hold,
   }
   const result = relay(input)

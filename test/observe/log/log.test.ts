@@ -63,3 +63,15 @@ test('a secret that got into the facts by mistake stays out of the log', () => {
   assert.doesNotMatch(text, /s3cret/)
   assert.match(text, /"reason":"r"/)
 })
+
+test('text of others can neither control a terminal nor forge a line, in any format', () => {
+  for (const format of ['json', 'pretty'] as const) {
+    let text = ''
+    const stdout = { write: (more: string) => (text += more) } as unknown as NodeJS.WritableStream
+    const log = createLog('info', openLogOutput({ format }, { stdout, onTransportFailure }))
+    log.info({ event: 'e', model: 'm\u009b2J\u007f\u202e\u200e', message: 'x\u0085y\nz' })
+    assert.match(text, /m\\u009b2J\\u007f\\u202e\\u200e/)
+    assert.match(text, /x\\u0085y(?:\\n|\\u000a)z/)
+    assert.doesNotMatch(text.trimEnd(), /[\p{Cc}\p{Bidi_Control}]/u)
+  }
+})

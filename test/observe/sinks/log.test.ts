@@ -48,6 +48,19 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
   ],
   [
+    {
+      kind: 'refused',
+      client: 'unknown',
+      method: undefined,
+      code: 'user_not_allowed',
+      status: 403,
+      reason: 'left',
+      has_left: true,
+    },
+    'DEBUG',
+    '"event":"user_not_allowed","client":"unknown","code":"user_not_allowed","status":403,"reason":"left"}',
+  ],
+  [
     ended({ status: 499 }),
     'INFO',
     '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":499,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
@@ -63,7 +76,7 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
       fallback_model: 'f',
     }),
     'WARN',
-    '"event":"model_not_found","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","fallback_model":"f","status":404,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"model_not_found","reason":"no \\"m\\"\u007f\u2028é😀\\ud800","provider_status":404,"provider_code":"x"}',
+    '"event":"model_not_found","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","fallback_model":"f","status":404,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"code":"model_not_found","reason":"no \\"m\\"\\u007f\\u2028é😀\\ud800","provider_status":404,"provider_code":"x"}',
   ],
   [
     ended({ status: 502, code: 'provider_unreachable' }),

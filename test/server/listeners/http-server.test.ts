@@ -24,6 +24,7 @@ const refused: Identity = {
   kind: 'refused',
   client: { id: 'user:mallory' },
   error: new GatewayError('user_not_allowed', 'No.'),
+  hasLeft: false,
 }
 const hello = rawRequest('GET /', {})
 

@@ -82,6 +82,17 @@ suite('allowed users', () => {
     assert.equal(identity.kind, 'refused')
   })
 
+  test('a refusal says whether the client has only left', async () => {
+    const hasLeft = async (found: PeerLookup, more: Partial<PeerUserParts> = {}) => {
+      const identity = await peerUserCheck(partsFor(['self'], found, more))!(socket)
+      return identity.kind === 'refused' && identity.hasLeft
+    }
+    assert.equal(await hasLeft({ kind: 'absent' }), true)
+    assert.equal(await hasLeft(user(1501), { isConnected: () => false }), true)
+    assert.equal(await hasLeft(user(1502)), false)
+    assert.equal(await hasLeft({ kind: 'ambiguous' }), false)
+  })
+
   test('the user is not believed where the connection does not stand after the look-up', async () => {
     let hasLooked = false
     const table = {

@@ -1,0 +1,67 @@
+// Which words of a provider's error may be logged: an operator needs them, but they may quote the prompt or a key.
+import type { LargeBody } from '../bytes/large-body.ts'
+import { bytesOf } from '../dialects/request.ts'
+import { maskKeyShapes } from '../upstream/mask.ts'
+
+const maxWords = 200
+
+/** So many characters in a row that stand in the request too are taken for a quotation of it. */
+const quotedLength = 16
+
+/** Larger requests are not searched, and nothing is logged. */
+const maxSearchedBytes = 1_048_576
+
+export interface ProviderError {
+  readonly status: number
+  /** With the provider's own secrets masked. */
+  readonly message: string | undefined
+  /** The request, and the names in it that are logged anyway. */
+  readonly body: Buffer | LargeBody
+  readonly names: readonly string[]
+}
+
+/** At most 200 characters, with keys masked; undefined where the status is about the request, or the words quote it. */
+export function loggableWords({ status, message, body, names }: ProviderError): string | undefined {
+  if (message === undefined || !isLogged(status)) return undefined
+  const words = maskKeyShapes(message).trim()
+  const shown = words.length > maxWords ? `${words.slice(0, maxWords - 1)}…` : words
+  const bytes = bytesOf(body)
+  if (shown === '' || bytes.length > maxSearchedBytes) return undefined
+  const request = bytes.toString()
+  // A short name could cut a quotation into pieces that are too short to be found.
+  const long = names.filter((name) => name.length >= quotedLength)
+  const pieces = long.reduce((texts, name) => texts.flatMap((text) => text.split(name)), [shown])
+  const texts = request.includes('\\') ? [request, unescaped(request)] : [request]
+  return pieces.some((piece) => texts.some((text) => quotes(piece, text))) ? undefined : shown
+}
+
+/** Other statuses say what is wrong with the request, mostly in its own words. */
+function isLogged(status: number): boolean {
+  return (status >= 401 && status <= 404) || status === 408 || status === 429 || status >= 500
+}
+
+/** The texts of a JSON body as the provider reads them. */
+function unescaped(json: string): string {
+  return json.replace(/\\(?:u([0-9a-f]{4})|(.))/gi, (_, code: string | undefined, plain: string) => {
+    if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16))
+    return shortEscapes[plain] ?? plain
+  })
+}
+
+const shortEscapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
+
+/** Searches by halves first, because any run of that length holds one that begins at a multiple of half of it. */
+function quotes(words: string, request: string): boolean {
+  const half = quotedLength / 2
+  for (let at = 0; at + half <= words.length; at += half) {
+    if (!request.includes(words.slice(at, at + half))) continue
+    for (
+      let start = Math.max(0, at - half + 1);
+      start <= at && start + quotedLength <= words.length;
+      start++
+    ) {
+      if (request.includes(words.slice(start, start + quotedLength))) return true
+    }
+  }
+  return false
+}
