@@ -1,6 +1,7 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and shows on a terminal what it serves.
 import { type App, startApp } from '../app/app.ts'
 import { checkProviders } from '../app/check-providers.ts'
+import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
@@ -11,8 +12,8 @@ import { StartError } from '../errors.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import { isJournal } from '../systemd/journal.ts'
-import { takePassedSockets } from '../systemd/listen-fds.ts'
-import { takeManagerSettings } from '../systemd/notify.ts'
+import { type PassedSocket, takePassedSockets } from '../systemd/listen-fds.ts'
+import { type ManagerSettings, takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 import { notifyStartFailure, startService } from './service-manager.ts'
@@ -25,7 +26,13 @@ export type ServeIo = CommandIo & {
   readonly reloadSignal: ReloadSignal
 }
 
-/** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
+/** EX_CONFIG of sysexits.h(3head). Our units list it in `RestartPreventExitStatus=`. */
+const configErrorStatus = 78
+
+/**
+ * @returns the exit status: 0 after a signal, 1 when the gateway could not start, 78 when a service manager started it and
+ *   only a change of its configuration helps.
+ */
 export async function serveCommand(
   io: ServeIo,
   file: string | undefined,
@@ -34,7 +41,6 @@ export async function serveCommand(
 ): Promise<number> {
   const unsafe = unsafeSettings(currentRuntime(io.env))
   for (const setting of unsafe) io.stderr.write(`llm-gateway cannot start: ${setting}\n`)
-  if (unsafe.length > 0) return 1
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   disablePretenuring()
@@ -42,13 +48,15 @@ export async function serveCommand(
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
   const configVersion = fileVersion(configFile)
+  const hasChanged = () => fileVersion(configFile) !== configVersion
+  const manager = { settings, sockets, clock, hasChanged }
+  if (unsafe.length > 0) return failStart(manager, unsafe[0]!)
   const onRead = (read: LoadedConfig) =>
     printProblems(io, read.ok ? read.warnings : read.problems, read.lines)
   const loaded = loadConfig(configFile, { env: io.env })
   onRead(loaded)
   if (!loaded.ok) {
-    await notifyStartFailure(settings, formatFirstError(loaded.problems))
-    return 1
+    return failStart(manager, formatFirstError(loaded.problems))
   }
   const { config } = loaded
   let app: App
@@ -65,8 +73,7 @@ export async function serveCommand(
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     io.stderr.write(`llm-gateway cannot start: ${error.message}\n`)
-    await notifyStartFailure(settings, error.message)
-    return 1
+    return failStart(manager, error.message)
   }
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   checkProviders(app, config, clock)
@@ -80,6 +87,24 @@ export async function serveCommand(
     await service.stopped()
   })
   return 0
+}
+
+interface StartedBy {
+  readonly settings: ManagerSettings
+  readonly sockets: readonly PassedSocket[]
+  readonly clock: Clock
+  /** Whether the configuration file has changed since it was read. */
+  readonly hasChanged: () => boolean
+}
+
+/** Started by hand, the gateway ends at once. Where a manager passed sockets, the cause cannot be that a port is taken. */
+async function failStart(
+  { settings, sockets, clock, hasChanged }: StartedBy,
+  reason: string,
+): Promise<number> {
+  await notifyStartFailure(settings, reason)
+  await refuseCalls(sockets, clock.setTimer, hasChanged)
+  return sockets.length > 0 ? configErrorStatus : 1
 }
 
 /** For a person at a terminal: neither the journal nor a reader of JSON logs has a use for it. */

@@ -1,5 +1,6 @@
 // The commands that set the gateway up as a service: `systemd …` and `credential …`.
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../platform/clock.ts'
 import { runProgram } from '../systemd/programs.ts'
 import { resolveScope, type ServicePaths, servicePaths } from '../systemd/scope.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -51,6 +52,24 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
     },
   )
 
+  scoped(
+    systemd,
+    'restart',
+    'check the configuration, then restart the service; new calls wait meanwhile',
+  ).action(async (options: ScopeOptions) => {
+    const { systemdRestartCommand } = await import('./systemd-restart.ts')
+    done(await systemdRestartCommand(io, pathsFor(options), runProgram))
+  })
+  // For the units; people use systemctl.
+  systemd
+    .command('await-reload', { hidden: true })
+    .argument('<pid>', "the gateway's process", positiveInteger)
+    .action(async (pid: number) => {
+      const { systemdReloadCommand } = await import('./systemd-reload.ts')
+      const signal = (target: number) => process.kill(target, 'SIGHUP')
+      done(await systemdReloadCommand(io, pid, { clock: systemClock, signal }))
+    })
+
   const credential = program
     .command('credential')
     .description('store the keys of providers as systemd credentials')
@@ -74,4 +93,9 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
       const { credentialListCommand } = await import('./credential-list.ts')
       done(await credentialListCommand(io, pathsFor(options), options.config, Date.now()))
     })
+}
+
+function positiveInteger(text: string): number {
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected the number of a process.')
 }

@@ -5,6 +5,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { createNotifier, type ManagerSettings, type ServiceNotifier } from '../systemd/notify.ts'
+import { reloadReportFile, writeReloadReport } from '../systemd/reload-report.ts'
 import { counted } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 
@@ -31,18 +32,33 @@ export interface Service {
 
 /** Reports readiness, and keeps reloading and reporting until `stopping`. Without a manager it only reloads. */
 export function startService(parts: ServiceParts): Service {
-  const { app, settings, reloadSignal, setTimer } = parts
+  const { app, env, settings, reloadSignal, setTimer } = parts
   const notifier = createNotifier(settings.notifySocket, {
     onFault: (cause) => app.events.emit({ kind: 'service_manager_not_told', cause }),
   })
   const stopPings = pingWatchdog(app, notifier, settings.watchdogPingMs, setTimer)
+  let lastResult: ReloadResult | undefined
   const reloader = new Reloader({
     ...parts,
     onBegin: () => notifier.reloading(),
-    onResult: (result) => notifier.ready(statusOf(app, reloader.config) + suffixOf(result)),
+    onResult(result) {
+      lastResult = result
+      notifier.ready(statusOf(app, reloader.config) + suffixOf(result))
+    },
   })
   notifier.ready(statusOf(app, reloader.config))
-  reloadSignal.listen(() => void reloader.reload())
+  const reportFile = reloadReportFile(env)
+  let count = 0
+  reloadSignal.listen(async () => {
+    await reloader.reload()
+    if (reportFile === undefined || lastResult === undefined) return
+    count += 1
+    try {
+      writeReloadReport(reportFile, { count, failure: failureOf(lastResult) })
+    } catch (cause) {
+      app.events.emit({ kind: 'service_manager_not_told', cause })
+    }
+  })
 
   return {
     stopping() {
@@ -85,6 +101,10 @@ export async function notifyStartFailure(settings: ManagerSettings, reason: stri
 
 function statusOf({ addresses }: App, { models, providers }: Config): string {
   return `serving ${counted(models.size, 'model')} of ${counted(providers.size, 'provider')} on ${addresses.join(', ')}`
+}
+
+function failureOf(result: ReloadResult): string | undefined {
+  return result.kind === 'refused' ? formatFirstError(result.problems) : undefined
 }
 
 function suffixOf(result: ReloadResult): string {

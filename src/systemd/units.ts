@@ -83,3 +83,10 @@ export function startCommand(unit: string): string[] {
       .replaceAll('$$', () => '$'),
   )
 }
+
+/** The configuration file that a unit names, as `fill` writes it. */
+export function configOf(unit: string): string | undefined {
+  const command = startCommand(unit)
+  const at = command.indexOf('--config')
+  return at < 0 ? undefined : command[at + 1]
+}
