@@ -1,11 +1,12 @@
 // `llm-gateway systemd install`: writes units, configuration and directories for a manager. Repeating it is safe.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packagedConfigFile } from '../config/find.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
-import { mainPath } from '../platform/package.ts'
+import { systemAccounts } from '../config/trusted-file.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
+import { shellWord } from '../platform/shell-word.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -17,6 +18,7 @@ import { isLingering, scopeOptions, type ServicePaths, serviceUnit, socketUnit }
 import { renderUnits } from '../systemd/units.ts'
 import { diffLines } from './diff.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { examineProgram, installProgram, type ServiceProgram } from './service-program.ts'
 
 export interface InstallOptions {
   /** An existing configuration file; undefined: the service's own, created from the packaged one if missing. */
@@ -71,20 +73,25 @@ class Installer {
       return 1
     }
     const source = existsSync(config) ? config : packagedConfigFile()
-    const read = readPartialConfig(source, this.#io.env)
+    // Whoever owns the package is trusted with it: it is what runs here.
+    const accounts = source === config ? systemAccounts() : { ...systemAccounts(), uid: statSync(source).uid }
+    const read = readPartialConfig(source, this.#io.env, accounts)
     if (read.kind === 'unreadable') {
       this.#err.line(`${printable(source)} ${printable(read.message)}.`)
+      if (scope === 'system') this.#err.line(this.#copyHint(source))
       return 1
     }
+    const program = this.#program()
+    if (program === undefined) return 1
     if (source === config) this.#unchanged(config)
-    else this.#write(config, this.#configText(source), scope === 'user' ? 0o600 : 0o644)
+    else this.#write(config, this.#configText(source, program), scope === 'user' ? 0o600 : 0o644)
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
     const { hosts, port } = read.config
     const units = renderUnits(scope, {
-      node: process.execPath,
-      main: mainPath(),
+      node: program.node,
+      main: program.main,
       config,
       state: stateDirectory,
       credentials: credentialsDirectory,
@@ -105,8 +112,8 @@ class Installer {
    * The packaged example, with the path of its schema. The system-wide service runs as a user of its own, so the user
    * who installs it is allowed by name.
    */
-  #configText(source: string): string {
-    const schema = join(dirname(source), 'llm-gateway.schema.json')
+  #configText(source: string, { root }: ServiceProgram): string {
+    const schema = join(root, 'config/llm-gateway.schema.json')
     const text = readFileSync(source, 'utf8').replace(
       '$schema=./llm-gateway.schema.json',
       () => `$schema=${schema}`,
@@ -116,6 +123,33 @@ class Installer {
     return this.#paths.scope === 'user'
       ? text
       : text.replace('allowed_users: [self]', () => `allowed_users: ${users}`)
+  }
+
+  /** @returns undefined when it could not be installed. */
+  #program(): ServiceProgram | undefined {
+    const state = examineProgram(this.#paths)
+    const { program } = state
+    if (state.kind === 'current') {
+      this.#unchanged(`${program.root}/`)
+      return program
+    }
+    this.#hasChanged = true
+    const [style, word] = state.isNew
+      ? (['green', 'new       '] as const)
+      : (['yellow', 'changed   '] as const)
+    this.#out.line(`${this.#out.styled(style, word)} ${printable(program.root)}/ (the program)`)
+    if (this.#options.isDryRun) return program
+    const failure = installProgram(program, this.#run)
+    if (failure === undefined) return program
+    this.#err.line(`The program could not be built: ${printable(failure)}`)
+    this.#err.line('To install what the build needs, run: npm ci')
+    return undefined
+  }
+
+  /** The service's user is neither the owner of the file nor allowed into a home directory. */
+  #copyHint(source: string): string {
+    const { configFile } = this.#paths
+    return `To use a copy that root owns, run: sudo install -D -m 644 ${shellWord(source)} ${configFile}`
   }
 
   #directory(path: string): void {

@@ -5,6 +5,7 @@ import { credentialsDropIn } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
 import { type CommandIo, Output, printable } from './output.ts'
+import { isInstalledProgram } from './service-program.ts'
 
 /** @returns the exit status: 0, also when nothing was installed. */
 export async function systemdUninstallCommand(
@@ -16,6 +17,7 @@ export async function systemdUninstallCommand(
   const out = new Output(io.stdout, io.env)
   const { unitDirectory, systemctl } = paths
   const dropIn = credentialsDropIn(paths)
+  const { programDirectory } = paths
   const files = [join(unitDirectory, socketUnit), join(unitDirectory, serviceUnit), dropIn]
   const present = files.filter((file) => existsSync(file))
   if (present.length === 0) {
@@ -27,6 +29,10 @@ export async function systemdUninstallCommand(
   for (const file of present) {
     out.line(`${out.styled('red', 'removed')}  ${printable(file)}`)
     if (!isDryRun) rmSync(file)
+  }
+  if (isInstalledProgram(programDirectory)) {
+    out.line(`${out.styled('red', 'removed')}  ${printable(programDirectory)}/`)
+    if (!isDryRun) rmSync(programDirectory, { recursive: true })
   }
   if (isDryRun) {
     out.line('Nothing was changed (--dry-run).')

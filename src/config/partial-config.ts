@@ -2,7 +2,7 @@
 import { membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
-import { systemAccounts } from './trusted-file.ts'
+import { type Accounts, systemAccounts } from './trusted-file.ts'
 
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
@@ -15,8 +15,9 @@ export interface PartialConfig {
 export function readPartialConfig(
   file: string,
   env: NodeJS.ProcessEnv,
+  accounts: Accounts = systemAccounts(),
 ): { kind: 'read'; config: PartialConfig } | { kind: 'unreadable'; message: string } {
-  const read = readConfigFile(file, env, systemAccounts())
+  const read = readConfigFile(file, env, accounts)
   if (read.kind === 'refused') return { kind: 'unreadable', message: read.problem.message }
   if (read.kind === 'invalid-yaml') {
     return { kind: 'unreadable', message: 'is not valid YAML; validate-config shows where' }

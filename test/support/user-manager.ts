@@ -1,12 +1,13 @@
 // A real systemd user manager with a journal, in namespaces of its own: processes, mounts, network, cgroups. Nothing of
 // the machine changes, and everything ends with the test.
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
+import { isBuildCurrent } from '../../src/cli/service-program.ts'
 import { missing, unless } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -61,6 +62,8 @@ function unifiedCgroups(): string | undefined {
  * It ends after the test.
  */
 export async function startUserManager(t: Cleanup): Promise<UserManager> {
+  // Otherwise every `systemd install` would build the checkout again.
+  if (!isBuildCurrent()) execFileSync(process.execPath, [join(checkout, 'scripts/build.ts')])
   const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(
