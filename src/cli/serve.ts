@@ -81,7 +81,8 @@ export async function serveCommand(
   const { setTimer } = clock
   const running = { app, config, settings, env, configFile, configVersion }
   const service = startService({ ...running, reloadSignal, setTimer, onRead })
-  await untilSignal(async (signal) => {
+  const becomesQuiet = sockets.length === 0 ? undefined : () => service.quiet()
+  await untilSignal(becomesQuiet, async (signal) => {
     service.stopping()
     await app.stop(signal)
     await service.stopped()
@@ -131,11 +132,19 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   ].join('\n')
 }
 
-/** Stops on the first SIGTERM or SIGINT; a second one ends the process at once. */
-async function untilSignal(stop: (signal: string) => Promise<void>): Promise<void> {
+/**
+ * Stops on the first SIGTERM or SIGINT; a second one ends the process at once. SIGUSR2, which `systemd restart` sends, stops
+ * it as soon as it is quiet. @param becomesQuiet undefined where no manager would start the gateway again.
+ */
+async function untilSignal(
+  becomesQuiet: (() => Promise<void>) | undefined,
+  stop: (signal: string) => Promise<void>,
+): Promise<void> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
+    if (becomesQuiet !== undefined)
+      process.once('SIGUSR2', (name) => void becomesQuiet().then(() => resolve(name)))
   })
   process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
   await stop(signal)

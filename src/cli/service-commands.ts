@@ -31,12 +31,20 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
   const systemd = program.command('systemd').description('run the gateway as a systemd service')
   scoped(systemd, 'install', 'write the units, and a configuration if there is none, and enable the socket')
     .option(...configOption)
+    .option('--doctor-timer', 'also run doctor once a week')
     .option(...dryRunOption)
-    .action(async (options: ScopeOptions & { config?: string; dryRun?: boolean }) => {
-      const { config, dryRun } = options
+    .action(async (options: ScopeOptions & { config?: string; doctorTimer?: boolean; dryRun?: boolean }) => {
+      const { config, doctorTimer = false, dryRun } = options
       const paths = pathsFor(options)
       const { systemdInstallCommand } = await import('./systemd-install.ts')
-      done(await systemdInstallCommand(io, paths, { config, isDryRun: dryRun === true }, runProgram))
+      done(
+        await systemdInstallCommand(
+          io,
+          paths,
+          { config, hasDoctorTimer: doctorTimer, isDryRun: dryRun === true },
+          runProgram,
+        ),
+      )
     })
   scoped(systemd, 'uninstall', 'remove the units; the configuration and the keys are kept')
     .option(...dryRunOption)
@@ -87,6 +95,14 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
         done(await credentialSetCommand(io, pathsFor(options), request, runProgram))
       })
   }
+  scoped(credential, 'remove', 'remove a stored key')
+    .argument('<provider>', "the provider's name in the configuration, or the name of the credential")
+    .option(...configOption)
+    .action(async (provider: string, options: ScopeOptions & { config?: string }) => {
+      const { credentialRemoveCommand } = await import('./credential-remove.ts')
+      const request = { provider, config: options.config }
+      done(await credentialRemoveCommand(io, pathsFor(options), request, runProgram))
+    })
   scoped(credential, 'list', 'list names and ages of the stored keys, never the keys')
     .option(...configOption)
     .action(async (options: ScopeOptions & { config?: string }) => {

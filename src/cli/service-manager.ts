@@ -7,6 +7,7 @@ import type { SetTimer } from '../platform/clock.ts'
 import { createNotifier, type ManagerSettings, type ServiceNotifier } from '../systemd/notify.ts'
 import { reloadReportFile, writeReloadReport } from '../systemd/reload-report.ts'
 import { counted } from './output.ts'
+import { quietMoment } from './quiet-moment.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 
 export interface ServiceParts {
@@ -24,6 +25,8 @@ export interface ServiceParts {
 }
 
 export interface Service {
+  /** Resolves at the first moment without an open call, at the latest after the grace time. */
+  quiet(): Promise<void>
   /** Reports that the gateway is stopping, and ends reloads. */
   stopping(): void
   /** Resolves when the manager has received everything, or sending has failed. */
@@ -61,6 +64,10 @@ export function startService(parts: ServiceParts): Service {
   })
 
   return {
+    quiet() {
+      notifier.status(`${statusOf(app, reloader.config)}; restarts as soon as no call is open`)
+      return quietMoment(app, setTimer, reloader.config.server.shutdownGraceMs)
+    },
     stopping() {
       reloader.stop()
       notifier.stopping(reloader.config.server.shutdownGraceMs)

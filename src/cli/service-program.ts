@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
-  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -128,7 +127,8 @@ function copyTree(from: string, to: string): void {
     return
   }
   mkdirSync(dirname(to), { recursive: true, mode: 0o755 })
-  copyFileSync(from, to)
+  // copyFile would make the owner of the original the owner of the copy.
+  writeFileSync(to, readFileSync(from), { flag: 'wx' })
   chmodSync(to, (status.mode & 0o111) === 0 ? 0o644 : 0o755)
 }
 

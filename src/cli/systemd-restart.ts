@@ -2,6 +2,7 @@
 // after that.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths, serviceUnit } from '../systemd/scope.ts'
@@ -29,7 +30,34 @@ export async function systemdRestartCommand(
     err.line('The running service was not restarted.')
     return 1
   }
-  const { status, stderr } = run('systemctl', [...scopeOptions(paths.scope), 'restart', serviceUnit])
+  return restartWhenQuiet(io, paths, loaded.config.server.shutdownGraceMs, run)
+}
+
+const checkEveryMs = 100
+
+/** The gateway decides after the grace time; this only waits a little longer for it. */
+const marginMs = 2_000
+
+/**
+ * Restarts the service at a moment without an open call, up to which the old process serves. If there is none within the
+ * grace time, new calls wait until the open ones have ended. A service that does not run is started.
+ */
+async function restartWhenQuiet(
+  io: CommandIo,
+  paths: ServicePaths,
+  graceMs: number,
+  run: RunProgram,
+): Promise<number> {
+  const err = new Output(io.stderr, io.env)
+  const scope = scopeOptions(paths.scope)
+  const pid = () => readUnitState(serviceUnit, ['MainPID'], paths.scope, run)['MainPID']
+  const before = pid()
+  if (before !== undefined && before !== '0') {
+    run('systemctl', [...scope, 'kill', '--kill-who=main', '--signal=SIGUSR2', serviceUnit])
+    const untilMs = performance.now() + graceMs + marginMs
+    while (performance.now() < untilMs && pid() === before) await sleep(checkEveryMs)
+  }
+  const { status, stderr } = run('systemctl', [...scope, 'restart', serviceUnit])
   const { StatusText: state = '' } = readUnitState(serviceUnit, ['StatusText'], paths.scope, run)
   if (status !== 0) {
     err.line(`The restart failed: ${printable(state || stderr.trim())}`)

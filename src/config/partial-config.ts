@@ -9,6 +9,8 @@ export interface PartialConfig {
   readonly providers: ReadonlyMap<string, string | undefined>
   readonly hosts: readonly string[]
   readonly port: number
+  /** Of `access.allowed_users` and `server.trusted_proxies`. */
+  readonly users: readonly string[]
 }
 
 /** Reads what can be read and leaves out values of the wrong shape (`validate-config` reports them). */
@@ -23,7 +25,8 @@ export function readPartialConfig(
     return { kind: 'unreadable', message: 'is not valid YAML; validate-config shows where' }
   }
   const root = membersOf(read.document.value)
-  const { hosts, port } = membersOf(root['server'])
+  const { hosts, port, trusted_proxies: proxies } = membersOf(root['server'])
+  const { allowed_users: allowed } = membersOf(root['access'])
   const providers = Object.entries(membersOf(root['providers'])).map(([name, provider]) => {
     const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
@@ -34,6 +37,13 @@ export function readPartialConfig(
       providers: new Map(providers),
       hosts: Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : defaults.server.hosts,
       port: typeof port === 'number' ? port : defaults.server.port,
+      users: [...listOf(allowed), ...listOf(proxies).map((proxy) => membersOf(proxy)['user'])].filter(
+        (user) => typeof user === 'string',
+      ),
     },
   }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }

@@ -24,6 +24,8 @@ export interface ServicePaths {
 
 export const serviceUnit = 'llm-gateway.service'
 export const socketUnit = 'llm-gateway.socket'
+export const doctorUnit = 'llm-gateway-doctor.service'
+export const doctorTimer = 'llm-gateway-doctor.timer'
 
 /** `system` for root unless requested otherwise: root usually has no session that would run a user manager. */
 export function resolveScope(requested: Scope | undefined, uid: number): Scope {

@@ -61,7 +61,8 @@ for device in null zero full random urandom tty; do
   touch /run/devices/$device
   mount --bind /dev/$device /run/devices/$device
 done
-mkdir /run/devices/shm /run/devices/pts
+mkdir /run/devices/shm /run/devices/pts /run/devices/mqueue /run/devices/hugepages
+ln -s pts/ptmx /run/devices/ptmx
 mount -t devpts devpts /run/devices/pts
 ln -s /proc/self/fd /run/devices/fd
 mount --rbind /run/devices /dev

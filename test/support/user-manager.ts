@@ -98,7 +98,7 @@ exec unshare ${options} bash -c "$0"`,
   })
   for await (const line of unshare.stdout) if (String(line).includes('set up')) break
   const init = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8').trim()
-  return {
+  const manager: UserManager = {
     home,
     runtimeDirectory,
     sh: (command, options = {}) => run(init, command, options),
@@ -108,6 +108,7 @@ exec unshare ${options} bash -c "$0"`,
       throw new Error(`${command}\nended with ${status}\n${stdout}${stderr}`)
     },
   }
+  return manager
 }
 
 export const namespaces = '-mnpfC --kill-child --mount-proc --propagation private'
