@@ -89,6 +89,8 @@ cat >/run/units/user@${uid}.service <<'END'
 ${userUnit}END
 cat >/run/units/test.target <<'END'
 ${start}END
+# Among the namespaces of this machine, as at a boot: credentials are mounted in one and seen in another.
+mount --make-rshared /
 ip link set lo up
 echo set up
 exec env -i container=other PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units /lib/systemd/systemd --system --unit=test.target --log-target=journal >/dev/null 2>&1
