@@ -68,7 +68,7 @@ ln -s /proc/self/fd /run/devices/fd
 mount --rbind /run/devices /dev
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /home
-mkdir -p /run/units /run/systemd/system /run/credentials /run/log/journal ${home}/llm-gateway ${runtimeDirectory}
+mkdir -p /run/units /run/systemd/system /run/systemd/unit-root /run/credentials /run/log/journal ${home}/llm-gateway ${runtimeDirectory}
 mount --move /run/checkout ${home}/llm-gateway
 mount -o remount,bind,ro ${home}/llm-gateway
 mount -o remount,bind,ro /
