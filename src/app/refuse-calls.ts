@@ -47,5 +47,6 @@ export async function refuseCalls(
     return server.listen({ fd })
   })
   await promise
-  await Promise.all(servers.map((server) => (server.listening ? once(server.close(), 'close') : undefined)))
+  const listening = servers.filter((server) => server.listening)
+  await Promise.all(listening.map((server) => once(server.close(), 'close')))
 }

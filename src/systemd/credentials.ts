@@ -93,7 +93,7 @@ export function credentialsDropIn(paths: ServicePaths, unit = serviceUnit): stri
 }
 
 /** The drop-ins of the service and, where it is installed, of the weekly check. */
-export function credentialsDropIns(paths: ServicePaths): string[] {
+function credentialsDropIns(paths: ServicePaths): string[] {
   const hasDoctor = existsSync(join(paths.unitDirectory, doctorUnit))
   return [serviceUnit, ...(hasDoctor ? [doctorUnit] : [])].map((unit) => credentialsDropIn(paths, unit))
 }
