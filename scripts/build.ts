@@ -3,9 +3,9 @@
 // leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http load fetch).
 import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { markBuild } from '../src/cli/service-program.ts'
+import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
 
 const root = join(import.meta.dirname, '..')
 /** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
@@ -84,6 +84,18 @@ const gateway = join(draft, 'gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 writeFileSync(gateway, readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped))
 execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), draft], { stdio: 'inherit' })
-markBuild(draft)
-rmSync(dist, { recursive: true, force: true })
-renameSync(draft, dist)
+writeFileSync(join(draft, digestFile), computeDigest(root))
+
+// Whoever reads dist/ meanwhile, or builds it too, finds one of the builds in it.
+for (let isPlaced = false; !isPlaced;) {
+  const old = `${draft}.old`
+  try {
+    if (existsSync(dist)) renameSync(dist, old)
+    renameSync(draft, dist)
+    isPlaced = true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
+  }
+  rmSync(old, { recursive: true, force: true })
+}

@@ -1,7 +1,6 @@
 // The program that a service runs. A package runs where it lies, if nobody but the service's owner can change it. Otherwise
 // the service gets a copy: a checkout is built first, and `npm ci` in it cannot take Node away from the service; a system
 // service must not run files that a user can write.
-import { createHash } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -18,6 +17,7 @@ import { dirname, join, sep } from 'node:path'
 import { packagePath, pinnedNodePath } from '../platform/package.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
+import { computeDigest, digestFile, isCheckout, packaged, readDigest } from './program-digest.ts'
 
 /** Paths are absolute. */
 export interface ServiceProgram {
@@ -32,14 +32,6 @@ export type ProgramState =
   | { readonly kind: 'current'; readonly program: ServiceProgram }
   /** The copy is missing or was made of something else. */
   | { readonly kind: 'stale'; readonly program: ServiceProgram; readonly isNew: boolean }
-
-/** What a package needs at run time, besides dist/ and Node. */
-const packaged = ['package.json', 'bin', 'config', 'systemd']
-
-const sources = ['src', 'scripts', 'node_modules/.package-lock.json']
-
-/** In dist/ and in a copy: the digest of what they were made of. */
-const digestFile = '.made-of'
 
 /** Which program the service of `paths` should run, and whether it is there. */
 export function examineProgram({ scope, programDirectory: root }: ServicePaths): ProgramState {
@@ -56,7 +48,7 @@ export function examineProgram({ scope, programDirectory: root }: ServicePaths):
     node: isNodeShared ? node : join(root, pinnedNodePath()),
     main: join(root, 'dist/main.cjs'),
   }
-  if (digestIn(root) === digestOf(own)) return { kind: 'current', program }
+  if (readDigest(root) === computeDigest(own)) return { kind: 'current', program }
   return { kind: 'stale', program, isNew: !existsSync(root) }
 }
 
@@ -66,7 +58,7 @@ export function examineProgram({ scope, programDirectory: root }: ServicePaths):
  */
 export function installProgram({ root, node }: ServiceProgram, run: RunProgram): string | undefined {
   const own = packagePath('')
-  const digest = digestOf(own)
+  const digest = computeDigest(own)
   const draft = `${root}.new`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { recursive: true, mode: 0o755 })
@@ -88,26 +80,12 @@ export function installProgram({ root, node }: ServiceProgram, run: RunProgram):
 
 /** Whether the directory is a copy that `installProgram` made. */
 export function isInstalledProgram(root: string): boolean {
-  return digestIn(root) !== undefined
-}
-
-/** Marks a build of this checkout as current, so that it is not built again. */
-export function markBuild(dist: string): void {
-  writeFileSync(join(dist, digestFile), digestOf(packagePath('')))
-}
-
-/** Whether dist/ of this checkout is made of its sources as they are. */
-export function isBuildCurrent(): boolean {
-  return digestIn(packagePath('dist')) === digestOf(packagePath(''))
-}
-
-function isCheckout(root: string): boolean {
-  return existsSync(join(root, 'src/main.ts'))
+  return readDigest(root) !== undefined
 }
 
 function provideBuild(own: string, dist: string, digest: string, run: RunProgram): string | undefined {
   const existing = join(own, 'dist')
-  if (!isCheckout(own) || digestIn(existing) === digest) {
+  if (!isCheckout(own) || readDigest(existing) === digest) {
     copyTree(existing, dist)
     return undefined
   }
@@ -130,31 +108,6 @@ function copyTree(from: string, to: string): void {
   // copyFile would make the owner of the original the owner of the copy.
   writeFileSync(to, readFileSync(from), { flag: 'wx' })
   chmodSync(to, (status.mode & 0o111) === 0 ? 0o644 : 0o755)
-}
-
-function digestIn(root: string): string | undefined {
-  try {
-    return readFileSync(join(root, digestFile), 'utf8')
-  } catch {
-    return undefined
-  }
-}
-
-function digestOf(own: string): string {
-  const hash = createHash('sha256').update(`${process.version} ${process.arch}\0`)
-  for (const name of [...packaged, ...(isCheckout(own) ? sources : ['dist'])]) addTo(hash, own, name)
-  return hash.digest('hex')
-}
-
-function addTo(hash: ReturnType<typeof createHash>, own: string, name: string): void {
-  const path = join(own, name)
-  if (!existsSync(path)) return
-  if (statSync(path).isDirectory()) {
-    for (const entry of readdirSync(path).toSorted()) addTo(hash, own, join(name, entry))
-    return
-  }
-  const bytes = readFileSync(path)
-  hash.update(`${name}\0${bytes.length}\0`).update(bytes)
 }
 
 /** Whether root alone can change the file and every directory on the way to it. */

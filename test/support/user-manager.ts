@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
-import { isBuildCurrent } from '../../src/cli/service-program.ts'
+import { computeDigest, readDigest } from '../../src/cli/program-digest.ts'
 import { missing, unless } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -76,7 +76,8 @@ export function untilUp(option: '--user' | '--system'): string {
 /** @param script runs as the first process; prints `set up` when its mounts are done. */
 export async function startInNamespaces(t: Cleanup, options: string, script: string): Promise<UserManager> {
   // Otherwise every `systemd install` would build the checkout again.
-  if (!isBuildCurrent()) execFileSync(process.execPath, [join(checkout, 'scripts/build.ts')])
+  const isBuilt = readDigest(join(checkout, 'dist')) === computeDigest(checkout)
+  if (!isBuilt) execFileSync(process.execPath, [join(checkout, 'scripts/build.ts')])
   const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(
