@@ -3,10 +3,15 @@
 // leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http load fetch).
 import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
 
 const root = join(import.meta.dirname, '..')
+/** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
+const dist = process.argv[2] ?? join(root, 'dist')
+const draft = `${dist}.${process.pid}`
+process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
  * gateway.cjs has everything. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
@@ -49,11 +54,10 @@ const joinAtSeams: Plugin = {
   },
 }
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
 const { metafile } = await bundle({
   absWorkingDir: root,
   entryPoints,
-  outdir: 'dist',
+  outdir: draft,
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
@@ -72,12 +76,26 @@ const { metafile } = await bundle({
 })
 await stop()
 // What each file was made of, for a test. The package leaves it out.
-writeFileSync(join(root, 'dist/metafile.json'), JSON.stringify(metafile))
+const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`, '"dist/')
+writeFileSync(join(draft, 'metafile.json'), inDist)
 
 // Regular expressions and comments are what esbuild leaves as they are.
-const gateway = join(root, 'dist/gateway.cjs')
+const gateway = join(draft, 'gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 writeFileSync(gateway, readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped))
-execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), join(root, 'dist')], {
-  stdio: 'inherit',
-})
+execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), draft], { stdio: 'inherit' })
+writeFileSync(join(draft, digestFile), computeDigest(root))
+
+// Whoever reads dist/ meanwhile, or builds it too, finds one of the builds in it.
+for (let isPlaced = false; !isPlaced;) {
+  const old = `${draft}.old`
+  try {
+    if (existsSync(dist)) renameSync(dist, old)
+    renameSync(draft, dist)
+    isPlaced = true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error
+  }
+  rmSync(old, { recursive: true, force: true })
+}

@@ -12,6 +12,7 @@ export const errorTable = {
   method_not_allowed: 405,
   model_not_found: 404,
   no_target_available: 503,
+  not_configured: 503,
   not_translatable: 400,
   origin_not_allowed: 403,
   provider_auth_failed: 502,

@@ -37,6 +37,8 @@ export interface App {
    * @param reason for the log: the signal's name.
    */
   stop(reason: string): Promise<void>
+  /** Absent in a gateway of several threads. */
+  openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
   isAlive?(): boolean
 }
@@ -135,6 +137,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       shutdownGraceMs = next.server.shutdownGraceMs
       return settingsToRestartFor(config, next)
     },
+    openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
       own?.stopWatching()

@@ -1,22 +1,16 @@
 // `llm-gateway credential set PROVIDER` and `rotate PROVIDER`: stores a key, and makes the service use it.
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { readPartialConfig } from '../config/partial-config.ts'
 import { secretFault } from '../config/secrets.ts'
-import {
-  credentialsDropIn,
-  isCredentialName,
-  listCredentials,
-  renderDropIn,
-  storeCredential,
-} from '../systemd/credentials.ts'
+import { isCredentialName, storeCredential, updateDropIns } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
-import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
+import { readUnitState } from '../systemd/unit-state.ts'
+import { type CommandIo, Output } from './output.ts'
 import { ownCommand } from './invocation.ts'
 import { readSecret, type SecretInput } from './read-secret.ts'
-import { exampleCredential, unknownProvider } from './suggest.ts'
+import { systemdRestartCommand } from './systemd-restart.ts'
+import { entryToAdd, exampleCredential, unknownProvider } from './suggest.ts'
 
 export type CredentialIo = CommandIo & { readonly stdin: SecretInput }
 
@@ -42,7 +36,7 @@ export async function credentialSetCommand(
     err.line(found.message)
     return 1
   }
-  const { name } = found
+  const { name, lineToAdd } = found
   const value = await readSecret(io.stdin, (text) => io.stderr.write(text))
   const fault = value === undefined ? undefined : secretFault(value)
   if (value === undefined || fault !== undefined) {
@@ -50,9 +44,7 @@ export async function credentialSetCommand(
     return 1
   }
   const stored = storeCredential(paths, { name, value }, run)
-  const dropIn = credentialsDropIn(paths)
-  mkdirSync(dirname(dropIn), { recursive: true })
-  writeFileSync(dropIn, renderDropIn(listCredentials(paths.credentialsDirectory)), { mode: 0o644 })
+  updateDropIns(paths)
   const form = stored.isEncrypted ? "encrypted with this machine's key" : 'mode 0600, not encrypted'
   out.line(`Stored ${name} in ${printable(stored.path)} (${form}).`)
 
@@ -60,22 +52,30 @@ export async function credentialSetCommand(
   run('systemctl', [...scope, 'daemon-reload'])
   // The unit may have failed because this key was missing.
   run('systemctl', [...scope, 'reset-failed', serviceUnit, socketUnit])
+  if (lineToAdd !== undefined) {
+    out.line(
+      `${printable(file)} does not have the provider "${printable(provider)}" yet. Below providers:, add`,
+    )
+    out.line(`  ${printable(lineToAdd)}`)
+  }
   if (!isRotation) {
-    out.line(`To use it, run: ${paths.systemctl} restart llm-gateway`)
+    const option = paths.scope === 'system' ? ' --system' : ''
+    out.line(`To use it, run: ${ownCommand(io.env)} systemd restart${option}`)
     return 0
   }
-  const { status, stderr } = run('systemctl', [...scope, 'try-restart', serviceUnit])
-  if (status !== 0) {
-    err.line(`The restart failed: ${printable(stderr.trim())}. The service may still use the old key.`)
-    return 1
+  if (readUnitState(serviceUnit, ['ActiveState'], paths.scope, run)['ActiveState'] !== 'active') {
+    out.line('The service is not running; it will start with the new key.')
+    return 0
   }
-  out.line('If the service was running, it has restarted with the new key; new calls waited in its socket.')
-  return 0
+  return systemdRestartCommand(io, paths, run)
 }
 
-type FoundName = { kind: 'found'; name: string } | { kind: 'unknown'; message: string }
+type FoundName =
+  /** `lineToAdd`: the entry of a provider that the configuration lacks. */
+  { kind: 'found'; name: string; lineToAdd?: string } | { kind: 'unknown'; message: string }
 
-function findCredentialName(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
+/** The credential that the configuration names for a provider, or would name for one that it does not have yet. */
+export function findCredentialName(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
   const read = readPartialConfig(file, env)
   if (read.kind === 'unreadable') {
@@ -84,7 +84,11 @@ function findCredentialName(provider: string, file: string, env: NodeJS.ProcessE
     )
   }
   const { providers } = read.config
-  if (!providers.has(provider)) return unknown(printable(unknownProvider(provider, file, providers.keys())))
+  if (!providers.has(provider)) {
+    const entry = entryToAdd(provider, providers.keys())
+    if (entry === undefined) return unknown(printable(unknownProvider(provider, file, providers.keys())))
+    return { kind: 'found', name: exampleCredential(provider), lineToAdd: entry }
+  }
   const name = providers.get(provider)
   if (name === undefined) {
     return unknown(

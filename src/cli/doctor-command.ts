@@ -86,4 +86,4 @@ Examples:
   llm-gateway doctor --no-calls --json | jq '.checks[] | select(.state == "fail")'
 
 Exit status: 0 no failures (warnings are possible without --strict), 1 failures, 2 invalid
-usage. systemd/examples/ has a weekly timer.`
+usage. To run it once a week: llm-gateway systemd install --doctor-timer`

@@ -7,7 +7,7 @@ interface SignalSource {
 }
 
 export class ReloadSignal {
-  #onReload: (() => void) | undefined
+  #onReload: (() => unknown) | undefined
   /** The signal came before there was a listener. */
   #isPending = false
 
@@ -20,7 +20,7 @@ export class ReloadSignal {
   }
 
   /** Calls `onReload` for each signal from now on, and once if any came before. */
-  listen(onReload: () => void): void {
+  listen(onReload: () => unknown): void {
     this.#onReload = onReload
     if (this.#isPending) onReload()
   }

@@ -1,6 +1,7 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and shows on a terminal what it serves.
 import { type App, startApp } from '../app/app.ts'
 import { checkProviders } from '../app/check-providers.ts'
+import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { findConfigFile, findStateDirectory } from '../config/find.ts'
@@ -12,8 +13,8 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import { printable, printableJson } from '../platform/printable.ts'
 import { isJournal } from '../systemd/journal.ts'
-import { takePassedSockets } from '../systemd/listen-fds.ts'
-import { takeManagerSettings } from '../systemd/notify.ts'
+import { type PassedSocket, takePassedSockets } from '../systemd/listen-fds.ts'
+import { type ManagerSettings, takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 import { notifyStartFailure, startService } from './service-manager.ts'
@@ -26,7 +27,13 @@ export type ServeIo = CommandIo & {
   readonly reloadSignal: ReloadSignal
 }
 
-/** @returns the exit status: 0 after a signal, 1 when the gateway could not start. */
+/** EX_CONFIG of sysexits.h(3head). Our units list it in `RestartPreventExitStatus=`. */
+const configErrorStatus = 78
+
+/**
+ * @returns the exit status: 0 after a signal, 1 when the gateway could not start, 78 when a service manager started it and
+ *   only a change of its configuration helps.
+ */
 export async function serveCommand(
   io: ServeIo,
   file: string | undefined,
@@ -35,7 +42,6 @@ export async function serveCommand(
 ): Promise<number> {
   const unsafe = unsafeSettings(currentRuntime(io.env))
   for (const setting of unsafe) io.stderr.write(`llm-gateway cannot start: ${setting}\n`)
-  if (unsafe.length > 0) return 1
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   disablePretenuring()
@@ -43,13 +49,15 @@ export async function serveCommand(
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
   const configVersion = fileVersion(configFile)
+  const hasChanged = () => fileVersion(configFile) !== configVersion
+  const manager = { settings, sockets, clock, hasChanged }
+  if (unsafe.length > 0) return failStart(manager, unsafe[0]!)
   const onRead = (read: LoadedConfig) =>
     printProblems(io, read.ok ? read.warnings : read.problems, read.lines)
   const loaded = loadConfig(configFile, { env: io.env })
   onRead(loaded)
   if (!loaded.ok) {
-    await notifyStartFailure(settings, formatFirstError(loaded.problems))
-    return 1
+    return failStart(manager, formatFirstError(loaded.problems))
   }
   const { config } = loaded
   let app: App
@@ -66,8 +74,7 @@ export async function serveCommand(
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     io.stderr.write(`llm-gateway cannot start: ${printable(error.message)}\n`)
-    await notifyStartFailure(settings, error.message)
-    return 1
+    return failStart(manager, error.message)
   }
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   checkProviders(app, config, clock)
@@ -75,12 +82,31 @@ export async function serveCommand(
   const { setTimer } = clock
   const running = { app, config, settings, env, configFile, configVersion }
   const service = startService({ ...running, reloadSignal, setTimer, onRead })
-  await untilSignal(async (signal) => {
+  const becomesQuiet = sockets.length === 0 ? undefined : () => service.quiet()
+  await untilSignal(becomesQuiet, async (signal) => {
     service.stopping()
     await app.stop(signal)
     await service.stopped()
   })
   return 0
+}
+
+interface StartedBy {
+  readonly settings: ManagerSettings
+  readonly sockets: readonly PassedSocket[]
+  readonly clock: Clock
+  /** Whether the configuration file has changed since it was read. */
+  readonly hasChanged: () => boolean
+}
+
+/** Started by hand, the gateway ends at once. Where a manager passed sockets, the cause cannot be that a port is taken. */
+async function failStart(
+  { settings, sockets, clock, hasChanged }: StartedBy,
+  reason: string,
+): Promise<number> {
+  await notifyStartFailure(settings, reason)
+  await refuseCalls(sockets, clock.setTimer, hasChanged)
+  return sockets.length > 0 ? configErrorStatus : 1
 }
 
 /** For a person at a terminal: neither the journal nor a reader of JSON logs has a use for it. */
@@ -107,11 +133,19 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   ].join('\n')
 }
 
-/** Stops on the first SIGTERM or SIGINT; a second one ends the process at once. */
-async function untilSignal(stop: (signal: string) => Promise<void>): Promise<void> {
+/**
+ * Stops on the first SIGTERM or SIGINT; a second one ends the process at once. SIGUSR2, which `systemd restart` sends, stops
+ * it as soon as it is quiet. @param becomesQuiet undefined where no manager would start the gateway again.
+ */
+async function untilSignal(
+  becomesQuiet: (() => Promise<void>) | undefined,
+  stop: (signal: string) => Promise<void>,
+): Promise<void> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
+    if (becomesQuiet !== undefined)
+      process.once('SIGUSR2', (name) => void becomesQuiet().then(() => resolve(name)))
   })
   process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
   await stop(signal)

@@ -1,5 +1,6 @@
 // The commands that set the gateway up as a service: `systemd …` and `credential …`.
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../platform/clock.ts'
 import { runProgram } from '../systemd/programs.ts'
 import { resolveScope, type ServicePaths, servicePaths } from '../systemd/scope.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -30,12 +31,20 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
   const systemd = program.command('systemd').description('run the gateway as a systemd service')
   scoped(systemd, 'install', 'write the units, and a configuration if there is none, and enable the socket')
     .option(...configOption)
+    .option('--doctor-timer', 'also run doctor once a week')
     .option(...dryRunOption)
-    .action(async (options: ScopeOptions & { config?: string; dryRun?: boolean }) => {
-      const { config, dryRun } = options
+    .action(async (options: ScopeOptions & { config?: string; doctorTimer?: boolean; dryRun?: boolean }) => {
+      const { config, doctorTimer = false, dryRun } = options
       const paths = pathsFor(options)
       const { systemdInstallCommand } = await import('./systemd-install.ts')
-      done(await systemdInstallCommand(io, paths, { config, isDryRun: dryRun === true }, runProgram))
+      done(
+        await systemdInstallCommand(
+          io,
+          paths,
+          { config, hasDoctorTimer: doctorTimer, isDryRun: dryRun === true },
+          runProgram,
+        ),
+      )
     })
   scoped(systemd, 'uninstall', 'remove the units; the configuration and the keys are kept')
     .option(...dryRunOption)
@@ -50,6 +59,24 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
       done(await systemdStatusCommand(io, pathsFor(options), runProgram))
     },
   )
+
+  scoped(
+    systemd,
+    'restart',
+    'check the configuration, then restart the service; new calls wait meanwhile',
+  ).action(async (options: ScopeOptions) => {
+    const { systemdRestartCommand } = await import('./systemd-restart.ts')
+    done(await systemdRestartCommand(io, pathsFor(options), runProgram))
+  })
+  // For the units; people use systemctl.
+  systemd
+    .command('await-reload', { hidden: true })
+    .argument('<pid>', "the gateway's process", positiveInteger)
+    .action(async (pid: number) => {
+      const { systemdReloadCommand } = await import('./systemd-reload.ts')
+      const signal = (target: number) => process.kill(target, 'SIGHUP')
+      done(await systemdReloadCommand(io, pid, { clock: systemClock, signal }))
+    })
 
   const credential = program
     .command('credential')
@@ -68,10 +95,23 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
         done(await credentialSetCommand(io, pathsFor(options), request, runProgram))
       })
   }
+  scoped(credential, 'remove', 'remove a stored key')
+    .argument('<provider>', "the provider's name in the configuration, or the name of the credential")
+    .option(...configOption)
+    .action(async (provider: string, options: ScopeOptions & { config?: string }) => {
+      const { credentialRemoveCommand } = await import('./credential-remove.ts')
+      const request = { provider, config: options.config }
+      done(await credentialRemoveCommand(io, pathsFor(options), request, runProgram))
+    })
   scoped(credential, 'list', 'list names and ages of the stored keys, never the keys')
     .option(...configOption)
     .action(async (options: ScopeOptions & { config?: string }) => {
       const { credentialListCommand } = await import('./credential-list.ts')
       done(await credentialListCommand(io, pathsFor(options), options.config, Date.now()))
     })
+}
+
+function positiveInteger(text: string): number {
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected the number of a process.')
 }

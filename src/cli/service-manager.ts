@@ -5,7 +5,9 @@ import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { createNotifier, type ManagerSettings, type ServiceNotifier } from '../systemd/notify.ts'
+import { reloadReportFile, writeReloadReport } from '../systemd/reload-report.ts'
 import { counted } from './output.ts'
+import { quietMoment } from './quiet-moment.ts'
 import type { ReloadSignal } from './reload-signal.ts'
 
 export interface ServiceParts {
@@ -23,6 +25,8 @@ export interface ServiceParts {
 }
 
 export interface Service {
+  /** Resolves at the first moment without an open call, at the latest after the grace time. */
+  quiet(): Promise<void>
   /** Reports that the gateway is stopping, and ends reloads. */
   stopping(): void
   /** Resolves when the manager has received everything, or sending has failed. */
@@ -31,20 +35,39 @@ export interface Service {
 
 /** Reports readiness, and keeps reloading and reporting until `stopping`. Without a manager it only reloads. */
 export function startService(parts: ServiceParts): Service {
-  const { app, settings, reloadSignal, setTimer } = parts
+  const { app, env, settings, reloadSignal, setTimer } = parts
   const notifier = createNotifier(settings.notifySocket, {
     onFault: (cause) => app.events.emit({ kind: 'service_manager_not_told', cause }),
   })
   const stopPings = pingWatchdog(app, notifier, settings.watchdogPingMs, setTimer)
+  let lastResult: ReloadResult | undefined
   const reloader = new Reloader({
     ...parts,
     onBegin: () => notifier.reloading(),
-    onResult: (result) => notifier.ready(statusOf(app, reloader.config) + suffixOf(result)),
+    onResult(result) {
+      lastResult = result
+      notifier.ready(statusOf(app, reloader.config) + suffixOf(result))
+    },
   })
   notifier.ready(statusOf(app, reloader.config))
-  reloadSignal.listen(() => void reloader.reload())
+  const reportFile = reloadReportFile(env)
+  let count = 0
+  reloadSignal.listen(async () => {
+    await reloader.reload()
+    if (reportFile === undefined || lastResult === undefined) return
+    count += 1
+    try {
+      writeReloadReport(reportFile, { count, failure: failureOf(lastResult) })
+    } catch (cause) {
+      app.events.emit({ kind: 'service_manager_not_told', cause })
+    }
+  })
 
   return {
+    quiet() {
+      notifier.status(`${statusOf(app, reloader.config)}; restarts as soon as no call is open`)
+      return quietMoment(app, setTimer, reloader.config.server.shutdownGraceMs)
+    },
     stopping() {
       reloader.stop()
       notifier.stopping(reloader.config.server.shutdownGraceMs)
@@ -85,6 +108,10 @@ export async function notifyStartFailure(settings: ManagerSettings, reason: stri
 
 function statusOf({ addresses }: App, { models, providers }: Config): string {
   return `serving ${counted(models.size, 'model')} of ${counted(providers.size, 'provider')} on ${addresses.join(', ')}`
+}
+
+function failureOf(result: ReloadResult): string | undefined {
+  return result.kind === 'refused' ? formatFirstError(result.problems) : undefined
 }
 
 function suffixOf(result: ReloadResult): string {

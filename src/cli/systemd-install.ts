@@ -1,11 +1,21 @@
 // `llm-gateway systemd install`: writes units, configuration and directories for a manager. Repeating it is safe.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { packagedConfigFile } from '../config/find.ts'
+import { packageAccounts, packagedConfigFile } from '../config/find.ts'
+import { unrecognized, unrecognizedUsers } from '../config/check-users.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
-import { mainPath } from '../platform/package.ts'
+import { systemAccounts } from '../platform/ownership.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
+import { shellWord } from '../platform/shell-word.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -13,15 +23,27 @@ import {
   renderDropIn,
 } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { isLingering, scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
-import { renderUnits } from '../systemd/units.ts'
+import {
+  doctorTimer,
+  doctorUnit,
+  isLingering,
+  scopeOptions,
+  type ServicePaths,
+  serviceUnit,
+  socketUnit,
+} from '../systemd/scope.ts'
+import { renderDoctorUnits, renderUnits } from '../systemd/units.ts'
 import { diffLines } from './diff.ts'
-import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
+import { ownCommand } from './invocation.ts'
+import { type CommandIo, Output } from './output.ts'
+import { examineProgram, installProgram, type ServiceProgram } from './service-program.ts'
 
 export interface InstallOptions {
   /** An existing configuration file; undefined: the service's own, created from the packaged one if missing. */
   readonly config: string | undefined
+  /** Also install the weekly check. Once installed, it is kept up to date without this. */
+  readonly hasDoctorTimer: boolean
   readonly isDryRun: boolean
 }
 
@@ -72,42 +94,75 @@ class Installer {
       return 1
     }
     const source = existsSync(config) ? config : packagedConfigFile()
-    const read = readPartialConfig(source, this.#io.env)
+    const accounts = source === config ? systemAccounts() : packageAccounts()
+    const read = readPartialConfig(source, this.#io.env, accounts)
     if (read.kind === 'unreadable') {
       this.#err.line(`${printable(source)} ${printable(read.message)}.`)
+      if (scope === 'system') this.#err.line(this.#copyHint(source))
       return 1
     }
+    const program = this.#program()
+    if (program === undefined) return 1
     if (source === config) this.#unchanged(config)
-    else this.#write(config, this.#configText(source), scope === 'user' ? 0o600 : 0o644)
+    else this.#write(config, this.#configText(source, program), scope === 'user' ? 0o600 : 0o644)
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
     const { hosts, port } = read.config
-    const units = renderUnits(scope, {
-      node: process.execPath,
-      main: mainPath(),
+    const hasDoctor = this.#options.hasDoctorTimer || existsSync(join(unitDirectory, doctorUnit))
+    const facts = {
+      node: program.node,
+      main: program.main,
       config,
       state: stateDirectory,
       credentials: credentialsDirectory,
       hosts: hosts.filter((host) => !host.includes(':') || hasIpv6Loopback()),
       port,
-    })
+    }
+    const units = [...renderUnits(scope, facts), ...(hasDoctor ? renderDoctorUnits(scope, facts) : [])]
     for (const { name, text } of units) this.#write(join(unitDirectory, name), text, 0o644)
     const stored = listCredentials(credentialsDirectory)
-    if (stored.length > 0) this.#write(credentialsDropIn(this.#paths), renderDropIn(stored), 0o644)
+    for (const unit of [serviceUnit, ...(hasDoctor ? [doctorUnit] : [])]) {
+      if (stored.length > 0) this.#write(credentialsDropIn(this.#paths, unit), renderDropIn(stored), 0o644)
+    }
+    if (hasDoctor) this.#linkDropIns()
+    if (scope === 'user') this.#warnOfUsers(read.config.users)
     if (this.#options.isDryRun) {
       this.#out.line('Nothing was changed (--dry-run).')
       return 0
     }
-    return this.#enable()
+    return this.#enable(hasDoctor)
+  }
+
+  #warnOfUsers(names: readonly string[]): void {
+    for (const name of unrecognizedUsers(names)) {
+      const { message, hint } = unrecognized(name)
+      this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${printable(message)}; ${hint}`)
+    }
+  }
+
+  /** Drop-ins that the user wrote may pass keys too. */
+  #linkDropIns(): void {
+    const { unitDirectory } = this.#paths
+    const [from, to] = [serviceUnit, doctorUnit].map((unit) => join(unitDirectory, `${unit}.d`)) as [
+      string,
+      string,
+    ]
+    const names = existsSync(from) ? readdirSync(from).filter((name) => name.endsWith('.conf')) : []
+    for (const name of names.filter((each) => !existsSync(join(to, each)))) {
+      this.#out.line(`${this.#out.styled('green', 'new')}        ${printable(join(to, name))} (link)`)
+      if (this.#options.isDryRun) continue
+      mkdirSync(to, { recursive: true, mode: 0o755 })
+      symlinkSync(join(from, name), join(to, name))
+    }
   }
 
   /**
    * The packaged example, with the path of its schema. The system-wide service runs as a user of its own, so the user
    * who installs it is allowed by name.
    */
-  #configText(source: string): string {
-    const schema = join(dirname(source), 'llm-gateway.schema.json')
+  #configText(source: string, { root }: ServiceProgram): string {
+    const schema = join(root, 'config/llm-gateway.schema.json')
     const text = readFileSync(source, 'utf8').replace(
       '$schema=./llm-gateway.schema.json',
       () => `$schema=${schema}`,
@@ -117,6 +172,33 @@ class Installer {
     return this.#paths.scope === 'user'
       ? text
       : text.replace('allowed_users: [self]', () => `allowed_users: ${users}`)
+  }
+
+  /** @returns undefined when it could not be installed. */
+  #program(): ServiceProgram | undefined {
+    const state = examineProgram(this.#paths)
+    const { program } = state
+    if (state.kind === 'current') {
+      this.#unchanged(`${program.root}/`)
+      return program
+    }
+    this.#hasChanged = true
+    const [style, word] = state.isNew
+      ? (['green', 'new       '] as const)
+      : (['yellow', 'changed   '] as const)
+    this.#out.line(`${this.#out.styled(style, word)} ${printable(program.root)}/ (the program)`)
+    if (this.#options.isDryRun) return program
+    const failure = installProgram(program, this.#run)
+    if (failure === undefined) return program
+    this.#err.line(`The program could not be built: ${printable(failure)}`)
+    this.#err.line('To install what the build needs, run: npm ci')
+    return undefined
+  }
+
+  /** The service's user is neither the owner of the file nor allowed into a home directory. */
+  #copyHint(source: string): string {
+    const { configFile } = this.#paths
+    return `To use a copy that root owns, run: sudo install -D -m 644 ${shellWord(source)} ${configFile}`
   }
 
   #directory(path: string): void {
@@ -152,10 +234,15 @@ class Installer {
     return line.startsWith('-') ? this.#out.styled('red', text) : text
   }
 
-  #enable(): number {
+  #enable(hasDoctor: boolean): number {
     const { scope, systemctl } = this.#paths
     const wasRunning = this.#systemctl('is-active', '--quiet', serviceUnit) === undefined
-    const steps = [['daemon-reload'], ['enable', socketUnit], ...(wasRunning ? [] : [['start', socketUnit]])]
+    const steps = [
+      ['daemon-reload'],
+      ['enable', socketUnit],
+      ...(wasRunning ? [] : [['start', socketUnit]]),
+      ...(hasDoctor ? [['enable', '--now', doctorTimer]] : []),
+    ]
     for (const step of steps) {
       const failure = this.#systemctl(...step)
       if (failure === undefined) continue
@@ -168,10 +255,11 @@ class Installer {
     this.#out.line(
       `${this.#out.styled('green', 'enabled')}    ${socketUnit}: the first call starts the gateway`,
     )
+    if (hasDoctor) this.#out.line(`${this.#out.styled('green', 'enabled')}    ${doctorTimer}: once a week`)
     if (wasRunning && this.#hasChanged) {
-      this.#out.line(
-        `The running service is unchanged. To apply the changes, run: ${systemctl} restart llm-gateway`,
-      )
+      const option = scope === 'system' ? ' --system' : ''
+      const restart = `${ownCommand(this.#io.env)} systemd restart${option}`
+      this.#out.line(`The running service is unchanged. To apply the changes, run: ${restart}`)
     }
     if (scope === 'user' && !isLingering()) {
       this.#out.line(

@@ -1,11 +1,19 @@
-// `llm-gateway systemd uninstall`: removes the units, and keeps the configuration and the keys.
-import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+// `llm-gateway systemd uninstall`: removes the units and the copy of the program, and keeps the configuration and the keys.
+import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { credentialsDropIn } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { scopeOptions, type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
-import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
+import {
+  doctorTimer,
+  doctorUnit,
+  scopeOptions,
+  type ServicePaths,
+  serviceUnit,
+  socketUnit,
+} from '../systemd/scope.ts'
+import { type CommandIo, Output } from './output.ts'
+import { isInstalledProgram } from './service-program.ts'
 
 /** @returns the exit status: 0, also when nothing was installed. */
 export async function systemdUninstallCommand(
@@ -16,30 +24,54 @@ export async function systemdUninstallCommand(
 ): Promise<number> {
   const out = new Output(io.stdout, io.env)
   const { unitDirectory, systemctl } = paths
-  const dropIn = credentialsDropIn(paths)
-  const files = [join(unitDirectory, socketUnit), join(unitDirectory, serviceUnit), dropIn]
-  const present = files.filter((file) => existsSync(file))
+  const units = [socketUnit, serviceUnit, doctorTimer, doctorUnit]
+  const dropInDirectories = [serviceUnit, doctorUnit].map((unit) => join(unitDirectory, `${unit}.d`))
+  const files = [
+    ...units.map((unit) => join(unitDirectory, unit)),
+    credentialsDropIn(paths),
+    credentialsDropIn(paths, doctorUnit),
+    ...linksIn(dropInDirectories[1]!),
+  ]
+  const present = files.filter((file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined)
+  const { programDirectory } = paths
   if (present.length === 0) {
     out.line(`${printable(unitDirectory)} has no units of llm-gateway.`)
     return 0
   }
   const scope = scopeOptions(paths.scope)
-  if (!isDryRun) run('systemctl', [...scope, 'disable', '--now', socketUnit, serviceUnit])
+  if (!isDryRun) {
+    // A single unit that does not exist would make it do nothing.
+    const installed = units.filter((unit) => present.includes(join(unitDirectory, unit)))
+    run('systemctl', [...scope, 'disable', '--now', ...installed])
+    run('systemctl', [...scope, 'reset-failed', ...installed])
+    // When the timer last elapsed (Persistent=).
+    if (installed.includes(doctorTimer)) run('systemctl', [...scope, 'clean', '--what=state', doctorTimer])
+  }
   for (const file of present) {
     out.line(`${out.styled('red', 'removed')}  ${printable(file)}`)
     if (!isDryRun) rmSync(file)
+  }
+  if (isInstalledProgram(programDirectory)) {
+    out.line(`${out.styled('red', 'removed')}  ${printable(programDirectory)}/`)
+    if (!isDryRun) rmSync(programDirectory, { recursive: true })
   }
   if (isDryRun) {
     out.line('Nothing was changed (--dry-run).')
     return 0
   }
-  removeIfEmpty(dirname(dropIn))
+  for (const directory of dropInDirectories) removeIfEmpty(directory)
   const { status } = run('systemctl', [...scope, 'daemon-reload'])
   if (status !== 0) {
     out.line(`The systemd manager could not be notified. Once it is running, run: ${systemctl} daemon-reload`)
   }
   out.line(`Kept: ${printable(paths.configFile)}, ${printable(paths.credentialsDirectory)}/`)
   return 0
+}
+
+/** Of the weekly check: links to drop-ins of the gateway. */
+function linksIn(directory: string): string[] {
+  const entries = existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []
+  return entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => join(directory, name))
 }
 
 /** The directory may hold drop-ins that the user wrote. */

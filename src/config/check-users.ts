@@ -1,5 +1,6 @@
 // Rules about Unix users: who is served, and whose `X-Forwarded-For` is believed. An account that is missing here is a
 // warning, because a file may be checked on another machine than its own; `serve` does not start without the account.
+import { userInfo } from 'node:os'
 import { overflowUid, uidNamed, type UnixUsers } from '../platform/unix-users.ts'
 import { reachOf } from '../platform/address-reach.ts'
 import { cidrFault } from './addresses.ts'
@@ -12,6 +13,8 @@ export interface LocalUsers {
   readonly users: UnixUsers
   /** Of the user that runs the check; `self` stands for it. */
   readonly ownUid: number
+  /** Whether the kernel shows this process connections of the user as the user's. */
+  readonly isMapped: (uid: number) => boolean
 }
 
 export function* allowedUserProblems(names: readonly string[], accounts: LocalUsers): Generator<PathProblem> {
@@ -83,7 +86,11 @@ function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid 
   return uid !== undefined && allowedUsers.some((allowed) => uidNamed(allowed, users, ownUid) === uid)
 }
 
-function* accountProblems(name: string, path: Path, { users, ownUid }: LocalUsers): Generator<PathProblem> {
+function* accountProblems(
+  name: string,
+  path: Path,
+  { users, ownUid, isMapped }: LocalUsers,
+): Generator<PathProblem> {
   const uid = uidNamed(name, users, ownUid)
   if (uid === undefined) {
     const message = `there is no user ${quoted(name)} on this machine, so the gateway cannot start here`
@@ -92,6 +99,23 @@ function* accountProblems(name: string, path: Path, { users, ownUid }: LocalUser
   } else if (uid === overflowUid) {
     const message = `${quoted(name)} has uid ${overflowUid}, so the gateway cannot start: in a user namespace, all users from outside it appear under this uid`
     yield { path, message, hint: 'list another user, and run the program as that user', severity: 'warning' }
+  } else if (!isMapped(uid)) {
+    yield { path, ...unrecognized(name), severity: 'warning' }
+  }
+}
+
+/** Those of `names` whom a service of the current user cannot recognize. */
+export function unrecognizedUsers(names: readonly string[]): string[] {
+  const { uid, username } = userInfo()
+  const own = new Set(['self', 'any', username, String(uid)])
+  return [...new Set(names)].filter((name) => !own.has(name))
+}
+
+/** For a user that a user's service cannot recognize: what happens, and the ways out. */
+export function unrecognized(name: string): { message: string; hint: string } {
+  return {
+    message: `connections of ${quoted(name)} to the TCP port are refused (403), because a user service cannot recognize other users (PrivateUsers=yes)`,
+    hint: 'run that program as the user of the service and list self, or use the system service',
   }
 }
 

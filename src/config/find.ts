@@ -1,10 +1,11 @@
 // Where the configuration file and the state are.
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 import { packagePath } from '../platform/package.ts'
 import { gatewayVariable } from './environment.ts'
+import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 
 /** True if a path exists; tests replace it. */
 type Exists = (path: string) => boolean
@@ -30,6 +31,11 @@ export function findConfigFile(
 /** The default configuration of the package: in `config/`, beside `src/` or `dist/`. */
 export function packagedConfigFile(): string {
   return packagePath('config/llm-gateway.yaml')
+}
+
+/** Whoever owns the package is trusted with its configuration: the owner's code is what runs here. */
+export function packageAccounts(): Accounts {
+  return { ...systemAccounts(), packageUid: statSync(packagedConfigFile()).uid }
 }
 
 /**

@@ -1,7 +1,7 @@
 // File and environment → a configuration, or all of its problems at once, each with its position. Nothing is loaded in
 // part: with a single error anywhere, including a missing secret, there is no configuration.
 import { isObject } from '../bytes/json/parse.ts'
-import { systemUsers, type UnixUsers } from '../platform/unix-users.ts'
+import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
@@ -83,7 +83,11 @@ function checkDocument(
   const { hasProblem } = indexProblems([...document.problems, ...violated])
   const { overrides, faults } = readOverrides(options.env)
   const effective = withOverrides(raw, overrides)
-  const localUsers = { users: options.users ?? systemUsers(), ownUid: options.accounts.uid }
+  const localUsers = {
+    users: options.users ?? systemUsers(),
+    ownUid: options.accounts.uid,
+    isMapped: isMappedHere,
+  }
   const secrets = findSecrets(effective, options, hasProblem)
   const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target

@@ -2,27 +2,31 @@
 import { membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
-import { systemAccounts } from '../platform/ownership.ts'
+import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
   readonly providers: ReadonlyMap<string, string | undefined>
   readonly hosts: readonly string[]
   readonly port: number
+  /** Of `access.allowed_users` and `server.trusted_proxies`. */
+  readonly users: readonly string[]
 }
 
 /** Reads what can be read and leaves out values of the wrong shape (`validate-config` reports them). */
 export function readPartialConfig(
   file: string,
   env: NodeJS.ProcessEnv,
+  accounts: Accounts = systemAccounts(),
 ): { kind: 'read'; config: PartialConfig } | { kind: 'unreadable'; message: string } {
-  const read = readConfigFile(file, env, systemAccounts())
+  const read = readConfigFile(file, env, accounts)
   if (read.kind === 'refused') return { kind: 'unreadable', message: read.problem.message }
   if (read.kind === 'invalid-yaml') {
     return { kind: 'unreadable', message: 'is not valid YAML; validate-config shows where' }
   }
   const root = membersOf(read.document.value)
-  const { hosts, port } = membersOf(root['server'])
+  const { hosts, port, trusted_proxies: proxies } = membersOf(root['server'])
+  const { allowed_users: allowed } = membersOf(root['access'])
   const providers = Object.entries(membersOf(root['providers'])).map(([name, provider]) => {
     const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
@@ -33,6 +37,13 @@ export function readPartialConfig(
       providers: new Map(providers),
       hosts: Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : defaults.server.hosts,
       port: typeof port === 'number' ? port : defaults.server.port,
+      users: [...listOf(allowed), ...listOf(proxies).map((proxy) => membersOf(proxy)['user'])].filter(
+        (user) => typeof user === 'string',
+      ),
     },
   }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }

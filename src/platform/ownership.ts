@@ -9,6 +9,8 @@ import { isPrivateGroupHere } from './unix-users.ts'
 export interface Accounts {
   /** User that runs the gateway. */
   readonly uid: number
+  /** A further user who is trusted: the owner of the program's files. */
+  readonly packageUid?: number
   /** True if the group is the user's own: it has the same name and no other members. */
   isPrivateGroup(gid: number, uid: number): boolean
 }
@@ -32,7 +34,7 @@ export function ownershipFault(
   const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR
   const wanted = `chmod ${!isSecret ? 'go-w' : isDirectory ? '700' : '600'} ${shellWord(path)}`
   const shownMode = (mode & 0o777).toString(8).padStart(3, '0')
-  if (uid !== 0 && uid !== accounts.uid) {
+  if (!isTrusted(uid, accounts)) {
     return {
       message: `belongs to another user (uid ${uid})`,
       hint: `sudo chown ${accounts.uid} ${shellWord(path)}`,
@@ -46,6 +48,10 @@ export function ownershipFault(
   const isReadByGroup = (mode & 0o040) !== 0 && !accounts.isPrivateGroup(gid, uid)
   if ((mode & 0o004) === 0 && !isReadByGroup) return undefined
   return { message: `is readable by others (mode ${shownMode})`, hint: wanted }
+}
+
+function isTrusted(uid: number, accounts: Accounts): boolean {
+  return uid === 0 || uid === accounts.uid || uid === accounts.packageUid
 }
 
 /** What another user could replace. */
@@ -66,7 +72,7 @@ export function pathFault(path: string, accounts: Accounts): PathFault | undefin
     const { path, mode, isLink } = step
     const uid = step.uid === rootUid ? 0 : step.uid
     if (isLink) {
-      if (uid === 0 || uid === accounts.uid) continue
+      if (isTrusted(uid, accounts)) continue
       const message = `is a link of another user (uid ${uid})`
       return { path, message, hint: 'name the path that it leads to' }
     }

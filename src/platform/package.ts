@@ -10,7 +10,7 @@ export function packagePath(path: string): string {
   return fileURLToPath(new URL(`../${path}`, codeFolder))
 }
 
-/** The file to run with Node to start this program. */
-export function mainPath(): string {
-  return fileURLToPath(new URL(isBundled ? 'main.cjs' : 'main.ts', codeFolder))
+/** Where npm installs the Node that the package is pinned to, relative to the package's root. */
+export function pinnedNodePath(): string {
+  return `node_modules/node-linux-${process.arch}/bin/node`
 }

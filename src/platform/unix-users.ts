@@ -22,6 +22,24 @@ export function uidNamed(name: string, users: UnixUsers, ownUid: number): number
   return users.uidOf(name) ?? (/^\d{1,10}$/.test(name) ? Number(name) : undefined)
 }
 
+/**
+ * Whether this process can distinguish the user. In a user namespace that does not map the uid, as in a user's service with
+ * PrivateUsers=yes, the kernel shows it as `overflowUid`: user_namespaces(7).
+ */
+export function isMappedHere(uid: number): boolean {
+  return isMapped(readAccountFile('/proc/self/uid_map'), uid)
+}
+
+/** @param map lines of `inside outside count`; empty where there are no user namespaces. */
+export function isMapped(map: string, uid: number): boolean {
+  const ranges = map.trim().split(/\s*\n\s*/)
+  if (ranges[0] === '') return true
+  return ranges.some((range) => {
+    const [inside = 0, , count = 0] = range.trim().split(/\s+/).map(Number)
+    return uid >= inside && uid < inside + count
+  })
+}
+
 /** @param passwd lines in the format of passwd(5). The first line of a user counts, as it does for the system. */
 export function parseUnixUsers(passwd: string): UnixUsers {
   const names = new Map<number, string>()

@@ -1,9 +1,18 @@
 // Stores keys as systemd credentials: one file for each in a private directory, and a drop-in that makes the manager pass
 // them to the service. They are encrypted with the machine's key where the manager can decrypt them.
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { RunProgram } from './programs.ts'
-import { type Scope, scopeOptions, type ServicePaths, serviceUnit } from './scope.ts'
+import { doctorUnit, type Scope, scopeOptions, type ServicePaths, serviceUnit } from './scope.ts'
 
 export interface StoredCredential {
   readonly name: string
@@ -78,9 +87,35 @@ function encrypt(scope: Scope, name: string, value: string, run: RunProgram): st
   return status === 0 && stdout !== '' ? stdout : undefined
 }
 
-/** The path of the drop-in that passes the stored keys to the service. */
-export function credentialsDropIn(paths: ServicePaths): string {
-  return join(paths.unitDirectory, `${serviceUnit}.d`, '50-credentials.conf')
+/** The path of the drop-in that passes the stored keys to a unit. */
+export function credentialsDropIn(paths: ServicePaths, unit = serviceUnit): string {
+  return join(paths.unitDirectory, `${unit}.d`, '50-credentials.conf')
+}
+
+/** The drop-ins of the service and, where it is installed, of the weekly check. */
+function credentialsDropIns(paths: ServicePaths): string[] {
+  const hasDoctor = existsSync(join(paths.unitDirectory, doctorUnit))
+  return [serviceUnit, ...(hasDoctor ? [doctorUnit] : [])].map((unit) => credentialsDropIn(paths, unit))
+}
+
+/** Writes the drop-ins for the keys that are stored, or removes them if none is. @throws when that fails. */
+export function updateDropIns(paths: ServicePaths): void {
+  const stored = listCredentials(paths.credentialsDirectory)
+  for (const dropIn of credentialsDropIns(paths)) {
+    if (stored.length === 0) {
+      rmSync(dropIn, { force: true })
+      continue
+    }
+    mkdirSync(dirname(dropIn), { recursive: true })
+    writeFileSync(dropIn, renderDropIn(stored), { mode: 0o644 })
+  }
+}
+
+/** Removes a stored key. @returns whether there was one. @throws when it cannot be removed. */
+export function removeCredential({ credentialsDirectory }: ServicePaths, name: string): boolean {
+  const stored = listCredentials(credentialsDirectory).filter((one) => one.name === name)
+  for (const { path } of stored) rmSync(path)
+  return stored.length > 0
 }
 
 /**

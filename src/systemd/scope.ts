@@ -14,6 +14,8 @@ export interface ServicePaths {
   readonly configFile: string
   readonly credentialsDirectory: string
   readonly stateDirectory: string
+  /** For a copy of the program. */
+  readonly programDirectory: string
   /** `systemctl --user` or `systemctl`. */
   readonly systemctl: string
   /** `journalctl`, limited to the gateway. */
@@ -22,6 +24,8 @@ export interface ServicePaths {
 
 export const serviceUnit = 'llm-gateway.service'
 export const socketUnit = 'llm-gateway.socket'
+export const doctorUnit = 'llm-gateway-doctor.service'
+export const doctorTimer = 'llm-gateway-doctor.timer'
 
 /** `system` for root unless requested otherwise: root usually has no session that would run a user manager. */
 export function resolveScope(requested: Scope | undefined, uid: number): Scope {
@@ -37,6 +41,7 @@ export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths
       configFile: '/etc/llm-gateway/llm-gateway.yaml',
       credentialsDirectory: '/etc/llm-gateway/credentials',
       stateDirectory: '/var/lib/llm-gateway',
+      programDirectory: '/usr/local/lib/llm-gateway',
       systemctl: 'systemctl',
       journalctl: 'journalctl -u llm-gateway',
     }
@@ -44,12 +49,14 @@ export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths
   const home = env['HOME'] ?? homedir()
   const config = absolute(env['XDG_CONFIG_HOME']) ?? join(home, '.config')
   const state = absolute(env['XDG_STATE_HOME']) ?? join(home, '.local', 'state')
+  const data = absolute(env['XDG_DATA_HOME']) ?? join(home, '.local', 'share')
   return {
     scope,
     unitDirectory: join(config, 'systemd', 'user'),
     configFile: join(config, 'llm-gateway', 'llm-gateway.yaml'),
     credentialsDirectory: join(config, 'llm-gateway', 'credentials'),
     stateDirectory: join(state, 'llm-gateway'),
+    programDirectory: join(data, 'llm-gateway'),
     systemctl: 'systemctl --user',
     journalctl: 'journalctl --user -u llm-gateway',
   }

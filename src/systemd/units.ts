@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { hostPort } from '../platform/host-port.ts'
 import { packagePath } from '../platform/package.ts'
-import { type Scope, serviceUnit, socketUnit } from './scope.ts'
+import { doctorTimer, doctorUnit, type Scope, serviceUnit, socketUnit } from './scope.ts'
 
 /** What is filled into a template. Paths are absolute. */
 export interface UnitFacts {
@@ -26,7 +26,16 @@ export interface UnitFile {
 
 /** Renders the service and its socket. */
 export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
-  return [serviceUnit, socketUnit].map((name) => {
+  return render([serviceUnit, socketUnit], scope, facts)
+}
+
+/** Renders the weekly check. */
+export function renderDoctorUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
+  return render([doctorUnit, doctorTimer], scope, facts)
+}
+
+function render(names: readonly string[], scope: Scope, facts: UnitFacts): UnitFile[] {
+  return names.map((name) => {
     const template = readFileSync(packagePath(`systemd/${scope}/${name}`), 'utf8')
     return { name, text: fill(template, facts) }
   })
@@ -82,4 +91,11 @@ export function startCommand(unit: string): string[] {
       .replaceAll('%%', '%')
       .replaceAll('$$', () => '$'),
   )
+}
+
+/** The configuration file that a unit names, as `fill` writes it. */
+export function configOf(unit: string): string | undefined {
+  const command = startCommand(unit)
+  const at = command.indexOf('--config')
+  return at < 0 ? undefined : command[at + 1]
 }

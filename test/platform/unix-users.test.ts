@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { isPrivateGroup, parseUnixUsers, systemUsers } from '../../src/platform/unix-users.ts'
+import { isMapped, isPrivateGroup, parseUnixUsers, systemUsers } from '../../src/platform/unix-users.ts'
 
 test('names and numbers of accounts', () => {
   const users = parseUnixUsers('root:x:0:0:root:/root:/bin/sh\nmallory:x:1502:1502::/:/bin/sh\n')
   assert.deepEqual([users.uidOf('mallory'), users.uidOf('nobody')], [1502, undefined])
   assert.deepEqual([users.nameOf(1502), users.nameOf(7)], ['mallory', undefined])
+})
+
+test('which users a user namespace shows', () => {
+  const all = '         0          0 4294967295\n'
+  const service = '      1501       1501          1\n'
+  assert.deepEqual([isMapped(all, 0), isMapped(all, 33), isMapped('', 33)], [true, true, true])
+  assert.deepEqual(
+    [1500, 1501, 1502].map((uid) => isMapped(service, uid)),
+    [false, true, false],
+  )
+  assert.deepEqual(
+    [33, 1501].map((uid) => isMapped(`${service}        30  100030  10\n`, uid)),
+    [true, true],
+  )
 })
 
 test('of two lines for one name or number the first counts', () => {

@@ -1,12 +1,13 @@
 // A real systemd user manager with a journal, in namespaces of its own: processes, mounts, network, cgroups. Nothing of
 // the machine changes, and everything ends with the test.
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
+import { computeDigest, readDigest } from '../../src/cli/program-digest.ts'
 import { missing, unless } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -34,11 +35,11 @@ export interface UserManager {
   ok(command: string, options?: RunOptions): Promise<string>
 }
 
-const uid = 1501
+export const uid = 1501
 const user = 'gateway'
-const home = `/home/${user}`
-const runtimeDirectory = `/run/user/${uid}`
-const checkout = join(import.meta.dirname, '../..')
+export const home = `/home/${user}`
+export const runtimeDirectory = `/run/user/${uid}`
+export const checkout = join(import.meta.dirname, '../..')
 
 /** For `skip`: the reason for which no manager can be had here, false when one can. */
 export function noUserManager(): string | false {
@@ -61,6 +62,22 @@ function unifiedCgroups(): string | undefined {
  * It ends after the test.
  */
 export async function startUserManager(t: Cleanup): Promise<UserManager> {
+  const manager = await startInNamespaces(t, namespaces, setup)
+  // Answers once the manager is up.
+  await manager.ok(untilUp('--user'))
+  return manager
+}
+
+/** A shell command that ends well once the manager has reached its target. */
+export function untilUp(option: '--user' | '--system'): string {
+  return `for i in $(seq 200); do systemctl ${option} is-active -q basic.target && exit; sleep 0.05; done; exit 1`
+}
+
+/** @param script runs as the first process; prints `set up` when its mounts are done. */
+export async function startInNamespaces(t: Cleanup, options: string, script: string): Promise<UserManager> {
+  // Otherwise every `systemd install` would build the checkout again.
+  const isBuilt = readDigest(join(checkout, 'dist')) === computeDigest(checkout)
+  if (!isBuilt) execFileSync(process.execPath, [join(checkout, 'scripts/build.ts')])
   const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(
@@ -71,8 +88,8 @@ export async function startUserManager(t: Cleanup): Promise<UserManager> {
       'bash',
       '-c',
       `echo $$ >${cgroup}/cgroup.procs
-exec unshare ${namespaces} bash -c "$0"`,
-      setup,
+exec unshare ${options} bash -c "$0"`,
+      script,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   )
@@ -92,19 +109,15 @@ exec unshare ${namespaces} bash -c "$0"`,
       throw new Error(`${command}\nended with ${status}\n${stdout}${stderr}`)
     },
   }
-  // Answers once the manager is up.
-  await manager.ok(
-    'for i in $(seq 200); do systemctl --user is-active -q basic.target && exit; sleep 0.05; done; exit 1',
-  )
   return manager
 }
 
-const namespaces = '-mnpfC --kill-child --mount-proc --propagation private'
+export const namespaces = '-mnpfC --kill-child --mount-proc --propagation private'
 
 /** Where logind would put the manager; the journal tells units apart by it. */
 const managerGroup = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`
 
-const asUser = `setpriv --reuid ${uid} --regid ${uid} --clear-groups`
+export const asUser = `setpriv --reuid ${uid} --regid ${uid} --clear-groups`
 
 /** Runs as the first process of the namespaces; it stays, because a manager may not be the first one itself. */
 const setup = `set -eu
@@ -129,7 +142,7 @@ echo set up
 wait
 `
 
-function environment(): string {
+export function environment(): string {
   const path = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
   return `env -i HOME=${home} USER=${user} LOGNAME=${user} SHELL=/bin/bash LANG=C.UTF-8 XDG_RUNTIME_DIR=${runtimeDirectory} PATH=${path}`
 }

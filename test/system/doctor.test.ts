@@ -13,14 +13,14 @@ const key = 'sk-Rr7Qe2RtYk90Lm'
 
 const onlyEcho = 'providers: { echo: { kind: echo } }\nmodels: { echo: { provider: echo } }\n'
 
-/** The commands below the heading, as a reader types them in the checkout. */
-function commands(): string {
+/** The command below the heading, as a reader types it in the checkout. */
+function command(): string {
   const text = readFileSync(join(import.meta.dirname, '../../docs/systemd.md'), 'utf8')
   return text.slice(text.indexOf('## A weekly check')).split('```sh\n')[1]?.split('```')[0] ?? ''
 }
 
 async function setUp(manager: UserManager): Promise<void> {
-  await manager.ok(`set -e; cd llm-gateway\n${commands()}`)
+  await manager.ok(command().replace(/^llm-gateway/, gateway))
 }
 
 /** What the unit wrote, with the priority of each line. */

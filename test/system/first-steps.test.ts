@@ -16,22 +16,26 @@ function commandsBelow(heading: string): string[] {
   return block.trim().split('\n')
 }
 
-test('the README leads from a clone to a streamed answer in at most four commands', { skip }, async (t) => {
-  const commands = commandsBelow('## Run it as a service')
-  assert.ok(commands.length > 1 && commands.length <= 4)
-  const manager = await startUserManager(t)
-  await manager.ok(
-    `mkdir clone; cd llm-gateway
+test(
+  'the README leads from a clone to a streamed answer in at most four commands',
+  { skip, timeout: 180_000 },
+  async (t) => {
+    const commands = commandsBelow('## Run it as a service')
+    assert.ok(commands.length > 1 && commands.length <= 4)
+    const manager = await startUserManager(t)
+    await manager.ok(
+      `mkdir clone; cd llm-gateway
     git -c safe.directory='*' ls-files -z -co --exclude-standard | tar -c --null -T - | tar -x -C ../clone`,
-  )
-  const npm = await packagesAtHand(manager)
-  let last = ''
-  for (const command of commands) {
-    const hasNetwork = command.startsWith('npm ')
-    last = await manager.ok(`cd clone && ${command}`, hasNetwork ? { hasNetwork, env: npm } : {})
-  }
-  assert.match(last, /"content":"hello"[^]*data: \[DONE\]$/)
-})
+    )
+    const npm = await packagesAtHand(manager)
+    let last = ''
+    for (const command of commands) {
+      const hasNetwork = command.startsWith('npm ')
+      last = await manager.ok(`cd clone && ${command}`, hasNetwork ? { hasNetwork, env: npm } : {})
+    }
+    assert.match(last, /"content":"hello"[^]*data: \[DONE\]$/)
+  },
+)
 
 /** What npm has downloaded before, so that it need not ask the network again. */
 async function packagesAtHand(

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
-import { renderUnits } from '../../src/systemd/units.ts'
+import { renderDoctorUnits, renderUnits } from '../../src/systemd/units.ts'
 import type { Scope } from '../../src/systemd/scope.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { missing } from '../support/needs.ts'
@@ -32,24 +32,25 @@ for (const scope of ['user', 'system'] as const) {
   })
 }
 
-suite('the weekly look', { skip }, () => {
-  test('has clean units, for the checkout in the home that they name', (t) => {
-    const { folder, analyze } = rendered(t, 'user')
-    symlinkSync(root, join(folder, 'llm-gateway'))
-    const files = ['llm-gateway-doctor.service', 'llm-gateway-doctor.timer'].map((name) => {
-      copyFileSync(join(root, 'systemd/examples', name), join(folder, name))
-      return join(folder, name)
+suite('the weekly check', { skip }, () => {
+  for (const scope of ['user', 'system'] as const) {
+    test(`has clean ${scope} units`, (t) => {
+      const { folder, analyze } = rendered(t, scope)
+      const files = renderDoctorUnits(scope, facts).map(({ name, text }) => {
+        writeFileSync(join(folder, name), text)
+        return join(folder, name)
+      })
+      const { status, stdout, stderr } = analyze(['verify', '--man=no', ...files])
+      assert.deepEqual([status, stdout, stderr], [0, '', ''])
     })
-    const { status, stdout, stderr } = analyze(['verify', '--man=no', ...files])
-    assert.deepEqual([status, stdout, stderr], [0, '', ''])
-  })
+  }
 
   test('has the sandbox of the gateway', () => {
     const settings = (path: string) =>
       readFileSync(join(root, path), 'utf8').match(
         /^(?:Capab|Lock|NoNew|Private|Protect|Restrict|System)\w+=.*/gm,
       )
-    const own = new Set(settings('systemd/examples/llm-gateway-doctor.service'))
+    const own = new Set(settings('systemd/user/llm-gateway-doctor.service'))
     // What it has to see: the gateway's own process, where the manager can hide it at all.
     const isSeen = (line: string) => line === 'ProtectProc=invisible'
     const gateways = settings('systemd/user/llm-gateway.service') ?? []
@@ -63,17 +64,19 @@ suite('the weekly look', { skip }, () => {
 
 const root = join(import.meta.dirname, '../..')
 
+const facts = {
+  node: process.execPath,
+  main: join(root, 'src/main.ts'),
+  config: '/etc/llm-gateway/llm-gateway.yaml',
+  state: '/var/lib/llm-gateway',
+  credentials: '/etc/llm-gateway/credentials',
+  hosts: ['127.0.0.1', '::1'],
+  port: 4000,
+}
+
 function rendered(t: Parameters<typeof scratchDirectory>[0], scope: Scope) {
   const folder = scratchDirectory(t)
-  const units = renderUnits(scope, {
-    node: process.execPath,
-    main: join(root, 'src/main.ts'),
-    config: '/etc/llm-gateway/llm-gateway.yaml',
-    state: '/var/lib/llm-gateway',
-    credentials: '/etc/llm-gateway/credentials',
-    hosts: ['127.0.0.1', '::1'],
-    port: 4000,
-  })
+  const units = renderUnits(scope, facts)
   const files = units.map(({ name, text }) => {
     writeFileSync(join(folder, name), text)
     return join(folder, name)

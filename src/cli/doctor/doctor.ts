@@ -1,8 +1,10 @@
 // `llm-gateway doctor`: checks everything that calls need, and suggests a fix for what fails. It changes nothing. It calls
 // providers directly: a call through the gateway would be counted, and would not show which step fails.
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { listenHostFault } from '../../config/addresses.ts'
-import { findConfigFile, findStateDirectory, packagedConfigFile } from '../../config/find.ts'
+import { gatewayVariable } from '../../config/environment.ts'
+import { findConfigFile, findStateDirectory, packageAccounts, packagedConfigFile } from '../../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
@@ -58,7 +60,7 @@ export async function doctorCommand(
   const { env } = io
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
-  const file = resolve(findConfigFile(options.config, env))
+  const file = resolve(examinedFile(options.config, parts.paths, env))
   const loaded = loadConfig(file, { env, mayLackSecrets: true })
   const unknown = loaded.ok ? options.providers.find((name) => !loaded.config.providers.has(name)) : undefined
   if (loaded.ok && unknown !== undefined) {
@@ -72,6 +74,17 @@ export async function doctorCommand(
   if (options.isJson) printJson(io, file, isOk, checks)
   else printTable(io, checks, isJournal(env, 1))
   return isOk ? 0 : 1
+}
+
+/** The system's service uses one of its own, whichever `serve` would use for the user who runs this. */
+function examinedFile(
+  named: string | undefined,
+  { scope, configFile }: ServicePaths,
+  env: NodeJS.ProcessEnv,
+): string {
+  const found = findConfigFile(named, env)
+  const isChosen = named !== undefined || gatewayVariable(env, 'CONFIG') !== undefined
+  return !isChosen && scope === 'system' && existsSync(configFile) ? configFile : found
 }
 
 interface Examination {
@@ -184,7 +197,11 @@ async function examineProviders(
 
 /** The packaged configuration, without overrides from the environment. */
 function packagedConfig(): Config | undefined {
-  const loaded = loadConfig(packagedConfigFile(), { env: {}, mayLackSecrets: true })
+  const loaded = loadConfig(packagedConfigFile(), {
+    env: {},
+    mayLackSecrets: true,
+    accounts: packageAccounts(),
+  })
   return loaded.ok ? loaded.config : undefined
 }
 

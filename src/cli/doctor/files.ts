@@ -1,6 +1,6 @@
 // Checks owners and modes of files that the gateway trusts: whoever can write the configuration can redirect every prompt
 // and key.
-import { accessSync, constants, statSync, type Stats } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Accounts, ownershipFault } from '../../platform/ownership.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
@@ -59,13 +59,29 @@ function examineFile({ path, subject, isSecret }: FileToExamine, accounts: Accou
 function examineState(path: string, accounts: Accounts): Finding[] {
   const subject = 'state directory'
   const status = statOf(path)
+  if (typeof status === 'string' && status !== 'absent')
+    return [{ subject, state: 'skipped', detail: `${path} cannot be examined (${status})` }]
   if (status === 'absent')
     return [{ subject, state: 'ok', detail: `${path} will be created when the gateway starts` }]
+  if (isDynamic(path)) return examineDynamicState(path, accounts)
   const [finding] = examineFile({ path, subject, isSecret: false }, accounts)
   if (finding === undefined || finding.state !== 'ok' || isWritable(path))
     return finding === undefined ? [] : [finding]
   const detail = `${path} is not writable: the counters of the limits would not survive a restart`
   return [{ subject, state: 'warn', detail, fix: `sudo chown ${accounts.uid} ${shellWord(path)}` }]
+}
+
+/** systemd.exec(5), DynamicUser=: root alone can enter this directory, and systemd sets the owner of those in it. */
+function isDynamic(path: string): boolean {
+  return realpathSync(path).startsWith('/var/lib/private/')
+}
+
+function examineDynamicState(path: string, accounts: Accounts): Finding[] {
+  const { uid } = statSync(path)
+  const subject = 'state directory'
+  const [finding] = examineFile({ path, subject, isSecret: false }, { ...accounts, uid })
+  if (finding?.state !== 'ok') return finding === undefined ? [] : [finding]
+  return [{ subject, state: 'ok', detail: `${path} belongs to the user of the service (uid ${uid})` }]
 }
 
 function namesOf(directory: string): string[] {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasIpv6Loopback } from '../../platform/proc-net.ts'
+import { unrecognized, unrecognizedUsers } from '../../config/check-users.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../systemd/scope.ts'
@@ -9,6 +10,7 @@ import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderUnits, startCommand } from '../../systemd/units.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import { ownCommand } from '../invocation.ts'
+import { examineProgram } from '../service-program.ts'
 import type { Finding } from './finding.ts'
 
 export interface ServiceReport {
@@ -102,9 +104,18 @@ function examineUnits(
       fix: `${ownCommand(env)} doctor --config ${shellWord(used)}`,
     })
   }
+  const copy = examineProgram(paths)
+  if (copy.kind === 'stale' && copy.program.main === main) {
+    const detail = `the service runs ${copy.program.root}, which was made of another version than this one`
+    findings.push({ subject: 'program', state: 'warn', detail, fix: again })
+  }
   const partial = readPartialConfig(used, env)
   if (partial.kind === 'unreadable') return findings
-  const { hosts, port } = partial.config
+  const { hosts, port, users } = partial.config
+  for (const name of paths.scope === 'user' ? unrecognizedUsers(users) : []) {
+    const { message, hint } = unrecognized(name)
+    findings.push({ subject: 'users', state: 'warn', detail: message, fix: hint })
+  }
   const { stateDirectory: state, credentialsDirectory: credentials } = paths
   const available = hosts.filter((host) => !host.includes(':') || hasIpv6Loopback())
   const expected = renderUnits(paths.scope, {

@@ -1,0 +1,77 @@
+// `llm-gateway systemd restart`: checks the configuration before the running gateway stops. systemd itself could check it only
+// after that.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loadConfig } from '../config/load.ts'
+import type { RunProgram } from '../systemd/programs.ts'
+import { scopeOptions, type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { readUnitState } from '../systemd/unit-state.ts'
+import { configOf } from '../systemd/units.ts'
+import { type CommandIo, Output } from './output.ts'
+import { printable } from '../platform/printable.ts'
+import { printProblems } from './validate-config.ts'
+
+/** @returns the exit status: 0 when the new process serves; 1 when it does not, or the file has errors. */
+export async function systemdRestartCommand(
+  io: CommandIo,
+  paths: ServicePaths,
+  run: RunProgram,
+): Promise<number> {
+  const err = new Output(io.stderr, io.env)
+  const config = installedConfig(paths)
+  if (config === undefined) {
+    err.line(`${printable(paths.unitDirectory)} has no units of llm-gateway.`)
+    return 1
+  }
+  // systemd passes the keys to the service only.
+  const loaded = loadConfig(config, { env: {}, withoutSecrets: true })
+  printProblems(io, loaded.ok ? loaded.warnings : loaded.problems, loaded.lines)
+  if (!loaded.ok) {
+    err.line('The running service was not restarted.')
+    return 1
+  }
+  return restartWhenQuiet(io, paths, loaded.config.server.shutdownGraceMs, run)
+}
+
+const checkEveryMs = 100
+
+/** The gateway decides after the grace time; this only waits a little longer for it. */
+const marginMs = 2_000
+
+/**
+ * Restarts the service at a moment without an open call, up to which the old process serves. If there is none within the
+ * grace time, new calls wait until the open ones have ended. A service that does not run is started.
+ */
+async function restartWhenQuiet(
+  io: CommandIo,
+  paths: ServicePaths,
+  graceMs: number,
+  run: RunProgram,
+): Promise<number> {
+  const err = new Output(io.stderr, io.env)
+  const scope = scopeOptions(paths.scope)
+  const pid = () => readUnitState(serviceUnit, ['MainPID'], paths.scope, run)['MainPID']
+  const before = pid()
+  if (before !== undefined && before !== '0') {
+    run('systemctl', [...scope, 'kill', '--kill-who=main', '--signal=SIGUSR2', serviceUnit])
+    const untilMs = performance.now() + graceMs + marginMs
+    while (performance.now() < untilMs && pid() === before) await sleep(checkEveryMs)
+  }
+  const { status, stderr } = run('systemctl', [...scope, 'restart', serviceUnit])
+  const { StatusText: state = '' } = readUnitState(serviceUnit, ['StatusText'], paths.scope, run)
+  if (status !== 0) {
+    err.line(`The restart failed: ${printable(state || stderr.trim())}`)
+    return 1
+  }
+  new Output(io.stdout, io.env).line(`The service has restarted: ${printable(state)}`)
+  return 0
+}
+
+function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+  try {
+    return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
