@@ -1,6 +1,6 @@
 // A provider over HTTP: the requests that it is sent, and where its key is written.
 import type { Readable } from 'node:stream'
-import { buildConnector } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { bodySlices } from './body-slices.ts'

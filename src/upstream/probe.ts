@@ -1,6 +1,7 @@
 // A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
 // to a size and a time; nothing is retried, and no redirect is followed.
-import { buildConnector, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
