@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Script } from 'node:vm'
-import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import type { createProgram } from './program.ts'
 
 interface Bundle {
@@ -31,8 +30,6 @@ type Evaluate = (
 
 /** @param directory the folder `dist`, with a cache for this Node or without one. */
 export function loadBundle(directory: string): LoadedBundle {
-  // As serve does: else the cache would be one for other flags, in the workers at least.
-  disablePretenuring()
   const filename = join(directory, 'gateway.cjs')
   // All of it is ASCII, and a string of such bytes is read fastest and takes the least.
   const source = readFileSync(filename, 'latin1')

@@ -37,7 +37,6 @@ export async function serveCommand(
   if (unsafe.length > 0) return 1
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
-  disablePretenuring()
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
@@ -68,6 +67,7 @@ export async function serveCommand(
     await notifyStartFailure(settings, error.message)
     return 1
   }
+  disablePretenuring()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   checkProviders(app, config, clock)
   const { env, reloadSignal } = io
