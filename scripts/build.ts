@@ -5,6 +5,7 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { moduleFunction } from '../src/cli/bundle.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -66,6 +67,9 @@ const { metafile } = await bundle({
   define: { 'import.meta.url': 'fileUrl' },
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
+  // The source stays in memory. Names and lines of stack traces remain.
+  minifyWhitespace: true,
+  lineLimit: 160,
   logLevel: 'warning',
   metafile: true,
   plugins: [joinAtSeams],
@@ -77,7 +81,8 @@ writeFileSync(join(root, 'dist/metafile.json'), JSON.stringify(metafile))
 // Regular expressions and comments are what esbuild leaves as they are.
 const gateway = join(root, 'dist/gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-writeFileSync(gateway, readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped))
+const code = readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped)
+writeFileSync(gateway, moduleFunction(code))
 execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), join(root, 'dist')], {
   stdio: 'inherit',
 })
