@@ -91,6 +91,13 @@ suite('the package', { timeout: 120_000 }, () => {
     assert.equal(version.stderr, '')
     assert.match((await gateway('--help')).stdout, /serve[^]*validate-config/)
     assert.equal((await gateway('validate-config', '--config', config)).stderr, '')
+    // Runs a program, for which the bundle loads its module only now. The status is 1: nothing is installed.
+    const status = (await gateway('systemd', 'status', '--user').catch((error: unknown) => error)) as {
+      stdout: string
+      stderr: string
+    }
+    assert.match(status.stdout, /^units +missing: /)
+    assert.equal(status.stderr, '')
   }
 
   test('runs on the Node that it brings', async (t) => {
