@@ -2,9 +2,12 @@
 // its dependencies, as they are, becomes one file of CommonJS: a start reads that instead of 500 files, and `require`
 // leaves the lazy exports of Node's modules alone, where `import` evaluates each of them (those of node:http load fetch).
 import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
-import { execFileSync } from 'node:child_process'
+import * as child_process from 'node:child_process'
+import * as http2 from 'node:http2'
+import * as https from 'node:https'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { moduleFunction } from '../src/cli/bundle.ts'
 import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -54,6 +57,32 @@ const joinAtSeams: Plugin = {
   },
 }
 
+/**
+ * Modules of Node that packages load at their start and need in rare cases: TLS and HTTP/2 servers, HTTP/2 connections,
+ * child processes. Each is loaded when one of its exports is first used; plain data is written into the bundle.
+ */
+const deferredModules: Readonly<Record<string, object>> = { child_process, http2, https }
+
+const deferModules: Plugin = {
+  name: 'defer-modules',
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?(child_process|http2|https)$/ }, ({ path, namespace }) =>
+      namespace === 'deferred' ? undefined : { path: path.replace('node:', ''), namespace: 'deferred' },
+    )
+    build.onLoad({ filter: /.*/, namespace: 'deferred' }, ({ path }) => ({
+      contents: Object.entries(deferredModules[path]!)
+        .filter(([name]) => name !== 'default')
+        .map(([name, value]) => deferredExport(path, name, value))
+        .join('\n'),
+    }))
+  },
+}
+
+function deferredExport(module: string, name: string, value: unknown): string {
+  if (name === 'constants') return `exports.${name} = ${JSON.stringify(value)}`
+  return `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => require('node:${module}').${name} })`
+}
+
 const { metafile } = await bundle({
   absWorkingDir: root,
   entryPoints,
@@ -70,9 +99,12 @@ const { metafile } = await bundle({
   define: { 'import.meta.url': 'fileUrl' },
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
+  // The source stays in memory. Names and lines of stack traces remain.
+  minifyWhitespace: true,
+  lineLimit: 160,
   logLevel: 'warning',
   metafile: true,
-  plugins: [joinAtSeams],
+  plugins: [joinAtSeams, deferModules],
 })
 await stop()
 // What each file was made of, for a test. The package leaves it out.
@@ -82,8 +114,11 @@ writeFileSync(join(draft, 'metafile.json'), inDist)
 // Regular expressions and comments are what esbuild leaves as they are.
 const gateway = join(draft, 'gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-writeFileSync(gateway, readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped))
-execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), draft], { stdio: 'inherit' })
+const code = readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped)
+writeFileSync(gateway, moduleFunction(code))
+child_process.execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), draft], {
+  stdio: 'inherit',
+})
 writeFileSync(join(draft, digestFile), computeDigest(root))
 
 // Whoever reads dist/ meanwhile, or builds it too, finds one of the builds in it.

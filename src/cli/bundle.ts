@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Script } from 'node:vm'
-import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import type { createProgram } from './program.ts'
 
 interface Bundle {
@@ -29,16 +28,18 @@ type Evaluate = (
   dirname: string,
 ) => void
 
+/** The form of gateway.cjs. The build writes it, because joining the parts at a start would copy all of the source. */
+export function moduleFunction(code: string): string {
+  return `(function (exports, require, module, __filename, __dirname) {${code}\n})`
+}
+
 /** @param directory the folder `dist`, with a cache for this Node or without one. */
 export function loadBundle(directory: string): LoadedBundle {
-  // As serve does: else the cache would be one for other flags, in the workers at least.
-  disablePretenuring()
   const filename = join(directory, 'gateway.cjs')
-  // All of it is ASCII, and a string of such bytes is read fastest and takes the least.
-  const source = readFileSync(filename, 'latin1')
-  const wrapped = `(function (exports, require, module, __filename, __dirname) {${source}\n})`
+  // All of it is ASCII, so that its string takes one byte for each character.
+  const source = readFileSync(filename, 'utf8')
   const cachedData = readIfThere(codeCacheFile(directory))
-  const script = new Script(wrapped, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
+  const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
   return {
     script,
     run() {

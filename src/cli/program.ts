@@ -18,8 +18,8 @@ type ProgramIo = Omit<ServeIo, 'reloadSignal'>
 export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
 } {
-  const { stdin = process.stdin, stdout, env } = given
-  const io = { stdin, stdout, stderr: errorStream(given), env }
+  const { stdout, env } = given
+  const io = { stdout, stderr: errorStream(given), env }
   const version = readVersion()
   let status = 0
   const program = new Command('llm-gateway')
@@ -35,7 +35,14 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
   addGatewayCommands(program, io, version, done)
   addDoctorCommand(program, io, version, done)
-  addServiceCommands(program, io, done)
+  // Node makes the stream when it is asked for, which takes 2 to 5 ms.
+  const ioWithInput = {
+    ...io,
+    get stdin() {
+      return given.stdin ?? process.stdin
+    },
+  }
+  addServiceCommands(program, ioWithInput, done)
   program.addHelpText('after', helpEnd)
 
   return {

@@ -44,7 +44,6 @@ export async function serveCommand(
   for (const setting of unsafe) io.stderr.write(`llm-gateway cannot start: ${setting}\n`)
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
-  disablePretenuring()
   const settings = takeManagerSettings(io.env, process.pid)
   const sockets = takePassedSockets(io.env, process.pid)
   const configFile = findConfigFile(file, io.env)
@@ -76,6 +75,7 @@ export async function serveCommand(
     io.stderr.write(`llm-gateway cannot start: ${printable(error.message)}\n`)
     return failStart(manager, error.message)
   }
+  disablePretenuring()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   checkProviders(app, config, clock)
   const { env, reloadSignal } = io

@@ -2,7 +2,8 @@
 // so the provider's work, and disturbs no other. undici's own pool scans all of its connections for a free one (opening
 // 6,000 streams at once took 8.7 s with it, 6.3 s with this free list), and keeps as many as were ever open at once.
 import { Socket } from 'node:net'
-import { type buildConnector, Client, type Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import { type ConnectionInUse, HttpExchange } from './http-exchange.ts'
 import type { ResponseHandler, Exchange } from './provider.ts'

@@ -1,7 +1,7 @@
 // How connections to a provider are made.
 import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { buildConnector } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
 import type { HttpProvider } from '../config/types.ts'
 import { reachOf } from '../platform/address-reach.ts'
 import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'

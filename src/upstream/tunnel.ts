@@ -1,7 +1,10 @@
 // Connections through a proxy: CONNECT (RFC 9110 §9.3.6) or SOCKS5 (RFC 1928). The proxy resolves the provider's name, and
 // sees no more of a provider over TLS than that.
 import type { Socket } from 'node:net'
-import { buildConnector, Client, Socks5ProxyAgent } from 'undici'
+import connect from 'undici/lib/api/api-connect.js'
+import buildConnector from 'undici/lib/core/connect.js'
+import Client from 'undici/lib/dispatcher/client.js'
+import Socks5ProxyAgent from 'undici/lib/dispatcher/socks5-proxy-agent.js'
 import type { ProxyConfig } from '../config/types.ts'
 
 /** The proxy cannot be reached, or does not lead to the provider. */
@@ -56,13 +59,14 @@ type Opener = (to: Destination) => Promise<Socket>
 function connectOpener(proxy: ProxyConfig, timeoutMs: number): Opener {
   const connectAny = buildConnector({ timeout: timeoutMs, allowH2: false })
   // A certificate is for the proxy's name, not for the one in `host`, which undici would take.
-  const connect: buildConnector.connector = (to, callback) => connectAny({ ...to, servername: '' }, callback)
+  const connector: buildConnector.connector = (to, callback) =>
+    connectAny({ ...to, servername: '' }, callback)
   return async ({ host, port }) => {
-    const client = new Client(proxy.origin, { connect, headersTimeout: timeoutMs, allowH2: false })
+    const client = new Client(proxy.origin, { connect: connector, headersTimeout: timeoutMs, allowH2: false })
     try {
       const path = `${host}:${port}`
       const headers = ['host', path, ...proxyHeaders(proxy)]
-      const { socket, statusCode } = await client.connect({ path, headers })
+      const { socket, statusCode } = await connect.call(client, { path, headers })
       if (statusCode >= 200 && statusCode < 300) return socket as Socket
       socket.on('error', () => {}).destroy()
       throw new Error(`it refused the connection to ${path} (status ${statusCode})`)

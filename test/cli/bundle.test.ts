@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { codeCacheFile, loadBundle } from '../../src/cli/bundle.ts'
+import { codeCacheFile, loadBundle, moduleFunction } from '../../src/cli/bundle.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 
 const module = join(import.meta.dirname, '../../src/cli/bundle.ts')
@@ -21,7 +21,7 @@ const loaded = ['gateway.cjs', true, true, 'near', 'late']
 
 function bundleOf(t: TestContext): string {
   const folder = scratchDirectory(t)
-  writeFileSync(join(folder, 'gateway.cjs'), source)
+  writeFileSync(join(folder, 'gateway.cjs'), moduleFunction(source))
   writeFileSync(join(folder, 'near.cjs'), "module.exports = 'near'")
   return folder
 }
@@ -61,6 +61,6 @@ test('a cache that V8 does not take costs time and nothing else', (t) => {
 
 test('a cache of another source is not taken', (t) => {
   const folder = withCache(bundleOf(t))
-  writeFileSync(join(folder, 'gateway.cjs'), "exports.program = () => 'newer'")
+  writeFileSync(join(folder, 'gateway.cjs'), moduleFunction("exports.program = () => 'newer'"))
   assert.equal(loadBundle(folder).run().program(), 'newer')
 })

@@ -7,6 +7,7 @@
 import { systemClock } from '../../platform/clock.ts'
 import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
+import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
 import type { Events } from '../../observe/events.ts'
 import type { LogOutput } from '../../observe/log/log.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
@@ -76,6 +77,7 @@ class WorkerPool implements App {
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
   #shutdownGraceMs: number
+  #starting = 0
   #isStopping = false
 
   constructor(config: Config, parts: PoolParts) {
@@ -177,6 +179,14 @@ class WorkerPool implements App {
       onLog,
     })
     this.#workers.set(number, worker)
+    // A thread that starts under the flag compiles everything anew.
+    this.#starting += 1
+    allowPretenuring()
+    const onSettled = () => {
+      this.#starting -= 1
+      if (this.#starting === 0) disablePretenuring()
+    }
+    worker.started.then(onSettled, onSettled)
     return worker
   }
 
