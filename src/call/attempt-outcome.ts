@@ -30,6 +30,8 @@ export type AttemptFailure =
       readonly providerCode?: string | undefined
       /** The connection closed as soon as the request was on it: it had been idle, and the request was not read. */
       readonly isStaleConnection: boolean
+      /** Nobody listens at the provider's address, as while a server restarts. Absent: no. */
+      readonly refusedConnection?: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
     }

@@ -80,6 +80,9 @@ function afterRefusal(
       // So a request is refused that alone exceeds the limit: no failure of the target.
       if (!canRetry) return final
       return { failureKind: 'rate_limit', ...again }
+    case 501:
+      // It works, but can't do what this request asks for; another server may.
+      return { ...final, canFailOver: true }
     case 502:
     case 504:
       return { failureKind: 'overloaded', ...again }

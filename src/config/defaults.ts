@@ -36,6 +36,6 @@ export const defaults = {
   localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
   remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
   target: { tier: 1, weight: 1 },
-  routing: { retries: 2, cooldown_ms: 30_000 },
+  routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const

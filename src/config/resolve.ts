@@ -50,7 +50,12 @@ export function resolve(raw: RawConfig, secrets: FoundSecrets, logTransport?: st
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
     providers: mapEntries(raw.providers, (name, provider) => resolveProvider(name, provider, secrets)),
     models: mapEntries(raw.models, resolveModel),
-    routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
+    routing: {
+      retries: routing.retries,
+      maxRetryWaitMs: routing.max_retry_wait_ms,
+      restartWaitMs: routing.restart_wait_ms,
+      cooldownMs: routing.cooldown_ms,
+    },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
 }

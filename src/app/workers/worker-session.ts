@@ -75,7 +75,7 @@ export class WorkerSession implements LeaseHolder {
         this.#cancel(message.hold, call)
         return
       case 'report':
-        hold?.report(message.report)
+        hold?.report(message.report, call.targets[message.target])
         return
       case 'usage_refusal':
         hold?.reportUsageRefusal()

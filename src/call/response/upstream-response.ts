@@ -131,7 +131,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   onFailure({ kind, code, detail }: ProviderFailure): void {
     switch (kind) {
       case 'unreachable':
-        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`)
+        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`, {
+          refusedConnection: code === 'ECONNREFUSED',
+        })
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
@@ -142,7 +144,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
           )
         }
         const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, isStale)
+        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, {
+          isStaleConnection: isStale,
+        })
       }
       default:
         return kind satisfies never
@@ -201,7 +205,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #fail(
     code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
     what: string,
-    isStaleConnection = false,
+    connection: { readonly isStaleConnection?: boolean; readonly refusedConnection?: boolean } = {},
   ): void {
     this.#finish()
     const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
@@ -210,7 +214,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       kind: 'failed',
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
-      isStaleConnection,
+      isStaleConnection: false,
+      ...connection,
       hasBegun: this.#phase.hasBegun === true,
     })
   }

@@ -3831,7 +3831,7 @@ if(data.routing !== undefined){
 let data105 = data.routing;
 if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
 for(const key29 in data105){
-if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
+if(!((((key29 === "retries") || (key29 === "max_retry_wait_ms")) || (key29 === "restart_wait_ms")) || (key29 === "cooldown_ms"))){
 const err299 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data105};
 if(vErrors === null){
 vErrors = [err299];
@@ -3877,10 +3877,10 @@ errors++;
 }
 }
 }
-if(data105.cooldown_ms !== undefined){
-let data107 = data105.cooldown_ms;
+if(data105.max_retry_wait_ms !== undefined){
+let data107 = data105.max_retry_wait_ms;
 if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err303 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+const err303 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data107};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3890,8 +3890,8 @@ vErrors.push(err303);
 errors++;
 }
 if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 3600000 || isNaN(data107)){
-const err304 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+if(data107 > 60000 || isNaN(data107)){
+const err304 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data107};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3901,7 +3901,7 @@ vErrors.push(err304);
 errors++;
 }
 if(data107 < 0 || isNaN(data107)){
-const err305 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+const err305 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data107};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3912,9 +3912,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err306 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data105};
+if(data105.restart_wait_ms !== undefined){
+let data108 = data105.restart_wait_ms;
+if(!(((typeof data108 == "number") && (!(data108 % 1) && !isNaN(data108))) && (isFinite(data108)))){
+const err306 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data108};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3923,13 +3924,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data108 = data.logging;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key30 in data108){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err307 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data108};
+if((typeof data108 == "number") && (isFinite(data108))){
+if(data108 > 60000 || isNaN(data108)){
+const err307 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data108};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3938,11 +3935,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-if(data108.level !== undefined){
-let data109 = data108.level;
-if(typeof data109 !== "string"){
-const err308 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data109};
+if(data108 < 0 || isNaN(data108)){
+const err308 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data108};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3951,8 +3945,12 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(!((((data109 === "error") || (data109 === "warn")) || (data109 === "info")) || (data109 === "debug"))){
-const err309 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data109};
+}
+}
+if(data105.cooldown_ms !== undefined){
+let data109 = data105.cooldown_ms;
+if(!(((typeof data109 == "number") && (!(data109 % 1) && !isNaN(data109))) && (isFinite(data109)))){
+const err309 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data109};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3961,11 +3959,9 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-if(data108.format !== undefined){
-let data110 = data108.format;
-if(typeof data110 !== "string"){
-const err310 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data110};
+if((typeof data109 == "number") && (isFinite(data109))){
+if(data109 > 3600000 || isNaN(data109)){
+const err310 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data109};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3974,8 +3970,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(!(((data110 === "auto") || (data110 === "json")) || (data110 === "pretty"))){
-const err311 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data110};
+if(data109 < 0 || isNaN(data109)){
+const err311 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data109};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3985,10 +3981,10 @@ vErrors.push(err311);
 errors++;
 }
 }
-if(data108.transport !== undefined){
-let data111 = data108.transport;
-if((!(data111 && typeof data111 == "object" && !Array.isArray(data111))) && (data111 !== null)){
-const err312 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+}
+}
+else {
+const err312 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data105};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3997,9 +3993,13 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-if(data111.target === undefined){
-const err313 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+}
+if(data.logging !== undefined){
+let data110 = data.logging;
+if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
+for(const key30 in data110){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err313 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data110};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4008,9 +4008,11 @@ vErrors.push(err313);
 }
 errors++;
 }
-for(const key31 in data111){
-if(!((key31 === "target") || (key31 === "options"))){
-const err314 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+}
+if(data110.level !== undefined){
+let data111 = data110.level;
+if(typeof data111 !== "string"){
+const err314 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data111};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4019,12 +4021,8 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data111.target !== undefined){
-let data112 = data111.target;
-if(typeof data112 === "string"){
-if(func3(data112) > 4096){
-const err315 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(!((((data111 === "error") || (data111 === "warn")) || (data111 === "info")) || (data111 === "debug"))){
+const err315 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data111};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4033,8 +4031,11 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func3(data112) < 1){
-const err316 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+}
+if(data110.format !== undefined){
+let data112 = data110.format;
+if(typeof data112 !== "string"){
+const err316 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data112};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4043,9 +4044,8 @@ vErrors.push(err316);
 }
 errors++;
 }
-}
-else {
-const err317 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(!(((data112 === "auto") || (data112 === "json")) || (data112 === "pretty"))){
+const err317 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data112};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4055,10 +4055,10 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data111.options !== undefined){
-let data113 = data111.options;
-if(!(data113 && typeof data113 == "object" && !Array.isArray(data113))){
-const err318 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data113};
+if(data110.transport !== undefined){
+let data113 = data110.transport;
+if((!(data113 && typeof data113 == "object" && !Array.isArray(data113))) && (data113 !== null)){
+const err318 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data113};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4067,12 +4067,9 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err319 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data108};
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+if(data113.target === undefined){
+const err319 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data113};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4081,15 +4078,88 @@ vErrors.push(err319);
 }
 errors++;
 }
-}
-}
-else {
-const err320 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+for(const key31 in data113){
+if(!((key31 === "target") || (key31 === "options"))){
+const err320 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data113};
 if(vErrors === null){
 vErrors = [err320];
 }
 else {
 vErrors.push(err320);
+}
+errors++;
+}
+}
+if(data113.target !== undefined){
+let data114 = data113.target;
+if(typeof data114 === "string"){
+if(func3(data114) > 4096){
+const err321 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data114};
+if(vErrors === null){
+vErrors = [err321];
+}
+else {
+vErrors.push(err321);
+}
+errors++;
+}
+if(func3(data114) < 1){
+const err322 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data114};
+if(vErrors === null){
+vErrors = [err322];
+}
+else {
+vErrors.push(err322);
+}
+errors++;
+}
+}
+else {
+const err323 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data114};
+if(vErrors === null){
+vErrors = [err323];
+}
+else {
+vErrors.push(err323);
+}
+errors++;
+}
+}
+if(data113.options !== undefined){
+let data115 = data113.options;
+if(!(data115 && typeof data115 == "object" && !Array.isArray(data115))){
+const err324 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data115};
+if(vErrors === null){
+vErrors = [err324];
+}
+else {
+vErrors.push(err324);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err325 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data110};
+if(vErrors === null){
+vErrors = [err325];
+}
+else {
+vErrors.push(err325);
+}
+errors++;
+}
+}
+}
+else {
+const err326 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err326];
+}
+else {
+vErrors.push(err326);
 }
 errors++;
 }
