@@ -6,6 +6,8 @@ import type { Ticker, TickListener } from './ticker.ts'
 /** Silence after which a comment keeps the connection alive. */
 export const heartbeatMs = 15_000
 
+export const eventStreamType = 'text/event-stream; charset=utf-8'
+
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
@@ -31,7 +33,7 @@ export class Heartbeat implements TickListener {
   onTick(nowMs: number): void {
     if (nowMs - this.#lastBeatMs < heartbeatMs) return
     this.#lastBeatMs = nowMs
-    this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
+    this.#reply.start(200, ['content-type', eventStreamType, ...streamHeaders])
     this.#reply.write(this.#heartbeat)
   }
 

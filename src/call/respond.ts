@@ -3,13 +3,13 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { responseHeaders } from '../http/headers.ts'
+import { mediaTypeOf, responseHeaders } from '../http/headers.ts'
 import { LargeBody } from '../bytes/large-body.ts'
 import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import { eventStreamType, type Heartbeat } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
@@ -87,7 +87,8 @@ async function passAnswer(
     const { hasOutputTokens } = dialect
     const reader = response.dialect.usage
     const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
-    const headers = headersOf({ head, contentType: translation?.head(head) }, target, on)
+    const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
+    const headers = headersOf({ head, contentType }, target, on)
     const { isStream } = admitted.request
     const relayed = await relay({ response, reply, dialect, isStream, headers, meter, hold })
 
@@ -171,6 +172,12 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (reply.isStarted) return
   if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
   reply.set('server-timing', record.serverTiming(on.now()))
+}
+
+/** For events that came under another media type. */
+function contentTypeOfEvents({ head, events }: AnsweringResponse): string | undefined {
+  const isMislabelled = events !== undefined && mediaTypeOf(head) !== 'text/event-stream'
+  return isMislabelled ? eventStreamType : undefined
 }
 
 /** A provider's headers for the client, without its key. @param contentType of a translated body. */

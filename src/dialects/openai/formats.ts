@@ -2,6 +2,7 @@
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
+import { standardEvent } from './error-event.ts'
 import { errorHeadOf, readErrorCode, readErrorFields, renderError } from './errors.ts'
 import { mayRefuseUsage } from './include-usage.ts'
 import { jsonScannerOf, readJsonRequest } from './json-request.ts'
@@ -20,6 +21,8 @@ interface Format {
   readonly hasOutputTokens?: boolean
   /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty?: boolean
+  /** The list that a whole response has; absent where there is none. */
+  readonly outputMember?: string
   /** Absent: true. */
   readonly hasEvents?: boolean
 }
@@ -27,19 +30,30 @@ interface Format {
 /** An SSE comment, which every client of OpenAI's streams ignores. */
 const heartbeat = Buffer.from(': ping\n\n')
 
-const speechStream = typedStream(new Set(['speech.audio.done']))
-const transcriptStream = typedStream(new Set(['transcript.text.done']))
-const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
-const responseStream = typedStream(
-  new Set(['response.completed', 'response.incomplete', 'response.cancelled']),
-)
+const speechStream = typedStream({ finalTypes: new Set(['speech.audio.done']) })
+/** Speaches streams segments, or text alone (https://github.com/speaches-ai/speaches). */
+const transcriptStream = typedStream({ finalTypes: new Set(['transcript.text.done']), mayBeUntyped: true })
+const imageStream = typedStream({
+  finalTypes: new Set(['image_generation.completed', 'image_edit.completed']),
+})
+const responseStream = typedStream({
+  preambleTypes: ['response.created', 'response.queued', 'response.in_progress'],
+  finalTypes: new Set(['response.completed', 'response.incomplete', 'response.cancelled']),
+})
 const transcript = {
   body: 'multipart',
   stream: transcriptStream,
   hasOutputTokens: true,
   mayBeEmpty: true,
 } as const
-const written = { body: 'json', stream: chatStream, hasOutputTokens: true, hasStreamOptions: true } as const
+const written = {
+  body: 'json',
+  stream: chatStream,
+  hasOutputTokens: true,
+  hasStreamOptions: true,
+  outputMember: 'choices',
+} as const
+const image = { stream: imageStream, outputMember: 'data' } as const
 
 const formats: readonly Format[] = [
   { name: 'speech', path: '/audio/speech', body: 'json', stream: speechStream, hasEvents: false },
@@ -47,13 +61,20 @@ const formats: readonly Format[] = [
   { ...transcript, name: 'translation', path: '/audio/translations' },
   { ...written, name: 'chat', path: '/chat/completions' },
   { ...written, name: 'completion', path: '/completions' },
-  { name: 'embedding', path: '/embeddings', body: 'json', stream: chatStream },
-  { name: 'image_edit', path: '/images/edits', body: 'multipart', stream: imageStream },
-  { name: 'image', path: '/images/generations', body: 'json', stream: imageStream },
-  { name: 'image_variation', path: '/images/variations', body: 'multipart', stream: imageStream },
-  { name: 'moderation', path: '/moderations', body: 'json', stream: chatStream },
+  { name: 'embedding', path: '/embeddings', body: 'json', stream: chatStream, outputMember: 'data' },
+  { ...image, name: 'image_edit', path: '/images/edits', body: 'multipart' },
+  { ...image, name: 'image', path: '/images/generations', body: 'json' },
+  { ...image, name: 'image_variation', path: '/images/variations', body: 'multipart' },
+  { name: 'moderation', path: '/moderations', body: 'json', stream: chatStream, outputMember: 'results' },
   { name: 'rerank', path: '/rerank', body: 'json', stream: chatStream },
-  { name: 'response', path: '/responses', body: 'json', stream: responseStream, hasOutputTokens: true },
+  {
+    name: 'response',
+    path: '/responses',
+    body: 'json',
+    stream: responseStream,
+    hasOutputTokens: true,
+    outputMember: 'output',
+  },
 ]
 
 export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialectOf)
@@ -80,13 +101,21 @@ function clientDialectOf(format: Format): ClientDialect {
   }
 }
 
-function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): ProviderDialect {
+function providerDialectOf({
+  name,
+  path,
+  stream,
+  mayBeEmpty = false,
+  outputMember,
+}: Format): ProviderDialect {
   return {
     name,
     path,
     isEndMark,
+    isPreamble: stream.isPreamble,
+    standardEvent,
     errorHeadOf,
-    judgeWhole: (head, body) => judgeWholeResponse(head, body, { mayBeEmpty, errorHeadOf }),
+    judgeWhole: (head, body) => judgeWholeResponse(head, body, { mayBeEmpty, errorHeadOf, outputMember }),
     ending: stream.ending,
     readErrorFields,
     readErrorCode,

@@ -27,7 +27,7 @@ function startRelay({
     head: { status: 200, headers: { 'content-type': 'text/event-stream' } },
     headAtMs: 0,
     whole: undefined,
-    events: new EventReader(),
+    events: new EventReader(chat.native),
     stripsUsage: false,
     isStalled: false,
     read: (given) => (reader = given),
