@@ -41,9 +41,10 @@ export function decideRetry(outcome: AttemptOutcome, hasFailed: boolean, wallNow
 }
 
 function afterFailure(
-  { error, isStaleConnection }: AttemptOutcome & { kind: 'failed' },
+  { error, isStaleConnection, isBeingServed }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,
 ): RetryDecision {
+  if (isBeingServed === true) return { ...final, failureKind: 'broken' }
   if (error.code === 'provider_unreachable') {
     return { failureKind: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }

@@ -9,7 +9,7 @@ import { chat } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { hang, json, type Script } from '../support/upstream-script.ts'
+import { hang, head, json, type Script } from '../support/upstream-script.ts'
 
 interface Pair extends Scene {
   readonly a: ScriptedUpstream
@@ -175,6 +175,19 @@ suite('how long a call waits for a provider', () => {
     const { gateway, clock } = await startFaulty(t, urls, { models: fallbacks, retries: 0 })
     assert.equal((await chat(gateway, 'small')).headers.get('x-llm-gateway-provider'), 'b')
     assert.deepEqual(clock.pausesMs, [])
+  })
+})
+
+suite('a provider that works on the request', () => {
+  test('100 Continue that was not asked for is named, and the call is not sent again', async (t) => {
+    const { gateway, a, b } = await startPair(t, [head(100), ...whole()], whole())
+
+    const { status, headers, body } = await chat(gateway, 'small')
+
+    assert.equal(status, 502)
+    assert.match(JSON.parse(body).error.message, /100 Continue/)
+    assert.equal(headers.get('x-should-retry'), 'false')
+    assert.deepEqual([a.requests.length, b.requests.length], [1, 0])
   })
 })
 

@@ -5,12 +5,13 @@ import type { ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
-import type {
-  Exchange,
-  Provider,
-  ProviderFailure,
-  ProviderRequest,
-  ResponseHandler,
+import {
+  type Exchange,
+  type Provider,
+  type ProviderFailure,
+  type ProviderRequest,
+  type ResponseHandler,
+  unaskedContinue,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
@@ -35,6 +36,10 @@ export interface Expected {
   /** Usage was asked for without the client's wish. */
   readonly stripsUsage: boolean
 }
+
+type ConnectionFacts = Partial<
+  Pick<AttemptOutcome & { kind: 'failed' }, 'isBeingServed' | 'isStaleConnection' | 'refusedConnection'>
+>
 
 type Services = Pick<Snapshot, 'ticker' | 'now'>
 
@@ -143,8 +148,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
             `closed the connection before its response was complete: ${detail}`,
           )
         }
+        const what = `did not send a valid HTTP response: ${detail}`
+        if (code === unaskedContinue) {
+          return this.#fail('provider_bad_response', what, { isBeingServed: true })
+        }
         const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, {
+        return this.#fail('provider_bad_response', what, {
           isStaleConnection: isStale,
         })
       }
@@ -205,18 +214,19 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #fail(
     code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
     what: string,
-    connection: { readonly isStaleConnection?: boolean; readonly refusedConnection?: boolean } = {},
+    facts: ConnectionFacts = {},
   ): void {
     this.#finish()
-    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
+    const headers = facts.isBeingServed === true ? { 'x-should-retry': 'false' } : {}
+    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`, { headers })
     if (this.#phase instanceof Forwarding) return this.#phase.break(error)
     this.#settle({
       kind: 'failed',
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
       isStaleConnection: false,
-      ...connection,
-      hasBegun: this.#phase.hasBegun === true,
+      ...facts,
+      hasBegun: this.#phase.hasBegun === true || facts.isBeingServed === true,
     })
   }
 
