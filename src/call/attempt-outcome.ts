@@ -43,6 +43,8 @@ export interface AnsweringResponse {
   readonly dialect: ProviderDialect
   /** Undefined: the client gets the bytes as they are. Else the body is `whole` or `events`. */
   readonly translation: ResponseTranslation | undefined
+  /** What has become of a response that came in another form than requested: a whole body, or events. */
+  readonly reshapedInto: 'whole' | 'events' | undefined
   readonly head: ResponseHead
   /** When the head arrived, in milliseconds of the monotonic clock. */
   readonly headAtMs: number

@@ -162,8 +162,8 @@ async function send(
   if (way instanceof GatewayError) return untranslatable(way)
   record.startAttempt(on.now())
   const { provider: dialect } = translator
-  const { body, contentType, response: translation } = way
-  const expected = { sinceMs: record.workSinceMs, dialect, translation, stripsUsage: asksUsage }
+  const { body, contentType, response: translation, reshape } = way
+  const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   const abort = () => response.abort()
   reply.onGone = abort

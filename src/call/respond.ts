@@ -88,7 +88,7 @@ async function passAnswer(
     const reader = response.dialect.usage
     const meter = new Meter({ reader, estimatedPrompt: hold.promptTokens, hasOutputTokens, stripsUsage })
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = headersOf({ head, contentType }, target, on)
+    const headers = [...headersOf({ head, contentType }, target, on), ...wayHeader(response)]
     const { isStream } = admitted.request
     const relayed = await relay({ response, reply, dialect, isStream, headers, meter, hold })
 
@@ -172,6 +172,12 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (reply.isStarted) return
   if (record.provider !== undefined) reply.set('x-llm-gateway-provider', record.provider)
   reply.set('server-timing', record.serverTiming(on.now()))
+}
+
+/** The one exception to passing a provider's bytes says so itself. */
+function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
+  if (reshapedInto === undefined) return []
+  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
 }
 
 /** For events that came under another media type. */

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
+import { recordedClient } from '../flows/openai-client.ts'
 import { chat, post } from '../support/calls.ts'
-import { delta, messages, whole } from '../support/chat-content.ts'
+import { delta, messages, usageEvent, whole } from '../support/chat-content.ts'
 import { type Running, startGateway } from '../support/app.ts'
-import { content, type Script, sse, stream } from '../support/upstream-script.ts'
+import { content, json, type Script, sse, stream } from '../support/upstream-script.ts'
 
 /** A gateway whose model `small` has the targets `a`, which responds so, and `b`, which is healthy. */
 async function startPair(t: TestContext, a: Script): Promise<Running<'a' | 'b'>> {
@@ -162,3 +163,132 @@ suite('a whole response without output', () => {
     })
   }
 })
+
+suite('a response in another form than requested', () => {
+  const calls = [{ index: 0, id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a"' } }]
+  const more = [{ index: 0, function: { arguments: ':1}' } }]
+  const streamed = [
+    role(),
+    delta('Hel'),
+    delta('lo', {
+      choices: [{ index: 0, delta: { content: 'lo', tool_calls: calls }, finish_reason: null }],
+    }),
+    delta('', { choices: [{ index: 0, delta: { tool_calls: more }, finish_reason: 'tool_calls' }] }),
+    usageEvent({ prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 }),
+    '[DONE]',
+  ]
+
+  test('events to a whole chat call become one body, and are charged as reported', async (t) => {
+    const { gateway } = await startPair(t, sse(streamed))
+    const { status, headers, body } = await chat(gateway, 'small')
+    assert.equal(status, 200)
+    assert.equal(headers.get('content-type'), 'application/json')
+    assert.equal(headers.get('x-llm-gateway-way'), 'assembled')
+    const { choices, object, usage, id } = JSON.parse(body)
+    assert.deepEqual([object, id, usage.total_tokens], ['chat.completion', 'c', 12])
+    const tool_calls = [{ id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } }]
+    const message = { role: 'assistant', content: 'Hello', refusal: null, tool_calls }
+    assert.deepEqual(choices, [{ index: 0, message, finish_reason: 'tool_calls' }])
+    const line = await gateway.logged({ event: 'call' })
+    assert.deepEqual([line['prompt_tokens'], line['completion_tokens']], [7, 5])
+  })
+
+  test('events of a whole call that are cut are a bad response of the provider', async (t) => {
+    const { gateway } = await startPair(t, sse([role(), delta('Hello')]))
+    const { status, headers } = await chat(gateway, 'small')
+    assert.deepEqual([status, headers.get('x-llm-gateway-error')], [502, 'provider_bad_response'])
+  })
+
+  test('JSON to a streamed chat call becomes events', async (t) => {
+    const { gateway } = await startPair(t, whole())
+    for (const isUsageWanted of [true, false]) {
+      const wish = isUsageWanted ? { stream_options: { include_usage: true } } : {}
+      const { status, headers, body } = await chat(gateway, 'small', { stream: true, ...wish })
+      assert.equal(status, 200)
+      assert.equal(headers.get('content-type'), 'text/event-stream; charset=utf-8')
+      assert.equal(headers.get('x-llm-gateway-way'), 'split')
+      const data = dataOf(body)
+      assert.equal(data.pop(), '[DONE]')
+      const chunks = data.map((each) => JSON.parse(each))
+      assert.ok(chunks.every(({ object }) => object === 'chat.completion.chunk'))
+      assert.deepEqual(chunks[0].choices[0].delta, { role: 'assistant', content: 'Hi!' })
+      assert.equal(chunks[1].choices[0].finish_reason, 'stop')
+      assert.deepEqual(
+        chunks.slice(2).map(({ usage }) => usage.total_tokens),
+        isUsageWanted ? [12] : [],
+      )
+    }
+  })
+
+  test('a text completion changes its form both ways', async (t) => {
+    const { gateway, upstreams } = await startPair(
+      t,
+      sse([
+        '{"choices":[{"index":0,"text":"a"}]}',
+        '{"choices":[{"index":0,"text":"b","finish_reason":"stop"}]}',
+      ]),
+    )
+    const path = '/v1/completions'
+    const assembled = await post(gateway, { model: 'small', prompt: 'hi' }, { path })
+    const choice = { index: 0, text: 'ab', finish_reason: 'stop' }
+    assert.deepEqual(await assembled.json(), { object: 'text_completion', choices: [choice] })
+    upstreams.a.respondAlways(content(200, 'application/json', JSON.stringify({ choices: [choice] })))
+    const events = await post(gateway, { model: 'small', prompt: 'hi', stream: true }, { path })
+    const texts = dataOf(await events.text())
+      .slice(0, -1)
+      .map((each) => JSON.parse(each).choices[0].text)
+    assert.deepEqual(texts, ['ab', ''])
+  })
+
+  test('a response changes its form both ways', async (t) => {
+    const content = [{ type: 'output_text', text: 'Hi!', annotations: [] }]
+    const output = [
+      { id: 'm', type: 'message', role: 'assistant', status: 'completed', content },
+      { id: 'f', type: 'function_call', call_id: 'c', name: 'f', arguments: '{}', status: 'completed' },
+    ]
+    const response = { id: 'r', object: 'response', status: 'completed', output, usage: { total_tokens: 3 } }
+    const raw = JSON.stringify(response)
+    const { gateway, upstreams } = await startPair(
+      t,
+      sse([`{"type":"response.created","response":{}}`, `{"type":"response.completed","response":${raw}}`]),
+    )
+    const path = '/v1/responses'
+    const assembled = await post(gateway, { model: 'small', input: 'hi' }, { path })
+    assert.equal(await assembled.text(), raw)
+    upstreams.a.respondAlways(json(200, response))
+    const { openai } = recordedClient(gateway)
+    const seen: string[] = []
+    for await (const event of openai.responses.stream({ model: 'small', input: 'hi' })) seen.push(event.type)
+    assert.deepEqual(
+      seen.map((type) => type.replace('response.', '')),
+      [
+        'created',
+        'in_progress',
+        'output_item.added',
+        'content_part.added',
+        'output_text.delta',
+        'output_text.done',
+        'content_part.done',
+        'output_item.done',
+        'output_item.added',
+        'function_call_arguments.delta',
+        'function_call_arguments.done',
+        'output_item.done',
+        'completed',
+      ],
+    )
+  })
+
+  for (const sent of ['{"fine":true}', '[]', 'Hello']) {
+    test(`${sent} to a streamed call is a bad response, and another target answers`, async (t) => {
+      const { gateway, upstreams } = await startPair(t, content(200, 'text/plain', sent))
+      upstreams.b.respondAlways(sse(text))
+      const { status, headers } = await chat(gateway, 'small', { stream: true })
+      assert.deepEqual([status, headers.get('x-llm-gateway-provider')], [200, 'b'])
+    })
+  }
+})
+
+function dataOf(body: string): string[] {
+  return [...body.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => data)
+}

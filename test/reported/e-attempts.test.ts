@@ -11,6 +11,9 @@ import { until } from '../support/deadline.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { hang, head, json, type Script } from '../support/upstream-script.ts'
 
+/** A server that is waited for by the time of a restart alone. */
+const restarting = { models: { small: { provider: 'a' } }, retries: 0, restartWaitMs: 3000 }
+
 interface Pair extends Scene {
   readonly a: ScriptedUpstream
   readonly b: ScriptedUpstream
@@ -138,10 +141,7 @@ suite('how long a call waits for a provider', () => {
     up.respond(whole())
     const port = await freePort()
     const urls = { a: `http://127.0.0.1:${port}` }
-    const { gateway, clock } = await startFaulty(t, urls, {
-      models: { small: { provider: 'a' } },
-      retries: 0,
-    })
+    const { gateway, clock } = await startFaulty(t, urls, restarting)
     clock.isSkipping = false
     const response = chat(gateway, 'small')
     await until(() => clock.pausesMs.length === 1, 'the pause after a refused connection')
@@ -156,10 +156,7 @@ suite('how long a call waits for a provider', () => {
 
   test('a local server that stays away is given up after restart_wait_ms', async (t) => {
     const urls = { a: await refusingUrl(t) }
-    const { gateway, clock } = await startFaulty(t, urls, {
-      models: { small: { provider: 'a' } },
-      retries: 0,
-    })
+    const { gateway, clock } = await startFaulty(t, urls, restarting)
 
     const { status, headers } = await chat(gateway, 'small')
 
@@ -172,7 +169,7 @@ suite('how long a call waits for a provider', () => {
     const b = await startUpstream(t)
     b.respondAlways(whole())
     const urls = { a: await refusingUrl(t), b: b.url }
-    const { gateway, clock } = await startFaulty(t, urls, { models: fallbacks, retries: 0 })
+    const { gateway, clock } = await startFaulty(t, urls, { ...restarting, models: fallbacks })
     assert.equal((await chat(gateway, 'small')).headers.get('x-llm-gateway-provider'), 'b')
     assert.deepEqual(clock.pausesMs, [])
   })

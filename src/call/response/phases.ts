@@ -20,6 +20,9 @@ const maxHeldBytes = 262_144
 /** The longest body that is translated. It is held, whatever its media type. */
 const maxTranslatedBytes = 16_777_216
 
+/** The longest body that becomes events, for which it is parsed in one piece. */
+const maxReshapedBytes = 1_048_576
+
 /** White space before the first field, and the field. */
 const maxSniffedBytes = 64
 
@@ -48,15 +51,21 @@ export type Step =
 export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
 
 /** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
-export function phaseAfter(head: ResponseHead, dialect: ProviderDialect, isTranslated: boolean): Phase {
+export function phaseAfter(
+  head: ResponseHead,
+  dialect: ProviderDialect,
+  becomes: 'passed' | 'translated' | 'reshaped',
+): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
   // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
   const encoding = head.headers['content-encoding'] ?? 'identity'
   if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
   const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
-  const held = isTranslated
-    ? holdingWhole(head, dialect, maxTranslatedBytes, tooLong)
+  const isHeld = becomes === 'translated' || (becomes === 'reshaped' && encoding === 'identity')
+  const maxWholeBytes = becomes === 'translated' ? maxTranslatedBytes : maxReshapedBytes
+  const held = isHeld
+    ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
     : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
   return encoding === 'identity' && mislabelled.has(mediaType) ? new Sniffing(held, dialect) : held
 }
@@ -128,8 +137,8 @@ function peekingStream(dialect: ProviderDialect): Phase {
   }
 }
 
-function tooLong(): Step {
-  return { kind: 'unusable', what: `sent a body of more than ${maxTranslatedBytes} bytes` }
+function tooLong(maxBytes: number): Step {
+  return { kind: 'unusable', what: `sent a body of more than ${maxBytes} bytes` }
 }
 
 /** @param beyond what follows when the body is longer. */

@@ -1,10 +1,11 @@
 // A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
 // (phases.ts); the provider's time limits are kept here.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
-import type { ResponseTranslation } from '../../dialects/translator.ts'
+import type { Reshape, ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { parseJson } from '../../bytes/json/parse.ts'
 import {
   type Exchange,
   type Provider,
@@ -33,6 +34,7 @@ export interface Expected {
   readonly sinceMs: number
   readonly dialect: ProviderDialect
   readonly translation: ResponseTranslation | undefined
+  readonly reshape: Reshape | undefined
   /** Usage was asked for without the client's wish. */
   readonly stripsUsage: boolean
 }
@@ -48,10 +50,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   readonly #provider: Provider
   readonly #sinceMs: number
   readonly dialect: ProviderDialect
-  readonly translation: ResponseTranslation | undefined
+  translation: ResponseTranslation | undefined
+  reshapedInto: 'whole' | 'events' | undefined
+  readonly #reshape: Reshape | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
+  #isStream = false
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #phase: Phase = awaitingHead
@@ -64,11 +69,16 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #lastMoveMs: number
   #pausedSinceMs: number | undefined
 
-  constructor(provider: Provider, { sinceMs, dialect, translation, stripsUsage }: Expected, on: Services) {
+  constructor(
+    provider: Provider,
+    { sinceMs, dialect, translation, reshape, stripsUsage }: Expected,
+    on: Services,
+  ) {
     this.#provider = provider
     this.#sinceMs = sinceMs
     this.dialect = dialect
     this.translation = translation
+    this.#reshape = translation === undefined ? reshape : undefined
     this.stripsUsage = stripsUsage
     this.#on = on
     this.#startedMs = on.now()
@@ -79,6 +89,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
     this.#resolve = resolve
+    this.#isStream = request.isStream
     this.#on.ticker.add(this)
     this.#exchange = this.#provider.send(request, this)
     return promise
@@ -118,7 +129,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     const isTranslated = this.translation !== undefined
     const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
-    this.#phase = phaseAfter(head, this.dialect, isTranslated)
+    const isReshaped = this.#isStream && this.#reshape !== undefined
+    this.#phase = phaseAfter(head, this.dialect, isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed')
   }
 
   onData(chunk: Buffer): void {
@@ -196,9 +208,18 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     switch (step.kind) {
       case 'forward':
         this.#phase = new Forwarding(step.held)
-        if (step.held instanceof EventReader) this.events = step.held
+        if (step.held instanceof EventReader) {
+          this.events = step.held
+          if (!this.#isStream && this.#reshape !== undefined) {
+            this.translation = this.#reshape.toWhole()
+            this.reshapedInto = 'whole'
+          }
+        }
         return this.#settle({ kind: 'answered', response: this })
       case 'whole':
+        if (this.#isStream && this.#reshape !== undefined && !this.#makeEvents(step.body)) {
+          return this.#fail('provider_bad_response', 'sent no events, nor a response that can become some')
+        }
         this.whole = step.body
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
@@ -209,6 +230,15 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       default:
         return step satisfies never
     }
+  }
+
+  /** False: the body is no response of the format. */
+  #makeEvents({ bytes, value }: WholeBody): boolean {
+    // A body that is compressed though it was asked not to be can't be read; it passes as it is.
+    if ((this.head.headers['content-encoding'] ?? 'identity') !== 'identity') return true
+    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
+    this.reshapedInto = 'events'
+    return this.translation !== undefined
   }
 
   #fail(

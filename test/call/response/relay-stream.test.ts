@@ -24,6 +24,7 @@ function startRelay({
   const response: AnsweringResponse = {
     dialect: chat.native,
     translation,
+    reshapedInto: undefined,
     head: { status: 200, headers: { 'content-type': 'text/event-stream' } },
     headAtMs: 0,
     whole: undefined,
