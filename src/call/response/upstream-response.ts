@@ -130,7 +130,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
     const isReshaped = this.#isStream && this.#reshape !== undefined
-    this.#phase = phaseAfter(head, this.dialect, isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed')
+    this.#phase = phaseAfter(
+      head,
+      this.dialect,
+      isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed',
+    )
   }
 
   onData(chunk: Buffer): void {
