@@ -146,7 +146,7 @@ function configFor(url: string): Config {
         },
       ],
     ]),
-    routing: { retries: 0, cooldownMs: 0 },
+    routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
     logging: { level: 'error', format: 'json' },
   }
 }

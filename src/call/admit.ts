@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.ts'
 import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
-import type { AdmissionResult, Hold } from './coordinator.ts'
+import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that may answer it. */
@@ -14,10 +14,13 @@ export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
+  /** Another model may answer instead, and is preferred to targets that are all known to fail. */
+  readonly skipsFailing: boolean
 }
 
 export type AdmitResult =
   | { readonly kind: 'admitted'; readonly hold: Hold }
+  | AllFailing
   | Limited
   /** The client left while its call waited. */
   | { readonly kind: 'client-gone' }
@@ -41,7 +44,7 @@ export interface Limited {
  * call waits, or where another thread is asked. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply }, request, route }: AdmitInput,
+  { call: { client, reply }, request, route, skipsFailing }: AdmitInput,
   on: Pick<Snapshot, 'coordinator'>,
   record: Pick<CallRecord, 'waitMs'>,
 ): AdmitResult | Promise<AdmitResult> {
@@ -49,7 +52,8 @@ export function admit(
   const model = route.model.name
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
-  const result = on.coordinator.admit({ client, disconnect: reply, model, targets, size, affinityKey })
+  const asked = { client, disconnect: reply, model, targets, size, affinityKey, skipsFailing }
+  const result = on.coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
     return resultOf(admission, model)
@@ -60,6 +64,7 @@ export function admit(
 function resultOf(admission: AdmissionResult, model: string): AdmitResult {
   switch (admission.kind) {
     case 'admitted':
+    case 'all_failing':
       return admission
     case 'limited':
     case 'too_large': {

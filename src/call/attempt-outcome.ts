@@ -33,6 +33,10 @@ export type AttemptFailure =
       readonly providerMessage?: string | undefined
       /** The connection closed as soon as the request was on it: it had been idle, and the request was not read. */
       readonly isStaleConnection: boolean
+      /** Nobody listens at the provider's address, as while a server restarts. Absent: no. */
+      readonly refusedConnection?: boolean
+      /** The provider goes on with the request: another attempt would be paid for, too. Absent: no. */
+      readonly isBeingServed?: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
       /** The server has no such route. It may well serve other calls, so nothing is held against it. */
@@ -44,6 +48,8 @@ export interface AnsweringResponse {
   readonly dialect: ProviderDialect
   /** Undefined: the client gets the bytes as they are. Else the body is `whole` or `events`. */
   readonly translation: ResponseTranslation | undefined
+  /** What has become of a response that came in another form than requested: a whole body, or events. */
+  readonly reshapedInto: 'whole' | 'events' | undefined
   readonly head: ResponseHead
   /** When the head arrived, in milliseconds of the monotonic clock. */
   readonly headAtMs: number

@@ -11,10 +11,10 @@ import { isProviderWide } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
-import { maxRetryWaitMs, pauseBefore, pauseUnlessGone } from './back-off.ts'
+import { pauseBefore, pauseUnlessGone } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { Hold } from './coordinator.ts'
-import { type Failure, reasonOf, summedUp } from './failures.ts'
+import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { loggableWords } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
@@ -30,6 +30,8 @@ export interface AdmittedCall {
   readonly hold: Hold
   /** All that has failed in this call, of models tried earlier too; grows. */
   readonly failures: Map<Target, Failure>
+  /** No other model may answer instead. */
+  readonly isLastResort: boolean
 }
 
 /** `charge`: what the attempts cost together. */
@@ -60,15 +62,18 @@ export async function tryTargets(
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptsResult> {
-  const { call, hold, failures } = admitted
+  const { call, hold, failures, isLastResort } = admitted
   const { promptTokens } = hold
-  const budget = new RetryBudget(on.routing.retries, failures, on)
+  const { providers, now } = on
+  const { retries, maxRetryWaitMs } = on.routing
+  const restartWaitMs = isLastResort ? on.routing.restartWaitMs : 0
+  const budget = new RetryBudget({ retries, restartWaitMs, failures, providers, now })
   let charge: Outcome = { kind: 'unsent' }
   let { target } = hold
   for (;;) {
     const outcome = await tryTarget(admitted, target, on, record)
     const decision = decideRetry(outcome, failures.has(target), on.wallNow())
-    reportHealth(hold, outcome, decision)
+    reportHealth(hold, outcome, decision, failures)
     if (outcome.kind === 'answered') return { kind: 'answered', target, response: outcome.response }
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
@@ -81,17 +86,24 @@ export async function tryTargets(
     const passedMs = on.now() - record.workSinceMs
     const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
     if (!decision.canFailOver) {
-      const isWorthRepeating = isLeftToClient(decision, record, failures)
+      const isWorthRepeating = isLeftToClient(decision, { record, failures, maxRetryWaitMs })
       return { kind: 'failed', target, failure: outcome, canFailOver, isWorthRepeating, charge }
     }
-    const readyAtMs = on.now() + pauseBefore(decision, record.attempts, on.chance())
-    failures.set(target, { decision, reason: reasonOf(outcome, decision), readyAtMs })
+    const failure = failureOf(outcome, decision)
+    const { refusedConnection } = failure
+    const { attempts } = record
+    const chance = on.chance()
+    const pauseMs = pauseBefore({ decision, refusedConnection, attempts, chance, maxRetryWaitMs })
+    failures.set(target, { ...failure, readyAtMs: on.now() + pauseMs })
     const next = await nextTarget(admitted, { target, decision, passedMs, budget }, on)
     if (next === undefined) {
       if (call.reply.isGone) return { kind: 'client-gone', charge }
-      const failure = summedUp(outcome, hold, failures)
-      const isWorthRepeating = isLeftToClient(decision, record, failures)
-      return { kind: 'failed', target, failure, canFailOver, isWorthRepeating, charge }
+      const conclusion = conclusionOf({ target, failure: outcome }, hold, failures)
+      record.provider = conclusion.target.provider
+      record.targetModel = conclusion.target.model
+      const concluded = failures.get(conclusion.target)?.decision ?? decision
+      const isWorthRepeating = isLeftToClient(concluded, { record, failures, maxRetryWaitMs })
+      return { kind: 'failed', ...conclusion, canFailOver, isWorthRepeating, charge }
     }
     budget.spend(next)
     target = next
@@ -170,8 +182,8 @@ async function send(
   if (way instanceof GatewayError) return untranslatable(way)
   record.startAttempt(on.now())
   const { provider: dialect } = translator
-  const { body, contentType, response: translation } = way
-  const expected = { sinceMs: record.workSinceMs, dialect, translation, stripsUsage: asksUsage }
+  const { body, contentType, response: translation, reshape } = way
+  const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   const abort = () => response.abort()
   reply.onGone = abort
@@ -196,14 +208,19 @@ interface NextTargetInput {
   readonly budget: RetryBudget
 }
 
+interface RepeatInput {
+  readonly record: Pick<CallRecord, 'attempts'>
+  readonly failures: ReadonlyMap<Target, Failure>
+  readonly maxRetryWaitMs: number
+}
+
 /**
  * Whether the client may well repeat a call that has failed. Once the gateway has asked several times, the client's retries
  * would multiply with its own, unless a provider wants a longer pause than the gateway makes. No pause brings back money.
  */
 function isLeftToClient(
   { failureKind }: RetryDecision,
-  { attempts }: Pick<CallRecord, 'attempts'>,
-  failures: ReadonlyMap<Target, Failure>,
+  { record: { attempts }, failures, maxRetryWaitMs }: RepeatInput,
 ): boolean {
   if (failureKind === 'billing') return false
   const pauses = [...failures.values()].map(({ decision }) => decision.retryAfterMs ?? 0)
@@ -232,7 +249,8 @@ async function nextTarget(
   )
   if (again === undefined) return undefined
   const waitMs = Math.max(0, again.readyAtMs - on.now())
-  if (waitMs > maxRetryWaitMs || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
+  const isTooLong = waitMs > on.routing.maxRetryWaitMs && !budget.isStarting(again.target)
+  if (isTooLong || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
   if (!(await pauseUnlessGone(waitMs, call.reply, on))) return undefined
   return hold.moveTo([again.target])
 }
@@ -262,10 +280,17 @@ function soonest(
 /** Reports what the outcome shows of the target's health, for the calls after this one. */
 function reportHealth(
   hold: Hold,
-  { kind }: AttemptOutcome,
+  outcome: AttemptOutcome,
   { failureKind, retryAfterMs }: Pick<RetryDecision, 'failureKind' | 'retryAfterMs'>,
+  failures: ReadonlyMap<Target, Failure>,
 ): void {
-  if (failureKind !== undefined) hold.report({ kind: 'failing', failureKind, retryAfterMs })
+  const { kind } = outcome
+  // Two servers that fail in the same words have met a request that no server can serve.
+  const isOwn500 = failureKind === 'broken' && kind === 'refused'
+  const same = isOwn500 ? sameRefusals(outcome, failures).filter((each) => hold.targets.includes(each)) : []
+  if (same.length > 0) {
+    for (const target of [hold.target, ...same]) hold.report({ kind: 'healthy' }, target)
+  } else if (failureKind !== undefined) hold.report({ kind: 'failing', failureKind, retryAfterMs })
   else if (kind === 'answered' || kind === 'refused') hold.report({ kind: 'healthy' })
   else hold.report({ kind: 'inconclusive' })
 }

@@ -2,22 +2,39 @@
 import type { Reply, Snapshot } from './call.ts'
 import type { RetryDecision } from './retry-rule.ts'
 
-/** The longest pause; a provider that asks for more is not waited for, and the client gets its response. */
-export const maxRetryWaitMs = 10_000
 const firstBackoffMs = 200
 const maxBackoffMs = 2_000
 /** How often a server that loads its model is asked. Loading may take as long as a first byte may. */
 const loadingPollMs = 1_000
+/** However long such a server asks to wait. */
+const maxLoadingPollMs = 10_000
+/** How often a server that restarts is asked. A refused connection costs nothing. */
+const restartPollMs = 500
+
+export interface PauseInput {
+  readonly decision: RetryDecision
+  /** The server may be restarting (`Failure.refusedConnection`). */
+  readonly refusedConnection: boolean
+  /** Of the call so far, at least 1. */
+  readonly attempts: number
+  /** From 0 to below 1, at random. */
+  readonly chance: number
+  /** `routing.max_retry_wait_ms`: bounds the gateway's own pauses, but not what a provider asks for. */
+  readonly maxRetryWaitMs: number
+}
 
 /** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
-export function pauseBefore(
-  { failureKind, retryAfterMs }: RetryDecision,
-  attempts: number,
-  chance: number,
-): number {
-  if (failureKind === 'loading') return Math.min(maxRetryWaitMs, Math.max(loadingPollMs, retryAfterMs ?? 0))
-  const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (attempts - 1))
-  return Math.max(retryAfterMs ?? 0, backoffMs * (1 - chance / 2))
+export function pauseBefore({
+  decision: { failureKind, retryAfterMs = 0 },
+  refusedConnection,
+  attempts,
+  chance,
+  maxRetryWaitMs,
+}: PauseInput): number {
+  if (failureKind === 'loading') return Math.min(maxLoadingPollMs, Math.max(loadingPollMs, retryAfterMs))
+  const backoffMs = Math.min(maxBackoffMs, maxRetryWaitMs, firstBackoffMs * 2 ** (attempts - 1))
+  const pauseMs = Math.max(retryAfterMs, backoffMs * (1 - chance / 2))
+  return refusedConnection ? Math.max(firstBackoffMs / 2, Math.min(restartPollMs, pauseMs)) : pauseMs
 }
 
 /** Resolves to false, and at once, when the client leaves. */

@@ -19,9 +19,18 @@ export interface AdmissionRequest {
   readonly size: RequestSize
   /** Of the conversation (`affinityKeyOf`); undefined if the order of targets need not follow it. */
   readonly affinityKey: number | undefined
+  /** Another model may answer instead, and is preferred to targets that are all known to fail. */
+  readonly skipsFailing: boolean
 }
 
-export type AdmissionResult = { readonly kind: 'admitted'; readonly hold: Hold } | NotAdmitted
+export type AdmissionResult = { readonly kind: 'admitted'; readonly hold: Hold } | AllFailing | NotAdmitted
+
+/** The limits have room for the call, but all of its targets are cooling down or unhealthy. Nothing is held. */
+export interface AllFailing {
+  readonly kind: 'all_failing'
+  readonly waitedMs: number
+  readonly limitStatus: LimitStatus
+}
 
 /** What an attempt has shown of its target. */
 export type TargetReport =
@@ -55,8 +64,11 @@ export interface Hold {
    * always has. Undefined: none has, and all is as before.
    */
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined>
-  /** Reports how the attempt at `target` came out, for the calls after this one. */
-  report(report: TargetReport): void
+  /**
+   * Reports how the attempt at `target` came out, for the calls after this one.
+   * @param target another one of `targets`, of which an attempt at this one has shown more.
+   */
+  report(report: TargetReport, target?: Target): void
   /** What was wrong with one of `targets` when this call was admitted, or what it has reported since. */
   failureKindOf(target: Target): FailureKind | undefined
   /** Whether a provider of `targets` is known to refuse requests that ask for usage, or to report it unasked. */

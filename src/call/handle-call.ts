@@ -8,6 +8,7 @@ import { modelNotFound, type Route, type RouteTable } from '../routing/route-tab
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, maxTargetsTried, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { AllFailing } from './coordinator.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { CallRecord } from './record.ts'
@@ -39,10 +40,16 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
-  for (const route of modelsFor(request.model, asked, on.routes)) {
-    const result = await tryModel({ open, request, route, failures, last }, on)
+  const queue = modelsFor(request.model, asked, on.routes)
+  for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
+    const isLastResort = queue.length === 0
+    const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
+    if (result.kind === 'all_failing') {
+      queue.push({ route: model.route, skipsFailing: false })
+      continue
+    }
     // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
-    const isPassedOver = result.kind === 'limited' && last !== undefined
+    const isPassedOver = result.kind === 'limited' && model.route !== asked
     if (!isPassedOver) {
       if (!canFailOver(result)) return result // 200, 499, 503 shutting_down, and as below
       last = result
@@ -53,10 +60,16 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   return last! // 429 rate_limit_exceeded, 502, 503 no_target_available, 504, the provider's own status
 }
 
+interface NextModel {
+  readonly route: Route
+  /** Its targets are left for the end if all are known to fail. */
+  readonly skipsFailing: boolean
+}
+
 /** The model that was asked for, then its fallbacks. */
-function* modelsFor(name: string, asked: Route, routes: RouteTable): Generator<Route> {
-  yield asked
-  yield* fallbacksOf(name, asked, routes)
+function modelsFor(name: string, asked: Route, routes: RouteTable): NextModel[] {
+  if (asked.model.fallbacks.length === 0) return [{ route: asked, skipsFailing: false }]
+  return [asked, ...fallbacksOf(name, asked, routes)].map((route) => ({ route, skipsFailing: true }))
 }
 
 /** What one model does with a call. */
@@ -72,7 +85,12 @@ function canFailOver(result: ModelResult): result is Unserved {
 interface ModelInput {
   readonly open: OpenCall
   readonly request: ModelRequest
+  /** The model that was asked for, and the one to try. */
+  readonly asked: Route
   readonly route: Route
+  readonly skipsFailing: boolean
+  /** No other model may answer instead. */
+  readonly isLastResort: boolean
   /** Of all models; grows. */
   readonly failures: Map<Target, Failure>
   /** Why the models before this one did not answer; undefined for the one that was asked for. */
@@ -81,25 +99,25 @@ interface ModelInput {
 
 /** Admits the call to one model and tries its targets. A hold that comes back with an answer is not settled yet. */
 async function tryModel(
-  { open, request, route, failures, last }: ModelInput,
+  { open, request, asked, route, skipsFailing, isLastResort, failures, last }: ModelInput,
   on: Snapshot,
-): Promise<ModelResult> {
+): Promise<ModelResult | AllFailing> {
   const { call, record, heartbeat } = open
-  const asked = admit({ call, request, route }, on, record)
-  const isWaiting = asked instanceof Promise
+  const admitting = admit({ call, request, route, skipsFailing }, on, record)
+  const isWaiting = admitting instanceof Promise
   if (isWaiting) heartbeat.enterLine(on.now(), maxWaitMsOf(on.rateLimits, route.model.name))
-  const admission = await asked
+  const admission = await admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
+  const isAsked = route === asked
+  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus)
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
   heartbeat.provider = soleProviderOf(route)
-  if (last === undefined) addRateHeaders(call, hold.limitStatus)
-  else {
-    if (last.kind === 'limited') addRateHeaders(call, last.limitStatus)
-    record.fallbackModel = route.model.name
-  }
-  const admitted = { call, request, hold, failures }
+  if (isAsked) addRateHeaders(call, hold.limitStatus)
+  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus)
+  record.fallbackModel = isAsked ? undefined : route.model.name
+  const admitted = { call, request, hold, failures, isLastResort }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

@@ -12,6 +12,8 @@ const maxSilenceMs = 50_000
 /** A refusal at the end of a wait may be late by that much: the thread is busy, or another one decides. */
 const lateRefusalMs = 1_000
 
+export const eventStreamType = 'text/event-stream; charset=utf-8'
+
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
@@ -60,7 +62,7 @@ export class Heartbeat implements TickListener {
     if (nowMs < this.#dueAtMs) return
     this.#dueAtMs = nowMs + this.#afterMs
     if (this.provider !== undefined && !this.#reply.isStarted) setProvider(this.#reply, this.provider)
-    this.#reply.start(200, ['content-type', 'text/event-stream; charset=utf-8', ...streamHeaders])
+    this.#reply.start(200, ['content-type', eventStreamType, ...streamHeaders])
     this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 

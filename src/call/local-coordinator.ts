@@ -44,7 +44,7 @@ export class LocalCoordinator implements Coordinator {
   /** By name. Those that a reload has taken away stay, for calls that began before it. */
   readonly #providers = new Map<string, ProviderFacts>()
   #configs: Config['providers'] = new Map()
-  #routing: RoutingConfig = { retries: 0, cooldownMs: 0 }
+  #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
   constructor({ admission, calibration, now, chance }: CoordinatorParts) {
     this.admission = admission
@@ -55,7 +55,11 @@ export class LocalCoordinator implements Coordinator {
 
   /** Goes over to a configuration. Counts, health and what was learnt stay, save for providers that are others by now. */
   follow(
-    { providers: configs, routing, rateLimits }: Pick<Config, 'providers' | 'routing' | 'rateLimits'>,
+    {
+      providers: configs,
+      routing,
+      rateLimits,
+    }: Pick<Config, 'providers' | 'rateLimits'> & { readonly routing: Pick<RoutingConfig, 'cooldownMs'> },
     providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
   ): void {
     this.#carryHealth(this.#configs, configs)
@@ -77,16 +81,21 @@ export class LocalCoordinator implements Coordinator {
     const providers = targets.map(({ provider }) => this.scopeOf(provider))
     const decision = this.admission.reserve({ client, disconnect, model, tokens, minTokens, providers })
     const resultOf = (decided: Decision): AdmissionResult => {
-      if (decided.kind === 'admitted') {
-        return {
-          kind: 'admitted',
-          hold: new LocalHold(this, { request, targets, estimate, admitted: decided }),
-        }
+      if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
+        const hold = new LocalHold(this, { request, targets, estimate, admitted: decided })
+        return { kind: 'admitted', hold }
       }
       if (turn !== undefined) this.placement.giveBack(turn)
-      return decided
+      if (decided.kind !== 'admitted') return decided
+      this.admission.settle(decided.reservation, { kind: 'unsent' })
+      return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
     return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
+  }
+
+  #hasReady(targets: readonly Target[]): boolean {
+    const nowMs = this.now()
+    return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
@@ -170,21 +179,21 @@ class LocalHold implements Hold {
     )
   }
 
-  report(report: TargetReport): void {
-    this.#isTrying = false
+  report(report: TargetReport, target = this.target): void {
+    if (target === this.target) this.#isTrying = false
     const { health, cooldownMs, isLocal, now } = this.#owner
     switch (report.kind) {
       case 'healthy':
-        health.recordSuccess(this.target)
+        health.recordSuccess(target)
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report
-        const of = { cooldownMs, isLocal: isLocal(this.target.provider), retryAfterMs, nowMs: now() }
-        health.recordFailure(this.target, failureKind, of)
+        const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
+        health.recordFailure(target, failureKind, of)
         return
       }
       case 'inconclusive':
-        health.recordNothing(this.target)
+        health.recordNothing(target)
         return
       default:
         report satisfies never

@@ -4,13 +4,13 @@ import type { Outcome } from '../admission/outcome.ts'
 import type { ErrorFields, OwnEvents } from '../dialects/dialect.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { responseHeaders } from '../http/headers.ts'
+import { mediaTypeOf, responseHeaders } from '../http/headers.ts'
 import { LargeBody } from '../bytes/large-body.ts'
 import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
-import { type Heartbeat, setProvider } from './heartbeat.ts'
+import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
@@ -101,7 +101,8 @@ async function passAnswer(
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const mask = maskOf(target, on)
-    const headers = headersOf({ head, contentType: translation?.head(head) }, mask)
+    const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
+    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
     const { isStream } = admitted.request
     const relayed = await relay({
       response,
@@ -216,6 +217,18 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
   reply.set('server-timing', record.serverTiming(on.now()))
+}
+
+/** The one exception to passing a provider's bytes says so itself. */
+function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
+  if (reshapedInto === undefined) return []
+  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
+}
+
+/** For events that came under another media type. */
+function contentTypeOfEvents({ head, events }: AnsweringResponse): string | undefined {
+  const isMislabelled = events !== undefined && mediaTypeOf(head) !== 'text/event-stream'
+  return isMislabelled ? eventStreamType : undefined
 }
 
 /** A provider's headers for the client, without its key. @param contentType of a translated body. */

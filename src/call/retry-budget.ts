@@ -3,44 +3,52 @@ import type { Target } from '../domain.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Failure } from './failures.ts'
 
-/** `routing.retries` for all targets of the model together. A server that loads its model is free for a while. */
+interface RetryBudgetParts {
+  /** `routing.retries`. */
+  readonly retries: number
+  /** How long a local server that refuses connections is waited for; 0: not at all. */
+  readonly restartWaitMs: number
+  /** Of this call; read anew at each question. */
+  readonly failures: ReadonlyMap<Target, Failure>
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly now: () => number
+}
+
+/**
+ * `routing.retries` for all targets of the model together. A server that is about to be up is free for a while. To be made
+ * when the first attempt begins.
+ */
 export class RetryBudget {
   #left: number
-  readonly #failures: ReadonlyMap<Target, Failure>
-  readonly #providers: ReadonlyMap<string, Provider>
-  readonly #now: () => number
+  readonly #parts: RetryBudgetParts
   readonly #startedAtMs: number
 
-  /**
-   * To be made when the first attempt begins.
-   * @param failures of this call; read anew at each question.
-   */
-  constructor(
-    retries: number,
-    failures: ReadonlyMap<Target, Failure>,
-    { providers, now }: { readonly providers: ReadonlyMap<string, Provider>; readonly now: () => number },
-  ) {
-    this.#left = retries
-    this.#failures = failures
-    this.#providers = providers
-    this.#now = now
-    this.#startedAtMs = now()
+  constructor(parts: RetryBudgetParts) {
+    this.#left = parts.retries
+    this.#parts = parts
+    this.#startedAtMs = parts.now()
   }
 
   /** Whether a target that has failed may be asked again. */
   mayRetry(target: Target): boolean {
-    return this.#left > 0 || this.#isLoading(target)
+    return this.#left > 0 || this.isStarting(target)
   }
 
   /** Counts the next attempt, at this target; its first one is not a retry. */
   spend(target: Target): void {
-    if (this.#failures.has(target) && !this.#isLoading(target)) this.#left -= 1
+    if (this.#parts.failures.has(target) && !this.isStarting(target)) this.#left -= 1
   }
 
-  /** Loading a model is not a failure, for as long as a first byte may take. */
-  #isLoading(target: Target): boolean {
-    if (this.#failures.get(target)?.decision.failureKind !== 'loading') return false
-    const firstByteMs = this.#providers.get(target.provider)?.timeouts.firstByteMs ?? 0
-    return firstByteMs === 0 || this.#now() - this.#startedAtMs < firstByteMs
+  /** Loading a model is not a failure, for as long as a first byte may take; nor is a restart, for a few seconds. */
+  isStarting(target: Target): boolean {
+    const { failures, providers, restartWaitMs, now } = this.#parts
+    const failure = failures.get(target)
+    const provider = providers.get(target.provider)
+    if (failure === undefined || provider === undefined) return false
+    const passedMs = now() - this.#startedAtMs
+    if (failure.refusedConnection) return provider.isLocal && passedMs < restartWaitMs
+    if (failure.decision.failureKind !== 'loading') return false
+    const { firstByteMs } = provider.timeouts
+    return firstByteMs === 0 || passedMs < firstByteMs
   }
 }

@@ -41,9 +41,10 @@ export function decideRetry(outcome: AttemptOutcome, hasFailed: boolean, wallNow
 }
 
 function afterFailure(
-  { error, isStaleConnection, isRouteMissing }: AttemptOutcome & { kind: 'failed' },
+  { error, isStaleConnection, isRouteMissing, isBeingServed }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,
 ): RetryDecision {
+  if (isBeingServed === true) return { ...final, failureKind: 'broken' }
   if (error.code === 'provider_unreachable') {
     return { failureKind: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
@@ -81,6 +82,9 @@ function afterRefusal(
       // So a request is refused that alone exceeds the limit: no failure of the target.
       if (!canRetry) return final
       return { failureKind: 'rate_limit', ...again }
+    case 501:
+      // It works, but can't do what this request asks for; another server may.
+      return { ...final, canFailOver: true }
     case 502:
     case 504:
       return { failureKind: 'overloaded', ...again }

@@ -3,7 +3,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { RawConfig } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
-import type { Config, HttpProvider, ProviderConfig, Timeouts } from '../config/types.ts'
+import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
 import { Output, type CommandIo } from './output.ts'
@@ -83,6 +83,7 @@ interface Explanation {
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
   readonly heartbeatAfterMs: number
+  readonly routing: RoutingConfig
   /** The module of `logging.transport`. */
   readonly logTransport?: string
 }
@@ -130,6 +131,7 @@ function explain(
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
     heartbeatAfterMs: config.server.heartbeatAfterMs,
+    routing: config.routing,
     ...(transport !== undefined && { logTransport: transport.target }),
   }
 }
@@ -163,7 +165,8 @@ const rules = {
 }
 
 function print(out: Output, explanation: Explanation): void {
-  const { model, rule, entry, targets, limits, fallbacks, heartbeatAfterMs, logTransport } = explanation
+  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs, logTransport } =
+    explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -186,6 +189,7 @@ function print(out: Output, explanation: Explanation): void {
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
+  out.line(`retries    ${formatRouting(routing)}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
 }
 
@@ -201,6 +205,12 @@ function row(out: Output, label: string, text: string): void {
 function formatTimeouts({ connectMs, firstByteMs, idleMs, totalMs }: Timeouts): string {
   const shown = (ms: number) => (ms === 0 ? 'off' : `${ms / 1000} s`)
   return `connect ${shown(connectMs)}, first byte ${shown(firstByteMs)}, idle ${shown(idleMs)}, total ${shown(totalMs)}`
+}
+
+function formatRouting({ retries, maxRetryWaitMs, restartWaitMs, cooldownMs }: RoutingConfig): string {
+  const seconds = (ms: number) => `${ms / 1000} s`
+  const restart = restartWaitMs === 0 ? '' : `, up to ${seconds(restartWaitMs)} for a local restart`
+  return `${retries}, each after at most ${seconds(maxRetryWaitMs)}${restart}; cool-down ${seconds(cooldownMs)}`
 }
 
 function formatLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {

@@ -42,6 +42,6 @@ export const defaults = {
   /** What tells that a server of a kind is up, without loading a model; a second slash stands for its root. */
   healthPaths: { openai: '/models', llama_cpp: '//health', ollama: '//api/version', vllm: '//health' },
   target: { tier: 1, weight: 1 },
-  routing: { retries: 2, cooldown_ms: 30_000 },
+  routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const

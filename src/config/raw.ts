@@ -8,7 +8,12 @@ export interface RawConfig {
   rate_limit_settings?: RawRateLimits
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
-  routing?: { retries?: number; cooldown_ms?: number }
+  routing?: {
+    retries?: number
+    max_retry_wait_ms?: number
+    restart_wait_ms?: number
+    cooldown_ms?: number
+  }
   logging?: RawLogging
 }
 

@@ -60,7 +60,12 @@ export function resolve(
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
     models: mapEntries(raw.models, resolveModel),
-    routing: { retries: routing.retries, cooldownMs: routing.cooldown_ms },
+    routing: {
+      retries: routing.retries,
+      maxRetryWaitMs: routing.max_retry_wait_ms,
+      restartWaitMs: routing.restart_wait_ms,
+      cooldownMs: routing.cooldown_ms,
+    },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
 }

@@ -153,6 +153,10 @@ export interface ModelConfig {
 export interface RoutingConfig {
   /** Attempts at targets that have already failed in this call; the first attempt at another target does not count. */
   readonly retries: number
+  /** A provider that asks to wait longer before a retry is not waited for. */
+  readonly maxRetryWaitMs: number
+  /** How long a local provider that refuses connections is asked again when nothing else can answer; 0: not at all. */
+  readonly restartWaitMs: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
 }

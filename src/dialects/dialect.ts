@@ -66,6 +66,16 @@ export interface ProviderDialect {
   readonly path: string
   /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
   readonly isEndMark: (data: Buffer) => boolean
+  /**
+   * Whether an event's data has nothing of an answer yet (a role, the response's id), so that the response may still turn
+   * out to be an error, and another target may answer instead.
+   */
+  readonly isPreamble: (data: Buffer) => boolean
+  /**
+   * The event as readers of SSE understand it: an error that a server writes in a form of its own becomes data. Called for
+   * each event, and returns nearly all of them as they are.
+   */
+  readonly standardEvent: (event: Buffer) => Buffer
   /** The head of the error response that an event's data could have been the body of; undefined when it reports no error. */
   readonly errorHeadOf: (data: Buffer) => ResponseHead | undefined
   /** @param body read to its end. Valid only during the call. */

@@ -1,14 +1,15 @@
 import type { ProviderDialect } from './dialect.ts'
-import type { Translator } from './translator.ts'
+import type { Reshape, Translator } from './translator.ts'
 
 /** For a provider that supports the client's format: sends the identical bytes, except for what must be spliced in. */
-export function passTo(provider: ProviderDialect): Translator {
+export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator {
   return {
     way: 'pass',
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
     begin: (request, { model, asksUsage }) => {
-      return { contentType: request.contentType, body: request.bodyFor(model, asksUsage) }
+      const body = request.bodyFor(model, asksUsage)
+      return { contentType: request.contentType, body, ...(reshape && { reshape }) }
     },
   }
 }

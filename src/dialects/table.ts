@@ -1,10 +1,13 @@
 // The wire formats for clients, sorted by path, and the translators from them to providers' formats.
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
+import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-export const dialects: Dialects = new Map(openAiDialects.map((client) => [client, [passTo(client.native)]]))
+export const dialects: Dialects = new Map(
+  openAiDialects.map((client) => [client, [passTo(client.native, reshapes.get(client.name))]]),
+)

@@ -39,6 +39,21 @@ interface Translation {
   readonly body: Buffer | SplicedBody
   /** Absent: the client receives the response byte for byte, without translation. */
   readonly response?: ResponseTranslation
+  /** For a response without translation in another form than the client requested. Absent: it passes as it is. */
+  readonly reshape?: Reshape
+}
+
+/** Between the two forms of one format, for servers that ignore `stream`. */
+export interface Reshape {
+  /** Events become a whole body. */
+  readonly toWhole: () => ResponseTranslation
+  /**
+   * A whole body becomes events.
+   * @param value the body's JSON.
+   * @param hasUsage whether the client receives the usage where it is an event of its own.
+   * @returns undefined if the value is no response of the format.
+   */
+  readonly toEvents: (value: unknown, hasUsage: boolean) => ResponseTranslation | undefined
 }
 
 /**

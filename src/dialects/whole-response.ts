@@ -20,6 +20,8 @@ export interface WholeFormat {
   readonly mayBeEmpty: boolean
   /** The head of the error response that the JSON could have been the body of; undefined when it reports no error. */
   readonly errorHeadOf: (body: Buffer) => ResponseHead | undefined
+  /** The member that holds a response's output, a list. Absent: nothing can be said of the output. */
+  readonly outputMember: string | undefined
 }
 
 const response: WholeJudgement = { kind: 'response' }
@@ -50,10 +52,18 @@ const errorMembers = new MemberNames(['error', 'object', 'type'])
 /** Parsing small JSON is faster than scanning it; of large JSON only a few members matter. */
 const maxParsedBytes = 16_384
 
-function judgeJson(head: ResponseHead, received: Buffer, { errorHeadOf }: WholeFormat): WholeJudgement {
+function judgeJson(
+  head: ResponseHead,
+  received: Buffer,
+  { errorHeadOf, outputMember }: WholeFormat,
+): WholeJudgement {
   const body = withoutByteOrderMark(received)
   const value = body.length <= maxParsedBytes ? parseJson(body) : undefined
-  if (value !== undefined && !mayReportError(value)) return { kind: 'response', value }
+  if (value !== undefined && !mayReportError(value)) {
+    return hasNoOutput(value, outputMember)
+      ? fault(head, `no output: "${outputMember}" is not a list`)
+      : { kind: 'response', value }
+  }
   const outcome = scanJson(body, errorMembers)
   if (outcome.ok) {
     const { members } = outcome.scan
@@ -78,6 +88,13 @@ function fault({ status }: ResponseHead, what: string): WholeJudgement {
 function mayReportError(value: unknown): boolean {
   const { error, object, type } = membersOf(value)
   return (error !== undefined && error !== null) || object === 'error' || type === 'error'
+}
+
+/** Whether `null` or a text stands where the output should. An absent member may be a server's own form. */
+function hasNoOutput(value: unknown, outputMember: string | undefined): boolean {
+  if (outputMember === undefined) return false
+  const { [outputMember]: output } = membersOf(value)
+  return output !== undefined && !Array.isArray(output)
 }
 
 /** Whether it begins and ends as an object or an array does. */

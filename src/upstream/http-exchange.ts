@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici'
 import { addressNotAllowed } from './connector.ts'
 import { proxyFailed } from './tunnel.ts'
-import type { ResponseHandler, Exchange, ProviderFailure } from './provider.ts'
+import { type ResponseHandler, type Exchange, type ProviderFailure, unaskedContinue } from './provider.ts'
 
 /** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
 const maxInterimResponses = 32
@@ -104,9 +104,20 @@ export function failureOf(error: Error): ProviderFailure {
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
   const kind = unreachableCodes.has(code) || isTls ? 'unreachable' : 'broken'
+  if (isUnaskedContinue(first)) {
+    return { kind: 'broken', code: unaskedContinue, detail: 'it sent 100 Continue, which was not asked for' }
+  }
   // undici's own texts may quote what the provider sent, so only the system's are passed on.
   const detail = kind === 'unreachable' ? first.message : `the connection failed (${code})`
   return { kind, code, detail }
+}
+
+/**
+ * undici ends the connection at an interim response that RFC 9110 (section 15.2) has clients skip. While a request is under
+ * way, it has this text for nothing else.
+ */
+function isUnaskedContinue(error: Error): boolean {
+  return codeOf(error) === 'UND_ERR_SOCKET' && error.message === 'bad response'
 }
 
 function codeOf(error: Error): string | undefined {

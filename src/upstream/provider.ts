@@ -29,6 +29,9 @@ export interface ProviderFailure {
   readonly detail: string
 }
 
+/** The code of a provider that goes on with the request, while its response can't be read. */
+export const unaskedContinue = 'UNASKED_CONTINUE'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void

@@ -12,15 +12,24 @@ const [a, b]: readonly Target[] = ['a', 'b'].map((provider) => ({ provider, mode
 
 function failure(failureKind: FailureKind): Failure {
   const decision = { failureKind, canFailOver: true, canRetry: true, retryAfterMs: undefined }
-  return { decision, reason: failureKind, readyAtMs: 0 }
+  return { decision, reason: failureKind, refusedConnection: failureKind === 'unreachable', readyAtMs: 0 }
 }
 
-function scene({ retries, firstByteMs = 0 }: { retries: number; firstByteMs?: number }) {
+function scene({
+  retries,
+  firstByteMs = 0,
+  restartWaitMs = 0,
+}: {
+  retries: number
+  firstByteMs?: number
+  restartWaitMs?: number
+}) {
   const clock = { nowMs: 0 }
   const failures = new Map<Target, Failure>()
   const timeouts = { connectMs: 0, firstByteMs, idleMs: 0, totalMs: 0 }
   const providers = new Map(['a', 'b'].map((name) => [name, { ...createEcho(name), timeouts }]))
-  const budget = new RetryBudget(retries, failures, { providers, now: () => clock.nowMs })
+  const now = () => clock.nowMs
+  const budget = new RetryBudget({ retries, restartWaitMs, failures, providers, now })
   return { clock, failures, budget }
 }
 
@@ -61,4 +70,13 @@ test('without a time for the first byte loading is waited for without end', () =
   failures.set(a!, failure('loading'))
   clock.nowMs = 3_600_000
   assert.equal(budget.mayRetry(a!), true)
+})
+
+test('a local server that refuses connections is free for the time of a restart', () => {
+  const { clock, failures, budget } = scene({ retries: 0, restartWaitMs: 3000 })
+  failures.set(a!, failure('unreachable'))
+  clock.nowMs = 2999
+  assert.equal(budget.mayRetry(a!), true)
+  clock.nowMs = 3000
+  assert.equal(budget.mayRetry(a!), false)
 })

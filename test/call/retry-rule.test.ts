@@ -65,7 +65,7 @@ const cases: readonly Case[] = [
   ]),
   ['429 for a request that alone is too large', refused(429, { headers: noRetry }), undefined, ''],
   ['500', refused(500), 'broken', 'move'],
-  ['501', refused(501), 'broken', 'move'],
+  ['501', refused(501), undefined, 'move'],
   ['502', refused(502), 'overloaded', 'move repeat'],
   ['503', refused(503), 'overloaded', 'move repeat'],
   ['503 not to be repeated', refused(503, { headers: noRetry }), 'overloaded', 'move'],

@@ -48,6 +48,7 @@ test('an alias is explained with its target, key, timeouts and limits', async (t
 limits     none
 fallbacks  none
 heartbeat  after 15 s of silence in a stream
+retries    2, each after at most 2 s, up to 3 s for a local restart; cool-down 30 s
 `,
   )
 })
@@ -106,6 +107,7 @@ test('JSON has the same facts', async (t) => {
     limits: null,
     fallbacks: [],
     heartbeatAfterMs: 15_000,
+    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
   })
 })
 

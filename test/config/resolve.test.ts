@@ -56,7 +56,7 @@ test('what the file leaves out has its default', () => {
         },
       ],
     ]),
-    routing: { retries: 2, cooldownMs: 30_000 },
+    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     logging: { level: 'info', format: 'auto' },
   })
 })

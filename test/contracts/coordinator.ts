@@ -42,14 +42,15 @@ export function startOwner(of: Partial<ModelLimits> = {}): { owner: LocalCoordin
   })
   const owner = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
   const providers = ['a', 'b'].map((name) => ({ name, isLocal: false, maxParallelRequests: undefined }))
-  owner.follow({ providers: new Map(), routing: { retries: 0, cooldownMs: 1000 }, rateLimits }, providers)
+  owner.follow({ providers: new Map(), routing: { cooldownMs: 1000 }, rateLimits }, providers)
   return { owner, clock }
 }
 
 export function request(of: Partial<AdmissionRequest> = {}): AdmissionRequest {
   const client = { id: 'user:me' }
   const disconnect = { isGone: false, onGone: undefined }
-  return { client, disconnect, model: 'm', targets: [a, b], size, affinityKey: undefined, ...of }
+  const targets = [a, b]
+  return { client, disconnect, model: 'm', targets, size, affinityKey: undefined, skipsFailing: false, ...of }
 }
 
 /** @param make a way to that owner. */
@@ -120,6 +121,25 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
     first.report({ kind: 'healthy' })
     assert.deepEqual((await admit(coordinator)).targets, [a, b])
   })
+
+  contract(
+    'a call that another model may answer holds nothing while all targets fail',
+    { rpm: 9 },
+    async (scene) => {
+      const { coordinator } = scene
+      const failing = { kind: 'failing', failureKind: 'timeout', retryAfterMs: undefined } as const
+      const hold = await admit(coordinator)
+      hold.report(failing)
+      assert.equal((await coordinator.admit(request({ skipsFailing: true }))).kind, 'admitted')
+      hold.report(failing, b)
+      const skipped = await coordinator.admit(request({ skipsFailing: true }))
+      assert.equal(skipped.kind, 'all_failing')
+      const [requests, , parallel] = await used(coordinator)
+      assert.deepEqual([requests, parallel], [2, 2])
+      hold.report({ kind: 'healthy' }, b)
+      assert.equal((await coordinator.admit(request({ skipsFailing: true }))).kind, 'admitted')
+    },
+  )
 
   contract('after a cool-down one call tries, until it is known how that went', {}, async (scene) => {
     const { coordinator, clock } = scene

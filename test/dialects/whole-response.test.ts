@@ -6,10 +6,15 @@ import fc from 'fast-check'
 import { errorHeadOf } from '../../src/dialects/openai/errors.ts'
 import { faultOfHead, judgeWholeResponse, mayBeWhole } from '../../src/dialects/whole-response.ts'
 
+const outputMember = 'choices'
 const head = (type: string, headers = {}) => ({ status: 200, headers: { 'content-type': type, ...headers } })
 
 function kindOf(body: string | Buffer, type = 'application/json', mayBeEmpty = false): string {
-  return judgeWholeResponse(head(type), Buffer.from(body as string), { mayBeEmpty, errorHeadOf }).kind
+  return judgeWholeResponse(head(type), Buffer.from(body as string), {
+    mayBeEmpty,
+    errorHeadOf,
+    outputMember,
+  }).kind
 }
 
 const responses: readonly [string, string][] = [
@@ -76,7 +81,11 @@ test('what is no JSON is judged by whether there is any of it', () => {
 test('JSON that came compressed is not looked into', () => {
   const compressed = head('application/json', { 'content-encoding': 'gzip' })
   assert.equal(
-    judgeWholeResponse(compressed, Buffer.from([0x1f, 0x8b]), { mayBeEmpty: false, errorHeadOf }).kind,
+    judgeWholeResponse(compressed, Buffer.from([0x1f, 0x8b]), {
+      mayBeEmpty: false,
+      errorHeadOf,
+      outputMember,
+    }).kind,
     'response',
   )
 })

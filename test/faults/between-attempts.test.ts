@@ -11,7 +11,7 @@ import { delta, whole } from '../support/chat-content.ts'
 
 const one = { small: { provider: 'a' } }
 const two = { small: { targets: [{ provider: 'a' }, { provider: 'b', tier: 2 }] } }
-const busy = json(503, { error: { message: 'busy' } }, { 'retry-after': '5' })
+const busy = json(503, { error: { message: 'busy' } }, { 'retry-after': '2' })
 const loading = json(503, { error: { code: 503, message: 'Loading model' } })
 
 for (const form of ['whole', 'streamed'] as const) {
@@ -59,7 +59,7 @@ test('the pauses are as long as the provider asks', async (t) => {
   a.respondAlways(busy)
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
   assert.equal((await chat(gateway, 'small')).status, 503)
-  assert.deepEqual(clock.pausesMs, [5000, 5000])
+  assert.deepEqual(clock.pausesMs, [2000, 2000])
 })
 
 test('without its wish the pauses double, less up to half by chance', async (t) => {
@@ -97,12 +97,12 @@ test('a loading server that asks for no wait is not asked without pause', async 
 test('the total timeout bounds all attempts together', async (t) => {
   const a = await startUpstream(t)
   a.respondAlways(busy)
-  const provider = { timeouts: { total_ms: 7000 } }
+  const provider = { timeouts: { total_ms: 3000 } }
   const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one, provider, retries: 5 })
 
   assert.equal((await chat(gateway, 'small')).status, 503)
 
-  assert.deepEqual(clock.pausesMs, [5000])
+  assert.deepEqual(clock.pausesMs, [2000])
   assert.equal(a.requests.length, 2)
 })
 
@@ -231,6 +231,6 @@ test('one call asks sixteen targets and no more', async (t) => {
     Array.from({ length: 18 }, () => json(500, {})),
     0,
   )
-  assert.equal((await chat(scene.gateway, 'small')).status, 503)
+  assert.equal((await chat(scene.gateway, 'small')).status, 500)
   assert.deepEqual(counts(), [...Array.from({ length: 16 }, () => 1), 0, 0])
 })

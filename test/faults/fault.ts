@@ -76,6 +76,8 @@ export async function startFaulty(
     readonly models: RawConfig['models']
     readonly limits?: RawConfig['rate_limit_settings']
     readonly retries?: number
+    /** Absent: servers that refuse connections are not waited for. */
+    readonly restartWaitMs?: number
     /** Further settings of each provider. */
     readonly provider?: RawProvider
   },
@@ -88,7 +90,7 @@ export async function startFaulty(
     ...(more.models && { models: more.models }),
     access: { allowed_users: ['any'] },
     rate_limit_settings: more.limits ?? { limits: { small: { rpm: 10, tpm: 5000 } } },
-    routing: { retries: more.retries ?? 2 },
+    routing: { retries: more.retries ?? 2, restart_wait_ms: more.restartWaitMs ?? 0 },
   }
   const { gateway } = await startGateway(t, setup, { clock, ticker: createTicker(clock.fake) })
   return { gateway, clock }

@@ -190,7 +190,8 @@ for (const [what, script] of [
     const { gateway, upstream } = await startGateway(t)
     upstream.respond(script)
 
-    const request = rawRequest('POST /v1/chat/completions', { 'x-request-id': 'mine-1' }, body)
+    const asked = what === 'a stream' ? body.replace('{', '{"stream":true,') : body
+    const request = rawRequest('POST /v1/chat/completions', { 'x-request-id': 'mine-1' }, asked)
     const response = await exchange(t, gateway.url, request)
 
     const expected = new Set([

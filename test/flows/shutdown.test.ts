@@ -106,7 +106,7 @@ test('an event that is too large to be held breaks off visibly', async (t) => {
 test('a pause between attempts ends too', async (t) => {
   const wired = await startGateway(t, {
     ...grace,
-    routing: { retries: 2, cooldown_ms: 0 },
+    routing: { retries: 2, cooldown_ms: 0, max_retry_wait_ms: 30_000 },
     providers: { scripted: { timeouts: { total_ms: 60_000 } } },
   })
   const { gateway, upstream } = wired

@@ -204,10 +204,10 @@ test('a responses stream that breaks ends with an error event of its own form', 
   assert.deepEqual({ type, code }, { type: 'error', code: 'provider_bad_response' })
 })
 
-test('a stream that nobody asked for is relayed as one', async (t) => {
+test('a stream that nobody asked for is relayed as one, where the format has no other form for it', async (t) => {
   const { gateway, upstream } = await startGateway(t)
   upstream.respond(stream(delta('a') + done))
-  const response = await exchange(t, gateway.url, rawRequest('POST /v1/completions', {}, '{"model":"plain"}'))
+  const response = await exchange(t, gateway.url, rawRequest('POST /v1/moderations', {}, '{"model":"plain"}'))
   assert.equal(response.body().toString(), delta('a') + done)
 })
 

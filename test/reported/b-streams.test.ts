@@ -196,7 +196,8 @@ suite('an error within a streamed response', () => {
     const { gateway, upstream } = await startGateway(t)
     const body =
       named(created) +
-      named({ type: 'error', sequence_number: 1, code: 'server_error', message: 'no', param: null })
+      named({ type: 'response.output_text.delta', sequence_number: 1, delta: 'a' }) +
+      named({ type: 'error', sequence_number: 2, code: 'server_error', message: 'no', param: null })
     upstream.respond([streamHead(), chunk(body), lastChunk])
     const client = await connectRaw(t, gateway.url)
     client.send(responseCall)

@@ -78,7 +78,7 @@ export function configText({ server, providers = {}, models, ...setup }: Setup):
     providers,
     models: models ?? defaultModels(Object.keys(providers)[0]!),
     rate_limit_settings: { per_client: {} },
-    routing: { retries: 0, cooldown_ms: 0 },
+    routing: { retries: 0, restart_wait_ms: 0, cooldown_ms: 0 },
     logging: { format: 'json' },
     ...setup,
   })

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
-import type { AdmissionRequest, TargetReport } from '../../call/coordinator.ts'
+import type { AdmissionRequest, AllFailing, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
@@ -48,6 +48,7 @@ export type AdmissionMessage =
       /** Providers that need not be asked for usage (`Hold.isUsageWishUseless`). */
       readonly uselessUsageWishes: readonly string[]
     }
+  | AllFailing
   | NotAdmitted
 
 /** Questions of a worker: what is sent, and what is answered. */
@@ -78,7 +79,7 @@ export type WorkerRequest = {
 export type HoldMessage =
   /** The client has left, or the worker closes: whatever the answer was, the call takes nothing. */
   | { readonly kind: 'cancel'; readonly hold: number }
-  | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport }
+  | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport; readonly target: number }
   | { readonly kind: 'useless_usage_wish'; readonly hold: number }
   | { readonly kind: 'grow'; readonly hold: number; readonly tokens: number }
   | {

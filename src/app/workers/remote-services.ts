@@ -245,14 +245,15 @@ class RemoteHold implements Hold {
     return this.target
   }
 
-  report(report: TargetReport): void {
-    this.#parts.outbox.post({ kind: 'report', hold: this.#parts.id, report })
+  report(report: TargetReport, target = this.target): void {
+    const { id, targets, outbox } = this.#parts
+    outbox.post({ kind: 'report', hold: id, report, target: targets.indexOf(target) })
     if (report.kind !== 'failing') return
     const { failureKind } = report
-    for (const target of this.targets) {
+    for (const each of this.targets) {
       const isConcerned =
-        target === this.target || (isProviderWide(failureKind) && target.provider === this.target.provider)
-      if (isConcerned) this.#failureKinds.set(target, failureKind)
+        each === target || (isProviderWide(failureKind) && each.provider === target.provider)
+      if (isConcerned) this.#failureKinds.set(each, failureKind)
     }
   }
 

@@ -76,7 +76,7 @@ export class WorkerSession implements LeaseHolder {
         this.#cancel(message.hold, call)
         return
       case 'report':
-        hold?.report(message.report)
+        hold?.report(message.report, call.targets[message.target])
         return
       case 'useless_usage_wish':
         hold?.reportUselessUsageWish()

@@ -1,18 +1,29 @@
-// The events of one response, split once: the first that carries data is looked at before the call is answered by it.
+// The events of one response, split once: the first that tells what the response is (an answer or an error) is looked at
+// before the call is answered by it.
+import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { eventData, type EventSink, EventSplitter } from '../../bytes/sse.ts'
 
 const noBytes = Buffer.alloc(0)
 
+type EventRules = Pick<ProviderDialect, 'isPreamble' | 'standardEvent'>
+
 /** Keeps what comes until a sink reads. */
-export class EventReader {
+export class EventReader implements EventSink {
   readonly #splitter = new EventSplitter()
-  #peeked: PeekedEvents | undefined = new PeekedEvents()
-  #sink: EventSink = this.#peeked!
+  readonly #rules: EventRules
+  #peeked: PeekedEvents | undefined
+  #sink: EventSink
+
+  constructor(rules: EventRules) {
+    this.#rules = rules
+    this.#peeked = new PeekedEvents(rules)
+    this.#sink = this.#peeked
+  }
 
   /**
-   * Takes a piece of the stream. Returns the data of the first event that has any, once that event is whole; empty if
-   * the event is too large to be held.
+   * Takes a piece of the stream. Returns the data of the first event with any that is no preamble, once that event is
+   * whole; empty if the event is too large to be held.
    */
   peek(chunk: Buffer): Buffer | undefined {
     this.push(chunk)
@@ -27,35 +38,56 @@ export class EventReader {
   }
 
   push(chunk: Buffer): void {
-    this.#splitter.push(chunk, this.#sink)
+    this.#splitter.push(chunk, this)
   }
 
   /** The stream is over; returns the bytes of an unfinished event, as `EventSplitter.end` does. */
   end(): Buffer | undefined {
-    return this.#splitter.end(this.#sink)
+    return this.#splitter.end(this)
+  }
+
+  /** From the splitter. */
+  event(bytes: Buffer): void {
+    this.#sink.event(this.#rules.standardEvent(bytes))
+  }
+
+  /** From the splitter. */
+  overflow(bytes: Buffer, isLast: boolean): void {
+    this.#sink.overflow(bytes, isLast)
   }
 }
 
 /** One event, or a piece of one that is too large to be held. */
 interface Kept {
   length: number
+  readonly hasNoData?: boolean
   readonly overflow?: 'more' | 'last'
 }
 
 /** Together in memory, because a provider decides how many events come and how small they are; so they go out in one write. */
 class PeekedEvents implements EventSink {
   firstData: Buffer | undefined
+  readonly #rules: EventRules
   readonly #bytes = new ByteCollector()
   readonly #kept: Kept[] = []
 
+  constructor(rules: EventRules) {
+    this.#rules = rules
+  }
+
   event(bytes: Buffer): void {
     this.#bytes.push(bytes)
-    const isPreamble = this.firstData === undefined
-    this.firstData ??= eventData(bytes)
-    const [preamble] = this.#kept
-    // What comes before the first data (comments, mostly) counts as one event.
-    if (isPreamble && this.firstData === undefined && preamble !== undefined) preamble.length += bytes.length
-    else this.#kept.push({ length: bytes.length })
+    const { length } = bytes
+    if (this.firstData !== undefined) {
+      this.#kept.push({ length })
+      return
+    }
+    const data = eventData(bytes)
+    const last = this.#kept.at(-1)
+    // What has no data (comments, mostly) counts as one event. A preamble may bring usage, so it remains one by itself.
+    if (data === undefined && last?.hasNoData === true) last.length += length
+    else this.#kept.push({ length, hasNoData: data === undefined })
+    if (data !== undefined && !this.#rules.isPreamble(data)) this.firstData = data
   }
 
   overflow(bytes: Buffer, isLast: boolean): void {

@@ -6,6 +6,7 @@ import type { ProviderDialect } from '../../dialects/dialect.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
+import { eventData } from '../../bytes/sse.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import { EventReader } from './event-reader.ts'
@@ -18,6 +19,14 @@ const maxHeldBytes = 262_144
 
 /** The longest body that is translated. It is held, whatever its media type. */
 const maxTranslatedBytes = 16_777_216
+
+/** The longest body that becomes events, for which it is parsed in one piece. */
+const maxReshapedBytes = 1_048_576
+
+/** White space before the first field, and the field. */
+const maxSniffedBytes = 64
+
+const blankLine = Buffer.from('\n\n')
 
 export interface Phase {
   /** Takes a piece of the body. Undefined: nothing follows yet. */
@@ -42,37 +51,94 @@ export type Step =
 export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
 
 /** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
-export function phaseAfter(head: ResponseHead, dialect: ProviderDialect, isTranslated: boolean): Phase {
+export function phaseAfter(
+  head: ResponseHead,
+  dialect: ProviderDialect,
+  becomes: 'passed' | 'translated' | 'reshaped',
+): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
   // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
   const encoding = head.headers['content-encoding'] ?? 'identity'
   if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
-  if (isTranslated) return holdingWhole(head, dialect, maxTranslatedBytes, tooLong)
   const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
-  return holdingWhole(head, dialect, maxBytes, (held) => ({ kind: 'forward', held }))
+  const isHeld = becomes === 'translated' || (becomes === 'reshaped' && encoding === 'identity')
+  const maxWholeBytes = becomes === 'translated' ? maxTranslatedBytes : maxReshapedBytes
+  const held = isHeld
+    ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
+    : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
+  return encoding === 'identity' && mislabelled.has(mediaType) ? new Sniffing(held, dialect) : held
+}
+
+/** Media types under which servers send events, too. */
+const mislabelled: ReadonlySet<string> = new Set(['', 'application/json', 'text/plain'])
+
+/** What a stream of events begins with; undecided while there is only the beginning of that. */
+const eventStart = /^(?:data|event|id|retry|):/
+const maxFieldLength = 6
+
+/** The body's first bytes tell whether it consists of events, whatever its head says. */
+class Sniffing implements Phase {
+  readonly #whole: Phase
+  readonly #dialect: ProviderDialect
+  #phase: Phase | undefined
+  #start: Buffer = Buffer.alloc(0)
+
+  constructor(whole: Phase, dialect: ProviderDialect) {
+    this.#whole = whole
+    this.#dialect = dialect
+  }
+
+  get hasBegun(): boolean {
+    return (this.#phase ?? this.#whole).hasBegun === true
+  }
+
+  data(chunk: Buffer): Step | undefined {
+    if (this.#phase !== undefined) return this.#phase.data(chunk)
+    const start = this.#start.length === 0 ? chunk : Buffer.concat([this.#start, chunk])
+    const text = start.toString('latin1', 0, maxSniffedBytes).replace(/^(?:\u00ef\u00bb\u00bf)?\s*/, '')
+    const isUndecided =
+      text.length < maxFieldLength && /^[a-z]*$/.test(text) && start.length < maxSniffedBytes
+    if (isUndecided) {
+      this.#start = start
+      return undefined
+    }
+    this.#phase = eventStart.test(text) ? peekingStream(this.#dialect) : this.#whole
+    return this.#phase.data(start)
+  }
+
+  end(): Step | undefined {
+    if (this.#phase === undefined && this.#start.length > 0) this.#whole.data(this.#start)
+    return (this.#phase ?? this.#whole).end()
+  }
 }
 
 function peekingStream(dialect: ProviderDialect): Phase {
-  const events = new EventReader()
+  const events = new EventReader(dialect)
   let length = 0
-  const end = (): Step => ({ kind: 'unusable', what: 'ended its stream before the first event' })
+  const nothing: Step = { kind: 'unusable', what: 'ended its stream before the first event of an answer' }
   return {
     data(chunk) {
       length += chunk.length
       const data = events.peek(chunk)
       // Comments without end, or an event too large to be an error, are forwarded.
       if (data === undefined) return length > maxErrorBytes ? { kind: 'forward', held: events } : undefined
-      if (dialect.isEndMark(data)) return end()
+      if (dialect.isEndMark(data)) return nothing
       const head = dialect.errorHeadOf(data)
       return head === undefined ? { kind: 'forward', held: events } : { kind: 'error', head, body: data }
     },
-    end,
+    end() {
+      // An error may be all that comes, and lack its blank line.
+      const rest = events.end()
+      const data = rest && eventData(dialect.standardEvent(Buffer.concat([rest, blankLine])))
+      const head = data && dialect.errorHeadOf(data)
+      return head === undefined ? nothing : { kind: 'error', head, body: data! }
+    },
   }
 }
 
-function tooLong(): Step {
-  return { kind: 'unusable', what: `sent a body of more than ${maxTranslatedBytes} bytes` }
+function tooLong(maxBytes: number): Step {
+  return { kind: 'unusable', what: `sent a body of more than ${maxBytes} bytes` }
 }
 
 /** @param beyond what follows when the body is longer. */

@@ -39,9 +39,12 @@ export const endingErrors = {
  * The event of a stream's last bytes: some servers forget the blank line after it. Undefined for half an event, which is
  * of no use to anybody.
  */
-export function lastEvent(rest: Buffer | undefined, { ending }: ProviderDialect): Buffer | undefined {
+export function lastEvent(
+  rest: Buffer | undefined,
+  { ending, standardEvent }: ProviderDialect,
+): Buffer | undefined {
   if (rest === undefined) return undefined
-  const event = Buffer.concat([rest, Buffer.from('\n\n')])
+  const event = standardEvent(Buffer.concat([rest, Buffer.from('\n\n')]))
   return ending([event]) === 'cut' ? undefined : event
 }
 

@@ -1,17 +1,19 @@
 // A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
 // (phases.ts); the provider's time limits are kept here.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
-import type { ResponseTranslation } from '../../dialects/translator.ts'
+import type { Reshape, ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { parseJson } from '../../bytes/json/parse.ts'
 import { providerRequestId } from '../../http/headers.ts'
-import type {
-  Exchange,
-  Provider,
-  ProviderFailure,
-  ProviderRequest,
-  ResponseHandler,
+import {
+  type Exchange,
+  type Provider,
+  type ProviderFailure,
+  type ProviderRequest,
+  type ResponseHandler,
+  unaskedContinue,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
@@ -33,9 +35,14 @@ export interface Expected {
   readonly sinceMs: number
   readonly dialect: ProviderDialect
   readonly translation: ResponseTranslation | undefined
+  readonly reshape: Reshape | undefined
   /** Usage was asked for without the client's wish. */
   readonly stripsUsage: boolean
 }
+
+type ConnectionFacts = Partial<
+  Pick<AttemptOutcome & { kind: 'failed' }, 'isBeingServed' | 'isStaleConnection' | 'refusedConnection'>
+>
 
 type Services = Pick<Snapshot, 'ticker' | 'now'>
 
@@ -44,10 +51,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   readonly #provider: Provider
   readonly #sinceMs: number
   readonly dialect: ProviderDialect
-  readonly translation: ResponseTranslation | undefined
+  translation: ResponseTranslation | undefined
+  reshapedInto: 'whole' | 'events' | undefined
+  readonly #reshape: Reshape | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
+  #isStream = false
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
   #phase: Phase = awaitingHead
@@ -61,11 +71,16 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #pausedSinceMs: number | undefined
   #isOver = false
 
-  constructor(provider: Provider, { sinceMs, dialect, translation, stripsUsage }: Expected, on: Services) {
+  constructor(
+    provider: Provider,
+    { sinceMs, dialect, translation, reshape, stripsUsage }: Expected,
+    on: Services,
+  ) {
     this.#provider = provider
     this.#sinceMs = sinceMs
     this.dialect = dialect
     this.translation = translation
+    this.#reshape = translation === undefined ? reshape : undefined
     this.stripsUsage = stripsUsage
     this.#on = on
     this.#startedMs = on.now()
@@ -76,6 +91,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
     this.#resolve = resolve
+    this.#isStream = request.isStream
     this.#on.ticker.add(this)
     this.#exchange = this.#provider.send(request, this)
     return promise
@@ -126,7 +142,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     const isTranslated = this.translation !== undefined
     const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
-    this.#phase = phaseAfter(head, this.dialect, isTranslated)
+    const isReshaped = this.#isStream && this.#reshape !== undefined
+    this.#phase = phaseAfter(
+      head,
+      this.dialect,
+      isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed',
+    )
   }
 
   onData(chunk: Buffer): void {
@@ -144,7 +165,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   onFailure({ kind, code, detail }: ProviderFailure): void {
     switch (kind) {
       case 'unreachable':
-        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`)
+        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`, {
+          refusedConnection: code === 'ECONNREFUSED',
+        })
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
@@ -154,8 +177,14 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
             `closed the connection before its response was complete: ${detail}`,
           )
         }
+        const what = `did not send a valid HTTP response: ${detail}`
+        if (code === unaskedContinue) {
+          return this.#fail('provider_bad_response', what, { isBeingServed: true })
+        }
         const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', `did not send a valid HTTP response: ${detail}`, isStale)
+        return this.#fail('provider_bad_response', what, {
+          isStaleConnection: isStale,
+        })
       }
       default:
         return kind satisfies never
@@ -198,9 +227,18 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     switch (step.kind) {
       case 'forward':
         this.#phase = new Forwarding(step.held)
-        if (step.held instanceof EventReader) this.events = step.held
+        if (step.held instanceof EventReader) {
+          this.events = step.held
+          if (!this.#isStream && this.#reshape !== undefined) {
+            this.translation = this.#reshape.toWhole()
+            this.reshapedInto = 'whole'
+          }
+        }
         return this.#settle({ kind: 'answered', response: this })
       case 'whole':
+        if (this.#isStream && this.#reshape !== undefined && !this.#makeEvents(step.body)) {
+          return this.#fail('provider_bad_response', 'sent no events, nor a response that can become some')
+        }
         this.whole = step.body
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
@@ -213,20 +251,31 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     }
   }
 
+  /** False: the body is no response of the format. */
+  #makeEvents({ bytes, value }: WholeBody): boolean {
+    // A body that is compressed though it was asked not to be can't be read; it passes as it is.
+    if ((this.head.headers['content-encoding'] ?? 'identity') !== 'identity') return true
+    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
+    this.reshapedInto = 'events'
+    return this.translation !== undefined
+  }
+
   #fail(
     code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
     what: string,
-    isStaleConnection = false,
+    facts: ConnectionFacts = {},
   ): void {
     this.#finish()
-    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`)
+    const headers = facts.isBeingServed === true ? { 'x-should-retry': 'false' } : {}
+    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`, { headers })
     if (this.#phase instanceof Forwarding) return this.#phase.break(error)
     this.#settle({
       kind: 'failed',
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
-      isStaleConnection,
-      hasBegun: this.#phase.hasBegun === true,
+      isStaleConnection: false,
+      ...facts,
+      hasBegun: this.#phase.hasBegun === true || facts.isBeingServed === true,
     })
   }
 

@@ -140,6 +140,22 @@ export const routingSchema = {
       minimum: 0,
       maximum: 10,
     },
+    max_retry_wait_ms: {
+      type: 'integer',
+      description:
+        'Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.',
+      default: defaults.routing.max_retry_wait_ms,
+      minimum: 0,
+      maximum: 60_000,
+    },
+    restart_wait_ms: {
+      type: 'integer',
+      description:
+        'How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.',
+      default: defaults.routing.restart_wait_ms,
+      minimum: 0,
+      maximum: 60_000,
+    },
     cooldown_ms: {
       type: 'integer',
       description:

@@ -3927,7 +3927,7 @@ if(data.routing !== undefined){
 let data109 = data.routing;
 if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
 for(const key29 in data109){
-if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
+if(!((((key29 === "retries") || (key29 === "max_retry_wait_ms")) || (key29 === "restart_wait_ms")) || (key29 === "cooldown_ms"))){
 const err307 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data109};
 if(vErrors === null){
 vErrors = [err307];
@@ -3973,10 +3973,10 @@ errors++;
 }
 }
 }
-if(data109.cooldown_ms !== undefined){
-let data111 = data109.cooldown_ms;
+if(data109.max_retry_wait_ms !== undefined){
+let data111 = data109.max_retry_wait_ms;
 if(!(((typeof data111 == "number") && (!(data111 % 1) && !isNaN(data111))) && (isFinite(data111)))){
-const err311 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
+const err311 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3986,8 +3986,8 @@ vErrors.push(err311);
 errors++;
 }
 if((typeof data111 == "number") && (isFinite(data111))){
-if(data111 > 3600000 || isNaN(data111)){
-const err312 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
+if(data111 > 60000 || isNaN(data111)){
+const err312 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3997,7 +3997,7 @@ vErrors.push(err312);
 errors++;
 }
 if(data111 < 0 || isNaN(data111)){
-const err313 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data111};
+const err313 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4008,9 +4008,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err314 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data109};
+if(data109.restart_wait_ms !== undefined){
+let data112 = data109.restart_wait_ms;
+if(!(((typeof data112 == "number") && (!(data112 % 1) && !isNaN(data112))) && (isFinite(data112)))){
+const err314 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4019,13 +4020,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data112 = data.logging;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-for(const key30 in data112){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err315 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data112};
+if((typeof data112 == "number") && (isFinite(data112))){
+if(data112 > 60000 || isNaN(data112)){
+const err315 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4034,11 +4031,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-}
-if(data112.level !== undefined){
-let data113 = data112.level;
-if(typeof data113 !== "string"){
-const err316 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data113};
+if(data112 < 0 || isNaN(data112)){
+const err316 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4047,8 +4041,12 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(!((((data113 === "error") || (data113 === "warn")) || (data113 === "info")) || (data113 === "debug"))){
-const err317 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data113};
+}
+}
+if(data109.cooldown_ms !== undefined){
+let data113 = data109.cooldown_ms;
+if(!(((typeof data113 == "number") && (!(data113 % 1) && !isNaN(data113))) && (isFinite(data113)))){
+const err317 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4057,11 +4055,9 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
-if(data112.format !== undefined){
-let data114 = data112.format;
-if(typeof data114 !== "string"){
-const err318 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data114};
+if((typeof data113 == "number") && (isFinite(data113))){
+if(data113 > 3600000 || isNaN(data113)){
+const err318 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4070,8 +4066,8 @@ vErrors.push(err318);
 }
 errors++;
 }
-if(!(((data114 === "auto") || (data114 === "json")) || (data114 === "pretty"))){
-const err319 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data114};
+if(data113 < 0 || isNaN(data113)){
+const err319 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4081,10 +4077,10 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data112.transport !== undefined){
-let data115 = data112.transport;
-if((!(data115 && typeof data115 == "object" && !Array.isArray(data115))) && (data115 !== null)){
-const err320 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data115};
+}
+}
+else {
+const err320 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data109};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4093,9 +4089,13 @@ vErrors.push(err320);
 }
 errors++;
 }
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-if(data115.target === undefined){
-const err321 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data115};
+}
+if(data.logging !== undefined){
+let data114 = data.logging;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key30 in data114){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err321 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data114};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4104,9 +4104,11 @@ vErrors.push(err321);
 }
 errors++;
 }
-for(const key31 in data115){
-if(!((key31 === "target") || (key31 === "options"))){
-const err322 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data115};
+}
+if(data114.level !== undefined){
+let data115 = data114.level;
+if(typeof data115 !== "string"){
+const err322 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data115};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4115,12 +4117,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-}
-if(data115.target !== undefined){
-let data116 = data115.target;
-if(typeof data116 === "string"){
-if(func3(data116) > 4096){
-const err323 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
+if(!((((data115 === "error") || (data115 === "warn")) || (data115 === "info")) || (data115 === "debug"))){
+const err323 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data115};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4129,8 +4127,11 @@ vErrors.push(err323);
 }
 errors++;
 }
-if(func3(data116) < 1){
-const err324 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
+}
+if(data114.format !== undefined){
+let data116 = data114.format;
+if(typeof data116 !== "string"){
+const err324 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data116};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4139,9 +4140,8 @@ vErrors.push(err324);
 }
 errors++;
 }
-}
-else {
-const err325 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data116};
+if(!(((data116 === "auto") || (data116 === "json")) || (data116 === "pretty"))){
+const err325 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data116};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4151,10 +4151,10 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data115.options !== undefined){
-let data117 = data115.options;
-if(!(data117 && typeof data117 == "object" && !Array.isArray(data117))){
-const err326 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data117};
+if(data114.transport !== undefined){
+let data117 = data114.transport;
+if((!(data117 && typeof data117 == "object" && !Array.isArray(data117))) && (data117 !== null)){
+const err326 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data117};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4163,12 +4163,9 @@ vErrors.push(err326);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err327 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data112};
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+if(data117.target === undefined){
+const err327 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data117};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4177,15 +4174,88 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-}
-else {
-const err328 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+for(const key31 in data117){
+if(!((key31 === "target") || (key31 === "options"))){
+const err328 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data117};
 if(vErrors === null){
 vErrors = [err328];
 }
 else {
 vErrors.push(err328);
+}
+errors++;
+}
+}
+if(data117.target !== undefined){
+let data118 = data117.target;
+if(typeof data118 === "string"){
+if(func3(data118) > 4096){
+const err329 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+if(vErrors === null){
+vErrors = [err329];
+}
+else {
+vErrors.push(err329);
+}
+errors++;
+}
+if(func3(data118) < 1){
+const err330 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+if(vErrors === null){
+vErrors = [err330];
+}
+else {
+vErrors.push(err330);
+}
+errors++;
+}
+}
+else {
+const err331 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+if(vErrors === null){
+vErrors = [err331];
+}
+else {
+vErrors.push(err331);
+}
+errors++;
+}
+}
+if(data117.options !== undefined){
+let data119 = data117.options;
+if(!(data119 && typeof data119 == "object" && !Array.isArray(data119))){
+const err332 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data119};
+if(vErrors === null){
+vErrors = [err332];
+}
+else {
+vErrors.push(err332);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err333 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data114};
+if(vErrors === null){
+vErrors = [err333];
+}
+else {
+vErrors.push(err333);
+}
+errors++;
+}
+}
+}
+else {
+const err334 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err334];
+}
+else {
+vErrors.push(err334);
 }
 errors++;
 }

@@ -6,12 +6,19 @@ import type { UsageReader } from '../usage.ts'
 import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
 import { choicesTextBytes } from './event-bytes.ts'
 
-/** How a stream of a format ends, how its events report an error, and where their text is. */
-export type StreamFormat = Pick<ProviderDialect, 'ending'> &
+/** How a stream of a format begins and ends, how its events report an error, and where their text is. */
+export type StreamFormat = Pick<ProviderDialect, 'isPreamble' | 'ending'> &
   Pick<ClientDialect, 'ownEvents'> &
   Pick<UsageReader, 'textBytes'>
 
 export const chatStream: StreamFormat = {
+  isPreamble(data) {
+    if (data.length > maxPreambleBytes || !preambleMarks.some((mark) => data.includes(mark))) return false
+    const { choices, error, object, prompt_filter_results: report } = membersOf(parseJson(data))
+    if (!isNothing(error) || object === 'error' || !Array.isArray(choices)) return false
+    return choices.length === 0 ? report !== undefined : choices.every(hasNoOutput)
+  },
+
   ending(tail) {
     let ending: StreamEnding = 'cut'
     for (const event of tail) {
@@ -46,8 +53,30 @@ export function isEndMark(data: Buffer): boolean {
   return data.equals(doneMark)
 }
 
+/** Some servers write an empty reason into every chunk. */
 function hasFinished(choices: unknown): boolean {
-  return (
-    Array.isArray(choices) && choices.some((choice) => typeof membersOf(choice)['finish_reason'] === 'string')
-  )
+  if (!Array.isArray(choices)) return false
+  return choices.some((choice) => {
+    const { finish_reason: reason } = membersOf(choice)
+    return typeof reason === 'string' && reason !== ''
+  })
+}
+
+/** A chunk that brings nothing but a role is short; longer ones are not parsed. */
+const maxPreambleBytes = 4_096
+
+/** Only a chunk with one of these may be without output: a role, an empty text or delta, Azure's report on the prompt. */
+const preambleMarks = ['"role"', '"text":""', '"delta":{}', '"prompt_filter_results"'].map((mark) =>
+  Buffer.from(mark),
+)
+
+/** Whether a chunk's choice is open and brings no output. */
+function hasNoOutput(choice: unknown): boolean {
+  const { delta, text, finish_reason: reason } = membersOf(choice)
+  const { role: _, ...output } = membersOf(delta)
+  return isNothing(reason) && isNothing(text) && Object.values(output).every(isNothing)
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
 }

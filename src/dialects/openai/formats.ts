@@ -3,6 +3,7 @@ import { essenceOf } from '../../http/media-type.ts'
 import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
+import { standardEvent } from './error-event.ts'
 import { errorHeadOf, readErrorCode, readErrorFields, renderError } from './errors.ts'
 import { mayRefuseUsage } from './include-usage.ts'
 import { jsonScannerOf, readJsonRequest } from './json-request.ts'
@@ -22,13 +23,18 @@ interface Format {
   readonly hasOutputTokens?: boolean
   /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty?: boolean
+  /** The list that a whole response has; absent where there is none. */
+  readonly outputMember?: string
   /** Absent: true. */
   readonly hasEvents?: boolean
 }
 
-const speechStream = typedStream(new Set(['speech.audio.done']))
-const transcriptStream = typedStream(new Set(['transcript.text.done']))
-const imageStream = typedStream(new Set(['image_generation.completed', 'image_edit.completed']))
+const speechStream = typedStream({ finalTypes: new Set(['speech.audio.done']) })
+/** Speaches streams segments, or text alone (https://github.com/speaches-ai/speaches). */
+const transcriptStream = typedStream({ finalTypes: new Set(['transcript.text.done']), mayBeUntyped: true })
+const imageStream = typedStream({
+  finalTypes: new Set(['image_generation.completed', 'image_edit.completed']),
+})
 const transcript = {
   bodies: ['multipart'],
   stream: transcriptStream,
@@ -40,7 +46,9 @@ const written = {
   stream: chatStream,
   hasOutputTokens: true,
   hasStreamOptions: true,
+  outputMember: 'choices',
 } as const
+const image = { stream: imageStream, outputMember: 'data' } as const
 
 const formats: readonly Format[] = [
   { name: 'speech', path: '/audio/speech', bodies: ['json'], stream: speechStream, hasEvents: false },
@@ -48,13 +56,20 @@ const formats: readonly Format[] = [
   { ...transcript, name: 'translation', path: '/audio/translations' },
   { ...written, name: 'chat', path: '/chat/completions' },
   { ...written, name: 'completion', path: '/completions' },
-  { name: 'embedding', path: '/embeddings', bodies: ['json'], stream: chatStream },
-  { name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'], stream: imageStream },
-  { name: 'image', path: '/images/generations', bodies: ['json'], stream: imageStream },
-  { name: 'image_variation', path: '/images/variations', bodies: ['multipart'], stream: imageStream },
-  { name: 'moderation', path: '/moderations', bodies: ['json'], stream: chatStream },
+  { name: 'embedding', path: '/embeddings', bodies: ['json'], stream: chatStream, outputMember: 'data' },
+  { ...image, name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'] },
+  { ...image, name: 'image', path: '/images/generations', bodies: ['json'] },
+  { ...image, name: 'image_variation', path: '/images/variations', bodies: ['multipart'] },
+  { name: 'moderation', path: '/moderations', bodies: ['json'], stream: chatStream, outputMember: 'results' },
   { name: 'rerank', path: '/rerank', bodies: ['json'], stream: chatStream },
-  { name: 'response', path: '/responses', bodies: ['json'], stream: responseStream, hasOutputTokens: true },
+  {
+    name: 'response',
+    path: '/responses',
+    bodies: ['json'],
+    stream: responseStream,
+    hasOutputTokens: true,
+    outputMember: 'output',
+  },
 ]
 
 export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialectOf)
@@ -84,13 +99,21 @@ function isMultipart(contentType: string | undefined): boolean {
   return essenceOf(contentType) === 'multipart/form-data'
 }
 
-function providerDialectOf({ name, path, stream, mayBeEmpty = false }: Format): ProviderDialect {
+function providerDialectOf({
+  name,
+  path,
+  stream,
+  mayBeEmpty = false,
+  outputMember,
+}: Format): ProviderDialect {
   return {
     name,
     path,
     isEndMark,
+    isPreamble: stream.isPreamble,
+    standardEvent,
     errorHeadOf,
-    judgeWhole: (head, body) => judgeWholeResponse(head, body, { mayBeEmpty, errorHeadOf }),
+    judgeWhole: (head, body) => judgeWholeResponse(head, body, { mayBeEmpty, errorHeadOf, outputMember }),
     ending: stream.ending,
     readErrorFields,
     readErrorCode,

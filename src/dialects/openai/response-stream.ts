@@ -8,7 +8,10 @@ import { commentHeartbeat, fieldsOf, retryMember } from './errors.ts'
 import { typedStream } from './typed-stream.ts'
 
 export const responseStream: StreamFormat = {
-  ...typedStream(new Set(['response.completed', 'response.incomplete', 'response.cancelled'])),
+  ...typedStream({
+    preambleTypes: ['response.created', 'response.queued', 'response.in_progress'],
+    finalTypes: new Set(['response.completed', 'response.incomplete', 'response.cancelled']),
+  }),
   ownEvents: (requestId) => new ResponseEvents(requestId),
 }
 

@@ -5,19 +5,39 @@ import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
 import { deltaTextBytes } from './event-bytes.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
-/** @param finalTypes types of the event that ends a whole stream. */
-export function typedStream(finalTypes: ReadonlySet<string>): StreamFormat {
+interface TypedFormat {
+  /** Types of the events that have nothing of an answer yet. Absent: none. */
+  readonly preambleTypes?: readonly string[]
+  /** Types of the event that ends a whole stream. */
+  readonly finalTypes: ReadonlySet<string>
+  /** Servers also stream events without a type, which have no final one: a stream of these ends as its body does. */
+  readonly mayBeUntyped?: boolean
+}
+
+export function typedStream({
+  preambleTypes = [],
+  finalTypes,
+  mayBeUntyped = false,
+}: TypedFormat): StreamFormat {
+  // Such an event may repeat a whole request, so its type is looked for. In a text within it, the quotes are escaped.
+  const preambles = preambleTypes.flatMap((type) =>
+    [`"type":"${type}"`, `"type": "${type}"`].map((mark) => Buffer.from(mark)),
+  )
   return {
+    isPreamble: (data) => preambles.some((mark) => data.includes(mark)),
+
     ending(tail) {
+      let isTyped = !mayBeUntyped
       for (const event of tail.toReversed()) {
         const data = eventData(event)
         if (data === undefined) continue
         if (isEndMark(data)) return 'over'
         const type = typeOf(data)
+        isTyped ||= type !== undefined
         if (type !== undefined && errorTypes.has(type)) return 'error'
         if (type !== undefined && finalTypes.has(type)) return 'over'
       }
-      return 'cut'
+      return isTyped ? 'cut' : 'complete'
     },
 
     textBytes: deltaTextBytes,

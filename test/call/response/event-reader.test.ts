@@ -5,9 +5,12 @@ import fc from 'fast-check'
 
 import { EventReader } from '../../../src/call/response/event-reader.ts'
 
+/** Every event is an answer, as it is. */
+const plain = { isPreamble: () => false, standardEvent: (event: Buffer) => event }
+
 /** What is found, and the events that a sink gets after that. */
 function read(pieces: readonly Buffer[]): { first: string | undefined; events: string[]; oversized: number } {
-  const reader = new EventReader()
+  const reader = new EventReader(plain)
   const left = [...pieces]
   let first: Buffer | undefined
   while (first === undefined && left.length > 0) first = reader.peek(left.shift()!)
@@ -37,7 +40,7 @@ test('the first event with data is found and all bytes are handed on, however th
 })
 
 test('comments and half an event are nothing yet, and not lost', () => {
-  const reader = new EventReader()
+  const reader = new EventReader(plain)
   for (const text of [': ping\n\n', ': ping\n\n', 'data: {"a"']) {
     assert.equal(reader.peek(Buffer.from(text)), undefined)
   }
@@ -57,7 +60,7 @@ test('an event that is too large to be held is found as nothing, and handed on i
 })
 
 test('events that came in pieces lie side by side, so that they go out in one write', () => {
-  const reader = new EventReader()
+  const reader = new EventReader(plain)
   for (const event of events) reader.push(Buffer.from(event))
   const found: Buffer[] = []
   reader.readTo({ event: (bytes) => void found.push(bytes), overflow: () => assert.fail() })
@@ -69,7 +72,7 @@ test('events that came in pieces lie side by side, so that they go out in one wr
 })
 
 test('a million comments before the first event cost no object each', () => {
-  const reader = new EventReader()
+  const reader = new EventReader(plain)
   const comments = Buffer.from('\n'.repeat(1_000_000))
   assert.equal(reader.peek(comments), undefined)
   const sizes: number[] = []

@@ -24,10 +24,11 @@ function startRelay({
   const response: AnsweringResponse = {
     dialect: chat.native,
     translation,
+    reshapedInto: undefined,
     head: { status: 200, headers: { 'content-type': 'text/event-stream' } },
     headAtMs: 0,
     whole: undefined,
-    events: new EventReader(),
+    events: new EventReader(chat.native),
     stripsUsage: false,
     isStalled: false,
     read: (given) => (reader = given),
