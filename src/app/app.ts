@@ -100,6 +100,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     guards: guardsOf(config, isOriginAllowed, forwardedFor),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
+    bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
     floodWindows: shared.floodWindows,
     clientOf: clientReader(forwardedFor),
     dialects,
@@ -175,6 +176,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['server.allowed_hosts', server.allowedHosts]
   yield ['server.trusted_proxies', server.trustedProxies]
   yield ['server.max_request_body_bytes', server.maxRequestBodyBytes]
+  yield ['server.body_memory_bytes', server.bodyMemoryBytes]
   yield ['access', access]
   yield ['cors', cors]
   yield ['logging', logging]

@@ -13,6 +13,7 @@ import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
+import { BodyBudget } from './body-budget.ts'
 import { corsOptions } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
@@ -123,10 +124,10 @@ async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse):
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
+  const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
   for (const prefix of prefixes) {
-    await api.register(async (routes) => addModelCalls(routes, { ...parts, slicer, memory, refuse }), {
-      prefix,
-    })
+    const bodies = { slicer, memory, budget }
+    await api.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), { prefix })
     await api.register(
       async (routes) => {
         addModels(routes, parts)

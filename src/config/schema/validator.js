@@ -419,10 +419,10 @@ errors++;
 }
 }
 }
-if(data0.shutdown_grace_ms !== undefined){
-let data11 = data0.shutdown_grace_ms;
-if(!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))){
-const err33 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data0.body_memory_bytes !== undefined){
+let data11 = data0.body_memory_bytes;
+if((!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))) && (data11 !== null)){
+const err33 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/type",keyword:"type",params:{type: schema11.properties.server.properties.body_memory_bytes.type},schema:schema11.properties.server.properties.body_memory_bytes.type,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -432,8 +432,8 @@ vErrors.push(err33);
 errors++;
 }
 if((typeof data11 == "number") && (isFinite(data11))){
-if(data11 > 3600000 || isNaN(data11)){
-const err34 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data11 > 1099511627776 || isNaN(data11)){
+const err34 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1099511627776},schema:1099511627776,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -442,8 +442,8 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(data11 < 0 || isNaN(data11)){
-const err35 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data11 < 2048 || isNaN(data11)){
+const err35 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -454,10 +454,10 @@ errors++;
 }
 }
 }
-if(data0.workers !== undefined){
-let data12 = data0.workers;
+if(data0.shutdown_grace_ms !== undefined){
+let data12 = data0.shutdown_grace_ms;
 if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
-const err36 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data12};
+const err36 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -467,8 +467,8 @@ vErrors.push(err36);
 errors++;
 }
 if((typeof data12 == "number") && (isFinite(data12))){
-if(data12 > 64 || isNaN(data12)){
-const err37 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data12};
+if(data12 > 3600000 || isNaN(data12)){
+const err37 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -477,8 +477,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(data12 < 1 || isNaN(data12)){
-const err38 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data12};
+if(data12 < 0 || isNaN(data12)){
+const err38 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -489,10 +489,10 @@ errors++;
 }
 }
 }
-if(data0.watch_config !== undefined){
-let data13 = data0.watch_config;
-if(typeof data13 !== "boolean"){
-const err39 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data13};
+if(data0.workers !== undefined){
+let data13 = data0.workers;
+if(!(((typeof data13 == "number") && (!(data13 % 1) && !isNaN(data13))) && (isFinite(data13)))){
+const err39 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -501,10 +501,9 @@ vErrors.push(err39);
 }
 errors++;
 }
-}
-}
-else {
-const err40 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
+if((typeof data13 == "number") && (isFinite(data13))){
+if(data13 > 64 || isNaN(data13)){
+const err40 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -513,13 +512,8 @@ vErrors.push(err40);
 }
 errors++;
 }
-}
-if(data.access !== undefined){
-let data14 = data.access;
-if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
-for(const key3 in data14){
-if(!((key3 === "allowed_users") || (key3 === "allowed_ips"))){
-const err41 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.access,data:data14};
+if(data13 < 1 || isNaN(data13)){
+const err41 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -529,18 +523,11 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data14.allowed_users !== undefined){
-let data15 = data14.allowed_users;
-const _errs37 = errors;
-let valid10 = true;
-const _errs38 = errors;
-if(Array.isArray(data15)){
-const _errs39 = errors;
-const len3 = data15.length;
-for(let i3=0; i3<len3; i3++){
-const _errs40 = errors;
-if("any" !== data15[i3]){
-const err42 = {};
+}
+if(data0.watch_config !== undefined){
+let data14 = data0.watch_config;
+if(typeof data14 !== "boolean"){
+const err42 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -549,13 +536,10 @@ vErrors.push(err42);
 }
 errors++;
 }
-var valid11 = _errs40 === errors;
-if(valid11){
-break;
 }
 }
-if(!valid11){
-const err43 = {};
+else {
+const err43 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -564,33 +548,13 @@ vErrors.push(err43);
 }
 errors++;
 }
-else {
-errors = _errs39;
-if(vErrors !== null){
-if(_errs39){
-vErrors.length = _errs39;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-var _valid0 = _errs38 === errors;
-errors = _errs37;
-if(vErrors !== null){
-if(_errs37){
-vErrors.length = _errs37;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid0){
-const _errs41 = errors;
-if(Array.isArray(data15)){
-if(data15.length > 1){
-const err44 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data15};
+if(data.access !== undefined){
+let data15 = data.access;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+for(const key3 in data15){
+if(!((key3 === "allowed_users") || (key3 === "allowed_ips"))){
+const err44 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.access,data:data15};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -600,11 +564,18 @@ vErrors.push(err44);
 errors++;
 }
 }
-var _valid0 = _errs41 === errors;
-valid10 = _valid0;
-}
-if(!valid10){
-const err45 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
+if(data15.allowed_users !== undefined){
+let data16 = data15.allowed_users;
+const _errs39 = errors;
+let valid10 = true;
+const _errs40 = errors;
+if(Array.isArray(data16)){
+const _errs41 = errors;
+const len3 = data16.length;
+for(let i3=0; i3<len3; i3++){
+const _errs42 = errors;
+if("any" !== data16[i3]){
+const err45 = {};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -613,9 +584,13 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(Array.isArray(data15)){
-if(data15.length < 1){
-const err46 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
+var valid11 = _errs42 === errors;
+if(valid11){
+break;
+}
+}
+if(!valid11){
+const err46 = {};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -624,12 +599,33 @@ vErrors.push(err46);
 }
 errors++;
 }
-const len4 = data15.length;
-for(let i4=0; i4<len4; i4++){
-let data17 = data15[i4];
-if(typeof data17 === "string"){
-if(func3(data17) > 256){
-const err47 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
+else {
+errors = _errs41;
+if(vErrors !== null){
+if(_errs41){
+vErrors.length = _errs41;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+var _valid0 = _errs40 === errors;
+errors = _errs39;
+if(vErrors !== null){
+if(_errs39){
+vErrors.length = _errs39;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid0){
+const _errs43 = errors;
+if(Array.isArray(data16)){
+if(data16.length > 1){
+const err47 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data16};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -638,8 +634,12 @@ vErrors.push(err47);
 }
 errors++;
 }
-if(func3(data17) < 1){
-const err48 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
+}
+var _valid0 = _errs43 === errors;
+valid10 = _valid0;
+}
+if(!valid10){
+const err48 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -648,8 +648,9 @@ vErrors.push(err48);
 }
 errors++;
 }
-if(!pattern1.test(data17)){
-const err49 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
+if(Array.isArray(data16)){
+if(data16.length < 1){
+const err49 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -658,9 +659,12 @@ vErrors.push(err49);
 }
 errors++;
 }
-}
-else {
-const err50 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data17};
+const len4 = data16.length;
+for(let i4=0; i4<len4; i4++){
+let data18 = data16[i4];
+if(typeof data18 === "string"){
+if(func3(data18) > 256){
+const err50 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -669,10 +673,8 @@ vErrors.push(err50);
 }
 errors++;
 }
-}
-}
-else {
-const err51 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data15};
+if(func3(data18) < 1){
+const err51 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -681,16 +683,8 @@ vErrors.push(err51);
 }
 errors++;
 }
-}
-if(data14.allowed_ips !== undefined){
-let data18 = data14.allowed_ips;
-if(Array.isArray(data18)){
-const len5 = data18.length;
-for(let i5=0; i5<len5; i5++){
-let data19 = data18[i5];
-if(typeof data19 === "string"){
-if(func3(data19) > 2048){
-const err52 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
+if(!pattern1.test(data18)){
+const err52 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -699,8 +693,9 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(func3(data19) < 1){
-const err53 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
+}
+else {
+const err53 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -710,8 +705,9 @@ vErrors.push(err53);
 errors++;
 }
 }
+}
 else {
-const err54 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data19};
+const err54 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -721,9 +717,15 @@ vErrors.push(err54);
 errors++;
 }
 }
-}
-else {
-const err55 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data18};
+if(data15.allowed_ips !== undefined){
+let data19 = data15.allowed_ips;
+if(Array.isArray(data19)){
+const len5 = data19.length;
+for(let i5=0; i5<len5; i5++){
+let data20 = data19[i5];
+if(typeof data20 === "string"){
+if(func3(data20) > 2048){
+const err55 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -732,10 +734,8 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-}
-else {
-const err56 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data14};
+if(func3(data20) < 1){
+const err56 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -745,12 +745,8 @@ vErrors.push(err56);
 errors++;
 }
 }
-if(data.cors !== undefined){
-let data20 = data.cors;
-if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
-for(const key4 in data20){
-if(!(((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all"))){
-const err57 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data20};
+else {
+const err57 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -760,10 +756,9 @@ vErrors.push(err57);
 errors++;
 }
 }
-if(data20.enabled !== undefined){
-let data21 = data20.enabled;
-if(typeof data21 !== "boolean"){
-const err58 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data21};
+}
+else {
+const err58 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -773,15 +768,9 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data20.allowed_origins !== undefined){
-let data22 = data20.allowed_origins;
-if(Array.isArray(data22)){
-const len6 = data22.length;
-for(let i6=0; i6<len6; i6++){
-let data23 = data22[i6];
-if(typeof data23 === "string"){
-if(func3(data23) > 2048){
-const err59 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
+}
+else {
+const err59 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data15};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -790,8 +779,13 @@ vErrors.push(err59);
 }
 errors++;
 }
-if(func3(data23) < 1){
-const err60 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
+}
+if(data.cors !== undefined){
+let data21 = data.cors;
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+for(const key4 in data21){
+if(!(((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all"))){
+const err60 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data21};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -801,8 +795,10 @@ vErrors.push(err60);
 errors++;
 }
 }
-else {
-const err61 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data23};
+if(data21.enabled !== undefined){
+let data22 = data21.enabled;
+if(typeof data22 !== "boolean"){
+const err61 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data22};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -812,9 +808,15 @@ vErrors.push(err61);
 errors++;
 }
 }
-}
-else {
-const err62 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data22};
+if(data21.allowed_origins !== undefined){
+let data23 = data21.allowed_origins;
+if(Array.isArray(data23)){
+const len6 = data23.length;
+for(let i6=0; i6<len6; i6++){
+let data24 = data23[i6];
+if(typeof data24 === "string"){
+if(func3(data24) > 2048){
+const err62 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -823,11 +825,8 @@ vErrors.push(err62);
 }
 errors++;
 }
-}
-if(data20.allow_all !== undefined){
-let data24 = data20.allow_all;
-if(typeof data24 !== "boolean"){
-const err63 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data24};
+if(func3(data24) < 1){
+const err63 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -837,9 +836,8 @@ vErrors.push(err63);
 errors++;
 }
 }
-}
 else {
-const err64 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data20};
+const err64 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -849,12 +847,9 @@ vErrors.push(err64);
 errors++;
 }
 }
-if(data.rate_limit_settings !== undefined){
-let data25 = data.rate_limit_settings;
-if(data25 && typeof data25 == "object" && !Array.isArray(data25)){
-for(const key5 in data25){
-if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
-const err65 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data25};
+}
+else {
+const err65 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data23};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -864,10 +859,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data25.enabled !== undefined){
-let data26 = data25.enabled;
-if(typeof data26 !== "boolean"){
-const err66 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data26};
+if(data21.allow_all !== undefined){
+let data25 = data21.allow_all;
+if(typeof data25 !== "boolean"){
+const err66 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data25};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -877,12 +872,9 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data25.per_client !== undefined){
-let data27 = data25.per_client;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key6 in data27){
-if(!(key6 === "rpm")){
-const err67 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data27};
+}
+else {
+const err67 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data21};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -892,10 +884,12 @@ vErrors.push(err67);
 errors++;
 }
 }
-if(data27.rpm !== undefined){
-let data28 = data27.rpm;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err68 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
+if(data.rate_limit_settings !== undefined){
+let data26 = data.rate_limit_settings;
+if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
+for(const key5 in data26){
+if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
+const err68 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data26};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -904,9 +898,11 @@ vErrors.push(err68);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 10000000 || isNaN(data28)){
-const err69 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
+}
+if(data26.enabled !== undefined){
+let data27 = data26.enabled;
+if(typeof data27 !== "boolean"){
+const err69 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data27};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -915,8 +911,13 @@ vErrors.push(err69);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err70 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data28};
+}
+if(data26.per_client !== undefined){
+let data28 = data26.per_client;
+if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
+for(const key6 in data28){
+if(!(key6 === "rpm")){
+const err70 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data28};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -926,10 +927,10 @@ vErrors.push(err70);
 errors++;
 }
 }
-}
-}
-else {
-const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data27};
+if(data28.rpm !== undefined){
+let data29 = data28.rpm;
+if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
+const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -938,13 +939,9 @@ vErrors.push(err71);
 }
 errors++;
 }
-}
-if(data25.default !== undefined){
-let data29 = data25.default;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-for(const key7 in data29){
-if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
-const err72 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data29};
+if((typeof data29 == "number") && (isFinite(data29))){
+if(data29 > 10000000 || isNaN(data29)){
+const err72 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -953,11 +950,8 @@ vErrors.push(err72);
 }
 errors++;
 }
-}
-if(data29.rpm !== undefined){
-let data30 = data29.rpm;
-if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
-const err73 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
+if(data29 < 1 || isNaN(data29)){
+const err73 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data29};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -966,9 +960,11 @@ vErrors.push(err73);
 }
 errors++;
 }
-if((typeof data30 == "number") && (isFinite(data30))){
-if(data30 > 10000000 || isNaN(data30)){
-const err74 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
+}
+}
+}
+else {
+const err74 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data28};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -977,8 +973,13 @@ vErrors.push(err74);
 }
 errors++;
 }
-if(data30 < 1 || isNaN(data30)){
-const err75 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data30};
+}
+if(data26.default !== undefined){
+let data30 = data26.default;
+if(data30 && typeof data30 == "object" && !Array.isArray(data30)){
+for(const key7 in data30){
+if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
+const err75 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data30};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -988,11 +989,10 @@ vErrors.push(err75);
 errors++;
 }
 }
-}
-if(data29.tpm !== undefined){
-let data31 = data29.tpm;
+if(data30.rpm !== undefined){
+let data31 = data30.rpm;
 if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
-const err76 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
+const err76 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1002,8 +1002,8 @@ vErrors.push(err76);
 errors++;
 }
 if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 > 1000000000000 || isNaN(data31)){
-const err77 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
+if(data31 > 10000000 || isNaN(data31)){
+const err77 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1013,7 +1013,7 @@ vErrors.push(err77);
 errors++;
 }
 if(data31 < 1 || isNaN(data31)){
-const err78 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data31};
+const err78 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1024,10 +1024,10 @@ errors++;
 }
 }
 }
-if(data29.max_parallel_requests !== undefined){
-let data32 = data29.max_parallel_requests;
+if(data30.tpm !== undefined){
+let data32 = data30.tpm;
 if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
-const err79 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
+const err79 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1037,8 +1037,8 @@ vErrors.push(err79);
 errors++;
 }
 if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 > 1000000 || isNaN(data32)){
-const err80 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
+if(data32 > 1000000000000 || isNaN(data32)){
+const err80 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1048,7 +1048,7 @@ vErrors.push(err80);
 errors++;
 }
 if(data32 < 1 || isNaN(data32)){
-const err81 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data32};
+const err81 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data32};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1059,10 +1059,10 @@ errors++;
 }
 }
 }
-if(data29.when_limited !== undefined){
-let data33 = data29.when_limited;
-if(typeof data33 !== "string"){
-const err82 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data33};
+if(data30.max_parallel_requests !== undefined){
+let data33 = data30.max_parallel_requests;
+if(!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))){
+const err82 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1071,8 +1071,9 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(!((data33 === "reject") || (data33 === "wait"))){
-const err83 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data33};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 > 1000000 || isNaN(data33)){
+const err83 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1081,11 +1082,8 @@ vErrors.push(err83);
 }
 errors++;
 }
-}
-if(data29.max_wait_ms !== undefined){
-let data34 = data29.max_wait_ms;
-if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
+if(data33 < 1 || isNaN(data33)){
+const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data33};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1094,9 +1092,12 @@ vErrors.push(err84);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 > 3600000 || isNaN(data34)){
-const err85 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
+}
+}
+if(data30.when_limited !== undefined){
+let data34 = data30.when_limited;
+if(typeof data34 !== "string"){
+const err85 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data34};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1105,8 +1106,8 @@ vErrors.push(err85);
 }
 errors++;
 }
-if(data34 < 0 || isNaN(data34)){
-const err86 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data34};
+if(!((data34 === "reject") || (data34 === "wait"))){
+const err86 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data34};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1116,10 +1117,10 @@ vErrors.push(err86);
 errors++;
 }
 }
-}
-}
-else {
-const err87 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data29};
+if(data30.max_wait_ms !== undefined){
+let data35 = data30.max_wait_ms;
+if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
+const err87 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1128,11 +1129,9 @@ vErrors.push(err87);
 }
 errors++;
 }
-}
-if(data25.when_limited !== undefined){
-let data35 = data25.when_limited;
-if(typeof data35 !== "string"){
-const err88 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data35};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 > 3600000 || isNaN(data35)){
+const err88 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1141,8 +1140,8 @@ vErrors.push(err88);
 }
 errors++;
 }
-if(!((data35 === "reject") || (data35 === "wait"))){
-const err89 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data35};
+if(data35 < 0 || isNaN(data35)){
+const err89 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data35};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1152,10 +1151,10 @@ vErrors.push(err89);
 errors++;
 }
 }
-if(data25.max_wait_ms !== undefined){
-let data36 = data25.max_wait_ms;
-if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
-const err90 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
+}
+}
+else {
+const err90 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data30};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1164,9 +1163,11 @@ vErrors.push(err90);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 > 3600000 || isNaN(data36)){
-const err91 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
+}
+if(data26.when_limited !== undefined){
+let data36 = data26.when_limited;
+if(typeof data36 !== "string"){
+const err91 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data36};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1175,8 +1176,8 @@ vErrors.push(err91);
 }
 errors++;
 }
-if(data36 < 0 || isNaN(data36)){
-const err92 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data36};
+if(!((data36 === "reject") || (data36 === "wait"))){
+const err92 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data36};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1186,15 +1187,10 @@ vErrors.push(err92);
 errors++;
 }
 }
-}
-if(data25.limits !== undefined){
-let data37 = data25.limits;
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key8 in data37){
-const _errs88 = errors;
-if(typeof key8 === "string"){
-if(func3(key8) > 256){
-const err93 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(data26.max_wait_ms !== undefined){
+let data37 = data26.max_wait_ms;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err93 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1203,8 +1199,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-if(func3(key8) < 1){
-const err94 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 3600000 || isNaN(data37)){
+const err94 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1213,8 +1210,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(!pattern3.test(key8)){
-const err95 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(data37 < 0 || isNaN(data37)){
+const err95 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1224,8 +1221,15 @@ vErrors.push(err95);
 errors++;
 }
 }
-else {
-const err96 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+}
+if(data26.limits !== undefined){
+let data38 = data26.limits;
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+for(const key8 in data38){
+const _errs90 = errors;
+if(typeof key8 === "string"){
+if(func3(key8) > 256){
+const err96 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1234,9 +1238,8 @@ vErrors.push(err96);
 }
 errors++;
 }
-var valid22 = _errs88 === errors;
-if(!valid22){
-const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data37};
+if(func3(key8) < 1){
+const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1245,13 +1248,8 @@ vErrors.push(err97);
 }
 errors++;
 }
-}
-for(const key9 in data37){
-let data38 = data37[key9];
-if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
-for(const key10 in data38){
-if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
-const err98 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data38};
+if(!pattern3.test(key8)){
+const err98 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1261,10 +1259,8 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data38.rpm !== undefined){
-let data39 = data38.rpm;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err99 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
+else {
+const err99 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1273,9 +1269,9 @@ vErrors.push(err99);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 10000000 || isNaN(data39)){
-const err100 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
+var valid22 = _errs90 === errors;
+if(!valid22){
+const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data38};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1284,8 +1280,13 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(data39 < 1 || isNaN(data39)){
-const err101 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data39};
+}
+for(const key9 in data38){
+let data39 = data38[key9];
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+for(const key10 in data39){
+if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
+const err101 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data39};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1295,11 +1296,10 @@ vErrors.push(err101);
 errors++;
 }
 }
-}
-if(data38.tpm !== undefined){
-let data40 = data38.tpm;
+if(data39.rpm !== undefined){
+let data40 = data39.rpm;
 if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
+const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1309,8 +1309,8 @@ vErrors.push(err102);
 errors++;
 }
 if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 1000000000000 || isNaN(data40)){
-const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
+if(data40 > 10000000 || isNaN(data40)){
+const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1320,7 +1320,7 @@ vErrors.push(err103);
 errors++;
 }
 if(data40 < 1 || isNaN(data40)){
-const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data40};
+const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data40};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1331,10 +1331,10 @@ errors++;
 }
 }
 }
-if(data38.max_parallel_requests !== undefined){
-let data41 = data38.max_parallel_requests;
+if(data39.tpm !== undefined){
+let data41 = data39.tpm;
 if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
-const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
+const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1344,8 +1344,8 @@ vErrors.push(err105);
 errors++;
 }
 if((typeof data41 == "number") && (isFinite(data41))){
-if(data41 > 1000000 || isNaN(data41)){
-const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
+if(data41 > 1000000000000 || isNaN(data41)){
+const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1355,7 +1355,7 @@ vErrors.push(err106);
 errors++;
 }
 if(data41 < 1 || isNaN(data41)){
-const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data41};
+const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data41};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1366,10 +1366,10 @@ errors++;
 }
 }
 }
-if(data38.when_limited !== undefined){
-let data42 = data38.when_limited;
-if(typeof data42 !== "string"){
-const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data42};
+if(data39.max_parallel_requests !== undefined){
+let data42 = data39.max_parallel_requests;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1378,8 +1378,9 @@ vErrors.push(err108);
 }
 errors++;
 }
-if(!((data42 === "reject") || (data42 === "wait"))){
-const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data42};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 1000000 || isNaN(data42)){
+const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1388,11 +1389,8 @@ vErrors.push(err109);
 }
 errors++;
 }
-}
-if(data38.max_wait_ms !== undefined){
-let data43 = data38.max_wait_ms;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
+if(data42 < 1 || isNaN(data42)){
+const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data42};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1401,9 +1399,12 @@ vErrors.push(err110);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 3600000 || isNaN(data43)){
-const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
+}
+}
+if(data39.when_limited !== undefined){
+let data43 = data39.when_limited;
+if(typeof data43 !== "string"){
+const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data43};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1412,8 +1413,8 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(data43 < 0 || isNaN(data43)){
-const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data43};
+if(!((data43 === "reject") || (data43 === "wait"))){
+const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data43};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1423,10 +1424,10 @@ vErrors.push(err112);
 errors++;
 }
 }
-}
-}
-else {
-const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data38};
+if(data39.max_wait_ms !== undefined){
+let data44 = data39.max_wait_ms;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1435,10 +1436,9 @@ vErrors.push(err113);
 }
 errors++;
 }
-}
-}
-else {
-const err114 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data37};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 3600000 || isNaN(data44)){
+const err114 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1447,10 +1447,8 @@ vErrors.push(err114);
 }
 errors++;
 }
-}
-}
-else {
-const err115 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data25};
+if(data44 < 0 || isNaN(data44)){
+const err115 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data44};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1460,11 +1458,10 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data44 = data.providers;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-if(Object.keys(data44).length < 1){
-const err116 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data44};
+}
+}
+else {
+const err116 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data39};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1473,11 +1470,10 @@ vErrors.push(err116);
 }
 errors++;
 }
-for(const key11 in data44){
-const _errs106 = errors;
-if(typeof key11 === "string"){
-if(func3(key11) > 64){
-const err117 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+}
+else {
+const err117 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data38};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1486,8 +1482,10 @@ vErrors.push(err117);
 }
 errors++;
 }
-if(func3(key11) < 1){
-const err118 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+}
+else {
+const err118 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data26};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1496,8 +1494,12 @@ vErrors.push(err118);
 }
 errors++;
 }
-if(!pattern4.test(key11)){
-const err119 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data.providers !== undefined){
+let data45 = data.providers;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(Object.keys(data45).length < 1){
+const err119 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data45};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1506,9 +1508,11 @@ vErrors.push(err119);
 }
 errors++;
 }
-}
-else {
-const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+for(const key11 in data45){
+const _errs108 = errors;
+if(typeof key11 === "string"){
+if(func3(key11) > 64){
+const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1517,9 +1521,8 @@ vErrors.push(err120);
 }
 errors++;
 }
-var valid25 = _errs106 === errors;
-if(!valid25){
-const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data44};
+if(func3(key11) < 1){
+const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1528,16 +1531,8 @@ vErrors.push(err121);
 }
 errors++;
 }
-}
-for(const key12 in data44){
-let data45 = data44[key12];
-const _errs111 = errors;
-let valid27 = true;
-const _errs112 = errors;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-let missing0;
-if((data45.kind === undefined) && (missing0 = "kind")){
-const err122 = {};
+if(!pattern4.test(key11)){
+const err122 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1546,10 +1541,9 @@ vErrors.push(err122);
 }
 errors++;
 }
+}
 else {
-if(data45.kind !== undefined){
-if("echo" !== data45.kind){
-const err123 = {};
+const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1558,27 +1552,9 @@ vErrors.push(err123);
 }
 errors++;
 }
-}
-}
-}
-var _valid1 = _errs112 === errors;
-errors = _errs111;
-if(vErrors !== null){
-if(_errs111){
-vErrors.length = _errs111;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs114 = errors;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-for(const key13 in data45){
-const _errs115 = errors;
-if(!(key13 === "kind")){
-const err124 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
+var valid25 = _errs108 === errors;
+if(!valid25){
+const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data45};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1587,9 +1563,16 @@ vErrors.push(err124);
 }
 errors++;
 }
-var valid29 = _errs115 === errors;
-if(!valid29){
-const err125 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data45};
+}
+for(const key12 in data45){
+let data46 = data45[key12];
+const _errs113 = errors;
+let valid27 = true;
+const _errs114 = errors;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+let missing0;
+if((data46.kind === undefined) && (missing0 = "kind")){
+const err125 = {};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1598,17 +1581,10 @@ vErrors.push(err125);
 }
 errors++;
 }
-}
-}
-var _valid1 = _errs114 === errors;
-valid27 = _valid1;
-ifClause0 = "then";
-}
 else {
-const _errs116 = errors;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-if(data45.base_url === undefined){
-const err126 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data45};
+if(data46.kind !== undefined){
+if("echo" !== data46.kind){
+const err126 = {};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1618,12 +1594,26 @@ vErrors.push(err126);
 errors++;
 }
 }
-var _valid1 = _errs116 === errors;
-valid27 = _valid1;
-ifClause0 = "else";
 }
-if(!valid27){
-const err127 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
+}
+var _valid1 = _errs114 === errors;
+errors = _errs113;
+if(vErrors !== null){
+if(_errs113){
+vErrors.length = _errs113;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs116 = errors;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+for(const key13 in data46){
+const _errs117 = errors;
+if(!(key13 === "kind")){
+const err127 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1632,10 +1622,9 @@ vErrors.push(err127);
 }
 errors++;
 }
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-for(const key14 in data45){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
-const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
+var valid29 = _errs117 === errors;
+if(!valid29){
+const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data46};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1645,10 +1634,16 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data45.kind !== undefined){
-let data47 = data45.kind;
-if(typeof data47 !== "string"){
-const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data47};
+}
+var _valid1 = _errs116 === errors;
+valid27 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs118 = errors;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+if(data46.base_url === undefined){
+const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data46};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1657,8 +1652,13 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(!((data47 === "openai") || (data47 === "echo"))){
-const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data47};
+}
+var _valid1 = _errs118 === errors;
+valid27 = _valid1;
+ifClause0 = "else";
+}
+if(!valid27){
+const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1667,12 +1667,10 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-if(data45.base_url !== undefined){
-let data48 = data45.base_url;
-if(typeof data48 === "string"){
-if(func3(data48) > 2048){
-const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+for(const key14 in data46){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
+const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1681,8 +1679,11 @@ vErrors.push(err131);
 }
 errors++;
 }
-if(func3(data48) < 1){
-const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
+}
+if(data46.kind !== undefined){
+let data48 = data46.kind;
+if(typeof data48 !== "string"){
+const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data48};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1691,9 +1692,8 @@ vErrors.push(err132);
 }
 errors++;
 }
-}
-else {
-const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data48};
+if(!((data48 === "openai") || (data48 === "echo"))){
+const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data48};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1703,16 +1703,11 @@ vErrors.push(err133);
 errors++;
 }
 }
-if(data45.api_key !== undefined){
-let data49 = data45.api_key;
-const _errs124 = errors;
-let valid31 = true;
-const _errs125 = errors;
-if(errors === _errs125){
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-if(data49.credential !== undefined){
-var valid32 = false;
-const err134 = {};
+if(data46.base_url !== undefined){
+let data49 = data46.base_url;
+if(typeof data49 === "string"){
+if(func3(data49) > 2048){
+const err134 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1721,13 +1716,8 @@ vErrors.push(err134);
 }
 errors++;
 }
-else {
-var valid32 = true;
-}
-if(valid32){
-if(data49.file !== undefined){
-var valid32 = false;
-const err135 = {};
+if(func3(data49) < 1){
+const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1736,13 +1726,9 @@ vErrors.push(err135);
 }
 errors++;
 }
-else {
-var valid32 = true;
 }
-if(valid32){
-if(data49.env !== undefined){
-var valid32 = false;
-const err136 = {};
+else {
+const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data49};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1751,13 +1737,16 @@ vErrors.push(err136);
 }
 errors++;
 }
-else {
-var valid32 = true;
 }
-}
-}
-}
-else {
+if(data46.api_key !== undefined){
+let data50 = data46.api_key;
+const _errs126 = errors;
+let valid31 = true;
+const _errs127 = errors;
+if(errors === _errs127){
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+if(data50.credential !== undefined){
+var valid32 = false;
 const err137 = {};
 if(vErrors === null){
 vErrors = [err137];
@@ -1767,20 +1756,13 @@ vErrors.push(err137);
 }
 errors++;
 }
-}
-var _valid2 = _errs125 === errors;
-errors = _errs124;
-if(vErrors !== null){
-if(_errs124){
-vErrors.length = _errs124;
-}
 else {
-vErrors = null;
+var valid32 = true;
 }
-}
-if(_valid2){
-const _errs127 = errors;
-const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data49};
+if(valid32){
+if(data50.file !== undefined){
+var valid32 = false;
+const err138 = {};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1788,11 +1770,14 @@ else {
 vErrors.push(err138);
 }
 errors++;
-var _valid2 = _errs127 === errors;
-valid31 = _valid2;
 }
-if(!valid31){
-const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
+else {
+var valid32 = true;
+}
+if(valid32){
+if(data50.env !== undefined){
+var valid32 = false;
+const err139 = {};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1801,10 +1786,14 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key15 in data49){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
+else {
+var valid32 = true;
+}
+}
+}
+}
+else {
+const err140 = {};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1814,11 +1803,19 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data49.credential !== undefined){
-let data53 = data49.credential;
-if(typeof data53 === "string"){
-if(func3(data53) > 255){
-const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
+var _valid2 = _errs127 === errors;
+errors = _errs126;
+if(vErrors !== null){
+if(_errs126){
+vErrors.length = _errs126;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid2){
+const _errs129 = errors;
+const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data50};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1826,9 +1823,11 @@ else {
 vErrors.push(err141);
 }
 errors++;
+var _valid2 = _errs129 === errors;
+valid31 = _valid2;
 }
-if(func3(data53) < 1){
-const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
+if(!valid31){
+const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data50};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1837,8 +1836,10 @@ vErrors.push(err142);
 }
 errors++;
 }
-if(!pattern5.test(data53)){
-const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key15 in data50){
+if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
+const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data50};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1848,8 +1849,11 @@ vErrors.push(err143);
 errors++;
 }
 }
-else {
-const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data53};
+if(data50.credential !== undefined){
+let data54 = data50.credential;
+if(typeof data54 === "string"){
+if(func3(data54) > 255){
+const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data54};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1858,12 +1862,8 @@ vErrors.push(err144);
 }
 errors++;
 }
-}
-if(data49.file !== undefined){
-let data54 = data49.file;
-if(typeof data54 === "string"){
-if(func3(data54) > 4096){
-const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
+if(func3(data54) < 1){
+const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data54};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1872,8 +1872,8 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(func3(data54) < 1){
-const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
+if(!pattern5.test(data54)){
+const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data54};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1882,8 +1882,9 @@ vErrors.push(err146);
 }
 errors++;
 }
-if(!pattern0.test(data54)){
-const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
+}
+else {
+const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data54};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1893,8 +1894,11 @@ vErrors.push(err147);
 errors++;
 }
 }
-else {
-const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data54};
+if(data50.file !== undefined){
+let data55 = data50.file;
+if(typeof data55 === "string"){
+if(func3(data55) > 4096){
+const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data55};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1903,12 +1907,8 @@ vErrors.push(err148);
 }
 errors++;
 }
-}
-if(data49.env !== undefined){
-let data55 = data49.env;
-if(typeof data55 === "string"){
-if(func3(data55) > 255){
-const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
+if(func3(data55) < 1){
+const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data55};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1917,8 +1917,8 @@ vErrors.push(err149);
 }
 errors++;
 }
-if(func3(data55) < 1){
-const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
+if(!pattern0.test(data55)){
+const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data55};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1927,8 +1927,9 @@ vErrors.push(err150);
 }
 errors++;
 }
-if(!pattern7.test(data55)){
-const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
+}
+else {
+const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data55};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1938,8 +1939,11 @@ vErrors.push(err151);
 errors++;
 }
 }
-else {
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data55};
+if(data50.env !== undefined){
+let data56 = data50.env;
+if(typeof data56 === "string"){
+if(func3(data56) > 255){
+const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data56};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1948,11 +1952,8 @@ vErrors.push(err152);
 }
 errors++;
 }
-}
-if(data49.optional !== undefined){
-let data56 = data49.optional;
-if(typeof data56 !== "boolean"){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data56};
+if(func3(data56) < 1){
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data56};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1961,10 +1962,8 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-}
-else {
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data49};
+if(!pattern7.test(data56)){
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data56};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -1974,10 +1973,8 @@ vErrors.push(err154);
 errors++;
 }
 }
-if(data45.auth !== undefined){
-let data57 = data45.auth;
-if((typeof data57 !== "string") && (!(data57 && typeof data57 == "object" && !Array.isArray(data57)))){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
+else {
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data56};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -1986,9 +1983,11 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(typeof data57 === "string"){
-if(!pattern8.test(data57)){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
+}
+if(data50.optional !== undefined){
+let data57 = data50.optional;
+if(typeof data57 !== "boolean"){
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data57};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -1998,9 +1997,9 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-if(data57.header === undefined){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
+}
+else {
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data50};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2009,9 +2008,11 @@ vErrors.push(err157);
 }
 errors++;
 }
-for(const key16 in data57){
-if(!(key16 === "header")){
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data57};
+}
+if(data46.auth !== undefined){
+let data58 = data46.auth;
+if((typeof data58 !== "string") && (!(data58 && typeof data58 == "object" && !Array.isArray(data58)))){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data58};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2020,12 +2021,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-if(data57.header !== undefined){
-let data58 = data57.header;
 if(typeof data58 === "string"){
-if(func3(data58) > 128){
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
+if(!pattern8.test(data58)){
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data58};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2034,8 +2032,10 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(func3(data58) < 1){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
+}
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+if(data58.header === undefined){
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data58};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2044,8 +2044,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(!pattern9.test(data58)){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
+for(const key16 in data58){
+if(!(key16 === "header")){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data58};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2055,8 +2056,11 @@ vErrors.push(err161);
 errors++;
 }
 }
-else {
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data58};
+if(data58.header !== undefined){
+let data59 = data58.header;
+if(typeof data59 === "string"){
+if(func3(data59) > 128){
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data59};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2065,17 +2069,8 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-}
-}
-if(data45.headers !== undefined){
-let data59 = data45.headers;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key17 in data59){
-const _errs145 = errors;
-if(typeof key17 === "string"){
-if(func3(key17) > 128){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func3(data59) < 1){
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data59};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2084,8 +2079,8 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(func3(key17) < 1){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!pattern9.test(data59)){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data59};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2094,8 +2089,9 @@ vErrors.push(err164);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+else {
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data59};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2105,8 +2101,16 @@ vErrors.push(err165);
 errors++;
 }
 }
-else {
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+}
+if(data46.headers !== undefined){
+let data60 = data46.headers;
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key17 in data60){
+const _errs147 = errors;
+if(typeof key17 === "string"){
+if(func3(key17) > 128){
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2115,9 +2119,8 @@ vErrors.push(err166);
 }
 errors++;
 }
-var valid35 = _errs145 === errors;
-if(!valid35){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data59};
+if(func3(key17) < 1){
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2126,11 +2129,8 @@ vErrors.push(err167);
 }
 errors++;
 }
-}
-for(const key18 in data59){
-let data60 = data59[key18];
-if((typeof data60 !== "string") && (!(data60 && typeof data60 == "object" && !Array.isArray(data60)))){
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
+if(!pattern9.test(key17)){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2139,14 +2139,9 @@ vErrors.push(err168);
 }
 errors++;
 }
-const _errs150 = errors;
-let valid37 = true;
-const _errs151 = errors;
-if(errors === _errs151){
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-if(data60.credential !== undefined){
-var valid38 = false;
-const err169 = {};
+}
+else {
+const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2155,13 +2150,9 @@ vErrors.push(err169);
 }
 errors++;
 }
-else {
-var valid38 = true;
-}
-if(valid38){
-if(data60.file !== undefined){
-var valid38 = false;
-const err170 = {};
+var valid35 = _errs147 === errors;
+if(!valid35){
+const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data60};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2170,13 +2161,11 @@ vErrors.push(err170);
 }
 errors++;
 }
-else {
-var valid38 = true;
 }
-if(valid38){
-if(data60.env !== undefined){
-var valid38 = false;
-const err171 = {};
+for(const key18 in data60){
+let data61 = data60[key18];
+if((typeof data61 !== "string") && (!(data61 && typeof data61 == "object" && !Array.isArray(data61)))){
+const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2185,13 +2174,13 @@ vErrors.push(err171);
 }
 errors++;
 }
-else {
-var valid38 = true;
-}
-}
-}
-}
-else {
+const _errs152 = errors;
+let valid37 = true;
+const _errs153 = errors;
+if(errors === _errs153){
+if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
+if(data61.credential !== undefined){
+var valid38 = false;
 const err172 = {};
 if(vErrors === null){
 vErrors = [err172];
@@ -2201,20 +2190,13 @@ vErrors.push(err172);
 }
 errors++;
 }
-}
-var _valid3 = _errs151 === errors;
-errors = _errs150;
-if(vErrors !== null){
-if(_errs150){
-vErrors.length = _errs150;
-}
 else {
-vErrors = null;
+var valid38 = true;
 }
-}
-if(_valid3){
-const _errs153 = errors;
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data60};
+if(valid38){
+if(data61.file !== undefined){
+var valid38 = false;
+const err173 = {};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2222,11 +2204,14 @@ else {
 vErrors.push(err173);
 }
 errors++;
-var _valid3 = _errs153 === errors;
-valid37 = _valid3;
 }
-if(!valid37){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
+else {
+var valid38 = true;
+}
+if(valid38){
+if(data61.env !== undefined){
+var valid38 = false;
+const err174 = {};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2235,9 +2220,14 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(typeof data60 === "string"){
-if(func3(data60) > 8192){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
+else {
+var valid38 = true;
+}
+}
+}
+}
+else {
+const err175 = {};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2246,8 +2236,20 @@ vErrors.push(err175);
 }
 errors++;
 }
-if(!pattern11.test(data60)){
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
+}
+var _valid3 = _errs153 === errors;
+errors = _errs152;
+if(vErrors !== null){
+if(_errs152){
+vErrors.length = _errs152;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs155 = errors;
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data61};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2255,12 +2257,11 @@ else {
 vErrors.push(err176);
 }
 errors++;
+var _valid3 = _errs155 === errors;
+valid37 = _valid3;
 }
-}
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-for(const key19 in data60){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data60};
+if(!valid37){
+const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2269,12 +2270,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-}
-if(data60.credential !== undefined){
-let data64 = data60.credential;
-if(typeof data64 === "string"){
-if(func3(data64) > 255){
-const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
+if(typeof data61 === "string"){
+if(func3(data61) > 8192){
+const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2283,8 +2281,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(func3(data64) < 1){
-const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
+if(!pattern11.test(data61)){
+const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2293,8 +2291,11 @@ vErrors.push(err179);
 }
 errors++;
 }
-if(!pattern5.test(data64)){
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
+}
+if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
+for(const key19 in data61){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2304,8 +2305,11 @@ vErrors.push(err180);
 errors++;
 }
 }
-else {
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data64};
+if(data61.credential !== undefined){
+let data65 = data61.credential;
+if(typeof data65 === "string"){
+if(func3(data65) > 255){
+const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data65};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2314,12 +2318,8 @@ vErrors.push(err181);
 }
 errors++;
 }
-}
-if(data60.file !== undefined){
-let data65 = data60.file;
-if(typeof data65 === "string"){
-if(func3(data65) > 4096){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
+if(func3(data65) < 1){
+const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data65};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2328,8 +2328,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(func3(data65) < 1){
-const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
+if(!pattern5.test(data65)){
+const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data65};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2338,8 +2338,9 @@ vErrors.push(err183);
 }
 errors++;
 }
-if(!pattern0.test(data65)){
-const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
+}
+else {
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data65};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2349,8 +2350,11 @@ vErrors.push(err184);
 errors++;
 }
 }
-else {
-const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data65};
+if(data61.file !== undefined){
+let data66 = data61.file;
+if(typeof data66 === "string"){
+if(func3(data66) > 4096){
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data66};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2359,12 +2363,8 @@ vErrors.push(err185);
 }
 errors++;
 }
-}
-if(data60.env !== undefined){
-let data66 = data60.env;
-if(typeof data66 === "string"){
-if(func3(data66) > 255){
-const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
+if(func3(data66) < 1){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data66};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2373,8 +2373,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-if(func3(data66) < 1){
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
+if(!pattern0.test(data66)){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data66};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2383,8 +2383,9 @@ vErrors.push(err187);
 }
 errors++;
 }
-if(!pattern7.test(data66)){
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
+}
+else {
+const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data66};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2394,8 +2395,11 @@ vErrors.push(err188);
 errors++;
 }
 }
-else {
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data66};
+if(data61.env !== undefined){
+let data67 = data61.env;
+if(typeof data67 === "string"){
+if(func3(data67) > 255){
+const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data67};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2404,11 +2408,8 @@ vErrors.push(err189);
 }
 errors++;
 }
-}
-if(data60.optional !== undefined){
-let data67 = data60.optional;
-if(typeof data67 !== "boolean"){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data67};
+if(func3(data67) < 1){
+const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data67};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2417,12 +2418,8 @@ vErrors.push(err190);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data59};
+if(!pattern7.test(data67)){
+const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data67};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2432,10 +2429,8 @@ vErrors.push(err191);
 errors++;
 }
 }
-if(data45.include_usage !== undefined){
-let data68 = data45.include_usage;
-if(typeof data68 !== "string"){
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data68};
+else {
+const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data67};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2444,8 +2439,11 @@ vErrors.push(err192);
 }
 errors++;
 }
-if(!(((data68 === "auto") || (data68 === "always")) || (data68 === "never"))){
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data68};
+}
+if(data61.optional !== undefined){
+let data68 = data61.optional;
+if(typeof data68 !== "boolean"){
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data68};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2455,12 +2453,11 @@ vErrors.push(err193);
 errors++;
 }
 }
-if(data45.timeouts !== undefined){
-let data69 = data45.timeouts;
-if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
-for(const key20 in data69){
-if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data69};
+}
+}
+}
+else {
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data60};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2470,10 +2467,10 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data69.connect_ms !== undefined){
-let data70 = data69.connect_ms;
-if(!(((typeof data70 == "number") && (!(data70 % 1) && !isNaN(data70))) && (isFinite(data70)))){
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
+if(data46.include_usage !== undefined){
+let data69 = data46.include_usage;
+if(typeof data69 !== "string"){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data69};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2482,9 +2479,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-if((typeof data70 == "number") && (isFinite(data70))){
-if(data70 > 86400000 || isNaN(data70)){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
+if(!(((data69 === "auto") || (data69 === "always")) || (data69 === "never"))){
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data69};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2493,8 +2489,13 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(data70 < 0 || isNaN(data70)){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data70};
+}
+if(data46.timeouts !== undefined){
+let data70 = data46.timeouts;
+if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
+for(const key20 in data70){
+if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data70};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2504,11 +2505,10 @@ vErrors.push(err197);
 errors++;
 }
 }
-}
-if(data69.first_byte_ms !== undefined){
-let data71 = data69.first_byte_ms;
+if(data70.connect_ms !== undefined){
+let data71 = data70.connect_ms;
 if(!(((typeof data71 == "number") && (!(data71 % 1) && !isNaN(data71))) && (isFinite(data71)))){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2519,7 +2519,7 @@ errors++;
 }
 if((typeof data71 == "number") && (isFinite(data71))){
 if(data71 > 86400000 || isNaN(data71)){
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data71};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2529,7 +2529,7 @@ vErrors.push(err199);
 errors++;
 }
 if(data71 < 0 || isNaN(data71)){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data71};
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data71};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2540,10 +2540,10 @@ errors++;
 }
 }
 }
-if(data69.idle_ms !== undefined){
-let data72 = data69.idle_ms;
+if(data70.first_byte_ms !== undefined){
+let data72 = data70.first_byte_ms;
 if(!(((typeof data72 == "number") && (!(data72 % 1) && !isNaN(data72))) && (isFinite(data72)))){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data72};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2554,7 +2554,7 @@ errors++;
 }
 if((typeof data72 == "number") && (isFinite(data72))){
 if(data72 > 86400000 || isNaN(data72)){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data72};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2564,7 +2564,7 @@ vErrors.push(err202);
 errors++;
 }
 if(data72 < 0 || isNaN(data72)){
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data72};
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data72};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2575,10 +2575,10 @@ errors++;
 }
 }
 }
-if(data69.total_ms !== undefined){
-let data73 = data69.total_ms;
+if(data70.idle_ms !== undefined){
+let data73 = data70.idle_ms;
 if(!(((typeof data73 == "number") && (!(data73 % 1) && !isNaN(data73))) && (isFinite(data73)))){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data73};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2589,7 +2589,7 @@ errors++;
 }
 if((typeof data73 == "number") && (isFinite(data73))){
 if(data73 > 86400000 || isNaN(data73)){
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data73};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2599,7 +2599,7 @@ vErrors.push(err205);
 errors++;
 }
 if(data73 < 0 || isNaN(data73)){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data73};
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data73};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2610,9 +2610,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data69};
+if(data70.total_ms !== undefined){
+let data74 = data70.total_ms;
+if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data74};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2621,11 +2622,9 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-if(data45.max_parallel_requests !== undefined){
-let data74 = data45.max_parallel_requests;
-if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
+if((typeof data74 == "number") && (isFinite(data74))){
+if(data74 > 86400000 || isNaN(data74)){
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data74};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2634,9 +2633,8 @@ vErrors.push(err208);
 }
 errors++;
 }
-if((typeof data74 == "number") && (isFinite(data74))){
-if(data74 > 1000000 || isNaN(data74)){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
+if(data74 < 0 || isNaN(data74)){
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data74};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2645,8 +2643,11 @@ vErrors.push(err209);
 }
 errors++;
 }
-if(data74 < 1 || isNaN(data74)){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data74};
+}
+}
+}
+else {
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data70};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2656,11 +2657,10 @@ vErrors.push(err210);
 errors++;
 }
 }
-}
-if(data45.health_check !== undefined){
-let data75 = data45.health_check;
-if((typeof data75 !== "boolean") && (!(data75 && typeof data75 == "object" && !Array.isArray(data75)))){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data75};
+if(data46.max_parallel_requests !== undefined){
+let data75 = data46.max_parallel_requests;
+if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data75};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2669,10 +2669,9 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key21 in data75){
-if(!((key21 === "path") || (key21 === "interval_ms"))){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data75};
+if((typeof data75 == "number") && (isFinite(data75))){
+if(data75 > 1000000 || isNaN(data75)){
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data75};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2681,12 +2680,8 @@ vErrors.push(err212);
 }
 errors++;
 }
-}
-if(data75.path !== undefined){
-let data76 = data75.path;
-if(typeof data76 === "string"){
-if(func3(data76) > 1024){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
+if(data75 < 1 || isNaN(data75)){
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data75};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2695,8 +2690,12 @@ vErrors.push(err213);
 }
 errors++;
 }
-if(func3(data76) < 1){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
+}
+}
+if(data46.health_check !== undefined){
+let data76 = data46.health_check;
+if((typeof data76 !== "boolean") && (!(data76 && typeof data76 == "object" && !Array.isArray(data76)))){
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data76};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2705,8 +2704,10 @@ vErrors.push(err214);
 }
 errors++;
 }
-if(!pattern15.test(data76)){
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
+if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
+for(const key21 in data76){
+if(!((key21 === "path") || (key21 === "interval_ms"))){
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data76};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2716,8 +2717,11 @@ vErrors.push(err215);
 errors++;
 }
 }
-else {
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data76};
+if(data76.path !== undefined){
+let data77 = data76.path;
+if(typeof data77 === "string"){
+if(func3(data77) > 1024){
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data77};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2726,11 +2730,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-if(data75.interval_ms !== undefined){
-let data77 = data75.interval_ms;
-if(!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
+if(func3(data77) < 1){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data77};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2739,9 +2740,8 @@ vErrors.push(err217);
 }
 errors++;
 }
-if((typeof data77 == "number") && (isFinite(data77))){
-if(data77 > 3600000 || isNaN(data77)){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
+if(!pattern15.test(data77)){
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data77};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2750,8 +2750,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-if(data77 < 1000 || isNaN(data77)){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data77};
+}
+else {
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data77};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2761,13 +2762,10 @@ vErrors.push(err219);
 errors++;
 }
 }
-}
-}
-}
-if(data45.discover_models !== undefined){
-let data78 = data45.discover_models;
-if(typeof data78 !== "boolean"){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data78};
+if(data76.interval_ms !== undefined){
+let data78 = data76.interval_ms;
+if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data78};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2776,10 +2774,9 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-}
-else {
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data45};
+if((typeof data78 == "number") && (isFinite(data78))){
+if(data78 > 3600000 || isNaN(data78)){
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data78};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2788,10 +2785,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-}
-}
-else {
-const err222 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data44};
+if(data78 < 1000 || isNaN(data78)){
+const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data78};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2801,21 +2796,13 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data79 = data.models;
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-for(const key22 in data79){
-if(pattern16.test(key22)){
-let data80 = data79[key22];
-if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
-if(data80.model !== undefined){
-let data81 = data80.model;
-const _errs194 = errors;
-const _errs195 = errors;
-if(errors === _errs195){
-if(typeof data81 === "string"){
-if(!pattern17.test(data81)){
-const err223 = {};
+}
+}
+}
+if(data46.discover_models !== undefined){
+let data79 = data46.discover_models;
+if(typeof data79 !== "boolean"){
+const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data79};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2825,8 +2812,9 @@ vErrors.push(err223);
 errors++;
 }
 }
+}
 else {
-const err224 = {};
+const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data46};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2836,9 +2824,9 @@ vErrors.push(err224);
 errors++;
 }
 }
-var valid45 = _errs195 === errors;
-if(valid45){
-const err225 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data81};
+}
+else {
+const err225 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data45};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2847,32 +2835,21 @@ vErrors.push(err225);
 }
 errors++;
 }
-else {
-errors = _errs194;
-if(vErrors !== null){
-if(_errs194){
-vErrors.length = _errs194;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data80.targets !== undefined){
-let data82 = data80.targets;
-if(Array.isArray(data82)){
-const len7 = data82.length;
-for(let i7=0; i7<len7; i7++){
-let data83 = data82[i7];
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(data83.model !== undefined){
-let data84 = data83.model;
-const _errs202 = errors;
-const _errs203 = errors;
-if(errors === _errs203){
-if(typeof data84 === "string"){
-if(!pattern17.test(data84)){
+if(data.models !== undefined){
+let data80 = data.models;
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+for(const key22 in data80){
+if(pattern16.test(key22)){
+let data81 = data80[key22];
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.model !== undefined){
+let data82 = data81.model;
+const _errs196 = errors;
+const _errs197 = errors;
+if(errors === _errs197){
+if(typeof data82 === "string"){
+if(!pattern17.test(data82)){
 const err226 = {};
 if(vErrors === null){
 vErrors = [err226];
@@ -2894,9 +2871,9 @@ vErrors.push(err227);
 errors++;
 }
 }
-var valid49 = _errs203 === errors;
-if(valid49){
-const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data84};
+var valid45 = _errs197 === errors;
+if(valid45){
+const err228 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data82};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2906,10 +2883,10 @@ vErrors.push(err228);
 errors++;
 }
 else {
-errors = _errs202;
+errors = _errs196;
 if(vErrors !== null){
-if(_errs202){
-vErrors.length = _errs202;
+if(_errs196){
+vErrors.length = _errs196;
 }
 else {
 vErrors = null;
@@ -2917,9 +2894,21 @@ vErrors = null;
 }
 }
 }
-}
-else {
-const err229 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data83};
+if(data81.targets !== undefined){
+let data83 = data81.targets;
+if(Array.isArray(data83)){
+const len7 = data83.length;
+for(let i7=0; i7<len7; i7++){
+let data84 = data83[i7];
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(data84.model !== undefined){
+let data85 = data84.model;
+const _errs204 = errors;
+const _errs205 = errors;
+if(errors === _errs205){
+if(typeof data85 === "string"){
+if(!pattern17.test(data85)){
+const err229 = {};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2929,9 +2918,8 @@ vErrors.push(err229);
 errors++;
 }
 }
-}
 else {
-const err230 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data82};
+const err230 = {};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2941,12 +2929,9 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data80.aliases !== undefined){
-let data85 = data80.aliases;
-if(Array.isArray(data85)){
-const len8 = data85.length;
-for(let i8=0; i8<len8; i8++){
-const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data85[i8]};
+var valid49 = _errs205 === errors;
+if(valid49){
+const err231 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data85};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2955,9 +2940,21 @@ vErrors.push(err231);
 }
 errors++;
 }
+else {
+errors = _errs204;
+if(vErrors !== null){
+if(_errs204){
+vErrors.length = _errs204;
 }
 else {
-const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data85};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err232 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data84};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2969,7 +2966,7 @@ errors++;
 }
 }
 else {
-const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data80};
+const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data83};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2979,16 +2976,12 @@ vErrors.push(err233);
 errors++;
 }
 }
-}
-for(const key23 in data79){
-if(pattern19.test(key23)){
-let data87 = data79[key23];
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-if(data87.model !== undefined){
-let data88 = data87.model;
-if(typeof data88 === "string"){
-if(!pattern20.test(data88)){
-const err234 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data88};
+if(data81.aliases !== undefined){
+let data86 = data81.aliases;
+if(Array.isArray(data86)){
+const len8 = data86.length;
+for(let i8=0; i8<len8; i8++){
+const err234 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data86[i8]};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -2999,7 +2992,7 @@ errors++;
 }
 }
 else {
-const err235 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data88};
+const err235 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data86};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3009,18 +3002,9 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data87.targets !== undefined){
-let data89 = data87.targets;
-if(Array.isArray(data89)){
-const len9 = data89.length;
-for(let i9=0; i9<len9; i9++){
-let data90 = data89[i9];
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-if(data90.model !== undefined){
-let data91 = data90.model;
-if(typeof data91 === "string"){
-if(!pattern20.test(data91)){
-const err236 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data91};
+}
+else {
+const err236 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data81};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3030,8 +3014,16 @@ vErrors.push(err236);
 errors++;
 }
 }
-else {
-const err237 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data91};
+}
+for(const key23 in data80){
+if(pattern19.test(key23)){
+let data88 = data80[key23];
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+if(data88.model !== undefined){
+let data89 = data88.model;
+if(typeof data89 === "string"){
+if(!pattern20.test(data89)){
+const err237 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data89};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3041,9 +3033,8 @@ vErrors.push(err237);
 errors++;
 }
 }
-}
 else {
-const err238 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data90};
+const err238 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data89};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3053,9 +3044,18 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
-else {
-const err239 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data89};
+if(data88.targets !== undefined){
+let data90 = data88.targets;
+if(Array.isArray(data90)){
+const len9 = data90.length;
+for(let i9=0; i9<len9; i9++){
+let data91 = data90[i9];
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+if(data91.model !== undefined){
+let data92 = data91.model;
+if(typeof data92 === "string"){
+if(!pattern20.test(data92)){
+const err239 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data92};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3065,9 +3065,8 @@ vErrors.push(err239);
 errors++;
 }
 }
-}
 else {
-const err240 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data87};
+const err240 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data92};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3078,10 +3077,8 @@ errors++;
 }
 }
 }
-}
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-if(Object.keys(data79).length < 1){
-const err241 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data79};
+else {
+const err241 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data91};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3090,14 +3087,10 @@ vErrors.push(err241);
 }
 errors++;
 }
-for(const key24 in data79){
-const _errs219 = errors;
-const _errs221 = errors;
-const _errs222 = errors;
-if(errors === _errs222){
-if(typeof key24 === "string"){
-if(!pattern22.test(key24)){
-const err242 = {};
+}
+}
+else {
+const err242 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data90};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3107,8 +3100,9 @@ vErrors.push(err242);
 errors++;
 }
 }
+}
 else {
-const err243 = {};
+const err243 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data88};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3118,9 +3112,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-var valid57 = _errs222 === errors;
-if(valid57){
-const err244 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+}
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+if(Object.keys(data80).length < 1){
+const err244 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data80};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3129,20 +3125,14 @@ vErrors.push(err244);
 }
 errors++;
 }
-else {
-errors = _errs221;
-if(vErrors !== null){
-if(_errs221){
-vErrors.length = _errs221;
-}
-else {
-vErrors = null;
-}
-}
-}
+for(const key24 in data80){
+const _errs221 = errors;
+const _errs223 = errors;
+const _errs224 = errors;
+if(errors === _errs224){
 if(typeof key24 === "string"){
-if(func3(key24) > 256){
-const err245 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+if(!pattern22.test(key24)){
+const err245 = {};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3151,8 +3141,9 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(func3(key24) < 1){
-const err246 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+else {
+const err246 = {};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3161,8 +3152,10 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!pattern3.test(key24)){
-const err247 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+var valid57 = _errs224 === errors;
+if(valid57){
+const err247 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3171,9 +3164,20 @@ vErrors.push(err247);
 }
 errors++;
 }
+else {
+errors = _errs223;
+if(vErrors !== null){
+if(_errs223){
+vErrors.length = _errs223;
 }
 else {
-const err248 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+vErrors = null;
+}
+}
+}
+if(typeof key24 === "string"){
+if(func3(key24) > 256){
+const err248 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3182,9 +3186,8 @@ vErrors.push(err248);
 }
 errors++;
 }
-var valid56 = _errs219 === errors;
-if(!valid56){
-const err249 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data79};
+if(func3(key24) < 1){
+const err249 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3193,16 +3196,8 @@ vErrors.push(err249);
 }
 errors++;
 }
-}
-for(const key25 in data79){
-let data92 = data79[key25];
-const _errs227 = errors;
-let valid59 = true;
-const _errs228 = errors;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-let missing1;
-if((data92.targets === undefined) && (missing1 = "targets")){
-const err250 = {};
+if(!pattern3.test(key24)){
+const err250 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3212,26 +3207,8 @@ vErrors.push(err250);
 errors++;
 }
 }
-var _valid4 = _errs228 === errors;
-errors = _errs227;
-if(vErrors !== null){
-if(_errs227){
-vErrors.length = _errs227;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid4){
-const _errs229 = errors;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key26 in data92){
-const _errs230 = errors;
-const _errs231 = errors;
-const _errs232 = errors;
-if(!((key26 === "provider") || (key26 === "model"))){
-const err251 = {};
+const err251 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3240,9 +3217,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-var valid61 = _errs232 === errors;
-if(valid61){
-const err252 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
+var valid56 = _errs221 === errors;
+if(!valid56){
+const err252 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data80};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3251,20 +3228,16 @@ vErrors.push(err252);
 }
 errors++;
 }
-else {
-errors = _errs231;
-if(vErrors !== null){
-if(_errs231){
-vErrors.length = _errs231;
 }
-else {
-vErrors = null;
-}
-}
-}
-var valid60 = _errs230 === errors;
-if(!valid60){
-const err253 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data92};
+for(const key25 in data80){
+let data93 = data80[key25];
+const _errs229 = errors;
+let valid59 = true;
+const _errs230 = errors;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+let missing1;
+if((data93.targets === undefined) && (missing1 = "targets")){
+const err253 = {};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3274,16 +3247,26 @@ vErrors.push(err253);
 errors++;
 }
 }
-}
-var _valid4 = _errs229 === errors;
-valid59 = _valid4;
-ifClause1 = "then";
+var _valid4 = _errs230 === errors;
+errors = _errs229;
+if(vErrors !== null){
+if(_errs229){
+vErrors.length = _errs229;
 }
 else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid4){
+const _errs231 = errors;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+for(const key26 in data93){
+const _errs232 = errors;
 const _errs233 = errors;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-if(data92.provider === undefined){
-const err254 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data92};
+const _errs234 = errors;
+if(!((key26 === "provider") || (key26 === "model"))){
+const err254 = {};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3292,13 +3275,9 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-var _valid4 = _errs233 === errors;
-valid59 = _valid4;
-ifClause1 = "else";
-}
-if(!valid59){
-const err255 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data92};
+var valid61 = _errs234 === errors;
+if(valid61){
+const err255 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3307,10 +3286,20 @@ vErrors.push(err255);
 }
 errors++;
 }
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key27 in data92){
-if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
-const err256 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data92};
+else {
+errors = _errs233;
+if(vErrors !== null){
+if(_errs233){
+vErrors.length = _errs233;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid60 = _errs232 === errors;
+if(!valid60){
+const err256 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data93};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3320,11 +3309,16 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data92.provider !== undefined){
-let data93 = data92.provider;
-if(typeof data93 === "string"){
-if(func3(data93) > 64){
-const err257 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
+}
+var _valid4 = _errs231 === errors;
+valid59 = _valid4;
+ifClause1 = "then";
+}
+else {
+const _errs235 = errors;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+if(data93.provider === undefined){
+const err257 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data93};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3333,8 +3327,13 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(func3(data93) < 1){
-const err258 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
+}
+var _valid4 = _errs235 === errors;
+valid59 = _valid4;
+ifClause1 = "else";
+}
+if(!valid59){
+const err258 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data93};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3343,8 +3342,10 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(!pattern4.test(data93)){
-const err259 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+for(const key27 in data93){
+if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
+const err259 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data93};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3354,8 +3355,11 @@ vErrors.push(err259);
 errors++;
 }
 }
-else {
-const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data93};
+if(data93.provider !== undefined){
+let data94 = data93.provider;
+if(typeof data94 === "string"){
+if(func3(data94) > 64){
+const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data94};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3364,12 +3368,8 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-if(data92.model !== undefined){
-let data94 = data92.model;
-if(typeof data94 === "string"){
-if(func3(data94) > 256){
-const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
+if(func3(data94) < 1){
+const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data94};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3378,8 +3378,8 @@ vErrors.push(err261);
 }
 errors++;
 }
-if(func3(data94) < 1){
-const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
+if(!pattern4.test(data94)){
+const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data94};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3388,8 +3388,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-if(!pattern3.test(data94)){
-const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
+}
+else {
+const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data94};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3399,8 +3400,11 @@ vErrors.push(err263);
 errors++;
 }
 }
-else {
-const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data94};
+if(data93.model !== undefined){
+let data95 = data93.model;
+if(typeof data95 === "string"){
+if(func3(data95) > 256){
+const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3409,12 +3413,8 @@ vErrors.push(err264);
 }
 errors++;
 }
-}
-if(data92.targets !== undefined){
-let data95 = data92.targets;
-if(Array.isArray(data95)){
-if(data95.length < 1){
-const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data95};
+if(func3(data95) < 1){
+const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3423,12 +3423,8 @@ vErrors.push(err265);
 }
 errors++;
 }
-const len10 = data95.length;
-for(let i10=0; i10<len10; i10++){
-let data96 = data95[i10];
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-if(data96.provider === undefined){
-const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
+if(!pattern3.test(data95)){
+const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3437,9 +3433,9 @@ vErrors.push(err266);
 }
 errors++;
 }
-for(const key28 in data96){
-if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
-const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
+}
+else {
+const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data95};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3449,11 +3445,11 @@ vErrors.push(err267);
 errors++;
 }
 }
-if(data96.provider !== undefined){
-let data97 = data96.provider;
-if(typeof data97 === "string"){
-if(func3(data97) > 64){
-const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
+if(data93.targets !== undefined){
+let data96 = data93.targets;
+if(Array.isArray(data96)){
+if(data96.length < 1){
+const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data96};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3462,8 +3458,12 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(func3(data97) < 1){
-const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
+const len10 = data96.length;
+for(let i10=0; i10<len10; i10++){
+let data97 = data96[i10];
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+if(data97.provider === undefined){
+const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data97};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3472,8 +3472,9 @@ vErrors.push(err269);
 }
 errors++;
 }
-if(!pattern4.test(data97)){
-const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
+for(const key28 in data97){
+if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
+const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data97};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3483,8 +3484,11 @@ vErrors.push(err270);
 errors++;
 }
 }
-else {
-const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data97};
+if(data97.provider !== undefined){
+let data98 = data97.provider;
+if(typeof data98 === "string"){
+if(func3(data98) > 64){
+const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3493,12 +3497,8 @@ vErrors.push(err271);
 }
 errors++;
 }
-}
-if(data96.model !== undefined){
-let data98 = data96.model;
-if(typeof data98 === "string"){
-if(func3(data98) > 256){
-const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
+if(func3(data98) < 1){
+const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3507,8 +3507,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(func3(data98) < 1){
-const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
+if(!pattern4.test(data98)){
+const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3517,8 +3517,9 @@ vErrors.push(err273);
 }
 errors++;
 }
-if(!pattern3.test(data98)){
-const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
+}
+else {
+const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3528,8 +3529,11 @@ vErrors.push(err274);
 errors++;
 }
 }
-else {
-const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data98};
+if(data97.model !== undefined){
+let data99 = data97.model;
+if(typeof data99 === "string"){
+if(func3(data99) > 256){
+const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3538,11 +3542,8 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-if(data96.tier !== undefined){
-let data99 = data96.tier;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
+if(func3(data99) < 1){
+const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3551,9 +3552,8 @@ vErrors.push(err276);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 100 || isNaN(data99)){
-const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
+if(!pattern3.test(data99)){
+const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3562,8 +3562,9 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data99 < 1 || isNaN(data99)){
-const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data99};
+}
+else {
+const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3573,11 +3574,10 @@ vErrors.push(err278);
 errors++;
 }
 }
-}
-if(data96.weight !== undefined){
-let data100 = data96.weight;
+if(data97.tier !== undefined){
+let data100 = data97.tier;
 if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
-const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
+const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data100};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3587,8 +3587,8 @@ vErrors.push(err279);
 errors++;
 }
 if((typeof data100 == "number") && (isFinite(data100))){
-if(data100 > 1000000 || isNaN(data100)){
-const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
+if(data100 > 100 || isNaN(data100)){
+const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data100};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3598,7 +3598,7 @@ vErrors.push(err280);
 errors++;
 }
 if(data100 < 1 || isNaN(data100)){
-const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data100};
+const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data100};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3609,9 +3609,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data96};
+if(data97.weight !== undefined){
+let data101 = data97.weight;
+if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
+const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data101};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3620,10 +3621,9 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data95};
+if((typeof data101 == "number") && (isFinite(data101))){
+if(data101 > 1000000 || isNaN(data101)){
+const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data101};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3632,19 +3632,8 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-if(data92.aliases !== undefined){
-let data101 = data92.aliases;
-if(Array.isArray(data101)){
-const len11 = data101.length;
-for(let i11=0; i11<len11; i11++){
-let data102 = data101[i11];
-const _errs256 = errors;
-const _errs257 = errors;
-if(errors === _errs257){
-if(typeof data102 === "string"){
-if(!pattern28.test(data102)){
-const err284 = {};
+if(data101 < 1 || isNaN(data101)){
+const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data101};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3654,8 +3643,10 @@ vErrors.push(err284);
 errors++;
 }
 }
+}
+}
 else {
-const err285 = {};
+const err285 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data97};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3665,9 +3656,9 @@ vErrors.push(err285);
 errors++;
 }
 }
-var valid68 = _errs257 === errors;
-if(valid68){
-const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
+}
+else {
+const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data96};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3676,20 +3667,19 @@ vErrors.push(err286);
 }
 errors++;
 }
-else {
-errors = _errs256;
-if(vErrors !== null){
-if(_errs256){
-vErrors.length = _errs256;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data102 === "string"){
-if(func3(data102) > 256){
-const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
+if(data93.aliases !== undefined){
+let data102 = data93.aliases;
+if(Array.isArray(data102)){
+const len11 = data102.length;
+for(let i11=0; i11<len11; i11++){
+let data103 = data102[i11];
+const _errs258 = errors;
+const _errs259 = errors;
+if(errors === _errs259){
+if(typeof data103 === "string"){
+if(!pattern28.test(data103)){
+const err287 = {};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3698,8 +3688,9 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(func3(data102) < 1){
-const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
+}
+else {
+const err288 = {};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3708,8 +3699,10 @@ vErrors.push(err288);
 }
 errors++;
 }
-if(!pattern3.test(data102)){
-const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
+}
+var valid68 = _errs259 === errors;
+if(valid68){
+const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data103};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3718,9 +3711,20 @@ vErrors.push(err289);
 }
 errors++;
 }
+else {
+errors = _errs258;
+if(vErrors !== null){
+if(_errs258){
+vErrors.length = _errs258;
 }
 else {
-const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data102};
+vErrors = null;
+}
+}
+}
+if(typeof data103 === "string"){
+if(func3(data103) > 256){
+const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data103};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3729,10 +3733,8 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-}
-else {
-const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data101};
+if(func3(data103) < 1){
+const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data103};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3741,16 +3743,8 @@ vErrors.push(err291);
 }
 errors++;
 }
-}
-if(data92.fallbacks !== undefined){
-let data103 = data92.fallbacks;
-if(Array.isArray(data103)){
-const len12 = data103.length;
-for(let i12=0; i12<len12; i12++){
-let data104 = data103[i12];
-if(typeof data104 === "string"){
-if(func3(data104) > 256){
-const err292 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
+if(!pattern3.test(data103)){
+const err292 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data103};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3759,8 +3753,9 @@ vErrors.push(err292);
 }
 errors++;
 }
-if(func3(data104) < 1){
-const err293 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
+}
+else {
+const err293 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data103};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3769,8 +3764,10 @@ vErrors.push(err293);
 }
 errors++;
 }
-if(!pattern3.test(data104)){
-const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
+}
+}
+else {
+const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data102};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3780,8 +3777,15 @@ vErrors.push(err294);
 errors++;
 }
 }
-else {
-const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data104};
+if(data93.fallbacks !== undefined){
+let data104 = data93.fallbacks;
+if(Array.isArray(data104)){
+const len12 = data104.length;
+for(let i12=0; i12<len12; i12++){
+let data105 = data104[i12];
+if(typeof data105 === "string"){
+if(func3(data105) > 256){
+const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data105};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3790,10 +3794,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-}
-else {
-const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data103};
+if(func3(data105) < 1){
+const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data105};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3802,10 +3804,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-}
-}
-else {
-const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data92};
+if(!pattern3.test(data105)){
+const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data105};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3815,9 +3815,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
 else {
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data79};
+const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data105};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3827,12 +3826,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data105 = data.routing;
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
-for(const key29 in data105){
-if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
-const err299 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data105};
+}
+else {
+const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data104};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3842,10 +3838,9 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data105.retries !== undefined){
-let data106 = data105.retries;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err300 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data106};
+}
+else {
+const err300 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data93};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3854,9 +3849,10 @@ vErrors.push(err300);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 10 || isNaN(data106)){
-const err301 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data106};
+}
+}
+else {
+const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data80};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3865,8 +3861,13 @@ vErrors.push(err301);
 }
 errors++;
 }
-if(data106 < 0 || isNaN(data106)){
-const err302 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data106};
+}
+if(data.routing !== undefined){
+let data106 = data.routing;
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+for(const key29 in data106){
+if(!((key29 === "retries") || (key29 === "cooldown_ms"))){
+const err302 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data106};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3876,11 +3877,10 @@ vErrors.push(err302);
 errors++;
 }
 }
-}
-if(data105.cooldown_ms !== undefined){
-let data107 = data105.cooldown_ms;
+if(data106.retries !== undefined){
+let data107 = data106.retries;
 if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err303 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+const err303 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data107};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3890,8 +3890,8 @@ vErrors.push(err303);
 errors++;
 }
 if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 3600000 || isNaN(data107)){
-const err304 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+if(data107 > 10 || isNaN(data107)){
+const err304 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data107};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3901,7 +3901,7 @@ vErrors.push(err304);
 errors++;
 }
 if(data107 < 0 || isNaN(data107)){
-const err305 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data107};
+const err305 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data107};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3912,9 +3912,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err306 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data105};
+if(data106.cooldown_ms !== undefined){
+let data108 = data106.cooldown_ms;
+if(!(((typeof data108 == "number") && (!(data108 % 1) && !isNaN(data108))) && (isFinite(data108)))){
+const err306 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data108};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3923,13 +3924,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data108 = data.logging;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key30 in data108){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err307 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data108};
+if((typeof data108 == "number") && (isFinite(data108))){
+if(data108 > 3600000 || isNaN(data108)){
+const err307 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data108};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3938,11 +3935,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-if(data108.level !== undefined){
-let data109 = data108.level;
-if(typeof data109 !== "string"){
-const err308 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data109};
+if(data108 < 0 || isNaN(data108)){
+const err308 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data108};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3951,8 +3945,11 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(!((((data109 === "error") || (data109 === "warn")) || (data109 === "info")) || (data109 === "debug"))){
-const err309 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data109};
+}
+}
+}
+else {
+const err309 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data106};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3962,10 +3959,12 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data108.format !== undefined){
-let data110 = data108.format;
-if(typeof data110 !== "string"){
-const err310 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data110};
+if(data.logging !== undefined){
+let data109 = data.logging;
+if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
+for(const key30 in data109){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err310 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data109};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3974,8 +3973,11 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(!(((data110 === "auto") || (data110 === "json")) || (data110 === "pretty"))){
-const err311 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data110};
+}
+if(data109.level !== undefined){
+let data110 = data109.level;
+if(typeof data110 !== "string"){
+const err311 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data110};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3984,11 +3986,8 @@ vErrors.push(err311);
 }
 errors++;
 }
-}
-if(data108.transport !== undefined){
-let data111 = data108.transport;
-if((!(data111 && typeof data111 == "object" && !Array.isArray(data111))) && (data111 !== null)){
-const err312 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+if(!((((data110 === "error") || (data110 === "warn")) || (data110 === "info")) || (data110 === "debug"))){
+const err312 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data110};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3997,9 +3996,11 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-if(data111.target === undefined){
-const err313 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+}
+if(data109.format !== undefined){
+let data111 = data109.format;
+if(typeof data111 !== "string"){
+const err313 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data111};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4008,9 +4009,8 @@ vErrors.push(err313);
 }
 errors++;
 }
-for(const key31 in data111){
-if(!((key31 === "target") || (key31 === "options"))){
-const err314 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data111};
+if(!(((data111 === "auto") || (data111 === "json")) || (data111 === "pretty"))){
+const err314 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data111};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4020,11 +4020,10 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data111.target !== undefined){
-let data112 = data111.target;
-if(typeof data112 === "string"){
-if(func3(data112) > 4096){
-const err315 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(data109.transport !== undefined){
+let data112 = data109.transport;
+if((!(data112 && typeof data112 == "object" && !Array.isArray(data112))) && (data112 !== null)){
+const err315 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data112};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4033,8 +4032,9 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func3(data112) < 1){
-const err316 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+if(data112.target === undefined){
+const err316 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data112};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4043,9 +4043,9 @@ vErrors.push(err316);
 }
 errors++;
 }
-}
-else {
-const err317 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data112};
+for(const key31 in data112){
+if(!((key31 === "target") || (key31 === "options"))){
+const err317 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data112};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4055,10 +4055,11 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data111.options !== undefined){
-let data113 = data111.options;
-if(!(data113 && typeof data113 == "object" && !Array.isArray(data113))){
-const err318 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data113};
+if(data112.target !== undefined){
+let data113 = data112.target;
+if(typeof data113 === "string"){
+if(func3(data113) > 4096){
+const err318 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data113};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4067,12 +4068,8 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err319 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data108};
+if(func3(data113) < 1){
+const err319 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data113};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4082,14 +4079,52 @@ vErrors.push(err319);
 errors++;
 }
 }
-}
 else {
-const err320 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+const err320 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data113};
 if(vErrors === null){
 vErrors = [err320];
 }
 else {
 vErrors.push(err320);
+}
+errors++;
+}
+}
+if(data112.options !== undefined){
+let data114 = data112.options;
+if(!(data114 && typeof data114 == "object" && !Array.isArray(data114))){
+const err321 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data114};
+if(vErrors === null){
+vErrors = [err321];
+}
+else {
+vErrors.push(err321);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err322 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data109};
+if(vErrors === null){
+vErrors = [err322];
+}
+else {
+vErrors.push(err322);
+}
+errors++;
+}
+}
+}
+else {
+const err323 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err323];
+}
+else {
+vErrors.push(err323);
 }
 errors++;
 }

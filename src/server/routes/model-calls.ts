@@ -5,6 +5,7 @@ import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
+import { type BodyBudget, outOfBodyMemory } from '../body-budget.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -16,6 +17,7 @@ export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'dial
   /** In which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
+  readonly budget: BodyBudget
   readonly refuse: Refuse
 }
 
@@ -29,7 +31,7 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, slicer, memory, refuse, serveCall, now } = parts
+  const { maxBodyBytes: maxBytes, slicer, memory, budget, refuse, serveCall, now } = parts
   const { scannerOf, renderError } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -40,16 +42,19 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
+    const share = budget.shareOf(client.id)
     readBody(request, {
       maxBytes,
       slicer,
       memory,
+      share,
       scannerOf,
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        serveCall({ dialect, body, contentType, requestId, client, reply, startedAtMs })
+        serveCall({ dialect, body, bodyShare: share, contentType, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
+      onNoMemory: () => refuse(exchange, outOfBodyMemory(budget)),
       onBroken: () => refuse(exchange, brokenOff()),
     })
   }
