@@ -65,7 +65,7 @@ export class RouteTable {
 
   /** The name or alias that a mistyped one is likely to mean. */
   suggest(name: string): string | undefined {
-    return closestName(name, this.list())
+    return closestName(name, this.#names())
   }
 
   /** The full names for a short name that is ambiguous, because several providers list it. */
@@ -85,7 +85,13 @@ export class RouteTable {
    * have no names of their own.
    */
   list(): string[] {
-    return [...this.#byName.keys(), ...this.#byAlias.keys(), ...this.#discovered.keys()]
+    return [...this.#names()]
+  }
+
+  *#names(): Generator<string> {
+    yield* this.#byName.keys()
+    yield* this.#byAlias.keys()
+    yield* this.#discovered.keys()
   }
 
   /** Every model under the name that its limits use; wildcards included, aliases not. */

@@ -11,7 +11,7 @@ import type { Setup } from '../support/gateway-config.ts'
 import { unless } from '../support/needs.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../support/raw-client.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import { wait } from '../support/upstream-script.ts'
+import { json, wait } from '../support/upstream-script.ts'
 
 const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
 
@@ -233,5 +233,26 @@ suite('The bodies of all calls', () => {
     await upstream.nextRequest()
     gate.resolve()
     for (const client of [...greedy, other]) assert.equal((await client.response()).status, 200)
+  })
+})
+
+suite('An unknown name of 95 letters', () => {
+  test('beside 2,000 listed names of 96 gets its 404 without being compared with all of them', async (t) => {
+    const names = Array.from(
+      { length: 2_000 },
+      (_, index) => `b${'ab'.repeat(45)}${String(index).padStart(4, '0')}b`,
+    )
+    const providers = { scripted: { discover_models: true } }
+    const { gateway, upstream } = await startGateway(t, {
+      providers,
+      models: { plain: { provider: 'scripted' } },
+    })
+    upstream.respondAlways(json(200, { object: 'list', data: names.map((id) => ({ id })) }))
+    await gateway.logged({ event: 'models_discovered' })
+    const compared = t.mock.method(String.prototype, 'toLowerCase')
+    const body = JSON.stringify({ model: `a${'ab'.repeat(45)}wxya`, messages: [] })
+    const { status } = await exchange(t, gateway.url, rawRequest(path, {}, body))
+    assert.equal(status, 404)
+    assert.ok(compared.mock.callCount() <= 200, `${compared.mock.callCount()} names`)
   })
 })
