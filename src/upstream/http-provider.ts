@@ -8,6 +8,7 @@ import { Connections } from './connections.ts'
 import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { sharedLookup } from './shared-lookup.ts'
 
 /** @param userAgent is sent as `user-agent`. */
 export function createHttpProvider(
@@ -15,7 +16,7 @@ export function createHttpProvider(
   userAgent: string,
   meaningOf: ErrorReader,
 ): Provider {
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  const connect = connectorFor(config)
   const connections = new Connections(config.origin, connect)
   const fixedHeaders = headersOf(config, userAgent)
 
@@ -45,6 +46,11 @@ export function createHttpProvider(
 
     close: () => connections.close(),
   }
+}
+
+/** Makes connections to the provider. */
+export function connectorFor({ timeouts }: HttpProvider): buildConnector.connector {
+  return buildConnector({ timeout: timeouts.connectMs, allowH2: false, lookup: sharedLookup() })
 }
 
 /** The body as undici accepts it, with the length as a header where undici can't see it. */

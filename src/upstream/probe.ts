@@ -1,6 +1,6 @@
 // A request to a provider that is not a call (its models, its health, a trial by `doctor`). The response is collected up
 // to a size and a time; nothing is retried, and no redirect is followed.
-import { buildConnector, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -8,7 +8,7 @@ import { ByteCollector } from '../bytes/byte-collector.ts'
 import { Connections } from './connections.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
-import { headersOf, secretsOf } from './http-provider.ts'
+import { connectorFor, headersOf, secretsOf } from './http-provider.ts'
 
 interface ProbeLimits {
   /** The request ends when the body is larger; what came beyond is dropped. */
@@ -83,7 +83,7 @@ export interface Probe {
 /** @param now milliseconds of a monotonic clock. */
 export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
   let connectMs: number | undefined
-  const connect = buildConnector({ timeout: config.timeouts.connectMs, allowH2: false })
+  const connect = connectorFor(config)
   const connections = new Connections(config.origin, (options, callback) => {
     const startedAtMs = now()
     return connect(options, (...result) => {
