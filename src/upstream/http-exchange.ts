@@ -1,5 +1,6 @@
 // One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
+import { isOutOfDescriptors } from '../platform/descriptors.ts'
 import type { ResponseHandler, Exchange, ProviderFailure } from './provider.ts'
 
 /** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
@@ -98,10 +99,10 @@ function failureOf(error: Error): ProviderFailure {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
-  const kind = unreachableCodes.has(code) || isTls ? 'unreachable' : 'broken'
   // undici's own texts may quote what the provider sent, so only the system's are passed on.
-  const detail = kind === 'unreachable' ? first.message : `the connection failed (${code})`
-  return { kind, code, detail }
+  if (isOutOfDescriptors(code)) return { kind: 'unconnectable', code, detail: first.message }
+  if (unreachableCodes.has(code) || isTls) return { kind: 'unreachable', code, detail: first.message }
+  return { kind: 'broken', code, detail: `the connection failed (${code})` }
 }
 
 function codeOf(error: Error): string | undefined {

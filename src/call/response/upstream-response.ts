@@ -132,6 +132,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     switch (kind) {
       case 'unreachable':
         return this.#fail('provider_unreachable', `cannot be reached: ${detail}`)
+      case 'unconnectable':
+        return this.#failUnasked(detail)
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
@@ -213,6 +215,15 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       isStaleConnection,
       hasBegun: this.#phase.hasBegun === true,
     })
+  }
+
+  /** The fault is the gateway's own. */
+  #failUnasked(detail: string): void {
+    this.#finish()
+    const what = `The gateway has no file descriptor left to ask provider "${this.#provider.name}": ${detail}.`
+    const hint = 'Raise their limit: LimitNOFILE= of the unit, ulimit -Hn.'
+    const error = new GatewayError('overloaded', `${what} ${hint}`, { headers: { 'retry-after': '5' } })
+    this.#settle({ kind: 'failed', error, isStaleConnection: false, hasBegun: false })
   }
 
   #finish(): void {
