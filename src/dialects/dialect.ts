@@ -50,7 +50,7 @@ export interface ProviderDialect {
   /** @param body read to its end. Valid only during the call. */
   readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
   /**
-   * Reads the last events of a stream that has ended (the newest last, at most `tailLength`).
+   * Reads the last events of a stream that has ended (`StreamTail`).
    * `cut`: nothing in them says that the response is whole.
    */
   readonly ending: (tail: readonly Buffer[]) => StreamEnding
@@ -64,9 +64,6 @@ export interface ProviderDialect {
 }
 
 type StreamEnding = 'complete' | 'error' | 'cut'
-
-/** Enough for a last choice, a usage event and an end mark. */
-export const tailLength = 3
 
 /** An error as a response of its own. `headers` are names and values in turn, names in lower case. */
 export interface RenderedError {

@@ -1,6 +1,7 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
 import type { EventSink } from '../../bytes/sse.ts'
 import { heartbeatMs, streamHeaders } from '../heartbeat.ts'
@@ -37,7 +38,7 @@ export class StreamRelay implements Relay, EventSink {
   readonly #events: EventReader
   readonly #resolve: (result: RelayResult) => void
   /** The last events, for the judgement of the end. */
-  readonly #tail: Buffer[] = []
+  readonly #tail = new StreamTail()
   /** Events that lie side by side in one chunk go out in one write. */
   #pending: Buffer | undefined
   /** Inside of an event that is too large to be held: nothing of our own may go out. */
@@ -77,7 +78,6 @@ export class StreamRelay implements Relay, EventSink {
   /** From the splitter. */
   event(event: Buffer): void {
     if (this.#input.meter.observe(event) === 'drop') return
-    if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
     const pending = this.#pending
     if (pending !== undefined && areNeighbours(pending, event)) {
@@ -100,7 +100,7 @@ export class StreamRelay implements Relay, EventSink {
     const last = lastEvent(this.#events.end(), response.dialect)
     if (last !== undefined) this.event(last)
     this.#flush()
-    const ending = response.dialect.ending(this.#tail)
+    const ending = response.dialect.ending(this.#tail.events)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
     reply.end()
     if (ending === 'complete') return this.#resolve({ kind: 'complete' })
