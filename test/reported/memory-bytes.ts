@@ -89,8 +89,13 @@ export function* longStream(piece: Buffer): Generator<Step> {
 /** 1,500 models. */
 export const list = JSON.stringify({
   object: 'list',
-  data: Array.from({ length: 1_500 }, (_, index) => ({
-    id: `m${index}-${'x'.repeat(80)}`,
-    padding: text.slice(0, 200),
-  })),
+  data: Array.from({ length: 1_500 }, (_, index) => ({ id: `m${index}-${'x'.repeat(80)}` })),
 })
+
+/** The largest body, and what all may take; of one client three quarters. */
+export const bodies = { max_request_body_bytes: 8_000_000, body_memory_bytes: 32_000_000 }
+
+export const smallCall = rawRequest(chat, {}, promptOf(1_000))
+export const streamCall = rawRequest(chat, {}, '{"model":"plain","stream":true}')
+/** For more than a connection may hold. */
+export const listRequests = Buffer.concat(Array.from({ length: 30 }, () => rawRequest('GET /v1/models')))

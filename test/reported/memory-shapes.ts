@@ -7,16 +7,20 @@ import { connectRaw, exchange, type RawClient, rawRequest } from '../support/raw
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { bytes, content, hang, head, json, type Script, streamHead } from '../support/upstream-script.ts'
 import {
+  bodies,
   chat,
   delta,
   deltaChunk,
   formOf,
   formRequest,
   list,
+  listRequests,
   longHead,
   longStream,
   messagesOf,
   promptOf,
+  smallCall,
+  streamCall,
   text,
   tinyAnswer,
   tinyRequest,
@@ -32,13 +36,7 @@ export interface Shape {
   readonly run: (t: Cleanup, running: RunningProcess) => Promise<void>
 }
 
-/** The largest body, and what all may take; of one client three quarters. */
-export const bodies = { max_request_body_bytes: 8_000_000, body_memory_bytes: 32_000_000 }
-
 const answer = { id: 'a', choices: [] }
-const smallCall = rawRequest(chat, {}, promptOf(1_000))
-const streamCall = rawRequest(chat, {}, '{"model":"plain","stream":true}')
-
 const times = <T>(count: number, work: () => Promise<T>) => Promise.all(Array.from({ length: count }, work))
 
 /** So many clients send the request; the provider gets its body, and they the whole response. */
@@ -157,9 +155,6 @@ function unread(name: string, count: number, request: Buffer, script?: () => Scr
   }
 }
 
-/** After `a list of models` only. */
-const listRequests = Buffer.concat(Array.from({ length: 30 }, () => rawRequest('GET /v1/models')))
-
 const done = 'data: [DONE]\n\n'
 const [form, manyParts, messages] = [formOf(250_000), formOf(1, 60), messagesOf(20_000)]
 const large = rawRequest(chat, {}, promptOf(7_000_000))
@@ -214,10 +209,10 @@ export const shapes: readonly Shape[] = [
       heldBytes: 0,
       request: Buffer.concat([
         smallCall,
-        ...Array.from({ length: 30 }, () => rawRequest(chat, {}, promptOf(60_000))),
+        ...Array.from({ length: 40 }, () => rawRequest(chat, {}, promptOf(60_000))),
       ]),
     },
-    quiet,
+    async (_, clients) => void (await Promise.all(clients.map(({ ended }) => ended))),
   ),
   sent(
     'requests behind an unanswered one, in chunks of one byte',
