@@ -109,6 +109,7 @@ function configFor(url: string): Config {
       allowedHosts: [],
       trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 1_000_000,
+      bodyMemoryBytes: 8_000_000,
       shutdownGraceMs: 1000,
       heartbeatAfterMs: 15_000,
       watchConfig: false,

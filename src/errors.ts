@@ -15,6 +15,7 @@ export const errorTable = {
   not_configured: 503,
   not_translatable: 400,
   origin_not_allowed: 403,
+  overloaded: 503,
   provider_auth_failed: 502,
   provider_bad_response: 502,
   provider_timeout: 504,

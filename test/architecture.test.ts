@@ -38,11 +38,11 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'systemd',
     // explain reads the routes; doctor calls providers itself and reads their streams.
-    'dialects/dialect.ts',
     'dialects/openai/chat-stream.ts',
     'dialects/openai/errors.ts',
     'dialects/openai/model-list.ts',
     'dialects/openai/usage.ts',
+    'dialects/stream-tail.ts',
     'dialects/usage.ts',
     'routing/route-table.ts',
     'upstream/mask.ts',

@@ -2,7 +2,7 @@
 // The counters are the store's (stores/store.ts); here are the waiting, the reload and what callers see.
 import type { SetTimer } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
-import type { LimitStatus, ModelLimits } from '../domain.ts'
+import type { Client, LimitStatus, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import { limitsOf, maxWaitMsOf } from './limits-of.ts'
 import { chargeOf } from './outcome.ts'
@@ -42,7 +42,7 @@ export interface AdmissionParts {
   readonly setTimer: SetTimer
   /** Called after everything that changes the counters, to have them saved. */
   readonly onChange?: () => void
-  /** Longest line of one model; further calls are refused. */
+  /** Longest line of one model; then the client with the most calls in it gives way, or the further call is refused. */
   readonly maxLineLength?: number
 }
 
@@ -144,11 +144,16 @@ export class Admission {
   async #waitOrRefuse(demand: CallDemand, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = maxWaitMsOf(this.#limits, demand.model)
-    if (maxWaitMs === 0 || this.#waiting(demand.model) >= this.#maxLineLength) {
+    if (maxWaitMs === 0 || !this.#hasRoom(line, demand.client)) {
       return { ...(await line.refusalFor(demand)), waitedMs: 0 }
     }
     const end = await line.join(demand, maxWaitMs)
     return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : end
+  }
+
+  /** One client that fills a line does not keep the others out. */
+  #hasRoom(line: WaitingLine, client: Client): boolean {
+    return line.length < this.#maxLineLength || line.makeRoomFor(client)
   }
 
   #waiting(model: string): number {

@@ -25,6 +25,17 @@ export class FairQueue<T> {
     return undefined
   }
 
+  /**
+   * For a queue that is full: the newest item of the client that has the most, where that client would still have at
+   * least as many as `client` with one more. Undefined: it is `client` that has to do without.
+   */
+  givesWayTo(client: string): T | undefined {
+    const own = this.#byClient.get(client)?.length ?? 0
+    let fullest: readonly T[] = []
+    for (const items of this.#byClient.values()) if (items.length > fullest.length) fullest = items
+    return fullest.length > own + 1 ? fullest.at(-1) : undefined
+  }
+
   /** Sends the client whose turn it is to the end of the turns. */
   passTurn(): void {
     for (const [client, own] of this.#byClient) {

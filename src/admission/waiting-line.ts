@@ -94,6 +94,17 @@ export class WaitingLine {
     })
   }
 
+  /**
+   * Makes room in a full line for a call of this client: the newest call of the client with the most calls gives way, and
+   * is refused. False: this client has about as many itself.
+   */
+  makeRoomFor({ id }: Client): boolean {
+    const waiting = this.#queue.givesWayTo(id)
+    if (waiting === undefined) return false
+    this.#end(waiting, this.refusalFor(waiting.demand))
+    return true
+  }
+
   /** Why a call does not fit now: for itself, or because of the line before it, whichever takes longer. */
   async refusalFor(demand: CallDemand): Promise<Refusal> {
     const ahead = this.#refusal

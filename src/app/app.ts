@@ -8,6 +8,7 @@ import { OwnServices, perClientRpmOf, type SharedServices } from './shared-servi
 import { Snapshots } from './snapshots.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { descriptorsOf } from '../platform/descriptors.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { GatewayError } from '../errors.ts'
@@ -16,6 +17,8 @@ import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
 import { guardsOf } from '../server/guards/table.ts'
+import { httpLimits } from '../server/listeners/http-server.ts'
+import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
 import { createHandlers } from '../server/server.ts'
@@ -102,6 +105,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     guards: guardsOf(config, isOriginAllowed, forwardedFor),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
+    bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
     floodWindows: shared.floodWindows,
     clientOf: clientReader(forwardedFor),
     dialects,
@@ -114,11 +118,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     setTimer: clock.setTimer,
   })
   const isInherited = sockets.length > 0
+  const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers)
   const listening = isInherited
-    ? listenInherited(sockets, identifiers, handlers)
-    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers)
+    ? listenInherited(sockets, identifiers, handlers, limits)
+    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits)
   const listeners = await listening.catch((error: unknown) => {
     own?.stopWatching()
     throw error
@@ -178,6 +183,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['server.allowed_hosts', server.allowedHosts]
   yield ['server.trusted_proxies', server.trustedProxies]
   yield ['server.max_request_body_bytes', server.maxRequestBodyBytes]
+  yield ['server.body_memory_bytes', server.bodyMemoryBytes]
   yield ['access', access]
   yield ['cors', cors]
   yield ['logging', logging]

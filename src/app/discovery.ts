@@ -131,6 +131,7 @@ export class Discovery {
   }
 
   #onFault(name: string, listing: Listing, outcome: ProbeOutcome): void {
+    if (outcome.kind === 'failed' && outcome.failure.kind === 'unconnectable') return
     const { clock, events } = this.#parts
     const fault = outcome.kind === 'failed' ? 'away' : 'no_list'
     if (listing.reportedFault !== fault) {

@@ -72,7 +72,10 @@ function checkResultOf(
   { meaningOf }: Provider,
   path: string,
 ): CheckResult | undefined {
-  if (outcome.kind === 'failed') return { failureKind: outcome.failure.kind, reason: outcome.failure.detail }
+  if (outcome.kind === 'failed') {
+    const { kind, detail: reason } = outcome.failure
+    return kind === 'unconnectable' ? undefined : { failureKind: kind, reason }
+  }
   const { status } = outcome.head
   // The provider is up, and limits the rate of requests.
   if (status === 429) return undefined

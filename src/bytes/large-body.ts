@@ -5,6 +5,12 @@ import type { ScanOutcome } from './json/types.ts'
 /** Longer bodies are large. A chunk that a socket delivers has at most this many bytes. */
 export const maxSmallBytes = 65_536
 
+/** What a body counts for in the memory of all bodies. */
+export interface MemoryShare {
+  /** Calling it again has no effect. */
+  release(): void
+}
+
 /**
  * A request's body. Its memory is reused for the next one: a reader of its bytes in later iterations of the event loop
  * retains it before and releases it afterwards, and nothing keeps parts of them.
@@ -13,13 +19,18 @@ export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
   readonly scan: ScanOutcome | undefined
   readonly #memory: BodyMemory
+  readonly #share: MemoryShare
   #bytes: Buffer | undefined
   #isNeeded = true
   #readers = 0
 
-  /** @param bytes of `memory`, which nothing else has. */
-  constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: BodyMemory) {
+  /**
+   * @param bytes of `memory`, which nothing else has.
+   * @param share is released with them.
+   */
+  constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: BodyMemory, share: MemoryShare) {
     this.#bytes = bytes
+    this.#share = share
     this.scan = scan
     this.#memory = memory
   }
@@ -51,6 +62,7 @@ export class LargeBody {
     if (this.#isNeeded || this.#readers > 0 || this.#bytes === undefined) return
     this.#memory.release(this.#bytes)
     this.#bytes = undefined
+    this.#share.release()
   }
 }
 

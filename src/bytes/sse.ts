@@ -104,8 +104,8 @@ export class EventSplitter {
     if (this.store.length <= KEPT_STORE_BYTES) {
       return Buffer.concat([this.store.subarray(0, this.storedBytes), tail])
     }
-    this.append(tail)
-    const event = this.store.subarray(0, this.storedBytes)
+    const event = resized(this.store, this.storedBytes + tail.length)
+    tail.copy(event, this.storedBytes)
     this.store = nothing
     return event
   }

@@ -8,8 +8,8 @@ export function chargeFor(failure: AttemptFailure, promptTokens: number): Outcom
     const isRefusal = failure.head.status < 500 || failure.head.status === 503
     return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
   }
-  // The target's format can't carry the request.
-  if (failure.error.status < 500) return { kind: 'unsent' }
+  // The target's format can't carry the request, or the gateway could not connect.
+  if (failure.error.status < 500 || failure.error.code === 'overloaded') return { kind: 'unsent' }
   if (failure.error.code === 'provider_unreachable') return { kind: 'unreachable' }
   if (failure.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
   return { kind: 'failed', tokens: failure.hasBegun ? promptTokens : 0 }

@@ -5,7 +5,7 @@ import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
-import type { LargeBody } from '../bytes/large-body.ts'
+import type { LargeBody, MemoryShare } from '../bytes/large-body.ts'
 import type { Events } from '../observe/events.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
@@ -16,6 +16,8 @@ import type { Ticker } from './ticker.ts'
 export interface Call {
   readonly dialect: ClientDialect
   readonly body: Buffer | LargeBody
+  /** Of the body. A large one releases it itself. */
+  readonly bodyShare: MemoryShare
   /** As the client sent it; a multipart body's boundary is in there. */
   readonly contentType: string | undefined
   /** Named by the path, in place of the body. */

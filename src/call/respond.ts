@@ -56,6 +56,8 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
   // The body may be large, and the response last for minutes.
   if (call.body instanceof LargeBody) call.body.dispose()
   const end = await deliver(result, open, on)
+  // A small one is kept by the connection to the provider until the response has ended.
+  if (!(call.body instanceof LargeBody)) call.bodyShare.release()
   on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
 }
 

@@ -48,6 +48,8 @@ function afterFailure(
   if (error.code === 'provider_unreachable') {
     return { failureKind: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
+  // The gateway could ask nobody else either.
+  if (error.code === 'overloaded') return final
   if (error.code === 'provider_auth_failed') return { ...final, failureKind: 'auth', canFailOver: true }
   // It may still work on the request; a second copy would not make it quicker.
   if (error.code === 'provider_timeout') return { ...final, failureKind: 'timeout', canFailOver: true }

@@ -147,6 +147,23 @@ async function untilSignal(
     if (becomesQuiet !== undefined)
       process.once('SIGUSR2', (name) => void becomesQuiet().then(() => resolve(name)))
   })
-  process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
+  process.once(signal, () => endBy(signal))
   await stop(signal)
+  setTimeout(() => endBy(signal), maxEndMs).unref()
+}
+
+/** How long the process may take to end by itself once the gateway has stopped. */
+const maxEndMs = 1_000
+
+/**
+ * Ends the process by the signal itself, which service managers take for an end in order. `process.exit` waits for the
+ * threads of Node's pool, and so for minutes where no name server answers.
+ */
+function endBy(signal: NodeJS.Signals): void {
+  const status = signal === 'SIGINT' ? 130 : 143
+  // The kernel lets no signal without a handler end the first process of a container.
+  if (process.pid === 1) process.exit(status)
+  process.emit('exit', status)
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }

@@ -4,7 +4,7 @@ import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
-import { defaults } from './defaults.ts'
+import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
@@ -24,6 +24,7 @@ export function* configProblems(
   const { server = {}, access = {}, cors = {} } = raw
   yield* listProblems(server.hosts, ['server', 'hosts'], listenHostFault)
   yield* listProblems(server.allowed_hosts, ['server', 'allowed_hosts'], hostHeaderFault)
+  yield* bodyMemoryProblems(server)
   yield* trustedProxyProblems(raw, accounts)
   yield* listProblems(access.allowed_ips, ['access', 'allowed_ips'], cidrFault)
   yield* listProblems(cors.allowed_origins, ['cors', 'allowed_origins'], corsOriginFault)
@@ -49,6 +50,19 @@ export function* configProblems(
   }
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
+}
+
+function* bodyMemoryProblems(raw: NonNullable<RawConfig['server']>): Generator<PathProblem> {
+  const server = { ...defaults.server, ...raw }
+  const minBytes = minBodyMemoryBytes(server)
+  const bytes = server.body_memory_bytes
+  if (bytes === null || bytes >= minBytes) return
+  const { max_request_body_bytes: most, workers } = server
+  yield {
+    path: ['server', 'body_memory_bytes'],
+    message: `must be at least ${minBytes}: twice max_request_body_bytes (${most}) for each worker (${workers})`,
+    hint: 'raise it, or lower max_request_body_bytes',
+  }
 }
 
 function* listProblems(

@@ -8,6 +8,7 @@ export const defaults = {
     allowed_hosts: [],
     trusted_proxies: [],
     max_request_body_bytes: 33_554_432,
+    body_memory_bytes: null,
     shutdown_grace_ms: 30_000,
     heartbeat_after_ms: 15_000,
     workers: 1,
@@ -45,3 +46,17 @@ export const defaults = {
   routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const
+
+interface BodySettings {
+  readonly max_request_body_bytes: number
+  readonly workers: number
+}
+
+/** With less, a worker could not read a body of the largest size while it holds another one. */
+export function minBodyMemoryBytes({ max_request_body_bytes, workers }: BodySettings): number {
+  return 2 * workers * max_request_body_bytes
+}
+
+export function defaultBodyMemoryBytes(server: BodySettings): number {
+  return Math.max(8 * server.max_request_body_bytes, minBodyMemoryBytes(server))
+}

@@ -30,6 +30,7 @@ interface RawServer {
   allowed_hosts?: string[]
   trusted_proxies?: RawTrustedProxy[]
   max_request_body_bytes?: number
+  body_memory_bytes?: number | null
   shutdown_grace_ms?: number
   heartbeat_after_ms?: number
   workers?: number

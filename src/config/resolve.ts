@@ -3,7 +3,7 @@
 import type { ModelLimits, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
-import { defaults } from './defaults.ts'
+import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { normalOrigin } from '../http/origin.ts'
 import type {
   RawConfig,
@@ -89,6 +89,7 @@ function resolveServer(raw: RawConfig['server']): ServerConfig {
     allowedHosts: server.allowed_hosts.map((host) => host.toLowerCase()),
     trustedProxies: resolveTrustedProxies(server.trusted_proxies),
     maxRequestBodyBytes: server.max_request_body_bytes,
+    bodyMemoryBytes: server.body_memory_bytes ?? defaultBodyMemoryBytes(server),
     shutdownGraceMs: server.shutdown_grace_ms,
     heartbeatAfterMs: server.heartbeat_after_ms,
     workers: server.workers,

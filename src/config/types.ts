@@ -34,6 +34,8 @@ export interface ServerConfig {
   readonly allowedHosts: readonly string[]
   readonly trustedProxies: TrustedProxies
   readonly maxRequestBodyBytes: number
+  /** For the bodies of all calls at once, in equal parts for each worker. */
+  readonly bodyMemoryBytes: number
   readonly shutdownGraceMs: number
   /** Silence of a stream before each heartbeat, in milliseconds. */
   readonly heartbeatAfterMs: number

@@ -81,7 +81,7 @@ export interface ProviderDialect {
   /** @param body read to its end. Valid only during the call. */
   readonly judgeWhole: (head: ResponseHead, body: Buffer) => WholeJudgement
   /**
-   * Reads the last events of a stream (the newest last, at most `tailLength`, without comments). `over`: they hold the end
+   * Reads the last events of a stream (`StreamTail`, without comments). `over`: they hold the end
    * mark, so that the response is whole even if the body has not ended. `complete`: it is whole if the body ends here.
    * `cut`: nothing in them says that it is whole.
    */
@@ -96,9 +96,6 @@ export interface ProviderDialect {
 }
 
 export type StreamEnding = 'over' | 'complete' | 'error' | 'cut'
-
-/** Enough for a last choice, a usage event and an end mark. */
-export const tailLength = 3
 
 /** An error as a response of its own. `headers` are names and values in turn, names in lower case. */
 export interface RenderedError {

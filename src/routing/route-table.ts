@@ -74,7 +74,7 @@ export class RouteTable {
 
   /** The name or alias that a mistyped one is likely to mean. */
   suggest(name: string): string | undefined {
-    return closestName(name, this.list())
+    return closestName(name, this.#names())
   }
 
   /** The full names for a short name that is ambiguous, because several providers list it. */
@@ -94,13 +94,20 @@ export class RouteTable {
    * its own, but those that its providers list.
    */
   list(): string[] {
-    return [...this.#byName.keys(), ...this.#byAlias.keys(), ...this.#discovered.keys(), ...this.#matched]
+    return [...this.#names()]
   }
 
   /** What the provider of a model's only target says of it; undefined if it says nothing, or there are several. */
   factsOf({ targets }: Route): ListedFacts | undefined {
     const [target, ...others] = targets
     return target === undefined || others.length > 0 ? undefined : this.#facts.get(listedKey(target))
+  }
+
+  *#names(): Generator<string> {
+    yield* this.#byName.keys()
+    yield* this.#byAlias.keys()
+    yield* this.#discovered.keys()
+    yield* this.#matched
   }
 
   /** Every model under the name that its limits use; wildcards included, aliases not. */

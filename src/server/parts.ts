@@ -14,6 +14,8 @@ export interface ServerParts {
   readonly guards: readonly Guard[]
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
+  /** Of all bodies together. */
+  readonly bodyMemoryBytes: number
   /** On requests of one client, whatever they are for; undefined: unlimited. */
   readonly floodWindows: FloodWindows | undefined
   readonly clientOf: (request: IncomingMessage) => Client

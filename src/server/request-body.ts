@@ -4,7 +4,9 @@ import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import type { ScanOutcome } from '../bytes/json/types.ts'
 import { type BodyMemory, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
+import { holdBody } from '../platform/node/held-body.ts'
 import { freePiece } from '../platform/node/read-piece.ts'
+import type { BodyShare } from './body-budget.ts'
 import type { TimeSlicer } from './time-slicer.ts'
 
 /** Reads a body as far as it has arrived: `JsonScanner`. */
@@ -17,25 +19,60 @@ export interface BodyReadOptions {
   /** In which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
+  /** Of the memory for all bodies. The receiver of a small body releases it; a large one does so itself. */
+  readonly share: BodyShare
   /** Scans a large body as it arrives. */
   readonly scannerOf: (bytes: Buffer) => BodyScanner | undefined
   /** The body is complete. Not called when the client leaves before that. */
   readonly onBody: (body: Buffer | LargeBody) => void
   /** The body is larger than `maxBytes`. Called once, and nothing after it. */
   readonly onTooLarge: () => void
+  /** There is no memory for it. Called once, and nothing after it. */
+  readonly onNoMemory: () => void
   /** The connection broke within the body. (The parser reports one that was closed there.) */
   readonly onBroken: () => void
 }
 
 /** The parser ensures that a body is as long as its `content-length`, which a guard has held against `maxBytes`. */
 export function readBody(request: IncomingMessage, options: BodyReadOptions): void {
+  const { share } = options
   request.on('error', () => {
+    if (!request.readableEnded) share.release()
     if (request.socket.errored !== null) options.onBroken()
   })
-  const length = request.headers['content-length']
-  if (length === undefined) readUnmeasured(request, options)
-  else if (Number(length) <= maxSmallBytes) readSmall(request, Number(length), options)
-  else readLarge(request, Number(length), options)
+  const declared = request.headers['content-length']
+  if (declared === undefined) {
+    readUnmeasured(request, options)
+    return
+  }
+  const length = Number(declared)
+  if (share.grow(length)) readMeasured(request, length, options)
+  else awaitMemory(request, length, options, () => readMeasured(request, length, options))
+}
+
+/** Until there is memory for so many bytes more, keeps the few that still arrive, and reads no further. */
+function awaitMemory(
+  request: IncomingMessage,
+  bytes: number,
+  { share, onNoMemory }: BodyReadOptions,
+  goOn: () => void,
+): void {
+  const release = holdBody(request, new ByteCollector())
+  share.wait(bytes, {
+    onGranted() {
+      release()
+      goOn()
+    },
+    onRefused() {
+      release()
+      onNoMemory()
+    },
+  })
+}
+
+function readMeasured(request: IncomingMessage, length: number, options: BodyReadOptions): void {
+  if (length <= maxSmallBytes) readSmall(request, length, options)
+  else readLarge(request, length, options)
 }
 
 function readSmall(request: IncomingMessage, length: number, { onBody }: BodyReadOptions): void {
@@ -54,11 +91,11 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyRea
 function readLarge(request: IncomingMessage, length: number, options: BodyReadOptions): void {
   // A client that sends no more than a head gets no memory.
   request.once('data', (first: Buffer) => {
-    readMeasured(request, new LargeBodyReader(length, options), options, first)
+    readInSlices(request, new LargeBodyReader(length, options), options, first)
   })
 }
 
-function readMeasured(
+function readInSlices(
   request: IncomingMessage,
   reader: LargeBodyReader,
   { slicer, onBody }: BodyReadOptions,
@@ -81,24 +118,52 @@ function readMeasured(
   request.on('data', take)
   // Emitted while the request is paused, too.
   request.on('end', finish)
+  request.on('error', () => {
+    if (!request.readableEnded) reader.discard()
+  })
   take(first)
 }
 
+/** For how much at a time a body of unknown length takes memory. */
+const shareStepBytes = 65_536
+
 /** Its length is known only at its end. */
 function readUnmeasured(request: IncomingMessage, options: BodyReadOptions): void {
+  const { maxBytes, share, onBody, onTooLarge, onNoMemory } = options
   const collector = new ByteCollector()
-  const take = (piece: Buffer) => {
-    collector.push(piece)
-    if (collector.length <= options.maxBytes) return
+  let sharedBytes = 0
+  const giveUp = () => {
     collector.takePieces()
+    share.release()
     request.off('data', take)
     request.off('end', end)
-    options.onTooLarge()
+  }
+  const take = (piece: Buffer) => {
+    collector.push(piece)
+    if (collector.length > maxBytes) {
+      giveUp()
+      onTooLarge()
+    } else if (collector.length > sharedBytes) {
+      growShare()
+    }
+  }
+  const growShare = () => {
+    const missing = Math.ceil((collector.length - sharedBytes) / shareStepBytes) * shareStepBytes
+    sharedBytes += missing
+    if (share.grow(missing)) return
+    request.pause()
+    const refuse = () => {
+      giveUp()
+      request.resume()
+      onNoMemory()
+    }
+    awaitMemory(request, missing, { ...options, onNoMemory: refuse }, () => request.resume())
   }
   const end = () => {
     const { length } = collector
+    share.shrinkTo(length)
     if (length > maxSmallBytes) join(collector.takePieces(), new LargeBodyReader(length, options), options)
-    else options.onBody(collector.take())
+    else onBody(collector.take())
   }
   request.on('data', take)
   request.on('end', end)
@@ -124,12 +189,14 @@ class LargeBodyReader {
   readonly #bytes: Buffer
   readonly #memory: BodyMemory
   readonly #slicer: TimeSlicer
+  readonly #share: BodyShare
   readonly #scanner: BodyScanner | undefined
   #scan: ScanOutcome | undefined
   #filled = 0
   #read = 0
 
-  constructor(length: number, { memory, slicer, scannerOf }: BodyReadOptions) {
+  constructor(length: number, { memory, slicer, share, scannerOf }: BodyReadOptions) {
+    this.#share = share
     this.#memory = memory
     this.#bytes = memory.allocate(length)
     this.#slicer = slicer
@@ -154,7 +221,14 @@ class LargeBodyReader {
 
   /** Once all has arrived and was scanned. */
   body(): LargeBody {
-    return new LargeBody(this.#bytes, this.#scan, this.#memory)
+    return new LargeBody(this.#bytes, this.#scan, this.#memory, this.#share)
+  }
+
+  /** The client has left before its end. */
+  discard(): void {
+    // Nothing is left to be scanned.
+    this.#read = this.#filled
+    this.#memory.release(this.#bytes)
   }
 }
 

@@ -12,6 +12,9 @@ type Serve = (request: IncomingMessage, response: ServerResponse) => void
 /** Clients of model servers do not pipeline. Node keeps some kilobytes for each request that it has parsed. */
 const maxWaiting = 32
 
+/** Of the bodies of those that wait, together; the last one may exceed it by as much as a stream keeps. */
+const maxHeldBytes = 65_536
+
 /**
  * Serves the requests of each connection one after the other.
  * @param onFlooded called once, after a connection was closed because too many requests waited on it.
@@ -28,7 +31,7 @@ export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): S
 
 /** For the log: the connection is closed without a response. */
 export function tooManyWaiting(): GatewayError {
-  const message = `More than ${maxWaiting} requests were pipelined on one connection. Wait for responses, or open more connections.`
+  const message = `More than ${maxWaiting} requests, or ${maxHeldBytes} bytes of bodies, were pipelined on one connection. Wait for responses, or open more connections.`
   return new GatewayError('invalid_request', message)
 }
 
@@ -39,6 +42,7 @@ type QueueingSocket = Socket & { [queueKey]?: RequestQueue }
 interface WaitingRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly body: ByteCollector
   readonly releaseBody: () => void
 }
 
@@ -56,9 +60,16 @@ class RequestQueue {
   /** False: too many wait. */
   add(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#current === undefined) this.#begin(request, response)
-    else if (this.#waiting.length === maxWaiting) return false
-    else this.#waiting.push({ request, response, releaseBody: holdBody(request, new ByteCollector()) })
+    else if (this.#waiting.length === maxWaiting || this.#heldBytes() >= maxHeldBytes) return false
+    else {
+      const body = new ByteCollector()
+      this.#waiting.push({ request, response, body, releaseBody: holdBody(request, body) })
+    }
     return true
+  }
+
+  #heldBytes(): number {
+    return this.#waiting.reduce((sum, { body }) => sum + body.length, 0)
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {

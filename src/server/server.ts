@@ -14,6 +14,7 @@ import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
+import { BodyBudget } from './body-budget.ts'
 import { corsOptions, finishPreflight } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { firstRefusal } from './guards/guard.ts'
@@ -140,10 +141,10 @@ async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse):
   if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
   const slicer = new TimeSlicer(parts.now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
+  const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
+  const bodies = { slicer, memory, budget }
   for (const prefix of [...prefixes, deploymentPrefix]) {
-    await api.register(async (routes) => addModelCalls(routes, { ...parts, slicer, memory, refuse }), {
-      prefix,
-    })
+    await api.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), { prefix })
   }
   for (const prefix of prefixes) {
     await api.register(

@@ -1,9 +1,10 @@
 // How connections to a provider are made.
-import dns from 'node:dns'
+import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import buildConnector from 'undici/lib/core/connect.js'
 import type { HttpProvider } from '../config/types.ts'
 import { reachOf } from '../platform/address-reach.ts'
+import { sharedLookup } from './shared-lookup.ts'
 import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'
 
 /** The name has an address that plain HTTP is not sent to. */
@@ -21,7 +22,7 @@ export function createConnector({
   return buildConnector({
     timeout: timeouts.connectMs,
     allowH2: false,
-    ...(plainHttp !== undefined && { lookup: checkedLookup(plainHttp) }),
+    lookup: plainHttp === undefined ? sharedLookup() : checkedLookup(plainHttp, sharedLookup()),
   })
 }
 
@@ -29,10 +30,14 @@ export function createConnector({
  * Resolves a name for one connection, to the addresses that are then connected to: no later answer of a name server
  * counts. All of the name's addresses have to be allowed, because any of them may be chosen.
  */
-function checkedLookup(allowed: NonNullable<HttpProvider['plainHttp']>): LookupFunction {
+function checkedLookup(
+  allowed: NonNullable<HttpProvider['plainHttp']>,
+  lookup: LookupFunction,
+): LookupFunction {
   return (hostname, options, callback) => {
-    dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, '')
+      const addresses = found as LookupAddress[]
       const refused = addresses.find(({ address }) => !isAllowed(address, allowed))
       if (refused !== undefined) return callback(notAllowed(hostname, refused.address, allowed), '')
       const [first] = addresses

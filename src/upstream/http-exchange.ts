@@ -1,5 +1,6 @@
 // One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
+import { isOutOfDescriptors } from '../platform/descriptors.ts'
 import { addressNotAllowed } from './connector.ts'
 import { proxyFailed } from './tunnel.ts'
 import { type ResponseHandler, type Exchange, type ProviderFailure, unaskedContinue } from './provider.ts'
@@ -103,13 +104,13 @@ export function failureOf(error: Error): ProviderFailure {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')
-  const kind = unreachableCodes.has(code) || isTls ? 'unreachable' : 'broken'
   if (isUnaskedContinue(first)) {
     return { kind: 'broken', code: unaskedContinue, detail: 'it sent 100 Continue, which was not asked for' }
   }
   // undici's own texts may quote what the provider sent, so only the system's are passed on.
-  const detail = kind === 'unreachable' ? first.message : `the connection failed (${code})`
-  return { kind, code, detail }
+  if (isOutOfDescriptors(code)) return { kind: 'unconnectable', code, detail: first.message }
+  if (unreachableCodes.has(code) || isTls) return { kind: 'unreachable', code, detail: first.message }
+  return { kind: 'broken', code, detail: `the connection failed (${code})` }
 }
 
 /**

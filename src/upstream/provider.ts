@@ -19,11 +19,11 @@ export interface ProviderRequest {
 }
 
 /**
- * Why an exchange ended early. `unreachable`: nothing was sent. `broken`: the connection ended, or what arrived was not
- * HTTP. The detail is written for people and holds no secret.
+ * Why an exchange ended early. `unreachable`: nothing was sent. `unconnectable`: nor could it be, because the gateway has
+ * no file descriptor left. `broken`: the connection ended, or what arrived was not HTTP. The detail is written for people and holds no secret.
  */
 export interface ProviderFailure {
-  readonly kind: 'unreachable' | 'broken' | 'timeout'
+  readonly kind: 'unreachable' | 'unconnectable' | 'broken' | 'timeout'
   /** The system's or the client library's code: `ECONNREFUSED`, `UND_ERR_SOCKET`. */
   readonly code: string
   readonly detail: string

@@ -6,6 +6,7 @@ import buildConnector from 'undici/lib/core/connect.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import Socks5ProxyAgent from 'undici/lib/dispatcher/socks5-proxy-agent.js'
 import type { ProxyConfig } from '../config/types.ts'
+import { sharedLookup } from './shared-lookup.ts'
 
 /** The proxy cannot be reached, or does not lead to the provider. */
 export const proxyFailed = 'PROXY_FAILED'
@@ -34,7 +35,7 @@ export function createTunnel(proxy: ProxyConfig, timeoutMs: number): buildConnec
 /** Makes connections to the proxy itself, for requests that it is to forward. */
 export function createForwarding(proxy: ProxyConfig, timeoutMs: number): buildConnector.connector {
   const { protocol, hostname, port, host } = new URL(proxy.origin)
-  const connect = buildConnector({ timeout: timeoutMs, allowH2: false })
+  const connect = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: sharedLookup() })
   return (_, callback) => {
     connect({ protocol, hostname, port, host }, (error, socket) => {
       if (error === null) callback(null, socket)
@@ -57,7 +58,7 @@ export function proxyHeaders({ userInfo }: ProxyConfig): string[] {
 type Opener = (to: Destination) => Promise<Socket>
 
 function connectOpener(proxy: ProxyConfig, timeoutMs: number): Opener {
-  const connectAny = buildConnector({ timeout: timeoutMs, allowH2: false })
+  const connectAny = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: sharedLookup() })
   // A certificate is for the proxy's name, not for the one in `host`, which undici would take.
   const connector: buildConnector.connector = (to, callback) =>
     connectAny({ ...to, servername: '' }, callback)

@@ -57,7 +57,7 @@ export class NaiveAdmission {
   arrive(id: number, client: string, tokens: number): void {
     const mayWait = this.limits.whenLimited === 'wait' && this.limits.maxWaitMs > 0
     if (this.#line.length === 0 && this.#fits(tokens)) this.#admit(id, tokens, 0)
-    else if (mayWait && this.#line.length < 5) {
+    else if (mayWait && (this.#line.length < 5 || this.#giveWay(client))) {
       const deadlineMs = this.nowMs + this.limits.maxWaitMs
       this.#line.push({ id, client, tokens, sinceMs: this.nowMs, deadlineMs })
       if (!this.#turns.includes(client)) this.#turns.push(client)
@@ -122,6 +122,16 @@ export class NaiveAdmission {
   restart(): void {
     for (const waiting of this.#line.slice()) this.#remove(waiting, 'shutting_down')
     this.open.clear()
+  }
+
+  /** The newest call of the client with the most leaves the line, if that is at least two more than `client` has. */
+  #giveWay(client: string): boolean {
+    const callsOf = (one: string): Waiting[] => this.#line.filter((each) => each.client === one)
+    const most = Math.max(...this.#turns.map((one) => callsOf(one).length))
+    if (most < callsOf(client).length + 2) return false
+    const fullest = this.#turns.find((one) => callsOf(one).length === most)!
+    this.#remove(callsOf(fullest).at(-1)!, 'limited')
+    return true
   }
 
   #fits(tokens: number, atMs = this.nowMs): boolean {

@@ -118,11 +118,39 @@ test('a full line refuses with the longer of its own wait and that of the line',
   const scene = new Scene({ tpm: 100 })
   scene.call('a1', 100)
   for (let count = 0; count < 30; count++) scene.call(`b${count}`, 50)
-  scene.call('c1', 1)
+  scene.call('b30', 1)
   await settled()
-  const { decision } = scene.calls.get('c1')!
+  const { decision } = scene.calls.get('b30')!
   assert.ok(decision?.kind === 'limited')
   assert.deepEqual([decision.dimension, decision.retryAfterMs], ['tokens', 60_000])
+})
+
+test('in a full line the newest call of the client with the most gives way to another client', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 })
+  scene.call('a0')
+  for (let count = 0; count < 20; count++) scene.call(`b${count}`)
+  for (let count = 0; count < 10; count++) scene.call(`c${count}`)
+  scene.call('d0')
+  await settled()
+  assert.deepEqual(
+    ['b18', 'b19', 'c9', 'd0'].map((name) => scene.outcome(name)),
+    ['waiting', 'limited', 'waiting', 'waiting'],
+  )
+  const { decision } = scene.calls.get('b19')!
+  assert.ok(decision?.kind === 'limited' && decision.retryAfterMs > 0)
+})
+
+test('a full line is shared evenly in the end, and nobody gives way for a client with as many', async () => {
+  const scene = new Scene({ maxParallelRequests: 1 })
+  scene.call('a0')
+  for (let count = 0; count < 30; count++) scene.call(`b${count}`)
+  for (let count = 0; count < 30; count++) scene.call(`c${count}`)
+  for (let count = 30; count < 60; count++) scene.call(`b${count}`)
+  await settled()
+  const waitingOf = (client: string) =>
+    [...scene.calls.keys()].filter((name) => name.startsWith(client) && scene.outcome(name) === 'waiting')
+  assert.equal(waitingOf('b').length, 15)
+  assert.equal(waitingOf('c').length, 15)
 })
 
 test('what can never fit does not wait', () => {

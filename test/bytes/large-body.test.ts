@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
+const noShare = { release() {} }
+
 function memory(): { memory: BodyMemory; clock: FakeClock } {
   const clock = new FakeClock()
   return { memory: new BodyMemory(clock.setTimer), clock }
@@ -11,7 +13,7 @@ function memory(): { memory: BodyMemory; clock: FakeClock } {
 
 test('a body is gone once its call needs it no longer and the last reader has left', () => {
   const { memory: own } = memory()
-  const body = new LargeBody(own.allocate(100_000), undefined, own)
+  const body = new LargeBody(own.allocate(100_000), undefined, own, noShare)
   body.retain()
   body.retain()
   body.dispose()
@@ -25,7 +27,7 @@ test('a body is gone once its call needs it no longer and the last reader has le
 
 test('a body whose readers have left stays while its call may need it again', () => {
   const { memory: own } = memory()
-  const body = new LargeBody(own.allocate(100_000), undefined, own)
+  const body = new LargeBody(own.allocate(100_000), undefined, own, noShare)
   body.retain()
   body.release()
   assert.equal(body.bytes.length, 100_000)
@@ -36,7 +38,7 @@ test('a body whose readers have left stays while its call may need it again', ()
 
 test('what one call has given back another one takes, and no third', () => {
   const { memory: own } = memory()
-  const first = new LargeBody(own.allocate(100_000), undefined, own)
+  const first = new LargeBody(own.allocate(100_000), undefined, own, noShare)
   first.bytes.fill('a')
   first.dispose()
   first.dispose()

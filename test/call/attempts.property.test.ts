@@ -238,7 +238,9 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           reply,
         }
         const client = { id: 'user:me' }
-        void handleCall({ ...call, client, startedAtMs: clock.now() }, on)
+        let isBodyReleased = false
+        const bodyShare = { release: () => void (isBodyReleased = true) }
+        void handleCall({ ...call, bodyShare, client, startedAtMs: clock.now() }, on)
         for (let step = 0; calls.length === before; step++) {
           assert.ok(step < 2000, 'the call never ends')
           if (step === leavesAfter) reply.leave()
@@ -247,6 +249,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         }
         await settled()
         if (!reply.isGone) assert.equal(reply.ends, 1)
+        assert.ok(isBodyReleased)
         assert.equal(attempts.length, calls.at(-1)!.attempts)
         assert.ok(attempts.slice(0, -1).every(({ outcome }) => outcome === 'refused' || outcome === 'failed'))
         for (const provider of ['a', 'b', 'c']) assert.equal(coordinator.load.of(provider), 0)

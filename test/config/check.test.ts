@@ -29,6 +29,22 @@ models:
   assert.deepEqual(problemsOf(t, text), [])
 })
 
+for (const [name, server, problem] of [
+  ['as much as two bodies for each worker is enough', '{ workers: 2, body_memory_bytes: 134217728 }', []],
+  [
+    'less than that is refused',
+    '{ workers: 2, body_memory_bytes: 134217727 }',
+    [
+      '5:42 server.body_memory_bytes: must be at least 134217728: twice max_request_body_bytes (33554432) for each worker (2)',
+    ],
+  ],
+  ['the default follows the largest body', '{ max_request_body_bytes: 1073741824 }', []],
+] as const) {
+  test(`of the memory for bodies ${name}`, (t) => {
+    assert.deepEqual(problemsOf(t, file({ top: `server: ${server}` })), problem)
+  })
+}
+
 describe('where a provider is asked for its models,', () => {
   const discovering = (
     top: string,

@@ -26,6 +26,7 @@ test('what the file leaves out has its default', () => {
       allowedHosts: [],
       trustedProxies: { users: [], cidrs: [] },
       maxRequestBodyBytes: 33_554_432,
+      bodyMemoryBytes: 268_435_456,
       shutdownGraceMs: 30_000,
       heartbeatAfterMs: 15_000,
       workers: 1,

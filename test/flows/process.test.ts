@@ -138,7 +138,7 @@ test('a second signal ends the process at once', async (t) => {
   process.kill(gateway.pid, 'SIGINT')
   await gateway.says(/"stopping"/)
 
-  assert.equal(await gateway.stop('SIGINT'), 130)
+  assert.equal(await gateway.stop('SIGINT'), 'SIGINT')
 })
 
 test('a start that fails and a wrong command line are told by the exit status', (t) => {

@@ -23,6 +23,27 @@ test('a name of any length costs little', () => {
   assert.equal(closestName('a'.repeat(1e6), ['a'.repeat(1e6)]), undefined)
 })
 
+test('a name is compared with no more long ones than take a moment', () => {
+  let compared = 0
+  function* candidates() {
+    for (let index = 0; index < 2_000; index += 1) {
+      compared += 1
+      yield `b${'ab'.repeat(45)}${String(index).padStart(4, '0')}b`
+    }
+  }
+  assert.equal(closestName(`a${'ab'.repeat(45)}wxyza`, candidates()), undefined)
+  assert.ok(compared <= 100, `${compared} names of 96 letters`)
+})
+
+test('of a thousand names of the usual kind all are compared', () => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `vendor-${index % 40}/model-${index}-instruct`)
+  assert.equal(closestName('vendor-39/model-999-instrcut', names), 'vendor-39/model-999-instruct')
+})
+
+test('a candidate that is longer in lower case is no harm', () => {
+  assert.equal(closestName('i'.repeat(100), ['\u0130'.repeat(100)]), undefined)
+})
+
 test('the answer is that of counting every edit', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 12 })
   fc.assert(

@@ -5,8 +5,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
+import { BodyBudget } from '../../src/server/body-budget.ts'
 import { readBody } from '../../src/server/request-body.ts'
 import { TimeSlicer } from '../../src/server/time-slicer.ts'
+
+const budget = () => new BodyBudget(10_000_000, () => () => {})
 
 interface Reading {
   /** How far the scanner was let read, step by step. */
@@ -28,6 +31,7 @@ function reading(pieces: readonly Buffer[], isMeasured: boolean, lookMs: number)
       maxBytes: 1_000_000,
       slicer: new TimeSlicer(() => (nowMs += lookMs), setImmediate),
       memory: new BodyMemory(() => {}),
+      share: budget().shareOf('a'),
       scannerOf: () => ({
         readTo(limit) {
           limits.push(limit)
@@ -36,6 +40,7 @@ function reading(pieces: readonly Buffer[], isMeasured: boolean, lookMs: number)
       }),
       onBody: resolve,
       onTooLarge: () => reject(new Error('too large')),
+      onNoMemory: () => reject(new Error('no memory')),
       onBroken: () => reject(new Error('broken')),
     }),
   )
@@ -94,9 +99,11 @@ test('a client that has sent no more than a head gets no memory', async () => {
     maxBytes: 1_000_000,
     slicer: new TimeSlicer(() => 0, setImmediate),
     memory: new CountedMemory(() => {}),
+    share: budget().shareOf('a'),
     scannerOf: () => undefined,
     onBody: ignored,
     onTooLarge: ignored,
+    onNoMemory: ignored,
     onBroken: ignored,
   })
   await new Promise(setImmediate)

@@ -34,6 +34,14 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>
 }
 
+/** How the process is started. */
+export interface Launch {
+  /** Limit of file descriptors, which `prlimit` sets. */
+  readonly descriptors?: number
+  /** Of Node, in all threads. */
+  readonly options?: readonly string[]
+}
+
 export interface RunningProcess<Name extends string = 'scripted'> extends Started<Name> {
   readonly gateway: GatewayProcess
 }
@@ -46,9 +54,11 @@ export async function startGatewayProcess<Name extends string = 'scripted'>(
   t: Cleanup,
   setup: Setup<Name> = {},
   env: Readonly<Record<string, string>> = {},
+  launch: Launch = {},
 ): Promise<RunningProcess<Name>> {
   const prepared = await prepare(t, setup)
-  return Object.assign(prepared, { gateway: await runGateway(t, prepared.text, { ...defaultEnv, ...env }) })
+  const gateway = await runGateway(t, prepared.text, { ...defaultEnv, ...env }, launch)
+  return Object.assign(prepared, { gateway })
 }
 
 /** Starts it with this file, or with the one that is shipped, and with this environment besides a PATH and a HOME. */
@@ -56,12 +66,16 @@ export async function runGateway(
   t: Cleanup,
   yaml: string | undefined,
   env: Readonly<Record<string, string>> = {},
+  launch: Launch = {},
 ): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
   const file = join(folder, 'llm-gateway.yaml')
   if (yaml !== undefined) writeFileSync(file, yaml, { mode: 0o600 })
   const config = yaml === undefined ? [] : ['--config', file]
-  const child = spawn(process.execPath, [main, 'serve', ...config], {
+  const { descriptors, options = [] } = launch
+  const prlimit = descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]
+  const [program, ...args] = [...prlimit, process.execPath, ...options, main, 'serve', ...config]
+  const child = spawn(program!, args, {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

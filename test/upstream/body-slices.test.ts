@@ -10,7 +10,7 @@ function bodyOf(length: number): LargeBody {
   const memory = new BodyMemory(() => {})
   const bytes = memory.allocate(length)
   for (let at = 0; at < length; at += 1) bytes[at] = at % 251
-  return new LargeBody(bytes, undefined, memory)
+  return new LargeBody(bytes, undefined, memory, { release() {} })
 }
 
 test('slices are the body with its edits', async () => {

@@ -144,7 +144,7 @@ class WorkerPool implements App {
       reason,
       open_calls: openCalls.reduce((sum, count) => sum + count, 0),
     })
-    await this.#all((worker) => worker.ended)
+    await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
     await this.#parts.services.save()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })

@@ -29,12 +29,15 @@ export class WorkerThread {
    * undefined if it was asked to end, else why it did.
    */
   readonly ended: Promise<Error | undefined>
+  /** Resolves when the thread has done all that it does at a stop. Its end may take longer, while a name is looked up. */
+  readonly stopped: Promise<void>
   readonly #worker: Worker
   readonly #outbox: Outbox<ToWorker>
   readonly #session: WorkerSession
   readonly #onLog: (text: string) => void
   readonly #commands = new Map<number, (openCalls: number) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
+  readonly #stopping = Promise.withResolvers<void>()
   #cause: Error | undefined
   #lastCommand = 0
   #unansweredPings = 0
@@ -61,6 +64,7 @@ export class WorkerThread {
     })
     this.started = this.#starting.promise
     this.started.catch(() => {})
+    this.stopped = this.#stopping.promise
     this.ended = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         const cause = this.#cause ?? new Error(`worker ${start.number} ended with exit code ${code}`)
@@ -150,6 +154,7 @@ export class WorkerThread {
         this.#commands.delete(message.command)
         return
       case 'stopped':
+        this.#stopping.resolve()
         void this.#worker.terminate()
         return
       default:

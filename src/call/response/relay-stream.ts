@@ -1,6 +1,7 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that says that it is broken; never silently, because the SDKs take a silent end for a good one.
-import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
+import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
 import { maskBytes } from '../../upstream/mask.ts'
@@ -53,7 +54,7 @@ export class StreamRelay implements Relay, EventSink {
   readonly #events: EventReader
   readonly #resolve: (result: RelayResult) => void
   /** The last events, for the judgement of the end. */
-  readonly #tail: Buffer[] = []
+  readonly #tail = new StreamTail()
   /** Events that lie side by side in one chunk go out in one write. */
   #pending: Buffer | undefined
   /** Bytes behind them that were taken out of their last event. */
@@ -106,10 +107,7 @@ export class StreamRelay implements Relay, EventSink {
     const observed = this.#input.meter.observe(received)
     if (observed === undefined) return
     const event = maskedEvent(observed, this.#input)
-    if (event[0] !== COLON || !isComment(event)) {
-      if (this.#tail.length === tailLength) this.#tail.shift()
-      this.#tail.push(event)
-    }
+    if (event[0] !== COLON || !isComment(event)) this.#tail.push(event)
     this.#join(event)
     this.#gap += received.length - event.length
   }
@@ -126,14 +124,14 @@ export class StreamRelay implements Relay, EventSink {
     const last = lastEvent(this.#events.end(), response.dialect)
     if (last !== undefined) this.event(last)
     this.#flush()
-    const ending = response.dialect.ending(this.#tail)
+    const ending = response.dialect.ending(this.#tail.events)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
     reply.end()
     this.#resolve(ending === 'error' ? failedByProvider() : { kind: 'complete' })
   }
 
   reachedEnd(): RelayResult | undefined {
-    const ending = this.#input.response.dialect.ending(this.#tail)
+    const ending = this.#input.response.dialect.ending(this.#tail.events)
     if (ending === 'over') return { kind: 'complete' }
     // Clients leave at an error, whatever is to follow.
     return ending === 'error' ? failedByProvider() : undefined

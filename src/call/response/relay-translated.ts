@@ -1,6 +1,6 @@
 // A response on a translated way: judged and metered in the provider's format, sent in the client's. What a translation
 // writes in one turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status.
-import { tailLength } from '../../dialects/dialect.ts'
+import { StreamTail } from '../../dialects/stream-tail.ts'
 import type { ResponseTranslation, TranslatedEnd } from '../../dialects/translator.ts'
 import { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
@@ -40,7 +40,7 @@ export class TranslatedRelay implements Relay, EventSink {
   readonly #input: TranslatedInput
   readonly #resolve: (result: RelayResult) => void
   /** The provider's last events, for the judgement of the end. */
-  readonly #tail: Buffer[] = []
+  readonly #tail = new StreamTail()
   /** For the client, since the last flush. */
   readonly #written = new ByteCollector()
   readonly #write: (bytes: Buffer) => void
@@ -100,7 +100,6 @@ export class TranslatedRelay implements Relay, EventSink {
     this.#readBytes += event.length
     if (!isStream && this.#readBytes > maxStreamBytes) return this.#giveUp()
     if (event[0] === COLON && isComment(event)) return
-    if (this.#tail.length === tailLength) this.#tail.shift()
     this.#tail.push(event)
     translation.event(maskedEvent(event, this.#input), this.#write)
   }
@@ -115,7 +114,7 @@ export class TranslatedRelay implements Relay, EventSink {
     const { reply, response, events, isStream, translation } = this.#input
     const last = lastEvent(events.end(), response.dialect)
     if (last !== undefined) this.event(last)
-    const ending = response.dialect.ending(this.#tail)
+    const ending = response.dialect.ending(this.#tail.events)
     if (ending === 'complete' || ending === 'over') {
       return this.#resolve(finish(this.#input, translation.end(this.#write), this.#written))
     }
@@ -136,7 +135,7 @@ export class TranslatedRelay implements Relay, EventSink {
   reachedEnd(): undefined {}
 
   #isAtMark(): boolean {
-    return this.#input.response.dialect.ending(this.#tail) === 'over'
+    return this.#input.response.dialect.ending(this.#tail.events) === 'over'
   }
 
   #giveUp(): void {

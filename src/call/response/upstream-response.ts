@@ -168,6 +168,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#fail('provider_unreachable', `cannot be reached: ${detail}`, {
           refusedConnection: code === 'ECONNREFUSED',
         })
+      case 'unconnectable':
+        return this.#failUnasked(detail)
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
@@ -277,6 +279,15 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       ...facts,
       hasBegun: this.#phase.hasBegun === true || facts.isBeingServed === true,
     })
+  }
+
+  /** The fault is the gateway's own. */
+  #failUnasked(detail: string): void {
+    this.#finish()
+    const what = `The gateway has no file descriptor left to ask provider "${this.#provider.name}": ${detail}.`
+    const hint = 'Raise their limit: LimitNOFILE= of the unit, ulimit -Hn.'
+    const error = new GatewayError('overloaded', `${what} ${hint}`, { headers: { 'retry-after': '5' } })
+    this.#settle({ kind: 'failed', error, isStaleConnection: false, hasBegun: false })
   }
 
   #finish(): void {

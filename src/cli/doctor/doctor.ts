@@ -16,6 +16,7 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
 import { examineConfig } from './config.ts'
 import { examineCredentials, type MissingKey } from './credentials.ts'
+import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
 import { examineListener } from './listener.ts'
@@ -126,6 +127,7 @@ async function examine(examination: Examination): Promise<Check[]> {
   )
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
+    ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
     ...inArea('credentials', credentials?.findings ?? notExamined),

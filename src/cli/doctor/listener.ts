@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { hostPort } from '../../platform/host-port.ts'
-import { describeListener } from './listening-program.ts'
+import { describeListener, findListener } from './listening-program.ts'
 import type { Finding } from './finding.ts'
 
 export interface ListenAddresses {
@@ -47,7 +47,10 @@ async function examineTcp(host: string, port: number, mayRequest: boolean): Prom
       state: 'skipped',
       detail: `taken by ${describeListener(host, port)}; not examined further, because the configuration is not valid`,
     }
-  return diagnose(await requestHealth({ host, port }), () => describeListener(host, port))
+  const health = await requestHealth({ host, port })
+  const found = diagnose(health, () => describeListener(host, port))
+  const pid = health.kind === 'gateway' ? findListener(host, port) : undefined
+  return pid === undefined ? found : { ...found, figures: { pid } }
 }
 
 async function examineUnix(path: string): Promise<Finding> {
@@ -87,6 +90,10 @@ type Health =
 function diagnose(health: Health, holder: () => string): AddressFinding {
   if (health.kind === 'gateway') {
     if (health.errorCode === undefined) return { state: 'ok', detail: 'the gateway responds' }
+    if (health.errorCode === 'overloaded') {
+      const fix = 'end programs that hold connections open, or raise the limit of file descriptors'
+      return { state: 'warn', detail: 'the gateway responds, but all of its connections are in use', fix }
+    }
     const detail = `the gateway responds, but refuses this user (${health.errorCode})`
     return {
       state: 'ok',

@@ -8,11 +8,22 @@ import { systemUsers } from '../../platform/unix-users.ts'
 export function describeListener(host: string, port: number): string {
   const row = findListenRow(readTables(), host, port)
   if (row === undefined) return 'another program'
-  const pid = readOr([], () => readdirSync('/proc'))
-    .filter((name) => /^\d+$/.test(name))
-    .find((name) => holdsSocket(name, `socket:[${row.inode}]`))
+  const pid = findHolder(row)
   if (pid === undefined) return `a program of user ${systemUsers().nameOf(row.uid) ?? row.uid}`
   return `${readOr('a program', () => readFileSync(`/proc/${pid}/comm`, 'utf8')).trim()} (pid ${pid})`
+}
+
+/** The process that listens on a port, as far as this user may see it. */
+export function findListener(host: string, port: number): number | undefined {
+  const row = findListenRow(readTables(), host, port)
+  const pid = row === undefined ? undefined : findHolder(row)
+  return pid === undefined ? undefined : Number(pid)
+}
+
+function findHolder({ inode }: SocketRow): string | undefined {
+  return readOr([], () => readdirSync('/proc'))
+    .filter((name) => /^\d+$/.test(name))
+    .find((name) => holdsSocket(name, `socket:[${inode}]`))
 }
 
 function holdsSocket(pid: string, socket: string): boolean {

@@ -1,7 +1,7 @@
 // Makes one small streamed chat call, as the gateway would for a client: do events arrive, how does the stream end, does
 // it report usage, and how soon does the first byte come?
 import { chatStream } from '../../dialects/openai/chat-stream.ts'
-import { tailLength } from '../../dialects/dialect.ts'
+import { StreamTail } from '../../dialects/stream-tail.ts'
 import { findUsage } from '../../dialects/openai/usage.ts'
 import { newerUsage, type PartialUsage } from '../../dialects/usage.ts'
 import { eventData, EventSplitter } from '../../bytes/sse.ts'
@@ -99,7 +99,7 @@ function readStream(body: Buffer): ReadStream {
   let events = 0
   let usage: PartialUsage | undefined
   let lastError = ''
-  const tail: Buffer[] = []
+  const tail = new StreamTail()
   const splitter = new EventSplitter()
   const event = (bytes: Buffer) => {
     const data = eventData(bytes)
@@ -109,14 +109,13 @@ function readStream(body: Buffer): ReadStream {
     if (counted !== undefined) usage = newerUsage(usage, counted)
     if (data.includes('rror')) lastError = data.toString()
     tail.push(bytes)
-    if (tail.length > tailLength) tail.shift()
   }
   const sink = { event, overflow: () => {} }
   splitter.push(body, sink)
   const rest = splitter.end(sink)
   // Some servers omit the last blank line.
   if (rest !== undefined) event(rest)
-  const found = chatStream.ending(tail)
+  const found = chatStream.ending(tail.events)
   const ending = found === 'over' ? 'complete' : found
   return { events, ending, errorData: ending === 'error' ? lastError : '', usage }
 }

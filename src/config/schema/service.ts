@@ -77,6 +77,14 @@ export const serverSchema = {
       minimum: 1024,
       maximum: 1_073_741_824,
     },
+    body_memory_bytes: {
+      type: ['integer', 'null'],
+      description:
+        'Memory for the request bodies of all calls at once, in bytes; one client may use three quarters of it, and workers share it equally. Beyond it clients are read more slowly, and refused with status 503 after 10 s. null: eight times `max_request_body_bytes`, or as much as the workers need. At least twice `max_request_body_bytes` for each worker.',
+      default: defaults.server.body_memory_bytes,
+      minimum: 2048,
+      maximum: 1_099_511_627_776,
+    },
     shutdown_grace_ms: {
       type: 'integer',
       description: 'How long open calls may continue after a signal to stop, in milliseconds.',

@@ -419,10 +419,10 @@ errors++;
 }
 }
 }
-if(data0.shutdown_grace_ms !== undefined){
-let data11 = data0.shutdown_grace_ms;
-if(!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))){
-const err33 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data0.body_memory_bytes !== undefined){
+let data11 = data0.body_memory_bytes;
+if((!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))) && (data11 !== null)){
+const err33 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/type",keyword:"type",params:{type: schema11.properties.server.properties.body_memory_bytes.type},schema:schema11.properties.server.properties.body_memory_bytes.type,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -432,8 +432,8 @@ vErrors.push(err33);
 errors++;
 }
 if((typeof data11 == "number") && (isFinite(data11))){
-if(data11 > 3600000 || isNaN(data11)){
-const err34 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data11 > 1099511627776 || isNaN(data11)){
+const err34 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1099511627776},schema:1099511627776,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -442,8 +442,8 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(data11 < 0 || isNaN(data11)){
-const err35 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data11};
+if(data11 < 2048 || isNaN(data11)){
+const err35 = {instancePath:instancePath+"/server/body_memory_bytes",schemaPath:"#/properties/server/properties/body_memory_bytes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.body_memory_bytes,data:data11};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -454,10 +454,10 @@ errors++;
 }
 }
 }
-if(data0.heartbeat_after_ms !== undefined){
-let data12 = data0.heartbeat_after_ms;
+if(data0.shutdown_grace_ms !== undefined){
+let data12 = data0.shutdown_grace_ms;
 if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
-const err36 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.heartbeat_after_ms.type,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data12};
+const err36 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.shutdown_grace_ms.type,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -468,7 +468,7 @@ errors++;
 }
 if((typeof data12 == "number") && (isFinite(data12))){
 if(data12 > 3600000 || isNaN(data12)){
-const err37 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data12};
+const err37 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -477,8 +477,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(data12 < 100 || isNaN(data12)){
-const err38 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100},schema:100,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data12};
+if(data12 < 0 || isNaN(data12)){
+const err38 = {instancePath:instancePath+"/server/shutdown_grace_ms",schemaPath:"#/properties/server/properties/shutdown_grace_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.server.properties.shutdown_grace_ms,data:data12};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -489,10 +489,10 @@ errors++;
 }
 }
 }
-if(data0.workers !== undefined){
-let data13 = data0.workers;
+if(data0.heartbeat_after_ms !== undefined){
+let data13 = data0.heartbeat_after_ms;
 if(!(((typeof data13 == "number") && (!(data13 % 1) && !isNaN(data13))) && (isFinite(data13)))){
-const err39 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data13};
+const err39 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.heartbeat_after_ms.type,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -502,8 +502,8 @@ vErrors.push(err39);
 errors++;
 }
 if((typeof data13 == "number") && (isFinite(data13))){
-if(data13 > 64 || isNaN(data13)){
-const err40 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data13};
+if(data13 > 3600000 || isNaN(data13)){
+const err40 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -512,8 +512,8 @@ vErrors.push(err40);
 }
 errors++;
 }
-if(data13 < 1 || isNaN(data13)){
-const err41 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data13};
+if(data13 < 100 || isNaN(data13)){
+const err41 = {instancePath:instancePath+"/server/heartbeat_after_ms",schemaPath:"#/properties/server/properties/heartbeat_after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100},schema:100,parentSchema:schema11.properties.server.properties.heartbeat_after_ms,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -524,10 +524,10 @@ errors++;
 }
 }
 }
-if(data0.watch_config !== undefined){
-let data14 = data0.watch_config;
-if(typeof data14 !== "boolean"){
-const err42 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data14};
+if(data0.workers !== undefined){
+let data14 = data0.workers;
+if(!(((typeof data14 == "number") && (!(data14 % 1) && !isNaN(data14))) && (isFinite(data14)))){
+const err42 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.server.properties.workers.type,parentSchema:schema11.properties.server.properties.workers,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -536,10 +536,9 @@ vErrors.push(err42);
 }
 errors++;
 }
-}
-}
-else {
-const err43 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
+if((typeof data14 == "number") && (isFinite(data14))){
+if(data14 > 64 || isNaN(data14)){
+const err43 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema11.properties.server.properties.workers,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -548,13 +547,8 @@ vErrors.push(err43);
 }
 errors++;
 }
-}
-if(data.access !== undefined){
-let data15 = data.access;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key3 in data15){
-if(!((key3 === "allowed_users") || (key3 === "allowed_ips"))){
-const err44 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.access,data:data15};
+if(data14 < 1 || isNaN(data14)){
+const err44 = {instancePath:instancePath+"/server/workers",schemaPath:"#/properties/server/properties/workers/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.server.properties.workers,data:data14};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -564,18 +558,11 @@ vErrors.push(err44);
 errors++;
 }
 }
-if(data15.allowed_users !== undefined){
-let data16 = data15.allowed_users;
-const _errs39 = errors;
-let valid10 = true;
-const _errs40 = errors;
-if(Array.isArray(data16)){
-const _errs41 = errors;
-const len3 = data16.length;
-for(let i3=0; i3<len3; i3++){
-const _errs42 = errors;
-if("any" !== data16[i3]){
-const err45 = {};
+}
+if(data0.watch_config !== undefined){
+let data15 = data0.watch_config;
+if(typeof data15 !== "boolean"){
+const err45 = {instancePath:instancePath+"/server/watch_config",schemaPath:"#/properties/server/properties/watch_config/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.server.properties.watch_config.type,parentSchema:schema11.properties.server.properties.watch_config,data:data15};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -584,13 +571,10 @@ vErrors.push(err45);
 }
 errors++;
 }
-var valid11 = _errs42 === errors;
-if(valid11){
-break;
 }
 }
-if(!valid11){
-const err46 = {};
+else {
+const err46 = {instancePath:instancePath+"/server",schemaPath:"#/properties/server/type",keyword:"type",params:{type: "object"},schema:schema11.properties.server.type,parentSchema:schema11.properties.server,data:data0};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -599,33 +583,13 @@ vErrors.push(err46);
 }
 errors++;
 }
-else {
-errors = _errs41;
-if(vErrors !== null){
-if(_errs41){
-vErrors.length = _errs41;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-var _valid0 = _errs40 === errors;
-errors = _errs39;
-if(vErrors !== null){
-if(_errs39){
-vErrors.length = _errs39;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid0){
-const _errs43 = errors;
-if(Array.isArray(data16)){
-if(data16.length > 1){
-const err47 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data16};
+if(data.access !== undefined){
+let data16 = data.access;
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+for(const key3 in data16){
+if(!((key3 === "allowed_users") || (key3 === "allowed_ips"))){
+const err47 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema11.properties.access,data:data16};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -635,11 +599,18 @@ vErrors.push(err47);
 errors++;
 }
 }
-var _valid0 = _errs43 === errors;
-valid10 = _valid0;
-}
-if(!valid10){
-const err48 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
+if(data16.allowed_users !== undefined){
+let data17 = data16.allowed_users;
+const _errs41 = errors;
+let valid10 = true;
+const _errs42 = errors;
+if(Array.isArray(data17)){
+const _errs43 = errors;
+const len3 = data17.length;
+for(let i3=0; i3<len3; i3++){
+const _errs44 = errors;
+if("any" !== data17[i3]){
+const err48 = {};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -648,9 +619,13 @@ vErrors.push(err48);
 }
 errors++;
 }
-if(Array.isArray(data16)){
-if(data16.length < 1){
-const err49 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
+var valid11 = _errs44 === errors;
+if(valid11){
+break;
+}
+}
+if(!valid11){
+const err49 = {};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -659,12 +634,33 @@ vErrors.push(err49);
 }
 errors++;
 }
-const len4 = data16.length;
-for(let i4=0; i4<len4; i4++){
-let data18 = data16[i4];
-if(typeof data18 === "string"){
-if(func3(data18) > 256){
-const err50 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
+else {
+errors = _errs43;
+if(vErrors !== null){
+if(_errs43){
+vErrors.length = _errs43;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+var _valid0 = _errs42 === errors;
+errors = _errs41;
+if(vErrors !== null){
+if(_errs41){
+vErrors.length = _errs41;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid0){
+const _errs45 = errors;
+if(Array.isArray(data17)){
+if(data17.length > 1){
+const err50 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/then/maxItems",keyword:"maxItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.then,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -673,8 +669,12 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(func3(data18) < 1){
-const err51 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
+}
+var _valid0 = _errs45 === errors;
+valid10 = _valid0;
+}
+if(!valid10){
+const err51 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.access.properties.allowed_users.if,parentSchema:schema11.properties.access.properties.allowed_users,data:data17};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -683,8 +683,9 @@ vErrors.push(err51);
 }
 errors++;
 }
-if(!pattern1.test(data18)){
-const err52 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
+if(Array.isArray(data17)){
+if(data17.length < 1){
+const err52 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users,data:data17};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -693,9 +694,12 @@ vErrors.push(err52);
 }
 errors++;
 }
-}
-else {
-const err53 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data18};
+const len4 = data17.length;
+for(let i4=0; i4<len4; i4++){
+let data19 = data17[i4];
+if(typeof data19 === "string"){
+if(func3(data19) > 256){
+const err53 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -704,10 +708,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-}
-else {
-const err54 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data16};
+if(func3(data19) < 1){
+const err54 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -716,16 +718,8 @@ vErrors.push(err54);
 }
 errors++;
 }
-}
-if(data15.allowed_ips !== undefined){
-let data19 = data15.allowed_ips;
-if(Array.isArray(data19)){
-const len5 = data19.length;
-for(let i5=0; i5<len5; i5++){
-let data20 = data19[i5];
-if(typeof data20 === "string"){
-if(func3(data20) > 2048){
-const err55 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
+if(!pattern1.test(data19)){
+const err55 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -734,8 +728,9 @@ vErrors.push(err55);
 }
 errors++;
 }
-if(func3(data20) < 1){
-const err56 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
+}
+else {
+const err56 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_users.items.type,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -745,8 +740,9 @@ vErrors.push(err56);
 errors++;
 }
 }
+}
 else {
-const err57 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data20};
+const err57 = {instancePath:instancePath+"/access/allowed_users",schemaPath:"#/properties/access/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_users.type,parentSchema:schema11.properties.access.properties.allowed_users,data:data17};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -756,9 +752,15 @@ vErrors.push(err57);
 errors++;
 }
 }
-}
-else {
-const err58 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data19};
+if(data16.allowed_ips !== undefined){
+let data20 = data16.allowed_ips;
+if(Array.isArray(data20)){
+const len5 = data20.length;
+for(let i5=0; i5<len5; i5++){
+let data21 = data20[i5];
+if(typeof data21 === "string"){
+if(func3(data21) > 2048){
+const err58 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -767,10 +769,8 @@ vErrors.push(err58);
 }
 errors++;
 }
-}
-}
-else {
-const err59 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data15};
+if(func3(data21) < 1){
+const err59 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -780,12 +780,8 @@ vErrors.push(err59);
 errors++;
 }
 }
-if(data.cors !== undefined){
-let data21 = data.cors;
-if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
-for(const key4 in data21){
-if(!((((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all")) || (key4 === "allow_null_origin"))){
-const err60 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data21};
+else {
+const err60 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.access.properties.allowed_ips.items.type,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -795,10 +791,9 @@ vErrors.push(err60);
 errors++;
 }
 }
-if(data21.enabled !== undefined){
-let data22 = data21.enabled;
-if(typeof data22 !== "boolean"){
-const err61 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data22};
+}
+else {
+const err61 = {instancePath:instancePath+"/access/allowed_ips",schemaPath:"#/properties/access/properties/allowed_ips/type",keyword:"type",params:{type: "array"},schema:schema11.properties.access.properties.allowed_ips.type,parentSchema:schema11.properties.access.properties.allowed_ips,data:data20};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -808,15 +803,9 @@ vErrors.push(err61);
 errors++;
 }
 }
-if(data21.allowed_origins !== undefined){
-let data23 = data21.allowed_origins;
-if(Array.isArray(data23)){
-const len6 = data23.length;
-for(let i6=0; i6<len6; i6++){
-let data24 = data23[i6];
-if(typeof data24 === "string"){
-if(func3(data24) > 2048){
-const err62 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
+}
+else {
+const err62 = {instancePath:instancePath+"/access",schemaPath:"#/properties/access/type",keyword:"type",params:{type: "object"},schema:schema11.properties.access.type,parentSchema:schema11.properties.access,data:data16};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -825,8 +814,13 @@ vErrors.push(err62);
 }
 errors++;
 }
-if(func3(data24) < 1){
-const err63 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
+}
+if(data.cors !== undefined){
+let data22 = data.cors;
+if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
+for(const key4 in data22){
+if(!((((key4 === "enabled") || (key4 === "allowed_origins")) || (key4 === "allow_all")) || (key4 === "allow_null_origin"))){
+const err63 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema11.properties.cors,data:data22};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -836,8 +830,10 @@ vErrors.push(err63);
 errors++;
 }
 }
-else {
-const err64 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data24};
+if(data22.enabled !== undefined){
+let data23 = data22.enabled;
+if(typeof data23 !== "boolean"){
+const err64 = {instancePath:instancePath+"/cors/enabled",schemaPath:"#/properties/cors/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.enabled.type,parentSchema:schema11.properties.cors.properties.enabled,data:data23};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -847,9 +843,15 @@ vErrors.push(err64);
 errors++;
 }
 }
-}
-else {
-const err65 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data23};
+if(data22.allowed_origins !== undefined){
+let data24 = data22.allowed_origins;
+if(Array.isArray(data24)){
+const len6 = data24.length;
+for(let i6=0; i6<len6; i6++){
+let data25 = data24[i6];
+if(typeof data25 === "string"){
+if(func3(data25) > 2048){
+const err65 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -858,11 +860,8 @@ vErrors.push(err65);
 }
 errors++;
 }
-}
-if(data21.allow_all !== undefined){
-let data25 = data21.allow_all;
-if(typeof data25 !== "boolean"){
-const err66 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data25};
+if(func3(data25) < 1){
+const err66 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -872,10 +871,8 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data21.allow_null_origin !== undefined){
-let data26 = data21.allow_null_origin;
-if(typeof data26 !== "boolean"){
-const err67 = {instancePath:instancePath+"/cors/allow_null_origin",schemaPath:"#/properties/cors/properties/allow_null_origin/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_null_origin.type,parentSchema:schema11.properties.cors.properties.allow_null_origin,data:data26};
+else {
+const err67 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.cors.properties.allowed_origins.items.type,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -887,7 +884,7 @@ errors++;
 }
 }
 else {
-const err68 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data21};
+const err68 = {instancePath:instancePath+"/cors/allowed_origins",schemaPath:"#/properties/cors/properties/allowed_origins/type",keyword:"type",params:{type: "array"},schema:schema11.properties.cors.properties.allowed_origins.type,parentSchema:schema11.properties.cors.properties.allowed_origins,data:data24};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -897,12 +894,10 @@ vErrors.push(err68);
 errors++;
 }
 }
-if(data.rate_limit_settings !== undefined){
-let data27 = data.rate_limit_settings;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key5 in data27){
-if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
-const err69 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data27};
+if(data22.allow_all !== undefined){
+let data26 = data22.allow_all;
+if(typeof data26 !== "boolean"){
+const err69 = {instancePath:instancePath+"/cors/allow_all",schemaPath:"#/properties/cors/properties/allow_all/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_all.type,parentSchema:schema11.properties.cors.properties.allow_all,data:data26};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -912,10 +907,10 @@ vErrors.push(err69);
 errors++;
 }
 }
-if(data27.enabled !== undefined){
-let data28 = data27.enabled;
-if(typeof data28 !== "boolean"){
-const err70 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data28};
+if(data22.allow_null_origin !== undefined){
+let data27 = data22.allow_null_origin;
+if(typeof data27 !== "boolean"){
+const err70 = {instancePath:instancePath+"/cors/allow_null_origin",schemaPath:"#/properties/cors/properties/allow_null_origin/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.cors.properties.allow_null_origin.type,parentSchema:schema11.properties.cors.properties.allow_null_origin,data:data27};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -925,12 +920,9 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data27.per_client !== undefined){
-let data29 = data27.per_client;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-for(const key6 in data29){
-if(!(key6 === "rpm")){
-const err71 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data29};
+}
+else {
+const err71 = {instancePath:instancePath+"/cors",schemaPath:"#/properties/cors/type",keyword:"type",params:{type: "object"},schema:schema11.properties.cors.type,parentSchema:schema11.properties.cors,data:data22};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -940,10 +932,12 @@ vErrors.push(err71);
 errors++;
 }
 }
-if(data29.rpm !== undefined){
-let data30 = data29.rpm;
-if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
-const err72 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
+if(data.rate_limit_settings !== undefined){
+let data28 = data.rate_limit_settings;
+if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
+for(const key5 in data28){
+if(!((((((key5 === "enabled") || (key5 === "per_client")) || (key5 === "default")) || (key5 === "when_limited")) || (key5 === "max_wait_ms")) || (key5 === "limits"))){
+const err72 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema11.properties.rate_limit_settings,data:data28};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -952,9 +946,11 @@ vErrors.push(err72);
 }
 errors++;
 }
-if((typeof data30 == "number") && (isFinite(data30))){
-if(data30 > 10000000 || isNaN(data30)){
-const err73 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
+}
+if(data28.enabled !== undefined){
+let data29 = data28.enabled;
+if(typeof data29 !== "boolean"){
+const err73 = {instancePath:instancePath+"/rate_limit_settings/enabled",schemaPath:"#/properties/rate_limit_settings/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.rate_limit_settings.properties.enabled.type,parentSchema:schema11.properties.rate_limit_settings.properties.enabled,data:data29};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -963,8 +959,13 @@ vErrors.push(err73);
 }
 errors++;
 }
-if(data30 < 1 || isNaN(data30)){
-const err74 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data30};
+}
+if(data28.per_client !== undefined){
+let data30 = data28.per_client;
+if(data30 && typeof data30 == "object" && !Array.isArray(data30)){
+for(const key6 in data30){
+if(!(key6 === "rpm")){
+const err74 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data30};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -974,10 +975,10 @@ vErrors.push(err74);
 errors++;
 }
 }
-}
-}
-else {
-const err75 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data29};
+if(data30.rpm !== undefined){
+let data31 = data30.rpm;
+if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
+const err75 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -986,13 +987,9 @@ vErrors.push(err75);
 }
 errors++;
 }
-}
-if(data27.default !== undefined){
-let data31 = data27.default;
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-for(const key7 in data31){
-if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
-const err76 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data31};
+if((typeof data31 == "number") && (isFinite(data31))){
+if(data31 > 10000000 || isNaN(data31)){
+const err76 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1001,11 +998,8 @@ vErrors.push(err76);
 }
 errors++;
 }
-}
-if(data31.rpm !== undefined){
-let data32 = data31.rpm;
-if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
-const err77 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
+if(data31 < 1 || isNaN(data31)){
+const err77 = {instancePath:instancePath+"/rate_limit_settings/per_client/rpm",schemaPath:"#/properties/rate_limit_settings/properties/per_client/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.per_client.properties.rpm,data:data31};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1014,9 +1008,11 @@ vErrors.push(err77);
 }
 errors++;
 }
-if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 > 10000000 || isNaN(data32)){
-const err78 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
+}
+}
+}
+else {
+const err78 = {instancePath:instancePath+"/rate_limit_settings/per_client",schemaPath:"#/properties/rate_limit_settings/properties/per_client/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.per_client.type,parentSchema:schema11.properties.rate_limit_settings.properties.per_client,data:data30};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1025,8 +1021,13 @@ vErrors.push(err78);
 }
 errors++;
 }
-if(data32 < 1 || isNaN(data32)){
-const err79 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data32};
+}
+if(data28.default !== undefined){
+let data32 = data28.default;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key7 in data32){
+if(!(((((key7 === "rpm") || (key7 === "tpm")) || (key7 === "max_parallel_requests")) || (key7 === "when_limited")) || (key7 === "max_wait_ms"))){
+const err79 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data32};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1036,11 +1037,10 @@ vErrors.push(err79);
 errors++;
 }
 }
-}
-if(data31.tpm !== undefined){
-let data33 = data31.tpm;
+if(data32.rpm !== undefined){
+let data33 = data32.rpm;
 if(!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))){
-const err80 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
+const err80 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data33};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1050,8 +1050,8 @@ vErrors.push(err80);
 errors++;
 }
 if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 > 1000000000000 || isNaN(data33)){
-const err81 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
+if(data33 > 10000000 || isNaN(data33)){
+const err81 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data33};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1061,7 +1061,7 @@ vErrors.push(err81);
 errors++;
 }
 if(data33 < 1 || isNaN(data33)){
-const err82 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data33};
+const err82 = {instancePath:instancePath+"/rate_limit_settings/default/rpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.rpm,data:data33};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1072,10 +1072,10 @@ errors++;
 }
 }
 }
-if(data31.max_parallel_requests !== undefined){
-let data34 = data31.max_parallel_requests;
+if(data32.tpm !== undefined){
+let data34 = data32.tpm;
 if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err83 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
+const err83 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data34};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1085,8 +1085,8 @@ vErrors.push(err83);
 errors++;
 }
 if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 > 1000000 || isNaN(data34)){
-const err84 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
+if(data34 > 1000000000000 || isNaN(data34)){
+const err84 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data34};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1096,7 +1096,7 @@ vErrors.push(err84);
 errors++;
 }
 if(data34 < 1 || isNaN(data34)){
-const err85 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data34};
+const err85 = {instancePath:instancePath+"/rate_limit_settings/default/tpm",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.tpm,data:data34};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1107,10 +1107,10 @@ errors++;
 }
 }
 }
-if(data31.when_limited !== undefined){
-let data35 = data31.when_limited;
-if(typeof data35 !== "string"){
-const err86 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data35};
+if(data32.max_parallel_requests !== undefined){
+let data35 = data32.max_parallel_requests;
+if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
+const err86 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data35};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1119,8 +1119,9 @@ vErrors.push(err86);
 }
 errors++;
 }
-if(!((data35 === "reject") || (data35 === "wait"))){
-const err87 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data35};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 > 1000000 || isNaN(data35)){
+const err87 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data35};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1129,11 +1130,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-}
-if(data31.max_wait_ms !== undefined){
-let data36 = data31.max_wait_ms;
-if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
-const err88 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
+if(data35 < 1 || isNaN(data35)){
+const err88 = {instancePath:instancePath+"/rate_limit_settings/default/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_parallel_requests,data:data35};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1142,9 +1140,12 @@ vErrors.push(err88);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 > 3600000 || isNaN(data36)){
-const err89 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
+}
+}
+if(data32.when_limited !== undefined){
+let data36 = data32.when_limited;
+if(typeof data36 !== "string"){
+const err89 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data36};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1153,8 +1154,8 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(data36 < 0 || isNaN(data36)){
-const err90 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data36};
+if(!((data36 === "reject") || (data36 === "wait"))){
+const err90 = {instancePath:instancePath+"/rate_limit_settings/default/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.when_limited,data:data36};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1164,10 +1165,10 @@ vErrors.push(err90);
 errors++;
 }
 }
-}
-}
-else {
-const err91 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data31};
+if(data32.max_wait_ms !== undefined){
+let data37 = data32.max_wait_ms;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err91 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1176,11 +1177,9 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-if(data27.when_limited !== undefined){
-let data37 = data27.when_limited;
-if(typeof data37 !== "string"){
-const err92 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data37};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 3600000 || isNaN(data37)){
+const err92 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1189,8 +1188,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-if(!((data37 === "reject") || (data37 === "wait"))){
-const err93 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data37};
+if(data37 < 0 || isNaN(data37)){
+const err93 = {instancePath:instancePath+"/rate_limit_settings/default/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/default/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.default.properties.max_wait_ms,data:data37};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1200,10 +1199,10 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data27.max_wait_ms !== undefined){
-let data38 = data27.max_wait_ms;
-if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err94 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
+}
+}
+else {
+const err94 = {instancePath:instancePath+"/rate_limit_settings/default",schemaPath:"#/properties/rate_limit_settings/properties/default/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.default.type,parentSchema:schema11.properties.rate_limit_settings.properties.default,data:data32};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1212,9 +1211,11 @@ vErrors.push(err94);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 3600000 || isNaN(data38)){
-const err95 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
+}
+if(data28.when_limited !== undefined){
+let data38 = data28.when_limited;
+if(typeof data38 !== "string"){
+const err95 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data38};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1223,8 +1224,8 @@ vErrors.push(err95);
 }
 errors++;
 }
-if(data38 < 0 || isNaN(data38)){
-const err96 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data38};
+if(!((data38 === "reject") || (data38 === "wait"))){
+const err96 = {instancePath:instancePath+"/rate_limit_settings/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.when_limited,data:data38};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1234,15 +1235,10 @@ vErrors.push(err96);
 errors++;
 }
 }
-}
-if(data27.limits !== undefined){
-let data39 = data27.limits;
-if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
-for(const key8 in data39){
-const _errs92 = errors;
-if(typeof key8 === "string"){
-if(func3(key8) > 256){
-const err97 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(data28.max_wait_ms !== undefined){
+let data39 = data28.max_wait_ms;
+if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
+const err97 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data39};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1251,8 +1247,9 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(func3(key8) < 1){
-const err98 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 > 3600000 || isNaN(data39)){
+const err98 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data39};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1261,8 +1258,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(!pattern3.test(key8)){
-const err99 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+if(data39 < 0 || isNaN(data39)){
+const err99 = {instancePath:instancePath+"/rate_limit_settings/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.max_wait_ms,data:data39};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1272,8 +1269,15 @@ vErrors.push(err99);
 errors++;
 }
 }
-else {
-const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
+}
+if(data28.limits !== undefined){
+let data40 = data28.limits;
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+for(const key8 in data40){
+const _errs94 = errors;
+if(typeof key8 === "string"){
+if(func3(key8) > 256){
+const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1282,9 +1286,8 @@ vErrors.push(err100);
 }
 errors++;
 }
-var valid22 = _errs92 === errors;
-if(!valid22){
-const err101 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data39};
+if(func3(key8) < 1){
+const err101 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1293,13 +1296,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-}
-for(const key9 in data39){
-let data40 = data39[key9];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-for(const key10 in data40){
-if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
-const err102 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data40};
+if(!pattern3.test(key8)){
+const err102 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1309,10 +1307,8 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data40.rpm !== undefined){
-let data41 = data40.rpm;
-if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
-const err103 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
+else {
+const err103 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1321,9 +1317,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-if((typeof data41 == "number") && (isFinite(data41))){
-if(data41 > 10000000 || isNaN(data41)){
-const err104 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
+var valid22 = _errs94 === errors;
+if(!valid22){
+const err104 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames",keyword:"propertyNames",params:{propertyName: key8},schema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data40};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1332,8 +1328,13 @@ vErrors.push(err104);
 }
 errors++;
 }
-if(data41 < 1 || isNaN(data41)){
-const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data41};
+}
+for(const key9 in data40){
+let data41 = data40[key9];
+if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
+for(const key10 in data41){
+if(!(((((key10 === "rpm") || (key10 === "tpm")) || (key10 === "max_parallel_requests")) || (key10 === "when_limited")) || (key10 === "max_wait_ms"))){
+const err105 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data41};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1343,11 +1344,10 @@ vErrors.push(err105);
 errors++;
 }
 }
-}
-if(data40.tpm !== undefined){
-let data42 = data40.tpm;
+if(data41.rpm !== undefined){
+let data42 = data41.rpm;
 if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
+const err106 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data42};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1357,8 +1357,8 @@ vErrors.push(err106);
 errors++;
 }
 if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 1000000000000 || isNaN(data42)){
-const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
+if(data42 > 10000000 || isNaN(data42)){
+const err107 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data42};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1368,7 +1368,7 @@ vErrors.push(err107);
 errors++;
 }
 if(data42 < 1 || isNaN(data42)){
-const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data42};
+const err108 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.rpm,data:data42};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1379,10 +1379,10 @@ errors++;
 }
 }
 }
-if(data40.max_parallel_requests !== undefined){
-let data43 = data40.max_parallel_requests;
+if(data41.tpm !== undefined){
+let data43 = data41.tpm;
 if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
+const err109 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data43};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1392,8 +1392,8 @@ vErrors.push(err109);
 errors++;
 }
 if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 1000000 || isNaN(data43)){
-const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
+if(data43 > 1000000000000 || isNaN(data43)){
+const err110 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data43};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1403,7 +1403,7 @@ vErrors.push(err110);
 errors++;
 }
 if(data43 < 1 || isNaN(data43)){
-const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data43};
+const err111 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.tpm,data:data43};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1414,10 +1414,10 @@ errors++;
 }
 }
 }
-if(data40.when_limited !== undefined){
-let data44 = data40.when_limited;
-if(typeof data44 !== "string"){
-const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data44};
+if(data41.max_parallel_requests !== undefined){
+let data44 = data41.max_parallel_requests;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err112 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data44};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1426,8 +1426,9 @@ vErrors.push(err112);
 }
 errors++;
 }
-if(!((data44 === "reject") || (data44 === "wait"))){
-const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data44};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 1000000 || isNaN(data44)){
+const err113 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data44};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1436,11 +1437,8 @@ vErrors.push(err113);
 }
 errors++;
 }
-}
-if(data40.max_wait_ms !== undefined){
-let data45 = data40.max_wait_ms;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err114 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
+if(data44 < 1 || isNaN(data44)){
+const err114 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_parallel_requests,data:data44};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1449,9 +1447,12 @@ vErrors.push(err114);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 3600000 || isNaN(data45)){
-const err115 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
+}
+}
+if(data41.when_limited !== undefined){
+let data45 = data41.when_limited;
+if(typeof data45 !== "string"){
+const err115 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/type",keyword:"type",params:{type: "string"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data45};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1460,8 +1461,8 @@ vErrors.push(err115);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err116 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data45};
+if(!((data45 === "reject") || (data45 === "wait"))){
+const err116 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/when_limited",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/when_limited/enum",keyword:"enum",params:{allowedValues: schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited.enum,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.when_limited,data:data45};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1471,10 +1472,10 @@ vErrors.push(err116);
 errors++;
 }
 }
-}
-}
-else {
-const err117 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data40};
+if(data41.max_wait_ms !== undefined){
+let data46 = data41.max_wait_ms;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err117 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data46};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1483,10 +1484,9 @@ vErrors.push(err117);
 }
 errors++;
 }
-}
-}
-else {
-const err118 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data39};
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 3600000 || isNaN(data46)){
+const err118 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data46};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1495,10 +1495,8 @@ vErrors.push(err118);
 }
 errors++;
 }
-}
-}
-else {
-const err119 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data27};
+if(data46 < 0 || isNaN(data46)){
+const err119 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_wait_ms",schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/properties/max_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.properties.max_wait_ms,data:data46};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1508,11 +1506,10 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data46 = data.providers;
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-if(Object.keys(data46).length < 1){
-const err120 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data46};
+}
+}
+else {
+const err120 = {instancePath:instancePath+"/rate_limit_settings/limits/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/rate_limit_settings/properties/limits/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits.additionalProperties,data:data41};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1521,11 +1518,10 @@ vErrors.push(err120);
 }
 errors++;
 }
-for(const key11 in data46){
-const _errs110 = errors;
-if(typeof key11 === "string"){
-if(func3(key11) > 64){
-const err121 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+}
+else {
+const err121 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.properties.limits.type,parentSchema:schema11.properties.rate_limit_settings.properties.limits,data:data40};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1534,8 +1530,10 @@ vErrors.push(err121);
 }
 errors++;
 }
-if(func3(key11) < 1){
-const err122 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/rate_limit_settings",schemaPath:"#/properties/rate_limit_settings/type",keyword:"type",params:{type: "object"},schema:schema11.properties.rate_limit_settings.type,parentSchema:schema11.properties.rate_limit_settings,data:data28};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1544,8 +1542,12 @@ vErrors.push(err122);
 }
 errors++;
 }
-if(!pattern4.test(key11)){
-const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data.providers !== undefined){
+let data47 = data.providers;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+if(Object.keys(data47).length < 1){
+const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1554,9 +1556,11 @@ vErrors.push(err123);
 }
 errors++;
 }
-}
-else {
-const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+for(const key11 in data47){
+const _errs112 = errors;
+if(typeof key11 === "string"){
+if(func3(key11) > 64){
+const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1565,9 +1569,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-var valid25 = _errs110 === errors;
-if(!valid25){
-const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data46};
+if(func3(key11) < 1){
+const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1576,16 +1579,8 @@ vErrors.push(err125);
 }
 errors++;
 }
-}
-for(const key12 in data46){
-let data47 = data46[key12];
-const _errs115 = errors;
-let valid27 = true;
-const _errs116 = errors;
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-let missing0;
-if((data47.kind === undefined) && (missing0 = "kind")){
-const err126 = {};
+if(!pattern4.test(key11)){
+const err126 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1594,10 +1589,9 @@ vErrors.push(err126);
 }
 errors++;
 }
+}
 else {
-if(data47.kind !== undefined){
-if("echo" !== data47.kind){
-const err127 = {};
+const err127 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1606,27 +1600,9 @@ vErrors.push(err127);
 }
 errors++;
 }
-}
-}
-}
-var _valid1 = _errs116 === errors;
-errors = _errs115;
-if(vErrors !== null){
-if(_errs115){
-vErrors.length = _errs115;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs118 = errors;
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-for(const key13 in data47){
-const _errs119 = errors;
-if(!(key13 === "kind")){
-const err128 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
+var valid25 = _errs112 === errors;
+if(!valid25){
+const err128 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1635,9 +1611,16 @@ vErrors.push(err128);
 }
 errors++;
 }
-var valid29 = _errs119 === errors;
-if(!valid29){
-const err129 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data47};
+}
+for(const key12 in data47){
+let data48 = data47[key12];
+const _errs117 = errors;
+let valid27 = true;
+const _errs118 = errors;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+let missing0;
+if((data48.kind === undefined) && (missing0 = "kind")){
+const err129 = {};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1646,17 +1629,10 @@ vErrors.push(err129);
 }
 errors++;
 }
-}
-}
-var _valid1 = _errs118 === errors;
-valid27 = _valid1;
-ifClause0 = "then";
-}
 else {
-const _errs120 = errors;
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.base_url === undefined){
-const err130 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data47};
+if(data48.kind !== undefined){
+if("echo" !== data48.kind){
+const err130 = {};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1666,12 +1642,26 @@ vErrors.push(err130);
 errors++;
 }
 }
-var _valid1 = _errs120 === errors;
-valid27 = _valid1;
-ifClause0 = "else";
 }
-if(!valid27){
-const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
+}
+var _valid1 = _errs118 === errors;
+errors = _errs117;
+if(vErrors !== null){
+if(_errs117){
+vErrors.length = _errs117;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs120 = errors;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key13 in data48){
+const _errs121 = errors;
+if(!(key13 === "kind")){
+const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1680,10 +1670,9 @@ vErrors.push(err131);
 }
 errors++;
 }
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-for(const key14 in data47){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
-const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
+var valid29 = _errs121 === errors;
+if(!valid29){
+const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data48};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1693,10 +1682,16 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data47.kind !== undefined){
-let data49 = data47.kind;
-if(typeof data49 !== "string"){
-const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data49};
+}
+var _valid1 = _errs120 === errors;
+valid27 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs122 = errors;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+if(data48.base_url === undefined){
+const err133 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.required,parentSchema:schema11.properties.providers.additionalProperties.else,data:data48};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1705,8 +1700,13 @@ vErrors.push(err133);
 }
 errors++;
 }
-if(!(((((data49 === "openai") || (data49 === "llama_cpp")) || (data49 === "ollama")) || (data49 === "vllm")) || (data49 === "echo"))){
-const err134 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data49};
+}
+var _valid1 = _errs122 === errors;
+valid27 = _valid1;
+ifClause0 = "else";
+}
+if(!valid27){
+const err134 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1715,12 +1715,10 @@ vErrors.push(err134);
 }
 errors++;
 }
-}
-if(data47.base_url !== undefined){
-let data50 = data47.base_url;
-if(typeof data50 === "string"){
-if(func3(data50) > 2048){
-const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key14 in data48){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
+const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1729,8 +1727,11 @@ vErrors.push(err135);
 }
 errors++;
 }
-if(func3(data50) < 1){
-const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
+}
+if(data48.kind !== undefined){
+let data50 = data48.kind;
+if(typeof data50 !== "string"){
+const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data50};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1739,9 +1740,8 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-else {
-const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data50};
+if(!(((((data50 === "openai") || (data50 === "llama_cpp")) || (data50 === "ollama")) || (data50 === "vllm")) || (data50 === "echo"))){
+const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data50};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1751,10 +1751,11 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data47.allow_http !== undefined){
-let data51 = data47.allow_http;
-if(typeof data51 !== "boolean"){
-const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data51};
+if(data48.base_url !== undefined){
+let data51 = data48.base_url;
+if(typeof data51 === "string"){
+if(func3(data51) > 2048){
+const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data51};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1763,12 +1764,8 @@ vErrors.push(err138);
 }
 errors++;
 }
-}
-if(data47.proxy !== undefined){
-let data52 = data47.proxy;
-if(typeof data52 === "string"){
-if(func3(data52) > 2048){
-const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
+if(func3(data51) < 1){
+const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data51};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1777,8 +1774,9 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(func3(data52) < 1){
-const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
+}
+else {
+const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data51};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1788,8 +1786,10 @@ vErrors.push(err140);
 errors++;
 }
 }
-else {
-const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data52};
+if(data48.allow_http !== undefined){
+let data52 = data48.allow_http;
+if(typeof data52 !== "boolean"){
+const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data52};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1799,16 +1799,11 @@ vErrors.push(err141);
 errors++;
 }
 }
-if(data47.api_key !== undefined){
-let data53 = data47.api_key;
-const _errs132 = errors;
-let valid31 = true;
-const _errs133 = errors;
-if(errors === _errs133){
-if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
-if(data53.credential !== undefined){
-var valid32 = false;
-const err142 = {};
+if(data48.proxy !== undefined){
+let data53 = data48.proxy;
+if(typeof data53 === "string"){
+if(func3(data53) > 2048){
+const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data53};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1817,13 +1812,8 @@ vErrors.push(err142);
 }
 errors++;
 }
-else {
-var valid32 = true;
-}
-if(valid32){
-if(data53.file !== undefined){
-var valid32 = false;
-const err143 = {};
+if(func3(data53) < 1){
+const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data53};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1832,13 +1822,9 @@ vErrors.push(err143);
 }
 errors++;
 }
-else {
-var valid32 = true;
 }
-if(valid32){
-if(data53.env !== undefined){
-var valid32 = false;
-const err144 = {};
+else {
+const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data53};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1847,13 +1833,16 @@ vErrors.push(err144);
 }
 errors++;
 }
-else {
-var valid32 = true;
 }
-}
-}
-}
-else {
+if(data48.api_key !== undefined){
+let data54 = data48.api_key;
+const _errs134 = errors;
+let valid31 = true;
+const _errs135 = errors;
+if(errors === _errs135){
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+if(data54.credential !== undefined){
+var valid32 = false;
 const err145 = {};
 if(vErrors === null){
 vErrors = [err145];
@@ -1863,20 +1852,13 @@ vErrors.push(err145);
 }
 errors++;
 }
-}
-var _valid2 = _errs133 === errors;
-errors = _errs132;
-if(vErrors !== null){
-if(_errs132){
-vErrors.length = _errs132;
-}
 else {
-vErrors = null;
+var valid32 = true;
 }
-}
-if(_valid2){
-const _errs135 = errors;
-const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data53};
+if(valid32){
+if(data54.file !== undefined){
+var valid32 = false;
+const err146 = {};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1884,11 +1866,14 @@ else {
 vErrors.push(err146);
 }
 errors++;
-var _valid2 = _errs135 === errors;
-valid31 = _valid2;
 }
-if(!valid31){
-const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
+else {
+var valid32 = true;
+}
+if(valid32){
+if(data54.env !== undefined){
+var valid32 = false;
+const err147 = {};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1897,10 +1882,14 @@ vErrors.push(err147);
 }
 errors++;
 }
-if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
-for(const key15 in data53){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err148 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
+else {
+var valid32 = true;
+}
+}
+}
+}
+else {
+const err148 = {};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1910,11 +1899,19 @@ vErrors.push(err148);
 errors++;
 }
 }
-if(data53.credential !== undefined){
-let data57 = data53.credential;
-if(typeof data57 === "string"){
-if(func3(data57) > 255){
-const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
+var _valid2 = _errs135 === errors;
+errors = _errs134;
+if(vErrors !== null){
+if(_errs134){
+vErrors.length = _errs134;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid2){
+const _errs137 = errors;
+const err149 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data54};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1922,9 +1919,11 @@ else {
 vErrors.push(err149);
 }
 errors++;
+var _valid2 = _errs137 === errors;
+valid31 = _valid2;
 }
-if(func3(data57) < 1){
-const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
+if(!valid31){
+const err150 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data54};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1933,8 +1932,10 @@ vErrors.push(err150);
 }
 errors++;
 }
-if(!pattern5.test(data57)){
-const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+for(const key15 in data54){
+if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
+const err151 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data54};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1944,8 +1945,11 @@ vErrors.push(err151);
 errors++;
 }
 }
-else {
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data57};
+if(data54.credential !== undefined){
+let data58 = data54.credential;
+if(typeof data58 === "string"){
+if(func3(data58) > 255){
+const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1954,12 +1958,8 @@ vErrors.push(err152);
 }
 errors++;
 }
-}
-if(data53.file !== undefined){
-let data58 = data53.file;
-if(typeof data58 === "string"){
-if(func3(data58) > 4096){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
+if(func3(data58) < 1){
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1968,8 +1968,8 @@ vErrors.push(err153);
 }
 errors++;
 }
-if(func3(data58) < 1){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
+if(!pattern5.test(data58)){
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -1978,8 +1978,9 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(!pattern0.test(data58)){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
+}
+else {
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -1989,8 +1990,11 @@ vErrors.push(err155);
 errors++;
 }
 }
-else {
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data58};
+if(data54.file !== undefined){
+let data59 = data54.file;
+if(typeof data59 === "string"){
+if(func3(data59) > 4096){
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -1999,12 +2003,8 @@ vErrors.push(err156);
 }
 errors++;
 }
-}
-if(data53.env !== undefined){
-let data59 = data53.env;
-if(typeof data59 === "string"){
-if(func3(data59) > 255){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
+if(func3(data59) < 1){
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2013,8 +2013,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(func3(data59) < 1){
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
+if(!pattern0.test(data59)){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2023,8 +2023,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(!pattern7.test(data59)){
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
+}
+else {
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2034,8 +2035,11 @@ vErrors.push(err159);
 errors++;
 }
 }
-else {
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data59};
+if(data54.env !== undefined){
+let data60 = data54.env;
+if(typeof data60 === "string"){
+if(func3(data60) > 255){
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2044,11 +2048,8 @@ vErrors.push(err160);
 }
 errors++;
 }
-}
-if(data53.optional !== undefined){
-let data60 = data53.optional;
-if(typeof data60 !== "boolean"){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data60};
+if(func3(data60) < 1){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2057,10 +2058,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-}
-}
-else {
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data53};
+if(!pattern7.test(data60)){
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2070,10 +2069,8 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data47.auth !== undefined){
-let data61 = data47.auth;
-if((typeof data61 !== "string") && (!(data61 && typeof data61 == "object" && !Array.isArray(data61)))){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
+else {
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2082,9 +2079,11 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(typeof data61 === "string"){
-if(!pattern8.test(data61)){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
+}
+if(data54.optional !== undefined){
+let data61 = data54.optional;
+if(typeof data61 !== "boolean"){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data61};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2094,9 +2093,9 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
-if(data61.header === undefined){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
+}
+else {
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data54};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2105,9 +2104,11 @@ vErrors.push(err165);
 }
 errors++;
 }
-for(const key16 in data61){
-if(!(key16 === "header")){
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data61};
+}
+if(data48.auth !== undefined){
+let data62 = data48.auth;
+if((typeof data62 !== "string") && (!(data62 && typeof data62 == "object" && !Array.isArray(data62)))){
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data62};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2116,12 +2117,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-if(data61.header !== undefined){
-let data62 = data61.header;
 if(typeof data62 === "string"){
-if(func3(data62) > 128){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
+if(!pattern8.test(data62)){
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data62};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2130,8 +2128,10 @@ vErrors.push(err167);
 }
 errors++;
 }
-if(func3(data62) < 1){
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
+}
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+if(data62.header === undefined){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data62};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2140,8 +2140,9 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(!pattern9.test(data62)){
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
+for(const key16 in data62){
+if(!(key16 === "header")){
+const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data62};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2151,8 +2152,11 @@ vErrors.push(err169);
 errors++;
 }
 }
-else {
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data62};
+if(data62.header !== undefined){
+let data63 = data62.header;
+if(typeof data63 === "string"){
+if(func3(data63) > 128){
+const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2161,17 +2165,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-}
-}
-if(data47.headers !== undefined){
-let data63 = data47.headers;
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-for(const key17 in data63){
-const _errs153 = errors;
-if(typeof key17 === "string"){
-if(func3(key17) > 128){
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func3(data63) < 1){
+const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2180,8 +2175,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-if(func3(key17) < 1){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!pattern9.test(data63)){
+const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2190,8 +2185,9 @@ vErrors.push(err172);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+else {
+const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2201,8 +2197,16 @@ vErrors.push(err173);
 errors++;
 }
 }
-else {
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+}
+if(data48.headers !== undefined){
+let data64 = data48.headers;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key17 in data64){
+const _errs155 = errors;
+if(typeof key17 === "string"){
+if(func3(key17) > 128){
+const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2211,9 +2215,8 @@ vErrors.push(err174);
 }
 errors++;
 }
-var valid35 = _errs153 === errors;
-if(!valid35){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data63};
+if(func3(key17) < 1){
+const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2222,11 +2225,8 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-for(const key18 in data63){
-let data64 = data63[key18];
-if((typeof data64 !== "string") && (!(data64 && typeof data64 == "object" && !Array.isArray(data64)))){
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
+if(!pattern9.test(key17)){
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2235,14 +2235,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-const _errs158 = errors;
-let valid37 = true;
-const _errs159 = errors;
-if(errors === _errs159){
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-if(data64.credential !== undefined){
-var valid38 = false;
-const err177 = {};
+}
+else {
+const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2251,13 +2246,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-else {
-var valid38 = true;
-}
-if(valid38){
-if(data64.file !== undefined){
-var valid38 = false;
-const err178 = {};
+var valid35 = _errs155 === errors;
+if(!valid35){
+const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data64};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2266,13 +2257,11 @@ vErrors.push(err178);
 }
 errors++;
 }
-else {
-var valid38 = true;
 }
-if(valid38){
-if(data64.env !== undefined){
-var valid38 = false;
-const err179 = {};
+for(const key18 in data64){
+let data65 = data64[key18];
+if((typeof data65 !== "string") && (!(data65 && typeof data65 == "object" && !Array.isArray(data65)))){
+const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2281,13 +2270,13 @@ vErrors.push(err179);
 }
 errors++;
 }
-else {
-var valid38 = true;
-}
-}
-}
-}
-else {
+const _errs160 = errors;
+let valid37 = true;
+const _errs161 = errors;
+if(errors === _errs161){
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+if(data65.credential !== undefined){
+var valid38 = false;
 const err180 = {};
 if(vErrors === null){
 vErrors = [err180];
@@ -2297,20 +2286,13 @@ vErrors.push(err180);
 }
 errors++;
 }
-}
-var _valid3 = _errs159 === errors;
-errors = _errs158;
-if(vErrors !== null){
-if(_errs158){
-vErrors.length = _errs158;
-}
 else {
-vErrors = null;
+var valid38 = true;
 }
-}
-if(_valid3){
-const _errs161 = errors;
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data64};
+if(valid38){
+if(data65.file !== undefined){
+var valid38 = false;
+const err181 = {};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2318,11 +2300,14 @@ else {
 vErrors.push(err181);
 }
 errors++;
-var _valid3 = _errs161 === errors;
-valid37 = _valid3;
 }
-if(!valid37){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
+else {
+var valid38 = true;
+}
+if(valid38){
+if(data65.env !== undefined){
+var valid38 = false;
+const err182 = {};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2331,9 +2316,14 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(typeof data64 === "string"){
-if(func3(data64) > 8192){
-const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
+else {
+var valid38 = true;
+}
+}
+}
+}
+else {
+const err183 = {};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2342,8 +2332,20 @@ vErrors.push(err183);
 }
 errors++;
 }
-if(!pattern11.test(data64)){
-const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
+}
+var _valid3 = _errs161 === errors;
+errors = _errs160;
+if(vErrors !== null){
+if(_errs160){
+vErrors.length = _errs160;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs163 = errors;
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data65};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2351,12 +2353,11 @@ else {
 vErrors.push(err184);
 }
 errors++;
+var _valid3 = _errs163 === errors;
+valid37 = _valid3;
 }
-}
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key19 in data64){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data64};
+if(!valid37){
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2365,12 +2366,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-}
-if(data64.credential !== undefined){
-let data68 = data64.credential;
-if(typeof data68 === "string"){
-if(func3(data68) > 255){
-const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
+if(typeof data65 === "string"){
+if(func3(data65) > 8192){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2379,8 +2377,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-if(func3(data68) < 1){
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
+if(!pattern11.test(data65)){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2389,8 +2387,11 @@ vErrors.push(err187);
 }
 errors++;
 }
-if(!pattern5.test(data68)){
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
+}
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+for(const key19 in data65){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2400,8 +2401,11 @@ vErrors.push(err188);
 errors++;
 }
 }
-else {
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data68};
+if(data65.credential !== undefined){
+let data69 = data65.credential;
+if(typeof data69 === "string"){
+if(func3(data69) > 255){
+const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2410,12 +2414,8 @@ vErrors.push(err189);
 }
 errors++;
 }
-}
-if(data64.file !== undefined){
-let data69 = data64.file;
-if(typeof data69 === "string"){
-if(func3(data69) > 4096){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
+if(func3(data69) < 1){
+const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2424,8 +2424,8 @@ vErrors.push(err190);
 }
 errors++;
 }
-if(func3(data69) < 1){
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
+if(!pattern5.test(data69)){
+const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2434,8 +2434,9 @@ vErrors.push(err191);
 }
 errors++;
 }
-if(!pattern0.test(data69)){
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
+}
+else {
+const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2445,8 +2446,11 @@ vErrors.push(err192);
 errors++;
 }
 }
-else {
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data69};
+if(data65.file !== undefined){
+let data70 = data65.file;
+if(typeof data70 === "string"){
+if(func3(data70) > 4096){
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2455,12 +2459,8 @@ vErrors.push(err193);
 }
 errors++;
 }
-}
-if(data64.env !== undefined){
-let data70 = data64.env;
-if(typeof data70 === "string"){
-if(func3(data70) > 255){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
+if(func3(data70) < 1){
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2469,8 +2469,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-if(func3(data70) < 1){
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
+if(!pattern0.test(data70)){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2479,8 +2479,9 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(!pattern7.test(data70)){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
+}
+else {
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2490,8 +2491,11 @@ vErrors.push(err196);
 errors++;
 }
 }
-else {
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data70};
+if(data65.env !== undefined){
+let data71 = data65.env;
+if(typeof data71 === "string"){
+if(func3(data71) > 255){
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2500,11 +2504,8 @@ vErrors.push(err197);
 }
 errors++;
 }
-}
-if(data64.optional !== undefined){
-let data71 = data64.optional;
-if(typeof data71 !== "boolean"){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data71};
+if(func3(data71) < 1){
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2513,12 +2514,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data63};
+if(!pattern7.test(data71)){
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2528,10 +2525,8 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data47.include_usage !== undefined){
-let data72 = data47.include_usage;
-if(typeof data72 !== "string"){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data72};
+else {
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2540,8 +2535,11 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(!(((data72 === "auto") || (data72 === "always")) || (data72 === "never"))){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data72};
+}
+if(data65.optional !== undefined){
+let data72 = data65.optional;
+if(typeof data72 !== "boolean"){
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data72};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2551,12 +2549,11 @@ vErrors.push(err201);
 errors++;
 }
 }
-if(data47.timeouts !== undefined){
-let data73 = data47.timeouts;
-if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
-for(const key20 in data73){
-if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data73};
+}
+}
+}
+else {
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data64};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2566,10 +2563,10 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data73.connect_ms !== undefined){
-let data74 = data73.connect_ms;
-if(!(((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74))) && (isFinite(data74)))){
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
+if(data48.include_usage !== undefined){
+let data73 = data48.include_usage;
+if(typeof data73 !== "string"){
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data73};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2578,9 +2575,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-if((typeof data74 == "number") && (isFinite(data74))){
-if(data74 > 86400000 || isNaN(data74)){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
+if(!(((data73 === "auto") || (data73 === "always")) || (data73 === "never"))){
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data73};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2589,8 +2585,13 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(data74 < 0 || isNaN(data74)){
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data74};
+}
+if(data48.timeouts !== undefined){
+let data74 = data48.timeouts;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key20 in data74){
+if(!((((key20 === "connect_ms") || (key20 === "first_byte_ms")) || (key20 === "idle_ms")) || (key20 === "total_ms"))){
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data74};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2600,11 +2601,10 @@ vErrors.push(err205);
 errors++;
 }
 }
-}
-if(data73.first_byte_ms !== undefined){
-let data75 = data73.first_byte_ms;
+if(data74.connect_ms !== undefined){
+let data75 = data74.connect_ms;
 if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data75};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2615,7 +2615,7 @@ errors++;
 }
 if((typeof data75 == "number") && (isFinite(data75))){
 if(data75 > 86400000 || isNaN(data75)){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data75};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2625,7 +2625,7 @@ vErrors.push(err207);
 errors++;
 }
 if(data75 < 0 || isNaN(data75)){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data75};
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data75};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2636,10 +2636,10 @@ errors++;
 }
 }
 }
-if(data73.idle_ms !== undefined){
-let data76 = data73.idle_ms;
+if(data74.first_byte_ms !== undefined){
+let data76 = data74.first_byte_ms;
 if(!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data76};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2650,7 +2650,7 @@ errors++;
 }
 if((typeof data76 == "number") && (isFinite(data76))){
 if(data76 > 86400000 || isNaN(data76)){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data76};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2660,7 +2660,7 @@ vErrors.push(err210);
 errors++;
 }
 if(data76 < 0 || isNaN(data76)){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data76};
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data76};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2671,10 +2671,10 @@ errors++;
 }
 }
 }
-if(data73.total_ms !== undefined){
-let data77 = data73.total_ms;
+if(data74.idle_ms !== undefined){
+let data77 = data74.idle_ms;
 if(!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data77};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2685,7 +2685,7 @@ errors++;
 }
 if((typeof data77 == "number") && (isFinite(data77))){
 if(data77 > 86400000 || isNaN(data77)){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data77};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2695,7 +2695,7 @@ vErrors.push(err213);
 errors++;
 }
 if(data77 < 0 || isNaN(data77)){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data77};
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data77};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2706,9 +2706,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data73};
+if(data74.total_ms !== undefined){
+let data78 = data74.total_ms;
+if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data78};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2717,11 +2718,9 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-if(data47.max_parallel_requests !== undefined){
-let data78 = data47.max_parallel_requests;
-if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
+if((typeof data78 == "number") && (isFinite(data78))){
+if(data78 > 86400000 || isNaN(data78)){
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data78};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2730,9 +2729,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-if((typeof data78 == "number") && (isFinite(data78))){
-if(data78 > 1000000 || isNaN(data78)){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
+if(data78 < 0 || isNaN(data78)){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data78};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2741,8 +2739,11 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(data78 < 1 || isNaN(data78)){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data78};
+}
+}
+}
+else {
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data74};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2752,11 +2753,10 @@ vErrors.push(err218);
 errors++;
 }
 }
-}
-if(data47.health_check !== undefined){
-let data79 = data47.health_check;
-if((typeof data79 !== "boolean") && (!(data79 && typeof data79 == "object" && !Array.isArray(data79)))){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data79};
+if(data48.max_parallel_requests !== undefined){
+let data79 = data48.max_parallel_requests;
+if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data79};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2765,10 +2765,9 @@ vErrors.push(err219);
 }
 errors++;
 }
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-for(const key21 in data79){
-if(!((key21 === "path") || (key21 === "interval_ms"))){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data79};
+if((typeof data79 == "number") && (isFinite(data79))){
+if(data79 > 1000000 || isNaN(data79)){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data79};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2777,12 +2776,8 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-if(data79.path !== undefined){
-let data80 = data79.path;
-if(typeof data80 === "string"){
-if(func3(data80) > 1024){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
+if(data79 < 1 || isNaN(data79)){
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data79};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2791,8 +2786,12 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(func3(data80) < 1){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
+}
+}
+if(data48.health_check !== undefined){
+let data80 = data48.health_check;
+if((typeof data80 !== "boolean") && (!(data80 && typeof data80 == "object" && !Array.isArray(data80)))){
+const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data80};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2801,8 +2800,10 @@ vErrors.push(err222);
 }
 errors++;
 }
-if(!pattern15.test(data80)){
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+for(const key21 in data80){
+if(!((key21 === "path") || (key21 === "interval_ms"))){
+const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data80};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2812,8 +2813,11 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data80};
+if(data80.path !== undefined){
+let data81 = data80.path;
+if(typeof data81 === "string"){
+if(func3(data81) > 1024){
+const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2822,11 +2826,8 @@ vErrors.push(err224);
 }
 errors++;
 }
-}
-if(data79.interval_ms !== undefined){
-let data81 = data79.interval_ms;
-if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
+if(func3(data81) < 1){
+const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2835,9 +2836,8 @@ vErrors.push(err225);
 }
 errors++;
 }
-if((typeof data81 == "number") && (isFinite(data81))){
-if(data81 > 3600000 || isNaN(data81)){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
+if(!pattern15.test(data81)){
+const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2846,8 +2846,9 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(data81 < 1000 || isNaN(data81)){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data81};
+}
+else {
+const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2857,13 +2858,10 @@ vErrors.push(err227);
 errors++;
 }
 }
-}
-}
-}
-if(data47.discover_models !== undefined){
-let data82 = data47.discover_models;
-if(typeof data82 !== "boolean"){
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data82};
+if(data80.interval_ms !== undefined){
+let data82 = data80.interval_ms;
+if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
+const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data82};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2872,10 +2870,9 @@ vErrors.push(err228);
 }
 errors++;
 }
-}
-}
-else {
-const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data47};
+if((typeof data82 == "number") && (isFinite(data82))){
+if(data82 > 3600000 || isNaN(data82)){
+const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data82};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2884,10 +2881,8 @@ vErrors.push(err229);
 }
 errors++;
 }
-}
-}
-else {
-const err230 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data46};
+if(data82 < 1000 || isNaN(data82)){
+const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data82};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2897,21 +2892,13 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data83 = data.models;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key22 in data83){
-if(pattern16.test(key22)){
-let data84 = data83[key22];
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-if(data84.model !== undefined){
-let data85 = data84.model;
-const _errs202 = errors;
-const _errs203 = errors;
-if(errors === _errs203){
-if(typeof data85 === "string"){
-if(!pattern17.test(data85)){
-const err231 = {};
+}
+}
+}
+if(data48.discover_models !== undefined){
+let data83 = data48.discover_models;
+if(typeof data83 !== "boolean"){
+const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data83};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2921,8 +2908,9 @@ vErrors.push(err231);
 errors++;
 }
 }
+}
 else {
-const err232 = {};
+const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2932,9 +2920,9 @@ vErrors.push(err232);
 errors++;
 }
 }
-var valid45 = _errs203 === errors;
-if(valid45){
-const err233 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data85};
+}
+else {
+const err233 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2943,32 +2931,21 @@ vErrors.push(err233);
 }
 errors++;
 }
-else {
-errors = _errs202;
-if(vErrors !== null){
-if(_errs202){
-vErrors.length = _errs202;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data84.targets !== undefined){
-let data86 = data84.targets;
-if(Array.isArray(data86)){
-const len7 = data86.length;
-for(let i7=0; i7<len7; i7++){
-let data87 = data86[i7];
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-if(data87.model !== undefined){
-let data88 = data87.model;
-const _errs210 = errors;
-const _errs211 = errors;
-if(errors === _errs211){
-if(typeof data88 === "string"){
-if(!pattern17.test(data88)){
+if(data.models !== undefined){
+let data84 = data.models;
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key22 in data84){
+if(pattern16.test(key22)){
+let data85 = data84[key22];
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
+if(data85.model !== undefined){
+let data86 = data85.model;
+const _errs204 = errors;
+const _errs205 = errors;
+if(errors === _errs205){
+if(typeof data86 === "string"){
+if(!pattern17.test(data86)){
 const err234 = {};
 if(vErrors === null){
 vErrors = [err234];
@@ -2990,9 +2967,9 @@ vErrors.push(err235);
 errors++;
 }
 }
-var valid49 = _errs211 === errors;
-if(valid49){
-const err236 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data88};
+var valid45 = _errs205 === errors;
+if(valid45){
+const err236 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data86};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3002,10 +2979,10 @@ vErrors.push(err236);
 errors++;
 }
 else {
-errors = _errs210;
+errors = _errs204;
 if(vErrors !== null){
-if(_errs210){
-vErrors.length = _errs210;
+if(_errs204){
+vErrors.length = _errs204;
 }
 else {
 vErrors = null;
@@ -3013,9 +2990,21 @@ vErrors = null;
 }
 }
 }
-}
-else {
-const err237 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data87};
+if(data85.targets !== undefined){
+let data87 = data85.targets;
+if(Array.isArray(data87)){
+const len7 = data87.length;
+for(let i7=0; i7<len7; i7++){
+let data88 = data87[i7];
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+if(data88.model !== undefined){
+let data89 = data88.model;
+const _errs212 = errors;
+const _errs213 = errors;
+if(errors === _errs213){
+if(typeof data89 === "string"){
+if(!pattern17.test(data89)){
+const err237 = {};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3025,9 +3014,8 @@ vErrors.push(err237);
 errors++;
 }
 }
-}
 else {
-const err238 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data86};
+const err238 = {};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3037,12 +3025,9 @@ vErrors.push(err238);
 errors++;
 }
 }
-if(data84.aliases !== undefined){
-let data89 = data84.aliases;
-if(Array.isArray(data89)){
-const len8 = data89.length;
-for(let i8=0; i8<len8; i8++){
-const err239 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data89[i8]};
+var valid49 = _errs213 === errors;
+if(valid49){
+const err239 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data89};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3051,9 +3036,21 @@ vErrors.push(err239);
 }
 errors++;
 }
+else {
+errors = _errs212;
+if(vErrors !== null){
+if(_errs212){
+vErrors.length = _errs212;
 }
 else {
-const err240 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data89};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err240 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i7,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data88};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3065,7 +3062,7 @@ errors++;
 }
 }
 else {
-const err241 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data84};
+const err241 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data87};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3075,16 +3072,12 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
-for(const key23 in data83){
-if(pattern19.test(key23)){
-let data91 = data83[key23];
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-if(data91.model !== undefined){
-let data92 = data91.model;
-if(typeof data92 === "string"){
-if(!pattern20.test(data92)){
-const err242 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data92};
+if(data85.aliases !== undefined){
+let data90 = data85.aliases;
+if(Array.isArray(data90)){
+const len8 = data90.length;
+for(let i8=0; i8<len8; i8++){
+const err242 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i8,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data90[i8]};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3095,7 +3088,7 @@ errors++;
 }
 }
 else {
-const err243 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data92};
+const err243 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data90};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3105,18 +3098,9 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data91.targets !== undefined){
-let data93 = data91.targets;
-if(Array.isArray(data93)){
-const len9 = data93.length;
-for(let i9=0; i9<len9; i9++){
-let data94 = data93[i9];
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.model !== undefined){
-let data95 = data94.model;
-if(typeof data95 === "string"){
-if(!pattern20.test(data95)){
-const err244 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data95};
+}
+else {
+const err244 = {instancePath:instancePath+"/models/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data85};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3126,8 +3110,16 @@ vErrors.push(err244);
 errors++;
 }
 }
-else {
-const err245 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data95};
+}
+for(const key23 in data84){
+if(pattern19.test(key23)){
+let data92 = data84[key23];
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+if(data92.model !== undefined){
+let data93 = data92.model;
+if(typeof data93 === "string"){
+if(!pattern20.test(data93)){
+const err245 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3137,9 +3129,8 @@ vErrors.push(err245);
 errors++;
 }
 }
-}
 else {
-const err246 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data94};
+const err246 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data93};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3149,9 +3140,18 @@ vErrors.push(err246);
 errors++;
 }
 }
-}
-else {
-const err247 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data93};
+if(data92.targets !== undefined){
+let data94 = data92.targets;
+if(Array.isArray(data94)){
+const len9 = data94.length;
+for(let i9=0; i9<len9; i9++){
+let data95 = data94[i9];
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+if(data95.model !== undefined){
+let data96 = data95.model;
+if(typeof data96 === "string"){
+if(!pattern20.test(data96)){
+const err247 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data96};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3161,9 +3161,8 @@ vErrors.push(err247);
 errors++;
 }
 }
-}
 else {
-const err248 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data91};
+const err248 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data96};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3174,10 +3173,8 @@ errors++;
 }
 }
 }
-}
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(Object.keys(data83).length < 1){
-const err249 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data83};
+else {
+const err249 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data95};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3186,14 +3183,10 @@ vErrors.push(err249);
 }
 errors++;
 }
-for(const key24 in data83){
-const _errs227 = errors;
-const _errs229 = errors;
-const _errs230 = errors;
-if(errors === _errs230){
-if(typeof key24 === "string"){
-if(!pattern22.test(key24)){
-const err250 = {};
+}
+}
+else {
+const err250 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data94};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3203,8 +3196,9 @@ vErrors.push(err250);
 errors++;
 }
 }
+}
 else {
-const err251 = {};
+const err251 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data92};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3214,9 +3208,11 @@ vErrors.push(err251);
 errors++;
 }
 }
-var valid57 = _errs230 === errors;
-if(valid57){
-const err252 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+}
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(Object.keys(data84).length < 1){
+const err252 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data84};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3225,20 +3221,14 @@ vErrors.push(err252);
 }
 errors++;
 }
-else {
-errors = _errs229;
-if(vErrors !== null){
-if(_errs229){
-vErrors.length = _errs229;
-}
-else {
-vErrors = null;
-}
-}
-}
+for(const key24 in data84){
+const _errs229 = errors;
+const _errs231 = errors;
+const _errs232 = errors;
+if(errors === _errs232){
 if(typeof key24 === "string"){
-if(func3(key24) > 256){
-const err253 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+if(!pattern22.test(key24)){
+const err253 = {};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3247,8 +3237,9 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(func3(key24) < 1){
-const err254 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+else {
+const err254 = {};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3257,8 +3248,10 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(!pattern3.test(key24)){
-const err255 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+}
+var valid57 = _errs232 === errors;
+if(valid57){
+const err255 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3267,9 +3260,20 @@ vErrors.push(err255);
 }
 errors++;
 }
+else {
+errors = _errs231;
+if(vErrors !== null){
+if(_errs231){
+vErrors.length = _errs231;
 }
 else {
-const err256 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
+vErrors = null;
+}
+}
+}
+if(typeof key24 === "string"){
+if(func3(key24) > 256){
+const err256 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3278,9 +3282,8 @@ vErrors.push(err256);
 }
 errors++;
 }
-var valid56 = _errs227 === errors;
-if(!valid56){
-const err257 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data83};
+if(func3(key24) < 1){
+const err257 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3289,16 +3292,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-for(const key25 in data83){
-let data96 = data83[key25];
-const _errs235 = errors;
-let valid59 = true;
-const _errs236 = errors;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-let missing1;
-if((data96.targets === undefined) && (missing1 = "targets")){
-const err258 = {};
+if(!pattern3.test(key24)){
+const err258 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3308,26 +3303,8 @@ vErrors.push(err258);
 errors++;
 }
 }
-var _valid4 = _errs236 === errors;
-errors = _errs235;
-if(vErrors !== null){
-if(_errs235){
-vErrors.length = _errs235;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid4){
-const _errs237 = errors;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-for(const key26 in data96){
-const _errs238 = errors;
-const _errs239 = errors;
-const _errs240 = errors;
-if(!((key26 === "provider") || (key26 === "model"))){
-const err259 = {};
+const err259 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3336,9 +3313,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-var valid61 = _errs240 === errors;
-if(valid61){
-const err260 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
+var valid56 = _errs229 === errors;
+if(!valid56){
+const err260 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data84};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3347,20 +3324,16 @@ vErrors.push(err260);
 }
 errors++;
 }
-else {
-errors = _errs239;
-if(vErrors !== null){
-if(_errs239){
-vErrors.length = _errs239;
 }
-else {
-vErrors = null;
-}
-}
-}
-var valid60 = _errs238 === errors;
-if(!valid60){
-const err261 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data96};
+for(const key25 in data84){
+let data97 = data84[key25];
+const _errs237 = errors;
+let valid59 = true;
+const _errs238 = errors;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+let missing1;
+if((data97.targets === undefined) && (missing1 = "targets")){
+const err261 = {};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3370,16 +3343,26 @@ vErrors.push(err261);
 errors++;
 }
 }
-}
-var _valid4 = _errs237 === errors;
-valid59 = _valid4;
-ifClause1 = "then";
+var _valid4 = _errs238 === errors;
+errors = _errs237;
+if(vErrors !== null){
+if(_errs237){
+vErrors.length = _errs237;
 }
 else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid4){
+const _errs239 = errors;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+for(const key26 in data97){
+const _errs240 = errors;
 const _errs241 = errors;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-if(data96.provider === undefined){
-const err262 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data96};
+const _errs242 = errors;
+if(!((key26 === "provider") || (key26 === "model"))){
+const err262 = {};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3388,13 +3371,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-var _valid4 = _errs241 === errors;
-valid59 = _valid4;
-ifClause1 = "else";
-}
-if(!valid59){
-const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data96};
+var valid61 = _errs242 === errors;
+if(valid61){
+const err263 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key26,propertyName:key26};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,10 +3382,20 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-for(const key27 in data96){
-if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
-const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data96};
+else {
+errors = _errs241;
+if(vErrors !== null){
+if(_errs241){
+vErrors.length = _errs241;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid60 = _errs240 === errors;
+if(!valid60){
+const err264 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key26},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data97};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3416,11 +3405,16 @@ vErrors.push(err264);
 errors++;
 }
 }
-if(data96.provider !== undefined){
-let data97 = data96.provider;
-if(typeof data97 === "string"){
-if(func3(data97) > 64){
-const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
+}
+var _valid4 = _errs239 === errors;
+valid59 = _valid4;
+ifClause1 = "then";
+}
+else {
+const _errs243 = errors;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+if(data97.provider === undefined){
+const err265 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data97};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3429,8 +3423,13 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(func3(data97) < 1){
-const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
+}
+var _valid4 = _errs243 === errors;
+valid59 = _valid4;
+ifClause1 = "else";
+}
+if(!valid59){
+const err266 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data97};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3439,8 +3438,10 @@ vErrors.push(err266);
 }
 errors++;
 }
-if(!pattern4.test(data97)){
-const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+for(const key27 in data97){
+if(!(((((key27 === "provider") || (key27 === "model")) || (key27 === "targets")) || (key27 === "aliases")) || (key27 === "fallbacks"))){
+const err267 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data97};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3450,8 +3451,11 @@ vErrors.push(err267);
 errors++;
 }
 }
-else {
-const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data97};
+if(data97.provider !== undefined){
+let data98 = data97.provider;
+if(typeof data98 === "string"){
+if(func3(data98) > 64){
+const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3460,12 +3464,8 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-if(data96.model !== undefined){
-let data98 = data96.model;
-if(typeof data98 === "string"){
-if(func3(data98) > 256){
-const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
+if(func3(data98) < 1){
+const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3474,8 +3474,8 @@ vErrors.push(err269);
 }
 errors++;
 }
-if(func3(data98) < 1){
-const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
+if(!pattern4.test(data98)){
+const err270 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3484,8 +3484,9 @@ vErrors.push(err270);
 }
 errors++;
 }
-if(!pattern3.test(data98)){
-const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
+}
+else {
+const err271 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3495,8 +3496,11 @@ vErrors.push(err271);
 errors++;
 }
 }
-else {
-const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data98};
+if(data97.model !== undefined){
+let data99 = data97.model;
+if(typeof data99 === "string"){
+if(func3(data99) > 256){
+const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3505,12 +3509,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-}
-if(data96.targets !== undefined){
-let data99 = data96.targets;
-if(Array.isArray(data99)){
-if(data99.length < 1){
-const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data99};
+if(func3(data99) < 1){
+const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3519,12 +3519,8 @@ vErrors.push(err273);
 }
 errors++;
 }
-const len10 = data99.length;
-for(let i10=0; i10<len10; i10++){
-let data100 = data99[i10];
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-if(data100.provider === undefined){
-const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
+if(!pattern3.test(data99)){
+const err274 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3533,9 +3529,9 @@ vErrors.push(err274);
 }
 errors++;
 }
-for(const key28 in data100){
-if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
-const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
+}
+else {
+const err275 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3545,11 +3541,11 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data100.provider !== undefined){
-let data101 = data100.provider;
-if(typeof data101 === "string"){
-if(func3(data101) > 64){
-const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
+if(data97.targets !== undefined){
+let data100 = data97.targets;
+if(Array.isArray(data100)){
+if(data100.length < 1){
+const err276 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data100};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3558,8 +3554,12 @@ vErrors.push(err276);
 }
 errors++;
 }
-if(func3(data101) < 1){
-const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
+const len10 = data100.length;
+for(let i10=0; i10<len10; i10++){
+let data101 = data100[i10];
+if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
+if(data101.provider === undefined){
+const err277 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data101};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3568,8 +3568,9 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(!pattern4.test(data101)){
-const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
+for(const key28 in data101){
+if(!((((key28 === "provider") || (key28 === "model")) || (key28 === "tier")) || (key28 === "weight"))){
+const err278 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data101};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3579,8 +3580,11 @@ vErrors.push(err278);
 errors++;
 }
 }
-else {
-const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data101};
+if(data101.provider !== undefined){
+let data102 = data101.provider;
+if(typeof data102 === "string"){
+if(func3(data102) > 64){
+const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3589,12 +3593,8 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-if(data100.model !== undefined){
-let data102 = data100.model;
-if(typeof data102 === "string"){
-if(func3(data102) > 256){
-const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
+if(func3(data102) < 1){
+const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3603,8 +3603,8 @@ vErrors.push(err280);
 }
 errors++;
 }
-if(func3(data102) < 1){
-const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
+if(!pattern4.test(data102)){
+const err281 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3613,8 +3613,9 @@ vErrors.push(err281);
 }
 errors++;
 }
-if(!pattern3.test(data102)){
-const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
+}
+else {
+const err282 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3624,8 +3625,11 @@ vErrors.push(err282);
 errors++;
 }
 }
-else {
-const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data102};
+if(data101.model !== undefined){
+let data103 = data101.model;
+if(typeof data103 === "string"){
+if(func3(data103) > 256){
+const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3634,11 +3638,8 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-if(data100.tier !== undefined){
-let data103 = data100.tier;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
+if(func3(data103) < 1){
+const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3647,9 +3648,8 @@ vErrors.push(err284);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 100 || isNaN(data103)){
-const err285 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
+if(!pattern3.test(data103)){
+const err285 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3658,8 +3658,9 @@ vErrors.push(err285);
 }
 errors++;
 }
-if(data103 < 1 || isNaN(data103)){
-const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data103};
+}
+else {
+const err286 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3669,11 +3670,10 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-if(data100.weight !== undefined){
-let data104 = data100.weight;
+if(data101.tier !== undefined){
+let data104 = data101.tier;
 if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
-const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
+const err287 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data104};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3683,8 +3683,8 @@ vErrors.push(err287);
 errors++;
 }
 if((typeof data104 == "number") && (isFinite(data104))){
-if(data104 > 1000000 || isNaN(data104)){
-const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
+if(data104 > 100 || isNaN(data104)){
+const err288 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data104};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3694,7 +3694,7 @@ vErrors.push(err288);
 errors++;
 }
 if(data104 < 1 || isNaN(data104)){
-const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data104};
+const err289 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data104};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3705,9 +3705,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data100};
+if(data101.weight !== undefined){
+let data105 = data101.weight;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err290 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data105};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3716,10 +3717,9 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-}
-else {
-const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data99};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 1000000 || isNaN(data105)){
+const err291 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data105};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3728,19 +3728,8 @@ vErrors.push(err291);
 }
 errors++;
 }
-}
-if(data96.aliases !== undefined){
-let data105 = data96.aliases;
-if(Array.isArray(data105)){
-const len11 = data105.length;
-for(let i11=0; i11<len11; i11++){
-let data106 = data105[i11];
-const _errs264 = errors;
-const _errs265 = errors;
-if(errors === _errs265){
-if(typeof data106 === "string"){
-if(!pattern28.test(data106)){
-const err292 = {};
+if(data105 < 1 || isNaN(data105)){
+const err292 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data105};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3750,8 +3739,10 @@ vErrors.push(err292);
 errors++;
 }
 }
+}
+}
 else {
-const err293 = {};
+const err293 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data101};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3761,9 +3752,9 @@ vErrors.push(err293);
 errors++;
 }
 }
-var valid68 = _errs265 === errors;
-if(valid68){
-const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
+}
+else {
+const err294 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data100};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3772,20 +3763,19 @@ vErrors.push(err294);
 }
 errors++;
 }
-else {
-errors = _errs264;
-if(vErrors !== null){
-if(_errs264){
-vErrors.length = _errs264;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data106 === "string"){
-if(func3(data106) > 256){
-const err295 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
+if(data97.aliases !== undefined){
+let data106 = data97.aliases;
+if(Array.isArray(data106)){
+const len11 = data106.length;
+for(let i11=0; i11<len11; i11++){
+let data107 = data106[i11];
+const _errs266 = errors;
+const _errs267 = errors;
+if(errors === _errs267){
+if(typeof data107 === "string"){
+if(!pattern28.test(data107)){
+const err295 = {};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3794,8 +3784,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-if(func3(data106) < 1){
-const err296 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
+}
+else {
+const err296 = {};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3804,8 +3795,10 @@ vErrors.push(err296);
 }
 errors++;
 }
-if(!pattern3.test(data106)){
-const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
+}
+var valid68 = _errs267 === errors;
+if(valid68){
+const err297 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3814,9 +3807,20 @@ vErrors.push(err297);
 }
 errors++;
 }
+else {
+errors = _errs266;
+if(vErrors !== null){
+if(_errs266){
+vErrors.length = _errs266;
 }
 else {
-const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data106};
+vErrors = null;
+}
+}
+}
+if(typeof data107 === "string"){
+if(func3(data107) > 256){
+const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3825,10 +3829,8 @@ vErrors.push(err298);
 }
 errors++;
 }
-}
-}
-else {
-const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data105};
+if(func3(data107) < 1){
+const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3837,16 +3839,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-if(data96.fallbacks !== undefined){
-let data107 = data96.fallbacks;
-if(Array.isArray(data107)){
-const len12 = data107.length;
-for(let i12=0; i12<len12; i12++){
-let data108 = data107[i12];
-if(typeof data108 === "string"){
-if(func3(data108) > 256){
-const err300 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
+if(!pattern3.test(data107)){
+const err300 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3855,8 +3849,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(func3(data108) < 1){
-const err301 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
+}
+else {
+const err301 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3865,8 +3860,10 @@ vErrors.push(err301);
 }
 errors++;
 }
-if(!pattern3.test(data108)){
-const err302 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
+}
+}
+else {
+const err302 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data106};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3876,8 +3873,15 @@ vErrors.push(err302);
 errors++;
 }
 }
-else {
-const err303 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data108};
+if(data97.fallbacks !== undefined){
+let data108 = data97.fallbacks;
+if(Array.isArray(data108)){
+const len12 = data108.length;
+for(let i12=0; i12<len12; i12++){
+let data109 = data108[i12];
+if(typeof data109 === "string"){
+if(func3(data109) > 256){
+const err303 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3886,10 +3890,8 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-}
-else {
-const err304 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data107};
+if(func3(data109) < 1){
+const err304 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3898,10 +3900,8 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-}
-else {
-const err305 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data96};
+if(!pattern3.test(data109)){
+const err305 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3911,9 +3911,8 @@ vErrors.push(err305);
 errors++;
 }
 }
-}
 else {
-const err306 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data83};
+const err306 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3923,12 +3922,9 @@ vErrors.push(err306);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data109 = data.routing;
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-for(const key29 in data109){
-if(!((((key29 === "retries") || (key29 === "max_retry_wait_ms")) || (key29 === "restart_wait_ms")) || (key29 === "cooldown_ms"))){
-const err307 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data109};
+}
+else {
+const err307 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data108};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3938,10 +3934,9 @@ vErrors.push(err307);
 errors++;
 }
 }
-if(data109.retries !== undefined){
-let data110 = data109.retries;
-if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
-const err308 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data110};
+}
+else {
+const err308 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data97};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3950,9 +3945,10 @@ vErrors.push(err308);
 }
 errors++;
 }
-if((typeof data110 == "number") && (isFinite(data110))){
-if(data110 > 10 || isNaN(data110)){
-const err309 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data110};
+}
+}
+else {
+const err309 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data84};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3961,8 +3957,13 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data110 < 0 || isNaN(data110)){
-const err310 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data110};
+}
+if(data.routing !== undefined){
+let data110 = data.routing;
+if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
+for(const key29 in data110){
+if(!((((key29 === "retries") || (key29 === "max_retry_wait_ms")) || (key29 === "restart_wait_ms")) || (key29 === "cooldown_ms"))){
+const err310 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.routing,data:data110};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3972,11 +3973,10 @@ vErrors.push(err310);
 errors++;
 }
 }
-}
-if(data109.max_retry_wait_ms !== undefined){
-let data111 = data109.max_retry_wait_ms;
+if(data110.retries !== undefined){
+let data111 = data110.retries;
 if(!(((typeof data111 == "number") && (!(data111 % 1) && !isNaN(data111))) && (isFinite(data111)))){
-const err311 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
+const err311 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data111};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3986,8 +3986,8 @@ vErrors.push(err311);
 errors++;
 }
 if((typeof data111 == "number") && (isFinite(data111))){
-if(data111 > 60000 || isNaN(data111)){
-const err312 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
+if(data111 > 10 || isNaN(data111)){
+const err312 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data111};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3997,7 +3997,7 @@ vErrors.push(err312);
 errors++;
 }
 if(data111 < 0 || isNaN(data111)){
-const err313 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data111};
+const err313 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data111};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4008,10 +4008,10 @@ errors++;
 }
 }
 }
-if(data109.restart_wait_ms !== undefined){
-let data112 = data109.restart_wait_ms;
+if(data110.max_retry_wait_ms !== undefined){
+let data112 = data110.max_retry_wait_ms;
 if(!(((typeof data112 == "number") && (!(data112 % 1) && !isNaN(data112))) && (isFinite(data112)))){
-const err314 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
+const err314 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4022,7 +4022,7 @@ errors++;
 }
 if((typeof data112 == "number") && (isFinite(data112))){
 if(data112 > 60000 || isNaN(data112)){
-const err315 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
+const err315 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4032,7 +4032,7 @@ vErrors.push(err315);
 errors++;
 }
 if(data112 < 0 || isNaN(data112)){
-const err316 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data112};
+const err316 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data112};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4043,10 +4043,10 @@ errors++;
 }
 }
 }
-if(data109.cooldown_ms !== undefined){
-let data113 = data109.cooldown_ms;
+if(data110.restart_wait_ms !== undefined){
+let data113 = data110.restart_wait_ms;
 if(!(((typeof data113 == "number") && (!(data113 % 1) && !isNaN(data113))) && (isFinite(data113)))){
-const err317 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
+const err317 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data113};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4056,8 +4056,8 @@ vErrors.push(err317);
 errors++;
 }
 if((typeof data113 == "number") && (isFinite(data113))){
-if(data113 > 3600000 || isNaN(data113)){
-const err318 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
+if(data113 > 60000 || isNaN(data113)){
+const err318 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data113};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4067,7 +4067,7 @@ vErrors.push(err318);
 errors++;
 }
 if(data113 < 0 || isNaN(data113)){
-const err319 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data113};
+const err319 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data113};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4078,9 +4078,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err320 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data109};
+if(data110.cooldown_ms !== undefined){
+let data114 = data110.cooldown_ms;
+if(!(((typeof data114 == "number") && (!(data114 % 1) && !isNaN(data114))) && (isFinite(data114)))){
+const err320 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data114};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4089,13 +4090,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data114 = data.logging;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key30 in data114){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err321 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data114};
+if((typeof data114 == "number") && (isFinite(data114))){
+if(data114 > 3600000 || isNaN(data114)){
+const err321 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data114};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4104,11 +4101,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data114.level !== undefined){
-let data115 = data114.level;
-if(typeof data115 !== "string"){
-const err322 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data115};
+if(data114 < 0 || isNaN(data114)){
+const err322 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data114};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4117,8 +4111,11 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(!((((data115 === "error") || (data115 === "warn")) || (data115 === "info")) || (data115 === "debug"))){
-const err323 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data115};
+}
+}
+}
+else {
+const err323 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data110};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4128,10 +4125,12 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data114.format !== undefined){
-let data116 = data114.format;
-if(typeof data116 !== "string"){
-const err324 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data116};
+if(data.logging !== undefined){
+let data115 = data.logging;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key30 in data115){
+if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
+const err324 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data115};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4140,8 +4139,11 @@ vErrors.push(err324);
 }
 errors++;
 }
-if(!(((data116 === "auto") || (data116 === "json")) || (data116 === "pretty"))){
-const err325 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data116};
+}
+if(data115.level !== undefined){
+let data116 = data115.level;
+if(typeof data116 !== "string"){
+const err325 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data116};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4150,11 +4152,8 @@ vErrors.push(err325);
 }
 errors++;
 }
-}
-if(data114.transport !== undefined){
-let data117 = data114.transport;
-if((!(data117 && typeof data117 == "object" && !Array.isArray(data117))) && (data117 !== null)){
-const err326 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data117};
+if(!((((data116 === "error") || (data116 === "warn")) || (data116 === "info")) || (data116 === "debug"))){
+const err326 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data116};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4163,9 +4162,11 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-if(data117.target === undefined){
-const err327 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data117};
+}
+if(data115.format !== undefined){
+let data117 = data115.format;
+if(typeof data117 !== "string"){
+const err327 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data117};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4174,9 +4175,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-for(const key31 in data117){
-if(!((key31 === "target") || (key31 === "options"))){
-const err328 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data117};
+if(!(((data117 === "auto") || (data117 === "json")) || (data117 === "pretty"))){
+const err328 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data117};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4186,11 +4186,10 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data117.target !== undefined){
-let data118 = data117.target;
-if(typeof data118 === "string"){
-if(func3(data118) > 4096){
-const err329 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+if(data115.transport !== undefined){
+let data118 = data115.transport;
+if((!(data118 && typeof data118 == "object" && !Array.isArray(data118))) && (data118 !== null)){
+const err329 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data118};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4199,8 +4198,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-if(func3(data118) < 1){
-const err330 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+if(data118.target === undefined){
+const err330 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data118};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4209,9 +4209,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-}
-else {
-const err331 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data118};
+for(const key31 in data118){
+if(!((key31 === "target") || (key31 === "options"))){
+const err331 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data118};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4221,10 +4221,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data117.options !== undefined){
-let data119 = data117.options;
-if(!(data119 && typeof data119 == "object" && !Array.isArray(data119))){
-const err332 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data119};
+if(data118.target !== undefined){
+let data119 = data118.target;
+if(typeof data119 === "string"){
+if(func3(data119) > 4096){
+const err332 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4233,12 +4234,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err333 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data114};
+if(func3(data119) < 1){
+const err333 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4248,14 +4245,52 @@ vErrors.push(err333);
 errors++;
 }
 }
-}
 else {
-const err334 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+const err334 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
 if(vErrors === null){
 vErrors = [err334];
 }
 else {
 vErrors.push(err334);
+}
+errors++;
+}
+}
+if(data118.options !== undefined){
+let data120 = data118.options;
+if(!(data120 && typeof data120 == "object" && !Array.isArray(data120))){
+const err335 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data120};
+if(vErrors === null){
+vErrors = [err335];
+}
+else {
+vErrors.push(err335);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err336 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data115};
+if(vErrors === null){
+vErrors = [err336];
+}
+else {
+vErrors.push(err336);
+}
+errors++;
+}
+}
+}
+else {
+const err337 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err337];
+}
+else {
+vErrors.push(err337);
 }
 errors++;
 }

@@ -8,27 +8,23 @@ import { startTimeouts } from '../../platform/node/http-timeouts.ts'
 import { maxHeaders } from '../guards/header-count.ts'
 import type { Identify, Identity } from '../peer/peer-user.ts'
 import { respondUnread } from '../raw-response.ts'
+import { type ConnectionLimits, mostConnections, type OpenConnections } from './open-connections.ts'
 import { oneAtATime, tooManyWaiting } from '../request-queue.ts'
 
-/** What one listener spends on its clients. */
-export interface HttpLimits {
+/** What the listeners spend on their clients. */
+export interface HttpLimits extends ConnectionLimits {
   /** A client has this long to send the head of a request, and all of it (408 after that). Responses may take longer. */
   readonly headersTimeoutMs: number
   readonly requestTimeoutMs: number
   /** How often both are checked. */
   readonly checkIntervalMs: number
-  readonly maxConnections: number
 }
 
-/**
- * Meant for 10,000 open streams on one address. Further connections are closed at once, before they cost the file
- * descriptors that calls need.
- */
 export const httpLimits: HttpLimits = {
+  ...mostConnections,
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 120_000,
   checkIntervalMs: 1_000,
-  maxConnections: 12_000,
 }
 
 /** Longer than any common client keeps an idle connection, so that the client is the one to close it. */
@@ -44,6 +40,8 @@ export interface Handlers {
 }
 
 export interface ConnectionGate {
+  /** Of all listeners. */
+  readonly connections: OpenConnections
   readonly identify: Identify
   /** Closes connections from elsewhere: a route to 127.0.0.1 can be opened to the network (`route_localnet`). */
   readonly isLoopbackOnly: boolean
@@ -82,7 +80,6 @@ export function createGatedServer(handlers: Handlers, gate: ConnectionGate, limi
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onRawSocket(socket, error.code))
   // As node:http accepts connections, except that nothing is read yet.
   const acceptor = createSocketServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
-  acceptor.maxConnections = limits.maxConnections
   acceptor.on('listening', () => startTimeouts(http))
   identifyBeforeParsing({ acceptor, http }, handlers, gate)
   return { acceptor, http }
@@ -93,16 +90,11 @@ function identifyBeforeParsing(
   { onRejected }: Handlers,
   gate: ConnectionGate,
 ): void {
-  let rejected = 0
+  const { connections } = gate
   const reject = (socket: Socket, { client, error, hasLeft }: Identity & { kind: 'refused' }) => {
     onRejected(client, error, hasLeft)
-    if (rejected >= maxRejected) {
-      socket.destroy()
-      return
-    }
-    rejected += 1
-    socket.once('close', () => (rejected -= 1))
-    respondUnread(socket, error)
+    if (connections.addRejected(socket)) respondUnread(socket, error)
+    else socket.destroy()
   }
   const decide = (socket: Socket, identity: Identity) => {
     // The gateway has begun to stop, or the client has left.
@@ -126,14 +118,14 @@ function identifyBeforeParsing(
     } else if (gate.isLoopbackOnly && !isLoopback(remoteAddress)) {
       onRejected({ id: `ip:${remoteAddress}` }, notLocal())
       socket.destroy()
+    } else if (!connections.add(socket)) {
+      const client = { id: remoteAddress === undefined ? 'unknown' : `ip:${remoteAddress}` }
+      reject(socket, { kind: 'refused', client, error: connections.tooMany(), hasLeft: false })
     } else {
       void gate.identify(socket).then((identity) => decide(socket, identity))
     }
   })
 }
-
-/** Rejected connections that may wait for their response at once; further ones are closed. */
-const maxRejected = 64
 
 function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (address === '::1' || /^(?:::ffff:)?127\./.test(address))

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { StartError } from '../../errors.ts'
 import { hostPort } from '../../platform/host-port.ts'
-import { type Handlers, httpLimits } from './http-server.ts'
+import { type Handlers, type HttpLimits, httpLimits } from './http-server.ts'
 import { Listeners, type PeerIdentifiers } from './listeners.ts'
 
 /** A listening socket by its descriptor. */
@@ -24,11 +24,12 @@ export async function listenInherited(
   sockets: readonly InheritedSocket[],
   identifiers: PeerIdentifiers,
   handlers: Handlers,
+  limits: HttpLimits = httpLimits,
 ): Promise<Listeners> {
   const listeners = new Listeners({
     identifiers,
     handlers,
-    limits: httpLimits,
+    limits,
     lingerMs,
     servesWhileClosing: true,
   })

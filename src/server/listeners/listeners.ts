@@ -8,6 +8,7 @@ import {
   type Handlers,
   type HttpLimits,
 } from './http-server.ts'
+import { OpenConnections } from './open-connections.ts'
 
 /** Who is at the other end of a connection, by the listener that accepted it. */
 export interface PeerIdentifiers {
@@ -28,10 +29,12 @@ export class Listeners {
   /** `http://127.0.0.1:4000` and so on; then the Unix socket as `unix:/path`. */
   readonly addresses: string[] = []
   readonly #parts: ListenerParts
+  readonly #connections: OpenConnections
   readonly #servers: Draining[] = []
 
   constructor(parts: ListenerParts) {
     this.#parts = parts
+    this.#connections = new OpenConnections(parts.limits)
   }
 
   /** Adds a server. @param bind makes it listen, and returns the address; undefined: there is none to listen on. */
@@ -41,6 +44,7 @@ export class Listeners {
   ): Promise<void> {
     const { identifiers, handlers, limits, lingerMs, servesWhileClosing } = this.#parts
     const gate: ConnectionGate = {
+      connections: this.#connections,
       identify: identifiers[kind],
       isLoopbackOnly: kind === 'tcp',
       servesWhileClosing,

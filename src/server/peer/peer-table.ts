@@ -19,7 +19,7 @@ export type PeerLookup =
   | { readonly kind: 'absent' }
   /** Sockets of several users have these ends. */
   | { readonly kind: 'ambiguous' }
-  | { readonly kind: 'unreadable'; readonly cause: Error }
+  | { readonly kind: 'unreadable'; readonly cause: NodeJS.ErrnoException }
 
 /** The kernel's two lists. A client may have an IPv6 socket for an IPv4 connection, and is in the second only. */
 export interface Tables {

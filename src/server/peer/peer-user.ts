@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Client } from '../../domain.ts'
 import { GatewayError, StartError } from '../../errors.ts'
+import { isOutOfDescriptors } from '../../platform/descriptors.ts'
 import { overflowUid, uidNamed, type UnixUsers } from '../../platform/unix-users.ts'
 import { plainAddress } from '../../clients/ip-address.ts'
 import type { PeerLookup, PeerTable } from './peer-table.ts'
@@ -77,6 +78,7 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
       case 'ambiguous':
         return unknownUser('sockets of several users have these addresses')
       case 'unreadable':
+        if (isOutOfDescriptors(peer.cause.code)) return noDescriptor()
         onUnreadable(peer.cause)
         return unknownUser('the look-up failed')
       default:
@@ -188,6 +190,12 @@ function notAllowed({ id }: Client, uid: number): GatewayError {
     'user_not_allowed',
     `${message} access.allowed_users lists the allowed ones.${namespace}`,
   )
+}
+
+function noDescriptor(): Identity & { kind: 'refused' } {
+  const message = 'The gateway has no file descriptor left to look up the Unix user of this connection.'
+  const error = new GatewayError('overloaded', message, { headers: { 'retry-after': '5' } })
+  return { kind: 'refused', client: nobodyKnown, error, hasLeft: false }
 }
 
 function unknownUser(why: string): Identity & { kind: 'refused' } {

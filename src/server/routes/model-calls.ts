@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts'
 import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
+import { type BodyBudget, outOfBodyMemory } from '../body-budget.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -18,6 +19,7 @@ export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'dial
   /** In which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
+  readonly budget: BodyBudget
   readonly refuse: Refuse
 }
 
@@ -31,7 +33,7 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, slicer, memory, refuse, serveCall, now } = parts
+  const { maxBodyBytes: maxBytes, slicer, memory, budget, refuse, serveCall, now } = parts
   const { scannerOf, renderError } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -47,16 +49,20 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     // Only now can the head no longer be refused: a final status earlier spares the client the body. HTTP/1.0 has no interim
     // responses, so that a server ignores the expectation there (RFC 9110 §10.1.1).
     if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
+    const share = budget.shareOf(client.id)
     readBody(request, {
       maxBytes,
       slicer,
       memory,
+      share,
       scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        serveCall({ dialect, body, contentType, model, query, requestId, client, reply, startedAtMs })
+        const asked = { dialect, body, bodyShare: share, contentType, model, query }
+        serveCall({ ...asked, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
+      onNoMemory: () => refuse(exchange, outOfBodyMemory(budget)),
       onBroken: () => refuse(exchange, brokenOff()),
     })
   }

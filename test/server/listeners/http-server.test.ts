@@ -13,9 +13,10 @@ import {
   type Handlers,
   httpLimits,
 } from '../../../src/server/listeners/http-server.ts'
+import { OpenConnections } from '../../../src/server/listeners/open-connections.ts'
 import { respondRaw, setLatestResponse } from '../../../src/server/raw-response.ts'
 import { clientOfSocket } from '../../../src/clients/client.ts'
-import { soon } from '../../support/deadline.ts'
+import { soon, until } from '../../support/deadline.ts'
 import { unless } from '../../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
 
@@ -55,10 +56,12 @@ async function serve(
     onRawSocket: (socket, problem) => void respondRaw(socket, problem),
     onRejected: (client, error) => void rejected.push(`${client.id} ${error.code}`),
   }
+  const allLimits = { ...httpLimits, ...limits }
+  const connections = new OpenConnections(allLimits)
   const server = createGatedServer(
     handlers,
-    { identify: () => Promise.resolve(known), isLoopbackOnly: true, ...gate },
-    { ...httpLimits, ...limits },
+    { identify: () => Promise.resolve(known), isLoopbackOnly: true, connections, ...gate },
+    allLimits,
   )
   const { acceptor, http } = server
   acceptor.on('connection', onConnection)
@@ -201,14 +204,26 @@ suite('the gate', () => {
 })
 
 suite('limits', () => {
-  test('connections beyond the limit are closed, and the others served', async (t) => {
+  test('connections beyond the limit get 503, and the others are served', async (t) => {
     const served = await serve(t, {}, { maxConnections: 2 })
-    const first = await connectRaw(t, served.url)
-    await connectRaw(t, served.url)
-    const third = await connectRaw(t, served.url)
-    await third.ended
+    const [first, second] = [await connectRaw(t, served.url), await connectRaw(t, served.url)]
+    assert.equal((await exchange(t, served.url, hello)).status, 503)
+    assert.deepEqual(served.rejected, ['ip:127.0.0.1 overloaded'])
     first.send(hello)
     assert.equal((await first.response()).status, 200)
+    second.leave()
+    await until(async () => (await exchange(t, served.url, hello)).status === 200, 'room for another one')
+  })
+
+  test('of connections beyond the limit few wait for their response, and others are closed', async (t) => {
+    const served = await serve(t, {}, { maxConnections: 1, maxRejected: 1 })
+    await connectRaw(t, served.url)
+    const waiting = await connectRaw(t, served.url)
+    const closed = await connectRaw(t, served.url)
+    await closed.ended
+    waiting.send(hello)
+    assert.equal((await waiting.response()).status, 503)
+    assert.equal(served.rejected.length, 2)
   })
 
   const brisk = { headersTimeoutMs: 60, requestTimeoutMs: 60, checkIntervalMs: 20 }

@@ -11,6 +11,7 @@ import {
   proxyUserCheck,
   socketOwner,
 } from '../../../src/server/peer/peer-user.ts'
+import { OpenConnections } from '../../../src/server/listeners/open-connections.ts'
 import { createGatedServer, httpLimits } from '../../../src/server/listeners/http-server.ts'
 import type { PeerLookup } from '../../../src/server/peer/peer-table.ts'
 import { isConnected } from '../../../src/platform/node/getpeername.ts'
@@ -153,7 +154,7 @@ suite('a port that changes hands during the look-up', () => {
         onRawSocket: (socket) => void socket.destroy(),
         onRejected: (client, error) => void rejected.push(`${client.id} ${error.code}`),
       },
-      { identify, isLoopbackOnly: true },
+      { identify, isLoopbackOnly: true, connections: new OpenConnections(httpLimits) },
       httpLimits,
     )
     const { acceptor, http } = server
