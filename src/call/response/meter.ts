@@ -16,8 +16,6 @@ export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
 
-const COLON = 0x3a
-
 /** Where the usage of a response that is too large to be held is looked for: in its first and its last bytes. */
 export const usageWindowBytes = 4_096
 
@@ -49,7 +47,7 @@ export class Meter {
 
   /** Counts a stream's event. Returns what of it is for the client; the event may be shortened in place. */
   observe(event: Buffer): Buffer | undefined {
-    if (event[0] === COLON && isComment(event)) return event
+    if (isComment(event)) return event
     this.#lastButOne = this.#lastEvent
     const { reader, stripsUsage, hasOutputTokens } = this.#options
     const textBytes = hasOutputTokens ? reader.textBytes(event) : 0

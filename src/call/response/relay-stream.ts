@@ -18,8 +18,6 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 /** How long a body may go on after the stream's end mark while nothing comes. */
 export const maxLingerMs = 5_000
 
-const COLON = 0x3a
-
 /** How a stream ended that is not complete. */
 export const endingErrors = {
   cut: () =>
@@ -94,7 +92,7 @@ export class StreamRelay implements Relay, EventSink {
   event(received: Buffer): void {
     const event = this.#input.meter.observe(received)
     if (event === undefined) return
-    if (event[0] !== COLON || !isComment(event)) {
+    if (!isComment(event)) {
       if (this.#tail.length === tailLength) this.#tail.shift()
       this.#tail.push(event)
     }
