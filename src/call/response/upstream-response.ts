@@ -171,7 +171,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     if (this.#isOver) return
     const overdue = this.#overdue(nowMs)
     if (overdue === undefined) return
-    this.#exchange?.abort()
     this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
   }
 
