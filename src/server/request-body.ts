@@ -14,7 +14,7 @@ interface BodyScanner {
 
 export interface BodyReadOptions {
   readonly maxBytes: number
-  /** In which large bodies are read. */
+  /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
   /** Scans a large body as it arrives. */
@@ -27,7 +27,7 @@ export interface BodyReadOptions {
   readonly onBroken: () => void
 }
 
-/** The parser ensures that a body is as long as its `content-length`, which a guard has held against `maxBytes`. */
+/** The parser ensures that a body is as long as its `content-length`, which a guard has checked against `maxBytes`. */
 export function readBody(request: IncomingMessage, options: BodyReadOptions): void {
   request.on('error', () => {
     if (request.socket.errored !== null) options.onBroken()
@@ -52,7 +52,7 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyRea
 }
 
 function readLarge(request: IncomingMessage, length: number, options: BodyReadOptions): void {
-  // A client that sends no more than a head gets no memory.
+  // A client that sends no more than a head costs no memory.
   request.once('data', (first: Buffer) => {
     readMeasured(request, new LargeBodyReader(length, options), options, first)
   })

@@ -39,7 +39,7 @@ declare module 'fastify' {
   }
 }
 
-/** Routes that are of no one dialect. */
+/** For routes that belong to no single dialect. */
 const openai = { renderError }
 
 /** Builds the routes, and returns the handlers for the listeners. */

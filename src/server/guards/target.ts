@@ -21,7 +21,7 @@ export const targetGuard: Guard = ({ method = '', url = '' }) => {
     const hint = 'Remove the trailing slash from your base URL.'
     return new GatewayError('invalid_request', `The path contains "//". ${hint}`)
   }
-  // What cannot be decoded, the router refuses.
+  // The router refuses what cannot be decoded.
   const isOtherSpelling = path.includes('%') && !modelPath.test(path) && isDecodable(path)
   return isOtherSpelling ? unknownUrl(method, path) : undefined
 }

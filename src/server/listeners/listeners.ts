@@ -9,7 +9,7 @@ import {
   type HttpLimits,
 } from './http-server.ts'
 
-/** Who is at the other end of a connection, by the listener that accepted it. */
+/** How to identify the peer of a connection, by the listener that accepted it. */
 export interface PeerIdentifiers {
   readonly tcp: Identify
   readonly unixSocket: Identify
