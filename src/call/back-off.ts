@@ -9,7 +9,7 @@ const maxBackoffMs = 2_000
 /** How often a server that loads its model is asked. Loading may take as long as a first byte may. */
 const loadingPollMs = 1_000
 
-/** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
+/** Doubles, less up to half of it at random, so that calls that failed together do not return together. */
 export function pauseBefore(
   { failureKind, retryAfterMs }: RetryDecision,
   attempts: number,

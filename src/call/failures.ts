@@ -1,4 +1,4 @@
-// What has failed in a call so far, and how its client is told.
+// What has failed in a call so far, and how that is reported to its client.
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { FailureKind } from '../routing/target-health.ts'
@@ -27,7 +27,7 @@ export function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision
 }
 
 /**
- * The last failure, or one that names all: when several targets have failed, no single one's error tells the client
+ * The last failure, or one that names all: when several targets have failed, no single error shows the client
  * what is wrong.
  */
 export function summedUp(
@@ -55,7 +55,7 @@ export function summedUp(
   }
 }
 
-/** An untried target is in trouble since earlier calls, shares its provider's trouble, or its turn did not come. */
+/** An untried target has failed in earlier calls, shares its provider's trouble, or its turn did not come. */
 function whyUntried(failureKind: FailureKind | undefined): string {
   return failureKind === undefined ? 'not tried' : `not tried, ${failureKind} before`
 }

@@ -34,7 +34,7 @@ interface Answered {
   readonly response: AnsweringResponse
 }
 
-/** A call whose end is to come. */
+/** A call that has not ended yet. */
 export interface OpenCall {
   readonly call: Call
   readonly record: CallRecord
@@ -89,7 +89,7 @@ async function passAnswer(
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
-    // A translation reads the whole of an event, also what was asked for.
+    // A translation reads the whole of an event, including the usage that was requested.
     const isStripped = stripsUsage && translation === undefined
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens

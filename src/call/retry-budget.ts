@@ -3,7 +3,7 @@ import type { Target } from '../domain.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Failure } from './failures.ts'
 
-/** `routing.retries` for all targets of the model together. A server that loads its model is free for a while. */
+/** `routing.retries` for all targets of the model together. A server that loads its model may be retried freely for a while. */
 export class RetryBudget {
   #left: number
   readonly #failures: ReadonlyMap<Target, Failure>
@@ -12,8 +12,8 @@ export class RetryBudget {
   readonly #startedAtMs: number
 
   /**
-   * To be made when the first attempt begins.
-   * @param failures of this call; read anew at each question.
+   * To be created when the first attempt begins.
+   * @param failures of this call; read anew each time.
    */
   constructor(
     retries: number,

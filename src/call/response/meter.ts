@@ -22,11 +22,11 @@ export const usageWindowBytes = 4_096
 export interface MeterOptions {
   /** Of the provider's dialect. */
   readonly reader: UsageReader
-  /** Tokens of the prompt, should nobody count them. */
+  /** Tokens of the prompt, in case the provider does not count them. */
   readonly estimatedPrompt: number
   /** Whether the response consists of tokens; an embedding or a sound does not. */
   readonly hasOutputTokens: boolean
-  /** Usage was asked for on behalf of the gateway alone: the client must not see what that added. */
+  /** Only the gateway requested usage: the client must not see what that added. */
   readonly stripsUsage: boolean
 }
 
@@ -67,7 +67,7 @@ export class Meter {
 
   /**
    * Counts a whole JSON body.
-   * @param value what it says, if it was parsed already.
+   * @param value the parsed body, if it was parsed already.
    */
   readWhole(body: Buffer, value?: unknown): void {
     this.#wholeBytes = body.length
@@ -89,7 +89,7 @@ export class Meter {
     return this.#isUnrequested
   }
 
-  /** Prompt and output so far, cheap enough to ask all the time. */
+  /** Prompt and output so far, cheap enough to be called all the time. */
   seenTokens(): number {
     const { promptTokens = this.#options.estimatedPrompt, completionTokens = 0 } = this.#usage ?? {}
     return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)

@@ -1,5 +1,5 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
-// that says that it is broken; never silently, because the SDKs take a silent end for a good one.
+// that reports that it is broken; never silently, because the SDKs take a silent end for success.
 import { type ProviderDialect, tailLength } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'

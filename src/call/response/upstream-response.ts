@@ -33,7 +33,7 @@ export interface Expected {
   readonly sinceMs: number
   readonly dialect: ProviderDialect
   readonly translation: ResponseTranslation | undefined
-  /** Usage was asked for without the client's wish. */
+  /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
 }
 
@@ -174,7 +174,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
   }
 
-  /** Which time is over, as a clause about the provider. */
+  /** Which time limit was exceeded, as a clause about the provider. */
   #overdue(nowMs: number): string | undefined {
     if (this.#phase instanceof Draining) return this.#phase.overdue(nowMs)
     const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
