@@ -122,6 +122,9 @@ async function passAnswer(
     }
     if (!relayed.isReported) return sendError(error, open, on)
     return { status, error }
+  } catch (error) {
+    response.abort()
+    throw error
   } finally {
     hold.settle(charge, usage)
   }
