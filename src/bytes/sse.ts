@@ -175,16 +175,16 @@ export function eventName(event: Buffer): string | undefined {
   return name === '' ? undefined : name
 }
 
-/** Whether an event consists of comment lines only, as heartbeats do. */
+/** Whether an event consists of comment lines only, as heartbeats do. Its first byte decides for nearly all others. */
 export function isComment(event: Buffer): boolean {
-  let hasComment = false
-  for (let at = skipByteOrderMark(event); at < event.length;) {
+  let at = skipByteOrderMark(event)
+  if (event[at] !== COLON) return false
+  while (at < event.length) {
     const end = endOfLine(event, at)
-    if (event[at] === COLON) hasComment = true
-    else if (end > at) return false
+    if (event[at] !== COLON && end > at) return false
     at = end + 1
   }
-  return hasComment
+  return true
 }
 
 /** The bytes of one event. Line ends in `data` become lines of their own; `event` must be one line. */

@@ -31,8 +31,8 @@ export type AdmitResult =
 export interface Limited {
   readonly kind: 'limited'
   /**
-   * Only the slots of the model or of its provider are taken, so that another model may answer. What a model may do in a
-   * minute is a promise that no fallback gets around.
+   * Only the slots of the model or of its provider are taken, so that another model may answer. Its limits per minute are
+   * a promise that no fallback gets around.
    */
   readonly canFailOver: boolean
   readonly limitStatus: LimitStatus
@@ -40,8 +40,8 @@ export interface Limited {
 }
 
 /**
- * Reserves the call's share of the limits, waiting in line where the model's limits say so. A promise comes back where the
- * call waits, or where another thread is asked. The receiver of the hold settles it.
+ * Reserves the call's share of the limits, waiting in line where the model's limits say so. Returns a promise where the
+ * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
   { call: { client, reply }, request, route, skipsFailing }: AdmitInput,

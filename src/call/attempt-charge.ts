@@ -1,4 +1,4 @@
-// What the attempts of a call cost that did not answer it. A call is charged once, however many attempts it took.
+// What the attempts cost that did not answer their call. A call is charged once, however many attempts it took.
 import { chargeOf, type Outcome } from '../admission/outcome.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
 
@@ -15,7 +15,7 @@ export function chargeFor(failure: AttemptFailure, promptTokens: number): Outcom
   return { kind: 'failed', tokens: failure.hasBegun ? promptTokens : 0 }
 }
 
-/** The one that counts as a request if one of them does, and more tokens: they are one call's attempts at one prompt. */
+/** The one with more requests, then with more tokens, and not the sum: both are one call's attempts at one prompt. */
 export function maxCharge(one: Outcome, other: Outcome): Outcome {
   const [charge, otherCharge] = [chargeOf(one, 0), chargeOf(other, 0)]
   const difference = charge.requests - otherCharge.requests || charge.tokens - otherCharge.tokens

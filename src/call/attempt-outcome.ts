@@ -57,9 +57,9 @@ export interface AnsweringResponse {
   readonly whole: WholeBody | undefined
   /** The events of a stream, with those that have come. */
   readonly events: EventReader | undefined
-  /** Usage was asked for without the client's wish: the event that brings it is not for the client. */
+  /** The gateway requested usage, and the client did not: the event that brings it is not for the client. */
   readonly stripsUsage: boolean
-  /** The client, not the provider, brought it to a halt. */
+  /** The client, not the provider, stalled it. */
   readonly isStalled: boolean
   /** Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will. */
   read(reader: ResponseReader): void
@@ -67,17 +67,17 @@ export interface AnsweringResponse {
   pause(): void
   resume(): void
   /**
-   * Nobody reads on, and the response is whole: lets the provider end its body, for two seconds at most, so that its
-   * connection can be used again. The reader hears nothing more.
+   * The response is whole, and no longer read: lets the provider end its body, for two seconds at most, so that its
+   * connection can be used again. The reader is not called again.
    */
   drain(): void
-  /** Ends the provider's request. The reader hears nothing more. Calling it again changes nothing. */
+  /** Ends the provider's request. The reader is not called again. Repeating it changes nothing. */
   abort(): void
 }
 
 export interface WholeBody {
   readonly bytes: Buffer
-  /** What its JSON says; undefined where it was not parsed. */
+  /** The parsed JSON; undefined where it was not parsed. */
   readonly value: unknown
 }
 

@@ -53,7 +53,7 @@ export type AttemptsResult =
     }
   | { readonly kind: 'client-gone'; readonly charge: Outcome }
 
-/** Targets that one call asks, those of fallback models included: with more, no answer would come in useful time. */
+/** Targets that one call asks, those of fallback models included: with more, no answer would come in time to be of use. */
 export const maxTargetsTried = 16
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
@@ -110,7 +110,7 @@ export async function tryTargets(
   }
 }
 
-/** One attempt, or two where the provider does not accept the wish for usage. */
+/** One attempt, or two where the provider refuses the request for usage. */
 async function tryTarget(
   admitted: AdmittedCall,
   target: Target,
@@ -255,7 +255,7 @@ async function nextTarget(
   return hold.moveTo([again.target])
 }
 
-/** Tried itself, or at a provider whose trouble all of its models share. */
+/** Has failed itself, or its provider has failed in a way that all of its models share. */
 function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
   return [...failures].some(([failed, { decision }]) => {
     if (failed.provider !== provider) return false
@@ -301,7 +301,7 @@ function hasTimeLeft(target: Target, passedMs: number, on: Pick<Snapshot, 'provi
   return totalMs === 0 || passedMs < totalMs
 }
 
-/** Of a prompt that was processed, or may have been, without an answer that was passed on. */
+/** The usage of a prompt that was processed, or may have been, but whose answer was not passed on. */
 function ofPrompt(promptTokens: number): Metered {
   return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
 }

@@ -23,7 +23,7 @@ export interface PauseInput {
   readonly maxRetryWaitMs: number
 }
 
-/** Doubling, with up to half of it left to chance, so that calls that failed together do not return together. */
+/** Doubles, less up to half of it at random, so that calls that failed together do not return together. */
 export function pauseBefore({
   decision: { failureKind, retryAfterMs = 0 },
   refusedConnection,

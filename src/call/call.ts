@@ -1,4 +1,4 @@
-// A call and the two things that its story holds on to: the client's connection and the current snapshot.
+// A call, and what its story needs throughout: the client's connection and the current snapshot.
 import type { Clock } from '../platform/clock.ts'
 import type { RateLimitConfig, RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
@@ -37,7 +37,7 @@ export const clientGoneStatus = 499
 /** Everything built from one load of the configuration, as far as calls need it. */
 export interface Snapshot {
   readonly routes: RouteTable
-  /** Where a name leads that `routes` does not know, once the providers were asked whether they have it by now. */
+  /** The route of a name that `routes` does not know, after asking the providers whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
   readonly dialects: Dialects
@@ -61,7 +61,7 @@ export interface Reply {
   readonly isStarted: boolean
   /** True once the call is to end early: the client has left, or the gateway interrupts it. */
   readonly isGone: boolean
-  /** Why the gateway interrupted the call, while its client is still there to be told. */
+  /** Why the gateway interrupted the call, while its client is still there to receive it. */
   readonly interruption: GatewayError | undefined
   /**
    * Called once when `isGone` becomes true. The phase that owns the call sets it, to a function that has a name: V8 puts
@@ -69,7 +69,7 @@ export interface Reply {
    * until the next major collection.
    */
   onGone: (() => void) | undefined
-  /** Called when bytes may be written again after `write` said false. */
+  /** Called when bytes may be written again after `write` returned false. */
   onDrain: (() => void) | undefined
   /** Sets a header of whatever response comes, in place of an earlier one of that name. Only before `start`. */
   set(name: string, value: string): void
@@ -82,7 +82,7 @@ export interface Reply {
   end(bytes?: Buffer): void
   /** Sends the error's status and body; only before `start`. */
   fail(error: GatewayError): void
-  /** Ends the call as if its client had left; the error goes out as its last word. */
+  /** Ends the call as if its client had left; the error goes out last. */
   interrupt(error: GatewayError): void
   /** Ends the connection, so that the client sees that the response is not whole. */
   cut(): void

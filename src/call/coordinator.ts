@@ -1,6 +1,6 @@
-// What calls share, and so has one owner in a process: limits, the health and load of targets, and what was learnt of
+// What calls share, and so has one owner in a process: limits, the health and load of targets, and what was learned about
 // providers. The owner's own thread asks it directly (local-coordinator.ts), worker threads ask by messages
-// (app/workers/); calls see no difference but that an answer comes later.
+// (app/workers/); calls see no difference except that an answer comes later.
 import type { ModelReport } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
@@ -42,13 +42,13 @@ export type TargetReport =
   | { readonly kind: 'inconclusive' }
 
 /**
- * What an admitted call holds: its share of the limits, and a slot of one target's provider. Whoever has it settles it,
- * on every path. A thread that ends with holds has them settled as cut calls.
+ * What an admitted call holds: its share of the limits, and a slot of one target's provider. Its holder settles it, on
+ * every path. A thread that ends with holds has them settled as cut calls.
  */
 export interface Hold {
   /** The targets of the request, the best first. */
   readonly targets: readonly Target[]
-  /** The one whose provider's slot is held. The owner takes an attempt at it for begun. */
+  /** The one whose provider's slot is held. The owner assumes that an attempt at it has begun. */
   readonly target: Target
   /** As estimated. */
   readonly promptTokens: number
@@ -73,10 +73,10 @@ export interface Hold {
   failureKindOf(target: Target): FailureKind | undefined
   /** Whether a provider of `targets` is known to refuse requests that ask for usage, or to report it unasked. */
   isUsageWishUseless(provider: string): boolean
-  /** The provider of `target` took a request that it had refused with the wish for usage, or has reported usage unasked. */
+  /** The provider of `target` accepted a request only without the request for usage, or has reported usage unasked. */
   reportUselessUsageWish(): void
   /**
-   * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved: nobody is to be
+   * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved, so that no other is
    * admitted against tokens that are used already. Never lowers it, never refuses.
    */
   grow(tokens: number): void
@@ -95,6 +95,6 @@ export interface Coordinator {
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
-  /** Sends the waiting calls of this thread away, and admits no more of its calls. Those under way go on. */
+  /** Refuses the waiting calls of this thread, and admits no more of its calls. Those under way go on. */
   close(): void
 }

@@ -1,4 +1,4 @@
-// What has failed in a call so far, and how its client is told.
+// What has failed in a call so far, and how that is reported to its client.
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { FailureKind } from '../routing/target-health.ts'
@@ -123,7 +123,7 @@ function summedUp(
   }
 }
 
-/** An untried target is in trouble since earlier calls, shares its provider's trouble, or its turn did not come. */
+/** An untried target has failed in earlier calls, shares its provider's trouble, or its turn did not come. */
 function whyUntried(failureKind: FailureKind | undefined): string {
   return failureKind === undefined ? 'not tried' : `not tried, ${failureKind} before`
 }

@@ -26,7 +26,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   }
 }
 
-/** Finds out what becomes of the call. The client gets nothing yet but heartbeats. */
+/** Determines what becomes of the call. The client receives nothing yet but heartbeats. */
 async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const { call, record, heartbeat } = open
   const request = call.dialect.readRequest(call)

@@ -9,7 +9,7 @@ import type { Ticker, TickListener } from './ticker.ts'
 /** Silence that proxies allow: nginx, for one, ends a connection after 60 s. */
 const maxSilenceMs = 50_000
 
-/** A refusal at the end of a wait may be late by that much: the thread is busy, or another one decides. */
+/** A refusal at the end of a wait may be late by this much: the thread is busy, or another one decides. */
 const lateRefusalMs = 1_000
 
 export const eventStreamType = 'text/event-stream; charset=utf-8'

@@ -16,7 +16,7 @@ import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
-/** What is to be known of a provider here. */
+/** What the coordinator knows about a provider. */
 interface ProviderFacts {
   readonly isLocal: boolean
   readonly scope: Scope
@@ -32,7 +32,7 @@ export interface CoordinatorParts {
 }
 
 export class LocalCoordinator implements Coordinator {
-  /** Also told what health checks find. */
+  /** Also receives what health checks find. */
   readonly health = new TargetHealth()
   readonly load = new ProviderLoad()
   readonly placement = new Placement()
@@ -41,7 +41,7 @@ export class LocalCoordinator implements Coordinator {
   readonly calibration: Calibration
   readonly now: () => number
   readonly chance: () => number
-  /** By name. Those that a reload has taken away stay, for calls that began before it. */
+  /** By name. Those that a reload has removed stay, for calls that began before it. */
   readonly #providers = new Map<string, ProviderFacts>()
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
@@ -53,7 +53,7 @@ export class LocalCoordinator implements Coordinator {
     this.chance = chance
   }
 
-  /** Goes over to a configuration. Counts, health and what was learnt stay, save for providers that are others by now. */
+  /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */
   follow(
     {
       providers: configs,
@@ -116,7 +116,7 @@ export class LocalCoordinator implements Coordinator {
     return this.#routing.cooldownMs
   }
 
-  /** What is known of a provider's health was learnt at one address, with one key and by one check. */
+  /** What is known about a provider's health was learned at one address, with one key and by one check. */
   #carryHealth(before: Config['providers'], after: Config['providers']): void {
     for (const [name, old] of before) {
       const provider = after.get(name)

@@ -24,11 +24,11 @@ export class CallRecord {
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
   /** When this model's first attempt was sent. */
-  sentAtMs: number | undefined
+  #sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
-  firstByteAtMs: number | undefined
+  #firstByteAtMs: number | undefined
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
-  outcomeAtMs: number | undefined
+  #outcomeAtMs: number | undefined
   usage: Metered | undefined
   providerStatus: number | undefined
   providerCode: string | undefined
@@ -36,7 +36,7 @@ export class CallRecord {
   providerRequestId: string | undefined
   /** What the last attempt's provider wrote in its error, as far as it may be logged. */
   providerWords: string | undefined
-  /** What the models took that did not answer. */
+  /** Time spent on models that did not answer. */
   #earlierMs = 0
   #attemptSentAtMs = 0
 
@@ -53,12 +53,12 @@ export class CallRecord {
     this.attempts += 1
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
-    this.sentAtMs ??= nowMs
+    this.#sentAtMs ??= nowMs
   }
 
   endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
-    this.outcomeAtMs = nowMs
-    this.firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
+    this.#outcomeAtMs = nowMs
+    this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     return {
       kind: 'attempt_ended',
       request_id: this.#call.requestId,
@@ -74,9 +74,9 @@ export class CallRecord {
   /** None of a model's targets has answered; what follows is another model's, or nothing. */
   endModel(nowMs: number): void {
     this.#earlierMs = this.#upstreamMs(nowMs)
-    this.sentAtMs = undefined
-    this.firstByteAtMs = undefined
-    this.outcomeAtMs = undefined
+    this.#sentAtMs = undefined
+    this.#firstByteAtMs = undefined
+    this.#outcomeAtMs = undefined
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
@@ -89,10 +89,10 @@ export class CallRecord {
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect } = this.#call
-    const { firstByteAtMs } = this
+    const firstByteAtMs = this.#firstByteAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
-    const gatewayMs = (this.outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
+    const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
     return {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
@@ -129,8 +129,8 @@ export class CallRecord {
 
   /** With the pauses between attempts, which providers ask for. */
   #upstreamMs(nowMs: number): number {
-    if (this.sentAtMs === undefined) return this.#earlierMs
-    return this.#earlierMs + (this.outcomeAtMs ?? nowMs) - this.sentAtMs
+    if (this.#sentAtMs === undefined) return this.#earlierMs
+    return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
   }
 }
 

@@ -40,7 +40,7 @@ interface Answered {
   readonly response: AnsweringResponse
 }
 
-/** A call whose end is to come. */
+/** A call that has not ended yet. */
 export interface OpenCall {
   readonly call: Call
   readonly record: CallRecord
@@ -97,7 +97,7 @@ async function passAnswer(
     }
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
-    // A translation reads the whole of an event, also what was asked for.
+    // A translation reads the whole of an event, including the usage that was requested.
     const isStripped = stripsUsage && translation === undefined
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
@@ -133,6 +133,9 @@ async function passAnswer(
     }
     if (!relayed.isReported) return sendError(error, open, on)
     return { status, error }
+  } catch (error) {
+    response.abort()
+    throw error
   } finally {
     hold.settle(charge, usage)
   }

@@ -56,7 +56,7 @@ function afterFailure(
   // An idle connection that the provider had closed is not a fault of the target: asking once more opens a new one.
   if (isStaleConnection && !hasFailed) return { ...final, canFailOver: true, canRetry: true, retryAfterMs: 0 }
   if (isRouteMissing === true) return { ...final, canFailOver: true }
-  // The target's format can't carry the request, for which another one's may serve.
+  // The target's format can't carry the request, but another target's may.
   if (error.status < 500) return { ...final, canFailOver: true }
   // Anything else is likely to happen again.
   return { ...final, failureKind: 'broken', canFailOver: true }
@@ -81,7 +81,7 @@ function afterRefusal(
     case 429:
       // Another provider has an account of its own.
       if (meaning === 'billing') return { ...final, failureKind: 'billing', canFailOver: true }
-      // So a request is refused that alone exceeds the limit: no failure of the target.
+      // The refusal of a request that alone exceeds the limit: not a failure of the target.
       if (!canRetry) return final
       return { failureKind: 'rate_limit', ...again }
     case 501:
@@ -99,7 +99,7 @@ function afterRefusal(
   }
 }
 
-/** When a provider's error asks to be asked again, in milliseconds. @param nowMs of the wall clock. */
+/** When to ask again, by a provider's error, in milliseconds. @param nowMs of the wall clock. */
 export function retryAfterOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   nowMs: number,

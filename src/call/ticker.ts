@@ -1,4 +1,4 @@
-// One timer for all calls under way. A timer each would be armed and cleared again for every chunk.
+// One timer for all calls under way. A timer for each would be armed and cleared again for every chunk.
 import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Clock } from '../platform/clock.ts'
 

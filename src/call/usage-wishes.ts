@@ -1,4 +1,4 @@
-// Of which providers usage need not be asked, learnt from their responses: they refuse the wish, or report usage anyway.
+// Which providers need not be asked for usage, as their responses have shown: they refuse the request, or report it anyway.
 import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
@@ -6,7 +6,7 @@ import type { AttemptOutcome } from './attempt-outcome.ts'
 const memoryMs = 3_600_000
 
 export class UsageWishes {
-  /** Name → when the wish was last useless, in milliseconds of the monotonic clock. */
+  /** Name → when asking was last useless, in milliseconds of the monotonic clock. */
   readonly #uselessAtMs = new Map<string, number>()
 
   isUseless(provider: string, nowMs: number): boolean {
@@ -14,7 +14,7 @@ export class UsageWishes {
     return uselessAtMs !== undefined && nowMs - uselessAtMs <= memoryMs
   }
 
-  /** To be called once a refused request has passed without the wish, or usage was reported in a form that needs none. */
+  /** To be called once a refused request was accepted without asking for usage, or usage was reported unasked. */
   rememberUseless(provider: string, nowMs: number): void {
     this.#uselessAtMs.set(provider, nowMs)
   }
@@ -22,7 +22,8 @@ export class UsageWishes {
 
 /**
  * Whether the provider may have refused because it was asked for usage. An error can quote the client's own words, so
- * only the request without the wish shows it; or any client could turn a provider's usage off with a bad request.
+ * only the same request without asking for usage proves it. Otherwise any client could turn a provider's usage off with
+ * a bad request.
  */
 export function isUsageRefusal(outcome: AttemptOutcome, { mayRefuseUsage }: ProviderDialect): boolean {
   return outcome.kind === 'refused' && mayRefuseUsage(outcome.head, outcome.body)

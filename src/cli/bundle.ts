@@ -1,7 +1,7 @@
 // The package's one bundle, and what V8 made of it when it was built. With that the gateway listens 110 ms after its start,
-// without it after 175. (Node's own compile cache would need a first start to fill it and a folder of trust, and take 140.)
-// V8 takes such a cache from the very same build of Node only (its version, its flags, its snapshot), and compiles the
-// source otherwise. It believes the cache without looking at the source, so both are written together.
+// without it after 175. (Node's own compile cache would need a first start to fill it and a trusted folder, and take 140.)
+// V8 accepts such a cache only from the very same build of Node (its version, its flags, its snapshot), and compiles the
+// source otherwise. It trusts the cache without looking at the source, so both are written together.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

@@ -82,7 +82,7 @@ export function startService(parts: ServiceParts): Service {
 /**
  * Pings from the event loop that serves calls, so that a loop that is stuck sends none and the manager restarts it.
  * @param everyMs undefined: the manager does not watch.
- * @returns ends the pings.
+ * @returns a function that ends the pings.
  */
 function pingWatchdog(
   app: App,

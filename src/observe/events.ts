@@ -1,12 +1,12 @@
-// Events: what happens in the gateway and is worth telling, as data. Leaves return facts, the story emits them, and sinks
-// make log lines, sums and rows of them. Members are named as in the log. No prompt, answer, key or header value is in any.
+// Events: what happens in the gateway and is worth reporting, as data. Leaves return facts, the story emits them, and sinks
+// turn them into log lines and metrics. Members are named as in the log. None holds a prompt, answer, key or header value.
 
 interface CallEnded {
   readonly kind: 'call_ended'
   readonly call: CallFacts
 }
 
-/** Everything that is known of a call when it ends, in the order of its line. Absent facts are left out. */
+/** Everything that is known about a call when it ends, in the order of its line. Absent facts are left out. */
 export interface CallFacts {
   /** `call`, or the code of the rule that refused it. */
   readonly event: string
@@ -18,7 +18,7 @@ export interface CallFacts {
   readonly target_model: string | undefined
   /** The model that answered, where it is not the one that was asked for. */
   readonly fallback_model: string | undefined
-  /** What the client got; 499 when it left before the end. */
+  /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
   readonly prompt_tokens: number | undefined
@@ -64,7 +64,7 @@ interface Refused {
   readonly reason: string
   /** The client left before its user was looked up: nobody was turned away. */
   readonly has_left?: boolean
-  /** Refusals like this one since the last event, which have none. */
+  /** Refusals like this one since the last event, which were not emitted. */
   readonly unlogged?: number
 }
 
@@ -75,7 +75,7 @@ interface Listening {
   readonly config: string
 }
 
-/** Whether a provider was there when the gateway started. */
+/** Whether a provider could be reached when the gateway started. */
 interface ProviderChecked {
   readonly kind: 'provider_checked'
   readonly provider: string
@@ -83,7 +83,7 @@ interface ProviderChecked {
   readonly detail: string
 }
 
-/** A provider's list of models has come for the first time, has changed, or is there again. */
+/** A provider's list of models has come for the first time, has changed, or is available again. */
 interface ModelsDiscovered {
   readonly kind: 'models_discovered'
   readonly provider: string
@@ -94,7 +94,7 @@ interface ModelsDiscovered {
   readonly skipped: number
 }
 
-/** A provider does not list its models; emitted once for a cause, until a list comes. */
+/** A provider does not list its models; emitted once for each cause, until a list comes. */
 interface DiscoveryFailed {
   readonly kind: 'discovery_failed'
   readonly provider: string
@@ -118,7 +118,7 @@ interface Reloaded {
   readonly needs_restart: readonly string[]
 }
 
-/** A configuration was not taken over: the old one is still served. */
+/** A configuration was rejected: the old one stays in use. */
 interface ReloadRefused {
   readonly kind: 'reload_refused'
   readonly config: string
@@ -131,7 +131,7 @@ interface ServiceManagerNotTold {
   readonly cause: unknown
 }
 
-/** The kernel's list of sockets can't be read: nobody's user is known, and all are refused. */
+/** The kernel's list of sockets can't be read: no client's user is known, and all are refused. */
 interface PeerUsersUnreadable {
   readonly kind: 'peer_users_unreadable'
   readonly cause: Error
@@ -222,7 +222,7 @@ export interface Events {
   emit(event: GatewayEvent): void
 }
 
-/** Makes something of events. */
+/** A receiver of events. */
 export interface Sink {
   /** For the report of its own errors: `log`, `metrics`. */
   readonly name: string

@@ -31,7 +31,7 @@ export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows)
 }
 
 /**
- * The plugin's windows are fixed, and its stores report a count to hold against `max`. Exact windows decide themselves:
+ * The plugin's windows are fixed, and its stores report a count to compare with `max`. Exact windows decide themselves:
  * a request that has to wait is reported as one too many, with its wait as the `ttl`.
  */
 function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {

@@ -11,7 +11,7 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
-  /** Of the response, whatever it says (`x-request-id`, CORS): names and values in turn. */
+  /** Of the response, whatever its content (`x-request-id`, CORS): names and values in turn. */
   readonly headers: readonly string[]
   /** Of the client's dialect. */
   readonly renderError: RenderError

@@ -33,7 +33,7 @@ export class HttpReply implements Reply {
   /** A write waits for the client to read; until it is out, further bytes are collected. */
   #isBehind = false
   readonly #unsent = new ByteCollector()
-  /** `write` returned false while bytes were collected: their end has to report a drain. */
+  /** `write` returned false while bytes were collected: once they are out, a drain is reported. */
   #owesDrain = false
   #isChunked = false
   isGone: boolean
@@ -42,7 +42,7 @@ export class HttpReply implements Reply {
   onDrain: (() => void) | undefined
 
   /**
-   * @param headers of the response, whatever it says (`x-request-id`, CORS): names and values in turn.
+   * @param headers of the response, whatever its content (`x-request-id`, CORS): names and values in turn.
    * @param renderError of the client's dialect.
    */
   constructor(raw: ServerResponse, headers: readonly string[], renderError: RenderError) {

@@ -16,7 +16,7 @@ interface BodyScanner {
 
 export interface BodyReadOptions {
   readonly maxBytes: number
-  /** In which large bodies are read. */
+  /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
   /** Of the memory for all bodies. The receiver of a small body releases it; a large one does so itself. */
@@ -33,7 +33,7 @@ export interface BodyReadOptions {
   readonly onBroken: () => void
 }
 
-/** The parser ensures that a body is as long as its `content-length`, which a guard has held against `maxBytes`. */
+/** The parser ensures that a body is as long as its `content-length`, which a guard has checked against `maxBytes`. */
 export function readBody(request: IncomingMessage, options: BodyReadOptions): void {
   const { share } = options
   request.on('error', () => {
@@ -89,7 +89,7 @@ function readSmall(request: IncomingMessage, length: number, { onBody }: BodyRea
 }
 
 function readLarge(request: IncomingMessage, length: number, options: BodyReadOptions): void {
-  // A client that sends no more than a head gets no memory.
+  // A client that sends no more than a head costs no memory.
   request.once('data', (first: Buffer) => {
     readInSlices(request, new LargeBodyReader(length, options), options, first)
   })

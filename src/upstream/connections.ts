@@ -96,7 +96,7 @@ class Connection implements Indexed, ConnectionInUse {
         if (socket instanceof Socket) this.#socket = socket
       },
     })
-    // The provider or the idle timeout has ended it. A request that is here already makes a new one.
+    // The provider or the idle timeout has ended it. A request that is already here opens a new one.
     this.client.on('disconnect', () => {
       if (this.index >= 0) this.end()
     })

@@ -9,9 +9,9 @@ export type ErrorMeaning = 'billing' | 'loading' | 'missing_model' | 'missing_ro
 
 /** What a kind of server writes into its errors. */
 export interface ServerErrors {
-  /** Codes of a 429 that no waiting mends, in snake case. */
+  /** Codes of a 429 that waiting does not fix, in snake case. */
   readonly billingCodes?: readonly string[]
-  /** Codes of a 404 for a model, as they are written. */
+  /** Codes of a 404 for a model, verbatim. */
   readonly missingModelCodes?: readonly string[]
   /** In the body of a 404 or 405 for a path that it does not have. */
   readonly missingRouteTexts?: readonly string[]
@@ -27,13 +27,13 @@ interface ErrorResponse {
   readonly body: Buffer
 }
 
-/** Words of codes that speak of money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
+/** Words in codes about money: `billing_not_active`, `insufficient_credits`, `InsufficientBalance`. */
 const billingWords = /(?:^|[^a-z])(?:balance|billing|credits?|funds|payment)(?:$|[^a-z])/
 
-/** What an error response means; undefined: what its status says. */
+/** What an error response means; undefined: no more than its status says. */
 export type ErrorReader = (error: ErrorResponse) => ErrorMeaning | undefined
 
-/** Reads the errors of a server that is one of these, it is not known which. */
+/** Reads the errors of a server that may be any of these. */
 export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader {
   const billingCodes = new Set(servers.flatMap((server) => server.billingCodes ?? []))
   const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))

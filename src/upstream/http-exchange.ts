@@ -99,7 +99,7 @@ const unreachableCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** The failure that an error of a connection or a response is. */
+/** The error of a connection or a response as a failure. */
 export function failureOf(error: Error): ProviderFailure {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error
   const code = codeOf(first) ?? codeOf(error) ?? 'UNKNOWN'

@@ -1,4 +1,4 @@
-// A provider over HTTP: the requests that it is sent, and where its key is written.
+// A provider over HTTP: what its requests carry, the key included.
 import type { Readable } from 'node:stream'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
@@ -52,7 +52,7 @@ export function createHttpProvider(
 /** The body as undici accepts it, with the length as a header where undici can't see it. */
 function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framing: readonly string[] } {
   if (Buffer.isBuffer(body)) return { body, framing: [] }
-  // undici accepts every iterable, which its types do not say.
+  // undici accepts every iterable, though its types do not say so.
   const slices = bodySlices(body) as unknown as Readable
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }

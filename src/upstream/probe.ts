@@ -76,7 +76,7 @@ interface PostRequest extends ProbeRequest {
 
 /**
  * Makes a connection to a provider, or a tunnel to it, TLS included, and ends it without a request.
- * @param onResult is called once, with why no connection came about, or undefined when one did.
+ * @param onResult is called once, with why no connection was made, or undefined when one was.
  */
 export function tryConnection(
   config: HttpProvider,
@@ -113,9 +113,9 @@ function connectOnce(
   })
 }
 
-/** For somebody who examines a provider: requests as a call would send them, over connections of their own. */
+/** For examining a provider: requests as a call would send them, over connections of their own. */
 export interface Probe {
-  /** Opens a connection and ends it without a request. Resolves with why none came about, or undefined when one did. */
+  /** Opens a connection and ends it without a request. Resolves with why none was made, or undefined when one was. */
   connect(timeoutMs: number): Promise<ProviderFailure | undefined>
   send(request: PostRequest): Promise<ProbeOutcome>
   /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
@@ -161,7 +161,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
   }
 }
 
-/** One response up to its end, its bound or its time, whichever comes first. */
+/** One response up to its end, its size limit or its deadline, whichever comes first. */
 class BoundedResponse implements ResponseHandler {
   readonly #limits: ProbeLimits
   readonly #now: () => number

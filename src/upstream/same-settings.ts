@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HttpProvider, ProviderConfig, Secret } from '../config/types.ts'
 
-/** Whether two configurations make the same provider. Keys are compared by value: the same file may hold a new key. */
+/** Whether two configurations describe the same provider. Keys are compared by value: the same file may hold a new key. */
 export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boolean {
   if (!isDeepStrictEqual(one, other)) return false
   if (one.kind === 'echo' || other.kind === 'echo') return true

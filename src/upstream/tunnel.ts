@@ -44,12 +44,12 @@ export function createForwarding(proxy: ProxyConfig, timeoutMs: number): buildCo
   }
 }
 
-/** Whether the proxy gets requests of its own to forward, as HTTP proxies expect it of plain HTTP (RFC 9112 §3.2.2). */
+/** Whether requests are sent to the proxy to be forwarded, as HTTP proxies expect for plain HTTP (RFC 9112 §3.2.2). */
 export function isForwarded(origin: string, proxy: ProxyConfig | undefined): proxy is ProxyConfig {
   return proxy !== undefined && proxy.kind !== 'socks5' && origin.startsWith('http:')
 }
 
-/** The headers that admit a request to the proxy. */
+/** The headers that authorize a request at the proxy. */
 export function proxyHeaders({ userInfo }: ProxyConfig): string[] {
   if (userInfo === undefined) return []
   return ['proxy-authorization', `Basic ${Buffer.from(userInfo.reveal()).toString('base64')}`]
@@ -59,7 +59,7 @@ type Opener = (to: Destination) => Promise<Socket>
 
 function connectOpener(proxy: ProxyConfig, timeoutMs: number): Opener {
   const connectAny = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: sharedLookup() })
-  // A certificate is for the proxy's name, not for the one in `host`, which undici would take.
+  // A certificate is for the proxy's name, not for the one in `host`, which undici would use.
   const connector: buildConnector.connector = (to, callback) =>
     connectAny({ ...to, servername: '' }, callback)
   return async ({ host, port }) => {
@@ -78,7 +78,7 @@ function connectOpener(proxy: ProxyConfig, timeoutMs: number): Opener {
   }
 }
 
-/** undici keeps its handshake in the agent, which has no other use for it than its own pool. */
+/** What undici's agent has besides what its types say: the handshake, written for its own pool. */
 interface SocksHandshake {
   createSocks5Connection(host: string, port: number): Promise<Socket>
 }
@@ -96,6 +96,6 @@ function socksOpener({ origin, userInfo }: ProxyConfig, connectTimeout: number):
 /** Nothing has reached the provider. undici's own texts may quote what the proxy sent, so only other ones are passed on. */
 function failure({ origin }: ProxyConfig, { message, code }: NodeJS.ErrnoException): Error {
   const isOwn = code === undefined || !/^(?:UND_ERR|HPE)_/.test(code)
-  const detail = isOwn ? message : `no tunnel came about (${code})`
+  const detail = isOwn ? message : `the tunnel could not be opened (${code})`
   return Object.assign(new Error(`the proxy ${origin}: ${detail}`), { code: proxyFailed })
 }

@@ -328,6 +328,15 @@ suite('heartbeats', () => {
   }
 })
 
+test('a bug in a translation is a 500, and ends the provider’s request', async (t) => {
+  const { gateway, upstream } = await start(t)
+  upstream.respond([streamHead(), chunk('data: not what the toy parses\n\n'), hang])
+  const { status } = await shout(gateway, { stream: true })
+  assert.equal(status, 500)
+  assert.equal((await upstream.requests[0]!.outcome).kind, 'aborted')
+  assert.equal((await used(gateway)).parallel, 0)
+})
+
 test('a client that leaves in mid-stream ends the provider’s request, and pays for what has come', async (t) => {
   const { gateway, upstream } = await start(t)
   upstream.respond([streamHead(), chunk(`data: ${delta('hello')}\n\n`), hang])

@@ -18,9 +18,9 @@ const leasePart = 8
 /** The leases of one client. */
 interface ClientLeases {
   readonly held: Map<LeaseHolder, number>
-  /** Called when all that was called back is here. */
+  /** Called when all recalled permits have been returned. */
   onAllRecalled: (() => void)[]
-  /** Which have not answered yet. */
+  /** Those that have not answered yet. */
   readonly recalled: Set<LeaseHolder>
 }
 

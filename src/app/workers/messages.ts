@@ -113,7 +113,7 @@ export type Command =
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
 
-/** What the owner sends a worker of its own accord, or as it was asked. */
+/** What the owner sends a worker, unasked or in response. */
 export type OwnerMessage =
   | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }

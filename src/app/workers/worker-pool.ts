@@ -215,7 +215,7 @@ class WorkerPool implements App {
       this.#workers.delete(number)
       const delayMs = this.#restartDelay.next()
       this.events.emit({ kind: 'worker_ended', worker: number, cause, restart_in_ms: delayMs })
-      // The passed sockets went with it, and only a new process gets them again.
+      // The passed sockets went with it, and only a new process gets them again: the rejection ends this one.
       if (number === 1 && (this.#parts.options.sockets ?? []).length > 0) throw cause
       this.#relaunches.set(
         number,

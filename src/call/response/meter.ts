@@ -16,19 +16,17 @@ export interface Metered extends Usage {
   readonly isEstimated: boolean
 }
 
-const COLON = 0x3a
-
 /** Where the usage of a response that is too large to be held is looked for: in its first and its last bytes. */
 export const usageWindowBytes = 4_096
 
 export interface MeterOptions {
   /** Of the provider's dialect. */
   readonly reader: UsageReader
-  /** Tokens of the prompt, should nobody count them. */
+  /** Tokens of the prompt, in case the provider does not count them. */
   readonly estimatedPrompt: number
   /** Whether the response consists of tokens; an embedding or a sound does not. */
   readonly hasOutputTokens: boolean
-  /** Usage was asked for on behalf of the gateway alone: the client must not see what that added. */
+  /** Only the gateway requested usage: the client must not see what that added. */
   readonly stripsUsage: boolean
 }
 
@@ -49,7 +47,7 @@ export class Meter {
 
   /** Counts a stream's event. Returns what of it is for the client; the event may be shortened in place. */
   observe(event: Buffer): Buffer | undefined {
-    if (event[0] === COLON && isComment(event)) return event
+    if (isComment(event)) return event
     this.#lastButOne = this.#lastEvent
     const { reader, stripsUsage, hasOutputTokens } = this.#options
     const textBytes = hasOutputTokens ? reader.textBytes(event) : 0
@@ -69,7 +67,7 @@ export class Meter {
 
   /**
    * Counts a whole JSON body.
-   * @param value what it says, if it was parsed already.
+   * @param value the parsed body, if it was parsed already.
    */
   readWhole(body: Buffer, value?: unknown): void {
     this.#wholeBytes = body.length
@@ -91,7 +89,7 @@ export class Meter {
     return this.#isUnrequested
   }
 
-  /** Prompt and output so far, cheap enough to ask all the time. */
+  /** Prompt and output so far, cheap enough to be called all the time. */
   seenTokens(): number {
     const { promptTokens = this.#options.estimatedPrompt, completionTokens = 0 } = this.#usage ?? {}
     return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)

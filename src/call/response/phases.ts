@@ -1,4 +1,4 @@
-// The phases of a provider's response. Each takes the body's bytes and its end, and says what follows from them. Until a
+// The phases of a provider's response. Each takes the body's bytes and its end, and returns what follows. Until a
 // response is found to answer the call nothing of it has been passed on, so what goes wrong can still become another
 // attempt: a stream answers with its first event, a JSON body when it is whole (or too large to be held), any other body
 // with its first byte.
@@ -219,7 +219,7 @@ export class Forwarding implements Phase {
   }
 }
 
-/** What a body may bring, and how long it may last, after the end mark of its stream. */
+/** How many bytes a body may have, and how long it may last, after the end mark of its stream. */
 const [maxDrainedBytes, maxDrainMs] = [65_536, 2_000]
 
 /** The call is over: only the end of the body is awaited, for the sake of the connection. */

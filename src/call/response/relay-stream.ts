@@ -1,5 +1,5 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
-// that says that it is broken; never silently, because the SDKs take a silent end for a good one.
+// that reports that it is broken; never silently, because the SDKs take a silent end for success.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
@@ -19,8 +19,6 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 
 /** How long a body may go on after the stream's end mark while nothing comes. */
 export const maxLingerMs = 5_000
-
-const COLON = 0x3a
 
 const errorMark = Buffer.from('error')
 
@@ -107,7 +105,7 @@ export class StreamRelay implements Relay, EventSink {
     const observed = this.#input.meter.observe(received)
     if (observed === undefined) return
     const event = maskedEvent(observed, this.#input)
-    if (event[0] !== COLON || !isComment(event)) this.#tail.push(event)
+    if (!isComment(event)) this.#tail.push(event)
     this.#join(event)
     this.#gap += received.length - event.length
   }

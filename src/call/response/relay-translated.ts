@@ -14,8 +14,6 @@ import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
 const maxStreamBytes = 67_108_864
 
-const COLON = 0x3a
-
 /** A body that was held. */
 export function translateWhole(
   input: RelayInput,
@@ -99,7 +97,7 @@ export class TranslatedRelay implements Relay, EventSink {
     meter.observe(event)
     this.#readBytes += event.length
     if (!isStream && this.#readBytes > maxStreamBytes) return this.#giveUp()
-    if (event[0] === COLON && isComment(event)) return
+    if (isComment(event)) return
     this.#tail.push(event)
     translation.event(maskedEvent(event, this.#input), this.#write)
   }

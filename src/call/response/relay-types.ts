@@ -1,4 +1,4 @@
-// What a relay is given, and how it ends.
+// The input of a relay, and how it ends.
 import type { OwnEvents } from '../../dialects/dialect.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { AnsweringResponse, ResponseReader } from '../attempt-outcome.ts'
@@ -37,7 +37,7 @@ export type RelayResult =
       readonly isReported: boolean
     }
 
-/** What passes a body on. */
+/** Passes a body on. */
 export interface Relay extends ResponseReader {
   /** Whether the client would see a whole unit if nothing more came. */
   readonly mayEndHere: boolean

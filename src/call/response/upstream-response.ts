@@ -36,7 +36,7 @@ export interface Expected {
   readonly dialect: ProviderDialect
   readonly translation: ResponseTranslation | undefined
   readonly reshape: Reshape | undefined
-  /** Usage was asked for without the client's wish. */
+  /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
 }
 
@@ -202,11 +202,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     if (this.#isOver) return
     const overdue = this.#overdue(nowMs)
     if (overdue === undefined) return
-    this.#exchange?.abort()
     this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
   }
 
-  /** Which time is over, as a clause about the provider. */
+  /** Which time limit was exceeded, as a clause about the provider. */
   #overdue(nowMs: number): string | undefined {
     if (this.#phase instanceof Draining) return this.#phase.overdue(nowMs)
     const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts

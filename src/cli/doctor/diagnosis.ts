@@ -101,7 +101,7 @@ function rawMessageOf(text: string): string {
   return candidates.find((value) => typeof value === 'string') ?? ''
 }
 
-/** Why no connection came about, or none that carries HTTP. */
+/** Why no connection was made, or none that carries HTTP. */
 export function diagnoseFailure(
   { kind, code, detail }: ProviderFailure,
   provider: HttpProvider,

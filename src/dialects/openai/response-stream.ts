@@ -21,7 +21,6 @@ const headBytes = 2_048
 /** Codex gives a stream up after 300 s without an event, and comments are none to it. */
 const maxCommentsMs = 240_000
 
-const COLON = 0x3a
 const numberKey = Buffer.from('"sequence_number"')
 
 class ResponseEvents implements OwnEvents {
@@ -36,7 +35,7 @@ class ResponseEvents implements OwnEvents {
   }
 
   sent(bytes: Buffer): void {
-    if (bytes[0] === COLON && isComment(bytes)) return
+    if (isComment(bytes)) return
     // A copy, so that the chunk that it came in is released.
     this.#head ??= Buffer.from(bytes.subarray(0, headBytes))
     this.#last = bytes

@@ -14,7 +14,7 @@ export interface Log {
   readonly debug: WriteLine
 }
 
-/** Takes whole lines of JSON, one or several at once. */
+/** Accepts whole lines of JSON, one or several at once. */
 export interface LogOutput {
   write(lines: string): unknown
 }
@@ -41,7 +41,7 @@ export function createLog(level: LoggingConfig['level'], output: LogOutput): Log
       base: null,
       level,
       messageKey: 'message',
-      // A third faster than pino's own, which makes all of it anew for each line.
+      // A third faster than pino's own, which builds all of it anew for each line.
       timestamp: () => `,"time":"${timestamps.at(Date.now())}"`,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
       hooks: { streamWrite: printableJson },

@@ -7,7 +7,7 @@ const maxDelayMs = 5
 /** Until a full pipe is tried again. */
 const retryMs = 50
 
-/** How long the end of the process may wait for a reader that takes nothing. */
+/** How long the end of the process may wait for a reader that reads nothing. */
 const exitLimitMs = 2_000
 
 /**
@@ -28,10 +28,10 @@ export class StdoutLines implements DestinationStream {
     this.#destination = pino.destination({
       dest: fd,
       sync: true,
-      // Waits for a tenth of a second in its place.
+      // If true, pino waits for a tenth of a second and tries again.
       retryEAGAIN: () => performance.now() < this.#exitDeadlineMs,
     })
-    // What was not written is kept and goes first the next time. A reader that is gone is pino's to deal with.
+    // What was not written is kept and goes first the next time. pino itself deals with a reader that is gone.
     this.#destination.on('error', ({ code }: NodeJS.ErrnoException) => {
       if (code === 'EPIPE') this.#destination.write = () => true
       if (this.#timer === undefined) this.#timer = setTimeout(this.#flush, retryMs)

@@ -1,6 +1,6 @@
-// The time of a log line. Everything but its milliseconds is made once a second.
+// The time of a log line. Everything but its milliseconds is formatted once a second.
 
-/** ISO 8601 in UTC, as `Date.prototype.toISOString` gives it. */
+/** ISO 8601 in UTC, as `Date.prototype.toISOString` returns it. */
 export class Timestamps {
   #second = Number.NaN
   #upToSecond = ''

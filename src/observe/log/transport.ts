@@ -7,7 +7,7 @@ import type { LogOutput } from './log.ts'
 /** What a transport that does not keep up may leave waiting, in UTF-16 units, besides the 4 MiB on the way to it. */
 const maxHeld = 16 * 1024 * 1024
 
-/** What thread-stream has besides what its types say. */
+/** Members of thread-stream that its types lack. */
 interface TransportThread {
   readonly worker: Worker
   readonly destroyed: boolean
@@ -17,13 +17,13 @@ interface TransportThread {
 
 /**
  * Runs a transport in a thread, and writes to `fallback` once it has failed: when it can't be loaded, throws, ends by
- * itself, or takes no more lines. Lines that it had taken by then are its own to lose.
+ * itself, or accepts no more lines. Lines that it had accepted by then may be lost.
  */
 export class LogTransport implements LogOutput {
   readonly #stream: ReturnType<typeof pino.transport> & TransportThread
   readonly #fallback: LogOutput
   readonly #onFailure: (cause: Error) => void
-  /** Lines for a thread that is not ready, or reads on later. */
+  /** Lines for a thread that is not ready, or does not keep up. */
   #held = ''
   #isReady = false
   #isTaking = false
@@ -54,7 +54,7 @@ export class LogTransport implements LogOutput {
     this.#stream.on('error', (cause: Error) => this.#fail(cause))
     this.#stream.on('close', () => this.#failAsItEnded())
     this.#stream.worker.on('error', (cause: Error) => this.#fail(cause))
-    // Before what the fallback does then.
+    // Before the fallback's own listener.
     process.prependListener('exit', this.#end)
   }
 

@@ -20,7 +20,7 @@ export const targetGuard: Guard = ({ method = '', url = '', headers: { host } })
     const hint = 'Remove the trailing slash from your base URL.'
     return new GatewayError('invalid_request', `The path contains "//". ${hint}`)
   }
-  // What cannot be decoded, the router refuses.
+  // The router refuses what cannot be decoded.
   const isOtherSpelling = path.includes('%') && !mayNameModel(path) && isDecodable(path)
   return isOtherSpelling ? unknownUrl({ method, path, host }) : undefined
 }

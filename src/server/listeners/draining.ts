@@ -68,8 +68,8 @@ export class Draining {
   }
 
   /**
-   * Once no call is under way. Until then idle connections stay open: a watcher of this server learns on them that it is
-   * about to end.
+   * Once no call is under way. Until then idle connections stay open: a monitor of this server learns over them that it
+   * is about to end.
    */
   #endIdle(): void {
     if (this.#openResponses > 0) return

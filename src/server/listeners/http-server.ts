@@ -30,7 +30,7 @@ export const httpLimits: HttpLimits = {
 /** Longer than any common client keeps an idle connection, so that the client is the one to close it. */
 const keepAliveTimeoutMs = 75_000
 
-/** What a connection brings. Each handler is total. */
+/** Handlers for what arrives on a connection. Each is total. */
 export interface Handlers {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** Anything but an HTTP request (`problem` is the parser's code), or a CONNECT: only the socket is left to respond on. */
@@ -113,7 +113,7 @@ function identifyBeforeParsing(
     socket.on('error', ignore)
     const { remoteAddress } = socket
     if (gate.isLoopbackOnly && remoteAddress === undefined) {
-      // The client reset the connection before it was accepted; what it sent is nobody's.
+      // The client reset the connection before it was accepted: there is nobody to respond to.
       socket.destroy()
     } else if (gate.isLoopbackOnly && !isLoopback(remoteAddress)) {
       onRejected({ id: `ip:${remoteAddress}` }, notLocal())

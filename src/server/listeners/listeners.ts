@@ -10,7 +10,7 @@ import {
 } from './http-server.ts'
 import { OpenConnections } from './open-connections.ts'
 
-/** Who is at the other end of a connection, by the listener that accepted it. */
+/** How to identify the peer of a connection, by the listener that accepted it. */
 export interface PeerIdentifiers {
   readonly tcp: Identify
   readonly unixSocket: Identify

@@ -36,7 +36,7 @@ export interface PeerUserParts {
   readonly table: Pick<PeerTable, 'find'>
   /** Whether the kernel still has the connection; undefined where it cannot be asked. */
   readonly isConnected: (socket: Socket) => boolean | undefined
-  /** The kernel's list cannot be read, so that everybody is refused. */
+  /** The kernel's list cannot be read, so everybody is refused. */
   readonly onUnreadable: (cause: Error) => void
 }
 
@@ -132,9 +132,9 @@ async function lookUp(
   const peer = await table.find({ localAddress, localPort, remoteAddress, remotePort })
   if (peer.kind !== 'found') return peer
   // A reset frees the peer's port for the next user, whose row would then be read for this connection and for
-  // the bytes that lie in it. But while our socket stands, no other pair with its ends can complete a handshake:
-  // a SYN would reach our socket. So one that stands now stood when the row of a connected socket was read, and
-  // the row is its peer's. What happens to it from here on changes nothing about who sent its bytes.
+  // the bytes already received. But while our socket exists, no other pair with its ends can complete a handshake:
+  // a SYN would reach our socket. So if it exists now, it existed when the row of a connected socket was read, and
+  // the row is its peer's. What happens to it from here on does not change who sent its bytes.
   const connected = isConnected(socket)
   if (connected === undefined) {
     return {
@@ -146,7 +146,7 @@ async function lookUp(
 }
 
 /**
- * For a socket file that only its owner can open. Where any proxy is trusted, one that connects here is: its user is not
+ * For a socket file that only its owner can open. If any proxy is trusted, so is one that connects here: its user is not
  * reported.
  */
 export function socketOwner({

@@ -1,18 +1,18 @@
-// One of the kernel's lists of sockets, proc_pid_net(5), searched for many askers at once. The kernel spends 2 to 3 µs
-// on each row and gives a page of them to a read, so that a long list takes a hundred milliseconds. That time goes by
-// in Node's thread pool, the rows of a piece cost the event loop some microseconds, and nobody reads on once all who
-// ask have their rows.
+// One of the kernel's lists of sockets, proc_pid_net(5), searched for many queries at once. The kernel spends 2 to 3 µs
+// on each row and returns a page of them per read, so that a long list takes a hundred milliseconds. That time passes
+// in Node's thread pool, the rows of a piece cost the event loop a few microseconds, and reading stops once every
+// query has its row.
 //
-// A row is as old as the read that brought it, and in an older one it may be the row of an earlier connection with the
-// same ends. So an asker sees the pieces whose read began after the question, and no others.
+// A row is as old as the read that returned it, and an older read may have returned the row of an earlier connection
+// with the same ends. So a query sees only the pieces whose read began after it.
 import { parseSocketRow, type SocketRow } from '../../platform/proc-net.ts'
 
-/** The most of a table that a reader gives at once. */
+/** The most of a table that one read returns. */
 export const pieceBytes = 512 * 1024
 
 /** A table's text from the first row on, piece by piece. */
 export interface TableReader {
-  /** Puts rows of this moment into the buffer from `at` on, `pieceBytes` at most. Tells the bytes; 0 at the end. */
+  /** Writes current rows into the buffer from `at` on, `pieceBytes` at most. Resolves to their length; 0 at the end. */
   read(buffer: Buffer, at: number): Promise<number>
   close(): void
 }
@@ -21,7 +21,7 @@ export interface TableReader {
 export type OpenTable = () => Promise<TableReader | undefined>
 
 /**
- * The user of a row. `nobody`: an orphan, which has lost its socket and shows uid 0 whoever had it, or a socket that is
+ * The user of a row. `nobody`: an orphan, which has lost its socket and shows uid 0 whoever owned it, or a socket that is
  * not connected. `perhaps root`: Linux before 6.17 writes the inode and then the user, and a socket that is closed in
  * between has both its inode and uid 0. `several`: a socket bound to a device can share its ends with another user's.
  */
@@ -35,11 +35,11 @@ interface Query {
   /** Where the latest of its rows ends in the buffer. */
   rowEnd: number
   hasWaited: boolean
-  /** Came in the middle of the table, and has yet to see the rows before. */
+  /** Was added in the middle of the table, and has yet to see the rows before. */
   late: boolean
 }
 
-/** What is longer is no row. */
+/** Anything longer is not a row. */
 const longestRow = 4096
 
 const newline = 0x0a
@@ -54,7 +54,7 @@ export class SocketTable {
   #newQueries: Query[] = []
   /** By the port of the row's local end. */
   #queries = new Map<number, Query[]>()
-  /** Those of them whose row has come up. */
+  /** Those of them whose row was found. */
   #found = new Set<Query>()
   #isReading = false
   #buffer: Buffer | undefined
@@ -90,7 +90,7 @@ export class SocketTable {
     this.#isReading = false
   }
 
-  /** From the first row to the last, or to the last that is asked for. */
+  /** Reads from the first row to the last, or until every query has its row. */
   async #readOnce(): Promise<void> {
     this.#admit({ late: false })
     const reader = await this.#open()
@@ -110,7 +110,7 @@ export class SocketTable {
     }
   }
 
-  /** Lets those who have come see the next piece, whose read is yet to begin. */
+  /** Shows new queries the next piece, whose read is yet to begin. */
   #admit({ late }: Pick<Query, 'late'>): void {
     for (const query of this.#newQueries) {
       query.late = late
@@ -122,7 +122,7 @@ export class SocketTable {
     this.#newQueries = []
   }
 
-  /** Those who have seen the whole table. The late go back in line, with a clean slate. */
+  /** Removes the queries that have seen the whole table; late ones are queued again, as new. */
   #dismiss(): Query[] {
     const [seen, late]: [Query[], Query[]] = [[], []]
     for (const query of [...this.#queries.values()].flat()) {
@@ -136,7 +136,7 @@ export class SocketTable {
     return seen
   }
 
-  /** Returns how long the row is so far that the next piece completes; it lies at the buffer's beginning then. */
+  /** Moves the row that the next piece completes to the start of the buffer, and returns its length so far. */
   #search(buffer: Buffer, length: number): number {
     const rows = buffer.subarray(0, length)
     let at = 0
@@ -162,7 +162,7 @@ export class SocketTable {
     }
   }
 
-  /** Rows with the same ends follow each other: whoever's row is the last so far waits for one more piece. */
+  /** Rows with the same ends follow each other: a query whose row is the last so far waits for one more piece. */
   #resolveFound(searchedTo: number): void {
     for (const query of this.#found) {
       if (query.rowEnd === searchedTo && !query.hasWaited) {
@@ -189,7 +189,7 @@ export class SocketTable {
 
 function userOf({ state, uid, inode }: SocketRow): RowOwner {
   if (inode === '0' || !connectedStates.has(state)) return 'nobody'
-  // The state is written first, and has changed for some time when the socket goes.
+  // The state is written first, and changes some time before the socket goes.
   return uid === 0 && state !== '01' ? 'perhaps root' : uid
 }
 
@@ -201,7 +201,7 @@ function together(one: RowOwner | undefined, other: RowOwner): RowOwner {
   return areBothRoot ? 'perhaps root' : 'several'
 }
 
-/** Four digits, upper case; anything else gives some number or none, and the row is looked at more closely. */
+/** Four digits, upper case; anything else yields some number, and the row is then looked at more closely. */
 function hexPortAt(rows: Buffer, at: number): number {
   return (
     (digitAt(rows, at) << 12) |

@@ -1,4 +1,4 @@
-// Whether the process serves, and whether it accepts calls. Never counted: watchers ask often.
+// Whether the process serves, and whether it accepts calls. Never counted: monitors poll often.
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../errors.ts'
 import type { ServerParts } from '../parts.ts'

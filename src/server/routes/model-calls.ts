@@ -16,7 +16,7 @@ import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
 
 export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'dialects' | 'serveCall' | 'now'> {
-  /** In which large bodies are read. */
+  /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
   readonly budget: BodyBudget

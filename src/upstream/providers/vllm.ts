@@ -3,6 +3,6 @@ import type { ServerErrors } from '../error-meaning.ts'
 /** vLLM: the exception's name as type, and the status as code. https://docs.vllm.ai/en/stable/serving/openai_compatible_server/ */
 export const vllm: ServerErrors = {
   missingModelCodes: ['NotFoundError', '404'],
-  // FastAPI's own words, and so those of many servers in Python.
+  // FastAPI's own text, which many servers in Python send.
   missingRouteTexts: ['{"detail":"Not Found"}', '{"detail":"Method Not Allowed"}'],
 }
