@@ -102,7 +102,7 @@ function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
   return {
     enabled: settings.enabled,
     perClientRpm: settings.per_client.rpm,
-    default: withWaiting(settings.default),
+    default: { ...withWaiting(settings.default), isDefault: true },
     limits: mapEntries(settings.limits, (_name, limits) => withWaiting(limits)),
   }
 }

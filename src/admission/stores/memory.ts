@@ -57,11 +57,11 @@ export class MemoryStore implements AdmissionStore {
 
   probe(demand: Demand, nowMs: number): Refusal | undefined {
     const { scopes, oneOf, minTokens } = demand
-    for (const { limits } of scopes) {
-      const { tpm = Infinity } = limits
+    for (const scope of scopes) {
+      const { tpm = Infinity } = scope.limits
       if (minTokens <= tpm) continue
       const limitStatus = this.#limitStatus(scopes, nowMs)
-      return { kind: 'too_large', limit: tpm, requested: minTokens, limitStatus }
+      return { kind: 'too_large', scope, limit: tpm, requested: minTokens, limitStatus }
     }
     const tokens = tokensOf(demand)
     const refusal = this.#windowRefusal(demand, tokens, nowMs) ?? this.#slotRefusal(demand, scopes, nowMs)

@@ -36,6 +36,8 @@ export interface Limited {
 /** A refusal for good: larger than a whole limit. */
 interface TooLarge {
   readonly kind: 'too_large'
+  /** Whose limit it is. */
+  readonly scope: Scope
   readonly limit: number
   readonly requested: number
   readonly limitStatus: LimitStatus
