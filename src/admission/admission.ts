@@ -7,7 +7,7 @@ import type { Calibration, CalibrationFact } from './estimate.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { modelScope, type Scope } from './scopes.ts'
-import type { AdmissionStore, Demand, Refusal, Reservation, Reserved } from './stores/store.ts'
+import type { AdmissionStore, Demand, NextMs, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { CallDemand, NotAdmitted } from './waiting-line.ts'
 
@@ -28,6 +28,7 @@ export interface ModelReport {
   readonly limits: ModelLimits
   readonly used: { readonly requests: number; readonly tokens: number; readonly parallel: number }
   readonly limitStatus: LimitStatus
+  readonly nextMs: NextMs
   readonly waiting: number
   readonly calibration: readonly CalibrationFact[]
 }
@@ -111,7 +112,7 @@ export class Admission {
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { limitStatus, ...used } = await this.#parts.store.use(
+      const { limitStatus, nextMs, ...used } = await this.#parts.store.use(
         modelScope(model, limits),
         this.#parts.now(),
       )
@@ -121,6 +122,7 @@ export class Admission {
         limits,
         used,
         limitStatus,
+        nextMs,
         waiting,
         calibration: this.#parts.calibration.describe(model),
       })

@@ -1,6 +1,7 @@
 // One scope's counts in memory: its sliding window, and how many calls are under way.
 import type { LimitStatus, Quota } from '../domain.ts'
 import type { ScopeLimits } from './scopes.ts'
+import type { NextMs } from './stores/store.ts'
 import { capacityFor, SlidingWindow, type WindowDimension } from './sliding-window.ts'
 
 /** Why a call does not fit into a window now. */
@@ -80,6 +81,15 @@ export class ScopeCounter {
   limitStatus(nowMs: number, { rpm, tpm }: ScopeLimits = this.limits): LimitStatus {
     if (rpm === undefined && tpm === undefined) return noLimitStatus
     return { requests: this.#quota('requests', rpm, nowMs), tokens: this.#quota('tokens', tpm, nowMs) }
+  }
+
+  /** @param limits as for `limitStatus`. */
+  nextMs(nowMs: number, { rpm, tpm }: ScopeLimits = this.limits): NextMs {
+    const next = (dimension: WindowDimension, limit: number | undefined) => {
+      if (limit === undefined || this.window === undefined) return undefined
+      return Math.max(0, Math.ceil(this.window.fitsAt(dimension, 1, limit, nowMs) - nowMs))
+    }
+    return { requests: next('requests', rpm), tokens: next('tokens', tpm) }
   }
 
   #quota(dimension: WindowDimension, limit: number | undefined, nowMs: number): Quota | undefined {

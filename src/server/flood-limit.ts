@@ -6,18 +6,26 @@ import { noLimitStatus } from '../admission/scope-counter.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
 
+export interface FloodLimit {
+  /** Requests of one client in any 60 seconds. */
+  readonly rpm: number
+  /** Undefined: the plugin's own, which begin with a client's first request, in each thread. */
+  readonly windows?: FloodWindows
+  /** Key of the configuration that sets the limit; undefined: none does. */
+  readonly key?: string
+}
+
 /**
- * Adds the flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
+ * Adds a flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
  * add headers and an error that the gateway does not send.
  */
-export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows): Promise<void> {
-  const { rpm } = windows
+export async function addFloodLimit(api: FastifyInstance, { rpm, windows, key }: FloodLimit): Promise<void> {
   await api.register(rateLimit, {
     global: false,
     max: rpm,
     timeWindow: floodWindowMs,
     keyGenerator: (request) => request.client.id,
-    store: storeOver(windows),
+    ...(windows !== undefined && { store: storeOver(windows) }),
   })
   const count = api.createRateLimit()
   api.addHook('onRequest', (request, _, done) => {
@@ -25,7 +33,7 @@ export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows)
       // The client left meanwhile: there is no body to read, and nobody to respond to.
       if (request.raw.socket.destroyed) return
       const isExceeded = !result.isAllowed && result.isExceeded
-      done(isExceeded ? floodError(request.client.id, rpm, result.ttl) : undefined)
+      done(isExceeded ? floodError({ client: request.client.id, rpm, waitMs: result.ttl, key }) : undefined)
     }, done)
   })
 }
@@ -49,12 +57,20 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   }
 }
 
-/** @param waitMs until the same request passes; above 0. */
-function floodError(client: string, rpm: number, waitMs: number): GatewayError {
+interface Excess {
+  readonly client: string
+  readonly rpm: number
+  /** Until the same request passes; above 0. */
+  readonly waitMs: number
+  readonly key: string | undefined
+}
+
+function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
-    `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
+    `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
+    (key === undefined ? 'This limit is for lists of models and limits alone.' : `${key} sets the limit.`)
   const limit = { counts: 'requests', status: noLimitStatus, retryAfterMs } as const
   return new GatewayError('rate_limit_exceeded', message, { limit })
 }

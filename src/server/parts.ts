@@ -14,7 +14,7 @@ export interface ServerParts {
   readonly guards: readonly Guard[]
   readonly isOriginAllowed: (origin: string) => boolean
   readonly maxBodyBytes: number
-  /** On requests of one client, whatever they are for; undefined: unlimited. */
+  /** On calls of one client, whatever the model; undefined: unlimited. */
   readonly floodWindows: FloodWindows | undefined
   readonly clientOf: (request: IncomingMessage) => Client
   /** A route for each format that clients may speak. */

@@ -291,6 +291,7 @@ test('a report tells limits, use, what remains and what was learnt', async () =>
         requests: { limit: 5, remaining: 4, resetMs: 40_000 },
         tokens: { limit: 100, remaining: 90, resetMs: 40_000 },
       },
+      nextMs: { requests: 0, tokens: 0 },
       waiting: 0,
       calibration: calibration.describe('m'),
     },

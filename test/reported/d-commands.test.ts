@@ -5,6 +5,11 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { loadConfig } from '../../src/config/load.ts'
+import { limitsCommand } from '../../src/cli/limits.ts'
+import { startLimited } from '../flows/limited.ts'
+import { chat, report } from '../support/calls.ts'
+import { whole } from '../support/chat-content.ts'
+import { recordedIo } from '../support/command-io.ts'
 import { loadText, scratchDirectory, writeScratch } from '../support/config-file.ts'
 
 /** `line:column path ~ message (hint)` of each problem. */
@@ -89,5 +94,54 @@ router_settings: { num_retries: 2 }
       '1:1  ~ needs the key "models" ()',
       '1:34 rate_limit_settings.limits.x ~ there is no model "x" ()',
     ])
+  })
+})
+
+suite('limits', () => {
+  test('lists of models and limits are not counted, and have a bound of their own', async (t) => {
+    const { gateway } = await startLimited(t, { per_client: { rpm: 2 } })
+    await chat(gateway, 'small')
+    await chat(gateway, 'small')
+    const status = async (path: string) => {
+      const response = await fetch(gateway.url + path)
+      await response.arrayBuffer()
+      return response.status
+    }
+    for (let request = 0; request < 600; request++) {
+      assert.deepEqual([await status('/v1/models'), await status('/limits')], [200, 200])
+    }
+    assert.equal((await chat(gateway, 'small')).status, 429)
+    assert.equal(await status('/v1/models'), 429, 'the 1,201st in a minute')
+  })
+
+  test('/v1/limits says when the next call fits, and when the window is empty', async (t) => {
+    const { gateway, clock, upstream } = await startLimited(t, { limits: { small: { rpm: 2, tpm: 1000 } } })
+    upstream.respond(whole({ prompt_tokens: 900, completion_tokens: 100, total_tokens: 1000 }))
+    await chat(gateway, 'small')
+    clock.advance(20_000)
+    const before = await report(gateway)
+    assert.deepEqual(before.next_ms, { requests: 0, tokens: 40_000 })
+    clock.advance(40_000)
+    await chat(gateway, 'small')
+    clock.advance(1_000)
+    await chat(gateway, 'small')
+    const { next_ms: nextMs, reset_ms: resetMs } = await report(gateway)
+    assert.deepEqual([nextMs['requests'], resetMs['requests']], [59_000, 60_000])
+  })
+
+  test('the command `limits` prints them as a table', async (t) => {
+    const { gateway } = await startLimited(t, { limits: { small: { rpm: 1, max_parallel_requests: 4 } } })
+    await chat(gateway, 'small')
+    const { port } = new URL(gateway.url)
+    const config = writeScratch(t, cloud('{ env: KEY }') + `server: { hosts: [127.0.0.1], port: ${port} }\n`)
+    const io = recordedIo()
+    assert.equal(await limitsCommand(io, { config, json: false }), 0)
+    const [head, row] = io.written.stdout.split('\n')
+    assert.match(head!, /^model +requests +tokens +parallel +waiting +next call$/)
+    assert.match(row!, /^small +1\/1 +\d+\/∞ +0\/4 +0 +in 60 s$/)
+
+    await gateway.stop()
+    assert.equal(await limitsCommand(io, { config, json: true }), 1)
+    assert.match(io.written.stderr, /^error: no gateway answers at 127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
   })
 })

@@ -116,6 +116,7 @@ export class MemoryStore implements AdmissionStore {
       tokens: counter.used('tokens', nowMs),
       parallel: counter.inUse,
       limitStatus: counter.limitStatus(nowMs, scope.limits),
+      nextMs: counter.nextMs(nowMs, scope.limits),
     }
   }
 

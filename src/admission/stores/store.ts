@@ -66,6 +66,13 @@ export interface ScopeUse {
   readonly tokens: number
   readonly parallel: number
   readonly limitStatus: LimitStatus
+  readonly nextMs: NextMs
+}
+
+/** How long until one more request, or one more token, fits: whole milliseconds; undefined: not limited. */
+export interface NextMs {
+  readonly requests: number | undefined
+  readonly tokens: number | undefined
 }
 
 /**
