@@ -3,6 +3,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
+import { storedCredentialNames } from './stored-credentials.ts'
 import { type CommandIo, counted, displayWidth, Output, printable } from './output.ts'
 
 /** @returns the exit status: 0 when the configuration is valid, else 1. */
@@ -12,7 +13,11 @@ export async function validateConfigCommand(
   options: { json: boolean; withoutSecrets?: boolean },
 ): Promise<number> {
   const path = findConfigFile(file, io.env)
-  const loaded = loadConfig(path, { env: io.env, withoutSecrets: options.withoutSecrets === true })
+  const loaded = loadConfig(path, {
+    env: io.env,
+    withoutSecrets: options.withoutSecrets === true,
+    storedCredentials: storedCredentialNames(io.env),
+  })
   const problems = problemsOf(loaded)
   if (options.json) {
     new Output(io.stdout, io.env).json({ file: path, valid: loaded.ok, problems })

@@ -36,6 +36,8 @@ export interface LoadOptions {
   readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
+  /** Names of credentials that only the service receives: their secrets may be absent here. */
+  readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
 }
@@ -146,7 +148,7 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets'>,
+  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets' | 'storedCredentials'>,
   hasProblem: HasProblem,
 ): { found: Map<RawSecret, Secret>; problems: PathProblem[] } {
   const found = new Map<RawSecret, Secret>()
@@ -156,6 +158,7 @@ function findSecrets(
     const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (options.mayLackSecrets === true) continue
+    else if (result.kind === 'absent' && options.storedCredentials?.has(reference.credential ?? '')) continue
     else if (result.kind === 'refused' || reference.optional !== true) {
       problems.push({ path, message: result.message, hint: result.hint })
     }

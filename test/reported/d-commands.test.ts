@@ -1,14 +1,20 @@
 // An operator's commands and what they print.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
 
 import { loadConfig } from '../../src/config/load.ts'
+import { explainCommand } from '../../src/cli/explain.ts'
 import { limitsCommand } from '../../src/cli/limits.ts'
+import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import { startLimited } from '../flows/limited.ts'
 import { chat, report } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
+import { startUpstream } from '../support/scripted-upstream.ts'
+import { json } from '../support/upstream-script.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { loadText, scratchDirectory, writeScratch } from '../support/config-file.ts'
 
@@ -143,5 +149,57 @@ suite('limits', () => {
     await gateway.stop()
     assert.equal(await limitsCommand(io, { config, json: true }), 1)
     assert.match(io.written.stderr, /^error: no gateway answers at 127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
+  })
+})
+
+suite('a key that `credential set` has stored for the service', () => {
+  const key = '{ credential: openai_api_key }'
+
+  /** A home with the key in its store, and with the drop-in that passes it to the service. */
+  function homeWithKey(t: TestContext): string {
+    const home = scratchDirectory(t)
+    const store = join(home, '.config/llm-gateway/credentials')
+    const dropIns = join(home, '.config/systemd/user/llm-gateway.service.d')
+    for (const directory of [store, dropIns]) mkdirSync(directory, { recursive: true, mode: 0o700 })
+    writeFileSync(join(store, 'openai_api_key'), 'sk-1', { mode: 0o600 })
+    writeFileSync(
+      join(dropIns, '50-credentials.conf'),
+      `LoadCredential=openai_api_key:${store}/openai_api_key\n`,
+    )
+    return home
+  }
+
+  test('is known to validate-config and explain', async (t) => {
+    const config = writeScratch(t, cloud(key))
+    const io = recordedIo({ HOME: homeWithKey(t) })
+    assert.equal(await validateConfigCommand(io, config, { json: false }), 0, io.written.stderr)
+    assert.equal(await explainCommand(io, 'm', { config, json: false }), 0)
+    assert.match(
+      io.written.stdout,
+      /key +credential openai_api_key \(stored, only available to the service\)/,
+    )
+  })
+
+  test('is missing where it is not stored, and to the service itself', async (t) => {
+    const config = writeScratch(t, cloud(key))
+    for (const env of [
+      { HOME: scratchDirectory(t) },
+      { HOME: homeWithKey(t), CREDENTIALS_DIRECTORY: '/none' },
+    ]) {
+      const io = recordedIo(env)
+      assert.equal(await validateConfigCommand(io, config, { json: false }), 1)
+      assert.match(io.written.stderr, /secret not found: looked for credential openai_api_key/)
+    }
+  })
+
+  test('is known to validate-backend.sh', async (t) => {
+    const upstream = await startUpstream(t)
+    upstream.respondAlways(json(200, { data: [{ id: 'm' }] }))
+    const text = cloud(key).replace('https://api.openai.com/v1', `${upstream.url}/v1`)
+    const config = writeScratch(t, `server: { hosts: [127.0.0.1], port: 43219 }\n${text}`)
+    const script = join(import.meta.dirname, '../../scripts/validate-backend.sh')
+    const env = { PATH: process.env['PATH'], HOME: homeWithKey(t) }
+    const { stdout } = await promisify(execFile)('sh', [script, config, '--user', '--no-calls'], { env })
+    assert.match(stdout, /stored as credential openai_api_key .*only available to the service/)
   })
 })
