@@ -6,6 +6,7 @@ import type { LimitStatus, ModelLimits } from '../domain.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
+import { RetryTimes } from './retry-times.ts'
 import { modelScope, type Scope } from './scopes.ts'
 import type { AdmissionStore, Demand, NextMs, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
@@ -50,6 +51,7 @@ export class Admission {
   readonly #parts: AdmissionParts
   readonly #maxLineLength: number
   readonly #lines = new Map<string, WaitingLine>()
+  readonly #retryTimes = new Map<string, RetryTimes>()
   #limits: RateLimitConfig
   #isClosed = false
 
@@ -138,7 +140,8 @@ export class Admission {
 
   #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
-    if (result.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0) return { ...result, waitedMs: 0 }
+    if (result.kind === 'too_large' || this.#maxWaitMs(demand.model) === 0)
+      return this.#refuse(demand, { ...result, waitedMs: 0 })
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
@@ -146,10 +149,30 @@ export class Admission {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = this.#maxWaitMs(demand.model)
     if (maxWaitMs === 0 || this.#waiting(demand.model) >= this.#maxLineLength) {
-      return { ...(await line.refusalFor(demand)), waitedMs: 0 }
+      return this.#refuse(demand, { ...(await line.refusalFor(demand)), waitedMs: 0 })
     }
     const end = await line.join(demand, maxWaitMs)
-    return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : end
+    return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : this.#refuse(demand, end)
+  }
+
+  /** Callers that are refused at one moment are told different times: each when there is room for those before it, too. */
+  #refuse(demand: CallDemand, end: NotAdmitted): NotAdmitted | Promise<NotAdmitted> {
+    if (end.kind !== 'limited') return end
+    const { store, now } = this.#parts
+    const nowMs = now()
+    let told = this.#retryTimes.get(demand.model)
+    if (told === undefined) this.#retryTimes.set(demand.model, (told = new RetryTimes()))
+    const client = demand.client.id
+    const ahead = told.ahead(client, nowMs)
+    const later = (probed: Refusal | undefined): NotAdmitted => {
+      const isLater = probed?.kind === 'limited' && probed.retryAfterMs > end.retryAfterMs
+      const retryAfterMs = isLater ? probed.retryAfterMs : end.retryAfterMs
+      told.add(client, demand.tokens, nowMs + retryAfterMs, { atMs: nowMs, place: ahead.place })
+      return { ...end, retryAfterMs }
+    }
+    if (ahead.requests === 0) return later(undefined)
+    const probed = store.probe({ ...this.#demandOf(demand), ahead }, nowMs)
+    return probed instanceof Promise ? probed.then(later) : later(probed)
   }
 
   #waiting(model: string): number {
@@ -167,11 +190,12 @@ export class Admission {
   }
 
   #admit(
-    { disconnect }: CallDemand,
+    { client, disconnect, model }: CallDemand,
     { reservation, limitStatus }: Reserved,
     waitedMs: number,
   ): Admitted | { kind: 'gone'; waitedMs: number } {
     this.#parts.onChange?.()
+    if (this.#retryTimes.size > 0) this.#retryTimes.get(model)?.admit(client.id, this.#parts.now())
     if (!disconnect.isGone) return { kind: 'admitted', reservation, waitedMs, limitStatus }
     // It left while the answer was on its way; nobody would settle this.
     this.settle(reservation, { kind: 'unsent' })

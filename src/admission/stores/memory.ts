@@ -154,11 +154,11 @@ export class MemoryStore implements AdmissionStore {
   }
 
   /** By the window that takes longest to have room. */
-  #windowRefusal({ scopes }: Demand, tokens: number, nowMs: number): Limited | undefined {
+  #windowRefusal({ scopes, ahead }: Demand, tokens: number, nowMs: number): Limited | undefined {
     let refusal: Limited | undefined
     for (const scope of scopes) {
       const counter = this.#counter(scope)
-      const wait = counter.windowWait(tokens, nowMs)
+      const wait = counter.windowWait(tokens, nowMs, ahead)
       if (wait === undefined) continue
       const { dimension, limit, requested, untilMs } = wait
       const retryAfterMs = Math.max(1, Math.ceil(untilMs - nowMs))
@@ -181,7 +181,7 @@ export class MemoryStore implements AdmissionStore {
         limit: scope.limits.maxParallelRequests!,
         used: counter.inUse,
         requested: 1,
-        retryAfterMs: counter.expectedFreeMs(),
+        retryAfterMs: counter.expectedFreeMs(demand.ahead?.requests),
         limitStatus: this.#limitStatus(demand.scopes, nowMs),
       }
     }

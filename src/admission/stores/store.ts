@@ -14,6 +14,11 @@ export interface Demand {
   readonly tokens: number
   /** What the call surely takes. Only a call whose `minTokens` exceed a whole limit is refused for good. */
   readonly minTokens: number
+  /**
+   * What is to fit besides, at the moment that a refusal names: other callers were told to come back before. At most the
+   * whole limit counts.
+   */
+  readonly ahead?: { readonly requests: number; readonly tokens: number }
 }
 
 /** A refusal that passes: the same call fits after `retryAfterMs`, if nothing else is admitted until then. */
