@@ -16,6 +16,10 @@ export interface ServerParts {
   readonly maxBodyBytes: number
   /** On calls of one client, whatever the model; undefined: unlimited. */
   readonly floodWindows: FloodWindows | undefined
+  /** How long a call may wait for room in its client's window, in milliseconds. */
+  readonly floodWaitMs: () => number
+  /** Aborted when calls are ended that have not begun. */
+  readonly stopped: AbortSignal
   readonly clientOf: (request: IncomingMessage) => Client
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>

@@ -15,6 +15,7 @@ import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
 import { corsOptions } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
+import { FloodLine } from './flood-line.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
 import { LogThrottle } from './log-throttle.ts'
@@ -129,7 +130,8 @@ async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse):
   await app.register(async (calls) => {
     if (floodWindows !== undefined) {
       const key = 'rate_limit_settings.per_client'
-      await addFloodLimit(calls, { rpm: floodWindows.rpm, windows: floodWindows, key })
+      const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
+      await addFloodLimit(calls, { rpm: floodWindows.rpm, windows: floodWindows, key, line }, parts)
     }
     for (const prefix of prefixes) {
       await calls.register(async (routes) => addModelCalls(routes, { ...parts, slicer, memory, refuse }), {
@@ -138,7 +140,7 @@ async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse):
     }
   })
   await app.register(async (lists) => {
-    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute })
+    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute }, parts)
     for (const prefix of prefixes) {
       await lists.register(
         async (routes) => {

@@ -87,6 +87,7 @@ function config(limits: ModelLimits): RateLimitConfig {
   return {
     enabled: true,
     perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
     default: { whenLimited: 'reject', maxWaitMs: 0 },
     limits: new Map([[model, limits]]),
   }

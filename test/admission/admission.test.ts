@@ -21,6 +21,7 @@ function config(limits: Readonly<Record<string, Limits>>, otherwise: Limits = {}
   return {
     enabled: true,
     perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
     default: complete(otherwise),
     limits: new Map(Object.entries(limits).map(([model, of]) => [model, complete(of)])),
   }

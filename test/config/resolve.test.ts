@@ -39,6 +39,7 @@ test('what the file leaves out has its default', () => {
     rateLimits: {
       enabled: true,
       perClientRpm: 600,
+      perClientMaxWaitMs: 0,
       default: { whenLimited: 'reject', maxWaitMs: 30_000, isDefault: true },
       limits: new Map(),
     },
