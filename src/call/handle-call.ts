@@ -33,6 +33,10 @@ async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promi
   const asked = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (asked === undefined) return { kind: 'refused', error: modelNotFound(request.model, on.routes) } // 404
 
+  if (asked.rule === 'alias') {
+    record.asked = request.model
+    record.model = asked.model.name
+  }
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now())
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
@@ -40,7 +44,8 @@ async function serve({ call, record, heartbeat }: OpenCall, on: Snapshot): Promi
     const result = await tryModel({ call, request, route, failures, last }, on, record)
     // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
     const isPassedOver = result.kind === 'limited' && last !== undefined
-    if (!isPassedOver) {
+    if (isPassedOver) record.passedOver.push(result.error.message)
+    else {
       if (!canFailOver(result)) return result // 200, 499, 503 shutting_down, and as below
       last = result
     }

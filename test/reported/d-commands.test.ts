@@ -203,3 +203,22 @@ suite('a key that `credential set` has stored for the service', () => {
     assert.match(stdout, /stored as credential openai_api_key .*only available to the service/)
   })
 })
+
+suite('the log line of a call', () => {
+  test('names the model by its own name, and the alias that was asked for', async (t) => {
+    const { gateway } = await startLimited(t, {})
+    await chat(gateway, 'short')
+    const { model, asked } = await gateway.logged({ event: 'call' })
+    assert.deepEqual([model, asked], ['small', 'short'])
+  })
+
+  test('says why a fallback was passed over', async (t) => {
+    const models = { small: { provider: 'scripted', fallbacks: ['other'] }, other: { provider: 'scripted' } }
+    const { gateway, upstream } = await startLimited(t, { limits: { other: { rpm: 1 } } }, { models })
+    await chat(gateway, 'other')
+    upstream.respond(json(500, {}))
+    assert.equal((await chat(gateway, 'small')).status >= 500, true)
+    const { passed_over: passedOver } = await gateway.logged({ model: 'small' })
+    assert.match(String(passedOver), /^Rate limit reached for other on requests per min/)
+  })
+})
