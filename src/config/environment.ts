@@ -164,9 +164,11 @@ export function withOverrides(raw: RawConfig, overrides: Overrides): RawConfig {
   }
   if (upstreamTimeoutMs === undefined) return { ...raw, server, access, cors }
   const waits = { first_byte_ms: upstreamTimeoutMs, idle_ms: upstreamTimeoutMs }
-  const providers = Object.entries(raw.providers ?? {}).map(
-    ([name, provider]) => [name, { ...provider, timeouts: { ...provider.timeouts, ...waits } }] as const,
-  )
+  const providers = Object.entries(raw.providers ?? {}).map(([name, provider]): [string, RawProvider] => {
+    // The built-in one has no timeouts.
+    if (provider.kind === 'echo') return [name, provider]
+    return [name, { ...provider, timeouts: { ...provider.timeouts, ...waits } }]
+  })
   return { ...raw, server, access, cors, providers: Object.fromEntries(providers) }
 }
 

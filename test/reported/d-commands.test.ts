@@ -103,6 +103,17 @@ router_settings: { num_retries: 2 }
   })
 })
 
+test('LLM_GATEWAY_UPSTREAM_TIMEOUT_MS does not concern the built-in echo', (t) => {
+  const text = `providers: { echo: { kind: echo }, local: { base_url: "http://127.0.0.1:9/v1" } }
+models: { m: { provider: echo } }
+`
+  const loaded = loadText(t, text, { env: { LLM_GATEWAY_UPSTREAM_TIMEOUT_MS: '60000' } })
+  assert.ok(loaded.ok)
+  assert.deepEqual(loaded.raw.providers?.['echo'], { kind: 'echo' })
+  const local = loaded.config.providers.get('local')!
+  assert.equal(local.kind === 'echo' ? 0 : local.timeouts.firstByteMs, 60_000)
+})
+
 suite('limits', () => {
   test('lists of models and limits are not counted, and have a bound of their own', async (t) => {
     const { gateway } = await startLimited(t, { per_client: { rpm: 2 } })
