@@ -24,6 +24,7 @@ function filled(
     limits: {
       enabled: true,
       perClientRpm: undefined,
+      perClientMaxWaitMs: 0,
       default: { whenLimited: 'reject', maxWaitMs: 0 },
       limits: new Map([['m', model]]),
     },
@@ -85,6 +86,7 @@ export function benchAdmission(): void {
     indebted.admission.applyLimits({
       enabled: true,
       perClientRpm: undefined,
+      perClientMaxWaitMs: 0,
       default: { rpm: entries * 2, tpm: entries * 40 + 100, whenLimited: 'reject', maxWaitMs: 0 },
       limits: new Map(),
     })

@@ -71,7 +71,13 @@ class CounterStore<Mark> implements AdmissionStore {
   }
 
   use(): ScopeUse {
-    return { requests: 0, tokens: 0, parallel: 0, limitStatus }
+    return {
+      requests: 0,
+      tokens: 0,
+      parallel: 0,
+      limitStatus,
+      nextMs: { requests: undefined, tokens: undefined },
+    }
   }
 
   #counter(model: string, limits: ScopeLimits | undefined): Counter<Mark> {

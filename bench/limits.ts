@@ -117,7 +117,13 @@ function configFor(url: string): Config {
     },
     access: { allowedUsers: ['any'], allowedIps: [] },
     cors: { enabled: false, allowedOrigins: [], allowAll: false, allowNullOrigin: false },
-    rateLimits: { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() },
+    rateLimits: {
+      enabled: true,
+      perClientRpm: undefined,
+      perClientMaxWaitMs: 0,
+      default: limits,
+      limits: new Map(),
+    },
     providers: new Map([
       [
         'p',

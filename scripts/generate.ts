@@ -31,7 +31,7 @@ export function createAjv(): Ajv {
     messages: false,
     code: { source: true, esm: true, lines: true },
   })
-  ajv.addVocabulary(['errorMessage', 'hint', 'patternErrorMessage'])
+  ajv.addVocabulary(['elsewhere', 'errorMessage', 'hint', 'patternErrorMessage'])
   return ajv
 }
 

@@ -60,6 +60,8 @@ export interface ModelLimits {
   readonly whenLimited: 'reject' | 'wait'
   /** How long a call may wait in line, in milliseconds. */
   readonly maxWaitMs: number
+  /** Set by `rate_limit_settings.default`, for want of an entry of the model's own. */
+  readonly isDefault?: true
 }
 
 /** What of a request's body bears on the tokens that it will take. Counts are whole numbers, at least 0. */

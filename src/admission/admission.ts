@@ -7,8 +7,9 @@ import type { Calibration, CalibrationFact } from './estimate.ts'
 import { limitsOf, maxWaitMsOf } from './limits-of.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
+import { RetryTimes } from './retry-times.ts'
 import { modelScope, type Scope } from './scopes.ts'
-import type { AdmissionStore, Demand, Refusal, Reservation, Reserved } from './stores/store.ts'
+import type { AdmissionStore, Demand, NextMs, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { CallDemand, NotAdmitted } from './waiting-line.ts'
 
@@ -29,6 +30,7 @@ export interface ModelReport {
   readonly limits: ModelLimits
   readonly used: { readonly requests: number; readonly tokens: number; readonly parallel: number }
   readonly limitStatus: LimitStatus
+  readonly nextMs: NextMs
   readonly waiting: number
   readonly calibration: readonly CalibrationFact[]
 }
@@ -50,6 +52,7 @@ export class Admission {
   readonly #parts: AdmissionParts
   readonly #maxLineLength: number
   readonly #lines = new Map<string, WaitingLine>()
+  readonly #retryTimes = new Map<string, RetryTimes>()
   #limits: RateLimitConfig
   #isClosed = false
 
@@ -111,7 +114,7 @@ export class Admission {
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { limitStatus, ...used } = await this.#parts.store.use(
+      const { limitStatus, nextMs, ...used } = await this.#parts.store.use(
         modelScope(model, limits),
         this.#parts.now(),
       )
@@ -121,6 +124,7 @@ export class Admission {
         limits,
         used,
         limitStatus,
+        nextMs,
         waiting,
         calibration: this.#parts.calibration.describe(model),
       })
@@ -137,7 +141,7 @@ export class Admission {
   #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
     if (result.kind === 'too_large' || maxWaitMsOf(this.#limits, demand.model) === 0)
-      return { ...result, waitedMs: 0 }
+      return this.#refuse(demand, { ...result, waitedMs: 0 })
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
@@ -145,10 +149,30 @@ export class Admission {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = maxWaitMsOf(this.#limits, demand.model)
     if (maxWaitMs === 0 || !this.#hasRoom(line, demand.client)) {
-      return { ...(await line.refusalFor(demand)), waitedMs: 0 }
+      return this.#refuse(demand, { ...(await line.refusalFor(demand)), waitedMs: 0 })
     }
     const end = await line.join(demand, maxWaitMs)
-    return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : end
+    return end.kind === 'admitted' ? this.#admit(demand, end, end.waitedMs) : this.#refuse(demand, end)
+  }
+
+  /** Callers that are refused at one moment are told different times: each when there is room for those before it, too. */
+  #refuse(demand: CallDemand, end: NotAdmitted): NotAdmitted | Promise<NotAdmitted> {
+    if (end.kind !== 'limited') return end
+    const { store, now } = this.#parts
+    const nowMs = now()
+    let told = this.#retryTimes.get(demand.model)
+    if (told === undefined) this.#retryTimes.set(demand.model, (told = new RetryTimes()))
+    const client = demand.client.id
+    const ahead = told.ahead(client, nowMs)
+    const later = (probed: Refusal | undefined): NotAdmitted => {
+      const isLater = probed?.kind === 'limited' && probed.retryAfterMs > end.retryAfterMs
+      const retryAfterMs = isLater ? probed.retryAfterMs : end.retryAfterMs
+      told.add(client, demand.tokens, nowMs + retryAfterMs, { atMs: nowMs, place: ahead.place })
+      return { ...end, retryAfterMs }
+    }
+    if (ahead.requests === 0) return later(undefined)
+    const probed = store.probe({ ...this.#demandOf(demand), ahead }, nowMs)
+    return probed instanceof Promise ? probed.then(later) : later(probed)
   }
 
   /** One client that fills a line does not keep the others out. */
@@ -165,11 +189,12 @@ export class Admission {
   }
 
   #admit(
-    { disconnect }: CallDemand,
+    { client, disconnect, model }: CallDemand,
     { reservation, limitStatus }: Reserved,
     waitedMs: number,
   ): Admitted | { kind: 'gone'; waitedMs: number } {
     this.#parts.onChange?.()
+    if (this.#retryTimes.size > 0) this.#retryTimes.get(model)?.admit(client.id, this.#parts.now())
     if (!disconnect.isGone) return { kind: 'admitted', reservation, waitedMs, limitStatus }
     // It left while the answer was on its way; nobody would settle this.
     this.settle(reservation, { kind: 'unsent' })

@@ -1,5 +1,6 @@
 // How many requests one client has sent lately: an exact sliding window per client, whatever the requests are for.
 // It is no scope of a reservation: a request is counted before its body is read, and never given back.
+import { RetryTimes } from './retry-times.ts'
 
 /** Length of a client's window in milliseconds. */
 export const floodWindowMs = 60_000
@@ -12,7 +13,10 @@ export const floodWindowMs = 60_000
 export interface FloodWindows {
   /** Requests that one client may send in any 60 seconds; at least 1. */
   readonly rpm: number
-  /** 0: the request is counted and passes. Else how long until it would, in milliseconds. */
+  /**
+   * 0: the request is counted and passes. Else how long until it would, in milliseconds: when there is room for the
+   * requests that were refused before it, too.
+   */
   take(client: string): number | Promise<number>
 }
 
@@ -23,6 +27,8 @@ interface Ring {
   start: number
   count: number
   newestMs: number
+  /** Undefined until a request is refused. */
+  retryTimes: RetryTimes | undefined
 }
 
 /** Windows in this thread's memory. */
@@ -42,11 +48,12 @@ export class MemoryFloodWindows implements FloodWindows {
     const nowMs = this.#now()
     let ring = this.#rings.get(client)
     if (ring === undefined) {
-      ring = { times: [], start: 0, count: 0, newestMs: nowMs }
+      ring = { times: [], start: 0, count: 0, newestMs: nowMs, retryTimes: undefined }
       this.#rings.set(client, ring)
     }
     this.#slide(ring, nowMs)
-    if (ring.count === this.rpm) return ring.times[ring.start]! + floodWindowMs - nowMs
+    if (ring.count === this.rpm) return this.#waitMs(client, ring, nowMs)
+    ring.retryTimes?.admit(client, nowMs)
     ring.times[(ring.start + ring.count) % this.rpm] = nowMs
     ring.count += 1
     ring.newestMs = nowMs
@@ -60,6 +67,15 @@ export class MemoryFloodWindows implements FloodWindows {
     if (ring === undefined) return 0
     this.#slide(ring, this.#now())
     return ring.count
+  }
+
+  #waitMs(client: string, ring: Ring, nowMs: number): number {
+    const told = (ring.retryTimes ??= new RetryTimes())
+    const { requests, place } = told.ahead(client, nowMs)
+    const index = ring.start + Math.min(requests, this.rpm - 1)
+    const dueAtMs = ring.times[index % this.rpm]! + floodWindowMs
+    told.add(client, 0, dueAtMs, { atMs: nowMs, place })
+    return dueAtMs - nowMs
   }
 
   #slide(ring: Ring, nowMs: number): void {

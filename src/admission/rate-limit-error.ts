@@ -1,18 +1,24 @@
 // The error for a call that exceeds a limit.
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
+import { formatPath } from '../platform/key-path.ts'
+import type { Scope } from './scopes.ts'
 import type { Limited, Refusal } from './stores/store.ts'
 
 /** Longest time that a client is asked to wait: OpenAI's Node SDK ignores more, and retries after half a second. */
 const maxRetryAfterMs = 60_000
 
-/** The refusal as an error, status 429. Its message has the form of OpenAI's, which some clients read. */
+/**
+ * The refusal as an error, status 429. Its message begins in the form of OpenAI's, which some clients read, and ends with
+ * the key to raise, and by how much.
+ */
 export function rateLimitError(model: string, refusal: Refusal): GatewayError {
   if (refusal.kind === 'too_large') {
     const message =
       `Request too large for ${model} on tokens per min (TPM): ` +
       `Limit ${refusal.limit}, Requested ${refusal.requested}. ` +
-      'The input or output tokens must be reduced in order to run successfully.'
+      'The input or output tokens must be reduced in order to run successfully. ' +
+      tooLow(refusal.scope, 'tpm', refusal.requested - refusal.limit)
     const limit = { counts: 'tokens', status: refusal.limitStatus, retryAfterMs: undefined } as const
     return new GatewayError('rate_limit_exceeded', message, { limit })
   }
@@ -21,7 +27,8 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
   const message =
     `Rate limit reached for ${model} on ${limitName(refusal)}: ` +
     `Limit ${limit}, Used ${used}, Requested ${requested}. ` +
-    `Please try again in ${formatGoDuration(retryAfterMs)}.`
+    `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
+    tooLow(refusal.scope, keys[dimension], used + requested - limit)
   const counts = dimension === 'tokens' ? 'tokens' : 'requests'
   return new GatewayError('rate_limit_exceeded', message, { limit: { counts, status, retryAfterMs } })
 }
@@ -30,4 +37,14 @@ function limitName({ dimension, scope }: Limited): string {
   if (dimension === 'requests') return 'requests per min (RPM)'
   if (dimension === 'tokens') return 'tokens per min (TPM)'
   return scope.kind === 'provider' ? `parallel requests to provider ${scope.name}` : 'parallel requests'
+}
+
+const keys = { requests: 'rpm', tokens: 'tpm', parallel: 'max_parallel_requests' } as const
+
+/** Which key of the file sets the limit, and how much more would have let the call through now. */
+function tooLow({ kind, name, limits }: Scope, key: string, missing: number): string {
+  const settings = 'rate_limit_settings'
+  const ofModel = limits.isDefault ? [settings, 'default'] : [settings, 'limits', name]
+  const path = kind === 'provider' ? ['providers', name] : ofModel
+  return `${formatPath([...path, key])} is ${missing} too low for this call.`
 }

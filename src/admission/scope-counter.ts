@@ -1,6 +1,7 @@
 // One scope's counts in memory: its sliding window, and how many calls are under way.
 import type { LimitStatus, Quota } from '../domain.ts'
 import type { ScopeLimits } from './scopes.ts'
+import type { Demand, NextMs } from './stores/store.ts'
 import { capacityFor, SlidingWindow, type WindowDimension } from './sliding-window.ts'
 
 /** Why a call does not fit into a window now. */
@@ -15,6 +16,8 @@ export interface WindowWait {
 export const noLimitStatus: LimitStatus = { requests: undefined, tokens: undefined }
 
 const newestWeight = 0.2
+
+const nothing = { requests: 0, tokens: 0 }
 
 export class ScopeCounter {
   /** Undefined: requests and tokens are not counted. */
@@ -41,13 +44,17 @@ export class ScopeCounter {
       this.window = this.window.resized(capacity)
   }
 
-  /** Undefined: a request with so many tokens fits. Of two reasons the one that lasts longer. */
-  windowWait(tokens: number, nowMs: number): WindowWait | undefined {
+  /**
+   * Undefined: a request with so many tokens fits. Of two reasons the one that lasts longer.
+   * @param ahead what is to fit besides; of more than the whole limit, that.
+   */
+  windowWait(tokens: number, nowMs: number, ahead: Demand['ahead'] = nothing): WindowWait | undefined {
     const { window } = this
     if (window === undefined) return undefined
     const { rpm = Infinity, tpm = Infinity } = this.limits
-    const requestsAtMs = window.fitsAt('requests', 1, rpm, nowMs)
-    const tokensAtMs = window.fitsAt('tokens', tokens, tpm, nowMs)
+    const requestsAtMs = window.fitsAt('requests', Math.min(1 + ahead.requests, rpm), rpm, nowMs)
+    const allTokens = Math.max(tokens, Math.min(tokens + ahead.tokens, tpm))
+    const tokensAtMs = window.fitsAt('tokens', allTokens, tpm, nowMs)
     if (requestsAtMs <= nowMs && tokensAtMs <= nowMs) return undefined
     return tokensAtMs > requestsAtMs
       ? { dimension: 'tokens', limit: tpm, requested: tokens, untilMs: tokensAtMs }
@@ -66,10 +73,10 @@ export class ScopeCounter {
     this.#meanHoldMs += this.#meanHoldMs === 0 ? heldMs : newestWeight * (heldMs - this.#meanHoldMs)
   }
 
-  /** When the next slot may be expected, judged by how long calls took; 1,000 to 60,000. */
-  expectedFreeMs(): number {
+  /** When the slot after so many others may be expected, judged by how long calls took; 1,000 to 60,000. */
+  expectedFreeMs(ahead = 0): number {
     if (this.inUse === 0) return 1000
-    return Math.min(60_000, Math.max(1000, Math.ceil(this.#meanHoldMs / this.inUse)))
+    return Math.min(60_000, Math.max(1000, Math.ceil(((1 + ahead) * this.#meanHoldMs) / this.inUse)))
   }
 
   used(dimension: WindowDimension, nowMs: number): number {
@@ -80,6 +87,15 @@ export class ScopeCounter {
   limitStatus(nowMs: number, { rpm, tpm }: ScopeLimits = this.limits): LimitStatus {
     if (rpm === undefined && tpm === undefined) return noLimitStatus
     return { requests: this.#quota('requests', rpm, nowMs), tokens: this.#quota('tokens', tpm, nowMs) }
+  }
+
+  /** @param limits as for `limitStatus`. */
+  nextMs(nowMs: number, { rpm, tpm }: ScopeLimits = this.limits): NextMs {
+    const next = (dimension: WindowDimension, limit: number | undefined) => {
+      if (limit === undefined || this.window === undefined) return undefined
+      return Math.max(0, Math.ceil(this.window.fitsAt(dimension, 1, limit, nowMs) - nowMs))
+    }
+    return { requests: next('requests', rpm), tokens: next('tokens', tpm) }
   }
 
   #quota(dimension: WindowDimension, limit: number | undefined, nowMs: number): Quota | undefined {

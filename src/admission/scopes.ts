@@ -10,6 +10,8 @@ export interface ScopeLimits {
   readonly tpm?: number
   /** Calls under way at once. */
   readonly maxParallelRequests?: number | undefined
+  /** As `ModelLimits.isDefault`. */
+  readonly isDefault?: true
 }
 
 export interface Scope {

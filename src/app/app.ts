@@ -97,7 +97,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config
   let { shutdownGraceMs } = server
+  let floodWaitMs = config.rateLimits.perClientMaxWaitMs
   let isDraining = false
+  const stopped = new AbortController()
 
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
@@ -107,6 +109,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
     floodWindows: shared.floodWindows,
+    floodWaitMs: () => floodWaitMs,
+    stopped: stopped.signal,
     clientOf: clientReader(forwardedFor),
     dialects,
     serveCall: (call) => snapshots.serve(call),
@@ -140,6 +144,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
       shutdownGraceMs = next.server.shutdownGraceMs
+      floodWaitMs = next.rateLimits.perClientMaxWaitMs
       return settingsToRestartFor(config, next)
     },
     openCalls: () => snapshots.openCalls,
@@ -148,6 +153,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {
+        stopped.abort()
         coordinator.close()
         snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
       })

@@ -37,6 +37,10 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const asked = on.routes.find(request.model) ?? (await on.findLate(request.model))
   if (asked === undefined) return { kind: 'refused', error: modelNotFound(request.model, on.routes) } // 404
 
+  if (asked.rule === 'alias') {
+    record.asked = request.model
+    record.model = asked.model.name
+  }
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
@@ -50,7 +54,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     }
     // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
     const isPassedOver = result.kind === 'limited' && model.route !== asked
-    if (!isPassedOver) {
+    if (isPassedOver) record.passedOver.push(result.error.message)
+    else {
       if (!canFailOver(result)) return result // 200, 499, 503 shutting_down, and as below
       last = result
     }

@@ -15,7 +15,10 @@ export interface CallEnd {
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly #call: Call
+  /** Not an alias of it. */
   model: string | undefined
+  /** The alias that the client used. */
+  asked: string | undefined
   provider: string | undefined
   targetModel: string | undefined
   isStream = false
@@ -23,6 +26,8 @@ export class CallRecord {
   waitMs = 0
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
+  /** Why fallbacks were passed over: their own limits. */
+  readonly passedOver: string[] = []
   /** When this model's first attempt was sent. */
   #sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
@@ -100,9 +105,11 @@ export class CallRecord {
       client: client.id,
       dialect: dialect.name,
       model: this.model,
+      asked: this.asked,
       provider: this.provider,
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,
+      passed_over: this.passedOver.length > 0 ? this.passedOver : undefined,
       status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,

@@ -1,13 +1,14 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
-import type { RawConfig } from '../config/raw.ts'
+import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
 import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
 import { Output, type CommandIo } from './output.ts'
 import { printable } from '../platform/printable.ts'
+import { storedCredentialNames } from './stored-credentials.ts'
 import { printProblems } from './validate-config.ts'
 
 /** @returns the exit status: 0, or 1 when the model is unknown or the configuration is invalid. */
@@ -17,7 +18,8 @@ export async function explainCommand(
   options: { config?: string | undefined; json: boolean },
 ): Promise<number> {
   const file = findConfigFile(options.config, io.env)
-  const loaded = loadConfig(file, { env: io.env })
+  const storedCredentials = storedCredentialNames(io.env)
+  const loaded = loadConfig(file, { env: io.env, storedCredentials })
   if (!loaded.ok) {
     if (options.json) new Output(io.stdout, io.env).json({ file, valid: false, problems: loaded.problems })
     else printProblems(io, loaded.problems, loaded.lines)
@@ -32,7 +34,7 @@ export async function explainCommand(
     printUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
-  const explanation = explain(model, route, loaded)
+  const explanation = explain(model, route, { ...loaded, storedCredentials })
   const out = new Output(io.stdout, io.env)
   if (options.json) out.json({ file, found: true, ...explanation })
   else print(out, explanation)
@@ -104,10 +106,17 @@ interface ExplainedTarget extends Target {
   readonly timeouts: Timeouts | null
 }
 
+interface ExplainedConfig {
+  readonly config: Config
+  readonly raw: RawConfig
+  /** As in `LoadOptions`. */
+  readonly storedCredentials: ReadonlySet<string>
+}
+
 function explain(
   model: string,
   route: Route,
-  { config, raw }: { config: Config; raw: RawConfig },
+  { config, raw, storedCredentials }: ExplainedConfig,
 ): Explanation {
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
@@ -125,8 +134,8 @@ function explain(
     entry: route.model.name,
     targets: targets.map((target) => {
       const reference = references.get(target.provider)
-      const source = reference === undefined ? undefined : describeSecret(reference)
-      return { ...target, ...explainProvider(config.providers.get(target.provider)!, source) }
+      const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
+      return { ...target, ...explainProvider(config.providers.get(target.provider)!, absent) }
     }),
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
@@ -136,16 +145,21 @@ function explain(
   }
 }
 
-function explainProvider(
-  provider: ProviderConfig,
-  source: string | undefined,
-): Omit<ExplainedTarget, keyof Target> {
+function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>): string {
+  const { credential } = reference
+  if (credential !== undefined && storedCredentials.has(credential)) {
+    return `credential ${credential} (stored, only available to the service)`
+  }
+  return `${describeSecret(reference)} (absent)`
+}
+
+/** @param absent stands in for a key that was not found. */
+function explainProvider(provider: ProviderConfig, absent: string): Omit<ExplainedTarget, keyof Target> {
   if (provider.kind === 'echo') {
     const direct = { proxy: null, plainHttp: null, timeouts: null }
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
   }
   const { origin, basePath, query = '', proxy, plainHttp = null, auth, apiKey, timeouts } = provider
-  const absent = source === undefined ? 'none' : `${source} (absent)`
   return {
     baseUrl: origin + basePath + query,
     proxy: proxy === undefined ? null : `${proxy.origin} (${proxy.source})`,

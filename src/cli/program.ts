@@ -107,6 +107,15 @@ function addGatewayCommands(
       const { explainCommand } = await import('./explain.ts')
       done(await explainCommand(io, model, { config: options.config, json: options.json === true }))
     })
+  program
+    .command('limits')
+    .description('show how the limits of the running gateway stand')
+    .option(...configOption)
+    .option('--json', 'print the report as JSON')
+    .action(async ({ config, json = false }: { config?: string; json?: boolean }) => {
+      const { limitsCommand } = await import('./limits.ts')
+      done(await limitsCommand(io, { config, json }))
+    })
 }
 
 const helpEnd = `

@@ -5,6 +5,7 @@ import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
+import { storedCredentialNames } from './stored-credentials.ts'
 
 /** @returns the exit status: 0 when the configuration is valid, else 1. */
 export async function validateConfigCommand(
@@ -13,7 +14,11 @@ export async function validateConfigCommand(
   options: { json: boolean; withoutSecrets?: boolean },
 ): Promise<number> {
   const path = findConfigFile(file, io.env)
-  const loaded = loadConfig(path, { env: io.env, withoutSecrets: options.withoutSecrets === true })
+  const loaded = loadConfig(path, {
+    env: io.env,
+    withoutSecrets: options.withoutSecrets === true,
+    storedCredentials: storedCredentialNames(io.env),
+  })
   const problems = problemsOf(loaded)
   if (options.json) {
     new Output(io.stdout, io.env).json({ file: path, valid: loaded.ok, problems })

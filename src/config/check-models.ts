@@ -7,7 +7,7 @@ import type { RawConfig, RawModel, RawTarget } from './raw.ts'
 export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generator<PathProblem> {
   const models = new Map(Object.entries(raw.models ?? {}))
   const providers = new Set(Object.keys(raw.providers ?? {}))
-  const areProvidersKnown = raw.providers !== undefined
+  const areProvidersKnown = isKnown(raw, 'providers', hasProblem)
   for (const [name, model] of models) {
     const path = ['models', name]
     if (!areProvidersKnown) continue
@@ -19,10 +19,15 @@ export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generato
   }
   const owners = new Map<string, string>()
   yield* aliasProblems(models, owners)
-  if (raw.models === undefined) return
+  if (!isKnown(raw, 'models', hasProblem)) return
   const names = { models, owners, hasProblem, isDiscoverable: discoverable(raw, models, hasProblem) }
   yield* fallbackProblems(names)
   yield* limitProblems(raw, names)
+}
+
+/** False for a section that is there but could not be read, or whose name is misspelled. */
+function isKnown(raw: RawConfig, section: 'models' | 'providers', hasProblem: HasProblem): boolean {
+  return raw[section] !== undefined || !(hasProblem([section]) || hasProblem([section.slice(0, -1)]))
 }
 
 function targetsOf(model: RawModel, path: Path): [RawTarget, Path][] {

@@ -16,6 +16,7 @@ import {
 } from 'yaml'
 
 import { quoted, type Path, type PathProblem, type Position, type PositionOf } from './problems.ts'
+import { unquotedVariables } from './unquoted-variables.ts'
 import { findUnterminated } from './unterminated.ts'
 
 /** Replaces variables in a text of the file; yields the problems with them. */
@@ -52,7 +53,9 @@ export function readDocument(
     return { kind: 'unreadable', problems: [{ path: [], message: 'is nested too deeply', position }] }
   }
   if (document.errors.length > 0) {
-    return { kind: 'unreadable', problems: syntaxProblems(text, document.errors, positionAt) }
+    const { problems, mended } = unquotedVariables(text, document.errors, positionAt)
+    const errors = mended === text ? document.errors : (parse(mended, new LineCounter())?.errors ?? [])
+    return { kind: 'unreadable', problems: [...problems, ...syntaxProblems(mended, errors, positionAt)] }
   }
   const root = document.contents
   const reader = new ValueReader(expand, positionAt)

@@ -1,8 +1,12 @@
 // How the environment changes the configuration: `${NAME}` in texts of the file, and overrides of single keys.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
 import { corsOriginFault } from './origin.ts'
 import { cidrFault } from './addresses.ts'
+import { membersOf } from '../bytes/json/parse.ts'
 import { quoted, type PathProblem, type Path } from './problems.ts'
-import type { RawConfig } from './raw.ts'
+import type { RawConfig, RawProvider } from './raw.ts'
 
 /** Replaces each `${NAME}` with the variable's value; `$${` stands for `${` itself. */
 export function* expandVariables(
@@ -160,8 +164,33 @@ export function withOverrides(raw: RawConfig, overrides: Overrides): RawConfig {
   }
   if (upstreamTimeoutMs === undefined) return { ...raw, server, access, cors }
   const waits = { first_byte_ms: upstreamTimeoutMs, idle_ms: upstreamTimeoutMs }
-  const providers = Object.entries(raw.providers ?? {}).map(
-    ([name, provider]) => [name, { ...provider, timeouts: { ...provider.timeouts, ...waits } }] as const,
-  )
+  const providers = Object.entries(raw.providers ?? {}).map(([name, provider]): [string, RawProvider] => {
+    // The built-in one has no timeouts.
+    if (provider.kind === 'echo') return [name, provider]
+    return [name, { ...provider, timeouts: { ...provider.timeouts, ...waits } }]
+  })
   return { ...raw, server, access, cors, providers: Object.fromEntries(providers) }
+}
+
+/** A copy with the home directory in place of the `~` that paths of key files begin with. */
+export function withHome(raw: RawConfig, env: NodeJS.ProcessEnv): RawConfig {
+  const home = env['HOME'] || homedir()
+  const inHome = <T>(value: T): T => {
+    const { file } = membersOf(value)
+    if (typeof file !== 'string' || !file.startsWith('~/')) return value
+    return { ...value, file: join(home, file.slice(2)) }
+  }
+  const providers = Object.entries(raw.providers ?? {}).map(([name, provider]): [string, RawProvider] => {
+    const { api_key: key, headers } = provider
+    const values = Object.entries(headers ?? {}).map(([header, value]) => [header, inHome(value)])
+    return [
+      name,
+      {
+        ...provider,
+        ...(key !== undefined && { api_key: inHome(key) }),
+        ...(headers !== undefined && { headers: Object.fromEntries(values) as typeof headers }),
+      },
+    ]
+  })
+  return raw.providers === undefined ? raw : { ...raw, providers: Object.fromEntries(providers) }
 }

@@ -5,7 +5,7 @@ import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-user
 import { configProblems } from './check.ts'
 import { readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
-import { readOverrides, withOverrides } from './environment.ts'
+import { readOverrides, withHome, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
 import { maskedLines } from './masked-lines.ts'
 import {
@@ -19,7 +19,7 @@ import {
 import type { RawConfig, RawSecret } from './raw.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
-import { configSchema } from './schema/schema.ts'
+import { configSchema, liteLlmHint } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
 import { systemAccounts, type Accounts } from '../platform/ownership.ts'
@@ -36,6 +36,8 @@ export interface LoadOptions {
   readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
+  /** Names of credentials that only the service receives: their secrets may be absent here. */
+  readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
 }
@@ -57,6 +59,10 @@ export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
     case 'read':
       if (read.document.value === null)
         return { ok: false, problems: [located(isEmpty, file, undefined)], lines: [] }
+      if (isOfLiteLlm(read.document.value)) {
+        const problem = located(ofLiteLlm, file, read.document.positionOf)
+        return { ok: false, problems: [problem], lines: maskedLines(read.text, 'unknown') }
+      }
       return checkDocument(file, read.text, read.document, { ...options, accounts })
     default:
       return read satisfies never
@@ -68,6 +74,18 @@ const isEmpty: PathProblem = {
   message: 'is empty',
   hint: 'begin with "providers:" and "models:"',
   position: { line: 1, column: 1 },
+}
+
+/** Its other keys would only repeat that. */
+const ofLiteLlm: PathProblem = {
+  path: ['model_list'],
+  message: 'this is a configuration file of LiteLLM, not of llm-gateway',
+  hint: liteLlmHint,
+  at: 'key',
+}
+
+function isOfLiteLlm(value: unknown): boolean {
+  return isObject(value) && 'model_list' in value && !('providers' in value || 'models' in value)
 }
 
 function checkDocument(
@@ -82,7 +100,7 @@ function checkDocument(
   const raw = pruned(document.value, [...unread, ...violated.filter(({ breaksShape }) => breaksShape)])
   const { hasProblem } = indexProblems([...document.problems, ...violated])
   const { overrides, faults } = readOverrides(options.env)
-  const effective = withOverrides(raw, overrides)
+  const effective = withHome(withOverrides(raw, overrides), options.env)
   const localUsers = {
     users: options.users ?? systemUsers(),
     ownUid: options.accounts.uid,
@@ -109,7 +127,7 @@ function checkDocument(
       hint: '',
       severity: 'error',
     })),
-    ...inFile.map((problem) => located(problem, file, document.positionOf)),
+    ...inFile.map((problem) => located(withReference(problem, text, document), file, document.positionOf)),
   ])
   const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
@@ -119,6 +137,14 @@ function checkDocument(
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 
+/** Where the file has `api_key: ${NAME}`, the reference to write in its place. */
+function withReference(problem: PathProblem, text: string, { rangeOf }: ReadDocument): PathProblem {
+  const { path } = problem
+  if (path[0] !== 'providers' || path[2] !== 'api_key' || path.length !== 3) return problem
+  const name = /^(["']?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}\1$/.exec(text.slice(...(rangeOf(path) ?? [0, 0])))?.[2]
+  return name === undefined ? problem : { ...problem, hint: `write { env: ${name} }` }
+}
+
 function inOrder(problems: Problem[]): Problem[] {
   return problems.sort((a, b) => a.line - b.line || a.column - b.column)
 }
@@ -126,7 +152,7 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets'>,
+  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets' | 'storedCredentials'>,
   hasProblem: HasProblem,
 ): { found: Map<RawSecret, Secret>; problems: PathProblem[] } {
   const found = new Map<RawSecret, Secret>()
@@ -136,6 +162,7 @@ function findSecrets(
     const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (options.mayLackSecrets === true) continue
+    else if (result.kind === 'absent' && options.storedCredentials?.has(reference.credential ?? '')) continue
     else if (result.kind === 'refused' || reference.optional !== true) {
       problems.push({ path, message: result.message, hint: result.hint })
     }

@@ -1,4 +1,5 @@
 // What is wrong with a configuration, and where. Checks yield problems by path; `load.ts` locates them in the file.
+import { formatPath } from '../platform/key-path.ts'
 
 /** Steps from the root of the file: keys, and indexes of lists. */
 export type Path = readonly (string | number)[]
@@ -64,17 +65,6 @@ export function located(problem: PathProblem, file: string, positionOf: Position
   const { line, column } = problem.position ??
     positionOf?.(path, problem.at ?? 'value') ?? { line: 0, column: 0 }
   return { file, line, column, path: formatPath(path), message, hint, severity }
-}
-
-/** A path as people write it. */
-export function formatPath(path: Path): string {
-  let text = ''
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`
-    else if (!/^[A-Za-z_][\w-]*$/.test(step)) text += `[${JSON.stringify(step)}]`
-    else text += text === '' ? step : `.${step}`
-  }
-  return text
 }
 
 /** Text from the file for a message: in double quotes, with control characters escaped, at most 60 characters. */

@@ -110,7 +110,8 @@ function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
   return {
     enabled: settings.enabled,
     perClientRpm: settings.per_client.rpm,
-    default: withWaiting(settings.default),
+    perClientMaxWaitMs: settings.when_limited === 'wait' ? settings.max_wait_ms : 0,
+    default: { ...withWaiting(settings.default), isDefault: true },
     limits: mapEntries(settings.limits, (_name, limits) => withWaiting(limits)),
   }
 }

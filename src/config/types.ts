@@ -73,6 +73,8 @@ export interface RateLimitConfig {
   readonly enabled: boolean
   /** Requests per minute of one client, all models together; undefined: unlimited. */
   readonly perClientRpm: number | undefined
+  /** How long a call may wait for that, in milliseconds; 0: it is refused at once. */
+  readonly perClientMaxWaitMs: number
   /** For models that are not in `limits`. Even without limits it determines how calls wait for a provider. */
   readonly default: ModelLimits
   /** By model name (never an alias) or wildcard. */

@@ -166,6 +166,10 @@ function enumFault(schema: Schema, value: unknown, butIs: string): Fault {
 }
 
 function unknownKey(schema: Schema, key: string): Fault {
+  const { elsewhere = {} } = schema
+  if (Object.hasOwn(elsewhere, key)) {
+    return { message: `unknown key ${quoted(key)}`, hint: elsewhere[key]!, at: 'key' }
+  }
   const known = Object.keys(schema.properties ?? {})
   const near = closestName(key, known)
   const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${quoted(near)}?`

@@ -14,10 +14,14 @@ export interface CallFacts {
   readonly client: string
   readonly dialect: string
   readonly model: string | undefined
+  /** The alias of the model that the client used. */
+  readonly asked: string | undefined
   readonly provider: string | undefined
   readonly target_model: string | undefined
   /** The model that answered, where it is not the one that was asked for. */
   readonly fallback_model: string | undefined
+  /** Why fallbacks were passed over, in order. */
+  readonly passed_over: readonly string[] | undefined
   /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean

@@ -1,31 +1,62 @@
 // The flood limit: how many requests one client may send, before a byte of any body is read.
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
+import type { FloodLine } from './flood-line.ts'
+import type { ServerParts } from './parts.ts'
+
+export interface FloodLimit {
+  /** Requests of one client in any 60 seconds. */
+  readonly rpm: number
+  /** Undefined: the plugin's own, which begin with a client's first request, in each thread. */
+  readonly windows?: FloodWindows
+  /** Key of the configuration that sets the limit; undefined: none does. */
+  readonly key?: string
+  /** Where requests wait for room; undefined: they are refused at once. */
+  readonly line?: FloodLine
+}
 
 /**
- * Adds the flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
+ * Adds a flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
  * add headers and an error that the gateway does not send.
  */
-export async function addFloodLimit(api: FastifyInstance, windows: FloodWindows): Promise<void> {
-  const { rpm } = windows
+export async function addFloodLimit(
+  api: FastifyInstance,
+  { rpm, windows, key, line }: FloodLimit,
+  { now }: Pick<ServerParts, 'now'>,
+): Promise<void> {
   await api.register(rateLimit, {
     global: false,
     max: rpm,
     timeWindow: floodWindowMs,
     keyGenerator: (request) => request.client.id,
-    store: storeOver(windows),
+    ...(windows !== undefined && { store: storeOver(windows) }),
   })
   const count = api.createRateLimit()
-  api.addHook('onRequest', (request, _, done) => {
-    count(request).then((result) => {
-      // The client left meanwhile: there is no body to read, and nobody to respond to.
-      if (request.raw.socket.destroyed) return
-      const isExceeded = !result.isAllowed && result.isExceeded
-      done(isExceeded ? floodError(request.client.id, rpm, result.ttl) : undefined)
+  /** Why the request may not go on; `gone`: there is nobody to respond to. */
+  const refusalOf = async (request: FastifyRequest, { raw }: FastifyReply) => {
+    const client = request.client.id
+    const sinceMs = now()
+    for (;;) {
+      const result = await count(request)
+      // The client left meanwhile, and there is no body to read.
+      if (request.raw.socket.destroyed) return 'gone'
+      if (result.isAllowed || !result.isExceeded) return undefined
+      const end = await line?.wait({ client, sinceMs }, result.ttl, (left) => {
+        raw.once('close', left)
+        return () => void raw.off('close', left)
+      })
+      if (end === 'gone') return end
+      if (end === 'stopped') return new GatewayError('shutting_down', 'The gateway is shutting down.')
+      if (end === undefined) return floodError({ client, rpm, waitMs: result.ttl, key })
+    }
+  }
+  api.addHook('onRequest', (request, reply, done) => {
+    refusalOf(request, reply).then((refusal) => {
+      if (refusal !== 'gone') done(refusal)
     }, done)
   })
 }
@@ -49,12 +80,20 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   }
 }
 
-/** @param waitMs until the same request passes; above 0. */
-function floodError(client: string, rpm: number, waitMs: number): GatewayError {
+interface Excess {
+  readonly client: string
+  readonly rpm: number
+  /** Until the same request passes; above 0. */
+  readonly waitMs: number
+  readonly key: string | undefined
+}
+
+function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
-    `Please try again in ${formatGoDuration(retryAfterMs)}. rate_limit_settings.per_client sets the limit.`
+    `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
+    (key === undefined ? 'This limit is for lists of models and limits alone.' : `${key} sets the limit.`)
   const limit = { counts: 'requests', status: noLimitStatus, retryAfterMs } as const
   return new GatewayError('rate_limit_exceeded', message, { limit })
 }

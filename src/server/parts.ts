@@ -16,8 +16,12 @@ export interface ServerParts {
   readonly maxBodyBytes: number
   /** Of all bodies together. */
   readonly bodyMemoryBytes: number
-  /** On requests of one client, whatever they are for; undefined: unlimited. */
+  /** On calls of one client, whatever the model; undefined: unlimited. */
   readonly floodWindows: FloodWindows | undefined
+  /** How long a call may wait for room in its client's window, in milliseconds. */
+  readonly floodWaitMs: () => number
+  /** Aborted when calls are ended that have not begun. */
+  readonly stopped: AbortSignal
   readonly clientOf: (request: IncomingMessage) => Client
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>

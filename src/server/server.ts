@@ -17,6 +17,7 @@ import { BodyMemory } from '../bytes/large-body.ts'
 import { BodyBudget } from './body-budget.ts'
 import { corsOptions, finishPreflight } from './cors.ts'
 import { addFloodLimit } from './flood-limit.ts'
+import { FloodLine } from './flood-line.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
 import { LogThrottle } from './log-throttle.ts'
@@ -128,33 +129,48 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   addHealth(app, parts)
   addRoot(app)
-  await app.register((api) => addApi(api, parts, refuse))
+  await addApi(app, parts, refuse)
   await app.ready()
   return app
 }
 
+/** Requests of one client for lists, per thread: far above what people and agents ask for. */
+const listsPerMinute = 1_200
+
 /** API routes exist with and without `/v1`: clients disagree on whether the base URL ends with it. */
 const prefixes = ['/v1', '']
 
-/** The routes that count against a client's flood limit, before anything else about a request is looked at. */
-async function addApi(api: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
-  if (parts.floodWindows !== undefined) await addFloodLimit(api, parts.floodWindows)
-  const slicer = new TimeSlicer(parts.now, setImmediate)
+/** Model calls count against the client's limit, before anything else about a request is looked at; lists against their own. */
+async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
+  const { floodWindows, now } = parts
+  const slicer = new TimeSlicer(now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
   const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
   const bodies = { slicer, memory, budget }
-  for (const prefix of [...prefixes, deploymentPrefix]) {
-    await api.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), { prefix })
-  }
-  for (const prefix of prefixes) {
-    await api.register(
-      async (routes) => {
-        addModels(routes, parts)
-        addLimits(routes, parts)
-      },
-      { prefix },
-    )
-  }
+  await app.register(async (calls) => {
+    if (floodWindows !== undefined) {
+      const key = 'rate_limit_settings.per_client'
+      const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
+      await addFloodLimit(calls, { rpm: floodWindows.rpm, windows: floodWindows, key, line }, parts)
+    }
+    for (const prefix of [...prefixes, deploymentPrefix]) {
+      await calls.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), {
+        prefix,
+      })
+    }
+  })
+  await app.register(async (lists) => {
+    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute }, parts)
+    for (const prefix of prefixes) {
+      await lists.register(
+        async (routes) => {
+          addModels(routes, parts)
+          addLimits(routes, parts)
+        },
+        { prefix },
+      )
+    }
+  })
 }
 
 function noSchemas(): never {

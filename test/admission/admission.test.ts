@@ -21,6 +21,7 @@ function config(limits: Readonly<Record<string, Limits>>, otherwise: Limits = {}
   return {
     enabled: true,
     perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
     default: complete(otherwise),
     limits: new Map(Object.entries(limits).map(([model, of]) => [model, complete(of)])),
   }
@@ -291,6 +292,7 @@ test('a report tells limits, use, what remains and what was learnt', async () =>
         requests: { limit: 5, remaining: 4, resetMs: 40_000 },
         tokens: { limit: 100, remaining: 90, resetMs: 40_000 },
       },
+      nextMs: { requests: 0, tokens: 0 },
       waiting: 0,
       calibration: calibration.describe('m'),
     },

@@ -17,7 +17,12 @@ test('any 60 seconds hold as many requests of a client as the limit says, and no
         nowMs += afterMs
         const counted = (passed.get(client) ?? []).filter((time) => time + 60_000 > nowMs)
         const waitMs = windows.take(client)
-        assert.equal(waitMs, counted.length < rpm ? 0 : counted.at(-rpm)! + 60_000 - nowMs)
+        if (counted.length < rpm) assert.equal(waitMs, 0)
+        else {
+          // One that was refused before it may have the first place that becomes free.
+          const [first, last] = [counted.at(-rpm)!, counted.at(-1)!].map((at) => at + 60_000 - nowMs)
+          assert.ok(first! <= waitMs && waitMs <= last!, `${waitMs}, not ${first} to ${last}`)
+        }
         if (waitMs === 0) counted.push(nowMs)
         passed.set(client, counted)
       }

@@ -27,7 +27,7 @@ test('too many requests are refused in the words of OpenAI', () => {
   const error = rateLimitError('gpt-4o-mini', limited())
   assert.equal(
     error.message,
-    'Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.',
+    'Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s. rate_limit_settings.limits.m.rpm is 1 too low for this call.',
   )
   assert.equal(error.code, 'rate_limit_exceeded')
   assert.equal(error.status, 429)
@@ -40,7 +40,7 @@ test('too many tokens are refused in the words of OpenAI', () => {
   assert.equal(error.limit?.counts, 'tokens')
   assert.equal(
     error.message,
-    'Rate limit reached for gpt-4 on tokens per min (TPM): Limit 10000, Used 8554, Requested 3082. Please try again in 9.816s.',
+    'Rate limit reached for gpt-4 on tokens per min (TPM): Limit 10000, Used 8554, Requested 3082. Please try again in 9.816s. rate_limit_settings.limits.m.tpm is 1636 too low for this call.',
   )
   assert.equal(error.limit?.retryAfterMs, 9816)
 })
@@ -49,20 +49,22 @@ test('a refusal for want of a slot names whose slots are taken', () => {
   const parallel = { dimension: 'parallel', limit: 2, used: 2, retryAfterMs: 1000 } as const
   assert.equal(
     rateLimitError('m', limited(parallel)).message,
-    'Rate limit reached for m on parallel requests: Limit 2, Used 2, Requested 1. Please try again in 1s.',
+    'Rate limit reached for m on parallel requests: Limit 2, Used 2, Requested 1. Please try again in 1s. rate_limit_settings.limits.m.max_parallel_requests is 1 too low for this call.',
   )
   assert.match(
     rateLimitError('m', limited({ ...parallel, scope: providerScope('ollama', 2) })).message,
-    /on parallel requests to provider ollama: Limit 2/,
+    /on parallel requests to provider ollama: Limit 2.* providers\.ollama\.max_parallel_requests is 1 too low/,
   )
   assert.equal(rateLimitError('m', limited(parallel)).limit?.counts, 'requests')
 })
 
 test('a call larger than the whole limit is told not to come back', () => {
-  const error = rateLimitError('gpt-4o', { kind: 'too_large', limit: 30_000, requested: 30_601, limitStatus })
+  const scope = modelScope('gpt-4o', undefined)
+  const numbers = { limit: 30_000, requested: 30_601, limitStatus }
+  const error = rateLimitError('gpt-4o', { kind: 'too_large', scope, ...numbers })
   assert.equal(
     error.message,
-    'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully.',
+    'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully. rate_limit_settings.limits.gpt-4o.tpm is 601 too low for this call.',
   )
   assert.equal(error.status, 429)
   assert.deepEqual(error.limit, { counts: 'tokens', status: limitStatus, retryAfterMs: undefined })

@@ -84,6 +84,7 @@ export function config(limits: Partial<ModelLimits>, others: [string, ModelLimit
   return {
     enabled: true,
     perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
     default: { whenLimited: 'reject', maxWaitMs: 0 },
     limits: new Map([['m', model], ...others]),
   }

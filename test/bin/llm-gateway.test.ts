@@ -127,6 +127,20 @@ test('links lead to the package, relative and absolute, one behind the other', (
   )
 })
 
+test('a checkout without its packages asks for npm ci', (t) => {
+  const { run } = makePackage(
+    t,
+    { 'checkout/src/main.ts': '', 'path/node': '#!/bin/sh\necho v20.1.0\n' },
+    'checkout',
+  )
+  const { status, stderr } = run()
+  assert.equal(status, 1)
+  assert.equal(
+    stderr,
+    "llm-gateway: its packages are not installed; run: (cd 'ROOT/checkout' && npm ci), which also installs Node.js\n",
+  )
+})
+
 test('a checkout runs from its sources', (t) => {
   const { run } = makePackage(t, {
     'path/node': fakeNode('own', 'v24.0.0'),

@@ -179,7 +179,13 @@ function startScene(next: () => string) {
     ['m', model('m', ['a', 'b'], ['n'])],
     ['n', model('n', ['b', 'c'])],
   ])
-  const rateLimits = { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() }
+  const rateLimits = {
+    enabled: true,
+    perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
+    default: limits,
+    limits: new Map(),
+  }
   const admission = new Admission({ store, calibration, limits: rateLimits, now, setTimer })
   const coordinator = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
   const routing = { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 }

@@ -42,7 +42,8 @@ test('what the file leaves out has its default', () => {
     rateLimits: {
       enabled: true,
       perClientRpm: 600,
-      default: { whenLimited: 'reject', maxWaitMs: 30_000 },
+      perClientMaxWaitMs: 0,
+      default: { whenLimited: 'reject', maxWaitMs: 30_000, isDefault: true },
       limits: new Map(),
     },
     providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
@@ -151,7 +152,7 @@ test('limits of a model have the common waiting unless they say otherwise', () =
     none,
   )
   assert.equal(rateLimits.perClientRpm, undefined)
-  assert.deepEqual(rateLimits.default, { tpm: 9, whenLimited: 'wait', maxWaitMs: 5 })
+  assert.deepEqual(rateLimits.default, { tpm: 9, whenLimited: 'wait', maxWaitMs: 5, isDefault: true })
   assert.deepEqual(
     [...rateLimits.limits],
     [

@@ -31,7 +31,13 @@ export function startOwner(of: Partial<ModelLimits> = {}): { owner: LocalCoordin
   const clock = new FakeClock()
   const { now, setTimer } = clock
   const limits = { whenLimited: 'reject', maxWaitMs: 60_000, ...of } as const
-  const rateLimits = { enabled: true, perClientRpm: undefined, default: limits, limits: new Map() }
+  const rateLimits = {
+    enabled: true,
+    perClientRpm: undefined,
+    perClientMaxWaitMs: 0,
+    default: limits,
+    limits: new Map(),
+  }
   const calibration = new Calibration()
   const admission = new Admission({
     store: new MemoryStore(),

@@ -9,6 +9,7 @@ import { startLimited } from './limited.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
 import { chat, used } from '../support/calls.ts'
+import { messages } from '../support/chat-content.ts'
 
 const limits = { per_client: { rpm: 3 }, limits: { small: { rpm: 100 } } }
 
@@ -54,6 +55,7 @@ test('what is refused costs nothing: neither time to wait nor a request of the m
   assert.deepEqual(await used(gateway), { requests: 0, tokens: 0, parallel: 0 })
   assert.equal((await chat(gateway, 'small')).status, 200)
   assert.equal((await chat(gateway, 'small')).status, 200)
+  assert.equal((await chat(gateway, 'small')).status, 200)
   assert.equal((await chat(gateway, 'small')).status, 429)
 })
 
@@ -90,12 +92,12 @@ test('the answer comes before the body is sent, and the connection ends', async 
   client.leave()
 })
 
-test('every route but the health checks counts, and lets an allowed page read that it refuses', async (t) => {
+test('every route of calls counts, and lets an allowed page read that it refuses', async (t) => {
   const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
   const origin = 'http://localhost:3000'
   const posts = Array.from(dialects.keys(), ({ path }) => `POST ${path}` as const)
-  for (const line of ['GET /limits', 'GET /models', 'HEAD /models', 'GET /models/small', ...posts] as const) {
+  for (const line of posts) {
     for (const prefix of ['', '/v1']) {
       // Counted before the media type is looked at.
       const request = rawRequest(line.replace(' ', ` ${prefix}`) as typeof line, {
@@ -111,14 +113,14 @@ test('every route but the health checks counts, and lets an allowed page read th
   }
 })
 
-test('health checks are not counted and never refused', async (t) => {
+test('health checks and lists are neither counted nor refused', async (t) => {
   const { gateway } = await startLimited(t, { per_client: { rpm: 1 } })
   await chat(gateway, 'small')
 
-  for (const path of ['/healthz', '/readyz', '/healthz']) {
+  for (const path of ['/healthz', '/readyz', '/v1/models', '/models/small', '/v1/limits']) {
     assert.equal((await fetch(gateway.url + path)).status, 200)
   }
-  assert.equal((await fetch(`${gateway.url}/v1/models`)).status, 429)
+  assert.equal((await chat(gateway, 'small')).status, 429)
 })
 
 test("the limiter's own headers stay out: x-ratelimit-* tells of the model alone", async (t) => {
@@ -148,8 +150,11 @@ test('clients behind a trusted proxy are counted apart', async (t) => {
     },
     { clock: new FakeClock() },
   )
-  const statusFor = async (address: string) =>
-    (await fetch(`${gateway.url}/v1/models`, { headers: { 'x-forwarded-for': address } })).status
+  const statusFor = async (address: string) => {
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
+    const body = JSON.stringify({ model: 'plain', messages })
+    return (await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body })).status
+  }
 
   const statuses = []
   for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.1', '10.0.0.2'])

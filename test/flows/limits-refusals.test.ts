@@ -80,7 +80,7 @@ test('too many requests: the answer is as from OpenAI, byte for byte', async (t)
   assert.equal(
     refused.body,
     '{"error":{"message":"Rate limit reached for small on requests per min (RPM): Limit 1, Used 1, Requested 1. ' +
-      'Please try again in 19.5s.","type":"requests","param":null,"code":"rate_limit_exceeded"}}',
+      'Please try again in 19.5s. rate_limit_settings.limits.small.rpm is 1 too low for this call.","type":"requests","param":null,"code":"rate_limit_exceeded"}}',
   )
   assert.deepEqual(limitHeaders(refused.headers), {
     'retry-after': '20',
@@ -110,7 +110,7 @@ test('too many tokens: the answer is as from OpenAI, and says which limit it was
   const { error } = JSON.parse(refused.body) as { error: Record<string, unknown> }
   assert.match(
     String(error['message']),
-    /^Rate limit reached for small on tokens per min \(TPM\): Limit 1000, Used 990, Requested \d+\. Please try again in 59s\.$/,
+    /^Rate limit reached for small on tokens per min \(TPM\): Limit 1000, Used 990, Requested \d+\. Please try again in 59s\. rate_limit_settings\.limits\.small\.tpm is \d+ too low for this call\.$/,
   )
   assert.equal(error['type'], 'tokens')
   assert.equal(refused.headers.get('retry-after'), '59')

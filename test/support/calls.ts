@@ -11,6 +11,7 @@ export interface Report {
   readonly limits: Record<string, unknown>
   readonly used: { readonly requests: number; readonly tokens: number; readonly parallel: number }
   readonly remaining: Record<string, number | null>
+  readonly next_ms: Record<string, number | null>
   readonly reset_ms: Record<string, number | null>
   readonly waiting: number
   readonly calibration: readonly Record<string, unknown>[]

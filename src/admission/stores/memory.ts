@@ -57,11 +57,11 @@ export class MemoryStore implements AdmissionStore {
 
   probe(demand: Demand, nowMs: number): Refusal | undefined {
     const { scopes, oneOf, minTokens } = demand
-    for (const { limits } of scopes) {
-      const { tpm = Infinity } = limits
+    for (const scope of scopes) {
+      const { tpm = Infinity } = scope.limits
       if (minTokens <= tpm) continue
       const limitStatus = this.#limitStatus(scopes, nowMs)
-      return { kind: 'too_large', limit: tpm, requested: minTokens, limitStatus }
+      return { kind: 'too_large', scope, limit: tpm, requested: minTokens, limitStatus }
     }
     const tokens = tokensOf(demand)
     const refusal = this.#windowRefusal(demand, tokens, nowMs) ?? this.#slotRefusal(demand, scopes, nowMs)
@@ -116,6 +116,7 @@ export class MemoryStore implements AdmissionStore {
       tokens: counter.used('tokens', nowMs),
       parallel: counter.inUse,
       limitStatus: counter.limitStatus(nowMs, scope.limits),
+      nextMs: counter.nextMs(nowMs, scope.limits),
     }
   }
 
@@ -153,11 +154,11 @@ export class MemoryStore implements AdmissionStore {
   }
 
   /** By the window that takes longest to have room. */
-  #windowRefusal({ scopes }: Demand, tokens: number, nowMs: number): Limited | undefined {
+  #windowRefusal({ scopes, ahead }: Demand, tokens: number, nowMs: number): Limited | undefined {
     let refusal: Limited | undefined
     for (const scope of scopes) {
       const counter = this.#counter(scope)
-      const wait = counter.windowWait(tokens, nowMs)
+      const wait = counter.windowWait(tokens, nowMs, ahead)
       if (wait === undefined) continue
       const { dimension, limit, requested, untilMs } = wait
       const retryAfterMs = Math.max(1, Math.ceil(untilMs - nowMs))
@@ -180,7 +181,7 @@ export class MemoryStore implements AdmissionStore {
         limit: scope.limits.maxParallelRequests!,
         used: counter.inUse,
         requested: 1,
-        retryAfterMs: counter.expectedFreeMs(),
+        retryAfterMs: counter.expectedFreeMs(demand.ahead?.requests),
         limitStatus: this.#limitStatus(demand.scopes, nowMs),
       }
     }

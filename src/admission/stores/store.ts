@@ -14,6 +14,11 @@ export interface Demand {
   readonly tokens: number
   /** What the call surely takes. Only a call whose `minTokens` exceed a whole limit is refused for good. */
   readonly minTokens: number
+  /**
+   * What is to fit besides, at the moment that a refusal names: other callers were told to come back before. At most the
+   * whole limit counts.
+   */
+  readonly ahead?: { readonly requests: number; readonly tokens: number }
 }
 
 /** A refusal that passes: the same call fits after `retryAfterMs`, if nothing else is admitted until then. */
@@ -36,6 +41,8 @@ export interface Limited {
 /** A refusal for good: larger than a whole limit. */
 interface TooLarge {
   readonly kind: 'too_large'
+  /** Whose limit it is. */
+  readonly scope: Scope
   readonly limit: number
   readonly requested: number
   readonly limitStatus: LimitStatus
@@ -64,6 +71,13 @@ export interface ScopeUse {
   readonly tokens: number
   readonly parallel: number
   readonly limitStatus: LimitStatus
+  readonly nextMs: NextMs
+}
+
+/** How long until one more request, or one more token, fits: whole milliseconds; undefined: not limited. */
+export interface NextMs {
+  readonly requests: number | undefined
+  readonly tokens: number | undefined
 }
 
 /**

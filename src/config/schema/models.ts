@@ -30,10 +30,13 @@ const target = {
   },
 } as const satisfies Schema
 
+const limitHint = 'limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }'
+
 const model = {
   type: 'object',
   additionalProperties: false,
   hint: 'write { provider: NAME }',
+  elsewhere: { rpm: limitHint, tpm: limitHint, max_parallel_requests: limitHint },
   properties: {
     provider: {
       ...providerName,

@@ -38,4 +38,6 @@ export interface Schema {
   readonly errorMessage?: string
   /** How to correct the value. Belongs to `errorMessage` where there is one. */
   readonly hint?: string
+  /** Where keys belong that people look for here: hints by key. */
+  readonly elsewhere?: Readonly<Record<string, string>>
 }

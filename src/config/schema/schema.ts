@@ -6,11 +6,16 @@ import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
 import { providersSchema } from './providers.ts'
 
+/** What to write in place of LiteLLM's list of models. */
+export const liteLlmHint =
+  'write of each entry providers: { PROVIDER: { base_url: "https://HOST/v1", api_key: { env: NAME } } }, models: { MODEL: { provider: PROVIDER, model: NAME } } and rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }'
+
 export const configSchema = {
   type: 'object',
   description: 'Configuration of llm-gateway.',
   additionalProperties: false,
   required: ['providers', 'models'],
+  elsewhere: { model_list: liteLlmHint },
   properties: {
     server: serverSchema,
     access: accessSchema,

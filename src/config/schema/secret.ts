@@ -13,11 +13,12 @@ const properties = {
   },
   file: {
     type: 'string',
-    description: 'Absolute path of a file that only its owner can read (mode 0600).',
+    description:
+      'Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.',
     minLength: 1,
     maxLength: 4096,
-    pattern: '^/',
-    patternErrorMessage: 'must be an absolute path',
+    pattern: '^(/|~/)',
+    patternErrorMessage: 'must be an absolute path, or begin with ~/',
     writeOnly: true,
   },
   env: {
@@ -27,6 +28,7 @@ const properties = {
     maxLength: 255,
     pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
     patternErrorMessage: 'must be the name of an environment variable',
+    hint: 'write { env: NAME }, without $ and braces',
     writeOnly: true,
   },
   optional: {

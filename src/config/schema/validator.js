@@ -9,6 +9,7 @@ const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
 const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern6 = new RegExp("^(/|~/)", "u");
 const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
 const pattern8 = new RegExp("^bearer$", "u");
 const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
@@ -2013,8 +2014,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(!pattern0.test(data59)){
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
+if(!pattern6.test(data59)){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2469,8 +2470,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-if(!pattern0.test(data70)){
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
+if(!pattern6.test(data70)){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err195];
 }

@@ -17,7 +17,15 @@ function limitsReport(client: Client, reports: readonly ModelReport[]): object {
   return { object: 'list', client: client.id, data: reports.map(modelLimits) }
 }
 
-function modelLimits({ model, limits, used, limitStatus, waiting, calibration }: ModelReport): object {
+function modelLimits({
+  model,
+  limits,
+  used,
+  limitStatus,
+  nextMs,
+  waiting,
+  calibration,
+}: ModelReport): object {
   const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
   return {
     model,
@@ -34,6 +42,7 @@ function modelLimits({ model, limits, used, limitStatus, waiting, calibration }:
       tokens: remainingOf(limitStatus.tokens),
       parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
     },
+    next_ms: { requests: nextMs.requests ?? null, tokens: nextMs.tokens ?? null },
     reset_ms: { requests: resetOf(limitStatus.requests), tokens: resetOf(limitStatus.tokens) },
     waiting,
     calibration: calibration.map(calibrationOf),

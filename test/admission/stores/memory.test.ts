@@ -51,8 +51,9 @@ test('a taken slot lets hope for as long as calls took, shared by those under wa
 
 test('a model that nobody has called stands at nothing, before and beside others', () => {
   const store = new MemoryStore()
-  const { limitStatus, ...counts } = store.use(scope, 5000)
+  const { limitStatus, nextMs, ...counts } = store.use(scope, 5000)
   assert.deepEqual(counts, { requests: 0, tokens: 0, parallel: 0 })
+  assert.deepEqual(nextMs, { requests: 0, tokens: 0 })
   assert.deepEqual(limitStatus.requests, { limit: 3, remaining: 3, resetMs: 0 })
   store.reserve(demand(), 1000)
   assert.equal(store.use(scope, 1000).requests, 1)

@@ -21,6 +21,8 @@ function ended(more: Partial<CallFacts>): GatewayEvent {
     provider: 'p',
     target_model: 't',
     fallback_model: undefined,
+    asked: undefined,
+    passed_over: undefined,
     status: 200,
     stream: true,
     prompt_tokens: 12,
