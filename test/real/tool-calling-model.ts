@@ -1,7 +1,7 @@
 // A model that asks for one tool call and then repeats a word of what the tool has found, over chat and Responses, so that
 // an agent's whole turn can be followed: what it offers, what it runs, what it sends back, what it shows.
 import type { ReceivedRequest } from '../support/scripted-upstream.ts'
-import { json, type Script, stream } from '../support/upstream-script.ts'
+import { chunk, json, reset, type Script, stream, streamHead } from '../support/upstream-script.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -41,6 +41,15 @@ export function createToolCallingModel(secret: string, tool: ToolCall): (request
   }
 }
 
+/** The beginning of a sentence, and then a broken connection. */
+export function breakOff({ target, body }: ReceivedRequest): Script {
+  const request = JSON.parse(body.toString()) as Request
+  const isResponse = target.startsWith('/v1/responses')
+  const events = isResponse ? responseEvents : chatEvents
+  const begun = events({ number: 1, request, answer: 'The secret word' }).slice(0, isResponse ? 5 : 2)
+  return [streamHead(), chunk(begun.join('')), reset]
+}
+
 interface Request {
   readonly model: string
   readonly stream?: boolean
@@ -76,21 +85,32 @@ function headersOf(number: number) {
   return { 'x-request-id': providerRequestId(number) }
 }
 
-function chatOf({ number, request, answer }: Answering): Script {
+function chatOf(call: Answering): Script {
+  const { number, request, answer } = call
+  if (request.stream === true) return stream(chatEvents(call).join(''), { headers: headersOf(number) })
+  const message = { role: 'assistant', content: typeof answer === 'string' ? answer : null, refusal: null }
+  const choices = [{ index: 0, message, finish_reason: 'stop' }]
+  const body = { ...chatHead(call), object: 'chat.completion', choices, usage: chatUsage(number) }
+  return json(200, body, headersOf(number))
+}
+
+function chatHead({ number, request }: Answering) {
+  return { id: `chatcmpl-${number}`, created: 1_763_769_600, model: request.model }
+}
+
+function chatUsage(number: number) {
   const { prompt, completion } = tokensOf(number)
-  const usage = {
+  return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: 0 },
     completion_tokens_details: { reasoning_tokens: 0 },
   }
-  const common = { id: `chatcmpl-${number}`, created: 1_763_769_600, model: request.model }
-  if (request.stream !== true) {
-    const message = { role: 'assistant', content: typeof answer === 'string' ? answer : null, refusal: null }
-    const choices = [{ index: 0, message, finish_reason: 'stop' }]
-    return json(200, { ...common, object: 'chat.completion', choices, usage }, headersOf(number))
-  }
+}
+
+function chatEvents(call: Answering): string[] {
+  const { number, request, answer } = call
   const choice = (delta: object, finish_reason: string | null = null) => ({
     choices: [{ index: 0, delta, finish_reason }],
   })
@@ -105,32 +125,25 @@ function chatOf({ number, request, answer }: Answering): Script {
           choice({}, 'tool_calls'),
         ]
   const isAsked = request.stream_options?.include_usage === true
-  const chunks = [
-    choice({ role: 'assistant', content: '' }),
-    ...deltas,
-    ...(isAsked ? [{ choices: [], usage }] : []),
-  ]
-  const events = chunks.map((chunk) =>
-    JSON.stringify({ ...common, object: 'chat.completion.chunk', ...chunk }),
-  )
-  const text = [...events, '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
-  return stream(text, { headers: headersOf(number) })
+  const usage = isAsked ? [{ choices: [], usage: chatUsage(number) }] : []
+  const chunks = [choice({ role: 'assistant', content: '' }), ...deltas, ...usage]
+  const common = { ...chatHead(call), object: 'chat.completion.chunk' }
+  const data = chunks.map((chunk) => JSON.stringify({ ...common, ...chunk }))
+  return [...data, '[DONE]'].map((line) => `data: ${line}\n\n`)
 }
 
 function toolCallStart(number: number, name: string) {
   return { index: 0, id: `call_${number}`, type: 'function', function: { name, arguments: '' } }
 }
 
-function responseOf({ number, request, answer }: Answering): Script {
-  const { prompt, completion } = tokensOf(number)
-  const usage = {
-    input_tokens: prompt,
-    input_tokens_details: { cached_tokens: 0 },
-    output_tokens: completion,
-    output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: prompt + completion,
-  }
-  const common = {
+function responseOf(call: Answering): Script {
+  const { number, request } = call
+  if (request.stream === true) return stream(responseEvents(call).join(''), { headers: headersOf(number) })
+  return json(200, completedResponse(call), headersOf(number))
+}
+
+function responseHead({ number, request }: Answering) {
+  return {
     id: `resp_${number}`,
     object: 'response',
     created_at: 1_763_769_600,
@@ -140,23 +153,36 @@ function responseOf({ number, request, answer }: Answering): Script {
     parallel_tool_calls: true,
     tools: [],
   }
-  const { item, events } = typeof answer === 'string' ? textItem(number, answer) : callItem(number, answer)
-  const completed = { ...common, status: 'completed', output: [item], usage }
-  if (request.stream !== true) return json(200, completed, headersOf(number))
-  const started = { ...common, status: 'in_progress', output: [], usage: null }
+}
+
+function completedResponse(call: Answering) {
+  const { prompt, completion } = tokensOf(call.number)
+  const usage = {
+    input_tokens: prompt,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: completion,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: prompt + completion,
+  }
+  return { ...responseHead(call), status: 'completed', output: [itemOf(call).item], usage }
+}
+
+function responseEvents(call: Answering): string[] {
+  const response = { ...responseHead(call), status: 'in_progress', output: [], usage: null }
   const all: StreamEvent[] = [
-    { type: 'response.created', response: started },
-    { type: 'response.in_progress', response: started },
-    ...events,
-    { type: 'response.completed', response: completed },
+    { type: 'response.created', response },
+    { type: 'response.in_progress', response },
+    ...itemOf(call).events,
+    { type: 'response.completed', response: completedResponse(call) },
   ]
-  const text = all
-    .map((event, index) => {
-      const data = JSON.stringify({ ...event, sequence_number: index })
-      return `event: ${event.type}\ndata: ${data}\n\n`
-    })
-    .join('')
-  return stream(text, { headers: headersOf(number) })
+  return all.map((event, index) => {
+    const data = JSON.stringify({ ...event, sequence_number: index })
+    return `event: ${event.type}\ndata: ${data}\n\n`
+  })
+}
+
+function itemOf({ number, answer }: Answering): OutputItem {
+  return typeof answer === 'string' ? textItem(number, answer) : callItem(number, answer)
 }
 
 interface StreamEvent {
