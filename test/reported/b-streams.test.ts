@@ -104,6 +104,7 @@ interface EventData {
   readonly code: string
   readonly message: string
   readonly param: string | null
+  readonly error: object
   readonly response: Readonly<Record<string, unknown>>
 }
 
@@ -153,6 +154,9 @@ suite('an error within a streamed response', () => {
         [error.type, error.code, error.param, error.sequence_number],
         ['error', 'provider_bad_response', null, 8],
       )
+      // Where OpenAI's own server has them.
+      const { code, message, param } = error
+      assert.deepEqual(error.error, { type: 'api_error', code, message, param })
       const { type, sequence_number, response } = failed
       assert.deepEqual([type, sequence_number], ['response.failed', 9])
       assert.deepEqual(response['error'], { code: error.code, message: error.message })
@@ -185,6 +189,7 @@ suite('an error within a streamed response', () => {
       code: error.code,
       message: error.message,
       param: null,
+      error,
       retry_after_ms: 20_000,
     })
     assert.equal(failed.sequence_number, 1)

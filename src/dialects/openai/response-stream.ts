@@ -55,14 +55,25 @@ class ResponseEvents implements OwnEvents {
     return encode({ type: 'keepalive', sequence_number: Math.max(0, this.#lastNumber()) })
   }
 
-  /** Codex and others read the failed response, some SDKs the error. */
+  /**
+   * Codex and others read the failed response, some SDKs the error: its members where OpenAI documents them, and below
+   * `error`, where its server sends them and opencode looks (openai-dotnet#881).
+   */
   error(error: GatewayError | ErrorFields): Buffer {
     const fields = fieldsOf(error)
     const { code, message, param, type } = fields
     const number = this.#lastNumber()
     const failure = { code: String(code ?? type ?? 'server_error'), message }
     return Buffer.concat([
-      encode({ type: 'error', sequence_number: number + 1, code, message, param, ...retryMember(fields) }),
+      encode({
+        type: 'error',
+        sequence_number: number + 1,
+        code,
+        message,
+        param,
+        error: { type: type ?? failure.code, ...failure, param },
+        ...retryMember(fields),
+      }),
       encode({ type: 'response.failed', sequence_number: number + 2, response: this.#failed(failure) }),
     ])
   }

