@@ -1,0 +1,27 @@
+// npm test [-- PATH…]: runs all tests, or those of the given files and folders. Options are passed on to Node's test runner.
+import { spawnSync } from 'node:child_process'
+import { globSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+const root = join(import.meta.dirname, '..')
+const { tokens } = parseArgs({ strict: false, tokens: true })
+const options = tokens.flatMap((token) => {
+  if (token.kind !== 'option') return []
+  return [token.value === undefined ? token.rawName : `${token.rawName}=${token.value}`]
+})
+const paths = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
+const files = (paths.length === 0 ? ['test'] : paths).flatMap((path) => filesOf(path))
+if (files.length === 0) {
+  process.stderr.write(`No tests: ${paths.join(', ')}\n`)
+  process.exit(2)
+}
+const args = ['--test', '--test-concurrency=2', '--test-timeout=60000', ...options, ...files]
+const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+process.exitCode = status ?? 1
+
+function filesOf(path: string): string[] {
+  const status = statSync(join(root, path), { throwIfNoEntry: false })
+  if (status?.isDirectory() !== true) return status === undefined ? [] : [path]
+  return globSync(`${path}/**/*.test.ts`, { cwd: root }).toSorted()
+}
