@@ -13,7 +13,7 @@ import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { CallRecord } from './record.ts'
-import { type CallResult, type OpenCall, respond } from './respond.ts'
+import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
@@ -23,7 +23,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {
-    await respond(unexpected(error, on), open, on) // 500 internal_error
+    await fail(error, open, on) // 500 internal_error
   }
 }
 
@@ -138,8 +138,14 @@ function soleProviderOf({ model, targets }: Route): string | undefined {
     : undefined
 }
 
-/** A bug must not reach the client as its text, nor end the process. */
-function unexpected(cause: unknown, on: Pick<Snapshot, 'events'>): CallResult {
+/** A bug must not reach the client as its text, nor end the process, even if it lies in what writes errors. */
+async function fail(cause: unknown, open: OpenCall, on: Snapshot): Promise<void> {
   on.events.emit({ kind: 'internal_error', error: cause, where: 'call' })
-  return { kind: 'refused', error: internalError(cause) }
+  const error = internalError(cause)
+  try {
+    await respond({ kind: 'refused', error }, open, on)
+  } catch (another) {
+    on.events.emit({ kind: 'internal_error', error: another, where: 'call' })
+    giveUp(error, open, on)
+  }
 }

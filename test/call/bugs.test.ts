@@ -224,3 +224,17 @@ suite('a bug in a deadline', () => {
     assert.equal(gateway.log().filter(({ event }) => event === 'internal_error').length, 1)
   })
 })
+
+test('a bug in what writes errors cuts the connection and ends the call', async (t) => {
+  const { gateway, upstream } = await start(t, {
+    client: { renderError: bug },
+    provider: { judgeWhole: bug },
+  })
+  upstream.respond(whole())
+  const client = await send(t, gateway, '/v1/chat/completions', {})
+  await client.ended
+  assert.equal(client.received().length, 0)
+  assert.equal((await gateway.logged({ event: 'call' }))['code'], 'internal_error')
+  assert.equal(gateway.log().filter(({ event }) => event === 'internal_error').length, 2)
+  assert.equal((await used(gateway)).parallel, 0)
+})
