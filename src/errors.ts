@@ -79,6 +79,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** For a call that the gateway does not begin, or no longer finishes, and for its readiness. */
+export function shuttingDown(): GatewayError {
+  return new GatewayError('shutting_down', 'The gateway is shutting down; ask again.')
+}
+
 /** The gateway can't start as it is told to; the message says why, and what to change. */
 export class StartError extends Error {
   override readonly name = 'StartError'

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import { GatewayError } from '../errors.ts'
+import { shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
@@ -155,7 +155,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await endCalls(listeners, shutdownGraceMs, () => {
         stopped.abort()
         coordinator.close()
-        snapshots.interrupt(new GatewayError('shutting_down', 'The gateway is shutting down; ask again.'))
+        snapshots.interrupt(shuttingDown())
       })
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()

@@ -2,7 +2,7 @@
 import { rateLimitError } from '../admission/rate-limit-error.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { LimitStatus } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
+import { type GatewayError, shuttingDown } from '../errors.ts'
 import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
@@ -75,10 +75,7 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
     case 'gone':
       return { kind: 'client-gone' }
     case 'shutting_down':
-      return {
-        kind: 'refused',
-        error: new GatewayError('shutting_down', 'The gateway is shutting down.'),
-      }
+      return { kind: 'refused', error: shuttingDown() }
     default:
       return admission satisfies never
   }

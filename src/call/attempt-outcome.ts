@@ -61,8 +61,12 @@ export interface AnsweringResponse {
   readonly stripsUsage: boolean
   /** The client, not the provider, stalled it. */
   readonly isStalled: boolean
-  /** Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will. */
-  read(reader: ResponseReader): void
+  /**
+   * Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will.
+   * @param onBug called if the reader, or what comes before it, throws later on: the response has been aborted, and the
+   * reader is not called again.
+   */
+  read(reader: ResponseReader, onBug: (error: unknown) => void): void
   /** Lets the provider wait, for two minutes at most. */
   pause(): void
   resume(): void
@@ -81,7 +85,7 @@ export interface WholeBody {
   readonly value: unknown
 }
 
-/** Reads a response's body. Exactly one of the ends is called, and nothing after it. */
+/** Reads a response's body. Exactly one of the ends is called, and nothing after it; after a bug, none. */
 export interface ResponseReader {
   onData(chunk: Buffer): void
   onEnd(): void

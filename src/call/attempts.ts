@@ -15,6 +15,7 @@ import { pauseBefore, pauseUnlessGone } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
+import { internalError } from './internal-error.ts'
 import { loggableWords } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
@@ -170,7 +171,7 @@ interface AttemptInput {
   readonly asksUsage: boolean
 }
 
-/** One attempt. A client that leaves ends it. */
+/** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
   { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
@@ -191,7 +192,14 @@ async function send(
   // Parameters are part of the client's format.
   const query = translator.way === 'pass' ? own : ''
   const { path } = dialect
-  const outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
+  let outcome: AttemptOutcome
+  try {
+    outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
+  } catch (error) {
+    const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
+    on.events.emit(record.endAttempt({ kind: 'failed', ...failure }, on.now()))
+    throw error
+  }
   // A server that only repeats ours has none of its own.
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider

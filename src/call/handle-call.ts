@@ -11,18 +11,19 @@ import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { internalError } from './internal-error.ts'
 import { CallRecord } from './record.ts'
-import { type CallResult, type OpenCall, respond } from './respond.ts'
+import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
-  const heartbeat = new Heartbeat(call.reply, own, on.ticker)
+  const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {
-    await respond(unexpected(error, on), open, on) // 500 internal_error
+    await fail(error, open, on) // 500 internal_error
   }
 }
 
@@ -142,9 +143,14 @@ function soleProviderOf({ model, targets }: Route): string | undefined {
     : undefined
 }
 
-/** A bug must not reach the client as its text, nor end the process. */
-function unexpected(cause: unknown, on: Pick<Snapshot, 'events'>): CallResult {
+/** A bug must not reach the client as its text, nor end the process, even if it lies in what writes errors. */
+async function fail(cause: unknown, open: OpenCall, on: Snapshot): Promise<void> {
   on.events.emit({ kind: 'internal_error', error: cause, where: 'call' })
-  const message = 'The gateway failed to handle this call; see its log.'
-  return { kind: 'refused', error: new GatewayError('internal_error', message, { cause }) }
+  const error = internalError(cause)
+  try {
+    await respond({ kind: 'refused', error }, open, on)
+  } catch (another) {
+    on.events.emit({ kind: 'internal_error', error: another, where: 'call' })
+    giveUp(error, open, on)
+  }
 }

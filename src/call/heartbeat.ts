@@ -3,8 +3,8 @@
 // response to status 200, after which SDKs neither time out nor retry, and what fails can only be an event. So it waits
 // for `server.heartbeat_after_ms`, and in line for as long as proxies allow, because a refusal needs its status.
 import type { OwnEvents } from '../dialects/dialect.ts'
-import type { Reply } from './call.ts'
-import type { Ticker, TickListener } from './ticker.ts'
+import type { Reply, Snapshot } from './call.ts'
+import type { TickListener } from './ticker.ts'
 
 /** Silence that proxies allow: nginx, for one, ends a connection after 60 s. */
 const maxSilenceMs = 50_000
@@ -17,21 +17,23 @@ export const eventStreamType = 'text/event-stream; charset=utf-8'
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
+type Services = Pick<Snapshot, 'ticker' | 'events'>
+
 export class Heartbeat implements TickListener {
   index = -1
   /** The only one that can answer the call, once it is known; for the head, which goes out with the first beat. */
   provider: string | undefined
   readonly #reply: Reply
   readonly #own: OwnEvents
-  readonly #ticker: Ticker
+  readonly #on: Services
   #afterMs = 0
   #startedAtMs = 0
   #dueAtMs = 0
 
-  constructor(reply: Reply, own: OwnEvents, ticker: Ticker) {
+  constructor(reply: Reply, own: OwnEvents, on: Services) {
     this.#reply = reply
     this.#own = own
-    this.#ticker = ticker
+    this.#on = on
   }
 
   /** @param afterMs silence before each beat, the first one included. */
@@ -39,7 +41,7 @@ export class Heartbeat implements TickListener {
     this.#afterMs = afterMs
     this.#startedAtMs = nowMs
     this.#dueAtMs = nowMs + afterMs
-    this.#ticker.add(this)
+    this.#on.ticker.add(this)
   }
 
   /** The call may wait for so long, and be refused then. */
@@ -66,9 +68,14 @@ export class Heartbeat implements TickListener {
     this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 
+  /** The call goes on without further beats. */
+  onBug(error: unknown): void {
+    this.#on.events.emit({ kind: 'internal_error', error, where: 'call' })
+  }
+
   /** To be called before anything else is written. Does nothing if it was not started. */
   stop(): void {
-    this.#ticker.delete(this)
+    this.#on.ticker.delete(this)
   }
 }
 

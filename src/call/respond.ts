@@ -49,16 +49,28 @@ export interface OpenCall {
   readonly own: OwnEvents
 }
 
-/** Resolves when the client has its response, or has left. */
+/** Resolves when the client has its response, or has left. Rejects only with a bug, before the end is reported. */
 export async function respond(result: CallResult, open: OpenCall, on: Snapshot): Promise<void> {
   const { call, record, heartbeat } = open
   heartbeat.stop()
   // The body may be large, and the response last for minutes.
   if (call.body instanceof LargeBody) call.body.dispose()
-  const end = await deliver(result, open, on)
-  // A small one is kept by the connection to the provider until the response has ended.
-  if (!(call.body instanceof LargeBody)) call.bodyShare.release()
+  let end: CallEnd
+  try {
+    end = await deliver(result, open, on)
+  } finally {
+    // A small one is kept by the connection to the provider until the response has ended.
+    if (!(call.body instanceof LargeBody)) call.bodyShare.release()
+  }
   on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
+}
+
+/** The end of a call whose error can't be written either: only its connection shows the client that it has failed. */
+export function giveUp(error: GatewayError, { call, record }: OpenCall, on: Snapshot): void {
+  const { reply } = call
+  const status = reply.isStarted ? 200 : error.status
+  reply.cut()
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), { status, error }) })
 }
 
 function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {

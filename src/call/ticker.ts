@@ -6,6 +6,8 @@ import type { Clock } from '../platform/clock.ts'
 export interface TickListener extends Indexed {
   /** @param nowMs milliseconds of the monotonic clock. */
   onTick(nowMs: number): void
+  /** `onTick` has thrown, and is not called again. Must not throw. */
+  onBug(error: unknown): void
 }
 
 export interface Ticker {
@@ -26,7 +28,15 @@ export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>)
     if (!isTicking) return
     setTimer(tick, periodMs)
     const nowMs = now()
-    watched.forEach((each) => each.onTick(nowMs))
+    watched.forEach((each) => {
+      try {
+        each.onTick(nowMs)
+      } catch (error) {
+        // A bug of one call must end neither the process nor the deadlines of the others.
+        watched.delete(each)
+        each.onBug(error)
+      }
+    })
   }
 
   return {

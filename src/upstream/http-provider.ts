@@ -1,7 +1,8 @@
-// A provider over HTTP: what its requests carry, the key included.
+// A provider over HTTP: what its requests carry.
 import type { Readable } from 'node:stream'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
+import { headersOf, secretsOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
@@ -9,7 +10,6 @@ import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
 import { requestTarget } from './request-target.ts'
-import { isForwarded, proxyHeaders } from './tunnel.ts'
 
 /** @param userAgent is sent as `user-agent`. */
 export function createHttpProvider(
@@ -55,24 +55,4 @@ function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framin
   // undici accepts every iterable, though its types do not say so.
   const slices = bodySlices(body) as unknown as Readable
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
-}
-
-/** The headers of every request, the provider's key included; it is sent to this provider's origin only, or to its proxy. */
-export function headersOf(config: HttpProvider, userAgent: string): string[] {
-  const headers = ['user-agent', userAgent, 'accept-encoding', 'identity']
-  if (config.apiKey !== undefined) {
-    if (config.auth === 'bearer') headers.push('authorization', `Bearer ${config.apiKey.reveal()}`)
-    else headers.push(config.auth.header, config.apiKey.reveal())
-  }
-  if (isForwarded(config.origin, config.proxy)) headers.push(...proxyHeaders(config.proxy))
-  for (const [name, value] of config.headers) {
-    headers.push(name, typeof value === 'string' ? value : value.reveal())
-  }
-  return headers
-}
-
-/** What `mask` looks for in the provider's responses. */
-export function secretsOf({ apiKey, headers }: HttpProvider): string[] {
-  const values = headers.map(([, value]) => value).filter((value) => typeof value !== 'string')
-  return [...values, ...(apiKey === undefined ? [] : [apiKey])].map((secret) => secret.reveal())
 }

@@ -6,12 +6,12 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
+import { headersOf, secretsOf } from './authorization.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
 import { failureOf } from './http-exchange.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
-import { headersOf, secretsOf } from './http-provider.ts'
 import { requestTarget } from './request-target.ts'
 
 interface ProbeLimits {

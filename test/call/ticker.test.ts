@@ -15,6 +15,7 @@ test('every call that stays is looked at in each period, although others end mea
       if (name % 2 === 1) ticker.delete(calls[name]!)
       if (name === 5) ticker.delete(calls[0]!)
     },
+    onBug() {},
   }))
   for (const call of calls) ticker.add(call)
 
@@ -31,4 +32,27 @@ test('every call that stays is looked at in each period, although others end mea
   ticker.delete(calls[4]!)
   clock.advance(100)
   assert.equal(clock.pendingTimers, 0)
+})
+
+test('a call whose look throws hears of it once, and the others are looked at', () => {
+  const clock = new FakeClock()
+  const ticker = createTicker(clock)
+  const seen: string[] = []
+  const listener = (name: string, onTick: () => void) => ({
+    index: -1,
+    onTick,
+    onBug: (error: unknown) => seen.push(`${name}: ${String(error)}`),
+  })
+  const look = (name: string) => listener(name, () => seen.push(name))
+  const bad = listener('bad', () => {
+    throw new Error('a bug')
+  })
+  const calls = [look('first'), bad, look('last')]
+  for (const call of calls) ticker.add(call)
+
+  clock.advance(100)
+  assert.deepEqual(new Set(seen), new Set(['first', 'bad: Error: a bug', 'last']))
+  const { length } = seen
+  clock.advance(100)
+  assert.deepEqual(seen.slice(length).toSorted(), ['first', 'last'])
 })

@@ -4,7 +4,7 @@ import { StreamRelay } from './relay-stream.ts'
 import { TranslatedRelay, translateWhole } from './relay-translated.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
-/** Passes the response on, and returns how that ended. Never rejects. */
+/** Passes the response on, and returns how that ended. Throws, or rejects, only with a bug. */
 export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
   const { response, reply, headers, meter } = input
   if (reply.isGone) {
@@ -19,9 +19,14 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
     reply.end(whole.bytes)
     return { kind: 'complete' }
   }
-  const { promise, resolve } = Promise.withResolvers<RelayResult>()
+  const { promise, resolve, reject } = Promise.withResolvers<RelayResult>()
   const reader = readerOf(input, resolve)
-  const leave = () => {
+  const fail = (error: unknown) => {
+    // What reports the error would land inside an unfinished event or body.
+    if (reply.isStarted && !reader.mayEndHere) reply.cut()
+    reject(error)
+  }
+  const stop = () => {
     const end = reader.reachedEnd()
     if (end !== undefined) {
       if (reply.interruption === undefined) response.drain()
@@ -34,13 +39,24 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
     if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()
     resolve({ kind: 'gone' })
   }
+  const leave = () => {
+    try {
+      stop()
+    } catch (error) {
+      fail(error)
+    }
+  }
   const resume = () => response.resume()
   reply.onGone = leave
   reply.onDrain = resume
-  reader.begin()
-  response.read(reader)
-  // Not before: a first chunk that is here already takes the head along in one packet.
-  if (reply.isStarted) reply.flush()
+  try {
+    reader.begin()
+    response.read(reader, fail)
+    // Not before: a first chunk that is here already takes the head along in one packet.
+    if (reply.isStarted) reply.flush()
+  } catch (error) {
+    fail(error)
+  }
   return promise
 }
 

@@ -60,6 +60,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #isStream = false
   #exchange: Exchange | undefined
   #resolve: ((outcome: AttemptOutcome) => void) | undefined
+  /** Of the attempt, then of whoever reads the body. */
+  #onBug: ((error: unknown) => void) | undefined
+  #bug: { readonly error: unknown } | undefined
   #phase: Phase = awaitingHead
   #head: ResponseHead | undefined
   headAtMs = 0
@@ -87,13 +90,18 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#lastMoveMs = this.#startedMs
   }
 
-  /** Sends the request. Resolves once it is known whether the response answers the call, and never rejects. */
+  /** Sends the request. Resolves once it is known whether the response answers the call. Rejects only with a bug. */
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
-    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
+    const { promise, resolve, reject } = Promise.withResolvers<AttemptOutcome>()
     this.#resolve = resolve
+    this.#onBug = reject
     this.#isStream = request.isStream
     this.#on.ticker.add(this)
-    this.#exchange = this.#provider.send(request, this)
+    try {
+      this.#exchange = this.#provider.send(request, this)
+    } catch (error) {
+      this.onBug(error)
+    }
     return promise
   }
 
@@ -107,7 +115,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     return this.#head && providerRequestId(this.#head, this.#provider)
   }
 
-  read(reader: ResponseReader): void {
+  read(reader: ResponseReader, onBug: (error: unknown) => void): void {
+    if (this.#bug !== undefined) throw this.#bug.error
+    this.#onBug = onBug
     if (!(this.#phase instanceof Forwarding)) throw new Error('nothing to be read')
     this.#phase.read(reader)
   }
@@ -136,6 +146,49 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   onHead(head: ResponseHead): void {
+    try {
+      this.#readHead(head)
+    } catch (error) {
+      this.onBug(error)
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    this.#hasMoved = true
+    try {
+      const step = this.#phase.data(chunk)
+      if (step !== undefined) this.#take(step)
+    } catch (error) {
+      this.onBug(error)
+    }
+  }
+
+  onEnd(): void {
+    this.#finish()
+    try {
+      const step = this.#phase.end()
+      if (step !== undefined) this.#take(step)
+    } catch (error) {
+      this.onBug(error)
+    }
+  }
+
+  onFailure(failure: ProviderFailure): void {
+    try {
+      this.#failAs(failure)
+    } catch (error) {
+      this.onBug(error)
+    }
+  }
+
+  /** Ends the attempt, or the reading of its body: whoever awaits one of them would else wait for ever. */
+  onBug(error: unknown): void {
+    this.#finish()
+    this.#bug ??= { error }
+    this.#onBug?.(error)
+  }
+
+  #readHead(head: ResponseHead): void {
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
@@ -150,19 +203,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     )
   }
 
-  onData(chunk: Buffer): void {
-    this.#hasMoved = true
-    const step = this.#phase.data(chunk)
-    if (step !== undefined) this.#take(step)
-  }
-
-  onEnd(): void {
-    this.#finish()
-    const step = this.#phase.end()
-    if (step !== undefined) this.#take(step)
-  }
-
-  onFailure({ kind, code, detail }: ProviderFailure): void {
+  #failAs({ kind, code, detail }: ProviderFailure): void {
     switch (kind) {
       case 'unreachable':
         return this.#fail('provider_unreachable', `cannot be reached: ${detail}`, {

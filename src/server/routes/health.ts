@@ -1,12 +1,12 @@
 // Whether the process serves, and whether it accepts calls. Never counted: monitors poll often.
 import type { FastifyInstance } from 'fastify'
-import { GatewayError } from '../../errors.ts'
+import { shuttingDown } from '../../errors.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addHealth(app: FastifyInstance, { isDraining }: Pick<ServerParts, 'isDraining'>): void {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', () => {
     if (!isDraining()) return { status: 'ok' }
-    throw new GatewayError('shutting_down', 'The gateway is shutting down.')
+    throw shuttingDown()
   })
 }
