@@ -22,7 +22,7 @@ interface Tokens {
   readonly completion: number
 }
 
-const skip = missingLlamaCpp(['openai', 'langchain_openai'], 'openai langchain-openai')
+const skip = missingLlamaCpp('openai', 'langchain-openai')
 
 suite('openai-python and LangChain in front of a real llama.cpp', { skip }, () => {
   const releases: (() => unknown)[] = []

