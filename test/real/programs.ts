@@ -14,12 +14,20 @@ export const python = process.env['LLM_GATEWAY_TEST_PYTHON']
 /** Holds one folder for each client, in which npm installed it; undefined unless the environment names one. */
 const clients = process.env['LLM_GATEWAY_TEST_CLIENTS']
 
-/** For `skip`: false when the Python has all of these packages, else the reason with the way to have them. */
-export function missingPython(modules: readonly string[], packages: string): string | false {
-  const how = `set LLM_GATEWAY_TEST_PYTHON to a Python with: pip install ${packages}`
-  if (python === undefined) return unless(false, how)
+/**
+ * For `skip`: false when a Python has all of these modules, else the reason with the way to have them.
+ * @param variable of the environment, which names the Python.
+ */
+export function missingPython(
+  variable: string,
+  modules: readonly string[],
+  packages: string,
+): string | false {
+  const program = process.env[variable]
+  const how = `set ${variable} to a Python with: pip install ${packages}`
+  if (program === undefined) return unless(false, how)
   const code = 'import sys, importlib.util as u; sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))'
-  return unless(spawnSync(python, ['-c', code, ...modules]).status === 0, how)
+  return unless(spawnSync(program, ['-c', code, ...modules]).status === 0, how)
 }
 
 /** A client of the npm registry. */

