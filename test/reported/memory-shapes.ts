@@ -262,8 +262,8 @@ export const shapes: readonly Shape[] = [
     body: JSON.stringify({ ...answer, text: text.repeat(20) }),
     heldBytes: 262_144,
   }),
-  unread('streams that nobody reads', 6, streamCall, () => longStream(deltaChunk(text.slice(0, 20_000)))),
-  unread('streams of small events that nobody reads', 6, streamCall, () =>
+  unread('streams that nobody reads', 3, streamCall, () => longStream(deltaChunk(text.slice(0, 20_000)))),
+  unread('streams of small events that nobody reads', 3, streamCall, () =>
     longStream(Buffer.from(deltaChunk('x').toString('latin1').repeat(2_000))),
   ),
   {

@@ -55,7 +55,7 @@ class Releases implements Cleanup {
 }
 
 /** When V8 collects is chance, and garbage counts; what is held shows each time. */
-const maxRuns = 3
+const maxRuns = 5
 
 suite(
   'Memory is bounded by the bytes that are held:',
