@@ -1,8 +1,8 @@
 // An operator's commands and what they print.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -112,6 +112,46 @@ models: { m: { provider: echo } }
   assert.deepEqual(loaded.raw.providers?.['echo'], { kind: 'echo' })
   const local = loaded.config.providers.get('local')!
   assert.equal(local.kind === 'echo' ? 0 : local.timeouts.firstByteMs, 60_000)
+})
+
+suite('the package', () => {
+  const root = join(import.meta.dirname, '../..')
+
+  test('contains no packages of others, and every file that its documents link to', async () => {
+    const files = await packedFiles()
+    assert.deepEqual(
+      files.filter((file) => file.includes('node_modules/')),
+      [],
+    )
+    const documents = files.filter((file) => file.endsWith('.md'))
+    assert.ok(documents.includes('README.md'))
+    for (const document of documents) {
+      const links = readFileSync(join(root, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)
+      const linked = Array.from(links, ([, link = '']) => join(dirname(document), link))
+      assert.deepEqual(
+        linked.filter((path) => !files.includes(path)),
+        [],
+        document,
+      )
+    }
+  })
+
+  test('states where it runs, and depends on nothing but its own Node', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown>
+    assert.deepEqual([manifest['engines'], manifest['os']], [{ node: '>=24' }, ['!win32']])
+    assert.deepEqual([manifest['dependencies'], manifest['bundleDependencies']], [undefined, undefined])
+  })
+
+  async function packedFiles(): Promise<string[]> {
+    // npm passes its own settings on to the npm that is started here.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
+    const path = [dirname(process.execPath), env['PATH']].join(delimiter)
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier']
+    const options = { cwd: root, env: { ...env, PATH: path }, maxBuffer: 16 * 1024 * 1024 }
+    const { stdout } = await promisify(execFile)('npm', args, options)
+    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+    return files.map((file) => file.path)
+  }
 })
 
 suite('limits', () => {
