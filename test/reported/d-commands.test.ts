@@ -5,15 +5,18 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { parse } from 'yaml'
 
 import { loadConfig } from '../../src/config/load.ts'
+import type { RawConfig } from '../../src/config/raw.ts'
 import { explainCommand } from '../../src/cli/explain.ts'
 import { limitsCommand } from '../../src/cli/limits.ts'
 import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import { startLimited } from '../flows/limited.ts'
 import { chat, report } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
+import { startGateway } from '../support/app.ts'
+import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { loadText, scratchDirectory, writeScratch } from '../support/config-file.ts'
@@ -253,6 +256,18 @@ suite('a key that `credential set` has stored for the service', () => {
     const { stdout } = await promisify(execFile)('sh', [script, config, '--user', '--no-calls'], { env })
     assert.match(stdout, /stored as credential openai_api_key .*only available to the service/)
   })
+})
+
+test('the shipped example starts without a warning while none of its local servers runs', async (t) => {
+  const text = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
+  const { providers = {}, models = {} } = parse(text) as RawConfig
+  const away = { base_url: `${await refusingUrl(t)}/v1` }
+  for (const provider of Object.values(providers)) if (provider.kind !== 'echo') Object.assign(provider, away)
+  const { gateway } = await startGateway(t, { providers, models })
+  for (const provider of ['ollama', 'vllm', 'llama-cpp', 'lmstudio']) {
+    const { level } = await gateway.logged({ event: 'discovery_failed', provider })
+    assert.equal(level, 'INFO', provider)
+  }
 })
 
 suite('the log line of a call', () => {
