@@ -1,7 +1,7 @@
 // An operator's commands and what they print.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
@@ -20,6 +20,8 @@ import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { loadText, scratchDirectory, writeScratch } from '../support/config-file.ts'
+
+const root = join(import.meta.dirname, '../..')
 
 /** `line:column path ~ message (hint)` of each problem. */
 function problems(t: TestContext, text: string, env: NodeJS.ProcessEnv = {}): string[] {
@@ -118,8 +120,6 @@ models: { m: { provider: echo } }
 })
 
 suite('the package', () => {
-  const root = join(import.meta.dirname, '../..')
-
   test('contains no packages of others, and every file that its documents link to', async () => {
     const files = await packedFiles()
     assert.deepEqual(
@@ -154,6 +154,19 @@ suite('the package', () => {
     const { stdout } = await promisify(execFile)('npm', args, options)
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
     return files.map((file) => file.path)
+  }
+})
+
+test('a checkout without its packages asks for npm ci, also where the machine has Node.js 24', async (t) => {
+  const checkout = scratchDirectory(t)
+  for (const name of ['bin', 'src']) cpSync(join(root, name), join(checkout, name), { recursive: true })
+  const env = { PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter) }
+  for (const args of [['--help'], ['serve'], ['validate-config']]) {
+    await assert.rejects(promisify(execFile)(join(checkout, 'bin/llm-gateway'), args, { env }), {
+      code: 1,
+      stdout: '',
+      stderr: `llm-gateway: its packages are not installed; run: (cd '${checkout}' && npm ci), which also installs Node.js\n`,
+    })
   }
 })
 
@@ -251,7 +264,7 @@ suite('a key that `credential set` has stored for the service', () => {
     upstream.respondAlways(json(200, { data: [{ id: 'm' }] }))
     const text = cloud(key).replace('https://api.openai.com/v1', `${upstream.url}/v1`)
     const config = writeScratch(t, `server: { hosts: [127.0.0.1], port: 43219 }\n${text}`)
-    const script = join(import.meta.dirname, '../../scripts/validate-backend.sh')
+    const script = join(root, 'scripts/validate-backend.sh')
     const env = { PATH: process.env['PATH'], HOME: homeWithKey(t) }
     const { stdout } = await promisify(execFile)('sh', [script, config, '--user', '--no-calls'], { env })
     assert.match(stdout, /stored as credential openai_api_key .*only available to the service/)
@@ -259,7 +272,7 @@ suite('a key that `credential set` has stored for the service', () => {
 })
 
 test('the shipped example starts without a warning while none of its local servers runs', async (t) => {
-  const text = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
+  const text = readFileSync(join(root, 'config/llm-gateway.yaml'), 'utf8')
   const { providers = {}, models = {} } = parse(text) as RawConfig
   const away = { base_url: `${await refusingUrl(t)}/v1` }
   for (const provider of Object.values(providers)) if (provider.kind !== 'echo') Object.assign(provider, away)
