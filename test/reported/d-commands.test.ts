@@ -16,6 +16,8 @@ import { startLimited } from '../flows/limited.ts'
 import { chat, report } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
 import { startGateway } from '../support/app.ts'
+import { configText, echo } from '../support/gateway-config.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
 import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { recordedIo } from '../support/command-io.ts'
@@ -168,6 +170,39 @@ test('a checkout without its packages asks for npm ci, also where the machine ha
       stderr: `llm-gateway: its packages are not installed; run: (cd '${checkout}' && npm ci), which also installs Node.js\n`,
     })
   }
+})
+
+suite('a port that is in use', () => {
+  async function reasonAt(t: TestContext, url: string): Promise<string> {
+    const { port } = new URL(url)
+    const file = writeScratch(t, configText({ ...echo }))
+    const env = { PATH: process.env['PATH'], HOME: scratchDirectory(t), LLM_GATEWAY_PORT: port }
+    const args = [join(root, 'src/main.ts'), 'serve', '--config', file]
+    const failure: unknown = await promisify(execFile)(process.execPath, args, { env }).catch(
+      (error: unknown) => error,
+    )
+    const { code, stderr } = failure as { code: number; stderr: string }
+    assert.equal(code, 1)
+    return stderr.replace(port, 'PORT')
+  }
+
+  test('by another gateway is reported as that, with its process', async (t) => {
+    const { gateway } = await startGatewayProcess(t, echo)
+    assert.equal(
+      await reasonAt(t, gateway.url),
+      `llm-gateway cannot start: 127.0.0.1:PORT is in use by another gateway (pid ${gateway.pid}). Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.\n`,
+    )
+  })
+
+  test('by another program is reported with its name and process', async (t) => {
+    const upstream = await startUpstream(t)
+    upstream.respondAlways(json(200, { status: 'ok' }))
+    const name = readFileSync('/proc/self/comm', 'utf8').trim()
+    assert.match(
+      await reasonAt(t, upstream.url),
+      new RegExp(`127\\.0\\.0\\.1:PORT is in use by ${name} \\(pid ${process.pid}\\)\\. Stop it, or `),
+    )
+  })
 })
 
 suite('limits', () => {
