@@ -319,6 +319,28 @@ test('the shipped example starts without a warning while none of its local serve
 })
 
 suite('the log line of a call', () => {
+  test('on a terminal has the local time, and is short unless the call failed', async (t) => {
+    const env = { TZ: 'Asia/Kathmandu' }
+    const { gateway, upstream } = await startGatewayProcess(t, { logging: { format: 'pretty' } }, env)
+    const usage = { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 }
+    upstream.respond(whole(usage))
+    const before = Date.now()
+    await chat(gateway, 'short')
+    const line = await gateway.says(/.* call .*\n/)
+    assert.match(
+      line,
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}call client=\S+ model=renamed asked=short provider=scripted status=200 prompt_tokens=12 completion_tokens=3 duration_ms=\d+\n$/,
+    )
+    // 5:45 hours before UTC, in the same second or the next ones.
+    const clockAt = (ms: number) => new Date(ms + 20_700_000).toISOString().slice(11, 23)
+    const [time, first, last] = [line.slice(0, 12), clockAt(before), clockAt(Date.now())]
+    assert.ok(first <= last ? first <= time && time <= last : first <= time || time <= last, time)
+
+    upstream.respond(json(400, { error: { message: 'no' } }))
+    await chat(gateway, 'plain')
+    await gateway.says(/ WARN {2}call request_id=.* target_model=plain .*gateway_ms=\d+ /)
+  })
+
   test('names the model by its own name, and the alias that was asked for', async (t) => {
     const { gateway } = await startLimited(t, {})
     await chat(gateway, 'short')
