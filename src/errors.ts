@@ -88,3 +88,25 @@ export function shuttingDown(): GatewayError {
 export class StartError extends Error {
   override readonly name = 'StartError'
 }
+
+/** A TCP address. */
+export interface TakenAddress {
+  /** Without brackets. */
+  readonly host: string
+  readonly port: number
+  /** Both, as people write them. */
+  readonly address: string
+}
+
+/** A TCP address where the gateway should listen is taken. */
+export class AddressInUseError extends StartError {
+  readonly taken: TakenAddress
+
+  /** @param holder the program that has taken it. */
+  constructor(taken: TakenAddress, holder = 'another program') {
+    super(
+      `${taken.address} is in use by ${holder}. Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.`,
+    )
+    this.taken = taken
+  }
+}

@@ -111,7 +111,7 @@ export class Discovery {
           readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
         : undefined
     if (list === undefined) {
-      this.#onFault(name, listing, outcome)
+      this.#onFault(provider, listing, outcome)
       return localIntervalMs
     }
     const isNews = listing.listedAtMs === undefined || listing.reportedFault !== undefined
@@ -130,13 +130,15 @@ export class Discovery {
     return isLocal ? localIntervalMs : remoteIntervalMs
   }
 
-  #onFault(name: string, listing: Listing, outcome: ProbeOutcome): void {
+  #onFault({ name, isLocal }: Provider, listing: Listing, outcome: ProbeOutcome): void {
     if (outcome.kind === 'failed' && outcome.failure.kind === 'unconnectable') return
     const { clock, events } = this.#parts
     const fault = outcome.kind === 'failed' ? 'away' : 'no_list'
     if (listing.reportedFault !== fault) {
       listing.reportedFault = fault
-      const isUsual = isRefused(outcome) && listing.listedAtMs === undefined && !this.#needed.has(name)
+      // Local servers are often started after the gateway. A call that needs one reports that it is away.
+      const mayBeAway = isLocal || !this.#needed.has(name)
+      const isUsual = isRefused(outcome) && listing.listedAtMs === undefined && mayBeAway
       events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(outcome), is_usual: isUsual })
     }
     if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return

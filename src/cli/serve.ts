@@ -8,7 +8,7 @@ import { findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
-import { StartError } from '../errors.ts'
+import { AddressInUseError, StartError } from '../errors.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { disablePretenuring } from '../platform/node/pretenuring.ts'
 import { printable, printableJson } from '../platform/printable.ts'
@@ -17,6 +17,7 @@ import { type PassedSocket, takePassedSockets } from '../systemd/listen-fds.ts'
 import { type ManagerSettings, takeManagerSettings } from '../systemd/notify.ts'
 import type { CommandIo } from './output.ts'
 import type { ReloadSignal } from './reload-signal.ts'
+import { describePortHolder } from './port-holder.ts'
 import { notifyStartFailure, startService } from './service-manager.ts'
 import { currentRuntime, unsafeSettings } from './unsafe-runtime.ts'
 import { printProblems } from './validate-config.ts'
@@ -72,8 +73,9 @@ export async function serveCommand(
     })
   } catch (error) {
     if (!(error instanceof StartError)) throw error
-    io.stderr.write(`llm-gateway cannot start: ${printable(error.message)}\n`)
-    return failStart(manager, error.message)
+    const { message } = await withHolder(error)
+    io.stderr.write(`llm-gateway cannot start: ${printable(message)}\n`)
+    return failStart(manager, message)
   }
   disablePretenuring()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
@@ -89,6 +91,13 @@ export async function serveCommand(
     await service.stopped()
   })
   return 0
+}
+
+/** Names the program that has taken the gateway's port. */
+async function withHolder(error: StartError): Promise<StartError> {
+  if (!(error instanceof AddressInUseError)) return error
+  const { taken } = error
+  return new AddressInUseError(taken, await describePortHolder(taken.host, taken.port))
 }
 
 interface StartedBy {

@@ -103,7 +103,7 @@ interface DiscoveryFailed {
   readonly kind: 'discovery_failed'
   readonly provider: string
   readonly reason: string
-  /** Nothing listens there, and nothing has to. */
+  /** Nothing has listened there so far, and nothing has to: the server is local, or no model of the file needs it. */
   readonly is_usual: boolean
 }
 

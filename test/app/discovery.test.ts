@@ -24,10 +24,10 @@ function start(t: TestContext, ...names: readonly string[]) {
       changes += 1
     },
   })
-  const follow = (settings: RawProvider = { discover_models: true }, set = providers) => {
+  const follow = (settings: RawProvider = { discover_models: true }, set = providers, needed = 'echo') => {
     const listed = set.map(({ provider }) => [provider.name, at(address, settings)] as const)
     const echo = { echo: { kind: 'echo' } } as const
-    const models = { echo: { provider: 'echo' } }
+    const models = { echo: { provider: needed } }
     discovery.follow(
       configOf(t, { providers: { ...echo, ...Object.fromEntries(listed) }, models }),
       setOf(...set),
@@ -117,6 +117,18 @@ test('that nothing listens at the start is usual, and later it is not', async (t
   assert.deepEqual(
     happened('discovery_failed').map((event) => event.kind === 'discovery_failed' && event.is_usual),
     [true, false],
+  )
+})
+
+test('that nothing listens is not usual for a remote provider that a model of the file needs', async (t) => {
+  const { follow, providers, happened } = start(t, 'cloud', 'other')
+  const [cloud, other] = providers
+  follow(undefined, undefined, 'cloud')
+  await cloud!.fail('unreachable')
+  await other!.fail('unreachable')
+  assert.deepEqual(
+    happened('discovery_failed').map((event) => event.kind === 'discovery_failed' && event.is_usual),
+    [false, true],
   )
 })
 

@@ -127,24 +127,34 @@ test('links lead to the package, relative and absolute, one behind the other', (
   )
 })
 
-test('a checkout without its packages asks for npm ci', (t) => {
-  const { run } = makePackage(
-    t,
-    { 'checkout/src/main.ts': '', 'path/node': '#!/bin/sh\necho v20.1.0\n' },
-    'checkout',
-  )
-  const { status, stderr } = run()
-  assert.equal(status, 1)
-  assert.equal(
-    stderr,
-    "llm-gateway: its packages are not installed; run: (cd 'ROOT/checkout' && npm ci), which also installs Node.js\n",
-  )
-})
+for (const version of ['v20.1.0', 'v24.0.0', 'v26.10.0']) {
+  test(`a checkout without its packages asks for npm ci, whatever the arguments, on Node ${version}`, (t) => {
+    const { run } = makePackage(
+      t,
+      {
+        'checkout/src/main.ts': '',
+        // What an installation leaves that was ended early.
+        'checkout/node_modules/.keep': '',
+        'path/node': fakeNode('own', version),
+      },
+      'checkout',
+    )
+    for (const args of [['--help'], ['serve'], []]) {
+      assert.deepEqual(run(undefined, args), {
+        status: 1,
+        stdout: '',
+        stderr:
+          "llm-gateway: its packages are not installed; run: (cd 'ROOT/checkout' && npm ci), which also installs Node.js\n",
+      })
+    }
+  })
+}
 
 test('a checkout runs from its sources', (t) => {
   const { run } = makePackage(t, {
     'path/node': fakeNode('own', 'v24.0.0'),
     [`${installed}/src/main.ts`]: '',
+    'lib/node_modules/commander/.keep': '',
   })
   assert.match(run().stdout, /llm-gateway\/src\/main\.ts\]/)
 })
@@ -164,6 +174,7 @@ test('Node runs without a warning, in the place of the shell, and with its own e
     {
       'checkout/src/main.ts': source.join('\n'),
       'checkout/package.json': '{"type":"module"}',
+      'checkout/node_modules/commander/.keep': '',
       'path/.keep': '',
     },
     'checkout',

@@ -96,10 +96,12 @@ describe('a provider that answers with', () => {
 })
 
 describe('a provider that is away', () => {
-  test('and that models of the file need is told of as a warning', async (t) => {
+  test('since the start is reported without a warning if it is local, also where models of the file need it', async (t) => {
     const away = { url: await refusingUrl(t) }
     const { gateway } = await startAsking(t, { away }, { models: { m: { provider: 'away' } } })
-    await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'WARN' })
+    await gateway.logged({ event: 'discovery_failed', provider: 'away', level: 'INFO' })
+    assert.deepEqual((await call(t, gateway, 'm')).code, 'provider_unreachable')
+    await gateway.logged({ event: 'call', model: 'm', level: 'ERROR' })
   })
 
   test('for less than ten minutes keeps its models: calls fail by what is true', async (t) => {

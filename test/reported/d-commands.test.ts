@@ -1,22 +1,29 @@
 // An operator's commands and what they print.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { parse } from 'yaml'
 
 import { loadConfig } from '../../src/config/load.ts'
+import type { RawConfig } from '../../src/config/raw.ts'
 import { explainCommand } from '../../src/cli/explain.ts'
 import { limitsCommand } from '../../src/cli/limits.ts'
 import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import { startLimited } from '../flows/limited.ts'
 import { chat, report } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
-import { startUpstream } from '../support/scripted-upstream.ts'
+import { startGateway } from '../support/app.ts'
+import { configText, echo } from '../support/gateway-config.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
+import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { loadText, scratchDirectory, writeScratch } from '../support/config-file.ts'
+
+const root = join(import.meta.dirname, '../..')
 
 /** `line:column path ~ message (hint)` of each problem. */
 function problems(t: TestContext, text: string, env: NodeJS.ProcessEnv = {}): string[] {
@@ -114,6 +121,90 @@ models: { m: { provider: echo } }
   assert.equal(local.kind === 'echo' ? 0 : local.timeouts.firstByteMs, 60_000)
 })
 
+suite('the package', () => {
+  test('contains no packages of others, and every file that its documents link to', async () => {
+    const files = await packedFiles()
+    assert.deepEqual(
+      files.filter((file) => file.includes('node_modules/')),
+      [],
+    )
+    const documents = files.filter((file) => file.endsWith('.md'))
+    assert.ok(documents.includes('README.md'))
+    for (const document of documents) {
+      const links = readFileSync(join(root, document), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)
+      const linked = Array.from(links, ([, link = '']) => join(dirname(document), link))
+      assert.deepEqual(
+        linked.filter((path) => !files.includes(path)),
+        [],
+        document,
+      )
+    }
+  })
+
+  test('states where it runs, and depends on nothing but its own Node', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown>
+    assert.deepEqual([manifest['engines'], manifest['os']], [{ node: '>=24' }, ['!win32']])
+    assert.deepEqual([manifest['dependencies'], manifest['bundleDependencies']], [undefined, undefined])
+  })
+
+  async function packedFiles(): Promise<string[]> {
+    // npm passes its own settings on to the npm that is started here.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
+    const path = [dirname(process.execPath), env['PATH']].join(delimiter)
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier']
+    const options = { cwd: root, env: { ...env, PATH: path }, maxBuffer: 16 * 1024 * 1024 }
+    const { stdout } = await promisify(execFile)('npm', args, options)
+    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+    return files.map((file) => file.path)
+  }
+})
+
+test('a checkout without its packages asks for npm ci, also where the machine has Node.js 24', async (t) => {
+  const checkout = scratchDirectory(t)
+  for (const name of ['bin', 'src']) cpSync(join(root, name), join(checkout, name), { recursive: true })
+  const env = { PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter) }
+  for (const args of [['--help'], ['serve'], ['validate-config']]) {
+    await assert.rejects(promisify(execFile)(join(checkout, 'bin/llm-gateway'), args, { env }), {
+      code: 1,
+      stdout: '',
+      stderr: `llm-gateway: its packages are not installed; run: (cd '${checkout}' && npm ci), which also installs Node.js\n`,
+    })
+  }
+})
+
+suite('a port that is in use', () => {
+  async function reasonAt(t: TestContext, url: string): Promise<string> {
+    const { port } = new URL(url)
+    const file = writeScratch(t, configText({ ...echo }))
+    const env = { PATH: process.env['PATH'], HOME: scratchDirectory(t), LLM_GATEWAY_PORT: port }
+    const args = [join(root, 'src/main.ts'), 'serve', '--config', file]
+    const failure: unknown = await promisify(execFile)(process.execPath, args, { env }).catch(
+      (error: unknown) => error,
+    )
+    const { code, stderr } = failure as { code: number; stderr: string }
+    assert.equal(code, 1)
+    return stderr.replace(port, 'PORT')
+  }
+
+  test('by another gateway is reported as that, with its process', async (t) => {
+    const { gateway } = await startGatewayProcess(t, echo)
+    assert.equal(
+      await reasonAt(t, gateway.url),
+      `llm-gateway cannot start: 127.0.0.1:PORT is in use by another gateway (pid ${gateway.pid}). Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.\n`,
+    )
+  })
+
+  test('by another program is reported with its name and process', async (t) => {
+    const upstream = await startUpstream(t)
+    upstream.respondAlways(json(200, { status: 'ok' }))
+    const name = readFileSync('/proc/self/comm', 'utf8').trim()
+    assert.match(
+      await reasonAt(t, upstream.url),
+      new RegExp(`127\\.0\\.0\\.1:PORT is in use by ${name} \\(pid ${process.pid}\\)\\. Stop it, or `),
+    )
+  })
+})
+
 suite('limits', () => {
   test('lists of models and limits are not counted, and have a bound of their own', async (t) => {
     const { gateway } = await startLimited(t, { per_client: { rpm: 2 } })
@@ -208,14 +299,48 @@ suite('a key that `credential set` has stored for the service', () => {
     upstream.respondAlways(json(200, { data: [{ id: 'm' }] }))
     const text = cloud(key).replace('https://api.openai.com/v1', `${upstream.url}/v1`)
     const config = writeScratch(t, `server: { hosts: [127.0.0.1], port: 43219 }\n${text}`)
-    const script = join(import.meta.dirname, '../../scripts/validate-backend.sh')
+    const script = join(root, 'scripts/validate-backend.sh')
     const env = { PATH: process.env['PATH'], HOME: homeWithKey(t) }
     const { stdout } = await promisify(execFile)('sh', [script, config, '--user', '--no-calls'], { env })
     assert.match(stdout, /stored as credential openai_api_key .*only available to the service/)
   })
 })
 
+test('the shipped example starts without a warning while none of its local servers runs', async (t) => {
+  const text = readFileSync(join(root, 'config/llm-gateway.yaml'), 'utf8')
+  const { providers = {}, models = {} } = parse(text) as RawConfig
+  const away = { base_url: `${await refusingUrl(t)}/v1` }
+  for (const provider of Object.values(providers)) if (provider.kind !== 'echo') Object.assign(provider, away)
+  const { gateway } = await startGateway(t, { providers, models })
+  for (const provider of ['ollama', 'vllm', 'llama-cpp', 'lmstudio']) {
+    const { level } = await gateway.logged({ event: 'discovery_failed', provider })
+    assert.equal(level, 'INFO', provider)
+  }
+})
+
 suite('the log line of a call', () => {
+  test('on a terminal has the local time, and is short unless the call failed', async (t) => {
+    const env = { TZ: 'Asia/Kathmandu' }
+    const { gateway, upstream } = await startGatewayProcess(t, { logging: { format: 'pretty' } }, env)
+    const usage = { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 }
+    upstream.respond(whole(usage))
+    const before = Date.now()
+    await chat(gateway, 'short')
+    const line = await gateway.says(/.* call .*\n/)
+    assert.match(
+      line,
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}call client=\S+ model=renamed asked=short provider=scripted status=200 prompt_tokens=12 completion_tokens=3 duration_ms=\d+\n$/,
+    )
+    // 5:45 hours before UTC, in the same second or the next ones.
+    const clockAt = (ms: number) => new Date(ms + 20_700_000).toISOString().slice(11, 23)
+    const [time, first, last] = [line.slice(0, 12), clockAt(before), clockAt(Date.now())]
+    assert.ok(first <= last ? first <= time && time <= last : first <= time || time <= last, time)
+
+    upstream.respond(json(400, { error: { message: 'no' } }))
+    await chat(gateway, 'plain')
+    await gateway.says(/ WARN {2}call request_id=.* target_model=plain .*gateway_ms=\d+ /)
+  })
+
   test('names the model by its own name, and the alias that was asked for', async (t) => {
     const { gateway } = await startLimited(t, {})
     await chat(gateway, 'short')

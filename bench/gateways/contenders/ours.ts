@@ -80,7 +80,7 @@ ${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).jo
 
 const packed = new Map<string, string>()
 
-/** The package as it is installed: built, without the sources, its dependencies above it. Built once in a run. */
+/** The package as it is installed: built, without the sources, with Node beside it. Built once in a run. */
 function pack(root: string): string {
   const known = packed.get(root)
   if (known !== undefined) return known

@@ -1,10 +1,10 @@
 // Checks the addresses at which the gateway listens or would listen: each is in use by the gateway, free, or taken.
 import { lstatSync } from 'node:fs'
-import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { hostPort } from '../../platform/host-port.ts'
 import { describeListener, findListener } from './listening-program.ts'
 import type { Finding } from './finding.ts'
+import { type Health, requestHealth } from './request-health.ts'
 
 export interface ListenAddresses {
   /** Without brackets. */
@@ -81,12 +81,6 @@ function bindFault(host: string, port: number): Promise<string | undefined> {
   return promise
 }
 
-type Health =
-  /** `errorCode`: the gateway's own code, if it refuses this user. */
-  | { readonly kind: 'gateway'; readonly errorCode: string | undefined }
-  | { readonly kind: 'stranger' }
-  | { readonly kind: 'silent'; readonly code: string }
-
 function diagnose(health: Health, holder: () => string): AddressFinding {
   if (health.kind === 'gateway') {
     if (health.errorCode === undefined) return { state: 'ok', detail: 'the gateway responds' }
@@ -108,48 +102,4 @@ function diagnose(health: Health, holder: () => string): AddressFinding {
   if (health.kind === 'stranger')
     return { state: 'fail', detail: `taken by ${holder()}, which is not the gateway`, fix }
   return { state: 'fail', detail: `taken by ${holder()}, which does not respond (${health.code})`, fix }
-}
-
-const healthTimeoutMs = 3_000
-const maxHealthBytes = 4_096
-
-/** The gateway returns the request's id and marks its own errors; another program that returns `ok` does neither. */
-function requestHealth(where: { host: string; port: number } | { socketPath: string }): Promise<Health> {
-  const { promise, resolve } = Promise.withResolvers<Health>()
-  const id = 'llm-gateway-doctor'
-  const sent = request({
-    ...where,
-    path: '/healthz',
-    agent: false,
-    headers: { 'x-request-id': id, ...('socketPath' in where && { host: 'localhost' }) },
-    signal: AbortSignal.timeout(healthTimeoutMs),
-  })
-  sent.on('response', (response) => {
-    const { 'x-request-id': returnedId, 'x-llm-gateway-error': error } = response.headers
-    let text = ''
-    const end = () => {
-      sent.destroy()
-      if (typeof error === 'string') resolve({ kind: 'gateway', errorCode: error.slice(0, 40) })
-      const isOurs = response.statusCode === 200 && returnedId === id && text === '{"status":"ok"}'
-      resolve(isOurs ? { kind: 'gateway', errorCode: undefined } : { kind: 'stranger' })
-    }
-    response.setEncoding('utf8')
-    response.on('data', (piece: string) => {
-      text += piece
-      if (text.length > maxHealthBytes) end()
-    })
-    response.on('end', end)
-    response.on('error', end)
-  })
-  sent.on('error', (error: NodeJS.ErrnoException) => {
-    resolve({
-      kind: 'silent',
-      code:
-        error.name === 'AbortError' || error.name === 'TimeoutError'
-          ? 'no response'
-          : (error.code ?? 'unknown'),
-    })
-  })
-  sent.end()
-  return promise
 }

@@ -4,13 +4,17 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { addressForms, parseSocketRow, type SocketRow, upperHex } from '../../platform/proc-net.ts'
 import { systemUsers } from '../../platform/unix-users.ts'
 
-/** @returns `ollama (pid 4711)`, `a program of user root`, or `another program`. */
-export function describeListener(host: string, port: number): string {
+/**
+ * @param name what the program is, where that is known; else the system's name of it.
+ * @returns `ollama (pid 4711)`, `a program of user root`, or `another program`.
+ */
+export function describeListener(host: string, port: number, name?: string): string {
   const row = findListenRow(readTables(), host, port)
-  if (row === undefined) return 'another program'
+  if (row === undefined) return name ?? 'another program'
   const pid = findHolder(row)
-  if (pid === undefined) return `a program of user ${systemUsers().nameOf(row.uid) ?? row.uid}`
-  return `${readOr('a program', () => readFileSync(`/proc/${pid}/comm`, 'utf8')).trim()} (pid ${pid})`
+  if (pid === undefined) return `${name ?? 'a program'} of user ${systemUsers().nameOf(row.uid) ?? row.uid}`
+  const systemName = () => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  return `${name ?? readOr('a program', systemName)} (pid ${pid})`
 }
 
 /** The process that listens on a port, as far as this user may see it. */

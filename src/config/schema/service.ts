@@ -189,7 +189,8 @@ export const loggingSchema = {
     },
     format: {
       type: 'string',
-      description: '`auto`: `pretty` on a terminal, `json` otherwise.',
+      description:
+        '`auto`: `pretty` on a terminal, `json` otherwise. `pretty` is for people: local time, and the main facts of a call. `json` has all facts, and UTC.',
       default: defaults.logging.format,
       enum: ['auto', 'json', 'pretty'],
     },

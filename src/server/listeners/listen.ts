@@ -1,7 +1,7 @@
 // The listeners: one server for each TCP address and one for the Unix socket, all with the same handlers.
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { StartError } from '../../errors.ts'
+import { AddressInUseError, StartError } from '../../errors.ts'
 import { hostPort } from '../../platform/host-port.ts'
 import { type HttpLimits, httpLimits, type Handlers } from './http-server.ts'
 import { Listeners, type PeerIdentifiers } from './listeners.ts'
@@ -74,17 +74,17 @@ async function bindTcp(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return undefined
-    throw new StartError(describe(code, host, port) ?? message)
+    throw startError(code, host, port) ?? new StartError(message)
   }
   return server.address() as AddressInfo
 }
 
-function describe(code: string | undefined, host: string, port: number): string | undefined {
+function startError(code: string | undefined, host: string, port: number): StartError | undefined {
   const address = hostPort(host, port)
-  if (code === 'EADDRINUSE') {
-    return `${address} is in use by another program. Stop it, or set server.port (or LLM_GATEWAY_PORT) to a free port.`
-  }
+  if (code === 'EADDRINUSE') return new AddressInUseError({ host, port, address })
   if (code === 'EACCES')
-    return `${address} requires a privilege that the gateway should not have. Set server.port (or LLM_GATEWAY_PORT) to 1024 or higher.`
+    return new StartError(
+      `${address} requires a privilege that the gateway should not have. Set server.port (or LLM_GATEWAY_PORT) to 1024 or higher.`,
+    )
   return undefined
 }
