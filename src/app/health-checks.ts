@@ -90,6 +90,8 @@ function checkResultOf(
 /** Many servers have their health below their root only, and the API below `/v1`. */
 function pathHint(path: string): string {
   if (path.startsWith('//')) return ` for ${path.slice(1)}`
+  // No server has its list of models there and its API elsewhere.
+  if (path === '/models') return ' for /models below base_url, which often ends in /v1'
   return ` for ${path} below base_url; health_check: { path: "/${path}" } is below the server's root`
 }
 

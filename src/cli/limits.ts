@@ -72,7 +72,9 @@ function askLimits({ hosts, port, unixSocket }: ServerConfig): Promise<Answer> {
     response.on('error', () => fail(`the answer of ${address} broke off`))
   })
   sent.on('error', (error: NodeJS.ErrnoException) => {
-    fail(`no gateway answers at ${address} (${error.code ?? error.name}); is it running?`)
+    fail(
+      `no gateway answers at ${address} (${error.code ?? error.name}); start it, or name its configuration with --config`,
+    )
   })
   sent.end()
   return promise

@@ -26,7 +26,11 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     .description('One OpenAI-compatible endpoint on loopback in front of every model you use.')
     .version(version, '-V, --version')
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(usageError(text)),
+    })
     .showSuggestionAfterError()
     .showHelpAfterError('(run llm-gateway --help for commands and options)')
 
@@ -124,6 +128,27 @@ The configuration file is the first of: --config, $LLM_GATEWAY_CONFIG,
 and the packaged example.
 
 Exit status: 0 success, 1 failure (the reasons are printed), 2 invalid usage.`
+
+/** Without the values that commander repeats, because one may be a key, and with the way that the command reads them. */
+function usageError(text: string): string {
+  const unknownOption = /^(error: unknown option '[^'=]*)=.*'/s.exec(text)?.[1]
+  if (unknownOption !== undefined) return `${unknownOption}'\n`
+  const [, excess, command = ''] = /^(error: too many arguments for '([^']*)')/.exec(text) ?? []
+  if (excess === undefined) return text
+  return `${excess}${excessHints[command] ?? ''}\n`
+}
+
+const asOption = '; name a configuration file with --config FILE'
+const asInput = '; a key is typed when the command asks for it, or read from standard input'
+
+const excessHints: Readonly<Record<string, string>> = {
+  serve: asOption,
+  explain: asOption,
+  limits: asOption,
+  doctor: asOption,
+  set: asInput,
+  rotate: asInput,
+}
 
 /** The journal shows lines on standard error as errors. */
 function errorStream({ stderr, env }: ProgramIo): ProgramIo['stderr'] {

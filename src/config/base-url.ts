@@ -53,6 +53,9 @@ export function parseBaseUrl(
 export function baseUrlFault(text: string, listener: Listener, exposure: Exposure): Fault | undefined {
   const url = URL.parse(text)
   if (url !== null && url.protocol !== 'http:' && url.protocol !== 'https:') {
+    // An address without a scheme, as servers print theirs.
+    if (/^[^/:]+:\d/.test(text))
+      return { message: 'has no scheme', hint: 'write http:// or https:// before it' }
     return {
       message: `the scheme ${quoted(url.protocol)} is not supported`,
       hint: 'use https:// or http://',

@@ -29,6 +29,16 @@ export function closestName(name: string, candidates: Iterable<string>): string 
   return nearest
 }
 
+/** The first candidate that continues a name of at least three letters: `llama3.1` → `llama3.1:8b`. */
+export function nameThatBegins(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length < 3 || name.length > maxNameLength) return undefined
+  const wanted = name.toLowerCase()
+  for (const candidate of candidates) {
+    if (candidate.slice(0, maxNameLength).toLowerCase().startsWith(wanted)) return candidate
+  }
+  return undefined
+}
+
 const maxNameLength = 100
 
 /**

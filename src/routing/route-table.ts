@@ -1,6 +1,6 @@
 // Model name → the configured model and its targets. Names come from clients, so they serve as map keys only.
 import type { ModelConfig } from '../config/types.ts'
-import { closestName } from '../platform/did-you-mean.ts'
+import { closestName, nameThatBegins } from '../platform/did-you-mean.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 
@@ -39,6 +39,8 @@ export class RouteTable {
   /** Names that several providers list → the full name at each of them. */
   readonly #ambiguous = new Map<string, readonly string[]>()
   readonly #discovering: ReadonlySet<string>
+  /** Those of them that have listed nothing. */
+  readonly #unlisted: readonly string[]
   /** Names that lead to a wildcard of the file, and that one of its providers lists. */
   readonly #matched = new Set<string>()
   /** By `listedKey`. */
@@ -58,6 +60,7 @@ export class RouteTable {
     const lengths = new Set([...this.#wildcards.keys()].map((prefix) => prefix.length))
     this.#prefixLengths = [...lengths].sort((a, b) => b - a)
     this.#discovering = new Set(discovered.keys())
+    this.#unlisted = [...discovered].filter(([, listed]) => listed.length === 0).map(([provider]) => provider)
     this.#addDiscovered(discovered)
     this.#addMatched(discovered)
   }
@@ -74,12 +77,18 @@ export class RouteTable {
 
   /** The name or alias that a mistyped one is likely to mean. */
   suggest(name: string): string | undefined {
-    return closestName(name, this.#names())
+    return closestName(name, this.#names()) ?? nameThatBegins(name, this.#names())
   }
 
   /** The full names for a short name that is ambiguous, because several providers list it. */
   namesakes(name: string): readonly string[] {
     return this.#ambiguous.get(name) ?? []
+  }
+
+  /** Providers that may have the model, but list none: they are down, have not responded yet, or have no model. */
+  withoutList(name: string): readonly string[] {
+    const owner = this.#ownerOf(name)
+    return owner === undefined ? this.#unlisted : this.#unlisted.filter((provider) => provider === owner)
   }
 
   /** The route of a name if its provider listed it; undefined for a name outside the namespaces of such providers. */
@@ -233,9 +242,11 @@ function hintFor(name: string, routes: RouteTable): string {
   const namesakes = routes.namesakes(name).map((other) => JSON.stringify(other))
   if (namesakes.length > 0) return `Several providers list it: use ${namesakes.join(' or ')}.`
   const close = routes.suggest(name)
-  return close === undefined
-    ? 'GET /v1/models lists the models that can be called.'
-    : `Did you mean ${JSON.stringify(close)}?`
+  if (close !== undefined) return `Did you mean ${JSON.stringify(close)}?`
+  const unlisted = routes.withoutList(name)
+  const known = 'GET /v1/models lists the models that can be called.'
+  if (unlisted.length === 0) return known
+  return `${known} Providers that list none at the moment: ${unlisted.join(', ')}. If yours is one of them, check that it is running and has the model.`
 }
 
 /** What the `*` of a wildcard's target would stand for in a provider's name for a model; undefined if nothing would do. */

@@ -28,7 +28,8 @@ describe('a base URL is taken:', () => {
 describe('a base URL is refused:', () => {
   const refused: [url: string, message: RegExp][] = [
     ['api.openai.com/v1', /is not a URL/],
-    ['api.openai.com:443/v1', /the scheme "api.openai.com:"/],
+    ['api.openai.com:443/v1', /has no scheme/],
+    ['localhost:11434', /has no scheme/],
     ['http:/127.0.0.1/v1', /is not a URL/],
     ['https://', /is not a URL/],
     ['https://a.example/ v1', /is not a URL/],

@@ -143,7 +143,15 @@ const commandLines: readonly [readonly string[], number, 'stdout' | 'stderr', Re
   [['sevre'], 2, 'stderr', /unknown command 'sevre'[^]*serve/],
   [['serve', '--prot', '1'], 2, 'stderr', /unknown option '--prot'/],
   [['serve', '--config'], 2, 'stderr', /argument missing/],
-  [['serve', 'extra'], 2, 'stderr', /too many arguments/],
+  [['serve', 'extra.yaml'], 2, 'stderr', /too many arguments for 'serve'; .* --config FILE$/m],
+  [['doctor', 'extra.yaml'], 2, 'stderr', /too many arguments for 'doctor'; .* --config FILE$/m],
+  [
+    ['credential', 'set', 'openai', 'hush'],
+    2,
+    'stderr',
+    /^(?![^]*hush).*too many arguments for 'set'; a key is typed/,
+  ],
+  [['credential', 'set', 'openai', '--key=hush'], 2, 'stderr', /^(?![^]*hush).*unknown option '--key'/],
   [['explain'], 2, 'stderr', /missing required argument 'model'/],
   [[], 2, 'stderr', /Usage: llm-gateway/],
 ]

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { closestName } from '../../src/platform/did-you-mean.ts'
+import { closestName, nameThatBegins } from '../../src/platform/did-you-mean.ts'
 
 test('a letter wrong, missing, too many, or two swapped are near', () => {
   for (const name of ['pork', 'prt', 'portt', 'prot', 'PORT'])
@@ -17,6 +17,12 @@ test('a name that is nothing like it is not near', () => {
 
 test('the nearest wins, and the earlier one on a tie', () => {
   assert.equal(closestName('llama3.1', ['llama3.11b', 'llama3.2', 'llama3.3']), 'llama3.2')
+})
+
+test('the beginning of a name means the first that continues it', () => {
+  assert.equal(nameThatBegins('Qwen3', ['qwen', 'qwen3:8b', 'qwen3:4b']), 'qwen3:8b')
+  for (const name of ['qw', 'qwen3:8bb', 'q'.repeat(200)])
+    assert.equal(nameThatBegins(name, ['qwen3:8b', 'q'.repeat(300)]), undefined, name)
 })
 
 test('a name of any length costs little', () => {

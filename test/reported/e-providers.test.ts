@@ -38,14 +38,21 @@ suite('model servers', () => {
       below: at('/health'),
       root: at('//health'),
       llama: { kind: 'llama_cpp', base_url, health_check: true },
+      short: { base_url: `${swap.url}/no`, health_check: true },
     } as const
     const { gateway } = await startGateway(t, { providers })
     for (const provider of ['root', 'llama']) await gateway.logged({ event: 'provider_healthy', provider })
     const { reason } = await gateway.logged({ event: 'provider_unhealthy', provider: 'below' })
     assert.match(String(reason), /^status 404 for \/health below base_url; .*"\/\/health"/)
+    const short = await gateway.logged({ event: 'provider_unhealthy', provider: 'short' })
+    assert.match(
+      String(short['reason']),
+      /^status 404 for \/models below base_url, which often ends in \/v1$/,
+    )
     assert.deepEqual(swap.requests.map(({ target }) => target).toSorted(), [
       '/health',
       '/health',
+      '/no/models',
       '/v1/health',
     ])
   })

@@ -80,6 +80,18 @@ test('a mistyped name is met with the one that is near', () => {
   assert.equal(table.suggest('nothing like it'), undefined)
 })
 
+test('a name without its tag is met with the one that has it', () => {
+  assert.equal(tableWith({ ollama: ['qwen3:8b'] }).suggest('qwen3'), 'qwen3:8b')
+})
+
+test('the error for an unknown name names the providers that may have the model, but list none', () => {
+  const routes = tableWith({ ollama: [], vllm: [], lmstudio: ['m'] })
+  const { message } = modelNotFound('qwen3:8b', routes)
+  assert.match(message, /"qwen3:8b" does not exist.* Providers that list none at the moment: ollama, vllm\./)
+  assert.match(modelNotFound('vllm/qwen3', routes).message, /list none at the moment: vllm\./)
+  assert.doesNotMatch(modelNotFound('lmstudio/qwen3', routes).message, /at the moment/)
+})
+
 test('names and aliases are listed, wildcards are not', () => {
   assert.deepEqual(table.list(), ['llama3.1:8b', 'gpt-4o', 'llama', 'gpt-5'])
 })

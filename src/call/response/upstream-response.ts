@@ -205,10 +205,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   #failAs({ kind, code, detail }: ProviderFailure): void {
     switch (kind) {
-      case 'unreachable':
-        return this.#fail('provider_unreachable', `cannot be reached: ${detail}`, {
+      case 'unreachable': {
+        const toCheck = `Check that it is running, and providers.${this.#provider.name}.base_url`
+        return this.#fail('provider_unreachable', `cannot be reached: ${detail}. ${toCheck}`, {
           refusedConnection: code === 'ECONNREFUSED',
         })
+      }
       case 'unconnectable':
         return this.#failUnasked(detail)
       case 'timeout':

@@ -22,6 +22,8 @@ export interface CredentialReport {
   readonly findings: Finding[]
   /** By provider. */
   readonly missing: ReadonlyMap<string, MissingKey>
+  /** How to provide each optional key that was not found, by provider. */
+  readonly optionalFixes: ReadonlyMap<string, string>
 }
 
 export function examineCredentials(
@@ -31,20 +33,25 @@ export function examineCredentials(
 ): CredentialReport {
   const findings: Finding[] = []
   const missing = new Map<string, MissingKey>()
+  const optionalFixes = new Map<string, string>()
   const stored = storedCredentials(paths)
   const examiner = new Examiner(secretPlaces, paths, stored)
   for (const [path, reference] of secretReferences(raw)) {
-    const [, provider] = path as [string, string]
-    const { missingKey, ...finding } = examiner.examine(provider, reference)
+    const [, provider, key] = path as [string, string, string]
+    const { missingKey, optionalFix, ...finding } = examiner.examine(provider, reference)
     findings.push({ subject: formatPath(path), ...finding })
     if (missingKey !== undefined) missing.set(provider, missingKey)
+    if (optionalFix !== undefined && key === 'api_key') optionalFixes.set(provider, optionalFix)
   }
   if (findings.length === 0)
     findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to a key' })
-  return { findings, missing }
+  return { findings, missing, optionalFixes }
 }
 
-type KeyFinding = Omit<Finding, 'subject'> & { readonly missingKey?: MissingKey }
+type KeyFinding = Omit<Finding, 'subject'> & {
+  readonly missingKey?: MissingKey
+  readonly optionalFix?: string
+}
 
 class Examiner {
   readonly #secretPlaces: SecretSources
@@ -68,7 +75,10 @@ class Examiner {
     const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
     const kept = this.#stored.find(({ name }) => name === reference.credential)
     if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
-    if (reference.optional === true) return { state: 'ok', detail: 'not found, but optional' }
+    if (reference.optional === true) {
+      const optionalFix = this.#storeFix(provider, reference)
+      return { state: 'ok', detail: 'not found, but optional', optionalFix }
+    }
     const missingKey = { reason: 'its key was not found (see credentials)', fix: undefined }
     return { state: 'fail', detail: found.message, fix: this.#storeFix(provider, reference), missingKey }
   }
@@ -108,8 +118,10 @@ class Examiner {
   }
 
   #storeFix(provider: string, { credential, file, env }: RawSecret): string {
-    if (credential !== undefined)
-      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}`
+    if (credential !== undefined) {
+      const otherwise = env === undefined ? '' : `   # or, without the service, set $${env}`
+      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}${otherwise}`
+    }
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`
     return `set ${env} in the gateway's environment; for the service: systemd/examples/10-environment-file.conf`

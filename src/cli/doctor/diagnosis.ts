@@ -25,13 +25,15 @@ export interface ProviderContext {
   readonly mask: (text: string) => string
   /** How to call this program from the current shell. */
   readonly command: string
+  /** How to provide an optional key that was not found. */
+  readonly optionalKeyFix?: string | undefined
 }
 
 /** @param head of a response with another status than 200. */
 export function diagnoseResponse(
   { status, headers }: ResponseHead,
   body: Buffer,
-  { config: provider, mask, command }: ProviderContext,
+  { config: provider, mask, command, optionalKeyFix }: ProviderContext,
 ): Diagnosis {
   const text = mask(body.toString())
   const message = errorMessageOf(text)
@@ -40,7 +42,12 @@ export function diagnoseResponse(
   const meaning = errorReaders[provider.kind]({ status, code: readErrorCode(body), body })
   if (status === 401 || status === 403) {
     // The provider's message may quote part of the key.
-    return { kind: 'key', state: 'fail', detail: `rejected (${status})`, fix: keyFix(provider, command) }
+    return {
+      kind: 'key',
+      state: 'fail',
+      detail: `rejected (${status})`,
+      fix: optionalKeyFix ?? keyFix(provider, command),
+    }
   }
   if (meaning === 'billing') {
     const fix = `add credit or raise the spending limit of the account at ${provider.origin}`

@@ -15,7 +15,7 @@ import { isJournal } from '../../systemd/journal.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
 import { examineConfig } from './config.ts'
-import { examineCredentials, type MissingKey } from './credentials.ts'
+import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
@@ -117,7 +117,7 @@ async function examine(examination: Examination): Promise<Check[]> {
   const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([
     addresses === undefined ? notExamined : examineListener({ ...addresses, ...service }, loaded.ok),
-    examineProviders(examination, credentials?.missing ?? new Map()),
+    examineProviders(examination, credentials),
   ])
   const config = examineConfig(file, loaded)
   // The check that reads a file reports its mode too; one finding is enough.
@@ -166,7 +166,7 @@ function addressesOf({ io, file, loaded }: Examination) {
 
 async function examineProviders(
   { io, options, parts, loaded }: Examination,
-  missing: ReadonlyMap<string, MissingKey>,
+  credentials: CredentialReport | undefined,
 ): Promise<Finding[]> {
   if (!loaded.ok) return [skipped('all providers', notValid)]
   // Such settings could send keys to the wrong server.
@@ -183,7 +183,8 @@ async function examineProviders(
     const report = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
-      missingKey: missing.get(provider.name),
+      missingKey: credentials?.missing.get(provider.name),
+      optionalKeyFix: credentials?.optionalFixes.get(provider.name),
       mayCall,
       timeoutMs,
       userAgent: `llm-gateway/${version} doctor`,

@@ -25,6 +25,8 @@ export interface ProviderExamination {
   /** The provider's names for the models that the configuration uses; without wildcards. */
   readonly models: readonly string[]
   readonly missingKey: MissingKey | undefined
+  /** How to provide the optional key that the configuration refers to; undefined if there is none, or it was found. */
+  readonly optionalKeyFix?: string | undefined
   /** Whether a trial call may be made, which costs a few tokens. */
   readonly mayCall: boolean
   /** How long the trial call may take; undefined: the default for the provider. */
@@ -80,7 +82,8 @@ class Examiner {
     this.#examination = examination
     this.#config = config
     this.#probe = probe
-    this.#context = { config, mask: (text) => probe.mask(text), command: examination.command }
+    const { command, optionalKeyFix } = examination
+    this.#context = { config, mask: (text) => probe.mask(text), command, optionalKeyFix }
   }
 
   async examine(): Promise<Finding[]> {

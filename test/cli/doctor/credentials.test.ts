@@ -23,9 +23,9 @@ function store(paths: ServicePaths, name: string): void {
 
 function examine(paths: ServicePaths, reference: RawSecret, env: NodeJS.ProcessEnv = {}) {
   const raw = { providers: { cloud: { base_url: 'https://a.example', api_key: reference } } }
-  const { findings, missing } = examineCredentials(raw, { env, accounts: ownAccounts }, paths)
+  const { findings, missing, optionalFixes } = examineCredentials(raw, { env, accounts: ownAccounts }, paths)
   assert.deepEqual(findKey(JSON.stringify([findings, [...missing]]), key), [])
-  return { finding: findings[0]!, missingKey: missing.get('cloud') }
+  return { finding: findings[0]!, missingKey: missing.get('cloud'), optionalFix: optionalFixes.get('cloud') }
 }
 
 test('a key that is found is reported by its source', (t) => {
@@ -47,15 +47,16 @@ for (const [name, value] of [
 }
 
 test('an optional key may be missing', (t) => {
-  const { finding, missingKey } = examine(pathsIn(t), { env: 'KEY', optional: true })
+  const { finding, missingKey, optionalFix } = examine(pathsIn(t), { env: 'KEY', optional: true })
   assert.deepEqual([finding.state, missingKey], ['ok', undefined])
+  assert.match(optionalFix!, /^set KEY in the gateway's environment/)
 })
 
 test('a required key that is missing fails, with the command that stores it', (t) => {
   const paths = pathsIn(t)
   assert.equal(
     examine(paths, { credential: 'k', env: 'KEY' }).finding.fix,
-    'bin/llm-gateway credential set cloud',
+    'bin/llm-gateway credential set cloud   # or, without the service, set $KEY',
   )
   assert.match(examine(paths, { file: '/no/file' }).finding.fix!, /umask 077; cat >\/no\/file/)
   assert.match(examine(paths, { env: 'KEY' }).finding.fix!, /\bKEY\b/)

@@ -234,6 +234,8 @@ suite('keys', () => {
       find(without, 'key').fix!,
       /api_key: \{ credential: p_api_key \} to providers\.p\b.*credential set p$/,
     )
+    const absent = await examine(configOf(upstream.url), { optionalKeyFix: 'set KEY' })
+    assert.equal(find(absent, 'key').fix, 'set KEY')
   })
 
   test('an account without credit is no matter of the key', async (t) => {
