@@ -1,11 +1,15 @@
 // The query of a request's target, as far as it is forwarded.
 
-/** Names of parameters that carry a client's key, without hyphens and underscores. A key stays here, as headers with one do. */
-const secretNames: ReadonlySet<string> = new Set([
+/** The last word of a name that carries a client's key, as in `x-api-key`. A key stays here, as headers with one do. */
+const secretWords: ReadonlySet<string> = new Set([
   'accesstoken',
   'apikey',
   'auth',
   'authorization',
+  'bearer',
+  'clientsecret',
+  'credential',
+  'jwt',
   'key',
   'password',
   'secret',
@@ -33,10 +37,10 @@ export function forwardedQuery(target: string): string {
 function mayPass(parameter: string): boolean {
   const [name = ''] = parameter.split('=', 1)
   try {
-    const plain = decodeURIComponent(name)
+    const words = decodeURIComponent(name)
       .toLowerCase()
-      .replaceAll(/[-_+ ]/g, '')
-    return plain !== '' && !secretNames.has(plain)
+      .match(/[a-z\d]+/g)
+    return name !== '' && !secretWords.has(words?.at(-1) ?? '')
   } catch {
     return false
   }

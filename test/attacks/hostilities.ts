@@ -1,6 +1,6 @@
 // What hostile and broken providers answer, and what the client is to see of it.
 import assert from 'node:assert/strict'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 
 import type { RawResponse } from '../support/raw-client.ts'
 import {
@@ -165,6 +165,41 @@ export const hostilities: Hostility[] = [
       check: (response) => assert.match(response.body().toString(), /bad key \[secret\]/),
     }),
   ),
+  ...[
+    { coding: 'gzip', encode: gzipSync },
+    { coding: 'br', encode: brotliCompressSync },
+  ].map(({ coding, encode }): Hostility => ({
+    name: `an error that repeats the key in ${coding}`,
+    script: () =>
+      content(400, 'application/json', encode(`{"error":{"message":"bad key ${key}"}}`), {
+        'content-encoding': coding,
+      }),
+    status: 400,
+    check(response) {
+      assert.equal(response.body().toString(), '{"error":{"message":"bad key [secret]"}}')
+      assert.equal(response.header('content-encoding'), undefined)
+    },
+  })),
+  ...[
+    ['a gzip bomb as an error', gzipSync(Buffer.alloc(20_000_000, 32)), 'gzip'],
+    ['an error in an unknown coding', key, 'rot13'],
+    ['an error in a coding that it lacks', key, 'gzip'],
+  ].map(([name, body, coding]): Hostility => ({
+    name: String(name),
+    script: () => content(400, 'application/json', body!, { 'content-encoding': String(coding) }),
+    status: 502,
+    code: 'provider_bad_response',
+  })),
+  {
+    name: 'an error event that repeats the key, under an escaped name',
+    script: () =>
+      stream(
+        String.raw`data: {"choices":[{"index":0,"delta":{"content":"a"}}]}${'\n\n'}data: {"\u0065\u0072ror":{"message":"bad key ${key}"}}${'\n\n'}`,
+      ),
+    stream: true,
+    status: 200,
+    check: (response) => assert.match(response.body().toString(), /bad key \[secret\]/),
+  },
   {
     name: 'a header that repeats the key',
     script: () => json(200, { usage }, { 'openai-version': `Bearer ${key}`, 'x-key': key }),

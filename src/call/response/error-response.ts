@@ -1,12 +1,16 @@
 // A provider's response with a status from 300 on: the client gets it as it is, or an error about the gateway's set-up.
 import { GatewayError } from '../../errors.ts'
+import { withoutCoding } from '../../http/content-coding.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { maskBytes } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
-/** @param body read to its end. */
+/** The longest error that compression may hide. */
+const maxDecodedBytes = 1_048_576
+
+/** @param received the body, read to its end. */
 export function judgeErrorResponse(
   provider: Provider,
   { dialect, translation }: Pick<AnsweringResponse, 'dialect' | 'translation'>,
@@ -15,7 +19,10 @@ export function judgeErrorResponse(
 ): AttemptOutcome {
   const { status } = head
   const { name } = provider
-  const body = maskBytes(received, (text) => provider.mask(text))
+  const { 'content-encoding': coding, ...headers } = head.headers
+  // A key is found only in what can be read. The gateway asked for no compression, so the client did not either.
+  const decoded = withoutCoding(received, coding, maxDecodedBytes)
+  const body = maskBytes(decoded ?? Buffer.alloc(0), (text) => provider.mask(text))
   const providerCode = dialect.readErrorCode(body)
   const providerMessage = dialect.readErrorFields(body)?.message
   const failed = (
@@ -59,6 +66,15 @@ export function judgeErrorResponse(
       },
     )
   }
+  if (decoded === undefined) {
+    return failed(
+      'provider_bad_response',
+      `returned ${status} with a compressed body that cannot be decoded.`,
+      {
+        headers: status < 500 && status !== 429 ? faultOfSetUp : {},
+      },
+    )
+  }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
   if (meaning === 'missing_route') {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
@@ -66,7 +82,15 @@ export function judgeErrorResponse(
       isRouteMissing: true,
     })
   }
-  return { kind: 'refused', head, body, providerCode, providerMessage, meaning, translation }
+  return {
+    kind: 'refused',
+    head: { ...head, headers },
+    body,
+    providerCode,
+    providerMessage,
+    meaning,
+    translation,
+  }
 }
 
 interface FailureDetails {
