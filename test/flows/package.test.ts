@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -46,7 +55,19 @@ suite('the package', { timeout: 120_000 }, () => {
   let tarball: string
 
   before(async () => {
-    await npm(['pack', '--pack-destination', folder])
+    await run(process.execPath, [join(repository, 'scripts/build.ts')])
+    // As `npm pack` does it, but where no other test reads the manifest meanwhile.
+    const copy = join(folder, 'copy')
+    cpSync(repository, copy, {
+      recursive: true,
+      filter: (path) => !['node_modules', '.git'].includes(relative(repository, path)),
+    })
+    const manifest = readFileSync(join(copy, 'package.json'), 'utf8')
+    const edit = (how: string) => run(process.execPath, [join(copy, 'scripts/packed-manifest.ts'), how])
+    await edit('trim')
+    await npm(['pack', '--ignore-scripts', '--pack-destination', folder], copy)
+    await edit('restore')
+    assert.equal(readFileSync(join(copy, 'package.json'), 'utf8'), manifest)
     tarball = join(
       folder,
       readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
@@ -55,7 +76,7 @@ suite('the package', { timeout: 120_000 }, () => {
   after(() => rmSync(folder, { recursive: true }))
 
   /** npm waits for a registry that does not answer no longer than 10 s, and goes on without the optional package. */
-  async function npm(args: readonly string[]): Promise<void> {
+  async function npm(args: readonly string[], cwd = repository): Promise<void> {
     const bounds = [
       '--fetch-retries=0',
       '--fetch-timeout=10000',
@@ -64,7 +85,7 @@ suite('the package', { timeout: 120_000 }, () => {
       '--no-update-notifier',
     ]
     await run('npm', [...args, ...bounds], {
-      cwd: repository,
+      cwd,
       env: { ...env, PATH: withPinnedNode },
       timeout: 90_000,
     })

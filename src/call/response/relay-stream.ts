@@ -20,12 +20,13 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 /** How long a body may go on after the stream's end mark while nothing comes. */
 export const maxLingerMs = 5_000
 
-/** The word, and what its letters begin with where JSON escapes them. */
-const errorMarks = ['error', String.raw`\u006`, String.raw`\u007`].map((mark) => Buffer.from(mark))
+const errorMark = Buffer.from('error')
+/** What a letter begins with where JSON escapes it. */
+const escapeMark = Buffer.from(String.raw`\u00`)
 
 /** An event that reports an error may repeat the gateway's key. Others are not searched. */
 export function maskedEvent(event: Buffer, { mask }: Pick<RelayInput, 'mask'>): Buffer {
-  return errorMarks.some((mark) => event.includes(mark)) ? maskBytes(event, mask) : event
+  return event.includes(errorMark) || event.includes(escapeMark) ? maskBytes(event, mask) : event
 }
 
 /** How a stream ended that is not complete. */

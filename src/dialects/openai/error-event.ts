@@ -16,8 +16,9 @@ const maxErrorBytes = 65_536
  * (https://github.com/lemonade-sdk/lemonade/issues/2826). Other events are returned as they are.
  */
 export function standardEvent(event: Buffer): Buffer {
-  const [first, second] = event
-  const isField = first === E && second === R
+  // Called for each event: destructuring would run an iterator.
+  const first = event[0]
+  const isField = first === E && event[1] === R
   if ((!isField && first !== OPENING) || event.length > maxErrorBytes) return event
   const text = event.toString().trimEnd()
   if (first === OPENING) {

@@ -1,0 +1,20 @@
+// npm packs the package.json that lies in the folder. dist/ is a bundle, so what is packed names no packages to install: else
+// npm would fetch 20 MB that nothing loads. `prepack` runs this with `trim`, `postpack` with `restore`; both may be repeated.
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const manifest = join(import.meta.dirname, '../package.json')
+const kept = `${manifest}.whole`
+
+if (process.argv[2] === 'trim' && !existsSync(kept)) {
+  const whole = readFileSync(manifest, 'utf8')
+  const {
+    dependencies: _,
+    devDependencies: __,
+    scripts: ___,
+    knip: ____,
+    ...packed
+  } = JSON.parse(whole) as object & Record<'dependencies' | 'devDependencies' | 'scripts' | 'knip', object>
+  renameSync(manifest, kept)
+  writeFileSync(manifest, `${JSON.stringify(packed, null, 2)}\n`)
+} else if (process.argv[2] === 'restore' && existsSync(kept)) renameSync(kept, manifest)
