@@ -42,7 +42,8 @@ function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): stri
   const { providerCode } = failure
   const code = providerCode === undefined ? '' : `, code ${providerCode}`
   if (failure.kind === 'failed') {
-    if (failure.isRouteMissing === true) return `no such route, status ${failure.providerStatus}`
+    if (failure.isRouteMissing === true)
+      return `no such route, status ${failure.providerStatus} (check its base_url)`
     const reason = failureKind ?? (failure.error.status < 500 ? notTranslatable : 'connection lost')
     const status = failure.providerStatus === undefined ? '' : `, status ${failure.providerStatus}`
     return reason + status + code

@@ -99,7 +99,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   const app = fastify({
     logger: false,
     genReqId: (raw) => requestIdOf(raw),
-    routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength, ignoreTrailingSlash: true },
     rewriteUrl: ({ url = '' }) => readTarget(url),
     // No route has a schema; the default compilers would be loaded all the same.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
@@ -133,6 +133,9 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   await app.ready()
   return app
 }
+
+/** Of a deployment's or a model's name in a path, in characters. */
+const maxParamLength = 1_024
 
 /** Requests of one client for lists, per thread: far above what people and agents ask for. */
 const listsPerMinute = 1_200
@@ -185,6 +188,12 @@ function asGatewayError(
   if (error instanceof GatewayError) return error
   if (error.code === 'FST_ERR_BAD_URL') {
     return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
+  }
+  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') {
+    return new GatewayError(
+      'invalid_request',
+      `A name in the path is longer than ${maxParamLength} characters.`,
+    )
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request cannot be read (${error.code ?? 'malformed'}).`)

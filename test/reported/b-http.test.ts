@@ -174,6 +174,17 @@ suite('Clients of the HTTP surface', () => {
     assert.equal(all.upstream.connections, 0)
   })
 
+  test('a name in a path that is too long is refused in words', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    const path = `/openai/deployments/${'x'.repeat(1_025)}/chat/completions`
+
+    const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, {}, body))
+
+    assert.equal(response.status, 400)
+    assert.match(response.body().toString(), /longer than 1024 characters/)
+    assert.equal(upstream.connections, 0)
+  })
+
   test('images to edit are served as JSON too', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     upstream.respondAlways(json(200, { created: 1, data: [] }))

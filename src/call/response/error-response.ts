@@ -45,6 +45,9 @@ export function judgeErrorResponse(
     return failed('provider_auth_failed', `rejected the gateway's request (${status}). ${hint}`)
   }
   if (status < 400) {
+    if (status === 304) {
+      return failed('provider_bad_response', 'returned 304 (Not Modified), which no request has asked for.')
+    }
     const hint = `The gateway follows no redirects, to protect the key: set providers.${name}.base_url to the final address.`
     return failed('provider_bad_response', `returned a redirect (${status}). ${hint}`)
   }

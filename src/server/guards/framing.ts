@@ -23,7 +23,7 @@ export const framingGuard: Guard = (request) => {
   if (bodyless.has(method) && hasBody(request)) {
     return new GatewayError(
       'invalid_request',
-      `A ${method} request must not have a body. Send it without one, or with POST.`,
+      `Requests with ${method} must not have a body. Send it without one, or with POST.`,
     )
   }
   return undefined
