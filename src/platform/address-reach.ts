@@ -3,11 +3,13 @@ import { BlockList, isIP } from 'node:net'
 
 export type Reach = 'loopback' | 'private' | 'link-local' | 'unspecified' | 'public'
 
+/** The first that matches counts. */
 const ranges = {
   loopback: ['127.0.0.0/8', '::1/128'],
+  // Amazon serves a machine's credentials at fd00:ec2::254 as well, although the address is a private one.
+  'link-local': ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'],
   // Overlay networks such as Tailscale assign addresses in 100.64.0.0/10.
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
-  'link-local': ['169.254.0.0/16', 'fe80::/10'],
   unspecified: ['0.0.0.0/8', '::/128'],
 } as const
 

@@ -3,10 +3,13 @@ import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor }
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
+import { clientGoneStatus } from '../call/call.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
+import type { CallFacts } from '../observe/events.ts'
 import type { FloodLine } from './flood-line.ts'
 import type { ServerParts } from './parts.ts'
+import type { Departures } from './peer/departures.ts'
 
 export interface FloodLimit {
   /** Requests of one client in any 60 seconds. */
@@ -17,6 +20,7 @@ export interface FloodLimit {
   readonly key?: string
   /** Where requests wait for room; undefined: they are refused at once. */
   readonly line?: FloodLine
+  readonly departures: Pick<Departures, 'hasLeft'>
 }
 
 /**
@@ -25,8 +29,8 @@ export interface FloodLimit {
  */
 export async function addFloodLimit(
   api: FastifyInstance,
-  { rpm, windows, key, line }: FloodLimit,
-  { now }: Pick<ServerParts, 'now'>,
+  { rpm, windows, key, line, departures }: FloodLimit,
+  { now, events }: Pick<ServerParts, 'now' | 'events'>,
 ): Promise<void> {
   await api.register(rateLimit, {
     global: false,
@@ -37,29 +41,75 @@ export async function addFloodLimit(
   })
   const count = api.createRateLimit()
   /** Why the request may not go on; `gone`: there is nobody to respond to. */
-  const refusalOf = async (request: FastifyRequest, { raw }: FastifyReply) => {
+  const refusalOf = async (request: FastifyRequest, { raw }: FastifyReply, sinceMs: number) => {
     const client = request.client.id
-    const sinceMs = now()
+    const { socket } = request.raw
+    const onClose = (left: () => void) => {
+      raw.once('close', left)
+      return () => void raw.off('close', left)
+    }
+    const hasLeft = () => departures.hasLeft(socket)
     for (;;) {
       const result = await count(request)
       // The client left meanwhile, and there is no body to read.
-      if (request.raw.socket.destroyed) return 'gone'
+      if (socket.destroyed) return 'gone'
       if (result.isAllowed || !result.isExceeded) return undefined
-      const end = await line?.wait({ client, sinceMs }, result.ttl, (left) => {
-        raw.once('close', left)
-        return () => void raw.off('close', left)
-      })
+      const end = await line?.wait({ client, sinceMs, onClose, hasLeft }, result.ttl)
       if (end === 'gone') return end
       if (end === 'stopped') return new GatewayError('shutting_down', 'The gateway is shutting down.')
       if (end === undefined) return floodError({ client, rpm, waitMs: result.ttl, key })
     }
   }
   api.addHook('onRequest', (request, reply, done) => {
-    refusalOf(request, reply).then((refusal) => {
-      if (refusal !== 'gone') done(refusal)
+    const sinceMs = now()
+    refusalOf(request, reply, sinceMs).then((refusal) => {
+      if (refusal !== 'gone') return done(refusal)
+      // Of a client that has only stopped sending, the connection still stands.
+      request.raw.socket.destroy()
+      const call = factsOfGone(request, now() - sinceMs)
+      if (call !== undefined) events.emit({ kind: 'call_ended', call })
     }, done)
   })
 }
+
+/** For the log; undefined for a request that is not a call. */
+function factsOfGone({ id, client, routeOptions }: FastifyRequest, waitedMs: number): CallFacts | undefined {
+  const { dialect } = routeOptions.config
+  if (dialect === undefined) return undefined
+  const waited = Math.round(waitedMs * 100) / 100
+  return {
+    ...nothingKnown,
+    request_id: id,
+    client: client.id,
+    dialect: dialect.name,
+    wait_ms: waited,
+    duration_ms: waited,
+  }
+}
+
+/** Of a call whose body has not been read. */
+const nothingKnown = {
+  event: 'call',
+  model: undefined,
+  asked: undefined,
+  provider: undefined,
+  target_model: undefined,
+  fallback_model: undefined,
+  passed_over: undefined,
+  status: clientGoneStatus,
+  stream: false,
+  prompt_tokens: undefined,
+  completion_tokens: undefined,
+  estimated: undefined,
+  first_byte_ms: undefined,
+  gateway_ms: 0,
+  attempts: 0,
+  code: undefined,
+  reason: undefined,
+  provider_status: undefined,
+  provider_code: undefined,
+  provider_request_id: undefined,
+} as const
 
 /**
  * The plugin's windows are fixed, and its stores report a count to compare with `max`. Exact windows decide themselves:

@@ -22,6 +22,7 @@ import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
 import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
+import { Departures } from './peer/departures.ts'
 import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
 import { ownHeaders, type RenderError } from './reply.ts'
@@ -150,11 +151,16 @@ async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse):
   const memory = new BodyMemory(parts.setTimer)
   const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
   const bodies = { slicer, memory, budget }
+  const departures = new Departures()
   await app.register(async (calls) => {
     if (floodWindows !== undefined) {
       const key = 'rate_limit_settings.per_client'
       const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
-      await addFloodLimit(calls, { rpm: floodWindows.rpm, windows: floodWindows, key, line }, parts)
+      await addFloodLimit(
+        calls,
+        { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures },
+        parts,
+      )
     }
     for (const prefix of [...prefixes, deploymentPrefix]) {
       await calls.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), {
@@ -163,7 +169,7 @@ async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse):
     }
   })
   await app.register(async (lists) => {
-    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute }, parts)
+    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
     for (const prefix of prefixes) {
       await lists.register(
         async (routes) => {

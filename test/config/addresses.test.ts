@@ -18,6 +18,8 @@ test('an address is told by where it leads', () => {
     'fd00::1': 'private',
     '169.254.169.254': 'link-local',
     'fe80::1': 'link-local',
+    'fd00:ec2::254': 'link-local',
+    'fd00:ec2::253': 'private',
     '0.0.0.0': 'unspecified',
     '::': 'unspecified',
     '8.8.8.8': 'public',

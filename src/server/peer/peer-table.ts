@@ -27,7 +27,7 @@ export interface Tables {
   readonly tcp6: OpenTable
 }
 
-const kernelTables: Tables = {
+export const kernelTables: Tables = {
   tcp: kernelTable('/proc/self/net/tcp', { isOptional: false }),
   tcp6: kernelTable('/proc/self/net/tcp6', { isOptional: true }),
 }

@@ -46,11 +46,12 @@ const newline = 0x0a
 const colon = 0x3a
 
 /** ESTABLISHED, and half closed: FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT (`include/net/tcp_states.h`). */
-const connectedStates = new Set(['01', '04', '05', '08'])
+const connectedStates: ReadonlySet<string> = new Set(['01', '04', '05', '08'])
 
 export class SocketTable {
   readonly #open: OpenTable
   readonly #addressLength: number
+  readonly #connected: ReadonlySet<string>
   #newQueries: Query[] = []
   /** By the port of the row's local end. */
   #queries = new Map<number, Query[]>()
@@ -59,10 +60,14 @@ export class SocketTable {
   #isReading = false
   #buffer: Buffer | undefined
 
-  /** `addressLength`: the characters of an address in this table, 8 or 32. */
-  constructor(open: OpenTable, addressLength: number) {
+  /**
+   * @param addressLength the characters of an address in this table, 8 or 32
+   * @param connected the states in which a socket counts as connected
+   */
+  constructor(open: OpenTable, addressLength: number, connected = connectedStates) {
     this.#open = open
     this.#addressLength = addressLength
+    this.#connected = connected
   }
 
   /**
@@ -156,7 +161,7 @@ export class SocketTable {
     const found = parseSocketRow(row)
     for (const query of this.#queries.get(port) ?? []) {
       if (found === undefined || query.ends !== found.ends) continue
-      query.owner = together(query.owner, userOf(found))
+      query.owner = together(query.owner, userOf(found, this.#connected))
       query.rowEnd = rowEnd
       if (query.owner !== 'nobody') this.#found.add(query)
     }
@@ -187,8 +192,8 @@ export class SocketTable {
   }
 }
 
-function userOf({ state, uid, inode }: SocketRow): RowOwner {
-  if (inode === '0' || !connectedStates.has(state)) return 'nobody'
+function userOf({ state, uid, inode }: SocketRow, connected: ReadonlySet<string>): RowOwner {
+  if (inode === '0' || !connected.has(state)) return 'nobody'
   // The state is written first, and changes some time before the socket goes.
   return uid === 0 && state !== '01' ? 'perhaps root' : uid
 }
