@@ -33,8 +33,10 @@ export function closestName(name: string, candidates: Iterable<string>): string 
 export function nameThatBegins(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length < 3 || name.length > maxNameLength) return undefined
   const wanted = name.toLowerCase()
+  const other = name[0] === wanted[0] ? name[0]!.toUpperCase() : wanted[0]
+  const isFirst = (candidate: string) => candidate[0] === name[0] || candidate[0] === other
   for (const candidate of candidates) {
-    if (candidate.slice(0, maxNameLength).toLowerCase().startsWith(wanted)) return candidate
+    if (isFirst(candidate) && candidate.slice(0, name.length).toLowerCase() === wanted) return candidate
   }
   return undefined
 }
