@@ -224,7 +224,7 @@ export const shapes: readonly Shape[] = [
     },
     quiet,
   ),
-  tiny('an error', 500, 'application/json', JSON.stringify({ error: { message: text } })),
+  tiny('an error', 500, 'application/json', JSON.stringify({ error: { message: text.slice(0, 65_536) } })),
   tiny('an answer', 200, 'application/json', JSON.stringify({ ...answer, text })),
   tiny(
     'a long first event after a long comment',
