@@ -182,6 +182,11 @@ export const hostilities: Hostility[] = [
   })),
   ...[
     ['a gzip bomb as an error', gzipSync(Buffer.alloc(20_000_000, 32)), 'gzip'],
+    [
+      'an error in UTF-16 that repeats the key',
+      Buffer.from(`{"error":{"message":"${key}"}}`, 'utf16le'),
+      'identity',
+    ],
     ['an error in an unknown coding', key, 'rot13'],
     ['an error in a coding that it lacks', key, 'gzip'],
   ].map(([name, body, coding]): Hostility => ({
@@ -199,6 +204,13 @@ export const hostilities: Hostility[] = [
     stream: true,
     status: 200,
     check: (response) => assert.match(response.body().toString(), /bad key \[secret\]/),
+  },
+  {
+    name: 'an event too large to be held that repeats the key',
+    script: () => stream(`data: {"error":{"message":"bad key ${key} ${'x'.repeat(5_000_000)}"}}\n\n`),
+    stream: true,
+    status: 200,
+    check: (response) => assert.ok(!response.body().includes(key)),
   },
   {
     name: 'a header that repeats the key',

@@ -21,7 +21,9 @@ export function judgeErrorResponse(
   const { name } = provider
   const { 'content-encoding': coding, ...headers } = head.headers
   // A key is found only in what can be read. The gateway asked for no compression, so the client did not either.
-  const decoded = withoutCoding(received, coding, maxDecodedBytes)
+  const uncoded = withoutCoding(received, coding, maxDecodedBytes)
+  // Texts and JSON in UTF-8 have no zero byte, those in UTF-16 and UTF-32 do.
+  const decoded = uncoded?.includes(0) === true ? undefined : uncoded
   const body = maskBytes(decoded ?? Buffer.alloc(0), (text) => provider.mask(text))
   const providerCode = dialect.readErrorCode(body)
   const providerMessage = dialect.readErrorFields(body)?.message
@@ -72,7 +74,7 @@ export function judgeErrorResponse(
   if (decoded === undefined) {
     return failed(
       'provider_bad_response',
-      `returned ${status} with a compressed body that cannot be decoded.`,
+      `returned ${status} with a body that cannot be read: a content or character coding that the gateway does not know.`,
       {
         headers: status < 500 && status !== 429 ? faultOfSetUp : {},
       },

@@ -116,7 +116,8 @@ export class StreamRelay implements Relay, EventSink {
   overflow(bytes: Buffer, isLast: boolean): void {
     this.#flush()
     this.#isInsideEvent = !isLast
-    this.#write(bytes)
+    // What says that it is an error may be in another piece. A key across two pieces is not found.
+    this.#write(maskBytes(bytes, this.#input.mask))
   }
 
   onEnd(): void {
