@@ -28,7 +28,7 @@ export interface UsageReader {
    * for bytes and parses nothing.
    */
   readonly textBytes: (event: Buffer) => number
-  /** Undefined for an event without usage. Called for each event, so it looks for bytes first. */
+  /** Undefined for an event that does not mention usage. Called for each event, so it looks for bytes first. */
   readonly readEvent: (event: Buffer) => EventUsage | undefined
   /**
    * The event as the provider would have written it had the gateway not requested usage; undefined if it would not have

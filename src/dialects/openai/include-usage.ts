@@ -94,7 +94,7 @@ const usageKey = Buffer.from('"usage"')
 /** As `UsageReader` says. OpenAI adds `"usage":null` to every other chunk, which Mistral's SDK refuses. */
 export function withoutRequested(event: Buffer, read: EventUsage | undefined): Buffer | undefined {
   if (read?.requested === 'event') return undefined
-  if (read !== undefined && read.requested === undefined) return event
+  if (read?.requested === undefined) return event
   const member = topLevelMember(event, usageKey)
   return member === undefined ? event : cutMember(event, member)
 }

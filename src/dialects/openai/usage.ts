@@ -22,7 +22,8 @@ const timingsKey = Buffer.from('"timings"')
 /** How all formats report usage; how a format writes its texts is its own. */
 export const usageReader: Omit<UsageReader, 'textBytes'> = {
   readEvent(event): EventUsage | undefined {
-    if (!mayHoldUsage(event)) return undefined
+    const found = usageIn(event)
+    if (found !== 'some') return found === 'null' ? nullUsage : undefined
     const data = parse(eventData(event))
     return { usage: findUsage(data), requested: requestedIn(data), isUnrequested: hasOwnForm(data) }
   },
@@ -48,15 +49,18 @@ export const usageReader: Omit<UsageReader, 'textBytes'> = {
   },
 }
 
+const nullUsage: EventUsage = { usage: undefined, requested: 'member', isUnrequested: false }
+
 /** Most chunks of OpenAI's have `"usage":null`; they need no parsing. Groq's last one has a second, real one. */
-function mayHoldUsage(event: Buffer): boolean {
+function usageIn(event: Buffer): 'none' | 'null' | 'some' {
   let at = event.indexOf(usageKey)
+  if (at < 0) return 'none'
   while (at >= 0) {
     const after = at + usageKey.length
-    if (!isNullValue(event, after)) return true
+    if (!isNullValue(event, after)) return 'some'
     at = event.indexOf(usageKey, after)
   }
-  return false
+  return 'null'
 }
 
 function isNullValue(event: Buffer, at: number): boolean {
