@@ -158,19 +158,16 @@ async function untilSignal(
   })
   process.once(signal, () => endBy(signal))
   await stop(signal)
-  setTimeout(() => end(signal), maxEndMs).unref()
+  setTimeout(() => endBy(signal), maxEndMs).unref()
 }
 
 /** How long the process may take to end by itself once the gateway has stopped. */
 const maxEndMs = 1_000
 
-/** `process.exit` waits for the threads of Node's pool, and so for minutes where no name server answers. */
-function end(signal: NodeJS.Signals): void {
-  if (process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')) endBy(signal)
-  else process.exit(0)
-}
-
-/** Ends the process by the signal itself, which service managers take for an end in order. */
+/**
+ * Ends the process by the signal itself, which service managers take for an end in order. `process.exit` waits for the
+ * threads of Node's pool, and so for minutes where no name server answers.
+ */
 function endBy(signal: NodeJS.Signals): void {
   const status = signal === 'SIGINT' ? 130 : 143
   // The kernel lets no signal without a handler end the first process of a container.
