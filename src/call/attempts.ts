@@ -7,15 +7,15 @@ import type { ModelRequest } from '../dialects/request.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { isProviderWide } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
-import { pauseBefore, pauseUnlessGone } from './back-off.ts'
+import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
+import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
@@ -53,9 +53,6 @@ export type AttemptsResult =
       readonly charge: Outcome
     }
   | { readonly kind: 'client-gone'; readonly charge: Outcome }
-
-/** Targets that one call asks, those of fallback models included: with more, no answer would come in time to be of use. */
-export const maxTargetsTried = 16
 
 /** Tries targets until one answers. The hold's slot moves along; its reservation stays the same. */
 export async function tryTargets(
@@ -207,15 +204,6 @@ async function send(
   return outcome
 }
 
-interface NextTargetInput {
-  /** The one that has failed. */
-  readonly target: Target
-  readonly decision: RetryDecision
-  /** Since the total timeout began. */
-  readonly passedMs: number
-  readonly budget: RetryBudget
-}
-
 interface RepeatInput {
   readonly record: Pick<CallRecord, 'attempts'>
   readonly failures: ReadonlyMap<Target, Failure>
@@ -233,56 +221,6 @@ function isLeftToClient(
   if (failureKind === 'billing') return false
   const pauses = [...failures.values()].map(({ decision }) => decision.retryAfterMs ?? 0)
   return attempts === 1 || Math.max(0, ...pauses) > maxRetryWaitMs
-}
-
-/** A target that was not tried yet, else one again after a pause. Undefined: none, or the client has left. */
-async function nextTarget(
-  { call, hold, failures }: AdmittedCall,
-  { target, decision, passedMs, budget }: NextTargetInput,
-  on: Snapshot,
-): Promise<Target | undefined> {
-  const { targets } = hold
-  // The connection was at fault, not the target, which has the conversation's cache.
-  if (decision.failureKind === undefined && decision.canRetry && budget.mayRetry(target)) {
-    return hold.moveTo([target])
-  }
-  const isEnough = failures.size >= maxTargetsTried
-  const untried = isEnough ? [] : targets.filter((each) => !isKnownToFail(each, failures))
-  const inTime = untried.filter((each) => hasTimeLeft(each, passedMs, on))
-  const next = inTime.length === 0 ? undefined : await hold.moveTo(inTime)
-  if (next !== undefined) return next
-  const again = soonest(
-    targets.filter((each) => budget.mayRetry(each)),
-    failures,
-  )
-  if (again === undefined) return undefined
-  const waitMs = Math.max(0, again.readyAtMs - on.now())
-  const isTooLong = waitMs > on.routing.maxRetryWaitMs && !budget.isStarting(again.target)
-  if (isTooLong || !hasTimeLeft(again.target, passedMs + waitMs, on)) return undefined
-  if (!(await pauseUnlessGone(waitMs, call.reply, on))) return undefined
-  return hold.moveTo([again.target])
-}
-
-/** Has failed itself, or its provider has failed in a way that all of its models share. */
-function isKnownToFail({ provider, model }: Target, failures: ReadonlyMap<Target, Failure>): boolean {
-  return [...failures].some(([failed, { decision }]) => {
-    if (failed.provider !== provider) return false
-    return (
-      failed.model === model || (decision.failureKind !== undefined && isProviderWide(decision.failureKind))
-    )
-  })
-}
-
-/** Of the targets that may be asked again, the one whose time comes first. */
-function soonest(
-  targets: readonly Target[],
-  failures: ReadonlyMap<Target, Failure>,
-): { target: Target; readyAtMs: number } | undefined {
-  const repeatable = targets.flatMap((target) => {
-    const failure = failures.get(target)
-    return failure?.decision.canRetry === true ? [{ target, readyAtMs: failure.readyAtMs }] : []
-  })
-  return repeatable.toSorted((one, other) => one.readyAtMs - other.readyAtMs)[0]
 }
 
 /** Reports what the outcome shows of the target's health, for the calls after this one. */
@@ -303,19 +241,7 @@ function reportHealth(
   else hold.report({ kind: 'inconclusive' })
 }
 
-/** All attempts share one deadline. */
-function hasTimeLeft(target: Target, passedMs: number, on: Pick<Snapshot, 'providers'>): boolean {
-  const { totalMs } = providerOf(target, on).timeouts
-  return totalMs === 0 || passedMs < totalMs
-}
-
 /** The usage of a prompt that was processed, or may have been, but whose answer was not passed on. */
 function ofPrompt(promptTokens: number): Metered {
   return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
-}
-
-function providerOf(target: Target, on: Pick<Snapshot, 'providers'>): Provider {
-  const provider = on.providers.get(target.provider)
-  if (provider === undefined) throw new Error(`no provider ${target.provider}`)
-  return provider
 }
