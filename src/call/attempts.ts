@@ -7,6 +7,7 @@ import type { ModelRequest } from '../dialects/request.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { randomId } from '../platform/random-id.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
@@ -172,11 +173,18 @@ interface AttemptInput {
 async function send(
   { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'events'>,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   if (reply.isGone) return { kind: 'gone', wasSent: false }
-  const way = translator.begin(request, { model, asksUsage, promptTokens })
+  const way = translator.begin(request, {
+    model,
+    traits: provider.traits,
+    asksUsage,
+    promptTokens,
+    nowSeconds: Math.floor(on.wallNow() / 1000),
+    newId: randomId,
+  })
   if (way instanceof GatewayError) return untranslatable(way)
   record.startAttempt(on.now())
   const { provider: dialect } = translator

@@ -123,6 +123,52 @@ export interface HttpProvider {
   readonly discoverModels?: boolean
 }
 
+/** How much a model is to think, weakest first (OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`). */
+export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
+
+/** In what a provider's dialect differs from server to server, as far as translations depend on it. */
+export interface ProviderTraits {
+  /** The member for the cap of the output; OpenAI's newer models refuse the old name. */
+  readonly maxTokensField: 'max_tokens' | 'max_completion_tokens'
+  /** Of a request to Anthropic whose client set no cap. At least 1. */
+  readonly defaultMaxTokens: number
+  /** What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked. */
+  readonly systemInMiddle: 'keep' | 'fold'
+  /** The role of instructions. */
+  readonly systemRole: 'system' | 'developer'
+  /** Whether several texts of one message may be parts. False: they are joined by a blank line. */
+  readonly hasTextParts: boolean
+  /** The member for reasoning in the history; `none`: it is dropped. */
+  readonly reasoningField: 'reasoning_content' | 'reasoning' | 'none'
+  /** Of which turns: of all, or of those after the last message that a person wrote. */
+  readonly reasoningTurns: 'all' | 'last'
+  /** The efforts that are accepted; others become the next weaker one, or the weakest. Empty: the member is dropped. */
+  readonly efforts: readonly Effort[]
+  /** Whether `<think>…</think>` at the start of an answer's text is its reasoning. */
+  readonly hasThinkTags: boolean
+  /** How an Anthropic model is told to think: models before 4.6 take a budget. */
+  readonly thinking: 'adaptive' | 'budget'
+  /** The highest temperature; higher ones become it. */
+  readonly maxTemperature: number
+  /** More stop sequences are refused. Absent: any number is accepted. */
+  readonly maxStopSequences?: number
+  /** Whether `top_k` is a member. */
+  readonly hasTopK: boolean
+  /** Whether a tool's result may hold images. False: they follow in a user message. */
+  readonly hasToolImages: boolean
+  /** Whether documents may be parts of a message (`type: file`). False: they are refused. */
+  readonly hasFileParts: boolean
+  /** Whether an answer may be begun by the client, in a last message of the assistant. False: it is refused. */
+  readonly hasPrefill: boolean
+  /**
+   * Members of OpenAI's own platform that are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`,
+   * `store`, `verbosity`. False: they are dropped.
+   */
+  readonly hasPlatformMembers: boolean
+  /** Whether Claude Code's `x-anthropic-billing-header` block is kept; it breaks prefix caches elsewhere. */
+  readonly keepsBillingBlock: boolean
+}
+
 export interface ProxyConfig {
   readonly kind: 'http' | 'https' | 'socks5'
   /** `http://proxy.example:3128`. */

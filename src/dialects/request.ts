@@ -10,6 +10,8 @@ export interface ModelRequest {
   readonly model: string
   readonly isStream: boolean
   readonly contentType: string
+  /** As it came, for translations. */
+  readonly body: Buffer | LargeBody
   readonly size: RequestSize
   /** The first bytes of the prompt: the same for every call of a conversation. */
   readonly promptPrefix: Buffer

@@ -1,5 +1,6 @@
 // Translates between a client's format and a provider's during one attempt. `pass` keeps the bytes; each further pair is a
 // folder translate/CLIENT_PROVIDER/, listed in table.ts.
+import type { ProviderTraits } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
@@ -23,20 +24,28 @@ export interface Translator {
   readonly begin: (request: ModelRequest, target: TranslationTarget) => Translation | GatewayError
 }
 
-interface TranslationTarget {
+export interface TranslationTarget {
   /** The provider's name for the model. */
   readonly model: string
+  /** In what the provider's server differs from others of its format. */
+  readonly traits: ProviderTraits
   /** Requests usage from the provider; only if `mayAskUsage`. */
   readonly asksUsage: boolean
   /** As estimated, for formats that report the prompt before the provider has counted it. */
   readonly promptTokens: number
+  /** Unix time in seconds, for formats that report when a response was created. */
+  readonly nowSeconds: number
+  /** Letters and digits for an id of the response or of a part of it, at random: 24 of them. */
+  readonly newId: () => string
 }
 
 /** The translation of one attempt. The request's bytes are valid until the call ends. */
-interface Translation {
+export interface Translation {
   readonly contentType: string
   /** Copies members that have the same form in both formats as slices of the request, and never encodes it as a whole. */
   readonly body: Buffer | SplicedBody
+  /** Names of the request's members that were left out, each once: `tools.cache_control`. Absent: none. */
+  readonly dropped?: readonly string[]
   /** Absent: the client receives the response byte for byte, without translation. */
   readonly response?: ResponseTranslation
   /** For a response without translation in another form than the client requested. Absent: it passes as it is. */
@@ -90,7 +99,7 @@ export interface ResponseTranslation {
 }
 
 /** Sends bytes of a stream to the client. The receiver handles backpressure. */
-type Write = (bytes: Buffer) => void
+export type Write = (bytes: Buffer) => void
 
 /**
  * What remains to be sent: the whole body for a client that requested one; nothing after a stream, whose last events were

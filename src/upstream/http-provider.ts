@@ -1,4 +1,5 @@
 // A provider over HTTP: what its requests carry.
+import { openServerTraits } from './providers/traits.ts'
 import type { Readable } from 'node:stream'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
@@ -27,6 +28,7 @@ export function createHttpProvider(
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
     speaks: () => true,
+    traits: openServerTraits,
     meaningOf,
     mask: createMask(secretsOf(config)),
 

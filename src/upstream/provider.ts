@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, Timeouts } from '../config/types.ts'
+import type { HttpProvider, ProviderTraits, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
@@ -60,6 +60,7 @@ export interface Provider {
   readonly maxParallelRequests: number | undefined
   /** Whether it accepts requests of the format with this name (`ProviderDialect.name`). */
   readonly speaks: (format: string) => boolean
+  readonly traits: ProviderTraits
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string

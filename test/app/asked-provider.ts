@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import type { Config } from '../../src/config/types.ts'
 import type { Events, GatewayEvent } from '../../src/observe/events.ts'
 import type { Provider, ProviderFailure, ResponseHandler } from '../../src/upstream/provider.ts'
+import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 import { loadText } from '../support/config-file.ts'
 import { settled } from '../support/fake-clock.ts'
 import { configText, type Setup } from '../support/gateway-config.ts'
@@ -21,6 +22,7 @@ export class AskedProvider {
       includeUsage: 'auto',
       maxParallelRequests: undefined,
       speaks: () => true,
+      traits: openServerTraits,
       meaningOf: () => undefined,
       mask: (text) => text,
       send: () => {

@@ -17,6 +17,7 @@ import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
+import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 
 const json = { 'content-type': 'application/json' }
@@ -123,6 +124,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     includeUsage: 'never',
     maxParallelRequests: 1,
     speaks: () => true,
+    traits: openServerTraits,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
     close: () => Promise.resolve(),

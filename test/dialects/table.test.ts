@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { dialects } from '../../src/dialects/table.ts'
+import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 
 test('the formats are sorted by path, and no name or path stands twice', () => {
   const paths = Array.from(dialects.keys(), ({ path }) => path)
@@ -17,7 +18,14 @@ test('a provider that speaks the format of the client gets the identical buffer'
   const request = chat.readRequest({ contentType: 'application/json', body })
   assert.ok(!(request instanceof Error))
   const [translator] = ways
-  const translation = translator!.begin(request, { model: 'm', asksUsage: false, promptTokens: 1 })
+  const translation = translator!.begin(request, {
+    model: 'm',
+    traits: openServerTraits,
+    asksUsage: false,
+    promptTokens: 1,
+    nowSeconds: 0,
+    newId: () => 'id',
+  })
   assert.ok(!(translation instanceof Error))
   assert.equal(translation.body, body)
   assert.equal(translation.contentType, 'application/json')

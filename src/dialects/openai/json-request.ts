@@ -67,6 +67,7 @@ export function readJsonRequest(
     model,
     isStream,
     contentType: 'application/json',
+    body: received,
     size: sizeOf(format, body, scan),
     promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
     mayAskUsage: usageSplice !== undefined,

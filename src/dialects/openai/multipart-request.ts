@@ -47,6 +47,7 @@ export function readMultipartRequest(
     isStream: wordIn('stream') === 'true',
     // As it came: all parsers find the same boundary in it.
     contentType,
+    body: received,
     size: {
       textBytes: sizeOf('prompt'),
       mediaCount: 1,

@@ -1,0 +1,100 @@
+// Writes JSON in which some values are bytes that stand already: a translation writes ordinary objects, with views on the
+// request where a value goes over as it is.
+import { JsonView } from './view.ts'
+
+/** Everything that `encodeJson` writes. Members that are undefined are left out, as by JSON.stringify. */
+export type Encodable =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonView
+  | JoinedText
+  | TextOfJson
+  | readonly Encodable[]
+  | { readonly [name: string]: Encodable | undefined }
+
+/** A string put together from texts and from strings of a body, whose escapes stay as they were written. */
+export class JoinedText {
+  readonly parts: readonly (string | JsonView)[]
+
+  /** @param parts views on strings, and texts. */
+  constructor(...parts: readonly (string | JsonView)[]) {
+    this.parts = parts
+  }
+}
+
+/** A string that holds a value's JSON as it was written: arguments, which one format has as an object and another as a text. */
+export class TextOfJson {
+  readonly view: JsonView
+
+  constructor(view: JsonView) {
+    this.view = view
+  }
+}
+
+/** The JSON as consecutive parts; those of views share their memory. */
+export function encodeJson(value: Encodable): Buffer[] {
+  const writer = new Writer()
+  writer.write(value)
+  return writer.finish()
+}
+
+class Writer {
+  readonly #parts: Buffer[] = []
+  #text = ''
+
+  write(value: Encodable): void {
+    if (value instanceof JsonView) this.#bytes(value.raw)
+    else if (value instanceof JoinedText) this.#joined(value)
+    else if (value instanceof TextOfJson) this.#text += JSON.stringify(value.view.raw.toString())
+    else if (Array.isArray(value)) this.#list(value)
+    else if (typeof value === 'object' && value !== null) this.#object(value as Record<string, Encodable>)
+    else this.#text += JSON.stringify(value)
+  }
+
+  finish(): Buffer[] {
+    this.#flush()
+    return this.#parts
+  }
+
+  #list(values: readonly Encodable[]): void {
+    this.#text += '['
+    for (const [index, value] of values.entries()) {
+      if (index > 0) this.#text += ','
+      this.write(value)
+    }
+    this.#text += ']'
+  }
+
+  #object(members: Record<string, Encodable | undefined>): void {
+    let separator = '{'
+    for (const name in members) {
+      const value = members[name]
+      if (value === undefined) continue
+      this.#text += `${separator}${JSON.stringify(name)}:`
+      separator = ','
+      this.write(value)
+    }
+    this.#text += separator === '{' ? '{}' : '}'
+  }
+
+  #joined({ parts }: JoinedText): void {
+    this.#text += '"'
+    for (const part of parts) {
+      if (typeof part === 'string') this.#text += JSON.stringify(part).slice(1, -1)
+      else this.#bytes(part.rawText)
+    }
+    this.#text += '"'
+  }
+
+  #bytes(bytes: Buffer): void {
+    this.#flush()
+    this.#parts.push(bytes)
+  }
+
+  #flush(): void {
+    if (this.#text !== '') this.#parts.push(Buffer.from(this.#text))
+    this.#text = ''
+  }
+}

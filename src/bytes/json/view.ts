@@ -1,0 +1,162 @@
+// Looks into JSON that `scanJson` has accepted, without decoding what is not asked for. A translation reads a few members and
+// copies the rest as bytes, so that numbers, key order and escapes stay as they were written.
+import { isUtf8 } from 'node:buffer'
+import { endOfString, skipSpace, type Source, sourceOf } from './tokens.ts'
+import type { JsonMember } from './types.ts'
+
+type JsonKind = JsonMember['kind']
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OBJECT = 0x7b
+const ARRAY = 0x5b
+
+/** A value within a body. Reading it never throws for any content; it is valid as long as the body's bytes are. */
+export class JsonView {
+  readonly #source: Source
+  /** The bytes of the value, from `start` to before `end`; of a string with its quotes. */
+  readonly start: number
+  readonly end: number
+
+  constructor(source: Source, start: number, end: number) {
+    this.#source = source
+    this.start = start
+    this.end = end
+  }
+
+  get kind(): JsonKind {
+    switch (this.#source.bytes[this.start]) {
+      case QUOTE:
+        return 'string'
+      case OBJECT:
+        return 'object'
+      case ARRAY:
+        return 'array'
+      case 0x74:
+        return 'true'
+      case 0x66:
+        return 'false'
+      case 0x6e:
+        return 'null'
+      default:
+        return 'number'
+    }
+  }
+
+  /** The bytes as they were written: a view on the body's memory. */
+  get raw(): Buffer {
+    return this.#source.bytes.subarray(this.start, this.end)
+  }
+
+  /** The bytes of a string between its quotes, escapes as written. */
+  get rawText(): Buffer {
+    return this.#source.bytes.subarray(this.start + 1, this.end - 1)
+  }
+
+  /** The decoded value. Copies it, so it is not for values that may be large. */
+  value(): unknown {
+    return JSON.parse(this.raw.toString())
+  }
+
+  /** The decoded text of a string; undefined for any other value, for invalid UTF-8 and for half a surrogate pair. */
+  text(): string | undefined {
+    if (this.kind !== 'string' || !isUtf8(this.raw)) return undefined
+    const text = JSON.parse(this.raw.toString()) as string
+    return text.isWellFormed() ? text : undefined
+  }
+
+  /** The members of an object by their decoded names, of duplicates the last; empty for any other value. */
+  members(): ReadonlyMap<string, JsonView> {
+    const members = new Map<string, JsonView>()
+    if (this.kind !== 'object') return members
+    const source = this.#source
+    for (let at = skipSpace(source, this.start + 1); source.bytes[at] === QUOTE;) {
+      const nameEnd = endOfString(source, at + 1)
+      const name = nameOf(source.bytes, at, nameEnd)
+      const start = skipSpace(source, skipSpace(source, nameEnd) + 1)
+      const end = endOfValue(source, start)
+      members.set(name, new JsonView(source, start, end))
+      at = afterComma(source, end)
+    }
+    return members
+  }
+
+  /** The elements of an array; empty for any other value. */
+  elements(): readonly JsonView[] {
+    const elements: JsonView[] = []
+    if (this.kind !== 'array') return elements
+    const source = this.#source
+    const last = this.end - 1
+    for (let at = skipSpace(source, this.start + 1); at < last;) {
+      const end = endOfValue(source, at)
+      elements.push(new JsonView(source, at, end))
+      at = afterComma(source, end)
+    }
+    return elements
+  }
+}
+
+/** @param body an object that `scanJson` has accepted. */
+export function viewJson(body: Buffer): JsonView {
+  const source = sourceOf(body)
+  source.limit = body.length
+  const start = skipSpace(source, 0)
+  return new JsonView(source, start, endOfValue(source, start))
+}
+
+/**
+ * The object in a text that may be anything: the arguments of a tool call.
+ * @returns undefined if the text is no JSON object.
+ */
+export function viewObject(text: string): JsonView | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? viewJson(Buffer.from(text)) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function nameOf(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start, end)
+  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1)
+}
+
+/** The offset of what follows the comma after a value; of the closing bracket if there is none. */
+function afterComma(source: Source, end: number): number {
+  const at = skipSpace(source, end)
+  return source.bytes[at] === COMMA ? skipSpace(source, at + 1) : at
+}
+
+function endOfValue(source: Source, start: number): number {
+  const { bytes } = source
+  const first = bytes[start]
+  if (first === QUOTE) return endOfString(source, start + 1)
+  if (first === OBJECT || first === ARRAY) return endOfContainer(source, start)
+  let at = start
+  while (at < bytes.length && !isDelimiter(bytes[at]!)) at += 1
+  return at
+}
+
+function endOfContainer(source: Source, start: number): number {
+  const { bytes } = source
+  let depth = 0
+  for (let at = start; at < bytes.length;) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) {
+      at = endOfString(source, at + 1)
+      continue
+    }
+    at += 1
+    if (byte === OBJECT || byte === ARRAY) depth += 1
+    // In ASCII each closing bracket stands two after its opening one.
+    else if ((byte === OBJECT + 2 || byte === ARRAY + 2) && --depth === 0) return at
+  }
+  return bytes.length
+}
+
+/** Whether a byte ends a number or a word. */
+function isDelimiter(byte: number): boolean {
+  return byte <= 0x20 || byte === COMMA || byte === OBJECT + 2 || byte === ARRAY + 2
+}
