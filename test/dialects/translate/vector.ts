@@ -80,7 +80,6 @@ export function sentText({ body }: Translation): string {
 
 /** What the client gets of a provider's stream that arrives in `chunks`; what follows an error event stays out. */
 export function throughStream(
-  vector: Case,
   {
     response,
     provider,
