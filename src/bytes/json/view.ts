@@ -1,10 +1,8 @@
 // Looks into JSON that `scanJson` has accepted, without decoding what is not asked for. A translation reads a few members and
 // copies the rest as bytes, so that numbers, key order and escapes stay as they were written.
 import { isUtf8 } from 'node:buffer'
-import { endOfString, skipSpace, type Source, sourceOf } from './tokens.ts'
+import { endOfString, kindOf, skipSpace, type Source, sourceOf } from './tokens.ts'
 import type { JsonMember } from './types.ts'
-
-type JsonKind = JsonMember['kind']
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -24,23 +22,8 @@ export class JsonView {
     this.end = end
   }
 
-  get kind(): JsonKind {
-    switch (this.#source.bytes[this.start]) {
-      case QUOTE:
-        return 'string'
-      case OBJECT:
-        return 'object'
-      case ARRAY:
-        return 'array'
-      case 0x74:
-        return 'true'
-      case 0x66:
-        return 'false'
-      case 0x6e:
-        return 'null'
-      default:
-        return 'number'
-    }
+  get kind(): JsonMember['kind'] {
+    return kindOf(this.#source.bytes[this.start]!)
   }
 
   /** The bytes as they were written: a view on the body's memory. */
