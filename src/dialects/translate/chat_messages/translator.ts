@@ -6,6 +6,7 @@ import { LargeBody } from '../../../bytes/large-body.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { coverage } from './coverage.ts'
 import { toMessages } from './request.ts'
 import { ChatFromMessages } from './response.ts'
 
@@ -14,6 +15,7 @@ export function chatToMessages(provider: ProviderDialect): Translator {
   return {
     way: 'chat_messages',
     provider,
+    coverage,
     // The format reports usage without being asked.
     mayAskUsage: () => false,
     begin(request, target) {
