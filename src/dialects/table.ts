@@ -3,11 +3,22 @@ import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
+import { responsesToChat } from './translate/responses_chat/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
+const chat = openAiDialects.find(({ name }) => name === 'chat')!.native
+
+/** By the name of the client's format. */
+const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
+  ['response', [responsesToChat(chat)]],
+])
+
 export const dialects: Dialects = new Map(
-  openAiDialects.map((client) => [client, [passTo(client.native, reshapes.get(client.name))]]),
+  openAiDialects.map((client) => [
+    client,
+    [passTo(client.native, reshapes.get(client.name)), ...(translators.get(client.name) ?? [])],
+  ]),
 )

@@ -172,8 +172,8 @@ function asChatCall({ id, name, args }: ToolCall): Encodable {
 }
 
 function contentOf(texts: readonly (readonly TextPiece[])[]): Encodable {
-  const [first] = texts
-  if (texts.length === 1 && first!.length === 1) return first![0]!
+  const [only] = texts.length === 1 && texts[0]!.length === 1 ? texts[0]! : []
+  if (only !== undefined && !Buffer.isBuffer(only)) return only
   return new JoinedText(...texts.flatMap((pieces, at) => (at === 0 ? pieces : ['\n\n', ...pieces])))
 }
 

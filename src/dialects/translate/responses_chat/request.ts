@@ -6,13 +6,14 @@ import type { GatewayError } from '../../../errors.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { declareAdditionalTools, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
-import { Tools } from './tools.ts'
+import { type DeclaredTool, Tools } from './tools.ts'
 
 /** A chat request, and what its response has to know of the request. */
 export interface ChatRequest {
   readonly body: { readonly [member: string]: Encodable | undefined }
   readonly dropped: readonly string[]
-  readonly tools: Tools
+  /** By the names for chat. */
+  readonly tools: ReadonlyMap<string, DeclaredTool>
   /** The client wants to send the reasoning back without reading it. */
   readonly wantsEncryptedReasoning: boolean
 }
@@ -25,7 +26,7 @@ interface RequestTarget {
 
 type Members = ReadonlyMap<string, JsonView>
 
-/** Members that are translated, refused or dropped below, or mean nothing here: `stream_options` only pads the events. */
+/** Members that are translated, refused or dropped below. */
 const knownMembers: ReadonlySet<string> = new Set([
   'background',
   'conversation',
@@ -68,6 +69,8 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
   const { model, traits, asksUsage } = target
   const notes = new RequestNotes()
   refuseState(members, notes)
+  const stream = present(members.get('stream'))?.kind ?? 'false'
+  if (stream !== 'true' && stream !== 'false') notes.reject('stream', '"stream" must be true or false.')
   notes.dropUnknown(members, knownMembers)
   const tools = new Tools(notes)
   const list = members.get('tools')
@@ -92,9 +95,12 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
     stream: isStream ? true : undefined,
     stream_options: asksUsage ? { include_usage: true } : undefined,
   }
+  const kept = ['reasoning.encrypted_content', 'message.output_text.logprobs']
+  const others = members.get('include')?.elements().filter((each) => !kept.includes(each.text() ?? ''))
+  if (others?.length) notes.drop('include')
   if (members.get('truncation')?.text() === 'auto') notes.drop('truncation')
   const { problem, dropped } = notes
-  return problem ?? { body, dropped, tools, wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content') }
+  return problem ?? { body, dropped, tools: tools.declared, wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content') }
 }
 
 /** The gateway keeps no responses, so it cannot go on from one. */

@@ -127,4 +127,4 @@ export class ResponsesTranslation implements ResponseTranslation {
   }
 }
 
-const nothing = Buffer.alloc(0)
+const nothing: Buffer = Buffer.alloc(0)

@@ -39,8 +39,9 @@ export const inputArgument = 'input'
 /** The tools of one call, under the names that chat allows. */
 export class Tools {
   readonly #notes: RequestNotes
-  /** Under the name for chat, in the order of their declaration. */
-  readonly #declared = new Map<string, { readonly tool: DeclaredTool; readonly encoded: Encodable }>()
+  readonly #declared = new Map<string, DeclaredTool>()
+  /** By the same names, in the order of their declaration. */
+  readonly #encoded = new Map<string, Encodable>()
   /** Which of them the model may call; undefined: all. */
   #allowed: ReadonlySet<string> | undefined
   /** A tool was declared that the provider cannot run. */
@@ -59,9 +60,9 @@ export class Tools {
 
   /** The declared tools that the model may call, for chat; undefined if there are none. */
   encoded(): Encodable | undefined {
-    const tools = [...this.#declared]
+    const tools = [...this.#encoded]
       .filter(([chatName]) => this.#allowed?.has(chatName) !== false)
-      .map(([, { encoded }]) => encoded)
+      .map(([, encoded]) => encoded)
     return tools.length > 0 ? tools : undefined
   }
 
@@ -70,16 +71,16 @@ export class Tools {
     this.#allowed = new Set(chatNames)
   }
 
-  /** The tool that the model calls by this name; undefined if none was declared. */
-  declaredAs(chatName: string): DeclaredTool | undefined {
-    return this.#declared.get(chatName)?.tool
+  /** The declared tools by their names for chat. */
+  get declared(): ReadonlyMap<string, DeclaredTool> {
+    return this.#declared
   }
 
   /** The name for chat: the same for the same tool, whether it is declared, called or forced. */
   chatName(name: string, namespace: string | undefined): string {
     const flat = namespace === undefined ? name : `${namespace}__${name}`
     const short = shortToolName(flat)
-    const tool = this.#declared.get(short)?.tool
+    const tool = this.#declared.get(short)
     const isTaken = tool !== undefined && (tool.name !== name || tool.namespace !== namespace)
     // A name that chat does not allow gets a hash, here of both parts.
     return isTaken ? shortToolName(`${flat} ${namespace ?? ''}`) : short
@@ -120,7 +121,8 @@ export class Tools {
     const chatName = this.chatName(name, namespace)
     if (this.#declared.has(chatName)) return
     const encoded = { type: 'function', function: isFunction ? asFunction(chatName, members) : asText(chatName, members) }
-    this.#declared.set(chatName, { tool: { kind, name, namespace }, encoded })
+    this.#declared.set(chatName, { kind, name, namespace })
+    this.#encoded.set(chatName, encoded)
   }
 }
 
