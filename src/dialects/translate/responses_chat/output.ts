@@ -4,7 +4,14 @@ import type { ErrorFields } from '../../dialect.ts'
 import type { ChatCall } from '../chat-calls.ts'
 import type { ChatSink } from '../chat-chunks.ts'
 import type { EventWriter } from './event-writer.ts'
-import { CallItem, type ItemStatus, MessageItem, type OpenItem, type Place, ReasoningItem } from './output-items.ts'
+import {
+  CallItem,
+  type ItemStatus,
+  MessageItem,
+  type OpenItem,
+  type Place,
+  ReasoningItem,
+} from './output-items.ts'
 import type { DeclaredTool } from './tools.ts'
 
 export interface OutputOptions {

@@ -151,7 +151,10 @@ function readFile(
   const filename = members.get('filename')
   if (data?.kind !== 'string') {
     if (members.has('file_url')) {
-      notes.refuse('input', 'The provider does not load files from a URL: send "file_data" instead of "file_url".')
+      notes.refuse(
+        'input',
+        'The provider does not load files from a URL: send "file_data" instead of "file_url".',
+      )
     } else refuseFileId(members, 'file', notes)
   } else if (hasFileParts) {
     const name = filename?.kind === 'string' ? { filename } : {}

@@ -65,7 +65,11 @@ const platformMembers = [
 ] as const
 
 /** @param members of the body. */
-export function translateRequest(members: Members, target: RequestTarget, isStream: boolean): ChatRequest | GatewayError {
+export function translateRequest(
+  members: Members,
+  target: RequestTarget,
+  isStream: boolean,
+): ChatRequest | GatewayError {
   const { model, traits, asksUsage } = target
   const notes = new RequestNotes()
   refuseState(members, notes)
@@ -80,7 +84,11 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
   const encodedTools = tools.encoded()
   const body = {
     model,
-    messages: translateInput(members.get('input'), textMember(members, 'instructions', notes), { traits, tools, notes }),
+    messages: translateInput(members.get('input'), textMember(members, 'instructions', notes), {
+      traits,
+      tools,
+      notes,
+    }),
     [traits.maxTokensField]: present(members.get('max_output_tokens')),
     temperature: temperatureOf(members.get('temperature'), traits),
     top_p: present(members.get('top_p')),
@@ -96,11 +104,21 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
     stream_options: asksUsage ? { include_usage: true } : undefined,
   }
   const kept = ['reasoning.encrypted_content', 'message.output_text.logprobs']
-  const others = members.get('include')?.elements().filter((each) => !kept.includes(each.text() ?? ''))
+  const others = members
+    .get('include')
+    ?.elements()
+    .filter((each) => !kept.includes(each.text() ?? ''))
   if (others?.length) notes.drop('include')
   if (members.get('truncation')?.text() === 'auto') notes.drop('truncation')
   const { problem, dropped } = notes
-  return problem ?? { body, dropped, tools: tools.declared, wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content') }
+  return (
+    problem ?? {
+      body,
+      dropped,
+      tools: tools.declared,
+      wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content'),
+    }
+  )
 }
 
 /** The gateway keeps no responses, so it cannot go on from one. */
@@ -110,11 +128,17 @@ function refuseState(members: Members, notes: RequestNotes): void {
     notes.refuse(name, `"${name}" is not supported by the provider: state is not kept; send the whole input.`)
   }
   if (members.get('background')?.kind === 'true') {
-    notes.refuse('background', '"background" is not supported by the provider: state is not kept; await the response.')
+    notes.refuse(
+      'background',
+      '"background" is not supported by the provider: state is not kept; await the response.',
+    )
   }
 }
 
-function temperatureOf(temperature: JsonView | undefined, { maxTemperature }: ProviderTraits): Encodable | undefined {
+function temperatureOf(
+  temperature: JsonView | undefined,
+  { maxTemperature }: ProviderTraits,
+): Encodable | undefined {
   if (temperature?.kind !== 'number') return present(temperature)
   return Number(temperature.value()) > maxTemperature ? maxTemperature : temperature
 }
@@ -206,7 +230,12 @@ function platformOptions(
 }
 
 function includes(members: Members, name: string): boolean {
-  return members.get('include')?.elements().some((each) => each.text() === name) === true
+  return (
+    members
+      .get('include')
+      ?.elements()
+      .some((each) => each.text() === name) === true
+  )
 }
 
 function textMember(members: Members, name: string, notes: RequestNotes): JsonView | undefined {

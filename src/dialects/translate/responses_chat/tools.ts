@@ -95,7 +95,8 @@ export class Tools {
       this.hasHosted = true
       this.#notes.drop(`${param}.${type}`)
     } else {
-      const problem = type === '' ? 'has a tool without a "type"' : `has a tool of the unknown type "${type.slice(0, 64)}"`
+      const problem =
+        type === '' ? 'has a tool without a "type"' : `has a tool of the unknown type "${type.slice(0, 64)}"`
       this.#notes.reject(param, `"${param}" ${problem}.`)
     }
   }
@@ -113,14 +114,21 @@ export class Tools {
     }
   }
 
-  #add(kind: DeclaredTool['kind'], members: ReadonlyMap<string, JsonView>, namespace: string | undefined): void {
+  #add(
+    kind: DeclaredTool['kind'],
+    members: ReadonlyMap<string, JsonView>,
+    namespace: string | undefined,
+  ): void {
     const name = members.get('name')?.text()
     if (name === undefined || name === '') return this.#notes.reject('tools', 'A tool has no "name".')
     const isFunction = kind === 'function'
     this.#notes.dropUnknown(members, isFunction ? functionMembers : customMembers, 'tools.')
     const chatName = this.chatName(name, namespace)
     if (this.#declared.has(chatName)) return
-    const encoded = { type: 'function', function: isFunction ? asFunction(chatName, members) : asText(chatName, members) }
+    const encoded = {
+      type: 'function',
+      function: isFunction ? asFunction(chatName, members) : asText(chatName, members),
+    }
     this.#declared.set(chatName, { kind, name, namespace })
     this.#encoded.set(chatName, encoded)
   }
@@ -153,7 +161,9 @@ function asText(name: string, members: ReadonlyMap<string, JsonView>): Encodable
     description: parts.length > 0 ? new JoinedText(...parts) : undefined,
     parameters: {
       type: 'object',
-      properties: { [inputArgument]: { type: 'string', description: 'The whole input of the tool, as plain text.' } },
+      properties: {
+        [inputArgument]: { type: 'string', description: 'The whole input of the tool, as plain text.' },
+      },
       required: [inputArgument],
       additionalProperties: false,
     },
