@@ -57,7 +57,7 @@ export class Conversation {
   }
 
   user(content: Encodable): void {
-    this.endTurn()
+    this.#endTurn()
     this.#user = { role: 'user', content }
     this.#messages.push(this.#user)
   }
@@ -69,7 +69,7 @@ export class Conversation {
       this.#instructions.push(content)
       return
     }
-    this.endTurn()
+    this.#endTurn()
     if (this.#traits.systemInMiddle === 'keep') {
       this.#user = undefined
       this.#messages.push({ role: this.#traits.systemRole, content })
@@ -83,7 +83,10 @@ export class Conversation {
   }
 
   /** What the assistant has reasoned before the text or the call that follows. */
-  reasoning({ text, details }: { readonly text: readonly TextPiece[] } & Pick<ReasoningContent, 'details'>): void {
+  reasoning({
+    text,
+    details,
+  }: { readonly text: readonly TextPiece[] } & Pick<ReasoningContent, 'details'>): void {
     const turn = this.#openTurn()
     if (turn.reasoning.length > 0 && text.length > 0) turn.reasoning.push('\n\n')
     turn.reasoning.push(...text)
@@ -96,14 +99,20 @@ export class Conversation {
 
   /** A result whose call the client has not sent: the provider judges it. */
   orphanResult(id: JsonView, result: ToolResult): void {
-    this.endTurn()
+    this.#endTurn()
     this.#results([{ id, result }])
   }
 
+  /** The result of a call stands here in the client's list: what follows it belongs to another turn. */
+  endTurnOf(callId: JsonView): void {
+    if (this.#turn?.calls.some(({ id }) => id.rawText.equals(callId.rawText))) this.#endTurn()
+  }
+
   finish(): Encodable[] {
-    this.endTurn()
+    this.#endTurn()
     const { systemRole } = this.#traits
-    const first = this.#instructions.length === 0 ? [] : [{ role: systemRole, content: this.#joinedInstructions() }]
+    const first =
+      this.#instructions.length === 0 ? [] : [{ role: systemRole, content: this.#joinedInstructions() }]
     return [...first, ...this.#messages]
   }
 
@@ -112,17 +121,23 @@ export class Conversation {
     const parts = this.#instructions.flatMap(textsOf)
     if (parts.length === 1) return parts[0]!
     if (this.#traits.hasTextParts) return parts.map((text) => ({ type: 'text', text }))
-    return new JoinedText(...parts.flatMap((text, at) => (at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)])))
+    return new JoinedText(
+      ...parts.flatMap((text, at) => (at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)])),
+    )
   }
 
   /** Into the text of the user's message before it, or into one of its own. */
   #fold(content: Encodable): void {
-    const pieces = textsOf(content).flatMap((text, at) => (at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)]))
+    const pieces = textsOf(content).flatMap((text, at) =>
+      at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)],
+    )
     const section = new JoinedText('<system>\n', ...pieces, '\n</system>')
     if (this.#user === undefined) return this.user(section)
     const { content: before } = this.#user
     if (this.#traits.hasTextParts || Array.isArray(before)) {
-      const parts = Array.isArray(before) ? (before as readonly Encodable[]) : [{ type: 'text', text: before }]
+      const parts = Array.isArray(before)
+        ? (before as readonly Encodable[])
+        : [{ type: 'text', text: before }]
       this.#user.content = [...parts, { type: 'text', text: section }]
     } else this.#user.content = new JoinedText(...piecesOf(before), '\n\n', ...section.parts)
   }
@@ -132,8 +147,7 @@ export class Conversation {
     return (this.#turn ??= { texts: [], calls: [], reasoning: [], details: [] })
   }
 
-  /** What follows of the assistant belongs to another message. */
-  endTurn(): void {
+  #endTurn(): void {
     const turn = this.#turn
     this.#turn = undefined
     if (turn === undefined) return
@@ -172,15 +186,17 @@ function asChatCall({ id, name, args }: ToolCall): Encodable {
 }
 
 function contentOf(texts: readonly (readonly TextPiece[])[]): Encodable {
-  const [first] = texts
-  if (texts.length === 1 && first!.length === 1) return first![0]!
+  const [only] = texts.length === 1 && texts[0]!.length === 1 ? texts[0]! : []
+  if (only !== undefined && !Buffer.isBuffer(only)) return only
   return new JoinedText(...texts.flatMap((pieces, at) => (at === 0 ? pieces : ['\n\n', ...pieces])))
 }
 
 /** The texts of a content: of a text itself, or of its parts. */
 function textsOf(content: Encodable): readonly Encodable[] {
   if (!Array.isArray(content)) return [content]
-  return (content as readonly { readonly text?: Encodable }[]).flatMap(({ text }) => (text === undefined ? [] : [text]))
+  return (content as readonly { readonly text?: Encodable }[]).flatMap(({ text }) =>
+    text === undefined ? [] : [text],
+  )
 }
 
 function piecesOf(text: Encodable): readonly TextPiece[] {

@@ -10,8 +10,8 @@ const maxTextLength = 4_096
 
 /** The error of a stream, with a code that Codex knows: it repeats a call for any other. */
 export function withResponseCode(fields: ErrorFields, status: number): ErrorFields {
-  const { type, code } = fields
-  return { ...fields, type: type ?? openAiErrorType(status), code: codeOf(fields, status) ?? code ?? 'server_error' }
+  const type = fields.type ?? openAiErrorType(status)
+  return { ...fields, type, code: codeOf(fields, status) ?? (status < 500 ? type : 'server_error') }
 }
 
 /** The body of an error response. Its message stays word for word; a body that needs no change is returned as it is. */
@@ -21,14 +21,20 @@ export function translateErrorBody({ status }: ResponseHead, body: Buffer): Buff
   const code = isContextOverflow(fields) ? 'context_length_exceeded' : fields.code
   const hasEnvelope = typeof membersOf(membersOf(parseJson(body))['error'])['message'] === 'string'
   if (hasEnvelope && code === fields.code && typeof code !== 'number') return body
-  const error = { message, type: type ?? openAiErrorType(status), param, code: code === null ? null : String(code) }
+  const error = {
+    message,
+    type: type ?? openAiErrorType(status),
+    param,
+    code: code === null ? null : String(code),
+  }
   return Buffer.from(JSON.stringify({ error }))
 }
 
 function codeOf(fields: ErrorFields, status: number): string | undefined {
   const { type, code } = fields
   if (isContextOverflow(fields)) return 'context_length_exceeded'
-  if (code === 'insufficient_quota' || type === 'insufficient_quota' || status === 402) return 'insufficient_quota'
+  if (code === 'insufficient_quota' || type === 'insufficient_quota' || status === 402)
+    return 'insufficient_quota'
   if (status === 429) return 'rate_limit_exceeded'
   return typeof code === 'string' ? code : undefined
 }

@@ -20,7 +20,10 @@ export class EventWriter {
   emitDelta(type: string, beginning: string, delta: string): void {
     const number = this.#number++
     if (this.write === undefined) return
-    this.#send(type, `{"type":"${type}",${beginning}"delta":${JSON.stringify(delta)},"sequence_number":${number}}`)
+    this.#send(
+      type,
+      `{"type":"${type}",${beginning}"delta":${JSON.stringify(delta)},"sequence_number":${number}}`,
+    )
   }
 
   /** @param response JSON without line breaks. The number stands last, because the response repeats texts of the client. */

@@ -54,14 +54,36 @@ const hostedItems: ReadonlySet<string> = new Set([
 ])
 
 const statefulItems: ReadonlyMap<string, string> = new Map([
-  ['compaction', 'The provider cannot read a compaction that another server has made: send the conversation itself.'],
-  ['compaction_trigger', 'The provider cannot compact a conversation: ask for a summary in a message instead.'],
+  [
+    'compaction',
+    'The provider cannot read a compaction that another server has made: send the conversation itself.',
+  ],
+  [
+    'compaction_trigger',
+    'The provider cannot compact a conversation: ask for a summary in a message instead.',
+  ],
   ['item_reference', 'State is not kept: send the whole item instead of an "item_reference".'],
 ])
 
 const messageMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'role', 'content'])
-const callMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'call_id', 'name', 'namespace', 'arguments', 'input'])
-const reasoningMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'summary', 'content', 'encrypted_content'])
+const callMembers: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'status',
+  'call_id',
+  'name',
+  'namespace',
+  'arguments',
+  'input',
+])
+const reasoningMembers: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'status',
+  'summary',
+  'content',
+  'encrypted_content',
+])
 
 /** @param instructions the text before everything else; undefined for none. */
 export function translateInput(
@@ -76,7 +98,10 @@ export function translateInput(
   else if (input?.kind === 'array') new ItemReader(input.elements().map(itemOf), conversation, context).read()
   else notes.reject('input', 'The body has no "input" that is a text or a list.')
   if (conversation.endsWithAssistant && !traits.hasPrefill) {
-    notes.refuse('input', 'The provider cannot continue a message of the assistant: end "input" with one of a user.')
+    notes.refuse(
+      'input',
+      'The provider cannot continue a message of the assistant: end "input" with one of a user.',
+    )
   }
   return conversation.finish()
 }
@@ -103,7 +128,7 @@ class ItemReader {
   /** Indexes of the outputs that stand behind their calls already. */
   readonly #placed = new Set<number>()
   /** Indexes of outputs that wait for their calls, by the call's id, the first one first. */
-  readonly #outputs: ReadonlyMap<string, number[]>
+  readonly #waiting: ReadonlyMap<string, number[]>
   /** Reasoning before this index stays out. */
   readonly #reasoningFrom: number
 
@@ -111,7 +136,7 @@ class ItemReader {
     this.#items = items
     this.#conversation = conversation
     this.#context = context
-    this.#outputs = outputsOf(items)
+    this.#waiting = outputsOf(items)
     const { reasoningField, reasoningTurns } = context.traits
     const lastUser = items.findLastIndex(({ members }) => members.get('role')?.text() === 'user')
     this.#reasoningFrom = reasoningField === 'none' ? items.length : reasoningTurns === 'all' ? 0 : lastUser
@@ -128,14 +153,18 @@ class ItemReader {
     if (type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)) {
       return this.#call(type, members, index)
     }
-    if (outputTypes.has(type)) return this.#orphanOutput(members, index)
+    if (outputTypes.has(type)) return this.#output(members, index)
     // Declared already.
     if (type === 'additional_tools') return
     const refusal = statefulItems.get(type)
     if (refusal !== undefined) notes.refuse('input', refusal)
     else if (hostedItems.has(type)) notes.drop(`input.${type}`)
     else if (type === '') notes.reject('input', `input[${index}] has neither a "type" nor a "role".`)
-    else notes.refuse('input', `The provider cannot be sent an item of the type "${type.slice(0, 64)}" (input[${index}]).`)
+    else
+      notes.refuse(
+        'input',
+        `The provider cannot be sent an item of the type "${type.slice(0, 64)}" (input[${index}]).`,
+      )
   }
 
   #message(members: ReadonlyMap<string, JsonView>): void {
@@ -184,14 +213,15 @@ class ItemReader {
     this.#conversation.call({
       id,
       name: this.#context.tools.chatName(name, members.get('namespace')?.text()),
-      args: type === 'custom_tool_call' ? wrapped(members.get('input')) : argumentsOf(members.get('arguments')),
+      args:
+        type === 'custom_tool_call' ? wrapped(members.get('input')) : argumentsOf(members.get('arguments')),
       result: this.#resultOf(id, index),
     })
   }
 
   /** The first output behind the call, which is taken out of its place. */
   #resultOf(id: JsonView, callIndex: number): ToolResult | undefined {
-    const waiting = this.#outputs.get(keyOf(id))
+    const waiting = this.#waiting.get(keyOf(id))
     const at = waiting?.findIndex((index) => index > callIndex) ?? -1
     if (at < 0) return undefined
     const [index] = waiting!.splice(at, 1)
@@ -199,9 +229,9 @@ class ItemReader {
     return this.#translateOutput(this.#items[index!]!.members)
   }
 
-  #orphanOutput(members: ReadonlyMap<string, JsonView>, index: number): void {
-    if (this.#placed.has(index)) return this.#conversation.endTurn()
+  #output(members: ReadonlyMap<string, JsonView>, index: number): void {
     const id = idOfOutput(members)
+    if (this.#placed.has(index)) return this.#conversation.endTurnOf(id!)
     if (id === undefined) return this.#context.notes.reject('input', `input[${index}] has no "call_id".`)
     this.#conversation.orphanResult(id, this.#translateOutput(members))
   }

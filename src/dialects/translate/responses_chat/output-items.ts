@@ -184,7 +184,11 @@ export class CallItem implements OpenItem {
       if (content !== '') events.emitDelta('response.custom_tool_call_input.delta', this.#beginning, content)
       events.emit('response.custom_tool_call_input.done', { ...at, input: content })
     } else {
-      events.emit('response.function_call_arguments.done', { ...at, name: this.#tool.name, arguments: content })
+      events.emit('response.function_call_arguments.done', {
+        ...at,
+        name: this.#tool.name,
+        arguments: content,
+      })
     }
     const item = this.#item(status, content)
     events.emit('response.output_item.done', { output_index: index, item })

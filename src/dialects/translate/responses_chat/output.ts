@@ -4,11 +4,19 @@ import type { ErrorFields } from '../../dialect.ts'
 import type { ChatCall } from '../chat-calls.ts'
 import type { ChatSink } from '../chat-chunks.ts'
 import type { EventWriter } from './event-writer.ts'
-import { CallItem, type ItemStatus, MessageItem, type OpenItem, type Place, ReasoningItem } from './output-items.ts'
-import type { Tools } from './tools.ts'
+import {
+  CallItem,
+  type ItemStatus,
+  MessageItem,
+  type OpenItem,
+  type Place,
+  ReasoningItem,
+} from './output-items.ts'
+import type { DeclaredTool } from './tools.ts'
 
 export interface OutputOptions {
-  readonly tools: Pick<Tools, 'declaredAs'>
+  /** By the names for chat. */
+  readonly tools: ReadonlyMap<string, DeclaredTool>
   /** The client wants to send the reasoning back without reading it. */
   readonly wantsEncryptedReasoning: boolean
   readonly newId: () => string
@@ -70,7 +78,7 @@ export class ResponseOutput implements ChatSink {
     this.#endReasoning()
     this.#endMessage()
     const { tools, newId } = this.#options
-    const tool = tools.declaredAs(name) ?? { kind: 'function', name, namespace: undefined }
+    const tool: DeclaredTool = tools.get(name) ?? { kind: 'function', name, namespace: undefined }
     const prefix = tool.kind === 'custom' ? 'ctc' : 'fc'
     this.#calls[position] = this.#add(prefix, (place) => new CallItem(place, tool, id ?? `call_${newId()}`))
   }

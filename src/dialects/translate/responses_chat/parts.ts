@@ -4,8 +4,8 @@ import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
 
-/** Pieces of a string: views on strings, and texts. */
-export type TextPiece = JsonView | string
+/** A piece of a string. */
+export type TextPiece = JoinedText['parts'][number]
 
 /** A part of a message: its text, or what is no text in chat's form. */
 type Part = { readonly text: JsonView } | { readonly media: Encodable }
@@ -151,7 +151,10 @@ function readFile(
   const filename = members.get('filename')
   if (data?.kind !== 'string') {
     if (members.has('file_url')) {
-      notes.refuse('input', 'The provider does not load files from a URL: send "file_data" instead of "file_url".')
+      notes.refuse(
+        'input',
+        'The provider does not load files from a URL: send "file_data" instead of "file_url".',
+      )
     } else refuseFileId(members, 'file', notes)
   } else if (hasFileParts) {
     const name = filename?.kind === 'string' ? { filename } : {}

@@ -6,13 +6,14 @@ import type { GatewayError } from '../../../errors.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { declareAdditionalTools, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
-import { Tools } from './tools.ts'
+import { type DeclaredTool, Tools } from './tools.ts'
 
 /** A chat request, and what its response has to know of the request. */
 export interface ChatRequest {
   readonly body: { readonly [member: string]: Encodable | undefined }
   readonly dropped: readonly string[]
-  readonly tools: Tools
+  /** By the names for chat. */
+  readonly tools: ReadonlyMap<string, DeclaredTool>
   /** The client wants to send the reasoning back without reading it. */
   readonly wantsEncryptedReasoning: boolean
 }
@@ -25,7 +26,7 @@ interface RequestTarget {
 
 type Members = ReadonlyMap<string, JsonView>
 
-/** Members that are translated, refused or dropped below, or mean nothing here: `stream_options` only pads the events. */
+/** Members that are translated, refused or dropped below. */
 const knownMembers: ReadonlySet<string> = new Set([
   'background',
   'conversation',
@@ -64,10 +65,16 @@ const platformMembers = [
 ] as const
 
 /** @param members of the body. */
-export function translateRequest(members: Members, target: RequestTarget, isStream: boolean): ChatRequest | GatewayError {
+export function translateRequest(
+  members: Members,
+  target: RequestTarget,
+  isStream: boolean,
+): ChatRequest | GatewayError {
   const { model, traits, asksUsage } = target
   const notes = new RequestNotes()
   refuseState(members, notes)
+  const stream = present(members.get('stream'))?.kind ?? 'false'
+  if (stream !== 'true' && stream !== 'false') notes.reject('stream', '"stream" must be true or false.')
   notes.dropUnknown(members, knownMembers)
   const tools = new Tools(notes)
   const list = members.get('tools')
@@ -77,7 +84,11 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
   const encodedTools = tools.encoded()
   const body = {
     model,
-    messages: translateInput(members.get('input'), textMember(members, 'instructions', notes), { traits, tools, notes }),
+    messages: translateInput(members.get('input'), textMember(members, 'instructions', notes), {
+      traits,
+      tools,
+      notes,
+    }),
     [traits.maxTokensField]: present(members.get('max_output_tokens')),
     temperature: temperatureOf(members.get('temperature'), traits),
     top_p: present(members.get('top_p')),
@@ -92,9 +103,22 @@ export function translateRequest(members: Members, target: RequestTarget, isStre
     stream: isStream ? true : undefined,
     stream_options: asksUsage ? { include_usage: true } : undefined,
   }
+  const kept = ['reasoning.encrypted_content', 'message.output_text.logprobs']
+  const others = members
+    .get('include')
+    ?.elements()
+    .filter((each) => !kept.includes(each.text() ?? ''))
+  if (others?.length) notes.drop('include')
   if (members.get('truncation')?.text() === 'auto') notes.drop('truncation')
   const { problem, dropped } = notes
-  return problem ?? { body, dropped, tools, wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content') }
+  return (
+    problem ?? {
+      body,
+      dropped,
+      tools: tools.declared,
+      wantsEncryptedReasoning: includes(members, 'reasoning.encrypted_content'),
+    }
+  )
 }
 
 /** The gateway keeps no responses, so it cannot go on from one. */
@@ -104,11 +128,17 @@ function refuseState(members: Members, notes: RequestNotes): void {
     notes.refuse(name, `"${name}" is not supported by the provider: state is not kept; send the whole input.`)
   }
   if (members.get('background')?.kind === 'true') {
-    notes.refuse('background', '"background" is not supported by the provider: state is not kept; await the response.')
+    notes.refuse(
+      'background',
+      '"background" is not supported by the provider: state is not kept; await the response.',
+    )
   }
 }
 
-function temperatureOf(temperature: JsonView | undefined, { maxTemperature }: ProviderTraits): Encodable | undefined {
+function temperatureOf(
+  temperature: JsonView | undefined,
+  { maxTemperature }: ProviderTraits,
+): Encodable | undefined {
   if (temperature?.kind !== 'number') return present(temperature)
   return Number(temperature.value()) > maxTemperature ? maxTemperature : temperature
 }
@@ -200,7 +230,12 @@ function platformOptions(
 }
 
 function includes(members: Members, name: string): boolean {
-  return members.get('include')?.elements().some((each) => each.text() === name) === true
+  return (
+    members
+      .get('include')
+      ?.elements()
+      .some((each) => each.text() === name) === true
+  )
 }
 
 function textMember(members: Members, name: string, notes: RequestNotes): JsonView | undefined {

@@ -43,10 +43,7 @@ export class ResponseObject {
   readonly #echo: Buffer
 
   /** @param members of the request. What is repeated of them is copied, up to 64 KiB. */
-  constructor(
-    identity: ResponseIdentity,
-    members: ReadonlyMap<string, JsonView>,
-  ) {
+  constructor(identity: ResponseIdentity, members: ReadonlyMap<string, JsonView>) {
     const { id, createdAt, model } = identity
     this.identity = identity
     this.#identity = JSON.stringify({ id, object: 'response', created_at: createdAt, model }).slice(0, -1)

@@ -123,8 +123,12 @@ export class ResponsesTranslation implements ResponseTranslation {
   /** A client that waits for a whole response gets the error from the caller. */
   #fail({ fields, status }: ProviderError): void {
     this.#isOver = true
-    this.#events.emitFailure(withResponseCode(fields, status), this.#options.object.identity, this.#output.items)
+    this.#events.emitFailure(
+      withResponseCode(fields, status),
+      this.#options.object.identity,
+      this.#output.items,
+    )
   }
 }
 
-const nothing = Buffer.alloc(0)
+const nothing: Buffer = Buffer.alloc(0)

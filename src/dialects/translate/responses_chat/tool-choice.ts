@@ -21,18 +21,25 @@ export function translateToolChoice(
     if (name !== undefined) return { type: 'function', function: { name } }
     notes.reject('tool_choice', '"tool_choice" has no "name".')
   } else if (type === 'allowed_tools') return allowOnly(members, tools, notes)
-  else if (type === undefined) notes.reject('tool_choice', '"tool_choice" must be a mode, or an object with a "type".')
-  else notes.refuse('tool_choice', `The provider cannot run the tool "${type.slice(0, 64)}" that "tool_choice" requires.`)
+  else if (type === undefined)
+    notes.reject('tool_choice', '"tool_choice" must be a mode, or an object with a "type".')
+  else
+    notes.refuse(
+      'tool_choice',
+      `The provider cannot run the tool "${type.slice(0, 64)}" that "tool_choice" requires.`,
+    )
   return undefined
 }
 
 /** Without tools, servers refuse a choice among them. */
 function modeOf(choice: JsonView, tools: Tools, notes: RequestNotes): Encodable | undefined {
   const mode = choice.text()
-  if (!modes.has(mode)) notes.reject('tool_choice', '"tool_choice" must be "auto", "none", "required" or an object.')
+  if (!modes.has(mode))
+    notes.reject('tool_choice', '"tool_choice" must be "auto", "none", "required" or an object.')
   if (tools.encoded() !== undefined) return choice
   if (mode !== 'required') return undefined
-  if (tools.hasHosted) notes.refuse('tools', 'The provider cannot run any of the tools, of which "tool_choice" requires one.')
+  if (tools.hasHosted)
+    notes.refuse('tools', 'The provider cannot run any of the tools, of which "tool_choice" requires one.')
   return choice
 }
 

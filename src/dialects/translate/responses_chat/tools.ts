@@ -39,8 +39,9 @@ export const inputArgument = 'input'
 /** The tools of one call, under the names that chat allows. */
 export class Tools {
   readonly #notes: RequestNotes
-  /** Under the name for chat, in the order of their declaration. */
-  readonly #declared = new Map<string, { readonly tool: DeclaredTool; readonly encoded: Encodable }>()
+  readonly #declared = new Map<string, DeclaredTool>()
+  /** By the same names, in the order of their declaration. */
+  readonly #encoded = new Map<string, Encodable>()
   /** Which of them the model may call; undefined: all. */
   #allowed: ReadonlySet<string> | undefined
   /** A tool was declared that the provider cannot run. */
@@ -59,9 +60,9 @@ export class Tools {
 
   /** The declared tools that the model may call, for chat; undefined if there are none. */
   encoded(): Encodable | undefined {
-    const tools = [...this.#declared]
+    const tools = [...this.#encoded]
       .filter(([chatName]) => this.#allowed?.has(chatName) !== false)
-      .map(([, { encoded }]) => encoded)
+      .map(([, encoded]) => encoded)
     return tools.length > 0 ? tools : undefined
   }
 
@@ -70,16 +71,16 @@ export class Tools {
     this.#allowed = new Set(chatNames)
   }
 
-  /** The tool that the model calls by this name; undefined if none was declared. */
-  declaredAs(chatName: string): DeclaredTool | undefined {
-    return this.#declared.get(chatName)?.tool
+  /** The declared tools by their names for chat. */
+  get declared(): ReadonlyMap<string, DeclaredTool> {
+    return this.#declared
   }
 
   /** The name for chat: the same for the same tool, whether it is declared, called or forced. */
   chatName(name: string, namespace: string | undefined): string {
     const flat = namespace === undefined ? name : `${namespace}__${name}`
     const short = shortToolName(flat)
-    const tool = this.#declared.get(short)?.tool
+    const tool = this.#declared.get(short)
     const isTaken = tool !== undefined && (tool.name !== name || tool.namespace !== namespace)
     // A name that chat does not allow gets a hash, here of both parts.
     return isTaken ? shortToolName(`${flat} ${namespace ?? ''}`) : short
@@ -94,7 +95,8 @@ export class Tools {
       this.hasHosted = true
       this.#notes.drop(`${param}.${type}`)
     } else {
-      const problem = type === '' ? 'has a tool without a "type"' : `has a tool of the unknown type "${type.slice(0, 64)}"`
+      const problem =
+        type === '' ? 'has a tool without a "type"' : `has a tool of the unknown type "${type.slice(0, 64)}"`
       this.#notes.reject(param, `"${param}" ${problem}.`)
     }
   }
@@ -112,15 +114,23 @@ export class Tools {
     }
   }
 
-  #add(kind: DeclaredTool['kind'], members: ReadonlyMap<string, JsonView>, namespace: string | undefined): void {
+  #add(
+    kind: DeclaredTool['kind'],
+    members: ReadonlyMap<string, JsonView>,
+    namespace: string | undefined,
+  ): void {
     const name = members.get('name')?.text()
     if (name === undefined || name === '') return this.#notes.reject('tools', 'A tool has no "name".')
     const isFunction = kind === 'function'
     this.#notes.dropUnknown(members, isFunction ? functionMembers : customMembers, 'tools.')
     const chatName = this.chatName(name, namespace)
     if (this.#declared.has(chatName)) return
-    const encoded = { type: 'function', function: isFunction ? asFunction(chatName, members) : asText(chatName, members) }
-    this.#declared.set(chatName, { tool: { kind, name, namespace }, encoded })
+    const encoded = {
+      type: 'function',
+      function: isFunction ? asFunction(chatName, members) : asText(chatName, members),
+    }
+    this.#declared.set(chatName, { kind, name, namespace })
+    this.#encoded.set(chatName, encoded)
   }
 }
 
@@ -151,7 +161,9 @@ function asText(name: string, members: ReadonlyMap<string, JsonView>): Encodable
     description: parts.length > 0 ? new JoinedText(...parts) : undefined,
     parameters: {
       type: 'object',
-      properties: { [inputArgument]: { type: 'string', description: 'The whole input of the tool, as plain text.' } },
+      properties: {
+        [inputArgument]: { type: 'string', description: 'The whole input of the tool, as plain text.' },
+      },
       required: [inputArgument],
       additionalProperties: false,
     },
