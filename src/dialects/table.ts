@@ -4,51 +4,29 @@ import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
-const clientDialects = [...openAiDialects, messagesDialect].toSorted((one, other) =>
-  one.path < other.path ? -1 : 1,
-)
-
-const { native: messages } = messagesDialect
-const chat = openAiDialects.find(({ name }) => name === 'chat')!.native
-
-/** By the name of the client's format. */
-const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
-  ['chat', [chatToMessages(messages)]],
-  ['response', [responsesToChat(chat)]],
-])
-
-export const dialects: Dialects = new Map(
-  clientDialects.map((client) => [
+import { chatToMessages } from './translate/chat_messages/translator.ts'
+import { responsesToMessages } from './translate/responses_messages/translator.ts'
+import { responsesToChat } from './translate/responses_chat/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-<<<<<<< HEAD
 const clientDialects = [...openAiDialects, messagesDialect].toSorted((one, other) =>
   one.path < other.path ? -1 : 1,
 )
 
 const { native: messages } = messagesDialect
-
-/** By the client's format: besides `pass`, the best first. */
-const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
-  ['chat', [chatToMessages(messages)]],
-])
-
-export const dialects: Dialects = new Map(
-  clientDialects.map((client) => [
-=======
 const chat = openAiDialects.find(({ name }) => name === 'chat')!.native
 
 /** By the name of the client's format. */
 const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
-  ['response', [responsesToChat(chat)]],
+  ['chat', [chatToMessages(messages)]],
+  ['response', [responsesToChat(chat), responsesToMessages(chat, messages)]],
 ])
 
 export const dialects: Dialects = new Map(
-  openAiDialects.map((client) => [
->>>>>>> t2
+  clientDialects.map((client) => [
     client,
     [passTo(client.native, reshapes.get(client.name)), ...(translators.get(client.name) ?? [])],
   ]),
