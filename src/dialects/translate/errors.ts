@@ -40,3 +40,29 @@ export function isContextOverflow({ message, type, code }: ErrorFields): boolean
   if (code === 'context_length_exceeded' || type === 'exceed_context_size_error') return true
   return overflowWords.test(message)
 }
+
+const knownMessagesTypes: ReadonlySet<string | null> = new Set([
+  ...messagesTypes.values(),
+  'invalid_request_error',
+])
+
+/** What Claude Code recognizes a full context by. */
+const overflowBeginning = 'prompt is too long'
+
+/**
+ * A provider's error in Anthropic's words. Its message stays as it is, but for the beginning by which clients recognize that
+ * the prompt does not fit.
+ * @param status of the response, or as if it were one; 500 also where an event of a stream names none.
+ */
+export function messagesError(
+  fields: ErrorFields,
+  status: number,
+): { readonly type: string; readonly message: string } {
+  const { message, type } = fields
+  if (isContextOverflow(fields)) {
+    const isMarked = message.startsWith(overflowBeginning)
+    return { type: 'invalid_request_error', message: isMarked ? message : `${overflowBeginning}: ${message}` }
+  }
+  const isKnown = status === 500 && knownMessagesTypes.has(type)
+  return { type: isKnown ? type! : messagesErrorType(status), message }
+}
