@@ -4,6 +4,7 @@ import type { ProviderTraits } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
+import type { Coverage } from './coverage.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
 
@@ -13,6 +14,8 @@ export interface Translator {
   readonly way: string
   /** The dialect of the outgoing request, in which the response is checked and metered before it is translated. */
   readonly provider: ProviderDialect
+  /** What the translation carries. Absent: all of it, as bytes. */
+  readonly coverage?: Coverage
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: (request: ModelRequest) => boolean
   /**

@@ -16,10 +16,10 @@ export type Encodable =
 
 /** A string put together from texts and from strings of a body, whose escapes stay as they were written. */
 export class JoinedText {
-  readonly parts: readonly (string | JsonView)[]
+  readonly parts: readonly (string | JsonView | Buffer)[]
 
-  /** @param parts views on strings, and texts. */
-  constructor(...parts: readonly (string | JsonView)[]) {
+  /** @param parts texts, views on strings, and bytes of a string as JSON has them, without quotes. */
+  constructor(...parts: readonly (string | JsonView | Buffer)[]) {
     this.parts = parts
   }
 }
@@ -83,7 +83,7 @@ class Writer {
     this.#text += '"'
     for (const part of parts) {
       if (typeof part === 'string') this.#text += JSON.stringify(part).slice(1, -1)
-      else this.#bytes(part.rawText)
+      else this.#bytes(part instanceof JsonView ? part.rawText : part)
     }
     this.#text += '"'
   }
