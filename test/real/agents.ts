@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { stringify } from 'yaml'
 
-import type { ToolCall } from './tool-calling-model.ts'
+import type { ToolCall } from './answering.ts'
 
 /** What an agent is started with. */
 export interface Task {
@@ -24,6 +24,8 @@ export interface Agent {
   readonly program: string
   /** The tool of its own that reads the file. */
   readonly tool: (task: Task) => ToolCall
+  /** The tool of its own that writes a text to the file. */
+  readonly write?: (task: Task, text: string) => ToolCall
   /** Below its home. */
   readonly files?: (task: Task) => Readonly<Record<string, string>>
   /** Run before, one after the other. */
@@ -60,6 +62,10 @@ const codex = {
   package: '@openai/codex',
   program: 'codex',
   tool: ({ file }: Task) => ({ name: 'exec_command', arguments: { cmd: `cat ${file}` } }),
+  write: ({ file }: Task, text: string) => ({
+    name: 'exec_command',
+    arguments: { cmd: `printf %s ${text} > ${file}` },
+  }),
 } as const
 const codexExec = ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox']
 
@@ -70,6 +76,7 @@ function opencode(name: string, npm: string): Agent {
     package: 'opencode-ai',
     program: 'opencode',
     tool: ({ file }) => ({ name: 'read', arguments: { filePath: file } }),
+    write: ({ file }, content) => ({ name: 'write', arguments: { filePath: file, content } }),
     files: ({ baseUrl, model }) => ({
       '.config/opencode/opencode.json': JSON.stringify({
         autoupdate: false,
@@ -128,7 +135,26 @@ function copilot(
   }
 }
 
+/** Its base URL has no `/v1`. */
+const claudeCode: Agent = {
+  name: 'Claude Code',
+  folder: 'claude',
+  package: '@anthropic-ai/claude-code',
+  program: 'claude',
+  tool: ({ file }) => ({ name: 'Read', arguments: { file_path: file } }),
+  write: ({ file }, content) => ({ name: 'Write', arguments: { file_path: file, content } }),
+  args: ({ prompt }) => ['--print', '--permission-mode', 'acceptEdits', prompt],
+  env: ({ baseUrl, model }) => ({
+    ANTHROPIC_BASE_URL: baseUrl.slice(0, -'/v1'.length),
+    ANTHROPIC_AUTH_TOKEN: 'none',
+    ANTHROPIC_MODEL: model,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    DISABLE_AUTOUPDATER: '1',
+  }),
+}
+
 export const agents: readonly Agent[] = [
+  claudeCode,
   {
     ...codex,
     name: 'Codex, a provider of its configuration',
@@ -158,6 +184,7 @@ export const agents: readonly Agent[] = [
     package: '@qwen-code/qwen-code',
     program: 'qwen',
     tool: ({ file }) => ({ name: 'read_file', arguments: { file_path: file } }),
+    write: ({ file }, content) => ({ name: 'write_file', arguments: { file_path: file, content } }),
     args: ({ prompt }) => ['--auth-type', 'openai', '--yolo', prompt],
     env: ({ baseUrl, model }) => ({ OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: key, OPENAI_MODEL: model }),
   },
