@@ -6,7 +6,7 @@ import { isEndMark } from '../../openai/chat-stream.ts'
 import { readErrorFields } from '../../openai/errors.ts'
 import type { ResponseTranslation, TranslatedEnd, Write } from '../../translator.ts'
 import { ChatReader } from '../chat-chunks.ts'
-import { messagesError } from '../errors.ts'
+import { messagesError } from './errors.ts'
 import { type ContentOptions, MessageContent } from './response-content.ts'
 import { MessageEvents } from './stream.ts'
 
