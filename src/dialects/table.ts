@@ -5,6 +5,7 @@ import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
 import { messagesToChat } from './translate/messages_chat/translator.ts'
+import { responsesToChat } from './translate/responses_chat/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
@@ -19,6 +20,7 @@ const chat = clientDialects.find(({ name }) => name === 'chat')!.native
 /** The ways besides passing, by the name of the client's format. */
 const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
   ['messages', [messagesToChat(chat)]],
+  ['response', [responsesToChat(chat)]],
 ])
 
 export const dialects: Dialects = new Map(
