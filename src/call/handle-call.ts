@@ -116,13 +116,13 @@ async function tryModel(
   const admission = await admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
   const isAsked = route === asked
-  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus)
+  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
   heartbeat.provider = soleProviderOf(route)
-  if (isAsked) addRateHeaders(call, hold.limitStatus)
-  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus)
+  if (isAsked) addRateHeaders(call, hold.limitStatus, on)
+  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
   const { traits } = route.model
   const admitted = { call, request, hold, failures, isLastResort, traits }

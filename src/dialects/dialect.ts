@@ -37,11 +37,18 @@ export interface ClientDialect {
   readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
   /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
   readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
-  readonly renderError: (error: GatewayError) => RenderedError
+  readonly renderError: (error: GatewayError, about: ErrorContext) => RenderedError
   /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
   readonly ownEvents: (requestId: string) => OwnEvents
-  /** Headers that report the state of a model's limits, for any response. */
-  readonly rateHeaders: (status: LimitStatus) => Record<string, string>
+  /** Headers that report the state of a model's limits, for any response. @param wallNowMs milliseconds since 1970. */
+  readonly rateHeaders: (status: LimitStatus, wallNowMs: number) => Record<string, string>
+}
+
+/** What a format writes of the request and the time beside an error. */
+export interface ErrorContext {
+  readonly requestId: string
+  /** The wall clock, milliseconds since 1970. */
+  readonly wallNowMs: number
 }
 
 /** The gateway's own words in one stream of a client. */

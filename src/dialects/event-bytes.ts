@@ -1,6 +1,6 @@
 // Looks into the JSON of a stream's event without parsing it: for every event, so by bytes. The JSON is taken to be whole;
 // of what is not JSON the results are harmless.
-import type { Span } from '../../domain.ts'
+import type { Span } from '../domain.ts'
 
 const SPACE = 0x20
 const QUOTE = 0x22
@@ -17,20 +17,37 @@ const deltaKey = Buffer.from('"delta"')
 
 /** Members whose texts are generated, of a delta, a message or a tool call, in the names of all servers; by their length. */
 const textMembers: ReadonlyMap<number, readonly Buffer[]> = Map.groupBy(
-  ['arguments', 'content', 'reasoning', 'reasoning_content', 'refusal', 'text', 'thinking'].map((name) =>
-    Buffer.from(name),
-  ),
+  [
+    'arguments',
+    'content',
+    'partial_json',
+    'reasoning',
+    'reasoning_content',
+    'refusal',
+    'text',
+    'thinking',
+  ].map((name) => Buffer.from(name)),
   ({ length }) => length,
 )
 
 /** Bytes of the text, reasoning and arguments in the choices of an event, as they are written; 0 if there are none. */
 export function choicesTextBytes(event: Buffer): number {
-  const start = event.indexOf(choicesKey)
+  return textBytesBehind(event, choicesKey)
+}
+
+/** The same of an event whose `delta` is an object. */
+export function deltaObjectTextBytes(event: Buffer): number {
+  return textBytesBehind(event, deltaKey)
+}
+
+/** In the container that is the value of the member with this key. */
+function textBytesBehind(event: Buffer, key: Buffer): number {
+  const start = event.indexOf(key)
   if (start < 0) return 0
   let textBytes = 0
   let depth = 0
   let isText = false
-  for (let at = start + choicesKey.length; at < event.length; at += 1) {
+  for (let at = start + key.length; at < event.length; at += 1) {
     const byte = event[at]
     if (byte === QUOTE) {
       const end = endOfString(event, at)
