@@ -13,6 +13,7 @@ import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
+import { carriedRequestHeaders } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
@@ -171,11 +172,12 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
+  { call, request, hold: { promptTokens } }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
+  const { reply, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   const way = translator.begin(request, {
     model,
@@ -194,12 +196,14 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const { isStream } = request
-  // Parameters are part of the client's format.
-  const query = translator.way === 'pass' ? own : ''
+  // Parameters and headers are part of the client's format.
+  const passes = translator.way === 'pass'
+  const query = passes ? call.query : ''
+  const headers = passes ? carriedRequestHeaders(call, provider.traits) : []
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
+    outcome = await response.begin({ path, query, headers, body, contentType, isStream, requestId })
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     on.events.emit(record.endAttempt({ kind: 'failed', ...failure }, on.now()))
