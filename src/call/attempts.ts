@@ -2,6 +2,7 @@
 // has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are
 // not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
+import type { ModelConfig } from '../config/types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Translator } from '../dialects/translator.ts'
@@ -35,6 +36,8 @@ export interface AdmittedCall {
   readonly failures: Map<Target, Failure>
   /** No other model may answer instead. */
   readonly isLastResort: boolean
+  /** Of the model that was admitted, in place of those of its providers. */
+  readonly traits: ModelConfig['traits']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -172,16 +175,18 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens } }: AdmittedCall,
+  { call, request, hold: { promptTokens }, traits }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
+  const ofProvider = provider.traitsOf(model)
+  const modelTraits = traits === undefined ? ofProvider : { ...ofProvider, ...traits }
   const way = translator.begin(request, {
     model,
-    traits: provider.traits,
+    traits: modelTraits,
     asksUsage,
     promptTokens,
     nowSeconds: Math.floor(on.wallNow() / 1000),
@@ -199,7 +204,7 @@ async function send(
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
   const query = passes ? call.query : ''
-  const headers = passes ? carriedRequestHeaders(call, provider.traits) : []
+  const headers = passes ? carriedRequestHeaders(call, modelTraits) : []
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
@@ -210,8 +215,8 @@ async function send(
     throw error
   }
   // A server that only repeats ours has none of its own.
-  const { requestId: ofProvider } = response
-  record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
+  const { requestId: ownId } = response
+  record.providerRequestId = ownId === requestId ? undefined : ownId
   on.events.emit(record.endAttempt(outcome, on.now()))
   return outcome
 }

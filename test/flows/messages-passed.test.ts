@@ -104,6 +104,21 @@ describe('a request', () => {
     )
   })
 
+  test('carries to Anthropic itself what Claude Code says of its session, and the version that it has', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { providers: { scripted: { kind: 'anthropic' } } })
+    upstream.respondAlways(json(200, helloMessage))
+    const own = { 'anthropic-version': '2030-01-01', 'x-claude-code-session-id': 'abc' }
+
+    await exchange(t, gateway.url, rawRequest('POST /v1/messages', own, body))
+    const request = await upstream.nextRequest()
+    assert.equal(request.header('x-claude-code-session-id'), 'abc')
+    assert.equal(request.header('anthropic-version'), '2030-01-01')
+    assert.equal(request.header('x-api-key'), providerKey)
+
+    await exchange(t, gateway.url, rawRequest('POST /v1/messages', {}, body))
+    assert.equal((await upstream.nextRequest()).header('anthropic-version'), '2023-06-01')
+  })
+
   test('of another format carries none of them', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     upstream.respondAlways(json(200, {}))

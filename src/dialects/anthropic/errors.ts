@@ -47,6 +47,11 @@ export function errorTypeOfStatus(status: number): string {
   return types.get(status) ?? (status >= 500 ? 'api_error' : 'invalid_request_error')
 }
 
+/** Whether a type is one of Anthropic's. */
+export function isErrorType(type: string): boolean {
+  return statuses.has(type)
+}
+
 /** Agents switch models at `overloaded_error`, so it stands for nothing else. */
 export function errorTypeOf({ code, status }: GatewayError): string {
   return code === 'overloaded' ? 'overloaded_error' : errorTypeOfStatus(status)
