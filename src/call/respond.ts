@@ -107,6 +107,8 @@ async function passAnswer(
       charge = { kind: 'failed', tokens: 0 }
       return sendError(lateError(record, 'returned no event stream'), open, on)
     }
+    const { reshapedInto } = response
+    if (reshapedInto !== undefined) record.way = reshapedInto === 'whole' ? 'assembled' : 'split'
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
     // A translation reads the whole of an event, including the usage that was requested.
@@ -116,7 +118,7 @@ async function passAnswer(
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const mask = maskOf(target, on)
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
+    const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
     const relayed = await relay({
       response,
@@ -233,13 +235,8 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
+  if (record.way !== undefined) reply.set('x-llm-gateway-way', record.way)
   reply.set('server-timing', record.serverTiming(on.now()))
-}
-
-/** The one exception to passing a provider's bytes says so itself. */
-function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
-  if (reshapedInto === undefined) return []
-  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
 }
 
 /** For events that came under another media type. */
