@@ -19,6 +19,8 @@ import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
+  const { requestIdHeader } = call.dialect
+  if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
