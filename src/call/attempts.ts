@@ -2,6 +2,7 @@
 // has left. Never after the first forwarded byte: an attempt that has answered is the last. (Heartbeats are
 // not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
+import type { ModelConfig } from '../config/types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Translator } from '../dialects/translator.ts'
@@ -34,6 +35,8 @@ export interface AdmittedCall {
   readonly failures: Map<Target, Failure>
   /** No other model may answer instead. */
   readonly isLastResort: boolean
+  /** Of the model that was admitted, in place of those of its providers. */
+  readonly traits: ModelConfig['traits']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -171,7 +174,7 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call: { reply, requestId, query: own }, request, hold: { promptTokens } }: AdmittedCall,
+  { call: { reply, requestId, query: own }, request, hold: { promptTokens }, traits }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
   record: CallRecord,
@@ -179,7 +182,7 @@ async function send(
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   const way = translator.begin(request, {
     model,
-    traits: provider.traits,
+    traits: traits === undefined ? provider.traitsOf(model) : { ...provider.traitsOf(model), ...traits },
     asksUsage,
     promptTokens,
     nowSeconds: Math.floor(on.wallNow() / 1000),

@@ -124,7 +124,8 @@ async function tryModel(
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const admitted = { call, request, hold, failures, isLastResort }
+  const { traits } = route.model
+  const admitted = { call, request, hold, failures, isLastResort, traits }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

@@ -1,22 +1,23 @@
 // A provider over HTTP: what its requests carry.
-import { openServerTraits } from './providers/traits.ts'
 import type { Readable } from 'node:stream'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
-import { headersOf, secretsOf } from './authorization.ts'
+import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
-import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
 import { requestTarget } from './request-target.ts'
 
-/** @param userAgent is sent as `user-agent`. */
+/**
+ * @param userAgent is sent as `user-agent`.
+ * @param ofKind what is known of the server.
+ */
 export function createHttpProvider(
   config: HttpProvider,
   userAgent: string,
-  meaningOf: ErrorReader,
+  ofKind: Pick<Provider, 'meaningOf' | 'speaks' | 'traitsOf'>,
 ): Provider {
   const connections = new Connections(config.origin, createConnector(config))
   const fixedHeaders = headersOf(config, userAgent)
@@ -27,9 +28,7 @@ export function createHttpProvider(
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
-    speaks: () => true,
-    traits: openServerTraits,
-    meaningOf,
+    ...ofKind,
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {
@@ -37,13 +36,13 @@ export function createHttpProvider(
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
-      const headers = [...fixedHeaders, ...own, ...framing]
+      const headers = [...fixedHeaders, ...versionOf(config, request.path), ...own, ...framing]
       const path = requestTarget(config, request.path, query)
       return connections.send({ path, method: 'POST', body, headers }, handler)
     },
 
     get(path, handler) {
-      const headers = [...fixedHeaders, 'accept', 'application/json, */*']
+      const headers = [...fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
       return connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
     },
 

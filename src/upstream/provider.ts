@@ -58,9 +58,13 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
-  /** Whether it accepts requests of the format with this name (`ProviderDialect.name`). */
-  readonly speaks: (format: string) => boolean
-  readonly traits: ProviderTraits
+  /**
+   * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
+   * Undefined: that is found out (call/spoken-formats.ts).
+   */
+  readonly speaks: (format: string) => boolean | undefined
+  /** What translations assume of a model, by the provider's name for it. */
+  readonly traitsOf: (model: string) => ProviderTraits
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string

@@ -124,7 +124,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     includeUsage: 'never',
     maxParallelRequests: 1,
     speaks: () => true,
-    traits: openServerTraits,
+    traitsOf: () => openServerTraits,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
     close: () => Promise.resolve(),
