@@ -3,7 +3,7 @@ import { configSchema as schema11 } from './schema.ts'
 import runtime1 from 'ajv/dist/runtime/ucs2length.js'
 export const validate = validate10;
 const func2 = Object.prototype.hasOwnProperty;
-const func3 = runtime1.default;
+const func4 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
@@ -47,7 +47,7 @@ vErrors.push(err1);
 errors++;
 }
 for(const key0 in data){
-if(!((((((((key0 === "server") || (key0 === "access")) || (key0 === "cors")) || (key0 === "rate_limit_settings")) || (key0 === "providers")) || (key0 === "models")) || (key0 === "routing")) || (key0 === "logging"))){
+if(!(func2.call(schema11.properties, key0))){
 const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema11,data};
 if(vErrors === null){
 vErrors = [err2];
@@ -90,7 +90,7 @@ const len0 = data1.length;
 for(let i0=0; i0<len0; i0++){
 let data2 = data1[i0];
 if(typeof data2 === "string"){
-if(func3(data2) > 2048){
+if(func4(data2) > 2048){
 const err5 = {instancePath:instancePath+"/server/hosts/" + i0,schemaPath:"#/properties/server/properties/hosts/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.hosts.items,data:data2};
 if(vErrors === null){
 vErrors = [err5];
@@ -100,7 +100,7 @@ vErrors.push(err5);
 }
 errors++;
 }
-if(func3(data2) < 1){
+if(func4(data2) < 1){
 const err6 = {instancePath:instancePath+"/server/hosts/" + i0,schemaPath:"#/properties/server/properties/hosts/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.hosts.items,data:data2};
 if(vErrors === null){
 vErrors = [err6];
@@ -182,7 +182,7 @@ vErrors.push(err12);
 errors++;
 }
 if(typeof data4 === "string"){
-if(func3(data4) > 107){
+if(func4(data4) > 107){
 const err13 = {instancePath:instancePath+"/server/unix_socket",schemaPath:"#/properties/server/properties/unix_socket/maxLength",keyword:"maxLength",params:{limit: 107},schema:107,parentSchema:schema11.properties.server.properties.unix_socket,data:data4};
 if(vErrors === null){
 vErrors = [err13];
@@ -192,7 +192,7 @@ vErrors.push(err13);
 }
 errors++;
 }
-if(func3(data4) < 1){
+if(func4(data4) < 1){
 const err14 = {instancePath:instancePath+"/server/unix_socket",schemaPath:"#/properties/server/properties/unix_socket/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.unix_socket,data:data4};
 if(vErrors === null){
 vErrors = [err14];
@@ -221,7 +221,7 @@ const len1 = data5.length;
 for(let i1=0; i1<len1; i1++){
 let data6 = data5[i1];
 if(typeof data6 === "string"){
-if(func3(data6) > 2048){
+if(func4(data6) > 2048){
 const err16 = {instancePath:instancePath+"/server/allowed_hosts/" + i1,schemaPath:"#/properties/server/properties/allowed_hosts/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.allowed_hosts.items,data:data6};
 if(vErrors === null){
 vErrors = [err16];
@@ -231,7 +231,7 @@ vErrors.push(err16);
 }
 errors++;
 }
-if(func3(data6) < 1){
+if(func4(data6) < 1){
 const err17 = {instancePath:instancePath+"/server/allowed_hosts/" + i1,schemaPath:"#/properties/server/properties/allowed_hosts/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.allowed_hosts.items,data:data6};
 if(vErrors === null){
 vErrors = [err17];
@@ -282,7 +282,7 @@ vErrors.push(err20);
 errors++;
 }
 if(typeof data8 === "string"){
-if(func3(data8) > 2048){
+if(func4(data8) > 2048){
 const err21 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err21];
@@ -292,7 +292,7 @@ vErrors.push(err21);
 }
 errors++;
 }
-if(func3(data8) < 1){
+if(func4(data8) < 1){
 const err22 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err22];
@@ -329,7 +329,7 @@ errors++;
 if(data8.user !== undefined){
 let data9 = data8.user;
 if(typeof data9 === "string"){
-if(func3(data9) > 256){
+if(func4(data9) > 256){
 const err25 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err25];
@@ -339,7 +339,7 @@ vErrors.push(err25);
 }
 errors++;
 }
-if(func3(data9) < 1){
+if(func4(data9) < 1){
 const err26 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err26];
@@ -699,7 +699,7 @@ const len4 = data17.length;
 for(let i4=0; i4<len4; i4++){
 let data19 = data17[i4];
 if(typeof data19 === "string"){
-if(func3(data19) > 256){
+if(func4(data19) > 256){
 const err53 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err53];
@@ -709,7 +709,7 @@ vErrors.push(err53);
 }
 errors++;
 }
-if(func3(data19) < 1){
+if(func4(data19) < 1){
 const err54 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err54];
@@ -760,7 +760,7 @@ const len5 = data20.length;
 for(let i5=0; i5<len5; i5++){
 let data21 = data20[i5];
 if(typeof data21 === "string"){
-if(func3(data21) > 2048){
+if(func4(data21) > 2048){
 const err58 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err58];
@@ -770,7 +770,7 @@ vErrors.push(err58);
 }
 errors++;
 }
-if(func3(data21) < 1){
+if(func4(data21) < 1){
 const err59 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err59];
@@ -851,7 +851,7 @@ const len6 = data24.length;
 for(let i6=0; i6<len6; i6++){
 let data25 = data24[i6];
 if(typeof data25 === "string"){
-if(func3(data25) > 2048){
+if(func4(data25) > 2048){
 const err65 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err65];
@@ -861,7 +861,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(func3(data25) < 1){
+if(func4(data25) < 1){
 const err66 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err66];
@@ -1277,7 +1277,7 @@ if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
 for(const key8 in data40){
 const _errs94 = errors;
 if(typeof key8 === "string"){
-if(func3(key8) > 256){
+if(func4(key8) > 256){
 const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err100];
@@ -1287,7 +1287,7 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(func3(key8) < 1){
+if(func4(key8) < 1){
 const err101 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err101];
@@ -1560,7 +1560,7 @@ errors++;
 for(const key11 in data47){
 const _errs112 = errors;
 if(typeof key11 === "string"){
-if(func3(key11) > 64){
+if(func4(key11) > 64){
 const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err124];
@@ -1570,7 +1570,7 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(func3(key11) < 1){
+if(func4(key11) < 1){
 const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err125];
@@ -1755,7 +1755,7 @@ errors++;
 if(data48.base_url !== undefined){
 let data51 = data48.base_url;
 if(typeof data51 === "string"){
-if(func3(data51) > 2048){
+if(func4(data51) > 2048){
 const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data51};
 if(vErrors === null){
 vErrors = [err138];
@@ -1765,7 +1765,7 @@ vErrors.push(err138);
 }
 errors++;
 }
-if(func3(data51) < 1){
+if(func4(data51) < 1){
 const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data51};
 if(vErrors === null){
 vErrors = [err139];
@@ -1803,7 +1803,7 @@ errors++;
 if(data48.proxy !== undefined){
 let data53 = data48.proxy;
 if(typeof data53 === "string"){
-if(func3(data53) > 2048){
+if(func4(data53) > 2048){
 const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data53};
 if(vErrors === null){
 vErrors = [err142];
@@ -1813,7 +1813,7 @@ vErrors.push(err142);
 }
 errors++;
 }
-if(func3(data53) < 1){
+if(func4(data53) < 1){
 const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data53};
 if(vErrors === null){
 vErrors = [err143];
@@ -1949,7 +1949,7 @@ errors++;
 if(data54.credential !== undefined){
 let data58 = data54.credential;
 if(typeof data58 === "string"){
-if(func3(data58) > 255){
+if(func4(data58) > 255){
 const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err152];
@@ -1959,7 +1959,7 @@ vErrors.push(err152);
 }
 errors++;
 }
-if(func3(data58) < 1){
+if(func4(data58) < 1){
 const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data58};
 if(vErrors === null){
 vErrors = [err153];
@@ -1994,7 +1994,7 @@ errors++;
 if(data54.file !== undefined){
 let data59 = data54.file;
 if(typeof data59 === "string"){
-if(func3(data59) > 4096){
+if(func4(data59) > 4096){
 const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err156];
@@ -2004,7 +2004,7 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(func3(data59) < 1){
+if(func4(data59) < 1){
 const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data59};
 if(vErrors === null){
 vErrors = [err157];
@@ -2039,7 +2039,7 @@ errors++;
 if(data54.env !== undefined){
 let data60 = data54.env;
 if(typeof data60 === "string"){
-if(func3(data60) > 255){
+if(func4(data60) > 255){
 const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err160];
@@ -2049,7 +2049,7 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(func3(data60) < 1){
+if(func4(data60) < 1){
 const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data60};
 if(vErrors === null){
 vErrors = [err161];
@@ -2156,7 +2156,7 @@ errors++;
 if(data62.header !== undefined){
 let data63 = data62.header;
 if(typeof data63 === "string"){
-if(func3(data63) > 128){
+if(func4(data63) > 128){
 const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err170];
@@ -2166,7 +2166,7 @@ vErrors.push(err170);
 }
 errors++;
 }
-if(func3(data63) < 1){
+if(func4(data63) < 1){
 const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data63};
 if(vErrors === null){
 vErrors = [err171];
@@ -2206,7 +2206,7 @@ if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 for(const key17 in data64){
 const _errs155 = errors;
 if(typeof key17 === "string"){
-if(func3(key17) > 128){
+if(func4(key17) > 128){
 const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err174];
@@ -2216,7 +2216,7 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(func3(key17) < 1){
+if(func4(key17) < 1){
 const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err175];
@@ -2368,7 +2368,7 @@ vErrors.push(err185);
 errors++;
 }
 if(typeof data65 === "string"){
-if(func3(data65) > 8192){
+if(func4(data65) > 8192){
 const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err186];
@@ -2405,7 +2405,7 @@ errors++;
 if(data65.credential !== undefined){
 let data69 = data65.credential;
 if(typeof data69 === "string"){
-if(func3(data69) > 255){
+if(func4(data69) > 255){
 const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err189];
@@ -2415,7 +2415,7 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(func3(data69) < 1){
+if(func4(data69) < 1){
 const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data69};
 if(vErrors === null){
 vErrors = [err190];
@@ -2450,7 +2450,7 @@ errors++;
 if(data65.file !== undefined){
 let data70 = data65.file;
 if(typeof data70 === "string"){
-if(func3(data70) > 4096){
+if(func4(data70) > 4096){
 const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err193];
@@ -2460,7 +2460,7 @@ vErrors.push(err193);
 }
 errors++;
 }
-if(func3(data70) < 1){
+if(func4(data70) < 1){
 const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data70};
 if(vErrors === null){
 vErrors = [err194];
@@ -2495,7 +2495,7 @@ errors++;
 if(data65.env !== undefined){
 let data71 = data65.env;
 if(typeof data71 === "string"){
-if(func3(data71) > 255){
+if(func4(data71) > 255){
 const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err197];
@@ -2505,7 +2505,7 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(func3(data71) < 1){
+if(func4(data71) < 1){
 const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data71};
 if(vErrors === null){
 vErrors = [err198];
@@ -2817,7 +2817,7 @@ errors++;
 if(data80.path !== undefined){
 let data81 = data80.path;
 if(typeof data81 === "string"){
-if(func3(data81) > 1024){
+if(func4(data81) > 1024){
 const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err224];
@@ -2827,7 +2827,7 @@ vErrors.push(err224);
 }
 errors++;
 }
-if(func3(data81) < 1){
+if(func4(data81) < 1){
 const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data81};
 if(vErrors === null){
 vErrors = [err225];
@@ -3273,7 +3273,7 @@ vErrors = null;
 }
 }
 if(typeof key24 === "string"){
-if(func3(key24) > 256){
+if(func4(key24) > 256){
 const err256 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err256];
@@ -3283,7 +3283,7 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(func3(key24) < 1){
+if(func4(key24) < 1){
 const err257 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err257];
@@ -3455,7 +3455,7 @@ errors++;
 if(data97.provider !== undefined){
 let data98 = data97.provider;
 if(typeof data98 === "string"){
-if(func3(data98) > 64){
+if(func4(data98) > 64){
 const err268 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err268];
@@ -3465,7 +3465,7 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(func3(data98) < 1){
+if(func4(data98) < 1){
 const err269 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data98};
 if(vErrors === null){
 vErrors = [err269];
@@ -3500,7 +3500,7 @@ errors++;
 if(data97.model !== undefined){
 let data99 = data97.model;
 if(typeof data99 === "string"){
-if(func3(data99) > 256){
+if(func4(data99) > 256){
 const err272 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err272];
@@ -3510,7 +3510,7 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(func3(data99) < 1){
+if(func4(data99) < 1){
 const err273 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data99};
 if(vErrors === null){
 vErrors = [err273];
@@ -3584,7 +3584,7 @@ errors++;
 if(data101.provider !== undefined){
 let data102 = data101.provider;
 if(typeof data102 === "string"){
-if(func3(data102) > 64){
+if(func4(data102) > 64){
 const err279 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err279];
@@ -3594,7 +3594,7 @@ vErrors.push(err279);
 }
 errors++;
 }
-if(func3(data102) < 1){
+if(func4(data102) < 1){
 const err280 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data102};
 if(vErrors === null){
 vErrors = [err280];
@@ -3629,7 +3629,7 @@ errors++;
 if(data101.model !== undefined){
 let data103 = data101.model;
 if(typeof data103 === "string"){
-if(func3(data103) > 256){
+if(func4(data103) > 256){
 const err283 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err283];
@@ -3639,7 +3639,7 @@ vErrors.push(err283);
 }
 errors++;
 }
-if(func3(data103) < 1){
+if(func4(data103) < 1){
 const err284 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i10+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data103};
 if(vErrors === null){
 vErrors = [err284];
@@ -3820,7 +3820,7 @@ vErrors = null;
 }
 }
 if(typeof data107 === "string"){
-if(func3(data107) > 256){
+if(func4(data107) > 256){
 const err298 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err298];
@@ -3830,7 +3830,7 @@ vErrors.push(err298);
 }
 errors++;
 }
-if(func3(data107) < 1){
+if(func4(data107) < 1){
 const err299 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i11,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data107};
 if(vErrors === null){
 vErrors = [err299];
@@ -3881,7 +3881,7 @@ const len12 = data108.length;
 for(let i12=0; i12<len12; i12++){
 let data109 = data108[i12];
 if(typeof data109 === "string"){
-if(func3(data109) > 256){
+if(func4(data109) > 256){
 const err303 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err303];
@@ -3891,7 +3891,7 @@ vErrors.push(err303);
 }
 errors++;
 }
-if(func3(data109) < 1){
+if(func4(data109) < 1){
 const err304 = {instancePath:instancePath+"/models/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data109};
 if(vErrors === null){
 vErrors = [err304];
@@ -4126,12 +4126,12 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data115 = data.logging;
+if(data.routes !== undefined){
+let data115 = data.routes;
 if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
 for(const key30 in data115){
-if(!(((key30 === "level") || (key30 === "format")) || (key30 === "transport"))){
-const err324 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.logging,data:data115};
+if(!((key30 === "rest") || (key30 === "default_model"))){
+const err324 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.routes,data:data115};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4141,10 +4141,10 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data115.level !== undefined){
-let data116 = data115.level;
-if(typeof data116 !== "string"){
-const err325 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data116};
+if(data115.rest !== undefined){
+let data116 = data115.rest;
+if((!(data116 && typeof data116 == "object" && !Array.isArray(data116))) && (data116 !== null)){
+const err325 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data116};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4153,8 +4153,9 @@ vErrors.push(err325);
 }
 errors++;
 }
-if(!((((data116 === "error") || (data116 === "warn")) || (data116 === "info")) || (data116 === "debug"))){
-const err326 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data116};
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.provider === undefined){
+const err326 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data116};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4163,11 +4164,9 @@ vErrors.push(err326);
 }
 errors++;
 }
-}
-if(data115.format !== undefined){
-let data117 = data115.format;
-if(typeof data117 !== "string"){
-const err327 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data117};
+for(const key31 in data116){
+if(!(key31 === "provider")){
+const err327 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data116};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4176,8 +4175,12 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(!(((data117 === "auto") || (data117 === "json")) || (data117 === "pretty"))){
-const err328 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data117};
+}
+if(data116.provider !== undefined){
+let data117 = data116.provider;
+if(typeof data117 === "string"){
+if(func4(data117) > 64){
+const err328 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data117};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4186,11 +4189,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-if(data115.transport !== undefined){
-let data118 = data115.transport;
-if((!(data118 && typeof data118 == "object" && !Array.isArray(data118))) && (data118 !== null)){
-const err329 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data118};
+if(func4(data117) < 1){
+const err329 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data117};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4199,9 +4199,8 @@ vErrors.push(err329);
 }
 errors++;
 }
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-if(data118.target === undefined){
-const err330 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data118};
+if(!pattern4.test(data117)){
+const err330 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data117};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4210,9 +4209,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-for(const key31 in data118){
-if(!((key31 === "target") || (key31 === "options"))){
-const err331 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data118};
+}
+else {
+const err331 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data117};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4222,11 +4221,14 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data118.target !== undefined){
-let data119 = data118.target;
-if(typeof data119 === "string"){
-if(func3(data119) > 4096){
-const err332 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
+}
+}
+if(data115.default_model !== undefined){
+let data118 = data115.default_model;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key32 in data118){
+if(!(((key32 === "images") || (key32 === "moderations")) || (key32 === "responses"))){
+const err332 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data118};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4235,8 +4237,12 @@ vErrors.push(err332);
 }
 errors++;
 }
-if(func3(data119) < 1){
-const err333 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
+}
+if(data118.images !== undefined){
+let data119 = data118.images;
+if(typeof data119 === "string"){
+if(func4(data119) > 256){
+const err333 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data119};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4245,9 +4251,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data119};
+if(func4(data119) < 1){
+const err334 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data119};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4256,11 +4261,8 @@ vErrors.push(err334);
 }
 errors++;
 }
-}
-if(data118.options !== undefined){
-let data120 = data118.options;
-if(!(data120 && typeof data120 == "object" && !Array.isArray(data120))){
-const err335 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data120};
+if(!pattern3.test(data119)){
+const err335 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data119};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4270,11 +4272,8 @@ vErrors.push(err335);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err336 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data115};
+const err336 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data119};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4284,14 +4283,286 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
-else {
-const err337 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(data118.moderations !== undefined){
+let data120 = data118.moderations;
+if(typeof data120 === "string"){
+if(func4(data120) > 256){
+const err337 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data120};
 if(vErrors === null){
 vErrors = [err337];
 }
 else {
 vErrors.push(err337);
+}
+errors++;
+}
+if(func4(data120) < 1){
+const err338 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data120};
+if(vErrors === null){
+vErrors = [err338];
+}
+else {
+vErrors.push(err338);
+}
+errors++;
+}
+if(!pattern3.test(data120)){
+const err339 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data120};
+if(vErrors === null){
+vErrors = [err339];
+}
+else {
+vErrors.push(err339);
+}
+errors++;
+}
+}
+else {
+const err340 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data120};
+if(vErrors === null){
+vErrors = [err340];
+}
+else {
+vErrors.push(err340);
+}
+errors++;
+}
+}
+if(data118.responses !== undefined){
+let data121 = data118.responses;
+if(typeof data121 === "string"){
+if(func4(data121) > 256){
+const err341 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data121};
+if(vErrors === null){
+vErrors = [err341];
+}
+else {
+vErrors.push(err341);
+}
+errors++;
+}
+if(func4(data121) < 1){
+const err342 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data121};
+if(vErrors === null){
+vErrors = [err342];
+}
+else {
+vErrors.push(err342);
+}
+errors++;
+}
+if(!pattern3.test(data121)){
+const err343 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data121};
+if(vErrors === null){
+vErrors = [err343];
+}
+else {
+vErrors.push(err343);
+}
+errors++;
+}
+}
+else {
+const err344 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data121};
+if(vErrors === null){
+vErrors = [err344];
+}
+else {
+vErrors.push(err344);
+}
+errors++;
+}
+}
+}
+else {
+const err345 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data118};
+if(vErrors === null){
+vErrors = [err345];
+}
+else {
+vErrors.push(err345);
+}
+errors++;
+}
+}
+}
+else {
+const err346 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data115};
+if(vErrors === null){
+vErrors = [err346];
+}
+else {
+vErrors.push(err346);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data122 = data.logging;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key33 in data122){
+if(!(((key33 === "level") || (key33 === "format")) || (key33 === "transport"))){
+const err347 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.logging,data:data122};
+if(vErrors === null){
+vErrors = [err347];
+}
+else {
+vErrors.push(err347);
+}
+errors++;
+}
+}
+if(data122.level !== undefined){
+let data123 = data122.level;
+if(typeof data123 !== "string"){
+const err348 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data123};
+if(vErrors === null){
+vErrors = [err348];
+}
+else {
+vErrors.push(err348);
+}
+errors++;
+}
+if(!((((data123 === "error") || (data123 === "warn")) || (data123 === "info")) || (data123 === "debug"))){
+const err349 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data123};
+if(vErrors === null){
+vErrors = [err349];
+}
+else {
+vErrors.push(err349);
+}
+errors++;
+}
+}
+if(data122.format !== undefined){
+let data124 = data122.format;
+if(typeof data124 !== "string"){
+const err350 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data124};
+if(vErrors === null){
+vErrors = [err350];
+}
+else {
+vErrors.push(err350);
+}
+errors++;
+}
+if(!(((data124 === "auto") || (data124 === "json")) || (data124 === "pretty"))){
+const err351 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data124};
+if(vErrors === null){
+vErrors = [err351];
+}
+else {
+vErrors.push(err351);
+}
+errors++;
+}
+}
+if(data122.transport !== undefined){
+let data125 = data122.transport;
+if((!(data125 && typeof data125 == "object" && !Array.isArray(data125))) && (data125 !== null)){
+const err352 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data125};
+if(vErrors === null){
+vErrors = [err352];
+}
+else {
+vErrors.push(err352);
+}
+errors++;
+}
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.target === undefined){
+const err353 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data125};
+if(vErrors === null){
+vErrors = [err353];
+}
+else {
+vErrors.push(err353);
+}
+errors++;
+}
+for(const key34 in data125){
+if(!((key34 === "target") || (key34 === "options"))){
+const err354 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data125};
+if(vErrors === null){
+vErrors = [err354];
+}
+else {
+vErrors.push(err354);
+}
+errors++;
+}
+}
+if(data125.target !== undefined){
+let data126 = data125.target;
+if(typeof data126 === "string"){
+if(func4(data126) > 4096){
+const err355 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data126};
+if(vErrors === null){
+vErrors = [err355];
+}
+else {
+vErrors.push(err355);
+}
+errors++;
+}
+if(func4(data126) < 1){
+const err356 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data126};
+if(vErrors === null){
+vErrors = [err356];
+}
+else {
+vErrors.push(err356);
+}
+errors++;
+}
+}
+else {
+const err357 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data126};
+if(vErrors === null){
+vErrors = [err357];
+}
+else {
+vErrors.push(err357);
+}
+errors++;
+}
+}
+if(data125.options !== undefined){
+let data127 = data125.options;
+if(!(data127 && typeof data127 == "object" && !Array.isArray(data127))){
+const err358 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data127};
+if(vErrors === null){
+vErrors = [err358];
+}
+else {
+vErrors.push(err358);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err359 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data122};
+if(vErrors === null){
+vErrors = [err359];
+}
+else {
+vErrors.push(err359);
+}
+errors++;
+}
+}
+}
+else {
+const err360 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err360];
+}
+else {
+vErrors.push(err360);
 }
 errors++;
 }

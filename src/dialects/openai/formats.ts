@@ -85,10 +85,10 @@ function clientDialectOf(format: Format): ClientDialect {
     hasOutputTokens,
     native: providerDialectOf(format),
     scannerOf: (contentType, bytes) => (isMultipart(contentType) ? undefined : jsonScannerOf(bytes)),
-    readRequest: (received) =>
+    readRequest: (received, defaultModel) =>
       isMultipart(received.contentType)
-        ? readMultipartRequest(hasOutputTokens, received)
-        : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received),
+        ? readMultipartRequest(hasOutputTokens, received, defaultModel)
+        : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received, defaultModel),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,

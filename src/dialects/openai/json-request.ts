@@ -43,6 +43,7 @@ export function jsonScannerOf(bytes: Buffer): JsonScanner {
 export function readJsonRequest(
   format: JsonFormat,
   { body: received, model: named }: ReceivedRequest,
+  defaultModel?: string,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
   if (body.length === 0) {
@@ -55,11 +56,12 @@ export function readJsonRequest(
   }
   const { scan } = outcome
   const member = scan.members.get('model')
-  if (member === undefined && named === undefined) {
+  const other = member === undefined ? (named ?? defaultModel) : named
+  if (member === undefined && other === undefined) {
     return invalidRequest('The body has no "model".', 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
-  const model = named === undefined ? inBody! : checkModelName(named)
+  const model = other === undefined ? inBody! : checkModelName(other)
   if (model instanceof GatewayError) return model
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
