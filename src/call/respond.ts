@@ -14,6 +14,7 @@ import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { StoredObject } from './response/stored-object.ts'
 import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
@@ -118,6 +119,8 @@ async function passAnswer(
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
     const { isStream } = admitted.request
+    const stored = storedObject(admitted, target, response, on)
+    if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relayed = await relay({
       response,
       reply,
@@ -126,6 +129,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
+      watch: stored?.watch,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -151,6 +155,17 @@ async function passAnswer(
   } finally {
     hold.settle(charge, usage)
   }
+}
+
+/** Of a response that its client can fetch again. */
+function storedObject(
+  { call, request: { storedAs: kind } }: AdmittedCall,
+  { provider }: Target,
+  response: AnsweringResponse,
+  { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
+): StoredObject | undefined {
+  if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
+  return new StoredObject(owners, { kind, provider, client: call.client.id })
 }
 
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */

@@ -37,7 +37,9 @@ function* restProblems(
   const path = ['routes', 'rest', 'provider']
   if (!providers.has(name)) {
     yield { path, message: `there is no provider ${quoted(name)}`, hint: nameHint(name, providers) }
-  } else if (Object.entries(raw.providers ?? {}).some(([each, { kind }]) => each === name && kind === 'echo')) {
+  } else if (
+    Object.entries(raw.providers ?? {}).some(([each, { kind }]) => each === name && kind === 'echo')
+  ) {
     const message = `the built-in echo ${quoted(name)} has no other routes than those of models`
     yield { path, message, hint: 'name a provider with a base_url' }
   }
@@ -154,7 +156,9 @@ function singleModelProblem(
     return { message: `${quoted(name)} does not name a single model`, hint: 'write the full name' }
   }
   const isNamed = models.has(name) || owners.has(name) || hasProblem(['models', name])
-  const isMatched = [...models.keys()].some((each) => each.endsWith('*') && name.startsWith(each.slice(0, -1)))
+  const isMatched = [...models.keys()].some(
+    (each) => each.endsWith('*') && name.startsWith(each.slice(0, -1)),
+  )
   if (isNamed || isMatched || isDiscoverable(name)) return undefined
   const hint = nameHint(name, [...models.keys(), ...owners.keys()])
   return { message: `there is no model ${quoted(name)}`, hint }

@@ -5,13 +5,13 @@ import type { Schema } from './schema-type.ts'
 
 export const routesSchema = {
   type: 'object',
-  description: 'Requests of OpenAI\'s API that are not model calls, and calls that name no model.',
+  description: "Requests of OpenAI's API that are not model calls, and calls that name no model.",
   additionalProperties: false,
   properties: {
     rest: {
       type: ['object', 'null'],
       description:
-        'Passes the other routes of OpenAI\'s API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).',
+        "Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).",
       default: defaults.routes.rest,
       hint: 'write { provider: NAME }',
       additionalProperties: false,
@@ -22,7 +22,8 @@ export const routesSchema = {
     },
     default_model: {
       type: 'object',
-      description: 'Models of calls whose body names none. Without one, such a call is refused with status 400.',
+      description:
+        'Models of calls whose body names none. Without one, such a call is refused with status 400.',
       additionalProperties: false,
       properties: {
         images: { ...modelName, description: 'For `/v1/images/…`.' },

@@ -252,6 +252,8 @@ const refused: readonly (readonly [prefix: string, reason: string])[] = [
 
 /** A clause for the client about a path that `findApiPath` does not find. */
 export function whyNotPassed(path: string): string {
-  const known = refused.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}_`))
+  const known = refused.find(
+    ([prefix]) => path === prefix || path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}_`),
+  )
   return known?.[1] ?? 'it is not known to be harmless'
 }

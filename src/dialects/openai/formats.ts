@@ -6,7 +6,7 @@ import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'
 import { errorHeadOf, readErrorCode, readErrorFields, renderError } from './errors.ts'
 import { mayRefuseUsage } from './include-usage.ts'
-import { jsonScannerOf, readJsonRequest } from './json-request.ts'
+import { type JsonFormat, jsonScannerOf, readJsonRequest } from './json-request.ts'
 import { readMultipartRequest } from './multipart-request.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { responseStream } from './response-stream.ts'
@@ -27,6 +27,7 @@ interface Format {
   readonly outputMember?: string
   /** Absent: true. */
   readonly hasEvents?: boolean
+  readonly stored?: JsonFormat['stored']
 }
 
 const speechStream = typedStream({ finalTypes: new Set(['speech.audio.done']) })
@@ -54,7 +55,12 @@ const formats: readonly Format[] = [
   { name: 'speech', path: '/audio/speech', bodies: ['json'], stream: speechStream, hasEvents: false },
   { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
   { ...transcript, name: 'translation', path: '/audio/translations' },
-  { ...written, name: 'chat', path: '/chat/completions' },
+  {
+    ...written,
+    name: 'chat',
+    path: '/chat/completions',
+    stored: { as: 'chat_completion', byDefault: false },
+  },
   { ...written, name: 'completion', path: '/completions' },
   { name: 'embedding', path: '/embeddings', bodies: ['json'], stream: chatStream, outputMember: 'data' },
   { ...image, name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'] },
@@ -69,6 +75,7 @@ const formats: readonly Format[] = [
     stream: responseStream,
     hasOutputTokens: true,
     outputMember: 'output',
+    stored: { as: 'response', byDefault: true },
   },
 ]
 
@@ -76,7 +83,7 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
-  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true } = format
+  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
   return {
     name,
     path,
@@ -88,7 +95,7 @@ function clientDialectOf(format: Format): ClientDialect {
     readRequest: (received, defaultModel) =>
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
-        : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received, defaultModel),
+        : readJsonRequest({ hasStreamOptions, hasOutputTokens, stored }, received, defaultModel),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,

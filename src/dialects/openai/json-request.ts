@@ -16,6 +16,8 @@ export interface JsonFormat {
   /** Whether `stream_options.include_usage` is part of the format. */
   readonly hasStreamOptions: boolean
   readonly hasOutputTokens: boolean
+  /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
+  readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
 
 /** Providers differ in which of these they apply, so the largest counts. */
@@ -32,7 +34,18 @@ const outputCaps = [
  * and the provider cannot read them differently.
  */
 const guardedMembers = new MemberNames(
-  [...outputCaps, 'best_of', 'input', 'messages', 'model', 'n', 'prompt', 'stream', 'stream_options'],
+  [
+    ...outputCaps,
+    'best_of',
+    'input',
+    'messages',
+    'model',
+    'n',
+    'prompt',
+    'store',
+    'stream',
+    'stream_options',
+  ],
   promptMembers,
 )
 
@@ -73,6 +86,7 @@ export function readJsonRequest(
     size: sizeOf(format, body, scan),
     promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
     mayAskUsage: usageSplice !== undefined,
+    storedAs: storedAs(format, scan),
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
@@ -86,6 +100,12 @@ function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Sp
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
+}
+
+function storedAs({ stored }: JsonFormat, { members }: JsonScan): ModelRequest['storedAs'] {
+  const store = members.get('store')?.kind
+  const isStored = stored?.byDefault === true ? store !== 'false' : store === 'true'
+  return isStored ? stored?.as : undefined
 }
 
 /** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */
