@@ -193,7 +193,8 @@ async function send(
     newId: randomId,
   })
   if (way instanceof GatewayError) return untranslatable(way)
-  record.startAttempt(on.now())
+  const { dropped } = way
+  record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
   const { body, contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
