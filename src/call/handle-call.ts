@@ -19,6 +19,8 @@ import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
+  const { requestIdHeader } = call.dialect
+  if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
@@ -116,13 +118,13 @@ async function tryModel(
   const admission = await admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
   const isAsked = route === asked
-  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus)
+  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
   heartbeat.provider = soleProviderOf(route)
-  if (isAsked) addRateHeaders(call, hold.limitStatus)
-  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus)
+  if (isAsked) addRateHeaders(call, hold.limitStatus, on)
+  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
   const { traits } = route.model
   const admitted = { call, request, hold, failures, isLastResort, traits }

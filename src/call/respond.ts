@@ -10,6 +10,7 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import { carryResponseHeaders } from './carried-headers.ts'
 import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
@@ -109,6 +110,8 @@ async function passAnswer(
     }
     const { reshapedInto } = response
     if (reshapedInto !== undefined) record.way = reshapedInto === 'whole' ? 'assembled' : 'split'
+    const mask = maskOf(target, on)
+    if (!reply.isStarted && response.dialect === dialect.native) carryResponseHeaders(call, head, mask)
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
     // A translation reads the whole of an event, including the usage that was requested.
@@ -116,7 +119,6 @@ async function passAnswer(
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
-    const mask = maskOf(target, on)
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
@@ -180,9 +182,11 @@ function sendFailure(
     const words = dialect.native.readErrorFields(body)
     return sendErrorEvent(error, open, words && { ...words, retryAfterMs })
   }
+  const mask = maskOf(target, on)
+  if (translation === undefined) carryResponseHeaders(call, head, mask)
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
-  const headers = headersOf({ head, contentType }, maskOf(target, on))
+  const headers = headersOf({ head, contentType }, mask)
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }

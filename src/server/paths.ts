@@ -57,6 +57,11 @@ export function mayNameModel(path: string): boolean {
   return naming.test(path)
 }
 
+/** A path of Anthropic's API below its messages. */
+export function isMessagesPath(target: string): boolean {
+  return /^(?:\/v1)*\/messages(?:[/?]|$)/.test(target)
+}
+
 /** A path of Ollama's own API, whose clients read errors of its form. */
 export function isOllamaPath(target: string): boolean {
   return /^(?:\/v1)?\/api(?:[/?]|$)/.test(target)

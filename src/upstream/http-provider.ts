@@ -8,6 +8,7 @@ import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
 import type { Provider } from './provider.ts'
+import { versionHeader } from './providers/anthropic.ts'
 import { requestTarget } from './request-target.ts'
 
 /**
@@ -21,6 +22,7 @@ export function createHttpProvider(
 ): Provider {
   const connections = new Connections(config.origin, createConnector(config))
   const fixedHeaders = headersOf(config, userAgent)
+  const fixedNames = new Set(fixedHeaders.filter((_, index) => index % 2 === 0))
 
   return {
     name: config.name,
@@ -36,7 +38,9 @@ export function createHttpProvider(
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
-      const headers = [...fixedHeaders, ...versionOf(config, request.path), ...own, ...framing]
+      const carried = withoutNames(request.headers, fixedNames)
+      const version = carried.includes(versionName) ? [] : versionOf(config, request.path)
+      const headers = [...fixedHeaders, ...carried, ...version, ...own, ...framing]
       const path = requestTarget(config, request.path, query)
       return connections.send({ path, method: 'POST', body, headers }, handler)
     },
@@ -48,6 +52,22 @@ export function createHttpProvider(
 
     close: () => connections.close(),
   }
+}
+
+const [versionName] = versionHeader
+
+/** A list, to which the operator's entries add. */
+const isList = /-beta$/
+
+/** What the operator has set is not the client's to change. */
+function withoutNames(headers: readonly string[], fixed: ReadonlySet<string>): readonly string[] {
+  if (headers.length === 0) return headers
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!
+    if (!fixed.has(name) || isList.test(name)) kept.push(name, headers[index + 1]!)
+  }
+  return kept
 }
 
 /** The body as undici accepts it, with the length as a header where undici can't see it. */

@@ -4,12 +4,14 @@ import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
 
-/** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
+/** One request to a provider, ready to send. Nothing in it was chosen by the client but what is named here. */
 export interface ProviderRequest {
   /** Below the provider's base URL: `/chat/completions`. */
   readonly path: string
   /** The client's, with its `?`, or empty. */
   readonly query: string
+  /** The client's, as far as its format carries them: names in lower case and values in turn. A name may be repeated. */
+  readonly headers: readonly string[]
   readonly body: Buffer | SplicedBody
   /** `application/json`, or multipart with the boundary of `body`. */
   readonly contentType: string

@@ -84,6 +84,7 @@ class FakeReply implements Reply {
   onDrain: (() => void) | undefined
 
   set(): void {}
+  setMissing(): void {}
   flush(): void {}
 
   start(): void {
@@ -242,6 +243,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           contentType: 'application/json',
           model: undefined,
           query: '',
+          rawHeaders: [],
           requestId: 'req_1',
           reply,
         }

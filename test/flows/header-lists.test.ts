@@ -248,3 +248,40 @@ test('Anthropic gets its key and the version of its API', async (t) => {
   assert.equal(request.header('authorization'), undefined)
   await gateway.stop()
 })
+
+test('what Codex says of its session goes to OpenAI itself alone, and what OpenAI says of the models comes back', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { platform: { translation: { platform_members: true } }, other: {} },
+    models: { platform: { provider: 'platform' }, other: { provider: 'other' } },
+  })
+  const codex = {
+    originator: 'codex_exec',
+    'session-id': 's',
+    'thread-id': 't',
+    'x-codex-window-id': 'w',
+    'x-openai-subagent': 'a',
+    'openai-beta': 'b',
+  }
+  const accounts = {
+    'openai-organization': 'org-client',
+    'openai-project': 'proj-client',
+    'session-token': 'x',
+  }
+  const sentBack = { 'openai-model': 'm', 'x-codex-primary-used-percent': '7', 'x-models-etag': '"e"' }
+  for (const upstream of Object.values(upstreams)) {
+    upstream.respondAlways(json(200, { output: [] }, { ...sentBack, 'openai-organization': 'user-owner' }))
+  }
+
+  for (const model of ['platform', 'other'] as const) {
+    const asked = JSON.stringify({ model, input: 'hello' })
+    const request = rawRequest('POST /v1/responses', { ...codex, ...accounts }, asked)
+    const response = await exchange(t, gateway.url, request)
+    const { headers } = await upstreams[model].nextRequest()
+    const names = headers.map(([name]) => name.toLowerCase())
+    const carried = Object.keys(codex).filter((name) => names.includes(name))
+    assert.deepEqual(carried, model === 'platform' ? Object.keys(codex) : [])
+    assert.ok(!Object.keys(accounts).some((name) => names.includes(name)))
+    for (const [name, value] of Object.entries(sentBack)) assert.equal(response.header(name), value)
+    assert.equal(response.header('openai-organization'), undefined)
+  }
+})

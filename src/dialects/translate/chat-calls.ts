@@ -9,6 +9,8 @@ export interface ChatCall {
   /** As the provider wrote it; undefined if it wrote none, or one that another call has already. */
   readonly id: string | undefined
   readonly name: string
+  /** What has arrived of the arguments, including the piece that the sink receives. */
+  readonly args: { readonly isComplete: boolean; readonly isBlank: boolean }
 }
 
 export interface CallSink {
@@ -113,7 +115,8 @@ export class ChatCalls {
   }
 
   #start(call: OpenCall, name: string): void {
-    call.started = { position: call.position, id: call.id, name }
+    const { position, id, args } = call
+    call.started = { position, id, name, args }
     this.#sink.callStart(call.started)
     if (call.held !== '') this.#sink.callArguments(call.started, call.held)
     call.held = ''

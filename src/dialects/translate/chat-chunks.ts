@@ -51,6 +51,8 @@ export class ChatReader {
   readonly #tags: ThinkTags | undefined
   #finish: string | undefined
   #stopText: string | undefined
+  /** Another member than `reasoning_details` has brought reasoning. */
+  #hasReasoning = false
   #isDone = false
   #isOver = false
   #problem: GatewayError | undefined
@@ -145,10 +147,12 @@ export class ChatReader {
     const details = message['reasoning_details']
     const hasDetails = Array.isArray(details) && details.length > 0
     if (hasDetails) this.#sink.reasoningDetails(details)
-    // Several members bring the same text, for older clients.
+    // Several members bring the same text, for older clients; details may repeat it later, with its signature.
     const text = message['reasoning_content'] || message['reasoning'] || message['thinking']
-    if (typeof text === 'string') this.#sink.reasoning(text)
-    else if (hasDetails) {
+    if (typeof text === 'string' && text !== '') {
+      this.#hasReasoning = true
+      this.#sink.reasoning(text)
+    } else if (hasDetails && !this.#hasReasoning) {
       const texts = details.map((item) => textIn(item, 'text')).join('')
       if (texts !== '') this.#sink.reasoning(texts)
     }

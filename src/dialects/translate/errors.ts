@@ -1,24 +1,6 @@
-// The type of an error, which a client of either API expects to match the status.
-// https://docs.claude.com/en/api/errors, https://platform.openai.com/docs/guides/error-codes
+// What errors mean in any format, and the type that a client of OpenAI expects for a status.
+// https://platform.openai.com/docs/guides/error-codes
 import type { ErrorFields } from '../dialect.ts'
-
-const messagesTypes: ReadonlyMap<number, string> = new Map([
-  [401, 'authentication_error'],
-  [402, 'billing_error'],
-  [403, 'permission_error'],
-  [404, 'not_found_error'],
-  [409, 'conflict_error'],
-  [413, 'request_too_large'],
-  [429, 'rate_limit_error'],
-  [503, 'overloaded_error'],
-  [504, 'timeout_error'],
-  [529, 'overloaded_error'],
-])
-
-/** Anthropic's type for a status from 400 on. */
-export function messagesErrorType(status: number): string {
-  return messagesTypes.get(status) ?? (status < 500 ? 'invalid_request_error' : 'api_error')
-}
 
 const openAiTypes: ReadonlyMap<number, string> = new Map([
   [401, 'authentication_error'],
