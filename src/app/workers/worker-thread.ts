@@ -124,6 +124,7 @@ export class WorkerThread {
       case 'take':
       case 'admit':
       case 'move':
+      case 'count':
       case 'describe':
       case 'refresh':
         this.#session.onRequest(message)
