@@ -93,6 +93,8 @@ export interface Coordinator {
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** A request that is no model call could not be sent to the provider. */
+  reportUnreachable(provider: string): void
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
   /** Refuses the waiting calls of this thread, and admits no more of its calls. Those under way go on. */

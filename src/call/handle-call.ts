@@ -19,6 +19,8 @@ import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
+  const { requestIdHeader } = call.dialect
+  if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
@@ -31,7 +33,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 /** Determines what becomes of the call. The client receives nothing yet but heartbeats. */
 async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const { call, record, heartbeat } = open
-  const request = call.dialect.readRequest(call)
+  const request = call.dialect.readRequest(call, on.defaultModels.get(call.dialect.name))
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream

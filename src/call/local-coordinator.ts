@@ -98,6 +98,12 @@ export class LocalCoordinator implements Coordinator {
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
+  reportUnreachable(provider: string): void {
+    const { cooldownMs } = this
+    const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
+    this.health.recordFailure({ provider, model: '', tier: 1, weight: 1 }, 'unreachable', of)
+  }
+
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
     return this.admission.describe(models)
   }

@@ -10,10 +10,12 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import { carryResponseHeaders } from './carried-headers.ts'
 import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { StoredObject } from './response/stored-object.ts'
 import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
@@ -107,6 +109,10 @@ async function passAnswer(
       charge = { kind: 'failed', tokens: 0 }
       return sendError(lateError(record, 'returned no event stream'), open, on)
     }
+    const { reshapedInto } = response
+    if (reshapedInto !== undefined) record.way = reshapedInto === 'whole' ? 'assembled' : 'split'
+    const mask = maskOf(target, on)
+    if (!reply.isStarted && response.dialect === dialect.native) carryResponseHeaders(call, head, mask)
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
     // A translation reads the whole of an event, including the usage that was requested.
@@ -114,10 +120,11 @@ async function passAnswer(
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
-    const mask = maskOf(target, on)
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
+    const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
+    const stored = storedObject(admitted, target, response, on)
+    if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relayed = await relay({
       response,
       reply,
@@ -126,6 +133,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
+      watch: stored?.watch,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -153,6 +161,17 @@ async function passAnswer(
   }
 }
 
+/** Of a response that its client can fetch again. */
+function storedObject(
+  { call, request: { storedAs: kind } }: AdmittedCall,
+  { provider }: Target,
+  response: AnsweringResponse,
+  { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
+): StoredObject | undefined {
+  if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
+  return new StoredObject(owners, { kind, provider, client: call.client.id })
+}
+
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
 function sendFailure(
   { target, failure, isWorthRepeating }: CallResult & { kind: 'failed' },
@@ -178,9 +197,11 @@ function sendFailure(
     const words = dialect.native.readErrorFields(body)
     return sendErrorEvent(error, open, words && { ...words, retryAfterMs })
   }
+  const mask = maskOf(target, on)
+  if (translation === undefined) carryResponseHeaders(call, head, mask)
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
-  const headers = headersOf({ head, contentType }, maskOf(target, on))
+  const headers = headersOf({ head, contentType }, mask)
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
@@ -233,13 +254,8 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
+  if (record.way !== undefined) reply.set('x-llm-gateway-way', record.way)
   reply.set('server-timing', record.serverTiming(on.now()))
-}
-
-/** The one exception to passing a provider's bytes says so itself. */
-function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
-  if (reshapedInto === undefined) return []
-  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
 }
 
 /** For events that came under another media type. */

@@ -113,7 +113,7 @@ class Sniffing implements Phase {
   }
 }
 
-function peekingStream(dialect: ProviderDialect): Phase {
+export function peekingStream(dialect: ProviderDialect): Phase {
   const events = new EventReader(dialect)
   let length = 0
   const nothing: Step = { kind: 'unusable', what: 'ended its stream before the first event of an answer' }
@@ -137,12 +137,12 @@ function peekingStream(dialect: ProviderDialect): Phase {
   }
 }
 
-function tooLong(maxBytes: number): Step {
+export function tooLong(maxBytes: number): Step {
   return { kind: 'unusable', what: `sent a body of more than ${maxBytes} bytes` }
 }
 
 /** @param beyond what follows when the body is longer. */
-function holdingWhole(
+export function holdingWhole(
   head: ResponseHead,
   dialect: ProviderDialect,
   maxBytes: number,
@@ -165,7 +165,7 @@ function holdingWhole(
   }
 }
 
-function collectingError(head: ResponseHead): Phase {
+export function collectingError(head: ResponseHead): Phase {
   const held = new ByteCollector()
   return {
     data(chunk) {

@@ -9,6 +9,7 @@ import { parseJson } from '../../bytes/json/parse.ts'
 import { providerRequestId } from '../../http/headers.ts'
 import {
   type Exchange,
+  type PassedRequest,
   type Provider,
   type ProviderFailure,
   type ProviderRequest,
@@ -38,6 +39,23 @@ export interface Expected {
   readonly reshape: Reshape | undefined
   /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
+  /** How a response of whatever form is read; absent: as a model's. */
+  readonly passing?: Passing
+}
+
+/** A request that passes as it is, whatever the response may be. */
+export interface Passing {
+  readonly phaseAfter: (head: ResponseHead) => Phase
+  /** The request's body, if it goes on while it arrives. */
+  readonly upload: Upload | undefined
+}
+
+/** A body on its way from the client to the provider. */
+export interface Upload {
+  /** When the last byte had been read, in milliseconds of the monotonic clock; undefined: not yet. */
+  readonly endedAtMs: number | undefined
+  /** Whether the client lets the provider wait for too long. */
+  isOverdue(nowMs: number): boolean
 }
 
 type ConnectionFacts = Partial<
@@ -54,6 +72,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   translation: ResponseTranslation | undefined
   reshapedInto: 'whole' | 'events' | undefined
   readonly #reshape: Reshape | undefined
+  readonly #passing: Passing | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
@@ -76,7 +95,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   constructor(
     provider: Provider,
-    { sinceMs, dialect, translation, reshape, stripsUsage }: Expected,
+    { sinceMs, dialect, translation, reshape, stripsUsage, passing }: Expected,
     on: Services,
   ) {
     this.#provider = provider
@@ -85,6 +104,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.translation = translation
     this.#reshape = translation === undefined ? reshape : undefined
     this.stripsUsage = stripsUsage
+    this.#passing = passing
     this.#on = on
     this.#startedMs = on.now()
     this.#lastMoveMs = this.#startedMs
@@ -92,13 +112,22 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** Sends the request. Resolves once it is known whether the response answers the call. Rejects only with a bug. */
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
+    this.#isStream = request.isStream
+    return this.#begin(() => this.#provider.send(request, this))
+  }
+
+  /** As `begin`. */
+  pass(request: PassedRequest): Promise<AttemptOutcome> {
+    return this.#begin(() => this.#provider.pass(request, this))
+  }
+
+  #begin(send: () => Exchange): Promise<AttemptOutcome> {
     const { promise, resolve, reject } = Promise.withResolvers<AttemptOutcome>()
     this.#resolve = resolve
     this.#onBug = reject
-    this.#isStream = request.isStream
     this.#on.ticker.add(this)
     try {
-      this.#exchange = this.#provider.send(request, this)
+      this.#exchange = send()
     } catch (error) {
       this.onBug(error)
     }
@@ -192,6 +221,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
+    if (this.#passing !== undefined) {
+      this.#phase = this.#passing.phaseAfter(head)
+      return
+    }
     const isTranslated = this.translation !== undefined
     const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
@@ -258,7 +291,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return `was blocked: the client read nothing for ${maxStallMs} ms`
       }
     } else if (this.#head === undefined) {
-      const isOver = firstByteMs > 0 && nowMs - this.#startedMs >= firstByteMs
+      const upload = this.#passing?.upload
+      if (upload?.isOverdue(nowMs) === true) return `received only a part of the request`
+      // Until all of a long body is sent, a server may well be silent.
+      const sentMs = upload === undefined ? this.#startedMs : (upload.endedAtMs ?? nowMs)
+      const isOver = firstByteMs > 0 && nowMs - sentMs >= firstByteMs
       if (isOver) return `sent no byte within ${firstByteMs} ms (timeouts.first_byte_ms)`
     } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
       return `was silent for ${idleMs} ms (timeouts.idle_ms)`

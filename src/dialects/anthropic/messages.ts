@@ -12,6 +12,7 @@ import { usageReader } from '../openai/usage.ts'
 import { invalidRequest } from '../request.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { errorHeadOf, renderError } from './errors.ts'
+import { carriesRequestHeader, carriesResponseHeader, requestIdHeader } from './headers.ts'
 import { ending, isEndMark, isPreamble, ownEvents, standardEvent } from './message-stream.ts'
 import { rateHeaders } from './rate-headers.ts'
 
@@ -91,4 +92,7 @@ export const messagesDialect: ClientDialect = {
   renderError,
   ownEvents,
   rateHeaders,
+  carriesRequestHeader,
+  carriesResponseHeader,
+  requestIdHeader,
 }

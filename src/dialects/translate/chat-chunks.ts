@@ -149,7 +149,7 @@ export class ChatReader {
     if (hasDetails) this.#sink.reasoningDetails(details)
     // Several members bring the same text, for older clients; details may repeat it later, with its signature.
     const text = message['reasoning_content'] || message['reasoning'] || message['thinking']
-    if (typeof text === 'string') {
+    if (typeof text === 'string' && text !== '') {
       this.#hasReasoning = true
       this.#sink.reasoning(text)
     } else if (hasDetails && !this.#hasReasoning) {

@@ -71,6 +71,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
     case 'limits_not_saved':
+    case 'owners_not_kept':
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })
       return

@@ -19,6 +19,7 @@ export function guardsOf(
   { access, cors, server }: Pick<Config, 'access' | 'cors' | 'server'>,
   isOriginAllowed: (origin: string) => boolean,
   forwardedFor: ForwardedFor,
+  hasRest: () => boolean,
 ): readonly Guard[] {
   return [
     headerCountGuard,
@@ -31,6 +32,6 @@ export function guardsOf(
     targetGuard,
     framingGuard,
     contentCodingGuard,
-    bodySizeGuard(server.maxRequestBodyBytes),
+    bodySizeGuard(server.maxRequestBodyBytes, hasRest),
   ]
 }
