@@ -156,6 +156,7 @@ class Reader {
       this.#parts.set(place, part)
       return
     }
+    if (type === 'response.output_text.annotation.added') return
     const [, member] = [...wholes.values()].find(([name]) => name === type) ?? []
     assert.ok(member, `${type} is known`)
     assert.equal(
