@@ -199,8 +199,8 @@ function sendFailure(
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
-  const { status } = head
-  record.providerStatus = status
+  record.providerStatus = head.status
+  const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {
     const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
     const error = lateError(record, `returned status ${status}`, retryAfterMs)

@@ -267,7 +267,7 @@ suite('what cannot be translated', () => {
 
   test('is any request where no way leads to the provider', async (t) => {
     const { gateway } = await start(t, {}, { dialects: withoutWay })
-    assertRefused(await shout(gateway), [400, 'not_translatable'], /supports no format that a shout request/)
+    assertRefused(await shout(gateway), [400, 'not_translatable'], /supports neither \/v1\/shout nor a format/)
   })
 
   const emptySum = { choices: [], usage }
