@@ -43,7 +43,10 @@ describe('README.md', () => {
   })
 
   test('has a configuration by example that is valid with the keys that the text below it exports', (t) => {
-    const section = read('README.md').split('\n## ').find((text) => text.startsWith('Configure\n')) ?? ''
+    const section =
+      read('README.md')
+        .split('\n## ')
+        .find((text) => text.startsWith('Configure\n')) ?? ''
     const example = /```yaml\n(providers:[\s\S]*?)```/.exec(section)?.[1]
     assert.ok(example !== undefined)
     const exported = /`export ([^`]+)`/.exec(section)?.[1] ?? ''

@@ -8,6 +8,7 @@ import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Clock } from '../platform/clock.ts'
+import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
@@ -62,6 +63,7 @@ export class OwnServices implements SharedServices {
             store: memory,
             calibration,
             ...clock,
+            hold: holdLock,
             onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
           })
     const admission = new Admission({
@@ -107,9 +109,10 @@ export class OwnServices implements SharedServices {
     return this.#discovery.refresh(model)
   }
 
-  /** Asks providers nothing more. */
+  /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
+    this.#file?.offer()
     this.#discovery.stop()
     this.#healthChecks.stop()
   }
