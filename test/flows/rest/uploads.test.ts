@@ -26,7 +26,7 @@ async function startReader(t: TestContext, isReading = true) {
     sockets.push(socket)
     socket.on('error', () => {})
     let isInHead = true
-    socket.on('data', (data) => {
+    socket.on('data', (data: Buffer) => {
       let body = data
       if (isInHead) {
         head = Buffer.concat([head, data])
