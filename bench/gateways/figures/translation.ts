@@ -46,8 +46,9 @@ function messagesOf(instance: Instance, script: Script, model = 'bench', bulkByt
   return { ...calls, format: 'messages', address: { ...calls.address, path: '/v1/messages' } }
 }
 
-async function warmUp({ load, scale, tell }: Stage, instance: Instance): Promise<void> {
-  tell('warms up')
+async function warmUp(stage: Stage, instance: Instance): Promise<void> {
+  const { load, scale } = stage
+  stage.tell('warms up')
   const limits = { durationMs: scale.warmUpMs, maxCalls: scale.warmUpCalls / 2, connections }
   for (const calls of [instance.callsOf({ kind: 'plain' }), messagesOf(instance, { kind: 'plain' })]) {
     await load.run({ kind: 'closed', calls, ...limits })
