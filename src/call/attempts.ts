@@ -157,7 +157,7 @@ function translatorTo(
 ): Translator | GatewayError {
   const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
   if (translator !== undefined) return translator
-  const message = `Provider "${provider.name}" supports no format that a ${dialect.name} request can be translated to.`
+  const message = `Provider "${provider.name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 

@@ -9,6 +9,7 @@ import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
+import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
@@ -45,6 +46,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     record.asked = request.model
     record.model = asked.model.name
   }
+  const { count } = call.dialect
+  if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined

@@ -30,9 +30,17 @@ export type CallResult =
       readonly isWorthRepeating: boolean
     }
   | Limited
+  | Counted
   | { readonly kind: 'client-gone' }
   /** The gateway refuses the call, or fails on it. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
+
+/** The number of a prompt's tokens. `provided`: who has counted them; undefined for an estimate. */
+interface Counted {
+  readonly kind: 'counted'
+  readonly body: Buffer
+  readonly provided: { readonly target: Target; readonly head: ResponseHead } | undefined
+}
 
 interface Answered {
   readonly kind: 'answered'
@@ -84,6 +92,8 @@ function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Pr
     case 'limited':
     case 'refused':
       return sendError(result.error, open, on) // the error's status
+    case 'counted':
+      return sendCount(result, open, on) // 200
     case 'client-gone':
       return endGone(open, on) // 499
     default:
@@ -189,8 +199,8 @@ function sendFailure(
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
-  const { status } = head
-  record.providerStatus = status
+  record.providerStatus = head.status
+  const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {
     const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
     const error = lateError(record, `returned status ${status}`, retryAfterMs)
@@ -213,6 +223,15 @@ const noRetry = ['x-should-retry', 'false'] as const
 function withoutRetry(head: ResponseHead): ResponseHead {
   const [name, value] = noRetry
   return { ...head, headers: { ...head.headers, [name]: value } }
+}
+
+function sendCount({ body, provided }: Counted, open: OpenCall, on: Snapshot): CallEnd {
+  const { call } = open
+  if (provided !== undefined) carryResponseHeaders(call, provided.head, maskOf(provided.target, on))
+  addCallHeaders(open, on)
+  call.reply.start(200, ['content-type', 'application/json', 'content-length', String(body.length)])
+  call.reply.end(body)
+  return { status: 200 }
 }
 
 /** The error as a response, or as the last event of a stream that has begun. */
@@ -273,7 +292,7 @@ function headersOf(
   mask: (text: string) => string,
 ): string[] {
   if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

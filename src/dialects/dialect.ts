@@ -57,8 +57,18 @@ export interface ClientDialect {
    * @param name in lower case.
    */
   readonly carriesResponseHeader?: (name: string) => boolean
+  /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
+  readonly count?: PromptCount
   /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
   readonly requestIdHeader?: string
+}
+
+/** How a format writes the number of tokens of a prompt. */
+export interface PromptCount {
+  /** Whether a provider's response is one. */
+  readonly isCount: (body: Buffer) => boolean
+  /** As JSON. */
+  readonly render: (promptTokens: number) => Buffer
 }
 
 /** What a format writes of the request and the time beside an error. */

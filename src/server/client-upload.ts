@@ -1,6 +1,7 @@
 // A request's body that goes on to a provider while it arrives, no faster than the provider takes it: at most one piece of it
 // is in memory. Its client may take long, but must not fall silent.
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { IncomingUpload } from '../call/rest-call.ts'
 import { GatewayError } from '../errors.ts'
 
@@ -9,6 +10,14 @@ export const maxUploadBytes = 8_589_934_592
 
 /** How long a client may send nothing of a body that is waited for. */
 const maxSilenceMs = 120_000
+
+/** Whose request may last longer than others. */
+const uploading = new WeakSet<Socket>()
+
+/** Whether what arrives on a connection is an upload, whose silence is watched in place of its duration. */
+export function isUploading(socket: Socket): boolean {
+  return uploading.has(socket)
+}
 
 type Next = IteratorResult<Buffer, undefined>
 
@@ -36,6 +45,7 @@ export class ClientUpload implements IncomingUpload, AsyncIterator<Buffer, undef
     this.#now = now
     this.#maxBytes = maxBytes
     this.pieces = { [Symbol.asyncIterator]: () => this }
+    uploading.add(request.socket)
     request.pause()
     request.on('data', this.#take)
     request.on('end', this.#end)
@@ -69,6 +79,7 @@ export class ClientUpload implements IncomingUpload, AsyncIterator<Buffer, undef
   abandon(): void {
     if (this.#isOver) return
     this.#isOver = true
+    uploading.delete(this.#request.socket)
     this.#request.off('data', this.#take)
     this.#request.off('end', this.#end)
     this.#request.pause()
@@ -94,6 +105,7 @@ export class ClientUpload implements IncomingUpload, AsyncIterator<Buffer, undef
 
   readonly #end = (): void => {
     this.endedAtMs = this.#now()
+    uploading.delete(this.#request.socket)
     this.#waiting?.resolve(done)
     this.#waiting = undefined
   }

@@ -241,11 +241,11 @@ test('Anthropic gets its key and the version of its API', async (t) => {
   const { gateway, upstream } = await startGateway(t, {
     providers: { claude: { kind: 'anthropic', discover_models: true } },
   })
-  const { target, header } = await upstream.nextRequest()
-  assert.equal(target, '/v1/models')
-  assert.equal(header('x-api-key'), providerKey)
-  assert.equal(header('anthropic-version'), '2023-06-01')
-  assert.equal(header('authorization'), undefined)
+  const request = await upstream.nextRequest()
+  assert.equal(request.target, '/v1/models')
+  assert.equal(request.header('x-api-key'), providerKey)
+  assert.equal(request.header('anthropic-version'), '2023-06-01')
+  assert.equal(request.header('authorization'), undefined)
   await gateway.stop()
 })
 

@@ -8,7 +8,6 @@ import { renderError } from '../../dialects/openai/errors.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
-import { liftRequestTimeout } from '../../platform/node/request-timeout.ts'
 import { outOfBodyMemory } from '../body-budget.ts'
 import { ClientUpload } from '../client-upload.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
@@ -124,7 +123,6 @@ function serve(received: Received, exchange: Exchange, parts: RestParts): void {
   const awaitsContinue = request.headers.expect !== undefined && request.httpVersionMinor > 0
   if (awaitsContinue) response.writeContinue()
   if (!goesOnWhileItArrives(received, parts)) return readWhole(received, exchange, parts)
-  liftRequestTimeout(request)
   const reply = new LingeringReply(request, response, [...headers, ...noStore], renderError)
   const body = new ClientUpload(request, now)
   serveRest({ ...received, requestId, reply, body, bodyShare: undefined })
