@@ -257,7 +257,7 @@ function headersOf(
   mask: (text: string) => string,
 ): string[] {
   if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

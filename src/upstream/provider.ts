@@ -32,6 +32,9 @@ export interface ProviderFailure {
 /** The code of a provider that goes on with the request, while its response can't be read. */
 export const unaskedContinue = 'UNASKED_CONTINUE'
 
+/** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
+export const undecodable = 'UNDECODABLE'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void
