@@ -11,9 +11,15 @@ import {
   zstdDecompressSync,
 } from 'node:zlib'
 
+/** What is written to it comes out decoded. */
+export interface Decoder extends Transform {
+  /** How much it has decoded of what was written. */
+  readonly bytesWritten: number
+}
+
 interface Coding {
   readonly decode: (body: Buffer, options: { maxOutputLength: number }) => Buffer
-  readonly createDecoder: () => Transform
+  readonly createDecoder: () => Decoder
 }
 
 const gzip: Coding = { decode: gunzipSync, createDecoder: createGunzip }
@@ -39,7 +45,7 @@ function nameOf(coding: string | string[]): string {
  * @returns a decoder for a body that arrives in pieces; `none` if it has no coding; undefined if its coding is unknown, or
  *   applied more than once.
  */
-export function decoderFor(coding: string | string[] | undefined): Transform | 'none' | undefined {
+export function decoderFor(coding: string | string[] | undefined): Decoder | 'none' | undefined {
   if (coding === undefined) return 'none'
   const name = nameOf(coding)
   return noCodings.has(name) ? 'none' : codings.get(name)?.createDecoder()
