@@ -88,9 +88,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       ? await OwnServices.start(config, { clock, events, stateDirectory, store })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
-  const { coordinator } = shared
+  const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
-  const longLived = { dialects, coordinator, events, ticker, ...clock, chance: Math.random }
+  const longLived = { dialects, coordinator, formats, events, ticker, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)

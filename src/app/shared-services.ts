@@ -7,16 +7,20 @@ import { MemoryStore } from '../admission/stores/memory.ts'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { SpokenFormats } from '../call/spoken-formats.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { Discovery } from './discovery.ts'
+import { FormatDiscovery } from './format-discovery.ts'
+import { FormatsFile } from './formats-file.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
+  readonly formats: SpokenFormats
   /** Undefined: requests of a client are not limited. */
   readonly floodWindows: FloodWindows | undefined
   /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
@@ -42,9 +46,13 @@ export class OwnServices implements SharedServices {
   readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
+  readonly formats: FormatDiscovery
+  /** Called when something was found of the formats that providers speak. One listener. */
+  onFormats: (() => void) | undefined
   readonly #discovery: Discovery
   readonly #healthChecks: HealthChecks
   readonly #file: LimitsFile | undefined
+  readonly #formatsFile: FormatsFile | undefined
   #isStopped = false
 
   private constructor(config: Config, { clock, events, stateDirectory, store }: OwnerParts) {
@@ -72,7 +80,25 @@ export class OwnServices implements SharedServices {
       setTimer,
       onChange: () => this.#file?.touch(),
     })
-    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance })
+    const formats = new FormatDiscovery({
+      clock,
+      events,
+      onChange: () => {
+        this.#formatsFile?.touch()
+        this.onFormats?.()
+      },
+    })
+    this.formats = formats
+    this.#formatsFile =
+      stateDirectory === undefined
+        ? undefined
+        : new FormatsFile({
+            directory: stateDirectory,
+            findings: () => formats.findings,
+            onFault: (cause) => events.emit({ kind: 'formats_not_saved', cause }),
+          })
+    const hasShown = (provider: string, format: string) => formats.hasShown(provider, format)
+    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance, hasShown })
     const pollClock = { now, setTimer, chance }
     this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
     this.#discovery = new Discovery({
@@ -91,12 +117,14 @@ export class OwnServices implements SharedServices {
     if (services.#file !== undefined) {
       parts.events.emit({ kind: 'limits_loaded', fact: await services.#file.load() })
     }
+    if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
     return services
   }
 
   /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
   follow(config: Config, providers: ProviderSet): void {
     this.coordinator.follow(config, providers.values())
+    this.formats.follow(config, providers)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
     this.#discovery.follow(config, providers)
@@ -116,7 +144,7 @@ export class OwnServices implements SharedServices {
 
   /** Writes the counters down a last time. */
   async save(): Promise<void> {
-    await this.#file?.stop()
+    await Promise.all([this.#file?.stop(), this.#formatsFile?.stop()])
   }
 }
 

@@ -10,6 +10,7 @@ import type { Events } from '../observe/events.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Coordinator } from './coordinator.ts'
+import type { SpokenFormats } from './spoken-formats.ts'
 import type { Ticker } from './ticker.ts'
 
 /** One client request to an API route, its body read. */
@@ -44,6 +45,7 @@ export interface Snapshot {
   readonly providers: ReadonlyMap<string, Provider>
   readonly dialects: Dialects
   readonly coordinator: Coordinator
+  readonly formats: SpokenFormats
   readonly routing: RoutingConfig
   readonly rateLimits: RateLimitConfig
   /** Silence of a stream before each heartbeat, in milliseconds. */

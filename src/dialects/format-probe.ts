@@ -13,7 +13,10 @@ const unknownPath =
  * @param body of the response to a POST of `formatProbeBody` at the format's path.
  * @returns undefined if the response says nothing about the path: the key was refused, the server is busy or broken.
  */
-export function judgeFormatProbe({ status }: Pick<ResponseHead, 'status'>, body: Buffer): boolean | undefined {
+export function judgeFormatProbe(
+  { status }: Pick<ResponseHead, 'status'>,
+  body: Buffer,
+): boolean | undefined {
   if (status === 404 || status === 405 || status === 501) return false
   const value = parseJson(body)
   if (!isObject(value)) return undefined

@@ -5,6 +5,7 @@ import { WorkerThread } from '../../src/app/workers/worker-thread.ts'
 import type { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { soon } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
+import { unknownFormats } from './unknown-formats.ts'
 
 export const askingChannel = 'asking workers'
 
@@ -43,6 +44,7 @@ export async function startAskingWorkers(
   const printed = new Map<number, (text: string) => void>()
   const services = {
     coordinator,
+    formats: unknownFormats,
     floodWindows: undefined,
     discovered: new Map(),
     onModels: undefined,
@@ -55,6 +57,7 @@ export async function startAskingWorkers(
       config: { serialized: undefined },
       reloaded: undefined,
       discovered: new Map(),
+      foundFormats: new Map(),
       hosts: [],
       tcpPort: 0,
       unixSocket: undefined,

@@ -6,6 +6,7 @@ import type { Outcome } from '../../admission/outcome.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
+import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
@@ -22,6 +23,7 @@ export interface WorkerStart {
   readonly config: SerializedConfig
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
+  readonly foundFormats: FoundFormats
   /** Where this one listens. */
   readonly hosts: readonly string[]
   readonly tcpPort: number
@@ -30,6 +32,9 @@ export interface WorkerStart {
   readonly version: string
   readonly configFile: string
 }
+
+/** What providers have shown, by their name and the format's; confirmed recently. */
+export type FoundFormats = ReadonlyMap<string, Readonly<Record<string, boolean>>>
 
 /** An admission as it travels. Targets are given by their index in the request. */
 export type AdmissionMessage =
@@ -64,6 +69,10 @@ export interface Requests {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
   }
+  find_format: {
+    readonly params: { readonly provider: string; readonly format: AskedFormat }
+    readonly result: boolean | undefined
+  }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
 
@@ -89,6 +98,13 @@ export type HoldMessage =
       readonly usage: Metered | undefined
     }
 
+/** `SpokenFormats.doubt`. */
+export interface FormatMessage {
+  readonly kind: 'format_doubted'
+  readonly provider: string
+  readonly format: string
+}
+
 /** About permits of the flood limit (flood-leases.ts). */
 export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
@@ -105,7 +121,7 @@ type WorkerMessage =
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }
 
-export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | PermitMessage
+export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | FormatMessage | PermitMessage
 
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
@@ -117,6 +133,7 @@ export type Command =
 export type OwnerMessage =
   | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }
+  | { readonly kind: 'formats'; readonly found: FoundFormats }
   /** Further permits of the flood limit, and that all unused ones are to be returned. */
   | { readonly kind: 'permits'; readonly client: string; readonly count: number }
   | { readonly kind: 'recall'; readonly client: string }

@@ -8,6 +8,7 @@ import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
   AdmissionMessage,
+  FormatMessage,
   HoldMessage,
   OwnerMessage,
   PermitMessage,
@@ -59,6 +60,11 @@ export class WorkerSession implements LeaseHolder {
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
+      case 'find_format': {
+        const { provider, format } = request.params
+        this.#respondLater(id, this.#services.formats.find(provider, format))
+        return
+      }
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return
@@ -91,6 +97,10 @@ export class WorkerSession implements LeaseHolder {
       default:
         message satisfies never
     }
+  }
+
+  onFormatMessage({ provider, format }: FormatMessage): void {
+    this.#services.formats.doubt(provider, format)
   }
 
   onPermitMessage(message: PermitMessage): void {

@@ -125,6 +125,7 @@ export class WorkerThread {
       case 'admit':
       case 'move':
       case 'describe':
+      case 'find_format':
       case 'refresh':
         this.#session.onRequest(message)
         return
@@ -134,6 +135,9 @@ export class WorkerThread {
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)
+        return
+      case 'format_doubted':
+        this.#session.onFormatMessage(message)
         return
       case 'permit_used':
       case 'permits_returned':

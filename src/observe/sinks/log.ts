@@ -70,6 +70,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'log_transport_failed':
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
+    case 'formats_not_saved':
     case 'limits_not_saved':
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })
@@ -80,6 +81,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'workers_missing':
       log.warn(lineOf(event))
       return
+    case 'format_found':
     case 'listening':
     case 'models_discovered':
     case 'stopped':

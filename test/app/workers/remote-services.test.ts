@@ -12,6 +12,7 @@ import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
+import { unknownFormats } from '../../support/unknown-formats.ts'
 
 /** Both ends of one worker's connection to the owner. */
 function connect(
@@ -23,6 +24,7 @@ function connect(
 ) {
   const services: SharedServices = {
     coordinator: owner,
+    formats: unknownFormats,
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
@@ -44,7 +46,13 @@ function connect(
       }
     },
   })
-  const remote = new RemoteServices({ outbox, rpm: windows.rpm, now, discovered: new Map() })
+  const remote = new RemoteServices({
+    outbox,
+    rpm: windows.rpm,
+    now,
+    discovered: new Map(),
+    foundFormats: new Map(),
+  })
   return { remote, session, services }
 }
 
