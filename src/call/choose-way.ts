@@ -50,7 +50,7 @@ function known(provider: Provider, { provider: { name } }: Translator, on: On): 
 }
 
 function noWay({ name }: Provider, dialect: ClientDialect): GatewayError {
-  const message = `Provider "${name}" supports no format that a ${dialect.name} request can be translated to.`
+  const message = `Provider "${name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 

@@ -12,9 +12,16 @@ export interface CallEnd {
   readonly error?: GatewayError | undefined
 }
 
+/** A call as its record knows it. */
+export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & {
+  readonly dialect: Pick<Call['dialect'], 'name'>
+  /** Absent for a model call. */
+  readonly route?: string
+}
+
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: Call
+  readonly #call: RecordedCall
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -50,7 +57,7 @@ export class CallRecord {
   #earlierMs = 0
   #attemptSentAtMs = 0
 
-  constructor(call: Call) {
+  constructor(call: RecordedCall) {
     this.#call = call
   }
 
@@ -103,7 +110,7 @@ export class CallRecord {
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect } = this.#call
+    const { startedAtMs, requestId, client, dialect, route } = this.#call
     const firstByteAtMs = this.#firstByteAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
@@ -114,6 +121,7 @@ export class CallRecord {
       request_id: requestId,
       client: client.id,
       dialect: dialect.name,
+      route,
       model: this.model,
       asked: this.asked,
       provider: this.provider,

@@ -15,6 +15,7 @@ import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { StoredObject } from './response/stored-object.ts'
 import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
@@ -29,9 +30,17 @@ export type CallResult =
       readonly isWorthRepeating: boolean
     }
   | Limited
+  | Counted
   | { readonly kind: 'client-gone' }
   /** The gateway refuses the call, or fails on it. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
+
+/** The number of a prompt's tokens. `provided`: who has counted them; undefined for an estimate. */
+interface Counted {
+  readonly kind: 'counted'
+  readonly body: Buffer
+  readonly provided: { readonly target: Target; readonly head: ResponseHead } | undefined
+}
 
 interface Answered {
   readonly kind: 'answered'
@@ -83,6 +92,8 @@ function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Pr
     case 'limited':
     case 'refused':
       return sendError(result.error, open, on) // the error's status
+    case 'counted':
+      return sendCount(result, open, on) // 200
     case 'client-gone':
       return endGone(open, on) // 499
     default:
@@ -122,6 +133,8 @@ async function passAnswer(
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
+    const stored = storedObject(admitted, target, response, on)
+    if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relayed = await relay({
       response,
       reply,
@@ -130,6 +143,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
+      watch: stored?.watch,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -157,6 +171,17 @@ async function passAnswer(
   }
 }
 
+/** Of a response that its client can fetch again. */
+function storedObject(
+  { call, request: { storedAs: kind } }: AdmittedCall,
+  { provider }: Target,
+  response: AnsweringResponse,
+  { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
+): StoredObject | undefined {
+  if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
+  return new StoredObject(owners, { kind, provider, client: call.client.id })
+}
+
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
 function sendFailure(
   { target, failure, isWorthRepeating }: CallResult & { kind: 'failed' },
@@ -174,8 +199,8 @@ function sendFailure(
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
-  const { status } = head
-  record.providerStatus = status
+  record.providerStatus = head.status
+  const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {
     const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
     const error = lateError(record, `returned status ${status}`, retryAfterMs)
@@ -198,6 +223,15 @@ const noRetry = ['x-should-retry', 'false'] as const
 function withoutRetry(head: ResponseHead): ResponseHead {
   const [name, value] = noRetry
   return { ...head, headers: { ...head.headers, [name]: value } }
+}
+
+function sendCount({ body, provided }: Counted, open: OpenCall, on: Snapshot): CallEnd {
+  const { call } = open
+  if (provided !== undefined) carryResponseHeaders(call, provided.head, maskOf(provided.target, on))
+  addCallHeaders(open, on)
+  call.reply.start(200, ['content-type', 'application/json', 'content-length', String(body.length)])
+  call.reply.end(body)
+  return { status: 200 }
 }
 
 /** The error as a response, or as the last event of a stream that has begun. */
@@ -258,7 +292,7 @@ function headersOf(
   mask: (text: string) => string,
 ): string[] {
   if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

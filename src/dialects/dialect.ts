@@ -36,8 +36,11 @@ export interface ClientDialect {
   readonly native: ProviderDialect
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
-  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
-  readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
+  /**
+   * @param defaultModel for a request that names none.
+   * @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where.
+   */
+  readonly readRequest: (received: ReceivedRequest, defaultModel?: string) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError, about: ErrorContext) => RenderedError
   /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
   readonly ownEvents: (requestId: string) => OwnEvents
@@ -54,8 +57,18 @@ export interface ClientDialect {
    * @param name in lower case.
    */
   readonly carriesResponseHeader?: (name: string) => boolean
+  /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
+  readonly count?: PromptCount
   /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
   readonly requestIdHeader?: string
+}
+
+/** How a format writes the number of tokens of a prompt. */
+export interface PromptCount {
+  /** Whether a provider's response is one. */
+  readonly isCount: (body: Buffer) => boolean
+  /** As JSON. */
+  readonly render: (promptTokens: number) => Buffer
 }
 
 /** What a format writes of the request and the time beside an error. */

@@ -1,5 +1,5 @@
 // The wire formats for clients, sorted by path, and the translators from them to providers' formats.
-import { messagesDialect } from './anthropic/messages.ts'
+import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -13,7 +13,7 @@ import type { Translator } from './translator.ts'
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-const clientDialects = [...openAiDialects, messagesDialect].toSorted((one, other) =>
+const clientDialects = [...openAiDialects, messagesDialect, countDialect].toSorted((one, other) =>
   one.path < other.path ? -1 : 1,
 )
 

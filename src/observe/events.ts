@@ -13,6 +13,8 @@ export interface CallFacts {
   readonly request_id: string
   readonly client: string
   readonly dialect: string
+  /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
+  readonly route: string | undefined
   readonly model: string | undefined
   /** The alias of the model that the client used. */
   readonly asked: string | undefined
@@ -217,6 +219,12 @@ interface LimitsNotSaved {
   readonly cause: unknown
 }
 
+/** The owners of objects could not be read or saved; calls go on. */
+interface OwnersNotKept {
+  readonly kind: 'owners_not_kept'
+  readonly cause: unknown
+}
+
 /** The log goes to standard output from here on. */
 interface LogTransportFailed {
   readonly kind: 'log_transport_failed'
@@ -237,6 +245,7 @@ export type GatewayEvent =
   | Listening
   | LogTransportFailed
   | ModelsDiscovered
+  | OwnersNotKept
   | PeerUsersUnreadable
   | ProviderChecked
   | Refused

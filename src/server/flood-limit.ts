@@ -90,6 +90,7 @@ function factsOfGone({ id, client, routeOptions }: FastifyRequest, waitedMs: num
 /** Of a call whose body has not been read. */
 const nothingKnown = {
   event: 'call',
+  route: undefined,
   model: undefined,
   asked: undefined,
   provider: undefined,

@@ -12,6 +12,7 @@ import type {
   HoldMessage,
   OwnerMessage,
   PermitMessage,
+  RestMessage,
   WorkerRequest,
   Requests,
 } from './messages.ts'
@@ -57,12 +58,23 @@ export class WorkerSession implements LeaseHolder {
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
         return
+      case 'count':
+        this.#respondLater(id, Promise.resolve(coordinator.countPrompt(request.params)))
+        return
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
       case 'find_format': {
         const { provider, format } = request.params
         this.#respondLater(id, this.#services.formats.find(provider, format))
+        return
+      }
+      case 'owners':
+        this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
+        return
+      case 'has_objects': {
+        const { client, kind } = request.params
+        this.#respondLater(id, this.#services.owners.hasAny(client, kind))
         return
       }
       case 'refresh':
@@ -101,6 +113,11 @@ export class WorkerSession implements LeaseHolder {
 
   onFormatMessage({ provider, format }: FormatMessage): void {
     this.#services.formats.doubt(provider, format)
+  }
+
+  onRestMessage(message: RestMessage): void {
+    if (message.kind === 'remember') this.#services.owners.remember(message.objects)
+    else this.#services.coordinator.reportUnreachable(message.provider)
   }
 
   onPermitMessage(message: PermitMessage): void {

@@ -124,8 +124,11 @@ export class WorkerThread {
       case 'take':
       case 'admit':
       case 'move':
+      case 'count':
       case 'describe':
       case 'find_format':
+      case 'owners':
+      case 'has_objects':
       case 'refresh':
         this.#session.onRequest(message)
         return
@@ -138,6 +141,10 @@ export class WorkerThread {
         return
       case 'format_doubted':
         this.#session.onFormatMessage(message)
+        return
+      case 'remember':
+      case 'unreachable':
+        this.#session.onRestMessage(message)
         return
       case 'permit_used':
       case 'permits_returned':

@@ -1,6 +1,7 @@
 // The format of Anthropic's Messages API, at both ends. https://docs.claude.com/en/api/messages
 import type { Span } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
@@ -17,6 +18,7 @@ import { ending, isEndMark, isPreamble, ownEvents, standardEvent } from './messa
 import { rateHeaders } from './rate-headers.ts'
 
 const [name, path] = ['messages', '/messages']
+const countPath = '/messages/count_tokens'
 
 const provider: ProviderDialect = {
   name,
@@ -95,4 +97,26 @@ export const messagesDialect: ClientDialect = {
   carriesRequestHeader,
   carriesResponseHeader,
   requestIdHeader,
+}
+
+/**
+ * How many tokens a prompt has (https://docs.claude.com/en/api/messages-count-tokens). A provider that speaks the format
+ * may lack it.
+ */
+export const countDialect: ClientDialect = {
+  ...messagesDialect,
+  name: 'other',
+  path: countPath,
+  hasEvents: false,
+  hasOutputTokens: false,
+  native: {
+    ...provider,
+    path: countPath,
+    judgeWhole: (head, body) =>
+      judgeWholeResponse(head, body, { mayBeEmpty: false, errorHeadOf, outputMember: undefined }),
+  },
+  count: {
+    isCount: (body) => Number.isSafeInteger(membersOf(parseJson(body))['input_tokens']),
+    render: (promptTokens) => Buffer.from(JSON.stringify({ input_tokens: promptTokens })),
+  },
 }

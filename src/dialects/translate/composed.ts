@@ -124,6 +124,11 @@ class ComposedResponse implements ResponseTranslation {
     return this.#outer.error(head, this.#inner.error(head, body))
   }
 
+  errorStatus(status: number): number {
+    const middle = this.#inner.errorStatus?.(status) ?? status
+    return this.#outer.errorStatus?.(middle) ?? middle
+  }
+
   heartbeat(): Buffer {
     return this.#outer.heartbeat()
   }

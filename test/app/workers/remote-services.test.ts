@@ -10,6 +10,7 @@ import { Outbox } from '../../../src/app/workers/outbox.ts'
 import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
+import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
 import { unknownFormats } from '../../support/unknown-formats.ts'
@@ -25,6 +26,7 @@ function connect(
   const services: SharedServices = {
     coordinator: owner,
     formats: unknownFormats,
+    owners: new MemoryObjectOwners(),
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
@@ -43,6 +45,7 @@ function connect(
         else if ('hold' in message) session.onHoldMessage(message)
         else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
           session.onPermitMessage(message)
+        else if (message.kind === 'remember' || message.kind === 'unreachable') session.onRestMessage(message)
       }
     },
   })

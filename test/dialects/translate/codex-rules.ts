@@ -26,6 +26,8 @@ export interface ResponseEvent {
   readonly item_id?: string
   readonly output_index?: number
   readonly delta?: string
+  readonly content_index?: number
+  readonly summary_index?: number
   readonly part?: Readonly<Record<string, unknown>>
   readonly [member: string]: unknown
 }
@@ -117,7 +119,7 @@ class Reader {
 
   #added({ output_index: index, item }: ResponseEvent): void {
     assert.equal(index, this.#items.length + this.#open.size, 'indexes have no gaps')
-    this.#open.set(index!, item!)
+    this.#open.set(index, item!)
     if (item!.type.endsWith('_call'))
       assert.ok(item!['call_id'] && item!['name'], 'a call has a name from the start')
   }
@@ -142,7 +144,7 @@ class Reader {
   #piece(event: ResponseEvent): void {
     const { type, item_id: id, output_index: index, delta, part } = event
     assert.equal(this.#open.get(index!)?.id, id, `${type} is in an open item`)
-    const place = `${event['content_index'] ?? event['summary_index'] ?? ''} ${id}`
+    const place = `${event.content_index ?? event.summary_index ?? ''} ${id}`
     const [done] = wholes.get(type) ?? []
     if (done !== undefined) {
       const key = `${done} ${place}`
@@ -154,6 +156,7 @@ class Reader {
       this.#parts.set(place, part)
       return
     }
+    if (type === 'response.output_text.annotation.added') return
     const [, member] = [...wholes.values()].find(([name]) => name === type) ?? []
     assert.ok(member, `${type} is known`)
     assert.equal(

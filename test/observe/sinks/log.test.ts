@@ -17,6 +17,7 @@ function ended(more: Partial<CallFacts>): GatewayEvent {
     request_id: 'req_1',
     client: 'user:ann',
     dialect: 'chat',
+    route: undefined,
     model: 'm',
     provider: 'p',
     target_model: 't',

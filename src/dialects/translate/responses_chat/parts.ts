@@ -29,7 +29,7 @@ export function translateContent(
 }
 
 /** Several parts, or the only text. */
-export function joinedOrParts(parts: readonly Part[], { hasTextParts }: ContentTraits): Encodable {
+function joinedOrParts(parts: readonly Part[], { hasTextParts }: ContentTraits): Encodable {
   const texts = parts.filter((part) => 'text' in part).map(({ text }) => text)
   const hasMedia = texts.length < parts.length
   const [only] = texts

@@ -26,7 +26,7 @@ export function responsesToMessages(chat: ProviderDialect, messages: ProviderDia
 const efforts: readonly Effort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 
 /** Everything that chat can express: what the provider does not take is for the second translation. */
-function middleTraits({ maxStopSequences: _, ...traits }: ProviderTraits): ProviderTraits {
+function middleTraits(traits: ProviderTraits): ProviderTraits {
   return {
     ...traits,
     maxTokensField: 'max_tokens',
@@ -37,6 +37,7 @@ function middleTraits({ maxStopSequences: _, ...traits }: ProviderTraits): Provi
     reasoningTurns: 'all',
     efforts,
     hasThinkTags: false,
+    maxStopSequences: Infinity,
     maxTemperature: 2,
     hasToolImages: true,
     hasFileParts: true,
