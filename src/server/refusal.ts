@@ -77,6 +77,7 @@ function lingerAfter(request: IncomingMessage, response: ServerResponse, body: B
   }
   const timer = setTimeout(end, maxLingerMs)
   response.on('close', () => clearTimeout(timer))
+  if (request.readableEnded) return end()
   request.on('data', (chunk: Buffer) => {
     seen += chunk.length
     if (seen > maxLingerBytes) end()
