@@ -60,8 +60,18 @@ suite('an object', () => {
   })
 
   const made: readonly (readonly [what: string, path: string, response: object, line: Line])[] = [
-    ['an upload’s file', '/v1/uploads/upload_1/complete', { id: 'upload_1', file: { id: 'file-9' } }, 'GET /v1/files/file-9'],
-    ['a run’s thread', '/v1/threads/runs', { id: 'run_1', thread_id: 'thread_9' }, 'GET /v1/threads/thread_9'],
+    [
+      'an upload’s file',
+      '/v1/uploads/upload_1/complete',
+      { id: 'upload_1', file: { id: 'file-9' } },
+      'GET /v1/files/file-9',
+    ],
+    [
+      'a run’s thread',
+      '/v1/threads/runs',
+      { id: 'run_1', thread_id: 'thread_9' },
+      'GET /v1/threads/thread_9',
+    ],
   ]
   for (const [what, path, response, line] of made) {
     test(`that a request creates on the way is its client's: ${what}`, async (t) => {

@@ -26,17 +26,18 @@ suite('every response', () => {
     })
   }
 
-  const documents: readonly (readonly [type: string, given: string | undefined, sent: string | undefined])[] = [
-    ['text/html', undefined, 'attachment'],
-    ['Text/HTML; charset=utf-8', 'inline; filename="a.html"', 'attachment'],
-    ['text/html', 'attachment; filename="a.html"', 'attachment; filename="a.html"'],
-    ['image/svg+xml', undefined, 'attachment'],
-    ['text/xml', undefined, 'attachment'],
-    ['application/xml', undefined, 'attachment'],
-    ['application/xhtml+xml', undefined, 'attachment'],
-    ['image/png', undefined, undefined],
-    ['application/json', 'inline', 'inline'],
-  ]
+  const documents: readonly (readonly [type: string, given: string | undefined, sent: string | undefined])[] =
+    [
+      ['text/html', undefined, 'attachment'],
+      ['Text/HTML; charset=utf-8', 'inline; filename="a.html"', 'attachment'],
+      ['text/html', 'attachment; filename="a.html"', 'attachment; filename="a.html"'],
+      ['image/svg+xml', undefined, 'attachment'],
+      ['text/xml', undefined, 'attachment'],
+      ['application/xml', undefined, 'attachment'],
+      ['application/xhtml+xml', undefined, 'attachment'],
+      ['image/png', undefined, undefined],
+      ['application/json', 'inline', 'inline'],
+    ]
   for (const [type, given, sent] of documents) {
     test(`is no document: ${type}, ${given ?? 'without a disposition'}`, async (t) => {
       const { gateway, upstream } = await startGateway(t, restSetup)

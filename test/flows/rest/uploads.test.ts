@@ -26,8 +26,8 @@ async function startReader(t: TestContext, isReading = true) {
     sockets.push(socket)
     socket.on('error', () => {})
     let isInHead = true
-    socket.on('data', (data) => {
-      let body = data
+    socket.on('data', (data: Buffer) => {
+      let body: Buffer = data
       if (isInHead) {
         head = Buffer.concat([head, data])
         const at = head.indexOf('\r\n\r\n')
