@@ -8,6 +8,9 @@ import standalone from 'ajv/dist/standalone/index.js'
 import { overrideVariables } from '../src/config/environment.ts'
 import { configSchema } from '../src/config/schema/schema.ts'
 import type { Schema } from '../src/config/schema/schema-type.ts'
+import { translation } from '../src/config/schema/translation.ts'
+import { traitNames } from '../src/config/resolve-traits.ts'
+import { traitsOf } from '../src/upstream/providers/kinds.ts'
 
 /** Path from the root of the project → text. */
 export function generatedFiles(): Record<string, string> {
@@ -82,6 +85,7 @@ function configPage(): string {
     discovery,
     secrets,
     proxies,
+    translations(),
     logTransports,
     environment(),
   ]
@@ -167,6 +171,72 @@ CONNECT for \`https://\` providers, and forward the requests to \`http://\` ones
 the provider's name. The variables are read at start; a service has them in a drop-in
 (\`systemctl --user edit llm-gateway\`: \`[Service]\`, \`Environment=HTTPS_PROXY=http://proxy.example:3128\`).`
 
+/** A provider of each kind whose traits differ, as the table names it. */
+const kinds: readonly (readonly [name: string, provider: Parameters<typeof traitsOf>[0], model: string])[] = [
+  ['other servers', { kind: 'openai', origin: 'http://127.0.0.1' }, 'm'],
+  ['OpenAI, Azure', { kind: 'openai', origin: 'https://api.openai.com' }, 'gpt-5.2'],
+  ['`anthropic`', { kind: 'anthropic', origin: 'https://api.anthropic.com' }, 'claude-opus-5'],
+  ['OpenRouter', { kind: 'openai', origin: 'https://openrouter.ai' }, 'm'],
+  ['DeepSeek, Moonshot', { kind: 'openai', origin: 'https://api.deepseek.com' }, 'm'],
+  ['`ollama`', { kind: 'ollama', origin: 'http://127.0.0.1' }, 'm'],
+  ['`vllm`', { kind: 'vllm', origin: 'http://127.0.0.1' }, 'm'],
+  ['`llama_cpp`', { kind: 'llama_cpp', origin: 'http://127.0.0.1' }, 'm'],
+]
+
+function translations(): string {
+  const properties: Readonly<Record<string, Schema>> = translation.properties
+  const keys = Object.entries(properties)
+  const [usual, ...others] = kinds.map(
+    ([name, provider, model]) =>
+      [name, traitsOf(provider)(model) as object as Record<string, unknown>] as const,
+  )
+  const rows = keys.map(([key, schema]) => {
+    const trait = traitNames[key as keyof typeof traitNames]
+    const standard = shownTrait(usual![1][trait])
+    const different = others
+      .map(([name, traits]) => [name, shownTrait(traits[trait])] as const)
+      .filter(([, shown]) => shown !== standard)
+    const byValue = Map.groupBy(different, ([, shown]) => shown)
+    const exceptions = [...byValue].map(
+      ([shown, names]) => `${names.map(([name]) => name).join(', ')}: ${shown}`,
+    )
+    const text = (schema.description ?? '').replaceAll('|', '\\|')
+    return `| \`${key}\` | ${[standard, ...exceptions].join('; ')} | ${text} |`
+  })
+  return `${translationIntro}
+
+| key | default | meaning |
+|---|---|---|
+${rows.join('\n')}
+
+${translationModels}`
+}
+
+function shownTrait(value: unknown): string {
+  if (Array.isArray(value)) return `\`[${value.join(', ')}]\``
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value ?? null)}\``
+}
+
+const translationIntro = `## Translation
+
+A call in a conversation format that its provider does not understand is translated to one that it does, and its response
+back. \`providers.NAME.translation\` states in what a server differs from others of its kind, and \`models.NAME.translation\`
+in what a model does, which wins. Calls that are passed on in their own format are not affected.
+
+${fenced(
+  'yaml',
+  `providers:
+  lmstudio: { base_url: "http://127.0.0.1:1234/v1", speaks: [chat, responses, messages] }
+  claude: { kind: anthropic, api_key: { credential: anthropic_api_key } }
+models:
+  qwen3: { provider: lmstudio, translation: { think_tags: true, efforts: [] } }
+  sonnet: { provider: claude, model: claude-sonnet-4-5, translation: { default_max_tokens: 32000 } }`,
+)}`
+
+const translationModels = `Some defaults depend on the model's name as well. Of OpenAI, \`gpt-4\` and older have no \`efforts\`, and newer models those that
+they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 3.5 a
+\`default_max_tokens\` of 4096, and \`efforts\` are those of the model.`
+
 const logTransports = `## Log transports
 
 \`logging.transport\` passes the log to a [pino transport](https://getpino.io/#/docs/transports) instead of standard output:
@@ -212,6 +282,8 @@ function* keyRows(schema: Schema, prefix: string): Generator<string> {
     if (inner === false) continue
     const path = prefix + key
     yield row(path, inner)
+    // Has a section of its own.
+    if (inner.properties === translation.properties) continue
     yield* keyRows(inner, `${path}.`)
     if (inner.items !== undefined) yield* keyRows(inner.items, `${path}[].`)
     // What a secret reference may hold has a section of its own.
@@ -239,6 +311,7 @@ const typeNames = {
   boolean: 'true or false',
   integer: 'whole number',
   null: 'null',
+  number: 'number',
   object: 'mapping',
   string: 'text',
 }

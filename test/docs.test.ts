@@ -42,15 +42,20 @@ describe('README.md', () => {
     assert.ok(read('README.md').split('\n').length <= 250)
   })
 
-  test('has a configuration by example that is valid', (t) => {
-    const example = /```yaml\n(providers:[\s\S]*?)```/.exec(read('README.md'))?.[1]
+  test('has a configuration by example that is valid with the keys that the text below it exports', (t) => {
+    const section =
+      read('README.md')
+        .split('\n## ')
+        .find((text) => text.startsWith('Configure\n')) ?? ''
+    const example = /```yaml\n(providers:[\s\S]*?)```/.exec(section)?.[1]
     assert.ok(example !== undefined)
+    const exported = /`export ([^`]+)`/.exec(section)?.[1] ?? ''
+    const env = Object.fromEntries(exported.split(' ').map((each) => each.split('=')))
     const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-docs-'))
     t.after(() => rmSync(folder, { recursive: true }))
     const file = join(folder, 'gateway.yaml')
     writeFileSync(file, example)
     chmodSync(file, 0o600)
-    const env = { OPENAI_API_KEY: 'sk-docs', OPENROUTER_API_KEY: 'sk-docs' }
     const loaded = loadConfig(file, { env })
     assert.deepEqual(loaded.ok ? [] : loaded.problems, [])
   })

@@ -126,6 +126,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     isDraining: () => isDraining,
     events,
     now: clock.now,
+    wallNow: clock.wallNow,
     setTimer: clock.setTimer,
   })
   const isInherited = sockets.length > 0

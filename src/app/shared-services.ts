@@ -8,6 +8,7 @@ import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Clock } from '../platform/clock.ts'
+import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
@@ -67,6 +68,7 @@ export class OwnServices implements SharedServices {
             store: memory,
             calibration,
             ...clock,
+            hold: holdLock,
             onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
           })
     this.#ownersFile =
@@ -122,9 +124,10 @@ export class OwnServices implements SharedServices {
     return this.#discovery.refresh(model)
   }
 
-  /** Asks providers nothing more. */
+  /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
+    this.#file?.offer()
     this.#discovery.stop()
     this.#healthChecks.stop()
   }

@@ -82,8 +82,12 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
 }
 
 /** The state of a model's limits, for the head of whatever response comes. */
-export function addRateHeaders({ dialect, reply }: Call, limitStatus: LimitStatus): void {
+export function addRateHeaders(
+  { dialect, reply }: Call,
+  limitStatus: LimitStatus,
+  on: Pick<Snapshot, 'wallNow'>,
+): void {
   if (reply.isStarted) return
-  const headers = dialect.rateHeaders(limitStatus)
+  const headers = dialect.rateHeaders(limitStatus, on.wallNow())
   for (const name in headers) reply.set(name, headers[name]!)
 }

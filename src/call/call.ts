@@ -25,6 +25,8 @@ export interface Call {
   readonly model: string | undefined
   /** Of the target, with its `?` and without keys; empty if there is none. */
   readonly query: string
+  /** Of the request, as they came: names and values in turn. */
+  readonly rawHeaders: readonly string[]
   readonly requestId: string
   readonly client: Client
   readonly reply: Reply
@@ -81,6 +83,8 @@ export interface Reply {
   onDrain: (() => void) | undefined
   /** Sets a header of whatever response comes, in place of an earlier one of that name. Only before `start`. */
   set(name: string, value: string): void
+  /** Sets a header unless one of that name is set. Only before `start`. */
+  setMissing(name: string, value: string): void
   /** @param headers names and values in turn, names in lower case. They go out with the first bytes. */
   start(status: number, headers: readonly string[]): void
   /** Sends the status and headers now if nothing has gone out yet: the body may take a while. */

@@ -9,6 +9,7 @@ import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
+import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
@@ -19,6 +20,8 @@ import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
+  const { requestIdHeader } = call.dialect
+  if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
@@ -43,6 +46,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     record.asked = request.model
     record.model = asked.model.name
   }
+  const { count } = call.dialect
+  if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
@@ -116,15 +121,16 @@ async function tryModel(
   const admission = await admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
   const isAsked = route === asked
-  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus)
+  if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
   heartbeat.provider = soleProviderOf(route)
-  if (isAsked) addRateHeaders(call, hold.limitStatus)
-  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus)
+  if (isAsked) addRateHeaders(call, hold.limitStatus, on)
+  else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const admitted = { call, request, hold, failures, isLastResort }
+  const { traits } = route.model
+  const admitted = { call, request, hold, failures, isLastResort, traits }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

@@ -12,7 +12,14 @@ import { Placement } from '../routing/placement.ts'
 import { TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
-import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport } from './coordinator.ts'
+import type {
+  AdmissionRequest,
+  AdmissionResult,
+  Coordinator,
+  Hold,
+  PromptToCount,
+  TargetReport,
+} from './coordinator.ts'
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
@@ -102,6 +109,10 @@ export class LocalCoordinator implements Coordinator {
     const { cooldownMs } = this
     const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
     this.health.recordFailure({ provider, model: '', tier: 1, weight: 1 }, 'unreachable', of)
+  }
+
+  countPrompt({ model, provider, size }: PromptToCount): number {
+    return this.calibration.countPrompt(model, provider, size)
   }
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {

@@ -35,6 +35,11 @@ export class CallRecord {
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
   readonly passedOver: string[] = []
+  /** Of the last attempt: its translator's way, and the members of the request that it left out. */
+  way: string | undefined
+  dropped: readonly string[] | undefined
+  /** Of attempts before that; other than the one after each. */
+  readonly #earlierWays: string[] = []
   /** When this model's first attempt was sent. */
   #sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
@@ -61,7 +66,11 @@ export class CallRecord {
     return this.#call.startedAtMs + this.waitMs
   }
 
-  startAttempt(nowMs: number): void {
+  /** @param dropped names of members that are left out; undefined: none. */
+  startAttempt(nowMs: number, way: string, dropped: readonly string[] | undefined): void {
+    if (this.way !== undefined && this.way !== way) this.#earlierWays.push(this.way)
+    this.way = way
+    this.dropped = dropped
     this.attempts += 1
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
@@ -76,6 +85,7 @@ export class CallRecord {
       request_id: this.#call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
+      way: this.way!,
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
@@ -118,10 +128,16 @@ export class CallRecord {
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,
       passed_over: this.passedOver.length > 0 ? this.passedOver : undefined,
+      way: this.way,
+      earlier_ways: this.#earlierWays.length > 0 ? this.#earlierWays : undefined,
+      dropped: this.dropped,
       status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,
       completion_tokens: this.usage?.completionTokens,
+      cached_tokens: this.usage?.cachedTokens,
+      cache_write_tokens: this.usage?.cacheWriteTokens,
+      reasoning_tokens: this.usage?.reasoningTokens,
       estimated: this.usage?.isEstimated,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,

@@ -71,6 +71,8 @@ function afterRefusal(
   const canRetry = head.headers['x-should-retry'] !== 'false'
   const again = { canFailOver: true, canRetry, retryAfterMs }
   switch (head.status) {
+    case 400:
+      return meaning === 'billing' ? { ...final, failureKind: 'billing', canFailOver: true } : final
     case 402:
       return { ...final, failureKind: 'billing', canFailOver: true }
     case 404:

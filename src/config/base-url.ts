@@ -9,6 +9,8 @@ export interface Exposure {
   readonly allowHttp: boolean
   /** Its requests carry a key. */
   readonly hasKey: boolean
+  /** Its API's version is added where the URL does not have it. Absent: it is not. */
+  readonly needsNoVersion?: boolean
 }
 
 interface Listener {
@@ -81,7 +83,8 @@ export function baseUrlFault(text: string, listener: Listener, exposure: Exposur
 /** What is doubtful about a URL in which `baseUrlFault` finds no fault. */
 export function baseUrlWarnings(text: string, exposure: Exposure): Fault[] {
   const url = new URL(text)
-  return [exposureWarning(url, exposure), pathWarning(url)].filter((warning) => warning !== undefined)
+  const warnings = [exposureWarning(url, exposure), pathWarning(url, exposure)]
+  return warnings.filter((warning) => warning !== undefined)
 }
 
 function exposureWarning(url: URL, { allowHttp, hasKey }: Exposure): Fault | undefined {
@@ -94,12 +97,13 @@ function exposureWarning(url: URL, { allowHttp, hasKey }: Exposure): Fault | und
 }
 
 /** Calls would meet a 404. Clouds do serve their API at the root; the servers that people run do not. */
-function pathWarning(url: URL): Fault | undefined {
+function pathWarning(url: URL, { needsNoVersion = false }: Exposure): Fault | undefined {
   const route = routeAtEnd.exec(url.pathname)?.[0]
   if (route !== undefined) {
     const path = route.replace(/\/+$/, '')
     return { message: `ends in ${path}, which the gateway itself appends`, hint: `end it before ${path}` }
   }
+  if (needsNoVersion) return undefined
   const isLocal = isExposed(url) || ['loopback', 'private'].includes(hostReach(url) ?? '')
   if (!isLocal || url.pathname !== '/') return undefined
   return { message: 'has no path; most servers have their API below /v1', hint: `write ${url.origin}/v1` }

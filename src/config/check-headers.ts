@@ -1,5 +1,6 @@
 // Headers that a provider's entry adds to its requests.
 import { quoted, type PathProblem, type Path } from './problems.ts'
+import { authOf } from './provider-kind.ts'
 import type { RawProvider } from './raw.ts'
 
 /** Hop-by-hop (RFC 9110 §7.6.1), or set by the gateway for each request. */
@@ -27,7 +28,7 @@ const keyHeaders = new Set(['api-key', 'authorization', 'cookie', 'x-api-key', '
 
 /** Problems of `headers` and `auth`. Values are never quoted. */
 export function* headerProblems(provider: RawProvider, path: Path): Generator<PathProblem> {
-  const { auth = 'bearer' } = provider
+  const auth = authOf(provider)
   const authHeader = (auth === 'bearer' ? 'authorization' : auth.header).toLowerCase()
   if (auth !== 'bearer' && ownHeaders.has(authHeader)) {
     const message = `the header ${quoted(auth.header)} is set by the gateway`

@@ -3,6 +3,7 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { formatProblems } from './check-formats.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
@@ -86,6 +87,7 @@ function* providerProblems(raw: RawConfig): Generator<PathProblem> {
     const path = ['providers', name]
     yield* baseUrlProblems(provider, path, listener)
     yield* headerProblems(provider, path)
+    yield* formatProblems(provider, path)
   }
 }
 
@@ -96,7 +98,8 @@ function* baseUrlProblems(
 ): Generator<PathProblem> {
   const { base_url: url, allow_http: allowHttp = false } = provider
   if (url === undefined) return
-  const exposure: Exposure = { allowHttp, hasKey: hasKey(provider) }
+  const needsNoVersion = provider.kind === 'anthropic'
+  const exposure: Exposure = { allowHttp, hasKey: hasKey(provider), needsNoVersion }
   const at = [...path, 'base_url']
   const fault = baseUrlFault(url, listener, exposure)
   if (fault !== undefined) {

@@ -5,6 +5,7 @@ import { BlockList, isIP } from 'node:net'
 import { parseBaseUrl } from './base-url.ts'
 import type { VariableFault } from './environment.ts'
 import type { HasProblem, PathProblem } from './problems.ts'
+import { baseUrlOf } from './provider-kind.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { HeldSecret } from './secrets.ts'
 import type { ProxyConfig } from './types.ts'
@@ -24,7 +25,8 @@ export function findProxies(raw: RawConfig, env: NodeJS.ProcessEnv, hasProblem: 
   const problems: PathProblem[] = []
   const faults = new Map<string, VariableFault>()
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
-    const { base_url: baseUrl, proxy = 'env' } = provider
+    const { proxy = 'env' } = provider
+    const baseUrl = baseUrlOf(provider)
     if (baseUrl === undefined || proxy === 'none' || !URL.canParse(baseUrl)) continue
     if (proxy === 'env') {
       const variable = hasProblem(['providers', name]) ? undefined : variableFor(provider, baseUrl, env)

@@ -1,5 +1,6 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
+import type { Effort } from './types.ts'
 
 export interface RawConfig {
   server?: RawServer
@@ -84,8 +85,30 @@ interface RawHealthCheck {
   interval_ms?: number
 }
 
+/** `RawTranslation` holds what `ProviderTraits` does. */
+export interface RawTranslation {
+  max_tokens_field?: 'max_tokens' | 'max_completion_tokens'
+  default_max_tokens?: number
+  system_in_middle?: 'keep' | 'fold'
+  system_role?: 'system' | 'developer'
+  text_parts?: boolean
+  reasoning_field?: 'reasoning_content' | 'reasoning' | 'none'
+  reasoning_turns?: 'all' | 'last'
+  efforts?: Effort[]
+  think_tags?: boolean
+  thinking?: 'adaptive' | 'budget'
+  max_temperature?: number
+  max_stop_sequences?: number | null
+  top_k?: boolean
+  tool_images?: boolean
+  file_parts?: boolean
+  prefill?: boolean
+  platform_members?: boolean
+  keep_billing_block?: boolean
+}
+
 export interface RawProvider {
-  kind?: 'echo' | 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
+  kind?: 'anthropic' | 'echo' | 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   base_url?: string
   allow_http?: boolean
   proxy?: string
@@ -93,6 +116,8 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
+  translation?: RawTranslation
   timeouts?: RawTimeouts
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
@@ -112,4 +137,5 @@ export interface RawModel {
   targets?: RawTarget[]
   aliases?: string[]
   fallbacks?: string[]
+  translation?: RawTranslation
 }

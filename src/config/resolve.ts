@@ -5,6 +5,8 @@ import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { normalOrigin } from '../http/origin.ts'
+import { authOf, baseUrlOf } from './provider-kind.ts'
+import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawConfig,
   RawModel,
@@ -139,21 +141,32 @@ function resolveProvider(
   const { kind = defaults.provider.kind } = raw
   if (kind === 'echo') return { kind, name }
   const provider = { ...defaults.provider, ...raw }
-  const url = parseBaseUrl(raw.base_url!, { allowHttp: provider.allow_http })
+  const url = parseBaseUrl(baseUrlOf(raw)!, { allowHttp: provider.allow_http })
+  const auth = authOf(raw)
   return {
     kind,
     name,
     ...url,
+    ...(kind === 'anthropic' && { basePath: withVersion(url.basePath) }),
     ...(proxy !== undefined && { proxy }),
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
-    auth: provider.auth === 'bearer' ? 'bearer' : { header: provider.auth.header.toLowerCase() },
+    auth: auth === 'bearer' ? 'bearer' : { header: auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
+    ...(provider.speaks !== 'auto' && { speaks: provider.speaks.map((format) => formats[format]) }),
+    ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
   }
+}
+
+const formats = { chat: 'chat', messages: 'messages', responses: 'response' } as const
+
+/** Servers with Anthropic's API are documented without it, those with OpenAI's with it. */
+function withVersion(basePath: string): string {
+  return basePath.endsWith('/v1') ? basePath : `${basePath}/v1`
 }
 
 function resolveHeaders(
@@ -199,6 +212,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
       weight: target.weight ?? defaults.target.weight,
     })),
     fallbacks: [...(raw.fallbacks ?? [])],
+    ...(raw.translation && { traits: resolveTraits(raw.translation) }),
   }
 }
 

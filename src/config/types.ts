@@ -90,10 +90,10 @@ interface EchoProvider {
   readonly name: string
 }
 
-/** A server that speaks OpenAI's protocol. */
+/** A server that is asked over HTTP. */
 export interface HttpProvider {
-  /** Which server it is; `openai`: any. */
-  readonly kind: 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
+  /** Which server it is; `openai`: any that speaks OpenAI's protocol. */
+  readonly kind: 'anthropic' | 'llama_cpp' | 'ollama' | 'openai' | 'vllm'
   readonly name: string
   /** Scheme, host and port; this provider's key is sent nowhere else. */
   readonly origin: string
@@ -116,6 +116,10 @@ export interface HttpProvider {
   /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
+  /** The conversation formats that it is said to speak, and no others. Absent: found out. */
+  readonly speaks?: readonly ConversationFormat[]
+  /** What differs from its kind's traits. Absent: nothing. */
+  readonly traits?: Partial<ProviderTraits>
   readonly timeouts: Timeouts
   readonly maxParallelRequests: number | undefined
   /** A GET of `path` below the base URL, or after a second slash below the server's root, every `intervalMs`; absent: health is inferred from calls only. */
@@ -123,6 +127,9 @@ export interface HttpProvider {
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
 }
+
+/** Formats between which calls are translated, by the name of the dialect. */
+export type ConversationFormat = 'chat' | 'messages' | 'response'
 
 /** How much a model is to think, weakest first (OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`). */
 export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
@@ -152,7 +159,7 @@ export interface ProviderTraits {
   /** The highest temperature; higher ones become it. */
   readonly maxTemperature: number
   /** More stop sequences are refused. Absent: any number is accepted. */
-  readonly maxStopSequences?: number
+  readonly maxStopSequences?: number | undefined
   /** Whether `top_k` is a member. */
   readonly hasTopK: boolean
   /** Whether a tool's result may hold images. False: they follow in a user message. */
@@ -199,6 +206,8 @@ export interface ModelConfig {
   readonly targets: readonly Target[]
   /** Models to try when no target of this one is left: in order, each followed by its own fallbacks. */
   readonly fallbacks: readonly string[]
+  /** What differs from the providers' traits. Absent: nothing. */
+  readonly traits?: Partial<ProviderTraits>
 }
 
 export interface RoutingConfig {

@@ -154,6 +154,7 @@ const typeNames = {
   boolean: 'true or false',
   integer: 'a whole number',
   null: 'null',
+  number: 'a number',
   object: 'a mapping',
   string: 'text',
 }

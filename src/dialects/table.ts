@@ -1,13 +1,35 @@
 // The wire formats for clients, sorted by path, and the translators from them to providers' formats.
+import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
+import { chatToMessages } from './translate/chat_messages/translator.ts'
+import { messagesToChat } from './translate/messages_chat/translator.ts'
+import { responsesToChat } from './translate/responses_chat/translator.ts'
+import { responsesToMessages } from './translate/responses_messages/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
+const clientDialects = [...openAiDialects, messagesDialect, countDialect].toSorted((one, other) =>
+  one.path < other.path ? -1 : 1,
+)
+
+const { native: messages } = messagesDialect
+const chat = clientDialects.find(({ name }) => name === 'chat')!.native
+
+/** The ways besides passing, by the name of the client's format. */
+const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
+  ['chat', [chatToMessages(messages)]],
+  ['messages', [messagesToChat(chat)]],
+  ['response', [responsesToChat(chat), responsesToMessages(chat, messages)]],
+])
+
 export const dialects: Dialects = new Map(
-  openAiDialects.map((client) => [client, [passTo(client.native, reshapes.get(client.name))]]),
+  clientDialects.map((client) => {
+    const pass = passTo(client.native, reshapes.get(client.name))
+    return [client, [pass, ...(translators.get(client.name) ?? [])]]
+  }),
 )

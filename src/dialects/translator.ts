@@ -4,6 +4,7 @@ import type { ProviderTraits } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
+import type { Coverage } from './coverage.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
 
@@ -13,6 +14,8 @@ export interface Translator {
   readonly way: string
   /** The dialect of the outgoing request, in which the response is checked and metered before it is translated. */
   readonly provider: ProviderDialect
+  /** What the translation carries. Absent: all of it, as bytes. */
+  readonly coverage?: Coverage
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: (request: ModelRequest) => boolean
   /**
@@ -92,8 +95,10 @@ export interface ResponseTranslation {
    * @param value the parsed body, where it was parsed already.
    */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
-  /** The body of a provider's error response in the client's envelope, as JSON; the status stays. */
+  /** The body of a provider's error response in the client's envelope, as JSON. */
   error(head: ResponseHead, body: Buffer): Buffer
+  /** The client's status for the provider's status of an error response. Absent: the same. */
+  errorStatus?(status: number): number
   /** In place of the dialect's heartbeat, once something was written: between two events, never within one. */
   heartbeat(): Buffer
 }

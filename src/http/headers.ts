@@ -7,7 +7,6 @@ import { essenceOf } from './media-type.ts'
 /** From a provider's response to the client. The relay sets lengths and framing itself. */
 export const responseHeaderNames = [
   'content-disposition',
-  'content-encoding',
   'content-language',
   'content-type',
   'openai-model',

@@ -1,6 +1,7 @@
 // The CORS headers of all routes. Refusing pages of other origins is the guards' part: these headers do not replace it.
 import type { FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { rateHeaderNames as anthropicRateHeaderNames } from '../dialects/anthropic/rate-headers.ts'
 import { rateHeaderNames } from '../dialects/openai/rate-headers.ts'
 import { responseHeaderNames } from '../http/headers.ts'
 
@@ -16,7 +17,10 @@ const pageMayRead = [
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
   'x-llm-gateway-provider-request-id',
+  'x-llm-gateway-way',
   ...rateHeaderNames,
+  ...anthropicRateHeaderNames,
+  'request-id',
   'x-request-id',
 ]
 

@@ -38,5 +38,6 @@ export interface ServerParts {
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']
+  readonly wallNow: Clock['wallNow']
   readonly setTimer: Clock['setTimer']
 }

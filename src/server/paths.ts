@@ -6,7 +6,8 @@ export const deploymentPrefix = '/openai/deployments/:deployment'
 
 const deployments = '/openai/deployments/'
 /** Azure's newer path, which Groq has as well, and its older one for what is of no deployment. */
-const azurePrefix = /^(?:\/v1)?\/openai\/(?:v1\/)?/
+const azurePrefix = /^(?:\/v1)*\/openai(?:\/v1)*(?=\/|$)/
+const repeatedPrefix = /^(?:\/v1)+(?=\/|$)/
 
 /**
  * The target that is routed, for a target as it was received.
@@ -16,18 +17,13 @@ export function targetReader(endpoints: readonly string[]): (target: string) => 
   const longestFirst = endpoints.toSorted((one, other) => other.length - one.length)
   return (target) => {
     // Most targets are as they should be.
-    if (
-      !target.startsWith('/v1/v1/') &&
-      !target.startsWith('/openai/') &&
-      !target.startsWith('/v1/openai/')
-    ) {
+    if (!target.startsWith('/v1/v1') && !target.startsWith('/openai') && !target.startsWith('/v1/openai')) {
       return target
     }
     const [path, query] = splitTarget(target)
-    const once = path.replace(/^(?:\/v1)+\//, '/v1/')
-    const azure = azurePrefix.exec(once)?.[0]
-    if (azure === undefined) return once + query
-    const below = once.slice(azure.length - 1)
+    const azure = azurePrefix.exec(path)?.[0]
+    if (azure === undefined) return path.replace(repeatedPrefix, '/v1') + query
+    const below = path.slice(azure.length)
     const ownPath = below.startsWith('/deployments/')
       ? deploymentPath(`/openai${below}`, longestFirst)
       : `/v1${below}`
@@ -54,11 +50,16 @@ export function splitTarget(target: string): [path: string, query: string] {
   return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at)]
 }
 
-const naming = /^(?:\/v1)*(?:\/openai\/deployments\/.|(?:\/openai)?(?:\/v1)?\/models\/.)/
+const naming = /^(?:\/v1)*(?:\/openai\/deployments\/.|(?:\/openai)?(?:\/v1)*\/models\/.)/
 
 /** Whether a path may name a model, in which characters are percent-encoded. */
 export function mayNameModel(path: string): boolean {
   return naming.test(path)
+}
+
+/** A path of Anthropic's API below its messages. */
+export function isMessagesPath(target: string): boolean {
+  return /^(?:\/v1)*\/messages(?:[/?]|$)/.test(target)
 }
 
 /** A path of Ollama's own API, whose clients read errors of its form. */

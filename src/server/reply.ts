@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Reply } from '../call/call.ts'
-import type { ClientDialect } from '../dialects/dialect.ts'
+import type { RenderedError } from '../dialects/dialect.ts'
 import type { GatewayError } from '../errors.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import { endWithHead } from '../platform/node/head-and-body.ts'
@@ -20,7 +20,8 @@ const safetyHeaders = [
 /** On every response of the gateway's own. A cache in front must not report yesterday's models, limits or readiness. */
 export const ownHeaders = [...safetyHeaders, 'cache-control', 'no-store'] as const
 
-export type RenderError = ClientDialect['renderError']
+/** In the client's dialect. */
+export type RenderError = (error: GatewayError) => RenderedError
 
 /** A `Reply` over a response that nothing has been written to yet. */
 export class HttpReply implements Reply {
@@ -66,6 +67,11 @@ export class HttpReply implements Reply {
       this.#headers[index + 1] = value
       return
     }
+    this.#headers.push(name, value)
+  }
+
+  setMissing(name: string, value: string): void {
+    for (let index = 0; index < this.#headers.length; index += 2) if (this.#headers[index] === name) return
     this.#headers.push(name, value)
   }
 

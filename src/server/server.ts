@@ -9,13 +9,12 @@ import {
 } from 'fastify'
 import { clientOfSocket } from '../clients/client.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
-import { renderError as renderOllamaError } from '../dialects/ollama/errors.ts'
-import { renderError } from '../dialects/openai/errors.ts'
 import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
 import { BodyBudget } from './body-budget.ts'
 import { corsOptions, finishPreflight } from './cors.ts'
+import { errorFormatOf, errorRenderer } from './error-format.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { FloodLine } from './flood-line.ts'
 import { firstRefusal } from './guards/guard.ts'
@@ -25,11 +24,11 @@ import type { ServerParts } from './parts.ts'
 import { Departures } from './peer/departures.ts'
 import { respondRaw, setLatestResponse } from './raw-response.ts'
 import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
-import { ownHeaders, type RenderError } from './reply.ts'
+import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { deploymentPrefix, isOllamaPath, splitTarget, targetReader } from './paths.ts'
+import { deploymentPrefix, splitTarget, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
@@ -47,11 +46,6 @@ declare module 'fastify' {
     /** The wildcard for what has no route of its own. */
     isRest?: boolean
   }
-}
-
-/** For a request that no dialect's route has taken. */
-function rendererFor(target = ''): RenderError {
-  return isOllamaPath(target) ? renderOllamaError : renderError
 }
 
 /** Builds the routes, and returns the handlers for the listeners. */
@@ -80,10 +74,8 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
       if (refusal !== undefined) {
         const requestId = requestIdOf(request)
         const headers = ['x-request-id', requestId]
-        return refuse(
-          { request, response, requestId, headers, renderError: rendererFor(request.url) },
-          refusal,
-        )
+        const renderError = errorRenderer(errorFormatOf(request), requestId, parts)
+        return refuse({ request, response, requestId, headers, renderError }, refusal)
       }
       app.routing(request, response)
     },
@@ -97,7 +89,8 @@ export async function createHandlers(parts: ServerParts): Promise<Handlers> {
 
 async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<FastifyInstance> {
   const fail = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-    const render = request.routeOptions.config.dialect?.renderError ?? rendererFor(request.originalUrl)
+    const format = request.routeOptions.config.dialect?.renderError ?? errorFormatOf(request.raw)
+    const render = errorRenderer(format, request.id, parts)
     refuse(takeExchange(request, reply, render), asGatewayError(error, parts))
   }
   const readTarget = targetReader(Array.from(parts.dialects.keys(), ({ path }) => path))

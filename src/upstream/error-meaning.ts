@@ -11,6 +11,8 @@ export type ErrorMeaning = 'billing' | 'loading' | 'missing_model' | 'missing_ro
 export interface ServerErrors {
   /** Codes of a 429 that waiting does not fix, in snake case. */
   readonly billingCodes?: readonly string[]
+  /** In the body of a 400 that is about money, too. */
+  readonly billingTexts?: readonly string[]
   /** Codes of a 404 for a model, verbatim. */
   readonly missingModelCodes?: readonly string[]
   /** In the body of a 404 or 405 for a path that it does not have. */
@@ -36,6 +38,7 @@ export type ErrorReader = (error: ErrorResponse) => ErrorMeaning | undefined
 /** Reads the errors of a server that may be any of these. */
 export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader {
   const billingCodes = new Set(servers.flatMap((server) => server.billingCodes ?? []))
+  const billingTexts = servers.flatMap((server) => server.billingTexts ?? [])
   const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))
   const missingRouteTexts = servers.flatMap((server) => server.missingRouteTexts ?? [])
   const loadingTexts = servers.flatMap(({ loadingText }) => loadingText ?? [])
@@ -45,6 +48,8 @@ export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader
   }
   return ({ status, code = '', body }) => {
     switch (status) {
+      case 400:
+        return billingTexts.some((text) => body.includes(text)) ? 'billing' : undefined
       case 402:
         return 'billing'
       case 404:

@@ -1,25 +1,28 @@
 // A provider over HTTP: what its requests carry.
-import { openServerTraits } from './providers/traits.ts'
 import type { Readable } from 'node:stream'
 import type { HttpProvider } from '../config/types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
-import { headersOf, secretsOf } from './authorization.ts'
+import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
-import type { ErrorReader } from './error-meaning.ts'
 import { createMask } from './mask.ts'
 import type { Provider, StreamedBody } from './provider.ts'
+import { versionHeader } from './providers/anthropic.ts'
 import { requestTarget } from './request-target.ts'
 
-/** @param userAgent is sent as `user-agent`. */
+/**
+ * @param userAgent is sent as `user-agent`.
+ * @param ofKind what is known of the server.
+ */
 export function createHttpProvider(
   config: HttpProvider,
   userAgent: string,
-  meaningOf: ErrorReader,
+  ofKind: Pick<Provider, 'meaningOf' | 'speaks' | 'traitsOf'>,
 ): Provider {
   const connections = new Connections(config.origin, createConnector(config))
   const fixedHeaders = headersOf(config, userAgent)
+  const fixedNames = new Set(fixedHeaders.filter((_, index) => index % 2 === 0))
 
   return {
     name: config.name,
@@ -27,9 +30,7 @@ export function createHttpProvider(
     isLocal: config.isLocal,
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
-    speaks: () => true,
-    traits: openServerTraits,
-    meaningOf,
+    ...ofKind,
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {
@@ -37,7 +38,9 @@ export function createHttpProvider(
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
-      const headers = [...fixedHeaders, ...own, ...framing]
+      const carried = withoutNames(request.headers, fixedNames)
+      const version = carried.includes(versionName) ? [] : versionOf(config, request.path)
+      const headers = [...fixedHeaders, ...carried, ...version, ...own, ...framing]
       const path = requestTarget(config, request.path, query)
       return connections.send({ path, method: 'POST', body, headers }, handler)
     },
@@ -53,12 +56,28 @@ export function createHttpProvider(
     },
 
     get(path, handler) {
-      const headers = [...fixedHeaders, 'accept', 'application/json, */*']
+      const headers = [...fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
       return connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
     },
 
     close: () => connections.close(),
   }
+}
+
+const [versionName] = versionHeader
+
+/** A list, to which the operator's entries add. */
+const isList = /-beta$/
+
+/** What the operator has set is not the client's to change. */
+function withoutNames(headers: readonly string[], fixed: ReadonlySet<string>): readonly string[] {
+  if (headers.length === 0) return headers
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!
+    if (!fixed.has(name) || isList.test(name)) kept.push(name, headers[index + 1]!)
+  }
+  return kept
 }
 
 /** The body as undici accepts it, with the length as a header where undici can't see it. */

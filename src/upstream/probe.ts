@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
-import { headersOf, secretsOf } from './authorization.ts'
+import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
 import { failureOf } from './http-exchange.ts'
@@ -152,7 +152,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
       const options: Dispatcher.DispatchOptions = {
         path: requestTarget(config, request.path),
         method: isPost ? 'POST' : 'GET',
-        headers: isPost ? [...headers, ...posted] : headers,
+        headers: [...headers, ...versionOf(config, request.path), ...(isPost ? posted : [])],
         ...(isPost && { body: request.body }),
       }
       new BoundedResponse(request, clock, resolve).begin((handler) => connections.send(options, handler))

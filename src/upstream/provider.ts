@@ -4,12 +4,14 @@ import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
 
-/** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
+/** One request to a provider, ready to send. Nothing in it was chosen by the client but what is named here. */
 export interface ProviderRequest {
   /** Below the provider's base URL: `/chat/completions`. */
   readonly path: string
   /** The client's, with its `?`, or empty. */
   readonly query: string
+  /** The client's, as far as its format carries them: names in lower case and values in turn. A name may be repeated. */
+  readonly headers: readonly string[]
   readonly body: Buffer | SplicedBody
   /** `application/json`, or multipart with the boundary of `body`. */
   readonly contentType: string
@@ -53,6 +55,9 @@ export interface ProviderFailure {
 /** The code of a provider that goes on with the request, while its response can't be read. */
 export const unaskedContinue = 'UNASKED_CONTINUE'
 
+/** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
+export const undecodable = 'UNDECODABLE'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void
@@ -79,9 +84,13 @@ export interface Provider {
   readonly isLocal: boolean
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
-  /** Whether it accepts requests of the format with this name (`ProviderDialect.name`). */
-  readonly speaks: (format: string) => boolean
-  readonly traits: ProviderTraits
+  /**
+   * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
+   * Undefined: that is found out (call/spoken-formats.ts).
+   */
+  readonly speaks: (format: string) => boolean | undefined
+  /** What translations assume of a model, by the provider's name for it. */
+  readonly traitsOf: (model: string) => ProviderTraits
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string

@@ -22,7 +22,7 @@ export class AskedProvider {
       includeUsage: 'auto',
       maxParallelRequests: undefined,
       speaks: () => true,
-      traits: openServerTraits,
+      traitsOf: () => openServerTraits,
       meaningOf: () => undefined,
       mask: (text) => text,
       send: () => {

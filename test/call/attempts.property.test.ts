@@ -85,6 +85,7 @@ class FakeReply implements Reply {
   onDrain: (() => void) | undefined
 
   set(): void {}
+  setMissing(): void {}
   flush(): void {}
 
   start(): void {
@@ -125,7 +126,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     includeUsage: 'never',
     maxParallelRequests: 1,
     speaks: () => true,
-    traits: openServerTraits,
+    traitsOf: () => openServerTraits,
     meaningOf: errorReaders.openai,
     mask: (text) => text,
     close: () => Promise.resolve(),
@@ -248,6 +249,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           contentType: 'application/json',
           model: undefined,
           query: '',
+          rawHeaders: [],
           requestId: 'req_1',
           reply,
         }

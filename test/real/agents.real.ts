@@ -1,24 +1,16 @@
 // Coding agents as themselves, each from an empty home: it reads a file because the model asks for it, and says what is in it.
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
 import type { ScriptedResponse } from '../support/scripted-upstream.ts'
 import { type Agent, agents, quietEnv, type Task } from './agents.ts'
-import { emptyFolder, npmClient, start } from './programs.ts'
-import { breakOff, createToolCallingModel, providerRequestId, tokensOf } from './tool-calling-model.ts'
+import { emptyFolder, npmClient, start, writeFiles } from './programs.ts'
+import { tokensOf } from './answering.ts'
+import { breakOff, createToolCallingModel, providerRequestId } from './tool-calling-model.ts'
 
 const secret = 'banana-4711'
-
-function write(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) {
-    const file = join(folder, name)
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text, { mode: 0o600 })
-  }
-}
 
 /** The agent on one task at a gateway of its own, once this provider answers. */
 async function startAgent(t: TestContext, agent: Agent, respond: (task: Task) => ScriptedResponse) {
@@ -29,7 +21,7 @@ async function startAgent(t: TestContext, agent: Agent, respond: (task: Task) =>
   const file = join(folder, 'hello.txt')
   const prompt = 'Read the file hello.txt and say its secret word.'
   const task: Task = { baseUrl: `${gateway.url}/v1`, model: 'plain', prompt, file, home }
-  write(home, { 'project/hello.txt': `The secret word is ${secret}.\n`, ...agent.files?.(task) })
+  writeFiles(home, { 'project/hello.txt': `The secret word is ${secret}.\n`, ...agent.files?.(task) })
   upstream.respondAlways(respond(task))
   const settings = { folder, env: { HOME: home, ...quietEnv, ...agent.env?.(task) } }
   for (const args of agent.setUp?.(task) ?? []) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { stringify } from 'yaml'
 
-import type { ToolCall } from './tool-calling-model.ts'
+import type { ToolCall } from './answering.ts'
 
 /** What an agent is started with. */
 export interface Task {
@@ -22,8 +22,12 @@ export interface Agent {
   readonly folder: string
   readonly package: string
   readonly program: string
+  /** The format of its requests. */
+  readonly format: 'chat' | 'messages' | 'responses'
   /** The tool of its own that reads the file. */
   readonly tool: (task: Task) => ToolCall
+  /** The tool of its own that writes a text to the file. */
+  readonly write?: (task: Task, text: string) => ToolCall
   /** Below its home. */
   readonly files?: (task: Task) => Readonly<Record<string, string>>
   /** Run before, one after the other. */
@@ -59,7 +63,12 @@ const codex = {
   folder: 'codex',
   package: '@openai/codex',
   program: 'codex',
+  format: 'responses',
   tool: ({ file }: Task) => ({ name: 'exec_command', arguments: { cmd: `cat ${file}` } }),
+  write: ({ file }: Task, text: string) => ({
+    name: 'exec_command',
+    arguments: { cmd: `printf %s ${text} > ${file}` },
+  }),
 } as const
 const codexExec = ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox']
 
@@ -69,7 +78,9 @@ function opencode(name: string, npm: string): Agent {
     folder: 'opencode',
     package: 'opencode-ai',
     program: 'opencode',
+    format: npm === '@ai-sdk/openai' ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'read', arguments: { filePath: file } }),
+    write: ({ file }, content) => ({ name: 'write', arguments: { filePath: file, content } }),
     files: ({ baseUrl, model }) => ({
       '.config/opencode/opencode.json': JSON.stringify({
         autoupdate: false,
@@ -95,6 +106,7 @@ function pi(api: string): Agent {
     folder: 'pi',
     package: '@mariozechner/pi-coding-agent',
     program: 'pi',
+    format: api === 'openai-responses' ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'read', arguments: { path: file } }),
     files: ({ baseUrl, model }) => ({
       '.pi/agent/models.json': JSON.stringify({
@@ -116,6 +128,7 @@ function copilot(
     folder: 'copilot',
     package: '@github/copilot',
     program: 'copilot',
+    format: 'COPILOT_PROVIDER_WIRE_API' in env ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'view', arguments: { path: file } }),
     args: ({ prompt }) => ['--prompt', prompt, '--allow-all-tools', '--allow-all-paths'],
     env: ({ baseUrl, model }) => ({
@@ -128,7 +141,27 @@ function copilot(
   }
 }
 
+/** Its base URL has no `/v1`. */
+const claudeCode: Agent = {
+  name: 'Claude Code',
+  folder: 'claude',
+  package: '@anthropic-ai/claude-code',
+  program: 'claude',
+  format: 'messages',
+  tool: ({ file }) => ({ name: 'Read', arguments: { file_path: file } }),
+  write: ({ file }, content) => ({ name: 'Write', arguments: { file_path: file, content } }),
+  args: ({ prompt }) => ['--print', '--permission-mode', 'acceptEdits', prompt],
+  env: ({ baseUrl, model }) => ({
+    ANTHROPIC_BASE_URL: baseUrl.slice(0, -'/v1'.length),
+    ANTHROPIC_AUTH_TOKEN: 'none',
+    ANTHROPIC_MODEL: model,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    DISABLE_AUTOUPDATER: '1',
+  }),
+}
+
 export const agents: readonly Agent[] = [
+  claudeCode,
   {
     ...codex,
     name: 'Codex, a provider of its configuration',
@@ -157,7 +190,9 @@ export const agents: readonly Agent[] = [
     folder: 'qwen',
     package: '@qwen-code/qwen-code',
     program: 'qwen',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'read_file', arguments: { file_path: file } }),
+    write: ({ file }, content) => ({ name: 'write_file', arguments: { file_path: file, content } }),
     args: ({ prompt }) => ['--auth-type', 'openai', '--yolo', prompt],
     env: ({ baseUrl, model }) => ({ OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: key, OPENAI_MODEL: model }),
   },
@@ -168,6 +203,7 @@ export const agents: readonly Agent[] = [
     folder: 'cline',
     package: 'cline',
     program: 'cline',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'read_files', arguments: { files: [{ path: file }] } }),
     setUp: ({ baseUrl, model }) => [['auth', '-p', 'openai', '-k', key, '-m', model, '-b', baseUrl]],
     args: ({ prompt }) => [prompt],
@@ -177,6 +213,7 @@ export const agents: readonly Agent[] = [
     folder: 'continue',
     package: '@continuedev/cli',
     program: 'cn',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'Read', arguments: { filepath: file } }),
     files: ({ baseUrl, model }) => ({
       'config.yaml': stringify({

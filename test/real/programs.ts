@@ -1,7 +1,7 @@
 // Foreign programs that drive the gateway or stand behind it: where they are found, and how they run.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
@@ -60,6 +60,15 @@ export function emptyFolder(t: Cleanup): string {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-real-'))
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   return folder
+}
+
+/** Writes files below a folder, which nobody else can read. */
+export function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(folder, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text, { mode: 0o600 })
+  }
 }
 
 /** How a program ended, with all that it wrote. */

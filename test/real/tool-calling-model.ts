@@ -1,17 +1,16 @@
-// A model that asks for one tool call and then repeats a word of what the tool has found, over chat and Responses, so that
-// an agent's whole turn can be followed: what it offers, what it runs, what it sends back, what it shows.
+// A model that asks for one tool call and then repeats a word of what the tool has found, over chat, Responses and Messages,
+// so that an agent's whole turn can be followed: what it offers, what it runs, what it sends back, what it shows.
 import type { ReceivedRequest } from '../support/scripted-upstream.ts'
 import { chunk, json, reset, type Script, stream, streamHead } from '../support/upstream-script.ts'
-
-export interface ToolCall {
-  readonly name: string
-  readonly arguments: Readonly<Record<string, unknown>>
-}
-
-/** What it counts in each response: by the number of the request, so that no two are the same. */
-export function tokensOf(requestNumber: number): { readonly prompt: number; readonly completion: number } {
-  return { prompt: 1_000 + requestNumber, completion: 10 + requestNumber }
-}
+import {
+  type Answering,
+  halves,
+  type OfferedTool,
+  type Request,
+  tokensOf,
+  type ToolCall,
+} from './answering.ts'
+import { messagesOf } from './messages-model.ts'
 
 /** Its own id of the request. */
 export function providerRequestId(requestNumber: number): string {
@@ -19,16 +18,21 @@ export function providerRequestId(requestNumber: number): string {
 }
 
 /**
- * A response for each request: the call of the tool, and once the conversation holds `secret`, a sentence with it. A
- * request without tools asks for a title.
+ * A response for each request: the call of the tool, and once its work is done, a sentence with `secret`. A request without
+ * tools asks for a title.
+ * @param isDone by default once the conversation holds `secret`.
  */
-export function createToolCallingModel(secret: string, tool: ToolCall): (request: ReceivedRequest) => Script {
+export function createToolCallingModel(
+  secret: string,
+  tool: ToolCall,
+  isDone = (conversation: string) => conversation.includes(secret),
+): (request: ReceivedRequest) => Script {
   let count = 0
   return ({ method, target, body }) => {
     if (method !== 'POST') return json(404, { error: { message: `no route ${method} ${target}` } })
     const request = JSON.parse(body.toString()) as Request
     const offered = namesOf(request.tools ?? [])
-    const found = JSON.stringify(request.messages ?? request.input).includes(secret)
+    const found = isDone(JSON.stringify(request.messages ?? request.input))
     const answer = found
       ? `The secret word is ${secret}.`
       : offered.includes(tool.name)
@@ -37,6 +41,7 @@ export function createToolCallingModel(secret: string, tool: ToolCall): (request
           ? 'A title'
           : `There is no tool ${tool.name} among ${offered.join(', ')}.`
     const call: Answering = { number: ++count, request, answer }
+    if (target.startsWith('/v1/messages')) return messagesOf(call, headersOf(call.number))
     return target.startsWith('/v1/responses') ? responseOf(call) : chatOf(call)
   }
 }
@@ -50,35 +55,8 @@ export function breakOff({ target, body }: ReceivedRequest): Script {
   return [streamHead(), chunk(begun.join('')), reset]
 }
 
-interface Request {
-  readonly model: string
-  readonly stream?: boolean
-  readonly stream_options?: { readonly include_usage?: boolean }
-  readonly messages?: unknown
-  readonly input?: unknown
-  readonly tools?: readonly OfferedTool[]
-}
-
-/** Of chat it has a function, of Responses a name. */
-interface OfferedTool {
-  readonly name?: string
-  readonly function?: { readonly name: string }
-}
-
-interface Answering {
-  readonly number: number
-  readonly request: Request
-  readonly answer: string | ToolCall
-}
-
 function namesOf(tools: readonly OfferedTool[]): string[] {
   return tools.map(({ name, function: { name: ofFunction } = { name: '' } }) => name ?? ofFunction)
-}
-
-/** Two pieces, so that clients have to join them. */
-function halves(text: string): [string, string] {
-  const middle = Math.ceil(text.length / 2)
-  return [text.slice(0, middle), text.slice(middle)]
 }
 
 function headersOf(number: number) {

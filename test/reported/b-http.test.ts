@@ -212,6 +212,7 @@ suite('Clients of the HTTP surface', () => {
       '/chat/completions/',
       '/openai/v1/chat/completions',
       '/v1/openai/v1/chat/completions',
+      '/openai/v1/v1/chat/completions',
     ]) {
       const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, {}, body))
       assert.equal(response.status, 200, path)
@@ -223,6 +224,8 @@ suite('Clients of the HTTP surface', () => {
       '/openai/models?api-version=1',
       '/v1/v1/models/open%2Fx',
       '/v1/v1/limits',
+      '/v1/healthz',
+      '/v1/v1/readyz',
     ]) {
       assert.equal((await exchange(t, gateway.url, rawRequest(`GET ${path}`))).status, 200, path)
     }
@@ -256,7 +259,7 @@ suite('Clients of the HTTP surface', () => {
 
   test('what has no route is answered with the base URL that works', async (t) => {
     const { gateway } = await startGateway(t)
-    const host = new URL(gateway.url).host
+    const { host } = new URL(gateway.url)
     const base = `http://${host}/v1`
     for (const [line, words] of [
       ['POST /v1/chat/completions/chat/completions', 'remove /chat/completions from its base URL'],
@@ -264,20 +267,24 @@ suite('Clients of the HTTP surface', () => {
       ['POST /v1beta/models/m:generateContent', 'Gemini’s own API'],
       ['POST /foo', 'Set the client’s base URL to'],
       ['POST /openai/deployments/plain/nothing', 'Set the client’s base URL to'],
+      ['GET /v1/v1x', 'Set the client’s base URL to'],
+      ['GET /openai-v1', 'Set the client’s base URL to'],
       ['POST /', 'Set the client’s base URL to'],
       ['POST /v1', 'Set the client’s base URL to'],
+      ['POST /v1/v1', 'Set the client’s base URL to'],
+      ['POST /openai/v1', 'Set the client’s base URL to'],
     ] as const) {
       const response = await exchange(
         t,
         gateway.url,
         rawRequest(line, { host }, line.startsWith('GET') ? undefined : '{}'),
       )
-      assert.equal(response.status, line === 'POST /' || line === 'POST /v1' ? 405 : 404, line)
+      assert.equal(response.status, /^POST (?:\/|\/v1|\/v1\/v1|\/openai\/v1)$/.test(line) ? 405 : 404, line)
       const { error } = JSON.parse(response.body().toString()) as { error: { message: string } }
       assert.ok(error.message.replaceAll("'", '’').includes(words), error.message)
       assert.ok(error.message.includes(base), error.message)
     }
-    for (const path of ['/', '/v1', '/v1/']) {
+    for (const path of ['/', '/v1', '/v1/', '/v1/v1', '/v1/v1/', '/v1/v1?x=y', '/openai', '/openai/v1']) {
       const response = await exchange(t, gateway.url, rawRequest(`GET ${path}`, { host }))
       assert.equal(response.status, 200, path)
       assert.equal(response.body().toString(), `llm-gateway is running. Its base URL is ${base}\n`)

@@ -58,7 +58,8 @@ export async function prepare<Name extends string>(
     providers[name] = provider
     if (provider.base_url !== undefined || provider.kind === 'echo') continue
     upstreams[name] = await startUpstream(t)
-    providers[name] = at(upstreams[name], { api_key: { env: 'SCRIPTED_KEY' }, ...provider })
+    const usual: RawProvider = { api_key: { env: 'SCRIPTED_KEY' }, ...spokenBy(provider) }
+    providers[name] = at(upstreams[name], { ...usual, ...provider })
   }
   return {
     text: configText({ ...setup, providers }),
@@ -69,6 +70,11 @@ export async function prepare<Name extends string>(
       return first
     },
   }
+}
+
+/** A script answers in any format, and no request that finds out which it speaks is in it. */
+function spokenBy({ kind }: RawProvider): RawProvider {
+  return kind === 'anthropic' ? {} : { speaks: ['chat', 'messages', 'responses'] }
 }
 
 /** The file of a gateway whose providers all have addresses. */

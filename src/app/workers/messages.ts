@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
-import type { AdmissionRequest, AllFailing, TargetReport } from '../../call/coordinator.ts'
+import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
@@ -61,6 +61,7 @@ export interface Requests {
     readonly params: { readonly hold: number; readonly targets: readonly number[] }
     readonly result: number | undefined
   }
+  count: { readonly params: PromptToCount; readonly result: number }
   describe: {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]

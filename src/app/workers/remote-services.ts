@@ -6,6 +6,7 @@ import type {
   AdmissionResult,
   Coordinator,
   Hold,
+  PromptToCount,
   TargetReport,
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
@@ -177,6 +178,10 @@ class RemoteCoordinator implements Coordinator {
         resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
       })
     })
+  }
+
+  countPrompt(prompt: PromptToCount): Promise<number> {
+    return this.#requests.send('count', prompt).result
   }
 
   /** One report at a time, however many clients ask: each is a copy of what may be thousands of models. */

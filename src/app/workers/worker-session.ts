@@ -57,6 +57,9 @@ export class WorkerSession implements LeaseHolder {
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
         return
+      case 'count':
+        this.#respondLater(id, Promise.resolve(coordinator.countPrompt(request.params)))
+        return
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return

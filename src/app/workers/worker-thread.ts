@@ -124,6 +124,7 @@ export class WorkerThread {
       case 'take':
       case 'admit':
       case 'move':
+      case 'count':
       case 'describe':
       case 'owners':
       case 'has_objects':

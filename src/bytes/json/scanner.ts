@@ -4,6 +4,7 @@ import {
   endOfNumber,
   endOfString,
   endOfWord,
+  kindOf,
   skipSpace,
   sourceOf,
   stringProblem,
@@ -21,16 +22,6 @@ const ARRAY = 0x5b
 const QUOTE = 0x22
 /** Stands for a byte that has not arrived yet. */
 const NONE = -1
-
-/** Kinds of values by their first byte; all others are numbers. */
-const kinds: Readonly<Record<number, JsonMember['kind']>> = {
-  [QUOTE]: 'string',
-  [ARRAY]: 'array',
-  0x66: 'false',
-  0x6e: 'null',
-  0x74: 'true',
-  [OBJECT]: 'object',
-}
 
 /** The step at which the scan continues when more bytes arrive. `name` and `text` are strings that have begun. */
 type Step = 'start' | 'first' | 'key' | 'name' | 'colon' | 'value' | 'text' | 'separator' | 'end'
@@ -249,7 +240,7 @@ export class JsonScanner implements JsonPosition {
     const { name, valueStart: start } = this
     this.visiting = undefined
     if (name === undefined || !this.wanted.isWanted(name)) return
-    this.members.set(name, { kind: kinds[this.bytes[start]!] ?? 'number', value: { start, end } })
+    this.members.set(name, { kind: kindOf(this.bytes[start]!), value: { start, end } })
   }
 
   /** The byte at `at`, if it has arrived. */

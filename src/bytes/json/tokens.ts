@@ -1,5 +1,6 @@
 // Lexical half of the JSON scanner (RFC 8259 §3, §6, §7): where a token ends. Works on raw bytes and decodes nothing.
 // Functions return `~offset` for a byte that violates the grammar, and `~limit` if the token needs more bytes.
+import type { JsonMember } from './types.ts'
 
 /** The bytes of a body with a view on them in 32-bit words, for looking at four bytes at once. */
 export interface Source {
@@ -27,6 +28,20 @@ const MAX_DIGITS = 1000
 const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 )
+
+const kinds: Readonly<Record<number, JsonMember['kind']>> = {
+  0x22: 'string',
+  0x5b: 'array',
+  0x66: 'false',
+  0x6e: 'null',
+  0x74: 'true',
+  0x7b: 'object',
+}
+
+/** The kind of the value that starts with this byte. */
+export function kindOf(byte: number): JsonMember['kind'] {
+  return kinds[byte] ?? 'number'
+}
 
 /** The bytes, none of which counts as arrived yet. */
 export function sourceOf(bytes: Buffer): Source {

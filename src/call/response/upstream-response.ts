@@ -15,6 +15,7 @@ import {
   type ProviderRequest,
   type ResponseHandler,
   unaskedContinue,
+  undecodable,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
@@ -225,14 +226,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       this.#phase = this.#passing.phaseAfter(head)
       return
     }
-    const isTranslated = this.translation !== undefined
-    const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
+    const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
     const isReshaped = this.#isStream && this.#reshape !== undefined
     this.#phase = phaseAfter(
       head,
       this.dialect,
-      isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed',
+      this.translation !== undefined ? 'translated' : isReshaped ? 'reshaped' : 'passed',
     )
   }
 
@@ -249,6 +249,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
+        if (code === undecodable) return this.#fail('provider_bad_response', detail)
         if (this.#head !== undefined) {
           return this.#fail(
             'provider_bad_response',
@@ -334,8 +335,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** False: the body is no response of the format. */
   #makeEvents({ bytes, value }: WholeBody): boolean {
-    // A body that is compressed though it was asked not to be can't be read; it passes as it is.
-    if ((this.head.headers['content-encoding'] ?? 'identity') !== 'identity') return true
     this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
     this.reshapedInto = 'events'
     return this.translation !== undefined
@@ -382,10 +381,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 }
 
-/** Bytes that nobody decodes can pass, but not be translated. */
-function faultOfCoding({ headers }: ResponseHead, isTranslated: boolean): string | undefined {
-  const isCoded = isTranslated && (headers['content-encoding'] ?? 'identity') !== 'identity'
-  return isCoded
-    ? 'compressed its response though it was asked not to, so it cannot be translated'
-    : undefined
+/** One that could be decoded has been. */
+function faultOfCoding({ headers }: ResponseHead): string | undefined {
+  const coding = headers['content-encoding']
+  if (coding === undefined) return undefined
+  return `sent its response in the content coding ${JSON.stringify(coding)}, which the gateway neither asked for nor knows`
 }

@@ -95,7 +95,7 @@ async function send(
   const { reply, path, headers, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.provider = provider.name
-  record.startAttempt(on.now())
+  record.startAttempt(on.now(), 'pass', [])
   const upload = uploadOf(passage)
   const passing: Passing = { phaseAfter: (head) => phaseAfter(head, call, isReduced), upload }
   const response = new UpstreamResponse(

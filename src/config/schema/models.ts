@@ -2,6 +2,7 @@
 import { defaults } from '../defaults.ts'
 import { modelName, providerName } from './names.ts'
 import type { Schema } from './schema-type.ts'
+import { translation, translationElsewhere } from './translation.ts'
 
 const target = {
   type: 'object',
@@ -36,7 +37,7 @@ const model = {
   type: 'object',
   additionalProperties: false,
   hint: 'write { provider: NAME }',
-  elsewhere: { rpm: limitHint, tpm: limitHint, max_parallel_requests: limitHint },
+  elsewhere: { ...translationElsewhere, rpm: limitHint, tpm: limitHint, max_parallel_requests: limitHint },
   properties: {
     provider: {
       ...providerName,
@@ -64,6 +65,14 @@ const model = {
       description:
         'Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.',
       items: modelName,
+    },
+    translation: {
+      type: 'object',
+      description:
+        'What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.',
+      additionalProperties: false,
+      hint: translation.hint,
+      properties: translation.properties,
     },
   },
   if: { required: ['targets'] },

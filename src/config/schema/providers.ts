@@ -3,6 +3,7 @@ import { defaults } from '../defaults.ts'
 import { headerName, providerName } from './names.ts'
 import type { Schema } from './schema-type.ts'
 import { secretReference } from './secret.ts'
+import { translation, translationElsewhere } from './translation.ts'
 
 const timeout = (description: string) =>
   ({ type: 'integer', description, minimum: 0, maximum: 86_400_000 }) as const satisfies Schema
@@ -55,18 +56,19 @@ const provider = {
   type: 'object',
   hint: 'write { base_url: "https://HOST/v1" }',
   additionalProperties: false,
+  elsewhere: translationElsewhere,
   properties: {
     kind: {
       type: 'string',
       description:
-        '`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `echo`: built in, returns the last message of the request.',
+        "`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.",
       default: defaults.provider.kind,
-      enum: ['openai', 'llama_cpp', 'ollama', 'vllm', 'echo'],
+      enum: ['openai', 'anthropic', 'llama_cpp', 'ollama', 'vllm', 'echo'],
     },
     base_url: {
       type: 'string',
       description:
-        'URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo`.',
+        'URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.',
       minLength: 1,
       maxLength: 2048,
     },
@@ -94,8 +96,7 @@ const provider = {
     auth: {
       type: ['string', 'object'],
       description:
-        'How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header.',
-      default: defaults.provider.auth,
+        'How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.',
       pattern: '^bearer$',
       patternErrorMessage: 'must be "bearer" or { header: NAME }',
       additionalProperties: false,
@@ -122,6 +123,21 @@ const provider = {
       default: defaults.provider.include_usage,
       enum: ['auto', 'always', 'never'],
     },
+    speaks: {
+      type: ['string', 'array'],
+      description:
+        'The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or found out by a request without a prompt when a call needs to know; what was found is kept over restarts. Calls in other formats are translated ([Translation](#translation)).',
+      default: defaults.provider.speaks,
+      pattern: '^auto$',
+      patternErrorMessage: 'must be auto, or a list of chat, responses and messages',
+      minItems: 1,
+      items: { type: 'string', enum: ['chat', 'responses', 'messages'] },
+    },
+    translation: {
+      ...translation,
+      description:
+        'What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation)).',
+    },
     timeouts,
     max_parallel_requests: {
       type: 'integer',
@@ -146,8 +162,12 @@ const provider = {
     },
   },
   else: {
-    required: ['base_url'],
-    hint: 'add base_url: https://HOST/v1, or kind: echo',
+    if: { properties: { kind: { const: 'anthropic' } }, required: ['kind'] },
+    then: {},
+    else: {
+      required: ['base_url'],
+      hint: 'add base_url: https://HOST/v1, or kind: echo',
+    },
   },
 } as const satisfies Schema
 

@@ -1,6 +1,6 @@
 // The part of JSON Schema (draft-07) that the schema of the configuration uses, so that the compiler checks how it is written.
 
-type TypeName = 'array' | 'boolean' | 'integer' | 'null' | 'object' | 'string'
+type TypeName = 'array' | 'boolean' | 'integer' | 'null' | 'number' | 'object' | 'string'
 
 export interface Schema {
   readonly type?: TypeName | readonly TypeName[]

@@ -4,7 +4,7 @@ import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect, StreamEnding } from '../dialect.ts'
 import type { UsageReader } from '../usage.ts'
 import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
-import { choicesTextBytes } from './event-bytes.ts'
+import { choicesTextBytes } from '../event-bytes.ts'
 
 /** How a stream of a format begins and ends, how its events report an error, and where their text is. */
 export type StreamFormat = Pick<ProviderDialect, 'isPreamble' | 'ending'> &

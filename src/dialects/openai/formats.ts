@@ -9,6 +9,7 @@ import { mayRefuseUsage } from './include-usage.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from './json-request.ts'
 import { readMultipartRequest } from './multipart-request.ts'
 import { rateHeaders } from './rate-headers.ts'
+import { carriesRequestHeader, carriesResponseHeader } from './response-headers.ts'
 import { responseStream } from './response-stream.ts'
 import { typedStream } from './typed-stream.ts'
 import { usageReader } from './usage.ts'
@@ -27,6 +28,8 @@ interface Format {
   readonly outputMember?: string
   /** Absent: true. */
   readonly hasEvents?: boolean
+  /** Absent: none. */
+  readonly carried?: Pick<ClientDialect, 'carriesRequestHeader' | 'carriesResponseHeader'>
   readonly stored?: JsonFormat['stored']
 }
 
@@ -75,6 +78,7 @@ const formats: readonly Format[] = [
     stream: responseStream,
     hasOutputTokens: true,
     outputMember: 'output',
+    carried: { carriesRequestHeader, carriesResponseHeader },
     stored: { as: 'response', byDefault: true },
   },
 ]
@@ -99,6 +103,7 @@ function clientDialectOf(format: Format): ClientDialect {
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,
+    ...format.carried,
   }
 }
 

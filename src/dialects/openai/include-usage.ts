@@ -8,7 +8,7 @@ import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
 import type { EventUsage } from '../usage.ts'
-import { cutMember, topLevelMember } from './event-bytes.ts'
+import { cutMember, topLevelMember } from '../event-bytes.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 

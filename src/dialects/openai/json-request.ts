@@ -1,5 +1,5 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
-import type { RequestSize } from '../../domain.ts'
+import type { RequestSize, Span } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
@@ -16,6 +16,12 @@ export interface JsonFormat {
   /** Whether `stream_options.include_usage` is part of the format. */
   readonly hasStreamOptions: boolean
   readonly hasOutputTokens: boolean
+  /** Members that may occur once, in their exact spelling. Absent: those of OpenAI's formats. */
+  readonly guarded?: MemberNames
+  /** What is wrong with the members beyond what all formats require. Absent: nothing. */
+  readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
+  /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
+  readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
   readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
@@ -49,8 +55,8 @@ const guardedMembers = new MemberNames(
   promptMembers,
 )
 
-export function jsonScannerOf(bytes: Buffer): JsonScanner {
-  return new JsonScanner(bytes, guardedMembers, new PromptSize())
+export function jsonScannerOf(bytes: Buffer, guarded = guardedMembers): JsonScanner {
+  return new JsonScanner(bytes, guarded, new PromptSize())
 }
 
 export function readJsonRequest(
@@ -63,7 +69,7 @@ export function readJsonRequest(
     return invalidRequest('The body is empty; a JSON object with a "model" is expected.')
   }
   const scanned = received instanceof LargeBody ? received.scan : undefined
-  const outcome = scanned ?? scanJson(body, guardedMembers, new PromptSize())
+  const outcome = scanned ?? scanJson(body, format.guarded ?? guardedMembers, new PromptSize())
   if (!outcome.ok) {
     return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
   }
@@ -76,6 +82,8 @@ export function readJsonRequest(
   const inBody = member && checkModel(member.value, () => readString(body, member))
   const model = other === undefined ? inBody! : checkModelName(other)
   if (model instanceof GatewayError) return model
+  const problem = format.problemOf?.(scan.members)
+  if (problem !== undefined) return problem
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   return {
@@ -84,7 +92,7 @@ export function readJsonRequest(
     contentType: 'application/json',
     body: received,
     size: sizeOf(format, body, scan),
-    promptPrefix: received instanceof LargeBody ? Buffer.from(prefixOf(body, scan)) : prefixOf(body, scan),
+    promptPrefix: prefixOf(format, received, scan),
     mayAskUsage: usageSplice !== undefined,
     storedAs: storedAs(format, scan),
     bodyFor(name, asksUsage) {
@@ -111,11 +119,22 @@ function storedAs({ stored }: JsonFormat, { members }: JsonScan): ModelRequest['
 /** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */
 const prefixBytes = 512
 
-function prefixOf(body: Buffer, { members }: JsonScan): Buffer {
+function prefixOf(
+  { promptStart = openAiPromptStart }: JsonFormat,
+  received: Buffer | LargeBody,
+  { members }: JsonScan,
+): Buffer {
+  const body = bytesOf(received)
+  const parts = promptStart(body, members).map(({ start, end }) =>
+    body.subarray(start, Math.min(end, start + prefixBytes)),
+  )
+  // The memory of a large body is used again.
+  return parts.length === 1 && received === body ? parts[0]! : Buffer.concat(parts)
+}
+
+function openAiPromptStart(_: Buffer, members: JsonScan['members']): readonly Span[] {
   const prompt = members.get('messages') ?? members.get('input') ?? members.get('prompt')
-  if (prompt === undefined) return Buffer.alloc(0)
-  const { start, end } = prompt.value
-  return body.subarray(start, Math.min(end, start + prefixBytes))
+  return prompt === undefined ? [] : [prompt.value]
 }
 
 function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visitor }: JsonScan): RequestSize {

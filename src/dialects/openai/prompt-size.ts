@@ -1,4 +1,4 @@
-// The size of the prompt of an OpenAI request, counted while its body is scanned.
+// The size of the prompt of a JSON request, counted while its body is scanned.
 import type { RequestSize } from '../../domain.ts'
 import type { JsonPosition, JsonVisitor } from '../../bytes/json/types.ts'
 import { isDigit } from '../../bytes/json/tokens.ts'
@@ -21,6 +21,7 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['instructions', {}],
   ['mask', {}],
   ['messages', { elements: 'messages' }],
+  ['output_config', { isSchema: true }],
   ['prompt', { elements: 'prompts', mayHoldTokenIds: true }],
   ['query', {}],
   ['response_format', { isSchema: true }],

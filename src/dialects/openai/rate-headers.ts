@@ -2,6 +2,7 @@
 import type { LimitStatus, Quota } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { formatGoDuration } from '../../http/duration.ts'
+import { retryHeaders } from '../retry-headers.ts'
 
 /** Sorted. */
 export const rateHeaderNames = [
@@ -27,14 +28,7 @@ function addQuota(headers: Record<string, string>, what: 'requests' | 'tokens', 
   headers[`x-ratelimit-reset-${what}`] = formatGoDuration(quota.resetMs)
 }
 
-/** Headers of a 429. A call that can never fit receives `x-should-retry: false`, which makes the SDKs give up. */
-export function limitHeaders({ limit }: GatewayError): Record<string, string> {
-  if (limit === undefined) return {}
-  const { status, retryAfterMs } = limit
-  if (retryAfterMs === undefined) return { ...rateHeaders(status), 'x-should-retry': 'false' }
-  return {
-    ...rateHeaders(status),
-    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
-    'retry-after-ms': String(retryAfterMs),
-  }
+/** The headers of a 429. */
+export function limitHeaders(error: GatewayError): Record<string, string> {
+  return error.limit === undefined ? {} : { ...rateHeaders(error.limit.status), ...retryHeaders(error) }
 }

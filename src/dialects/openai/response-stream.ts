@@ -55,44 +55,15 @@ class ResponseEvents implements OwnEvents {
     return encode({ type: 'keepalive', sequence_number: Math.max(0, this.#lastNumber()) })
   }
 
-  /**
-   * Codex and others read the failed response, some SDKs the error: its members where OpenAI documents them, and below
-   * `error`, where its server sends them and opencode looks (openai-dotnet#881).
-   */
   error(error: GatewayError | ErrorFields): Buffer {
-    const fields = fieldsOf(error)
-    const { code, message, param, type } = fields
-    const number = this.#lastNumber()
-    const failure = { code: String(code ?? type ?? 'server_error'), message }
-    return Buffer.concat([
-      encode({
-        type: 'error',
-        sequence_number: number + 1,
-        code,
-        message,
-        param,
-        error: { type: type ?? failure.code, ...failure, param },
-        ...retryMember(fields),
-      }),
-      encode({ type: 'response.failed', sequence_number: number + 2, response: this.#failed(failure) }),
-    ])
+    return failureEvents(fieldsOf(error), this.#lastNumber() + 1, this.#identity())
   }
 
-  #failed(error: object): object {
+  #identity(): ResponseIdentity {
     const head = this.#head?.toString() ?? ''
     const id = textIn(head, 'id') ?? `resp_${this.#requestId}`
     const createdAt = Number(/"created_at"\s*:\s*(\d+)/.exec(head)?.[1] ?? 0)
-    return {
-      id,
-      object: 'response',
-      created_at: createdAt,
-      status: 'failed',
-      error,
-      incomplete_details: null,
-      model: textIn(head, 'model') ?? '',
-      output: [],
-      usage: null,
-    }
+    return { id, createdAt, model: textIn(head, 'model') ?? '' }
   }
 
   /** -1 before the first. */
@@ -102,6 +73,55 @@ class ResponseEvents implements OwnEvents {
     const digits = /^\s*:\s*(\d{1,15})/.exec(this.#last!.toString('latin1', at + numberKey.length, at + 64))
     return Number(digits?.[1] ?? -1)
   }
+}
+
+/** What names a response in all events of its stream. */
+export interface ResponseIdentity {
+  readonly id: string
+  /** Unix time in seconds. */
+  readonly createdAt: number
+  /** As the client requested it. */
+  readonly model: string
+}
+
+/**
+ * The two events that end a stream with an error. Codex and others read the failed response, some SDKs the error: its members
+ * where OpenAI documents them, and below `error`, where its server sends them and opencode looks (openai-dotnet#881).
+ * @param number of the first of them.
+ * @param output the items that are done.
+ */
+export function failureEvents(
+  fields: ErrorFields,
+  number: number,
+  { id, createdAt, model }: ResponseIdentity,
+  output: readonly object[] = [],
+): Buffer {
+  const { code, message, param, type } = fields
+  const failure = { code: String(code ?? type ?? 'server_error'), message }
+  const response = {
+    id,
+    object: 'response',
+    created_at: createdAt,
+    status: 'failed',
+    error: failure,
+    incomplete_details: null,
+    model,
+    output,
+    usage: null,
+  }
+  const error = { type: type ?? failure.code, ...failure, param }
+  return Buffer.concat([
+    encode({
+      type: 'error',
+      sequence_number: number,
+      code,
+      message,
+      param,
+      error,
+      ...retryMember(fields),
+    }),
+    encode({ type: 'response.failed', sequence_number: number + 1, response }),
+  ])
 }
 
 /** The first text member of this name. */

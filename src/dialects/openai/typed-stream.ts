@@ -2,7 +2,7 @@
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
-import { deltaTextBytes } from './event-bytes.ts'
+import { deltaTextBytes } from '../event-bytes.ts'
 import { isEndMark, type StreamFormat } from './chat-stream.ts'
 
 interface TypedFormat {

@@ -4,6 +4,7 @@ import type { Config } from '../../config/types.ts'
 import { addressGuard } from './address.ts'
 import { bodySizeGuard } from './body-size.ts'
 import { contentCodingGuard } from './content-coding.ts'
+import { contentTypeGuard } from './content-type.ts'
 import { expectGuard } from './expect.ts'
 import { fetchSiteGuard } from './fetch-site.ts'
 import { framingGuard } from './framing.ts'
@@ -32,6 +33,7 @@ export function guardsOf(
     targetGuard,
     framingGuard,
     contentCodingGuard,
+    contentTypeGuard,
     bodySizeGuard(server.maxRequestBodyBytes, hasRest),
   ]
 }

@@ -8,7 +8,7 @@ import { startTimeouts } from '../../platform/node/http-timeouts.ts'
 import { maxHeaders } from '../guards/header-count.ts'
 import { isUploading } from '../client-upload.ts'
 import type { Identify, Identity } from '../peer/peer-user.ts'
-import { respondUnread } from '../raw-response.ts'
+import { respondLast, respondUnread } from '../raw-response.ts'
 import { type ConnectionLimits, mostConnections, type OpenConnections } from './open-connections.ts'
 import { oneAtATime, tooManyWaiting } from '../request-queue.ts'
 
@@ -62,7 +62,9 @@ export interface GatedServer {
 export function createGatedServer(handlers: Handlers, gate: ConnectionGate, limits: HttpLimits): GatedServer {
   const { onRawSocket } = handlers
   const onRequest = oneAtATime(handlers.onRequest, (socket) => {
-    handlers.onRejected(clientOfSocket(socket), tooManyWaiting())
+    const error = tooManyWaiting()
+    respondLast(socket, error)
+    handlers.onRejected(clientOfSocket(socket), error)
   })
   const http = createServer({
     insecureHTTPParser: false,

@@ -4,9 +4,11 @@ import { shuttingDown } from '../../errors.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addHealth(app: FastifyInstance, { isDraining }: Pick<ServerParts, 'isDraining'>): void {
-  app.get('/healthz', () => ({ status: 'ok' }))
-  app.get('/readyz', () => {
-    if (!isDraining()) return { status: 'ok' }
-    throw shuttingDown()
-  })
+  for (const prefix of ['', '/v1']) {
+    app.get(`${prefix}/healthz`, () => ({ status: 'ok' }))
+    app.get(`${prefix}/readyz`, () => {
+      if (!isDraining()) return { status: 'ok' }
+      throw shuttingDown()
+    })
+  }
 }

@@ -8,6 +8,7 @@ import type { BodyMemory } from '../../bytes/large-body.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
 import { type BodyBudget, outOfBodyMemory } from '../body-budget.ts'
+import { errorRenderer } from '../error-format.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
@@ -15,7 +16,10 @@ import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
 
-export interface ModelCallParts extends Pick<ServerParts, 'maxBodyBytes' | 'dialects' | 'serveCall' | 'now'> {
+export interface ModelCallParts extends Pick<
+  ServerParts,
+  'maxBodyBytes' | 'dialects' | 'serveCall' | 'now' | 'wallNow'
+> {
   /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
@@ -34,13 +38,14 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
   const { maxBodyBytes: maxBytes, slicer, memory, budget, refuse, serveCall, now } = parts
-  const { scannerOf, renderError } = dialect
+  const { scannerOf } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
     const contentType = fastifyRequest.raw.headers['content-type']
     // Before the body is read, so that a wrong one costs nothing.
     const problem = mediaTypeProblem(fastifyRequest.raw.headers, dialect.bodies)
     if (problem !== undefined) return done(problem)
+    const renderError = errorRenderer(dialect.renderError, fastifyRequest.id, parts)
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
@@ -58,7 +63,8 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        const asked = { dialect, body, bodyShare: share, contentType, model, query }
+        const { rawHeaders } = request
+        const asked = { dialect, body, bodyShare: share, contentType, model, query, rawHeaders }
         serveCall({ ...asked, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),

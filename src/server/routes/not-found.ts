@@ -26,12 +26,13 @@ export function collectMethods(app: FastifyInstance): PathMethods {
 /** 404 `unknown_url`, or 405 with the methods of a path that exists. */
 export function notFound(request: FastifyRequest, methods: PathMethods): GatewayError {
   const { method, url, originalUrl } = request
-  const allowed = methods.get(routeOf(splitTarget(url)[0])) ?? []
+  const [routed] = splitTarget(url)
+  const allowed = methods.get(routeOf(routed)) ?? []
   const [path] = splitTarget(originalUrl)
   const { host } = request.headers
   if (allowed.length === 0) return unknownUrl({ method, path, host }, splitTarget(url)[0])
   const allow = allowed.join(', ')
-  const where = isBare(path) ? ` ${baseUrlHint(host)}` : ''
+  const where = isBare(routed) ? ` ${baseUrlHint(host)}` : ''
   const message = `${path.slice(0, 200)} accepts ${allow}, not ${method}.${where}`
   return new GatewayError('method_not_allowed', message, { headers: { allow } })
 }

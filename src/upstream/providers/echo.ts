@@ -12,8 +12,8 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
-    speaks: () => true,
-    traits: openServerTraits,
+    speaks: (format) => format !== 'messages',
+    traitsOf: () => openServerTraits,
     meaningOf: () => undefined,
     mask: (text) => text,
     send(request, handler) {

@@ -1,15 +1,17 @@
-// The kinds of providers: how each is made, and which servers each may be.
-import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
+// The kinds of providers: how each is made, which servers each may be, and what is known of a server by its kind.
+import type { ConversationFormat, HttpProvider, ProviderConfig, ProviderTraits } from '../../config/types.ts'
 import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
 import type { Provider } from '../provider.ts'
+import { anthropic, anthropicTraits } from './anthropic.ts'
 import { createEcho } from './echo.ts'
-import { llamaCpp } from './llama-cpp.ts'
-import { ollama } from './ollama.ts'
-import { openAi } from './openai.ts'
-import { vllm } from './vllm.ts'
+import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
+import { ollama, ollamaTraits } from './ollama.ts'
+import { compatibleTraits, isOpenAiItself, openAi, openAiTraits } from './openai.ts'
+import { vllm, vllmTraits } from './vllm.ts'
 
 export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> = {
+  anthropic: createErrorReader([anthropic]),
   llama_cpp: createErrorReader([llamaCpp]),
   ollama: createErrorReader([ollama]),
   vllm: createErrorReader([vllm]),
@@ -20,5 +22,60 @@ export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> =
 /** @param userAgent is sent as `user-agent`. */
 export function createProvider(config: ProviderConfig, userAgent: string): Provider {
   if (config.kind === 'echo') return createEcho(config.name)
-  return createHttpProvider(config, userAgent, errorReaders[config.kind])
+  return createHttpProvider(config, userAgent, {
+    meaningOf: errorReaders[config.kind],
+    speaks: (format) => speaks(config, format),
+    traitsOf: traitsOf(config),
+  })
+}
+
+/** What translations assume of a provider's models: what its kind is known for, and over it what the file says. */
+export function traitsOf(config: Pick<HttpProvider, 'kind' | 'origin' | 'traits'>): Provider['traitsOf'] {
+  const ofKind = traitsOfKind(config)
+  const { traits } = config
+  if (traits === undefined) return ofKind
+  return (model) => ({ ...ofKind(model), ...traits })
+}
+
+function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: string) => ProviderTraits {
+  switch (config.kind) {
+    case 'anthropic':
+      return anthropicTraits
+    case 'llama_cpp':
+      return () => llamaCppTraits
+    case 'ollama':
+      return () => ollamaTraits
+    case 'vllm':
+      return () => vllmTraits
+    case 'openai': {
+      if (isOpenAiItself(config)) return openAiTraits
+      const traits = compatibleTraits(config)
+      return () => traits
+    }
+    default:
+      return config.kind satisfies never
+  }
+}
+
+const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['chat', 'messages', 'response'])
+
+/**
+ * Whether a server speaks a format, as far as the file or its kind tells. Nearly all servers with OpenAI's API speak chat;
+ * which other conversation formats they have depends on the server and its version.
+ */
+export function speaks(
+  config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>,
+  format: string,
+): boolean | undefined {
+  if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
+  const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
+  if (formats !== undefined) return formats.includes(format)
+  return format === 'chat' ? true : undefined
+}
+
+function formatsOfKind(
+  config: Pick<HttpProvider, 'kind' | 'origin'>,
+): readonly ConversationFormat[] | undefined {
+  if (config.kind === 'anthropic') return ['messages']
+  return config.kind === 'openai' && isOpenAiItself(config) ? ['chat', 'response'] : undefined
 }

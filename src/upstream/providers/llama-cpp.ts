@@ -1,8 +1,16 @@
+import type { ProviderTraits } from '../../config/types.ts'
 import type { ServerErrors } from '../error-meaning.ts'
+import { openServerTraits } from './traits.ts'
 
 /** llama-server. https://github.com/ggml-org/llama.cpp/tree/master/tools/server */
 export const llamaCpp: ServerErrors = {
   missingModelCodes: ['not_found_error'],
   missingRouteTexts: ['"File Not Found"'],
   loadingText: 'Loading model',
+}
+
+export const llamaCppTraits: ProviderTraits = {
+  ...openServerTraits,
+  reasoningField: 'reasoning_content',
+  hasTopK: true,
 }

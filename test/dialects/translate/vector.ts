@@ -11,7 +11,7 @@ import type { ClientDialect } from '../../../src/dialects/dialect.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { dialects } from '../../../src/dialects/table.ts'
 import type { Translation, Translator } from '../../../src/dialects/translator.ts'
-import { GatewayError } from '../../../src/errors.ts'
+import type { GatewayError } from '../../../src/errors.ts'
 import { EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { openServerTraits } from '../../../src/upstream/providers/traits.ts'
 

@@ -42,7 +42,8 @@ async function serve(
   t: TestContext,
   gate: Partial<ConnectionGate>,
   limits: Partial<typeof httpLimits> = {},
-  onRequest = (_: IncomingMessage, response: ServerResponse) => void response.end('hello'),
+  onRequest: (request: IncomingMessage, response: ServerResponse) => unknown = (_, response) =>
+    response.end('hello'),
   host = '127.0.0.1',
   onConnection: (socket: Socket) => void = () => {},
 ): Promise<Served> {

@@ -1,0 +1,13 @@
+// Usage as Messages reports it: a prompt's tokens that a cache has are counted apart.
+import type { ChatUsage } from './usage.ts'
+
+export function messagesUsage(usage: ChatUsage): object {
+  const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens } = usage
+  return {
+    input_tokens: promptTokens - cachedTokens - cacheWriteTokens,
+    cache_creation_input_tokens: cacheWriteTokens,
+    cache_read_input_tokens: cachedTokens,
+    output_tokens: completionTokens,
+    ...(reasoningTokens !== undefined && { output_tokens_details: { thinking_tokens: reasoningTokens } }),
+  }
+}

@@ -1,0 +1,294 @@
+// The `input` of the Responses API as messages of chat.
+import type { ProviderTraits } from '../../../config/types.ts'
+import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
+import type { JsonView } from '../../../bytes/json/view.ts'
+import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
+import type { RequestNotes } from '../request-notes.ts'
+import { Conversation, type ToolResult } from './conversation.ts'
+import { readAssistantText, type TextPiece, translateContent, translateOutput } from './parts.ts'
+import { inputArgument, type Tools } from './tools.ts'
+
+interface Item {
+  readonly type: string
+  readonly members: ReadonlyMap<string, JsonView>
+}
+
+interface Context {
+  readonly traits: ProviderTraits
+  readonly tools: Tools
+  readonly notes: RequestNotes
+}
+
+/** Calls with an action instead of arguments, which tools of the client's machine answer. */
+const actionMembers: ReadonlyMap<string, string> = new Map([
+  ['apply_patch_call', 'operation'],
+  ['local_shell_call', 'action'],
+  ['shell_call', 'action'],
+])
+
+const outputTypes: ReadonlySet<string> = new Set([
+  'apply_patch_call_output',
+  'custom_tool_call_output',
+  'function_call_output',
+  'local_shell_call_output',
+  'shell_call_output',
+])
+
+/** What the server of the API itself has done: the texts and calls around it stand without it. */
+const hostedItems: ReadonlySet<string> = new Set([
+  'code_interpreter_call',
+  'computer_call',
+  'computer_call_output',
+  'configuration_update',
+  'file_search_call',
+  'image_generation_call',
+  'mcp_approval_request',
+  'mcp_approval_response',
+  'mcp_call',
+  'mcp_list_tools',
+  'program',
+  'program_output',
+  'tool_search_call',
+  'tool_search_output',
+  'web_search_call',
+])
+
+const statefulItems: ReadonlyMap<string, string> = new Map([
+  [
+    'compaction',
+    'The provider cannot read a compaction that another server has made: send the conversation itself.',
+  ],
+  [
+    'compaction_trigger',
+    'The provider cannot compact a conversation: ask for a summary in a message instead.',
+  ],
+  ['item_reference', 'State is not kept: send the whole item instead of an "item_reference".'],
+])
+
+const messageMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'role', 'content'])
+const callMembers: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'status',
+  'call_id',
+  'name',
+  'namespace',
+  'arguments',
+  'input',
+])
+const reasoningMembers: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'status',
+  'summary',
+  'content',
+  'encrypted_content',
+])
+
+/** @param instructions the text before everything else; undefined for none. */
+export function translateInput(
+  input: JsonView | undefined,
+  instructions: JsonView | undefined,
+  context: Context,
+): Encodable[] {
+  const { traits, notes } = context
+  const conversation = new Conversation(traits)
+  if (instructions !== undefined) conversation.system(instructions)
+  if (input?.kind === 'string') conversation.user(input)
+  else if (input?.kind === 'array') new ItemReader(input.elements().map(itemOf), conversation, context).read()
+  else notes.reject('input', 'The body has no "input" that is a text or a list.')
+  if (conversation.endsWithAssistant && !traits.hasPrefill) {
+    notes.refuse(
+      'input',
+      'The provider cannot continue a message of the assistant: end "input" with one of a user.',
+    )
+  }
+  return conversation.finish()
+}
+
+/** The tools of `additional_tools` items, which some models of Codex get in place of `tools`. */
+export function declareAdditionalTools(input: JsonView | undefined, tools: Tools): void {
+  for (const { type, members } of input?.elements().map(itemOf) ?? []) {
+    const list = members.get('tools')
+    if (type === 'additional_tools' && list !== undefined) tools.declare(list, 'input')
+  }
+}
+
+/** Messages need no type. */
+function itemOf(view: JsonView): Item {
+  const members = view.members()
+  const type = members.get('type')?.text() ?? (members.has('role') ? 'message' : '')
+  return { type, members }
+}
+
+class ItemReader {
+  readonly #items: readonly Item[]
+  readonly #conversation: Conversation
+  readonly #context: Context
+  /** Indexes of the outputs that stand behind their calls already. */
+  readonly #placed = new Set<number>()
+  /** Indexes of outputs that wait for their calls, by the call's id, the first one first. */
+  readonly #waiting: ReadonlyMap<string, number[]>
+  /** Reasoning before this index stays out. */
+  readonly #reasoningFrom: number
+
+  constructor(items: readonly Item[], conversation: Conversation, context: Context) {
+    this.#items = items
+    this.#conversation = conversation
+    this.#context = context
+    this.#waiting = outputsOf(items)
+    const { reasoningField, reasoningTurns } = context.traits
+    const lastUser = items.findLastIndex(({ members }) => members.get('role')?.text() === 'user')
+    this.#reasoningFrom = reasoningField === 'none' ? items.length : reasoningTurns === 'all' ? 0 : lastUser
+  }
+
+  read(): void {
+    for (const [index, item] of this.#items.entries()) this.#read(item, index)
+  }
+
+  #read({ type, members }: Item, index: number): void {
+    const { notes } = this.#context
+    if (type === 'message') return this.#message(members)
+    if (type === 'reasoning') return this.#reasoning(members, index)
+    if (type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)) {
+      return this.#call(type, members, index)
+    }
+    if (outputTypes.has(type)) return this.#output(members, index)
+    // Declared already.
+    if (type === 'additional_tools') return
+    const refusal = statefulItems.get(type)
+    if (refusal !== undefined) notes.refuse('input', refusal)
+    else if (hostedItems.has(type)) notes.drop(`input.${type}`)
+    else if (type === '') notes.reject('input', `input[${index}] has neither a "type" nor a "role".`)
+    else
+      notes.refuse(
+        'input',
+        `The provider cannot be sent an item of the type "${type.slice(0, 64)}" (input[${index}]).`,
+      )
+  }
+
+  #message(members: ReadonlyMap<string, JsonView>): void {
+    const { traits, notes } = this.#context
+    notes.dropUnknown(members, messageMembers, 'input.')
+    const content = members.get('content')
+    switch (members.get('role')?.text()) {
+      case 'user':
+        return this.#conversation.user(translateContent(content, traits, notes))
+      case 'developer':
+      case 'system':
+        return this.#conversation.system(translateContent(content, traits, notes))
+      case 'assistant':
+        return this.#conversation.assistantText(readAssistantText(content, notes))
+      case undefined:
+      default:
+        notes.reject('input', 'The "role" of a message must be "user", "assistant", "system" or "developer".')
+    }
+  }
+
+  #reasoning(members: ReadonlyMap<string, JsonView>, index: number): void {
+    const { notes } = this.#context
+    notes.dropUnknown(members, reasoningMembers, 'input.')
+    const packed = members.get('encrypted_content')
+    const own = packed === undefined ? undefined : unpackedIn(packed)
+    if (packed?.kind === 'string' && own === undefined) notes.drop('input.encrypted_content')
+    if (index < this.#reasoningFrom) return notes.drop('input.reasoning')
+    const shown = textsIn(members.get('content'))
+    const text = shown.length > 0 ? shown : own === undefined ? textsIn(members.get('summary')) : [own.text]
+    this.#conversation.reasoning({ text, details: own?.details ?? [] })
+  }
+
+  #call(type: string, members: ReadonlyMap<string, JsonView>, index: number): void {
+    const { notes } = this.#context
+    const id = members.get('call_id')
+    if (id?.kind !== 'string') return notes.reject('input', `input[${index}] has no "call_id".`)
+    const actionMember = actionMembers.get(type)
+    if (actionMember !== undefined) {
+      const action = members.get(actionMember)
+      const name = type.slice(0, -'_call'.length)
+      const args = action === undefined ? '{}' : new TextOfJson(action)
+      return this.#conversation.call({ id, name, args, result: this.#resultOf(id, index) })
+    }
+    notes.dropUnknown(members, callMembers, 'input.')
+    const name = members.get('name')?.text()
+    if (name === undefined) return notes.reject('input', `input[${index}] has no "name".`)
+    this.#conversation.call({
+      id,
+      name: this.#context.tools.chatName(name, members.get('namespace')?.text()),
+      args:
+        type === 'custom_tool_call' ? wrapped(members.get('input')) : argumentsOf(members.get('arguments')),
+      result: this.#resultOf(id, index),
+    })
+  }
+
+  /** The first output behind the call, which is taken out of its place. */
+  #resultOf(id: JsonView, callIndex: number): ToolResult | undefined {
+    const waiting = this.#waiting.get(keyOf(id))
+    const at = waiting?.findIndex((index) => index > callIndex) ?? -1
+    if (at < 0) return undefined
+    const [index] = waiting!.splice(at, 1)
+    this.#placed.add(index!)
+    return this.#translateOutput(this.#items[index!]!.members)
+  }
+
+  #output(members: ReadonlyMap<string, JsonView>, index: number): void {
+    const id = idOfOutput(members)
+    if (this.#placed.has(index)) return this.#conversation.endTurnOf(id!)
+    if (id === undefined) return this.#context.notes.reject('input', `input[${index}] has no "call_id".`)
+    this.#conversation.orphanResult(id, this.#translateOutput(members))
+  }
+
+  #translateOutput(members: ReadonlyMap<string, JsonView>): ToolResult {
+    const { traits, notes } = this.#context
+    const output = members.get('output')
+    // The outputs of a shell have a form of their own.
+    if (members.get('type')?.text() === 'shell_call_output' && output !== undefined) {
+      return { content: new TextOfJson(output), media: [] }
+    }
+    return translateOutput(output, traits, notes)
+  }
+}
+
+function outputsOf(items: readonly Item[]): ReadonlyMap<string, number[]> {
+  const outputs = new Map<string, number[]>()
+  for (const [index, { type, members }] of items.entries()) {
+    const id = outputTypes.has(type) ? idOfOutput(members) : undefined
+    if (id === undefined) continue
+    const key = keyOf(id)
+    const waiting = outputs.get(key)
+    if (waiting === undefined) outputs.set(key, [index])
+    else waiting.push(index)
+  }
+  return outputs
+}
+
+/** A local shell names the call by `id`. */
+function idOfOutput(members: ReadonlyMap<string, JsonView>): JsonView | undefined {
+  const id = members.get('call_id') ?? members.get('id')
+  return id?.kind === 'string' ? id : undefined
+}
+
+function keyOf(id: JsonView): string {
+  return id.rawText.toString('latin1')
+}
+
+function unpackedIn(packed: JsonView): ReasoningContent | undefined {
+  const text = packed.text()
+  return text === undefined ? undefined : unpackReasoning(text)
+}
+
+function textsIn(list: JsonView | undefined): TextPiece[] {
+  const texts = (list?.elements() ?? [])
+    .map((part) => part.members().get('text'))
+    .filter((text) => text?.kind === 'string')
+  return texts.flatMap((text, at) => (at === 0 ? [text!] : ['\n\n', text!]))
+}
+
+/** Some clients write an object where the format has a text. */
+function argumentsOf(args: JsonView | undefined): Encodable {
+  if (args === undefined || args.kind === 'null') return ''
+  return args.kind === 'string' ? args : new TextOfJson(args)
+}
+
+function wrapped(input: JsonView | undefined): string {
+  return `{${JSON.stringify(inputArgument)}:${input?.kind === 'string' ? input.raw.toString() : '""'}}`
+}

@@ -1,0 +1,50 @@
+// From clients of the Responses API to providers that speak chat.
+import { encodeJson } from '../../../bytes/json/encode.ts'
+import { viewJson } from '../../../bytes/json/view.ts'
+import { LargeBody, type SplicedBody } from '../../../bytes/large-body.ts'
+import { GatewayError } from '../../../errors.ts'
+import type { ProviderDialect } from '../../dialect.ts'
+import { bytesOf } from '../../request.ts'
+import type { Translator } from '../../translator.ts'
+import { coverage } from './coverage.ts'
+import { translateRequest } from './request.ts'
+import { ResponseObject } from './response-object.ts'
+import { ResponsesTranslation } from './response.ts'
+
+/** @param chat the provider's end of the chat format. */
+export function responsesToChat(chat: ProviderDialect): Translator {
+  return {
+    way: 'responses_chat',
+    provider: chat,
+    coverage,
+    mayAskUsage: ({ isStream }) => isStream,
+    begin(request, { model, traits, asksUsage, promptTokens, nowSeconds, newId }) {
+      const { body: received, isStream } = request
+      const members = viewJson(bytesOf(received)).members()
+      const translated = translateRequest(members, { model, traits, asksUsage }, isStream)
+      if (translated instanceof GatewayError) return translated
+      const { body, dropped, tools, wantsEncryptedReasoning } = translated
+      const identity = { id: `resp_${newId()}`, createdAt: nowSeconds, model: request.model }
+      const { hasThinkTags } = traits
+      return {
+        contentType: 'application/json',
+        body: assembled(received, encodeJson(body)),
+        dropped,
+        response: new ResponsesTranslation({
+          object: new ResponseObject(identity, members),
+          tools,
+          isStream,
+          wantsEncryptedReasoning,
+          hasThinkTags,
+          promptTokens,
+          newId,
+        }),
+      }
+    },
+  }
+}
+
+/** Parts of a large body are sent from where they are. */
+function assembled(received: Buffer | LargeBody, parts: readonly Buffer[]): Buffer | SplicedBody {
+  return received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts)
+}
