@@ -70,6 +70,13 @@ export class Calibration {
     return { promptTokens, outputTokens, tokens: promptTokens + outputTokens, minTokens }
   }
 
+  /** What the prompt is expected to take, without the margin that a reservation adds. */
+  countPrompt(model: string, provider: string, size: RequestSize): number {
+    const rates = this.#find(model, provider) ?? defaultRates(model, provider)
+    const { tokensPerByte, tokensPerMedia } = rates
+    return Math.ceil(tokensPerByte * size.textBytes + tokensPerMedia * size.mediaCount) + knownTokens(size)
+  }
+
   /** Takes in what a provider counted. What no provider can have counted (fractions, negatives, 1e12, "7") is passed over. */
   learn(
     model: string,

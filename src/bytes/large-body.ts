@@ -18,7 +18,7 @@ export interface MemoryShare {
 export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
   readonly scan: ScanOutcome | undefined
-  readonly #memory: BodyMemory
+  readonly #memory: Pick<BodyMemory, 'release'>
   readonly #share: MemoryShare
   #bytes: Buffer | undefined
   #isNeeded = true
@@ -28,7 +28,12 @@ export class LargeBody {
    * @param bytes of `memory`, which nothing else has.
    * @param share is released with them.
    */
-  constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: BodyMemory, share: MemoryShare) {
+  constructor(
+    bytes: Buffer,
+    scan: ScanOutcome | undefined,
+    memory: Pick<BodyMemory, 'release'>,
+    share: MemoryShare,
+  ) {
     this.#bytes = bytes
     this.#share = share
     this.scan = scan

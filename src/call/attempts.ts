@@ -14,6 +14,7 @@ import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
+import { carriedRequestHeaders } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
@@ -156,7 +157,7 @@ function translatorTo(
 ): Translator | GatewayError {
   const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
   if (translator !== undefined) return translator
-  const message = `Provider "${provider.name}" supports no format that a ${dialect.name} request can be translated to.`
+  const message = `Provider "${provider.name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 
@@ -174,22 +175,26 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call: { reply, requestId, query: own }, request, hold: { promptTokens }, traits }: AdmittedCall,
+  { call, request, hold: { promptTokens }, traits }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
+  const { reply, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
+  const ofProvider = provider.traitsOf(model)
+  const modelTraits = traits === undefined ? ofProvider : { ...ofProvider, ...traits }
   const way = translator.begin(request, {
     model,
-    traits: traits === undefined ? provider.traitsOf(model) : { ...provider.traitsOf(model), ...traits },
+    traits: modelTraits,
     asksUsage,
     promptTokens,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })
   if (way instanceof GatewayError) return untranslatable(way)
-  record.startAttempt(on.now())
+  const { dropped } = way
+  record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
   const { body, contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
@@ -197,20 +202,22 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const { isStream } = request
-  // Parameters are part of the client's format.
-  const query = translator.way === 'pass' ? own : ''
+  // Parameters and headers are part of the client's format.
+  const passes = translator.way === 'pass'
+  const query = passes ? call.query : ''
+  const headers = passes ? carriedRequestHeaders(call, modelTraits) : []
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    outcome = await response.begin({ path, query, body, contentType, isStream, requestId })
+    outcome = await response.begin({ path, query, headers, body, contentType, isStream, requestId })
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     on.events.emit(record.endAttempt({ kind: 'failed', ...failure }, on.now()))
     throw error
   }
   // A server that only repeats ours has none of its own.
-  const { requestId: ofProvider } = response
-  record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
+  const { requestId: ownId } = response
+  record.providerRequestId = ownId === requestId ? undefined : ownId
   on.events.emit(record.endAttempt(outcome, on.now()))
   return outcome
 }

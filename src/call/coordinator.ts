@@ -87,12 +87,22 @@ export interface Hold {
   settle(outcome: Outcome, usage?: Metered): void
 }
 
+export interface PromptToCount {
+  readonly model: string
+  readonly provider: string
+  readonly size: RequestSize
+}
+
 export interface Coordinator {
   /**
    * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** A request that is no model call could not be sent to the provider. */
+  reportUnreachable(provider: string): void
+  /** How many tokens a prompt is expected to have at a target, by what was learned so far. Reserves nothing. */
+  countPrompt(prompt: PromptToCount): number | Promise<number>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
   /** Refuses the waiting calls of this thread, and admits no more of its calls. Those under way go on. */

@@ -9,6 +9,7 @@ import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
+import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
@@ -19,6 +20,8 @@ import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
 export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
+  const { requestIdHeader } = call.dialect
+  if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
   const open = { call, record: new CallRecord(call), heartbeat, own }
   try {
@@ -31,7 +34,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 /** Determines what becomes of the call. The client receives nothing yet but heartbeats. */
 async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const { call, record, heartbeat } = open
-  const request = call.dialect.readRequest(call)
+  const request = call.dialect.readRequest(call, on.defaultModels.get(call.dialect.name))
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream
@@ -43,6 +46,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     record.asked = request.model
     record.model = asked.model.name
   }
+  const { count } = call.dialect
+  if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined

@@ -12,7 +12,14 @@ import { Placement } from '../routing/placement.ts'
 import { TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
-import type { AdmissionRequest, AdmissionResult, Coordinator, Hold, TargetReport } from './coordinator.ts'
+import type {
+  AdmissionRequest,
+  AdmissionResult,
+  Coordinator,
+  Hold,
+  PromptToCount,
+  TargetReport,
+} from './coordinator.ts'
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
@@ -96,6 +103,16 @@ export class LocalCoordinator implements Coordinator {
   #hasReady(targets: readonly Target[]): boolean {
     const nowMs = this.now()
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
+  }
+
+  reportUnreachable(provider: string): void {
+    const { cooldownMs } = this
+    const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
+    this.health.recordFailure({ provider, model: '', tier: 1, weight: 1 }, 'unreachable', of)
+  }
+
+  countPrompt({ model, provider, size }: PromptToCount): number {
+    return this.calibration.countPrompt(model, provider, size)
   }
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {

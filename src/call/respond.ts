@@ -10,10 +10,12 @@ import type { Limited } from './admit.ts'
 import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
+import { carryResponseHeaders } from './carried-headers.ts'
 import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { StoredObject } from './response/stored-object.ts'
 import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
@@ -28,9 +30,17 @@ export type CallResult =
       readonly isWorthRepeating: boolean
     }
   | Limited
+  | Counted
   | { readonly kind: 'client-gone' }
   /** The gateway refuses the call, or fails on it. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
+
+/** The number of a prompt's tokens. `provided`: who has counted them; undefined for an estimate. */
+interface Counted {
+  readonly kind: 'counted'
+  readonly body: Buffer
+  readonly provided: { readonly target: Target; readonly head: ResponseHead } | undefined
+}
 
 interface Answered {
   readonly kind: 'answered'
@@ -82,6 +92,8 @@ function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Pr
     case 'limited':
     case 'refused':
       return sendError(result.error, open, on) // the error's status
+    case 'counted':
+      return sendCount(result, open, on) // 200
     case 'client-gone':
       return endGone(open, on) // 499
     default:
@@ -107,6 +119,10 @@ async function passAnswer(
       charge = { kind: 'failed', tokens: 0 }
       return sendError(lateError(record, 'returned no event stream'), open, on)
     }
+    const { reshapedInto } = response
+    if (reshapedInto !== undefined) record.way = reshapedInto === 'whole' ? 'assembled' : 'split'
+    const mask = maskOf(target, on)
+    if (!reply.isStarted && response.dialect === dialect.native) carryResponseHeaders(call, head, mask)
     addCallHeaders(open, on)
     const { hasOutputTokens } = dialect
     // A translation reads the whole of an event, including the usage that was requested.
@@ -114,10 +130,11 @@ async function passAnswer(
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
-    const mask = maskOf(target, on)
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
+    const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
+    const stored = storedObject(admitted, target, response, on)
+    if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relayed = await relay({
       response,
       reply,
@@ -126,6 +143,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
+      watch: stored?.watch,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -153,6 +171,17 @@ async function passAnswer(
   }
 }
 
+/** Of a response that its client can fetch again. */
+function storedObject(
+  { call, request: { storedAs: kind } }: AdmittedCall,
+  { provider }: Target,
+  response: AnsweringResponse,
+  { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
+): StoredObject | undefined {
+  if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
+  return new StoredObject(owners, { kind, provider, client: call.client.id })
+}
+
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
 function sendFailure(
   { target, failure, isWorthRepeating }: CallResult & { kind: 'failed' },
@@ -170,17 +199,19 @@ function sendFailure(
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
-  const { status } = head
-  record.providerStatus = status
+  record.providerStatus = head.status
+  const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {
     const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
     const error = lateError(record, `returned status ${status}`, retryAfterMs)
     const words = dialect.native.readErrorFields(body)
     return sendErrorEvent(error, open, words && { ...words, retryAfterMs })
   }
+  const mask = maskOf(target, on)
+  if (translation === undefined) carryResponseHeaders(call, head, mask)
   addCallHeaders(open, on)
   const contentType = translation && 'application/json'
-  const headers = headersOf({ head, contentType }, maskOf(target, on))
+  const headers = headersOf({ head, contentType }, mask)
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
@@ -192,6 +223,15 @@ const noRetry = ['x-should-retry', 'false'] as const
 function withoutRetry(head: ResponseHead): ResponseHead {
   const [name, value] = noRetry
   return { ...head, headers: { ...head.headers, [name]: value } }
+}
+
+function sendCount({ body, provided }: Counted, open: OpenCall, on: Snapshot): CallEnd {
+  const { call } = open
+  if (provided !== undefined) carryResponseHeaders(call, provided.head, maskOf(provided.target, on))
+  addCallHeaders(open, on)
+  call.reply.start(200, ['content-type', 'application/json', 'content-length', String(body.length)])
+  call.reply.end(body)
+  return { status: 200 }
 }
 
 /** The error as a response, or as the last event of a stream that has begun. */
@@ -233,13 +273,8 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
+  if (record.way !== undefined) reply.set('x-llm-gateway-way', record.way)
   reply.set('server-timing', record.serverTiming(on.now()))
-}
-
-/** The one exception to passing a provider's bytes says so itself. */
-function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
-  if (reshapedInto === undefined) return []
-  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
 }
 
 /** For events that came under another media type. */
@@ -257,7 +292,7 @@ function headersOf(
   mask: (text: string) => string,
 ): string[] {
   if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

@@ -1,5 +1,6 @@
 // A wire format, as clients use it and as providers use it. Requests, errors and heartbeats of a call use its client's
 // dialect; its response is checked and metered in the provider's. `table.ts` lists the implementations.
+import type { ProviderTraits } from '../config/types.ts'
 import type { LimitStatus, ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { JsonScanner } from '../bytes/json/scanner.ts'
@@ -35,13 +36,39 @@ export interface ClientDialect {
   readonly native: ProviderDialect
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
-  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
-  readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
+  /**
+   * @param defaultModel for a request that names none.
+   * @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where.
+   */
+  readonly readRequest: (received: ReceivedRequest, defaultModel?: string) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError, about: ErrorContext) => RenderedError
   /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
   readonly ownEvents: (requestId: string) => OwnEvents
   /** Headers that report the state of a model's limits, for any response. @param wallNowMs milliseconds since 1970. */
   readonly rateHeaders: (status: LimitStatus, wallNowMs: number) => Record<string, string>
+  /**
+   * Whether a header of the client's request goes to a provider that supports the format. Absent: none does, besides those
+   * that the gateway writes itself.
+   * @param name in lower case.
+   */
+  readonly carriesRequestHeader?: (name: string, traits: ProviderTraits) => boolean
+  /**
+   * Whether a header of such a provider's response goes to the client. Absent: none does, besides those of all formats.
+   * @param name in lower case.
+   */
+  readonly carriesResponseHeader?: (name: string) => boolean
+  /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
+  readonly count?: PromptCount
+  /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
+  readonly requestIdHeader?: string
+}
+
+/** How a format writes the number of tokens of a prompt. */
+export interface PromptCount {
+  /** Whether a provider's response is one. */
+  readonly isCount: (body: Buffer) => boolean
+  /** As JSON. */
+  readonly render: (promptTokens: number) => Buffer
 }
 
 /** What a format writes of the request and the time beside an error. */

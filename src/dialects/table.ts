@@ -1,5 +1,5 @@
 // The wire formats for clients, sorted by path, and the translators from them to providers' formats.
-import { messagesDialect } from './anthropic/messages.ts'
+import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -7,12 +7,13 @@ import { passTo } from './pass.ts'
 import { chatToMessages } from './translate/chat_messages/translator.ts'
 import { messagesToChat } from './translate/messages_chat/translator.ts'
 import { responsesToChat } from './translate/responses_chat/translator.ts'
+import { responsesToMessages } from './translate/responses_messages/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-const clientDialects = [...openAiDialects, messagesDialect].toSorted((one, other) =>
+const clientDialects = [...openAiDialects, messagesDialect, countDialect].toSorted((one, other) =>
   one.path < other.path ? -1 : 1,
 )
 
@@ -23,7 +24,7 @@ const chat = clientDialects.find(({ name }) => name === 'chat')!.native
 const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
   ['chat', [chatToMessages(messages)]],
   ['messages', [messagesToChat(chat)]],
-  ['response', [responsesToChat(chat)]],
+  ['response', [responsesToChat(chat), responsesToMessages(chat, messages)]],
 ])
 
 export const dialects: Dialects = new Map(

@@ -70,6 +70,11 @@ export class HttpReply implements Reply {
     this.#headers.push(name, value)
   }
 
+  setMissing(name: string, value: string): void {
+    for (let index = 0; index < this.#headers.length; index += 2) if (this.#headers[index] === name) return
+    this.#headers.push(name, value)
+  }
+
   start(status: number, headers: readonly string[]): void {
     const raw = this.#raw
     if (raw.headersSent) return

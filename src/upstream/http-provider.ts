@@ -7,7 +7,8 @@ import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
-import type { Provider } from './provider.ts'
+import type { Provider, StreamedBody } from './provider.ts'
+import { versionHeader } from './providers/anthropic.ts'
 import { requestTarget } from './request-target.ts'
 
 /**
@@ -21,6 +22,7 @@ export function createHttpProvider(
 ): Provider {
   const connections = new Connections(config.origin, createConnector(config))
   const fixedHeaders = headersOf(config, userAgent)
+  const fixedNames = new Set(fixedHeaders.filter((_, index) => index % 2 === 0))
 
   return {
     name: config.name,
@@ -36,9 +38,21 @@ export function createHttpProvider(
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
-      const headers = [...fixedHeaders, ...versionOf(config, request.path), ...own, ...framing]
+      const carried = withoutNames(request.headers, fixedNames)
+      const version = carried.includes(versionName) ? [] : versionOf(config, request.path)
+      const headers = [...fixedHeaders, ...carried, ...version, ...own, ...framing]
       const path = requestTarget(config, request.path, query)
       return connections.send({ path, method: 'POST', body, headers }, handler)
+    },
+
+    pass({ method, path: below, query, headers: asked, body: sent, requestId }, handler) {
+      const { body, framing } = sent === undefined ? noBody : outgoing(sent)
+      const passed = asked.filter(([name]) => !config.headers.some(([configured]) => configured === name))
+      const headers = [...fixedHeaders, ...passed.flat(), 'x-request-id', requestId, ...framing]
+      const path = requestTarget(config, below, query)
+      // Its types allow fewer methods than HTTP has.
+      const dispatched = { path, method: method as 'GET', body, headers }
+      return connections.send(dispatched, handler)
     },
 
     get(path, handler) {
@@ -50,10 +64,35 @@ export function createHttpProvider(
   }
 }
 
+const [versionName] = versionHeader
+
+/** A list, to which the operator's entries add. */
+const isList = /-beta$/
+
+/** What the operator has set is not the client's to change. */
+function withoutNames(headers: readonly string[], fixed: ReadonlySet<string>): readonly string[] {
+  if (headers.length === 0) return headers
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!
+    if (!fixed.has(name) || isList.test(name)) kept.push(name, headers[index + 1]!)
+  }
+  return kept
+}
+
 /** The body as undici accepts it, with the length as a header where undici can't see it. */
-function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framing: readonly string[] } {
+function outgoing(body: Buffer | SplicedBody | StreamedBody): {
+  body: Buffer | Readable
+  framing: readonly string[]
+} {
   if (Buffer.isBuffer(body)) return { body, framing: [] }
   // undici accepts every iterable, though its types do not say so.
+  if ('pieces' in body) {
+    const framing = body.length === undefined ? [] : ['content-length', String(body.length)]
+    return { body: body.pieces as unknown as Readable, framing }
+  }
   const slices = bodySlices(body) as unknown as Readable
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
+
+const noBody = { body: null, framing: [] as readonly string[] }

@@ -14,6 +14,7 @@ import { createTicker } from '../../src/call/ticker.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
+import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
@@ -84,6 +85,7 @@ class FakeReply implements Reply {
   onDrain: (() => void) | undefined
 
   set(): void {}
+  setMissing(): void {}
   flush(): void {}
 
   start(): void {
@@ -129,6 +131,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     mask: (text) => text,
     close: () => Promise.resolve(),
     get: () => assert.fail('calls ask for no pages'),
+    pass: () => assert.fail('calls pass nothing on'),
     send(_, sink) {
       let isOver = false
       const only = (action: () => void) => {
@@ -199,6 +202,10 @@ function startScene(next: () => string) {
     providers,
     dialects,
     coordinator,
+    owners: new MemoryObjectOwners(),
+    rest: undefined,
+    defaultModels: new Map(),
+    hasSeveralClients: false,
     routing,
     rateLimits,
     heartbeatAfterMs: 15_000,
@@ -242,6 +249,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           contentType: 'application/json',
           model: undefined,
           query: '',
+          rawHeaders: [],
           requestId: 'req_1',
           reply,
         }

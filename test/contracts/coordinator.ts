@@ -183,6 +183,19 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
     assert.ok(fact!.outputTokens > 20)
   })
 
+  contract('a prompt is counted as it was learned, and reserves nothing', { rpm: 9 }, async (scene) => {
+    const { coordinator, owner } = scene
+    const { size } = request()
+    const prompt = { model: 'm', provider: 'a', size }
+    const before = await coordinator.countPrompt(prompt)
+    assert.ok(before > 0)
+    assert.deepEqual(await used(coordinator), [0, 0, 0])
+    for (let call = 0; call < 5; call += 1) {
+      owner.calibration.learn('m', 'a', size, { promptTokens: 10 * before, completionTokens: 1 })
+    }
+    assert.ok((await coordinator.countPrompt(prompt)) > before)
+  })
+
   contract('a provider that refuses to be asked for usage is known by its name', {}, async (scene) => {
     const { coordinator } = scene
     const hold = await admit(coordinator)

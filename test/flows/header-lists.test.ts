@@ -170,6 +170,7 @@ const providers = {
   'keep-alive': 'timeout=1',
   trailer: 'x-late',
   'x-llm-gateway-provider': 'forged',
+  'x-llm-gateway-way': 'forged',
   'server-timing': 'forged;dur=1',
 }
 
@@ -202,6 +203,7 @@ for (const [what, script] of [
       'x-content-type-options',
       'x-llm-gateway-provider',
       'x-llm-gateway-provider-request-id',
+      'x-llm-gateway-way',
       'server-timing',
       'x-request-id',
       'connection',
@@ -215,6 +217,7 @@ for (const [what, script] of [
     assert.deepEqual(rest.toSorted(), [...expected].toSorted())
     assert.equal(response.header('x-request-id'), 'mine-1')
     assert.equal(response.header('x-llm-gateway-provider'), 'scripted')
+    assert.equal(response.header('x-llm-gateway-way'), 'pass')
     assert.equal(response.header('x-llm-gateway-provider-request-id'), 'req_of_the_provider')
     assert.doesNotMatch(response.header('server-timing') ?? '', /forged/)
     for (const [name, value] of Object.entries(mayPass)) assert.equal(response.header(name), value)
@@ -232,4 +235,53 @@ test('a key that a provider repeats in a header or an error of 401 does not reac
   assert.doesNotMatch(JSON.stringify(response.headers) + response.body().toString(), /sk-provider/)
   await gateway.logged({ code: 'provider_auth_failed' })
   assert.doesNotMatch(JSON.stringify(gateway.log()), /sk-provider/)
+})
+
+test('Anthropic gets its key and the version of its API', async (t) => {
+  const { gateway, upstream } = await startGateway(t, {
+    providers: { claude: { kind: 'anthropic', discover_models: true } },
+  })
+  const request = await upstream.nextRequest()
+  assert.equal(request.target, '/v1/models')
+  assert.equal(request.header('x-api-key'), providerKey)
+  assert.equal(request.header('anthropic-version'), '2023-06-01')
+  assert.equal(request.header('authorization'), undefined)
+  await gateway.stop()
+})
+
+test('what Codex says of its session goes to OpenAI itself alone, and what OpenAI says of the models comes back', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { platform: { translation: { platform_members: true } }, other: {} },
+    models: { platform: { provider: 'platform' }, other: { provider: 'other' } },
+  })
+  const codex = {
+    originator: 'codex_exec',
+    'session-id': 's',
+    'thread-id': 't',
+    'x-codex-window-id': 'w',
+    'x-openai-subagent': 'a',
+    'openai-beta': 'b',
+  }
+  const accounts = {
+    'openai-organization': 'org-client',
+    'openai-project': 'proj-client',
+    'session-token': 'x',
+  }
+  const sentBack = { 'openai-model': 'm', 'x-codex-primary-used-percent': '7', 'x-models-etag': '"e"' }
+  for (const upstream of Object.values(upstreams)) {
+    upstream.respondAlways(json(200, { output: [] }, { ...sentBack, 'openai-organization': 'user-owner' }))
+  }
+
+  for (const model of ['platform', 'other'] as const) {
+    const asked = JSON.stringify({ model, input: 'hello' })
+    const request = rawRequest('POST /v1/responses', { ...codex, ...accounts }, asked)
+    const response = await exchange(t, gateway.url, request)
+    const { headers } = await upstreams[model].nextRequest()
+    const names = headers.map(([name]) => name.toLowerCase())
+    const carried = Object.keys(codex).filter((name) => names.includes(name))
+    assert.deepEqual(carried, model === 'platform' ? Object.keys(codex) : [])
+    assert.ok(!Object.keys(accounts).some((name) => names.includes(name)))
+    for (const [name, value] of Object.entries(sentBack)) assert.equal(response.header(name), value)
+    assert.equal(response.header('openai-organization'), undefined)
+  }
 })

@@ -13,6 +13,7 @@ const request = {
   body: Buffer.from('{}'),
   contentType: 'application/json',
   query: '',
+  headers: [],
   isStream: false,
   requestId: 'req_1',
 }

@@ -1,6 +1,7 @@
 // The format of Anthropic's Messages API, at both ends. https://docs.claude.com/en/api/messages
 import type { Span } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
@@ -12,10 +13,12 @@ import { usageReader } from '../openai/usage.ts'
 import { invalidRequest } from '../request.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { errorHeadOf, renderError } from './errors.ts'
+import { carriesRequestHeader, carriesResponseHeader, requestIdHeader } from './headers.ts'
 import { ending, isEndMark, isPreamble, ownEvents, standardEvent } from './message-stream.ts'
 import { rateHeaders } from './rate-headers.ts'
 
 const [name, path] = ['messages', '/messages']
+const countPath = '/messages/count_tokens'
 
 const provider: ProviderDialect = {
   name,
@@ -91,4 +94,29 @@ export const messagesDialect: ClientDialect = {
   renderError,
   ownEvents,
   rateHeaders,
+  carriesRequestHeader,
+  carriesResponseHeader,
+  requestIdHeader,
+}
+
+/**
+ * How many tokens a prompt has (https://docs.claude.com/en/api/messages-count-tokens). A provider that speaks the format
+ * may lack it.
+ */
+export const countDialect: ClientDialect = {
+  ...messagesDialect,
+  name: 'other',
+  path: countPath,
+  hasEvents: false,
+  hasOutputTokens: false,
+  native: {
+    ...provider,
+    path: countPath,
+    judgeWhole: (head, body) =>
+      judgeWholeResponse(head, body, { mayBeEmpty: false, errorHeadOf, outputMember: undefined }),
+  },
+  count: {
+    isCount: (body) => Number.isSafeInteger(membersOf(parseJson(body))['input_tokens']),
+    render: (promptTokens) => Buffer.from(JSON.stringify({ input_tokens: promptTokens })),
+  },
 }

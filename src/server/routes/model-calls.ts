@@ -63,7 +63,8 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       scannerOf: (bytes) => scannerOf(contentType, bytes),
       onBody(body) {
         const reply = new HttpReply(response, headers, renderError)
-        const asked = { dialect, body, bodyShare: share, contentType, model, query }
+        const { rawHeaders } = request
+        const asked = { dialect, body, bodyShare: share, contentType, model, query, rawHeaders }
         serveCall({ ...asked, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),

@@ -16,6 +16,7 @@ function ask(
       {
         path,
         query: '',
+        headers: [],
         body: Buffer.from(body),
         contentType: 'application/json',
         isStream,

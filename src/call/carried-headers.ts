@@ -1,0 +1,57 @@
+// The headers that a format carries between its clients and providers that support it. A translated call has none: they
+// belong to a format that the other end does not speak.
+import type { ProviderTraits } from '../config/types.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
+import type { ResponseHead } from '../domain.ts'
+import type { Call } from './call.ts'
+
+const nothing: readonly string[] = []
+
+/** Of a client's request, for a provider: names in lower case and values in turn. */
+export function carriedRequestHeaders(
+  { dialect, rawHeaders }: Pick<Call, 'rawHeaders'> & { readonly dialect: RequestCarrier },
+  traits: ProviderTraits,
+): readonly string[] {
+  const { carriesRequestHeader } = dialect
+  if (carriesRequestHeader === undefined) return nothing
+  let carried: string[] | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!.toLowerCase()
+    if (!carriesRequestHeader(name, traits)) continue
+    carried ??= []
+    carried.push(name, rawHeaders[index + 1]!)
+  }
+  return carried === undefined ? nothing : withoutOwnOfConnection(carried, rawHeaders)
+}
+
+type RequestCarrier = Pick<ClientDialect, 'carriesRequestHeader'>
+
+/** Headers that `Connection` names are for the next hop only (RFC 9110 §7.6.1). */
+function withoutOwnOfConnection(carried: string[], rawHeaders: readonly string[]): string[] {
+  const named = new Set<string>()
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]!.toLowerCase() !== 'connection') continue
+    for (const name of rawHeaders[index + 1]!.split(',')) named.add(name.trim().toLowerCase())
+  }
+  return carried.filter((_, index) => !named.has(carried[index - (index % 2)]!))
+}
+
+/**
+ * Sets the headers of a provider's response that go to the client, without the provider's key. What the gateway says of its
+ * own limits stays.
+ */
+export function carryResponseHeaders(
+  { dialect, reply }: Pick<Call, 'dialect' | 'reply'>,
+  { headers }: ResponseHead,
+  mask: (value: string) => string,
+): void {
+  const { carriesResponseHeader, requestIdHeader } = dialect
+  if (carriesResponseHeader === undefined) return
+  for (const name in headers) {
+    const value = headers[name]
+    if (value === undefined || !carriesResponseHeader(name)) continue
+    const text = mask(typeof value === 'string' ? value : (value[0] ?? ''))
+    if (name === requestIdHeader) reply.set(name, text)
+    else reply.setMissing(name, text)
+  }
+}
