@@ -69,7 +69,7 @@ suite('a chat client of a provider that speaks Messages', () => {
     assert.equal(request!.header('authorization'), undefined)
     assert.deepEqual(JSON.parse(request!.body.toString()), {
       model: 'sonnet',
-      max_tokens: 8192,
+      max_tokens: 32_000,
       messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
       tools: [{ name: 'weather', input_schema: weather.function.parameters }],
       stream: true,
