@@ -59,6 +59,7 @@ suite('a chat client of a provider that speaks Messages', () => {
     const response = await post(gateway, { ...body, stream_options: { include_usage: true } })
     assert.equal(response.status, 200)
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    assert.equal(response.headers.get('x-llm-gateway-way'), 'chat_messages')
     const text = await response.text()
     assert.ok(text.endsWith('data: [DONE]\n\n'), text)
     assert.ok(text.includes('"prompt_tokens":100'), text)
