@@ -109,12 +109,12 @@ export async function tryTargets(
 }
 
 /** One attempt, or two where the provider refuses the request for usage. */
-async function tryTarget(
+function tryTarget(
   admitted: AdmittedCall,
   target: Target,
   on: Snapshot,
   record: CallRecord,
-): Promise<AttemptOutcome> {
+): AttemptOutcome | Promise<AttemptOutcome> {
   const { hold } = admitted
   const provider = providerOf(target, on)
   record.provider = target.provider
@@ -122,10 +122,20 @@ async function tryTarget(
   const translator = translatorTo(provider, admitted.call.dialect, on)
   if (translator instanceof GatewayError) return untranslatable(translator)
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
-  const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
-  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
-  const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') hold.reportUselessUsageWish()
+  const attempt = { target, provider, translator, asksUsage }
+  return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
+}
+
+async function sendWithWish(
+  admitted: AdmittedCall,
+  attempt: AttemptInput,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  const outcome = await send(admitted, attempt, on, record)
+  if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
+  const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
+  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish()
   return plain
 }
 

@@ -116,9 +116,10 @@ async function passAnswer(
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const mask = maskOf(target, on)
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
+    const headers = headersOf({ head, contentType }, mask)
+    addWayHeader(response, headers)
     const { isStream } = admitted.request
-    const relayed = await relay({
+    const relaying = relay({
       response,
       reply,
       own: open.own,
@@ -129,6 +130,7 @@ async function passAnswer(
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
+    const relayed = relaying instanceof Promise ? await relaying : relaying
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
@@ -237,9 +239,9 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
 }
 
 /** The one exception to passing a provider's bytes says so itself. */
-function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
-  if (reshapedInto === undefined) return []
-  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
+function addWayHeader({ reshapedInto }: AnsweringResponse, headers: string[]): void {
+  if (reshapedInto === undefined) return
+  headers.push('x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split')
 }
 
 /** For events that came under another media type. */
