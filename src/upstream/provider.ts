@@ -3,6 +3,7 @@ import type { HttpProvider, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
+import type { Mask } from './mask.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but the checked values named here. */
 export interface ProviderRequest {
@@ -65,7 +66,7 @@ export interface Provider {
   readonly speaks: (format: string) => boolean
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
-  mask(text: string): string
+  readonly mask: Mask
   send(request: ProviderRequest, handler: ResponseHandler): Exchange
   /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
   get(path: string, handler: ResponseHandler): Exchange

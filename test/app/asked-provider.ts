@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 
 import type { Config } from '../../src/config/types.ts'
 import type { Events, GatewayEvent } from '../../src/observe/events.ts'
+import { createMask } from '../../src/upstream/mask.ts'
 import type { Provider, ProviderFailure, ResponseHandler } from '../../src/upstream/provider.ts'
 import { loadText } from '../support/config-file.ts'
 import { settled } from '../support/fake-clock.ts'
@@ -22,7 +23,7 @@ export class AskedProvider {
       maxParallelRequests: undefined,
       speaks: () => true,
       meaningOf: () => undefined,
-      mask: (text) => text,
+      mask: createMask([]),
       send: () => {
         throw new Error('no calls here')
       },

@@ -15,6 +15,7 @@ import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
+import { createMask } from '../../src/upstream/mask.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
@@ -124,7 +125,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     maxParallelRequests: 1,
     speaks: () => true,
     meaningOf: errorReaders.openai,
-    mask: (text) => text,
+    mask: createMask([]),
     close: () => Promise.resolve(),
     get: () => assert.fail('calls ask for no pages'),
     send(_, sink) {
