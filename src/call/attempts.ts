@@ -157,6 +157,10 @@ function translatorTo(
 ): Translator | GatewayError {
   const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
   if (translator !== undefined) return translator
+  const { path, withoutRoute } = dialect.native
+  if (withoutRoute !== undefined) {
+    return new GatewayError('unknown_url', `Provider "${provider.name}" has no ${path}. ${withoutRoute}`)
+  }
   const message = `Provider "${provider.name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
