@@ -50,6 +50,10 @@ function known(provider: Provider, { provider: { name } }: Translator, on: On): 
 }
 
 function noWay({ name }: Provider, dialect: ClientDialect): GatewayError {
+  const { path, withoutRoute } = dialect.native
+  if (withoutRoute !== undefined) {
+    return new GatewayError('unknown_url', `Provider "${name}" has no ${path}. ${withoutRoute}`)
+  }
   const message = `Provider "${name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }

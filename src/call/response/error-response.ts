@@ -44,7 +44,7 @@ function judgeMasked(
   const providerCode = dialect.readErrorCode(body)
   const providerMessage = dialect.readErrorFields(body)?.message
   const failed = (
-    code: 'provider_auth_failed' | 'provider_bad_response',
+    code: 'provider_auth_failed' | 'provider_bad_response' | 'unknown_url',
     what: string,
     { isRouteMissing = false, headers = faultOfSetUp }: FailureDetails = {},
   ): AttemptOutcome => {
@@ -97,6 +97,11 @@ function judgeMasked(
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
+  const isUnknownPath = (status === 404 || status === 405) && meaning !== 'missing_model'
+  if (dialect.withoutRoute !== undefined && isUnknownPath) {
+    const facts = { isRouteMissing: true }
+    return failed('unknown_url', `has no ${dialect.path} (${status}). ${dialect.withoutRoute}`, facts)
+  }
   if (meaning === 'missing_route') {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
     return failed('provider_bad_response', `has no ${dialect.path} below its base URL (${status}). ${hint}`, {
