@@ -38,6 +38,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'systemd',
     // explain reads the routes; doctor calls providers itself and reads their streams.
+    'dialects/anthropic/message-stream.ts',
+    'dialects/anthropic/model-pages.ts',
+    'dialects/dialect.ts',
     'dialects/openai/chat-stream.ts',
     'dialects/openai/errors.ts',
     'dialects/openai/model-list.ts',
