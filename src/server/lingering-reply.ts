@@ -46,6 +46,7 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse, 
   }
   const timer = setTimeout(finish, maxLingerMs)
   response.on('close', () => clearTimeout(timer))
+  if (request.readableEnded) return finish()
   request.on('data', (chunk: Buffer) => {
     seen += chunk.length
     if (seen > maxLingerBytes) finish()

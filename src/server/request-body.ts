@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import type { ScanOutcome } from '../bytes/json/types.ts'
-import { type BodyMemory, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
+import { type MemorySource, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
 import { holdBody } from '../platform/node/held-body.ts'
 import { freePiece } from '../platform/node/read-piece.ts'
 import type { BodyShare } from './body-budget.ts'
@@ -18,7 +18,7 @@ export interface BodyReadOptions {
   readonly maxBytes: number
   /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
-  readonly memory: BodyMemory
+  readonly memory: MemorySource
   /** Of the memory for all bodies. The receiver of a small body releases it; a large one does so itself. */
   readonly share: BodyShare
   /** Scans a large body as it arrives. */
@@ -125,11 +125,11 @@ function readInSlices(
 }
 
 /** For how much at a time a body of unknown length takes memory. */
-const shareStepBytes = 65_536
+export const shareStepBytes = 65_536
 
 /** Its length is known only at its end. */
 function readUnmeasured(request: IncomingMessage, options: BodyReadOptions): void {
-  const { maxBytes, share, onBody, onTooLarge, onNoMemory } = options
+  const { maxBytes, share, onTooLarge, onNoMemory } = options
   const collector = new ByteCollector()
   let sharedBytes = 0
   const giveUp = () => {
@@ -159,14 +159,17 @@ function readUnmeasured(request: IncomingMessage, options: BodyReadOptions): voi
     }
     awaitMemory(request, missing, { ...options, onNoMemory: refuse }, () => request.resume())
   }
-  const end = () => {
-    const { length } = collector
-    share.shrinkTo(length)
-    if (length > maxSmallBytes) join(collector.takePieces(), new LargeBodyReader(length, options), options)
-    else onBody(collector.take())
-  }
+  const end = () => finishBody(collector, options)
   request.on('data', take)
   request.on('end', end)
+}
+
+/** Hands over a body whose bytes have all come; its share covers them. */
+export function finishBody(collector: ByteCollector, options: BodyReadOptions): void {
+  const { length } = collector
+  options.share.shrinkTo(length)
+  if (length > maxSmallBytes) join(collector.takePieces(), new LargeBodyReader(length, options), options)
+  else options.onBody(collector.take())
 }
 
 function join(pieces: readonly Buffer[], reader: LargeBodyReader, { slicer, onBody }: BodyReadOptions): void {
@@ -187,7 +190,7 @@ const stepBytes = 8192
 /** A large body while it arrives. */
 class LargeBodyReader {
   readonly #bytes: Buffer
-  readonly #memory: BodyMemory
+  readonly #memory: MemorySource
   readonly #slicer: TimeSlicer
   readonly #share: BodyShare
   readonly #scanner: BodyScanner | undefined

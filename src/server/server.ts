@@ -13,6 +13,7 @@ import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
 import { BodyBudget } from './body-budget.ts'
+import { DecoderQueue } from './coded-body.ts'
 import { corsOptions, finishPreflight } from './cors.ts'
 import { errorFormatOf, errorRenderer } from './error-format.ts'
 import { addFloodLimit } from './flood-limit.ts'
@@ -158,7 +159,7 @@ async function addApi(
   const slicer = new TimeSlicer(now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
   const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
-  const bodies = { slicer, memory, budget }
+  const bodies = { slicer, memory, budget, queue: new DecoderQueue() }
   const departures = new Departures()
   const key = 'rate_limit_settings.per_client'
   const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })

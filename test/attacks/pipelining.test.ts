@@ -20,7 +20,7 @@ const closing: [name: string, status: number, sends: Buffer | string][] = [
   ['two Hosts', 400, chat({ host: 'localhost\r\nhost: localhost' })],
   ['a foreign origin', 403, chat({ origin: 'http://evil.example' })],
   ['a foreign target', 400, rawRequest('POST http://evil.example/v1/chat/completions', {}, chatBody)],
-  ['a content coding', 415, chat({ 'content-encoding': 'gzip' })],
+  ['a content coding', 415, chat({ 'content-encoding': 'gzip, br' })],
   ['an expectation', 417, chat({ expect: 'a-miracle' })],
   ['an upgrade that is ignored', 200, get('/healthz', { connection: 'upgrade', upgrade: 'h2c' })],
   ['a WebSocket', 426, get('/v1/responses', { connection: 'upgrade', upgrade: 'websocket' })],

@@ -165,8 +165,8 @@ const mediaTypes: readonly [string, Readonly<Record<string, string | undefined>>
   ['another charset', { 'content-type': 'application/json; charset=utf-16' }, unsupported(/utf-8/)],
   ['a look-alike', { 'content-type': 'application/jsonx' }, unsupported(/application\/json/)],
   [
-    'a content coding',
-    { 'content-encoding': 'gzip' },
+    'two content codings',
+    { 'content-encoding': 'gzip, br' },
     { ...unsupported(/content-encoding/), param: 'content-encoding' },
   ],
 ]

@@ -4,10 +4,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
-import type { BodyMemory } from '../../bytes/large-body.ts'
+import type { BodyMemory, LargeBody } from '../../bytes/large-body.ts'
+import { codingOf } from '../../http/content-coding.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
 import { type BodyBudget, outOfBodyMemory } from '../body-budget.ts'
+import { type DecoderQueue, readCodedBody } from '../coded-body.ts'
 import { errorRenderer } from '../error-format.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
@@ -24,6 +26,7 @@ export interface ModelCallParts extends Pick<
   readonly slicer: TimeSlicer
   readonly memory: BodyMemory
   readonly budget: BodyBudget
+  readonly queue: DecoderQueue
   readonly refuse: Refuse
 }
 
@@ -37,7 +40,7 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, slicer, memory, budget, refuse, serveCall, now } = parts
+  const { maxBodyBytes: maxBytes, slicer, memory, budget, queue, refuse, serveCall, now } = parts
   const { scannerOf } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -55,13 +58,13 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     // responses, so that a server ignores the expectation there (RFC 9110 §10.1.1).
     if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
     const share = budget.shareOf(client.id)
-    readBody(request, {
+    const options = {
       maxBytes,
       slicer,
       memory,
       share,
-      scannerOf: (bytes) => scannerOf(contentType, bytes),
-      onBody(body) {
+      scannerOf: (bytes: Buffer) => scannerOf(contentType, bytes),
+      onBody(body: Buffer | LargeBody) {
         const reply = new HttpReply(response, headers, renderError)
         const { rawHeaders } = request
         const asked = { dialect, body, bodyShare: share, contentType, model, query, rawHeaders }
@@ -70,12 +73,22 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),
       onNoMemory: () => refuse(exchange, outOfBodyMemory(budget)),
       onBroken: () => refuse(exchange, brokenOff()),
-    })
+    }
+    const coding = codingOf(request.headers['content-encoding']) ?? 'identity'
+    if (coding === 'identity') return readBody(request, options)
+    const onUndecodable = () => refuse(exchange, undecodable(coding))
+    const codedShare = budget.shareOf(client.id)
+    readCodedBody(request, { ...options, coding, codedShare, queue, onUndecodable })
   }
 }
 
 function unreachable(): never {
   throw new Error('the last hook takes model calls over')
+}
+
+function undecodable(coding: string): GatewayError {
+  const message = `The body is not whole in the content-encoding ${coding} that the request names, or goes on behind it.`
+  return new GatewayError('invalid_request', message, { param: 'content-encoding' })
 }
 
 /** For the log: nobody is left to receive it. */
