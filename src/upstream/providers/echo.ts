@@ -12,7 +12,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
-    speaks: (format) => format !== 'messages',
+    speaks: echoSpeaks,
     traitsOf: () => openServerTraits,
     meaningOf: () => undefined,
     mask: (text) => text,
@@ -33,6 +33,11 @@ export function createEcho(name: string): Provider {
     },
     close: () => Promise.resolve(),
   }
+}
+
+/** Formats that it lacks are refused by name, but for one that is translated. */
+export function echoSpeaks(format: string): boolean {
+  return format !== 'messages'
 }
 
 interface EchoResponse {
