@@ -13,7 +13,7 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
-    speaks: (format) => format !== 'messages',
+    speaks: echoSpeaks,
     traitsOf: () => openServerTraits,
     meaningOf: () => undefined,
     mask: createMask([]),
@@ -34,6 +34,11 @@ export function createEcho(name: string): Provider {
     },
     close: () => Promise.resolve(),
   }
+}
+
+/** Formats that it lacks are refused by name, but for one that is translated. */
+export function echoSpeaks(format: string): boolean {
+  return format !== 'messages'
 }
 
 interface EchoResponse {
