@@ -154,6 +154,7 @@ function configFor(url: string): Config {
       ],
     ]),
     routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
+    routes: { rest: undefined, defaultModel: {} },
     logging: { level: 'error', format: 'json' },
   }
 }

@@ -41,8 +41,18 @@ export interface LimitStatus {
 /** No call takes more tokens: a larger count is a provider's mistake, or an attack on the limits, and is ignored. */
 export const maxPlausibleTokens = 100_000_000
 
+/** What a provider counts apart, because it has a price of its own. Undefined: it does not report it. */
+export interface UsageParts {
+  /** Of the prompt: read from the provider's cache. */
+  readonly cachedTokens?: number | undefined
+  /** Of the prompt: written to the provider's cache. */
+  readonly cacheWriteTokens?: number | undefined
+  /** Of the output: reasoning. Some servers count it beside the output instead. */
+  readonly reasoningTokens?: number | undefined
+}
+
 /** Tokens of one call. All counts are whole numbers, at least 0. */
-export interface Usage {
+export interface Usage extends UsageParts {
   readonly promptTokens: number
   readonly completionTokens: number
   /** What is charged. At least the sum of the other two when the provider counts more kinds. */

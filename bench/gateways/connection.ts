@@ -1,10 +1,12 @@
 // One client connection over HTTP/1.1 that is kept alive: one call at a time, each answer checked.
 import { connect, type Socket } from 'node:net'
 import { MessageReader } from './message-reader.ts'
-import { marker, StreamCheck } from './wire.ts'
+import { type Format, marker, StreamCheck } from './wire.ts'
 
 /** What a right answer to a call looks like. */
-export type Expected = { readonly kind: 'whole' } | { readonly kind: 'stream'; readonly events: number }
+export type Expected =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'stream'; readonly events: number; readonly format: Format }
 
 export interface CallSink {
   /** Numbered events of a stream that came in one read. */
@@ -33,7 +35,7 @@ export class Connection {
     this.#sink = sink
     this.#expected = expected
     this.#pieces = []
-    this.#stream = expected.kind === 'stream' ? new StreamCheck() : undefined
+    this.#stream = expected.kind === 'stream' ? new StreamCheck(expected.format) : undefined
     this.#socket ??= this.#open()
     this.#socket.write(request)
   }

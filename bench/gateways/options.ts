@@ -27,7 +27,17 @@ const contenderNames = [
   'olla',
   'llama-swap',
 ]
-const figureNames = ['cpu', 'latency', 'throughput', 'first-event', 'bodies', 'life', 'growth', 'profile']
+const figureNames = [
+  'cpu',
+  'latency',
+  'throughput',
+  'first-event',
+  'bodies',
+  'life',
+  'growth',
+  'translation',
+  'profile',
+]
 
 export const help = `npm run bench -- gateways [options]
 

@@ -16,6 +16,7 @@ import { growth } from './figures/growth.ts'
 import { profile } from './figures/profile.ts'
 import { latency } from './figures/latency.ts'
 import { life } from './figures/life.ts'
+import { translation } from './figures/translation.ts'
 import { throughput } from './figures/throughput.ts'
 import { type Ground, type Instance, startInstance } from './instance.ts'
 import { chooseCores, describeMachine, maxOpenFiles } from './machine.ts'
@@ -36,6 +37,7 @@ const measurements: readonly Measurement[] = [
   bodies,
   life,
   growth,
+  translation,
   profile,
 ]
 const chartFigures = ['call_cpu', 'event_cpu', 'latency_p50', 'throughput_32', 'idle_memory', 'stream_memory']
@@ -223,7 +225,7 @@ function conclude(
 
 /** Figures of ours alone have one value a round, and none without ours. */
 function expectedSamples(id: string, { rounds }: Scale, entrants: readonly Entrant[]): number {
-  const isOursAlone = id === 'stall' || id.startsWith('models_') || id.startsWith('window_')
+  const isOursAlone = id === 'stall' || /^(?:models|window|passed|translated)_/.test(id)
   if (!isOursAlone) return rounds * entrants.length
   return entrants.some(({ contender }) => contender === ours) ? rounds : 0
 }

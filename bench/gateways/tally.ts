@@ -2,7 +2,7 @@
 import type { Expected } from './connection.ts'
 import { percentile } from './statistics.ts'
 import type { Calls, Outcome } from './tasks.ts'
-import { chatBody, requestBytes } from './wire.ts'
+import { chatBody, messagesBody, requestBytes } from './wire.ts'
 
 /** What a task has come to so far. */
 export class Tally {
@@ -54,10 +54,11 @@ export class Requests {
   readonly #buffers: readonly Buffer[]
   #next = 0
 
-  constructor({ address, models, script, bulkBytes }: Calls) {
-    this.#buffers = models.map((model) => requestBytes(address, chatBody(model, script, bulkBytes)))
+  constructor({ address, models, script, bulkBytes, format = 'chat' }: Calls) {
+    const write = format === 'chat' ? chatBody : messagesBody
+    this.#buffers = models.map((model) => requestBytes(address, write(model, script, bulkBytes)))
     const isStream = script.kind === 'stream' || script.kind === 'hold'
-    this.expected = isStream ? { kind: 'stream', events: script.events } : { kind: 'whole' }
+    this.expected = isStream ? { kind: 'stream', events: script.events, format } : { kind: 'whole' }
   }
 
   next(): Buffer {

@@ -1,5 +1,5 @@
 // What the load generator can be asked for, and what it tells.
-import type { Addressing, Script } from './wire.ts'
+import type { Addressing, Format, Script } from './wire.ts'
 
 /** Calls to one gateway; they take the models in turn. */
 export interface Calls {
@@ -8,6 +8,8 @@ export interface Calls {
   readonly script: Script
   /** Size of the image that goes along; 0: none. */
   readonly bulkBytes: number
+  /** Absent: chat. */
+  readonly format?: Format
 }
 
 /** A task that makes calls. */

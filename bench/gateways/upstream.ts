@@ -3,14 +3,23 @@
 import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { MessageReader } from './message-reader.ts'
-import { digestOf, marker, readScript, streamEnd, streamEvent, wholeAnswer, type Script } from './wire.ts'
+import {
+  digestOf,
+  marker,
+  readScript,
+  type Script,
+  streamEnd,
+  streamEvent,
+  wholeAnswer,
+  wholeMessage,
+} from './wire.ts'
 
-/** Larger bodies are counted, not kept. */
+/** Of larger bodies only the beginning and the end are kept: a gateway may have moved the parameters. */
 const keptBytes = 65_536
-/** Of a larger body the last bytes are kept, where a gateway may have moved the parameters. */
-const tailBytes = 4096
+const endBytes = 4096
 
 const plainAnswer = whole(200, wholeAnswer(marker))
+const plainMessage = whole(200, wholeMessage(marker))
 const modelList = whole(200, JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
 const streamHead =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n'
@@ -35,22 +44,27 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
 
 function serve(socket: Socket): void {
   let isGet = false
+  let plain = plainAnswer
   let pieces: Buffer[] = []
   let bytes = 0
   const reader = new MessageReader({
     onHead(head) {
       isGet = !head.startsWith('POST')
+      plain = head.startsWith('POST /v1/messages') ? plainMessage : plainAnswer
       pieces = []
       bytes = 0
     },
     onBody(piece) {
       bytes += piece.length
-      if (bytes > keptBytes && pieces.length > 2) pieces.splice(1, pieces.length - 2)
-      pieces.push(bytes > keptBytes && pieces.length > 0 ? piece.subarray(-tailBytes) : piece)
+      pieces.push(piece)
+      if (bytes <= keptBytes || pieces.length < 3) return
+      const [start, end] = [pieces.shift()!, pieces.pop()!]
+      const isBegun = start.length >= endBytes
+      pieces = [isBegun ? start : Buffer.concat([start, ...pieces]), end]
     },
     onEnd() {
       if (isGet) socket.write(modelList)
-      else answer(socket, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes)
+      else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, plain })
     },
   })
   socket.on('data', (data: Buffer) => reader.push(data))
@@ -59,14 +73,22 @@ function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy())
 }
 
-function answer(socket: Socket, body: Buffer, bytes: number): void {
+interface Received {
+  /** Of a large one the beginning and the end. */
+  readonly body: Buffer
+  readonly bytes: number
+  /** The whole answer in the format of the request. */
+  readonly plain: Buffer
+}
+
+function answer(socket: Socket, { body, bytes, plain }: Received): void {
   const script = scriptOf(body)
   switch (script?.kind) {
     case 'plain':
-      socket.write(plainAnswer)
+      socket.write(plain)
       return
     case 'big':
-      socket.write(bytes >= script.bytes ? plainAnswer : refusal(500, `only ${bytes} bytes came`))
+      socket.write(bytes >= script.bytes ? plain : refusal(500, `only ${bytes} bytes came`))
       return
     case 'refuse':
       socket.write(refusal(script.status, 'as it was asked for'))
@@ -86,6 +108,9 @@ function answer(socket: Socket, body: Buffer, bytes: number): void {
 }
 
 function scriptOf(body: Buffer): Script | undefined {
+  const inPrompt = body.indexOf('script=')
+  if (inPrompt >= 0)
+    return readScript(/^[\w-]+/.exec(body.toString('latin1', inPrompt + 7, inPrompt + 60))![0])
   const at = body.indexOf('"user":')
   if (at < 0) return undefined
   return readScript(/^"user": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')

@@ -1,13 +1,18 @@
 // What the load generator and the scripted upstream agree on: the bodies of calls, and the answers to them.
 //
-// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants.
+// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. Anthropic's Messages
+// have no such parameter, so there it stands in the prompt.
 import { createHash } from 'node:crypto'
 
 /** Stands in every whole answer, and must come back. */
 export const marker = 'This sentence came all the way from the scripted upstream.'
 
+export type Format = 'chat' | 'messages'
+
 /** Comes before an event's number in a stream. */
-const eventMark = '"content":"w'
+const eventMarks: Readonly<Record<Format, string>> = { chat: '"content":"w', messages: '"text":"w' }
+/** Stands at the end of a stream. */
+const endMarks: Readonly<Record<Format, string>> = { chat: 'data: [DONE]', messages: '"type":"message_stop"' }
 const eventDigits = 6
 
 export type Script =
@@ -51,16 +56,35 @@ export function chatBody(model: string, script: Script, bulkBytes = 0): string {
   })
 }
 
+/** The same call as Anthropic's Messages. */
+export function messagesBody(model: string, script: Script, bulkBytes = 0): string {
+  const isStream = script.kind === 'stream' || script.kind === 'hold'
+  const text = { type: 'text', text: `script=${writeScript(script)} ${question}` }
+  const source = { type: 'base64', media_type: 'image/png', data: imageOf(bulkBytes) }
+  return JSON.stringify({
+    model,
+    max_tokens: 1024,
+    ...(isStream ? { stream: true } : {}),
+    temperature: 0.7,
+    system: instructions,
+    messages: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, { type: 'image', source }] }],
+  })
+}
+
+const question =
+  'Which of these cities has the oldest underground railway, and how long is it today? '.repeat(3)
+const instructions = 'You are a careful assistant. Answer in one short paragraph.'
+
+function imageOf(bytes: number): string {
+  return 'iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQ'.repeat(Math.ceil(bytes / 32)).slice(0, bytes)
+}
+
 export function messages(bulkBytes: number): readonly object[] {
-  const text = 'Which of these cities has the oldest underground railway, and how long is it today? '.repeat(
-    3,
-  )
-  const system = { role: 'system', content: 'You are a careful assistant. Answer in one short paragraph.' }
-  if (bulkBytes === 0) return [system, { role: 'user', content: text }]
-  const url = `data:image/png;base64,${'iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQ'.repeat(Math.ceil(bulkBytes / 32)).slice(0, bulkBytes)}`
+  const system = { role: 'system', content: instructions }
+  if (bulkBytes === 0) return [system, { role: 'user', content: question }]
   const parts = [
-    { type: 'text', text },
-    { type: 'image_url', image_url: { url } },
+    { type: 'text', text: question },
+    { type: 'image_url', image_url: { url: `data:image/png;base64,${imageOf(bulkBytes)}` } },
   ]
   return [system, { role: 'user', content: parts }]
 }
@@ -99,6 +123,21 @@ export function wholeAnswer(content: string): string {
   return JSON.stringify({ ...envelope, object: 'chat.completion', choices: [choice], usage })
 }
 
+/** A whole Message as JSON. */
+export function wholeMessage(text: string): string {
+  const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = usage
+  return JSON.stringify({
+    id: 'msg_01',
+    type: 'message',
+    role: 'assistant',
+    model: 'bench',
+    content: [{ type: 'text', text }],
+    stop_reason: 'end_turn',
+    stop_sequence: null,
+    usage: { input_tokens, output_tokens },
+  })
+}
+
 /** The event with this number, from 0 on. */
 export function streamEvent(index: number): string {
   const content = `w${String(index).padStart(eventDigits, '0')} `
@@ -122,12 +161,18 @@ export class StreamCheck {
   isDone = false
   /** True once an event was missing or out of order. */
   isWrong = false
+  readonly #format: Format
   #rest = ''
+
+  constructor(format: Format = 'chat') {
+    this.#format = format
+  }
 
   /** @returns how many numbered events ended in this piece. */
   take(piece: Buffer): number {
     const text = this.#rest + piece.toString('latin1')
     const before = this.events
+    const eventMark = eventMarks[this.#format]
     let from = 0
     for (;;) {
       const at = text.indexOf(eventMark, from)
@@ -137,7 +182,7 @@ export class StreamCheck {
       this.events += 1
       from = end
     }
-    if (text.includes('data: [DONE]', from)) this.isDone = true
+    if (text.includes(endMarks[this.#format], from)) this.isDone = true
     this.#rest = text.slice(Math.max(from, text.length - 40))
     return this.events - before
   }

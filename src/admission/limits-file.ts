@@ -4,10 +4,14 @@
 // It is a convenience, not a database: where it cannot be written, calls go on and the fault is reported; where it
 // cannot be read, the gateway starts with empty windows. Nothing is synced to disk: after a power cut there is no burst
 // to hold back. Times in it are ages, so that clock steps while the process ran mean nothing.
+//
+// One process at a time keeps the file. A second one serves calls and keeps nothing: refusing to start would cost it its
+// calls, and writing would cost the first one its counts. A process that stops offers the file to the one that replaces it.
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import type { LockResult } from '../platform/process-lock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedModel } from './stores/memory.ts'
 import { windowMs } from './sliding-window.ts'
@@ -24,6 +28,8 @@ export type LoadFact =
   | { readonly kind: 'future_dated'; readonly models: number; readonly aheadMs: number }
   /** Torn, of another version, or not ours. */
   | { readonly kind: 'unreadable'; readonly reason: string }
+  /** Another gateway keeps its counts there. Nothing was read, and nothing will be written. */
+  | { readonly kind: 'in_use'; readonly pid: number; readonly directory: string }
 
 export interface LimitsFileParts {
   /** `$STATE_DIRECTORY`, or `llm-gateway` in the XDG state directory. Created, for this user alone, when missing. */
@@ -35,6 +41,8 @@ export interface LimitsFileParts {
   /** Milliseconds since 1970; compared only between a save and the next start. */
   readonly wallNow: () => number
   readonly setTimer: SetTimer
+  /** Holds the lock at a path (`holdLock`). */
+  readonly hold: (path: string) => LockResult
   /** Told of each failed write. */
   readonly onFault: (cause: unknown) => void
 }
@@ -77,6 +85,8 @@ export class LimitsFile {
   #budgetMs = maxBurstMs
   #budgetAtMs: number
   #lastWriteMs = 10
+  #lock: LockResult = { kind: 'unavailable' }
+  #isOffered = false
 
   constructor(parts: LimitsFileParts) {
     this.#parts = parts
@@ -86,6 +96,9 @@ export class LimitsFile {
 
   /** Takes up what the last process left. Before the first call; never rejects. */
   async load(): Promise<LoadFact> {
+    const { directory, hold } = this.#parts
+    this.#lock = hold(join(directory, 'limits.lock'))
+    if (this.#lock.kind === 'taken') return { kind: 'in_use', pid: this.#lock.pid, directory }
     let text: string
     try {
       text = await readFile(this.#path, 'utf8')
@@ -107,14 +120,23 @@ export class LimitsFile {
 
   /** Something changed: it will be in the file soon, within 2 s at most. */
   touch(): void {
+    if (this.#lock.kind === 'taken') return
     if (this.#unfinishedSaves > 0) this.#hasNews = true
     else this.#stopTimer ??= this.#parts.setTimer(() => void this.#save(), this.#delayMs())
+  }
+
+  /** From now on a process that replaces this one may take the file over; until then this one goes on writing. */
+  offer(): void {
+    this.#isOffered = true
+    if (this.#lock.kind === 'held') this.#lock.lock.offer()
   }
 
   /** Writes once more, and waits until that is done. */
   async stop(): Promise<void> {
     this.#stopTimer?.()
+    if (this.#lock.kind === 'taken') return
     await this.#save({ isLast: true })
+    if (this.#lock.kind === 'held') this.#lock.lock.release()
   }
 
   /** Until the budget is above 0 again. */
@@ -156,6 +178,7 @@ export class LimitsFile {
   }
 
   async #write(unsavedMs: number): Promise<void> {
+    if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
     const { directory, store, calibration, now, wallNow } = this.#parts
     const saved: Saved & { version: number } = {
       version,

@@ -90,7 +90,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator } = shared
   const ticker = options.ticker ?? createTicker(clock)
-  const longLived = { dialects, coordinator, events, ticker, ...clock, chance: Math.random }
+  const { owners } = shared
+  const hasSeveralClients = mayHaveSeveralClients(config)
+  const services = { coordinator, owners, events, ticker, hasSeveralClients }
+  const longLived = { dialects, ...services, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
@@ -103,8 +106,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
+  const hasRest = () => snapshots.current.rest !== undefined
   const handlers = await createHandlers({
-    guards: guardsOf(config, isOriginAllowed, forwardedFor),
+    guards: guardsOf(config, isOriginAllowed, forwardedFor, hasRest),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
@@ -114,6 +118,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     clientOf: clientReader(forwardedFor),
     dialects,
     serveCall: (call) => snapshots.serve(call),
+    serveRest: (call) => snapshots.serveRest(call),
+    hasRest,
+    hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
     isDraining: () => isDraining,
@@ -165,6 +172,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       events.emit({ kind: 'stopped' })
     },
   }
+}
+
+/** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
+function mayHaveSeveralClients({ access, server }: Config): boolean {
+  const [first, ...others] = access.allowedUsers
+  return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */

@@ -8,8 +8,11 @@ import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Clock } from '../platform/clock.ts'
+import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
+import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
+import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { Discovery } from './discovery.ts'
 import { HealthChecks } from './health-checks.ts'
@@ -17,6 +20,7 @@ import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
+  readonly owners: ObjectOwners
   /** Undefined: requests of a client are not limited. */
   readonly floodWindows: FloodWindows | undefined
   /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
@@ -39,12 +43,14 @@ export interface OwnerParts {
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
 export class OwnServices implements SharedServices {
   readonly coordinator: LocalCoordinator
+  readonly owners = new MemoryObjectOwners()
   readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
   readonly #discovery: Discovery
   readonly #healthChecks: HealthChecks
   readonly #file: LimitsFile | undefined
+  readonly #ownersFile: ObjectOwnersFile | undefined
   #isStopped = false
 
   private constructor(config: Config, { clock, events, stateDirectory, store }: OwnerParts) {
@@ -62,7 +68,17 @@ export class OwnServices implements SharedServices {
             store: memory,
             calibration,
             ...clock,
+            hold: holdLock,
             onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
+          })
+    this.#ownersFile =
+      stateDirectory === undefined
+        ? undefined
+        : new ObjectOwnersFile({
+            directory: stateDirectory,
+            owners: this.owners,
+            setTimer,
+            onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
     const admission = new Admission({
       store: store ?? memory,
@@ -91,6 +107,7 @@ export class OwnServices implements SharedServices {
     if (services.#file !== undefined) {
       parts.events.emit({ kind: 'limits_loaded', fact: await services.#file.load() })
     }
+    await services.#ownersFile?.load()
     return services
   }
 
@@ -107,16 +124,17 @@ export class OwnServices implements SharedServices {
     return this.#discovery.refresh(model)
   }
 
-  /** Asks providers nothing more. */
+  /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
+    this.#file?.offer()
     this.#discovery.stop()
     this.#healthChecks.stop()
   }
 
   /** Writes the counters down a last time. */
   async save(): Promise<void> {
-    await this.#file?.stop()
+    await Promise.all([this.#file?.stop(), this.#ownersFile?.stop()])
   }
 }
 

@@ -3,7 +3,8 @@
 import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
-import type { Config } from '../config/types.ts'
+import { handleRestCall, type RestCall } from '../call/rest-call.ts'
+import type { Config, RoutesConfig } from '../config/types.ts'
 import type { GatewayError } from '../errors.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
@@ -11,11 +12,18 @@ import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 /** What outlives every load. */
 export type LongLivedParts = Omit<
   Snapshot,
-  'routes' | 'findLate' | 'providers' | 'routing' | 'rateLimits' | 'heartbeatAfterMs'
+  | 'routes'
+  | 'findLate'
+  | 'providers'
+  | 'rest'
+  | 'defaultModels'
+  | 'routing'
+  | 'rateLimits'
+  | 'heartbeatAfterMs'
 >
 
 interface OpenCall extends Indexed {
-  readonly call: Call
+  readonly call: Pick<Call, 'reply'>
 }
 
 /** The calls of one load. */
@@ -62,11 +70,20 @@ export class Snapshots {
 
   /** Serves a call with the newest load. */
   serve(call: Call): void {
+    this.#track(call, handleCall(call, this.#current))
+  }
+
+  /** The same for a request that is no model call. */
+  serveRest(call: RestCall): void {
+    this.#track(call, handleRestCall(call, this.#current))
+  }
+
+  #track(call: Pick<Call, 'reply'>, served: Promise<void>): void {
     const generation = this.#newest
     const open = { call, index: -1 }
     generation.calls.add(open)
     this.#unsettled += 1
-    void handleCall(call, this.#current).then(() => {
+    void served.then(() => {
       generation.calls.delete(open)
       if (generation !== this.#newest && generation.calls.size === 0) void this.#close(generation)
       this.#settle()
@@ -104,14 +121,23 @@ export class Snapshots {
     await this.#providers.release(this.#newest.providers)
   }
 
-  #build({ models, providers: configs, routing, rateLimits, server }: Config): [Generation, Snapshot] {
+  #build({
+    models,
+    providers: configs,
+    routing,
+    rateLimits,
+    server,
+    routes: others,
+  }: Config): [Generation, Snapshot] {
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
     const routes = new RouteTable(models, this.#discovered)
     const findLate = (name: string) => this.#findLate(name, providers)
     const { heartbeatAfterMs } = server
-    const settings = { routing, rateLimits, heartbeatAfterMs }
+    const { rest } = others
+    const defaultModels = defaultModelsOf(others)
+    const settings = { rest, defaultModels, routing, rateLimits, heartbeatAfterMs }
     return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
   }
 
@@ -134,4 +160,17 @@ export class Snapshots {
     this.#unsettled -= 1
     if (this.#unsettled === 0) this.#onSettled?.()
   }
+}
+
+/** By dialect. */
+function defaultModelsOf({ defaultModel }: RoutesConfig): ReadonlyMap<string, string> {
+  const { images, moderations, responses } = defaultModel
+  const models = [
+    ['image', images],
+    ['image_edit', images],
+    ['image_variation', images],
+    ['moderation', moderations],
+    ['response', responses],
+  ] as const
+  return new Map(models.flatMap(([dialect, model]) => (model === undefined ? [] : [[dialect, model]])))
 }

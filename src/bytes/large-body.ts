@@ -5,14 +5,6 @@ import type { ScanOutcome } from './json/types.ts'
 /** Longer bodies are large. A chunk that a socket delivers has at most this many bytes. */
 export const maxSmallBytes = 65_536
 
-/** Where the memory of a large body comes from, and goes to. */
-export interface MemorySource {
-  /** Holds arbitrary bytes: the caller writes all of them before any is read. */
-  allocate(length: number): Buffer
-  /** @param bytes of `allocate`, which are no longer read. */
-  release(bytes: Buffer): void
-}
-
 /** What a body counts for in the memory of all bodies. */
 export interface MemoryShare {
   /** Calling it again has no effect. */
@@ -26,7 +18,7 @@ export interface MemoryShare {
 export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
   readonly scan: ScanOutcome | undefined
-  readonly #memory: MemorySource
+  readonly #memory: Pick<BodyMemory, 'release'>
   readonly #share: MemoryShare
   #bytes: Buffer | undefined
   #isNeeded = true
@@ -36,7 +28,12 @@ export class LargeBody {
    * @param bytes of `memory`, which nothing else has.
    * @param share is released with them.
    */
-  constructor(bytes: Buffer, scan: ScanOutcome | undefined, memory: MemorySource, share: MemoryShare) {
+  constructor(
+    bytes: Buffer,
+    scan: ScanOutcome | undefined,
+    memory: Pick<BodyMemory, 'release'>,
+    share: MemoryShare,
+  ) {
     this.#bytes = bytes
     this.#share = share
     this.scan = scan
@@ -93,7 +90,7 @@ const keepMs = 60_000
  * Memory of large bodies. What one call releases is handed to the next one: the system zeroes new memory page by page, and
  * the garbage collector counts it as growth.
  */
-export class BodyMemory implements MemorySource {
+export class BodyMemory {
   readonly #setTimer: (fn: () => void, delayMs: number) => unknown
   #spare: ArrayBuffer | undefined
   #wasUsed = false
@@ -103,6 +100,7 @@ export class BodyMemory implements MemorySource {
     this.#setTimer = setTimer
   }
 
+  /** Holds arbitrary bytes: the caller writes all of them before any is read. */
   allocate(length: number): Buffer {
     const spare = this.#spare
     if (spare === undefined || spare.byteLength < length || spare.byteLength / 4 > length) {
@@ -112,6 +110,7 @@ export class BodyMemory implements MemorySource {
     return Buffer.from(spare, 0, length)
   }
 
+  /** @param bytes of `allocate`, which are no longer read. */
   release({ buffer }: Buffer): void {
     if (!(buffer instanceof ArrayBuffer)) return
     const isSpare = buffer.byteLength <= maxSpareBytes && buffer.byteLength >= (this.#spare?.byteLength ?? 0)

@@ -14,6 +14,8 @@ export interface FormField {
 export interface MultipartScan {
   /** The text parts whose name is wanted. */
   readonly fields: ReadonlyMap<string, FormField>
+  /** The parts that are no files, in order; a name may stand there several times. */
+  readonly texts: readonly (FormField & { readonly name: string })[]
   /** Bytes of the contents of all file parts. */
   readonly fileBytes: number
 }
@@ -37,7 +39,12 @@ export function scanMultipart(body: Buffer, boundary: string, wanted: ReadonlySe
   if (!boundaryGrammar.test(boundary)) return { ok: false, problem: 'the boundary is malformed', offset: 0 }
   const scanner = new Scanner(body, wanted)
   const refusal = scanner.run(Buffer.from(`--${boundary}`))
-  return refusal ?? { ok: true, scan: { fields: scanner.fields, fileBytes: scanner.fileBytes } }
+  return (
+    refusal ?? {
+      ok: true,
+      scan: { fields: scanner.fields, texts: scanner.texts, fileBytes: scanner.fileBytes },
+    }
+  )
 }
 
 /** The text of a field. Undefined if it is not valid UTF-8. */
@@ -50,6 +57,7 @@ type Refusal = Extract<MultipartOutcome, { ok: false }>
 
 class Scanner {
   readonly fields = new Map<string, FormField>()
+  readonly texts: (FormField & { readonly name: string })[] = []
   fileBytes = 0
   private readonly body: Buffer
   private readonly wanted: ReadonlySet<string>
@@ -96,6 +104,7 @@ class Scanner {
     if (disposition.isFile) this.fileBytes += content.end - content.start
     const name = Buffer.from(disposition.name, 'latin1').toString()
     const folded = foldName(name)
+    if (!disposition.isFile) this.texts.push({ name, value: content })
     if (folded === '_charset_') return refuse(start, 'field "_charset_" is not supported; UTF-8 is expected')
     if (!this.wanted.has(folded)) return undefined
     const problem =

@@ -157,7 +157,7 @@ function translatorTo(
 ): Translator | GatewayError {
   const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
   if (translator !== undefined) return translator
-  const message = `Provider "${provider.name}" supports no format that a ${dialect.name} request can be translated to.`
+  const message = `Provider "${provider.name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 
@@ -193,7 +193,8 @@ async function send(
     newId: randomId,
   })
   if (way instanceof GatewayError) return untranslatable(way)
-  record.startAttempt(on.now())
+  const { dropped } = way
+  record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
   const { body, contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }

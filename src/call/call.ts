@@ -1,12 +1,13 @@
 // A call, and what its story needs throughout: the client's connection and the current snapshot.
 import type { Clock } from '../platform/clock.ts'
-import type { RateLimitConfig, RoutingConfig } from '../config/types.ts'
+import type { RateLimitConfig, RoutesConfig, RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody, MemoryShare } from '../bytes/large-body.ts'
 import type { Events } from '../observe/events.ts'
+import type { ObjectOwners } from '../routing/object-owners.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Coordinator } from './coordinator.ts'
@@ -44,6 +45,13 @@ export interface Snapshot {
   readonly providers: ReadonlyMap<string, Provider>
   readonly dialects: Dialects
   readonly coordinator: Coordinator
+  readonly owners: ObjectOwners
+  /** Where requests go that are no model calls. */
+  readonly rest: RoutesConfig['rest']
+  /** By dialect: the models of calls that name none. */
+  readonly defaultModels: ReadonlyMap<string, string>
+  /** Whether others than the gateway's own user may call it. */
+  readonly hasSeveralClients: boolean
   readonly routing: RoutingConfig
   readonly rateLimits: RateLimitConfig
   /** Silence of a stream before each heartbeat, in milliseconds. */

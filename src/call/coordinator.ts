@@ -99,6 +99,8 @@ export interface Coordinator {
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** A request that is no model call could not be sent to the provider. */
+  reportUnreachable(provider: string): void
   /** How many tokens a prompt is expected to have at a target, by what was learned so far. Reserves nothing. */
   countPrompt(prompt: PromptToCount): number | Promise<number>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */

@@ -71,7 +71,7 @@ async function ask(
   const dialect = call.dialect.native
   record.provider = target.provider
   record.targetModel = target.model
-  record.startAttempt(on.now())
+  record.startAttempt(on.now(), 'pass', undefined)
   const expected = { dialect, translation: undefined, reshape: undefined, stripsUsage: false }
   const response = new UpstreamResponse(provider, { ...expected, sinceMs: on.now() }, on)
   const abort = () => response.abort()

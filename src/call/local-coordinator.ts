@@ -105,6 +105,12 @@ export class LocalCoordinator implements Coordinator {
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
+  reportUnreachable(provider: string): void {
+    const { cooldownMs } = this
+    const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
+    this.health.recordFailure({ provider, model: '', tier: 1, weight: 1 }, 'unreachable', of)
+  }
+
   countPrompt({ model, provider, size }: PromptToCount): number {
     return this.calibration.countPrompt(model, provider, size)
   }

@@ -12,9 +12,16 @@ export interface CallEnd {
   readonly error?: GatewayError | undefined
 }
 
+/** A call as its record knows it. */
+export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & {
+  readonly dialect: Pick<Call['dialect'], 'name'>
+  /** Absent for a model call. */
+  readonly route?: string
+}
+
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: Call
+  readonly #call: RecordedCall
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -28,6 +35,11 @@ export class CallRecord {
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
   readonly passedOver: string[] = []
+  /** Of the last attempt: its translator's way, and the members of the request that it left out. */
+  way: string | undefined
+  dropped: readonly string[] | undefined
+  /** Of attempts before that; other than the one after each. */
+  readonly #earlierWays: string[] = []
   /** When this model's first attempt was sent. */
   #sentAtMs: number | undefined
   /** When the last attempt's head or failure came. */
@@ -45,7 +57,7 @@ export class CallRecord {
   #earlierMs = 0
   #attemptSentAtMs = 0
 
-  constructor(call: Call) {
+  constructor(call: RecordedCall) {
     this.#call = call
   }
 
@@ -54,7 +66,11 @@ export class CallRecord {
     return this.#call.startedAtMs + this.waitMs
   }
 
-  startAttempt(nowMs: number): void {
+  /** @param dropped names of members that are left out; undefined: none. */
+  startAttempt(nowMs: number, way: string, dropped: readonly string[] | undefined): void {
+    if (this.way !== undefined && this.way !== way) this.#earlierWays.push(this.way)
+    this.way = way
+    this.dropped = dropped
     this.attempts += 1
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
@@ -69,6 +85,7 @@ export class CallRecord {
       request_id: this.#call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
+      way: this.way!,
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
@@ -93,7 +110,7 @@ export class CallRecord {
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect } = this.#call
+    const { startedAtMs, requestId, client, dialect, route } = this.#call
     const firstByteAtMs = this.#firstByteAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
@@ -104,16 +121,23 @@ export class CallRecord {
       request_id: requestId,
       client: client.id,
       dialect: dialect.name,
+      route,
       model: this.model,
       asked: this.asked,
       provider: this.provider,
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,
       passed_over: this.passedOver.length > 0 ? this.passedOver : undefined,
+      way: this.way,
+      earlier_ways: this.#earlierWays.length > 0 ? this.#earlierWays : undefined,
+      dropped: this.dropped,
       status,
       stream: this.isStream,
       prompt_tokens: this.usage?.promptTokens,
       completion_tokens: this.usage?.completionTokens,
+      cached_tokens: this.usage?.cachedTokens,
+      cache_write_tokens: this.usage?.cacheWriteTokens,
+      reasoning_tokens: this.usage?.reasoningTokens,
       estimated: this.usage?.isEstimated,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,

@@ -15,6 +15,7 @@ import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
+import { StoredObject } from './response/stored-object.ts'
 import { retryAfterOf } from './retry-rule.ts'
 
 /** What becomes of a call. */
@@ -118,6 +119,8 @@ async function passAnswer(
       charge = { kind: 'failed', tokens: 0 }
       return sendError(lateError(record, 'returned no event stream'), open, on)
     }
+    const { reshapedInto } = response
+    if (reshapedInto !== undefined) record.way = reshapedInto === 'whole' ? 'assembled' : 'split'
     const mask = maskOf(target, on)
     if (!reply.isStarted && response.dialect === dialect.native) carryResponseHeaders(call, head, mask)
     addCallHeaders(open, on)
@@ -128,8 +131,10 @@ async function passAnswer(
     const estimatedPrompt = hold.promptTokens
     const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
-    const headers = [...headersOf({ head, contentType }, mask), ...wayHeader(response)]
+    const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request
+    const stored = storedObject(admitted, target, response, on)
+    if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relayed = await relay({
       response,
       reply,
@@ -138,6 +143,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
+      watch: stored?.watch,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
@@ -165,6 +171,17 @@ async function passAnswer(
   }
 }
 
+/** Of a response that its client can fetch again. */
+function storedObject(
+  { call, request: { storedAs: kind } }: AdmittedCall,
+  { provider }: Target,
+  response: AnsweringResponse,
+  { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
+): StoredObject | undefined {
+  if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
+  return new StoredObject(owners, { kind, provider, client: call.client.id })
+}
+
 /** The provider's own error response, as it is or as an event; or else the gateway's error about it. */
 function sendFailure(
   { target, failure, isWorthRepeating }: CallResult & { kind: 'failed' },
@@ -182,8 +199,8 @@ function sendFailure(
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body) ?? failure.body
-  const { status } = head
-  record.providerStatus = status
+  record.providerStatus = head.status
+  const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {
     const retryAfterMs = retryAfterOf(head.headers, on.wallNow())
     const error = lateError(record, `returned status ${status}`, retryAfterMs)
@@ -256,13 +273,8 @@ function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
+  if (record.way !== undefined) reply.set('x-llm-gateway-way', record.way)
   reply.set('server-timing', record.serverTiming(on.now()))
-}
-
-/** The one exception to passing a provider's bytes says so itself. */
-function wayHeader({ reshapedInto }: AnsweringResponse): readonly string[] {
-  if (reshapedInto === undefined) return []
-  return ['x-llm-gateway-way', reshapedInto === 'whole' ? 'assembled' : 'split']
 }
 
 /** For events that came under another media type. */
@@ -280,7 +292,7 @@ function headersOf(
   mask: (text: string) => string,
 ): string[] {
   if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType, 'content-encoding': undefined }, mask)
+  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

@@ -17,12 +17,32 @@ export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generato
       yield { path: [...targetPath, 'provider'], message, hint: nameHint(target.provider, providers) }
     }
   }
+  if (areProvidersKnown) yield* restProblems(raw, providers, hasProblem)
   const owners = new Map<string, string>()
   yield* aliasProblems(models, owners)
   if (!isKnown(raw, 'models', hasProblem)) return
   const names = { models, owners, hasProblem, isDiscoverable: discoverable(raw, models, hasProblem) }
   yield* fallbackProblems(names)
+  yield* defaultModelProblems(raw, names)
   yield* limitProblems(raw, names)
+}
+
+function* restProblems(
+  raw: RawConfig,
+  providers: ReadonlySet<string>,
+  hasProblem: HasProblem,
+): Generator<PathProblem> {
+  const name = raw.routes?.rest?.provider
+  if (name === undefined || hasProblem(['providers', name])) return
+  const path = ['routes', 'rest', 'provider']
+  if (!providers.has(name)) {
+    yield { path, message: `there is no provider ${quoted(name)}`, hint: nameHint(name, providers) }
+  } else if (
+    Object.entries(raw.providers ?? {}).some(([each, { kind }]) => each === name && kind === 'echo')
+  ) {
+    const message = `the built-in echo ${quoted(name)} has no other routes than those of models`
+    yield { path, message, hint: 'name a provider with a base_url' }
+  }
 }
 
 /** False for a section that is there but could not be read, or whose name is misspelled. */
@@ -118,6 +138,30 @@ function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names
     edges.set(name, list)
   }
   yield* cycleProblems(edges)
+}
+
+function* defaultModelProblems(raw: RawConfig, names: Names): Generator<PathProblem> {
+  for (const [key, model] of Object.entries(raw.routes?.default_model ?? {})) {
+    const problem = singleModelProblem(model, names)
+    if (problem !== undefined) yield { path: ['routes', 'default_model', key], ...problem }
+  }
+}
+
+/** What keeps a name from being that of one model. */
+function singleModelProblem(
+  name: string,
+  { models, owners, hasProblem, isDiscoverable }: Names,
+): Omit<PathProblem, 'path'> | undefined {
+  if (name.endsWith('*')) {
+    return { message: `${quoted(name)} does not name a single model`, hint: 'write the full name' }
+  }
+  const isNamed = models.has(name) || owners.has(name) || hasProblem(['models', name])
+  const isMatched = [...models.keys()].some(
+    (each) => each.endsWith('*') && name.startsWith(each.slice(0, -1)),
+  )
+  if (isNamed || isMatched || isDiscoverable(name)) return undefined
+  const hint = nameHint(name, [...models.keys(), ...owners.keys()])
+  return { message: `there is no model ${quoted(name)}`, hint }
 }
 
 /** Depth-first, without recursion: a chain may be as long as the file. Every edge that closes a cycle is reported. */

@@ -16,6 +16,13 @@ export interface RawConfig {
     cooldown_ms?: number
   }
   logging?: RawLogging
+  routes?: RawRoutes
+}
+
+/** For what has no route of its own, and for calls that name no model. */
+export interface RawRoutes {
+  rest?: { provider: string } | null
+  default_model?: { images?: string; moderations?: string; responses?: string }
 }
 
 interface RawLogging {

@@ -68,6 +68,7 @@ export function resolve(
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
     },
+    routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
 }

@@ -21,6 +21,7 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
   readonly routing: RoutingConfig
+  readonly routes: RoutesConfig
   readonly logging: LoggingConfig
 }
 
@@ -218,6 +219,17 @@ export interface RoutingConfig {
   readonly restartWaitMs: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
+}
+
+export interface RoutesConfig {
+  /** Where requests of the API go that are no model calls; undefined: nowhere. */
+  readonly rest: { readonly provider: string } | undefined
+  /** The models of calls that name none; absent: such a call is refused. */
+  readonly defaultModel: {
+    readonly images?: string
+    readonly moderations?: string
+    readonly responses?: string
+  }
 }
 
 export interface LoggingConfig {

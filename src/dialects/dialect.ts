@@ -36,8 +36,11 @@ export interface ClientDialect {
   readonly native: ProviderDialect
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */
   readonly scannerOf: (contentType: string | undefined, bytes: Buffer) => JsonScanner | undefined
-  /** @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where. */
-  readonly readRequest: (received: ReceivedRequest) => ModelRequest | GatewayError
+  /**
+   * @param defaultModel for a request that names none.
+   * @returns for a request that is malformed, the error `invalid_request`, which names what is wrong and where.
+   */
+  readonly readRequest: (received: ReceivedRequest, defaultModel?: string) => ModelRequest | GatewayError
   readonly renderError: (error: GatewayError, about: ErrorContext) => RenderedError
   /** What the gateway itself writes into a stream. Called once for each call; most calls need nothing of it. */
   readonly ownEvents: (requestId: string) => OwnEvents

@@ -17,6 +17,8 @@ export interface ModelRequest {
   readonly promptPrefix: Buffer
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
+  /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
+  readonly storedAs?: 'chat_completion' | 'response' | undefined
   /**
    * The identical buffer if nothing must change. A large body is returned in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.

@@ -7,6 +7,7 @@ import { passTo } from './pass.ts'
 import { chatToMessages } from './translate/chat_messages/translator.ts'
 import { messagesToChat } from './translate/messages_chat/translator.ts'
 import { responsesToChat } from './translate/responses_chat/translator.ts'
+import { responsesToMessages } from './translate/responses_messages/translator.ts'
 import type { Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
@@ -23,7 +24,7 @@ const chat = clientDialects.find(({ name }) => name === 'chat')!.native
 const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
   ['chat', [chatToMessages(messages)]],
   ['messages', [messagesToChat(chat)]],
-  ['response', [responsesToChat(chat)]],
+  ['response', [responsesToChat(chat), responsesToMessages(chat, messages)]],
 ])
 
 export const dialects: Dialects = new Map(

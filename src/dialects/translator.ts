@@ -95,8 +95,10 @@ export interface ResponseTranslation {
    * @param value the parsed body, where it was parsed already.
    */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
-  /** The body of a provider's error response in the client's envelope, as JSON; the status stays. */
+  /** The body of a provider's error response in the client's envelope, as JSON. */
   error(head: ResponseHead, body: Buffer): Buffer
+  /** The client's status for the provider's status of an error response. Absent: the same. */
+  errorStatus?(status: number): number
   /** In place of the dialect's heartbeat, once something was written: between two events, never within one. */
   heartbeat(): Buffer
 }

@@ -1,8 +1,9 @@
 // Tokens as a provider counts them, whatever its format, and how a format's counts are found.
-import type { Usage } from '../domain.ts'
+import type { Usage, UsageParts } from '../domain.ts'
 
 /** The counts that a response has reported. A stream may report the prompt first and the output later. */
-export interface PartialUsage {
+export interface PartialUsage extends UsageParts {
+  /** With what was read from a cache or written to it. */
   readonly promptTokens: number | undefined
   readonly completionTokens: number | undefined
   readonly totalTokens: number | undefined
@@ -55,6 +56,8 @@ export function newerUsage(older: PartialUsage | undefined, newer: PartialUsage)
     completionTokens: newer.completionTokens ?? older.completionTokens,
     // An older total does not include newer output.
     totalTokens: newer.totalTokens ?? (newer.completionTokens === undefined ? older.totalTokens : undefined),
+    ...partsOf(older),
+    ...partsOf(newer),
   }
 }
 
@@ -69,14 +72,18 @@ export function isWholeCount(usage: PartialUsage, hasOutput: boolean): boolean {
 }
 
 /** Fills in missing counts from the provider's other counts, else from the estimates. */
-export function completeUsage(
-  { promptTokens, completionTokens, totalTokens }: PartialUsage,
-  estimated: Usage,
-): Usage {
+export function completeUsage(usage: PartialUsage, estimated: Usage): Usage {
+  const { promptTokens, completionTokens, totalTokens } = usage
+  const parts = partsOf(usage)
   if (totalTokens === undefined) {
     const prompt = promptTokens ?? estimated.promptTokens
     const completion = completionTokens ?? estimated.completionTokens
-    return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion }
+    return {
+      promptTokens: prompt,
+      completionTokens: completion,
+      totalTokens: prompt + completion,
+      ...parts,
+    }
   }
   // A total alone is the prompt's: embedding and rerank servers report nothing else.
   const prompt = promptTokens ?? Math.max(0, totalTokens - (completionTokens ?? 0))
@@ -85,5 +92,15 @@ export function completeUsage(
     promptTokens: prompt,
     completionTokens: completion,
     totalTokens: Math.max(totalTokens, prompt + completion),
+    ...parts,
+  }
+}
+
+/** Only those that were reported. */
+export function partsOf({ cachedTokens, cacheWriteTokens, reasoningTokens }: UsageParts): UsageParts {
+  return {
+    ...(cachedTokens !== undefined && { cachedTokens }),
+    ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
   }
 }

@@ -40,10 +40,7 @@ export function judgeWholeResponse(head: ResponseHead, body: Buffer, format: Who
   if (body.length === 0) {
     return format.mayBeEmpty && mediaType.startsWith('text/') ? response : fault(head, 'an empty body')
   }
-  const encoding = head.headers['content-encoding'] ?? 'identity'
-  return mediaType === 'application/json' && encoding === 'identity'
-    ? judgeJson(head, body, format)
-    : response
+  return mediaType === 'application/json' ? judgeJson(head, body, format) : response
 }
 
 /** Members that may report an error, in any format. Valid responses have them too, so the value decides. */

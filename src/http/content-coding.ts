@@ -1,27 +1,49 @@
-// The content codings of bodies, which are removed only where a body must be read.
+// The content codings of providers' bodies, which must be removed before a body can be read.
+import type { Transform } from 'node:stream'
 import {
   brotliDecompressSync,
-  constants,
   createBrotliDecompress,
   createGunzip,
   createInflate,
-  createInflateRaw,
   createZstdDecompress,
   gunzipSync,
   inflateSync,
   zstdDecompressSync,
 } from 'node:zlib'
 
-type WholeDecoder = (body: Buffer, options: { maxOutputLength: number }) => Buffer
+interface Coding {
+  readonly decode: (body: Buffer, options: { maxOutputLength: number }) => Buffer
+  readonly createDecoder: () => Transform
+}
+
+const gzip: Coding = { decode: gunzipSync, createDecoder: createGunzip }
 
 /** By the names of RFC 9110 §8.4.1 and IANA's registry. */
-const decoders: ReadonlyMap<string, WholeDecoder> = new Map<string, WholeDecoder>([
-  ['br', brotliDecompressSync],
-  ['deflate', inflateSync],
-  ['gzip', gunzipSync],
-  ['x-gzip', gunzipSync],
-  ['zstd', zstdDecompressSync],
+const codings: ReadonlyMap<string, Coding> = new Map<string, Coding>([
+  ['br', { decode: brotliDecompressSync, createDecoder: createBrotliDecompress }],
+  ['deflate', { decode: inflateSync, createDecoder: createInflate }],
+  ['gzip', gzip],
+  ['x-gzip', gzip],
+  ['zstd', { decode: zstdDecompressSync, createDecoder: createZstdDecompress }],
 ])
+
+/** What servers write for a body without a coding, some of them the name of its characters by mistake. */
+const noCodings: ReadonlySet<string> = new Set(['', 'identity', 'none', 'utf-8'])
+
+function nameOf(coding: string | string[]): string {
+  return String(coding).trim().toLowerCase()
+}
+
+/**
+ * @param coding the value of `content-encoding`; undefined: none.
+ * @returns a decoder for a body that arrives in pieces; `none` if it has no coding; undefined if its coding is unknown, or
+ *   applied more than once.
+ */
+export function decoderFor(coding: string | string[] | undefined): Transform | 'none' | undefined {
+  if (coding === undefined) return 'none'
+  const name = nameOf(coding)
+  return noCodings.has(name) ? 'none' : codings.get(name)?.createDecoder()
+}
 
 /**
  * @param coding the value of `content-encoding`; undefined: none.
@@ -34,62 +56,11 @@ export function withoutCoding(
   maxBytes: number,
 ): Buffer | undefined {
   if (coding === undefined) return body
-  const name = String(coding).trim().toLowerCase()
-  if (name === 'identity' || name === '') return body
+  const name = nameOf(coding)
+  if (noCodings.has(name)) return body
   try {
-    return decoders.get(name)?.(body, { maxOutputLength: maxBytes })
+    return codings.get(name)?.decode(body, { maxOutputLength: maxBytes })
   } catch {
     return undefined
   }
-}
-
-export type Coding = 'br' | 'deflate' | 'gzip' | 'zstd'
-
-const codings: ReadonlyMap<string, Coding> = new Map<string, Coding>([
-  ['br', 'br'],
-  ['deflate', 'deflate'],
-  ['gzip', 'gzip'],
-  ['x-gzip', 'gzip'],
-  ['zstd', 'zstd'],
-])
-
-/**
- * The coding of a request's body, by its `content-encoding` with repeated lines joined.
- * @returns undefined if it is unknown or empty, or if there are several.
- */
-export function codingOf(header: string | undefined): Coding | 'identity' | undefined {
-  if (header === undefined) return 'identity'
-  const name = header.trim().toLowerCase()
-  return name === 'identity' ? name : codings.get(name)
-}
-
-/** How much is decoded at once. */
-const chunkSize = 65_536
-
-/** Of the window that a frame may ask for: 8 MiB, as RFC 9659 has it. Without it a header could claim 128 MiB. */
-const maxWindowLog = 23
-
-/** What removes a coding from bytes that are written to it; its `bytesWritten` are those that it has used. */
-export type Decoder = ReturnType<typeof createGunzip>
-
-/** @param start the first two bytes of the body, or what there is. */
-export function createDecoder(coding: Coding, start: Buffer): Decoder {
-  switch (coding) {
-    case 'br':
-      return createBrotliDecompress({ chunkSize })
-    case 'deflate':
-      // RFC 9110 means the zlib format; some send what is inside of it.
-      return isZlib(start) ? createInflate({ chunkSize }) : createInflateRaw({ chunkSize })
-    case 'gzip':
-      return createGunzip({ chunkSize })
-    case 'zstd':
-      return createZstdDecompress({ chunkSize, params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } })
-    default:
-      return coding satisfies never
-  }
-}
-
-/** RFC 1950 §2.2. */
-function isZlib([method = 0, flags = 0]: Buffer): boolean {
-  return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0
 }

@@ -7,7 +7,6 @@ import { essenceOf } from './media-type.ts'
 /** From a provider's response to the client. The relay sets lengths and framing itself. */
 export const responseHeaderNames = [
   'content-disposition',
-  'content-encoding',
   'content-language',
   'content-type',
   'openai-model',
@@ -25,11 +24,38 @@ export const responseHeaderNames = [
 export function responseHeaders(
   from: Readonly<Record<string, string | string[] | undefined>>,
   mask: (value: string) => string,
+  names: readonly string[] = responseHeaderNames,
 ): string[] {
   const headers: string[] = []
-  for (const name of responseHeaderNames) {
+  for (const name of names) {
     const value = from[name]
     if (value !== undefined) headers.push(name, mask(typeof value === 'string' ? value : (value[0] ?? '')))
+  }
+  return headers
+}
+
+/** More of a response that passes as it is: of its parts, and for a later request. */
+const passedResponseHeaderNames = [
+  ...responseHeaderNames,
+  'accept-ranges',
+  'content-range',
+  'etag',
+  'last-modified',
+]
+
+/** What a browser would show as a document, in which scripts could run. */
+const documentType = /^(?:text\/html|[^/]+\/(?:xml|[^/]*\+xml))$/
+
+/** As `responseHeaders`, for content of any kind: nothing of it may act as a page of the gateway's origin. */
+export function passedResponseHeaders(
+  from: Readonly<Record<string, string | string[] | undefined>>,
+  mask: (value: string) => string,
+): string[] {
+  const headers = responseHeaders(from, mask, passedResponseHeaderNames)
+  if (documentType.test(essenceOf(from['content-type']))) {
+    const at = headers.indexOf('content-disposition')
+    if (at < 0) headers.push('content-disposition', 'attachment')
+    else if (!/^attachment(?:;|$)/i.test(headers[at + 1]!)) headers[at + 1] = 'attachment'
   }
   return headers
 }

@@ -37,7 +37,9 @@ export function forwardedQuery(target: string): string {
 function mayPass(parameter: string): boolean {
   const [name = ''] = parameter.split('=', 1)
   try {
+    // What stands in brackets names a part of the value: `metadata[key]`.
     const words = decodeURIComponent(name)
+      .replace(/(?<=.)\[.*$/s, '')
       .toLowerCase()
       .match(/[a-z\d]+/g)
     return name !== '' && !secretWords.has(words?.at(-1) ?? '')

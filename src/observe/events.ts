@@ -13,6 +13,8 @@ export interface CallFacts {
   readonly request_id: string
   readonly client: string
   readonly dialect: string
+  /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
+  readonly route: string | undefined
   readonly model: string | undefined
   /** The alias of the model that the client used. */
   readonly asked: string | undefined
@@ -22,11 +24,21 @@ export interface CallFacts {
   readonly fallback_model: string | undefined
   /** Why fallbacks were passed over, in order. */
   readonly passed_over: readonly string[] | undefined
+  /** `pass`, or the translation of the last attempt: `messages_chat`. `assembled`, `split`: it passed in another form. */
+  readonly way: string | undefined
+  /** Other ways of earlier attempts, in order. */
+  readonly earlier_ways: readonly string[] | undefined
+  /** Names of members of the request that the last attempt left out. */
+  readonly dropped: readonly string[] | undefined
   /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
   readonly prompt_tokens: number | undefined
   readonly completion_tokens: number | undefined
+  /** Parts of the two counts before them. */
+  readonly cached_tokens: number | undefined
+  readonly cache_write_tokens: number | undefined
+  readonly reasoning_tokens: number | undefined
   readonly estimated: boolean | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
@@ -47,6 +59,8 @@ export interface AttemptEnded {
   readonly request_id: string
   readonly provider: string
   readonly target_model: string
+  /** As in `CallFacts`. */
+  readonly way: string
   /** `refused`: the provider's own error; `gone`: the client left first. */
   readonly outcome: 'answered' | 'refused' | 'failed' | 'gone'
   /** The provider's; undefined when none came. */
@@ -191,6 +205,12 @@ interface LimitsNotSaved {
   readonly cause: unknown
 }
 
+/** The owners of objects could not be read or saved; calls go on. */
+interface OwnersNotKept {
+  readonly kind: 'owners_not_kept'
+  readonly cause: unknown
+}
+
 /** The log goes to standard output from here on. */
 interface LogTransportFailed {
   readonly kind: 'log_transport_failed'
@@ -209,6 +229,7 @@ export type GatewayEvent =
   | Listening
   | LogTransportFailed
   | ModelsDiscovered
+  | OwnersNotKept
   | PeerUsersUnreadable
   | ProviderChecked
   | Refused

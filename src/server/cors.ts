@@ -17,6 +17,7 @@ const pageMayRead = [
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
   'x-llm-gateway-provider-request-id',
+  'x-llm-gateway-way',
   ...rateHeaderNames,
   ...anthropicRateHeaderNames,
   'request-id',

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { ModelReport } from '../admission/admission.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Call } from '../call/call.ts'
+import type { RestCall } from '../call/rest-call.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
@@ -26,6 +27,11 @@ export interface ServerParts {
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>
   readonly serveCall: (call: Call) => void
+  readonly serveRest: (call: RestCall) => void
+  /** Whether there is a provider for requests that are no model calls. */
+  readonly hasRest: () => boolean
+  /** Whether others than the gateway's own user may call it. */
+  readonly hasSeveralClients: boolean
   readonly routes: () => RouteTable
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>

@@ -51,6 +51,17 @@ export function respondRaw(socket: Socket, problem: string | undefined): Gateway
 
 const latestKey = Symbol('latest response')
 
+/**
+ * Responds in the place of the earliest response that has not begun, and closes the connection with all that has arrived on
+ * it. Nothing is waited for: a client that does not read, or whose response is being sent, receives nothing more.
+ */
+export function respondLast(socket: Socket, error: GatewayError): void {
+  const mayRespond = canRespondOn(socket)
+  if (mayRespond) socket.write(rawResponse(error))
+  if (mayRespond && socket.writableLength === 0) socket.destroySoon()
+  else socket.destroy()
+}
+
 type ServingSocket = Socket & { [latestKey]?: ServerResponse }
 
 /** Remembers the newest response on a socket. */
@@ -63,7 +74,8 @@ function canRespondOn(socket: ServingSocket): boolean {
   const latest = socket[latestKey]
   if (latest === undefined || latest.writableFinished) return true
   // A response is assigned the socket when all earlier ones on it have ended.
-  return latest.socket === socket && !latest.headersSent
+  if (latest.socket !== socket) return false
+  return !latest.headersSent || (latest.writableEnded && latest.shouldKeepAlive)
 }
 
 function errorOf(problem = 'unknown'): GatewayError {

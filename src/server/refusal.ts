@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import { corsHeaderNames } from './cors.ts'
+import { lingerAfter } from './lingering-reply.ts'
 import type { ServerParts } from './parts.ts'
 import { type RenderError, ownHeaders } from './reply.ts'
 
@@ -56,34 +57,9 @@ function respond({ request, response, headers: own, renderError }: Exchange, err
   if (hasBody) response.shouldKeepAlive = false
   response.on('error', ignore)
   response.writeHead(status, [...own, ...ownHeaders, ...headers, ...closing])
-  if (hasBody) lingerAfter(request, response, body)
-  else response.end(body)
-}
-
-/** How much of a refused body may still arrive, and for how long, before the connection is closed. */
-const maxLingerBytes = 67_108_864
-const maxLingerMs = 2_000
-
-/**
- * Sends the response at once and reads on for a moment: closing a connection with unread bytes makes the system reset it,
- * and a client that is still sending would never see the response.
- */
-function lingerAfter(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  if (!hasBody) return void response.end(body)
   response.write(body)
-  let seen = 0
-  const end = () => {
-    clearTimeout(timer)
-    response.end()
-  }
-  const timer = setTimeout(end, maxLingerMs)
-  response.on('close', () => clearTimeout(timer))
-  if (request.readableEnded) return end()
-  request.on('data', (chunk: Buffer) => {
-    seen += chunk.length
-    if (seen > maxLingerBytes) end()
-  })
-  request.on('end', end)
-  request.on('error', end)
+  lingerAfter(request, response, () => response.end())
 }
 
 function ignore(): void {}

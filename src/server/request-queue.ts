@@ -17,19 +17,17 @@ const maxHeldBytes = 65_536
 
 /**
  * Serves the requests of each connection one after the other.
- * @param onFlooded called once, after a connection was closed because too many requests waited on it.
+ * @param onFlooded called once, on a connection on which too many requests wait; none of them will be served.
  */
 export function oneAtATime(serve: Serve, onFlooded: (socket: Socket) => void): Serve {
   return (request, response) => {
     const socket: QueueingSocket = request.socket
     socket[queueKey] ??= new RequestQueue(socket, serve)
-    if (socket.destroyed || socket[queueKey].add(request, response)) return
-    socket.destroy()
+    if (!socket.writable || socket[queueKey].add(request, response)) return
     onFlooded(socket)
   }
 }
 
-/** For the log: the connection is closed without a response. */
 export function tooManyWaiting(): GatewayError {
   const message = `More than ${maxWaiting} requests, or ${maxHeldBytes} bytes of bodies, were pipelined on one connection. Wait for responses, or open more connections.`
   return new GatewayError('invalid_request', message)
@@ -76,7 +74,7 @@ class RequestQueue {
     this.#current = response
     response.once('close', () => {
       // After a response that closes the connection, nothing more is served on it.
-      if (!response.shouldKeepAlive || this.#socket.destroyed) return
+      if (!response.shouldKeepAlive || !this.#socket.writable) return
       this.#current = undefined
       const next = this.#waiting.shift()
       if (next === undefined) return

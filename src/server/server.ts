@@ -28,11 +28,13 @@ import { createRefuse, type Refuse, takeExchange } from './refusal.ts'
 import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
-import { deploymentPrefix, targetReader } from './paths.ts'
+import { findApiPath } from '../dialects/openai/api-routes.ts'
+import { deploymentPrefix, splitTarget, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
-import { collectMethods, notFound } from './routes/not-found.ts'
+import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
+import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
 import { TimeSlicer } from './time-slicer.ts'
 
@@ -42,6 +44,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     dialect?: ClientDialect
+    /** The wildcard for what has no route of its own. */
+    isRest?: boolean
   }
 }
 
@@ -105,6 +109,14 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
       return parts.clientOf(this.raw)
     },
   })
+  const methods = collectMethods(app)
+  const isRest = ({ url }: FastifyRequest) =>
+    parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
+  app.addHook('onRequest', (request, _, done) => {
+    // No page may read what passes to a provider as it is.
+    if (request.method === 'OPTIONS' && isRest(request)) done(notFound(request, methods))
+    else done()
+  })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
@@ -115,7 +127,6 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     done()
   })
   app.removeAllContentTypeParsers()
-  const methods = collectMethods(app)
   app.setNotFoundHandler((request, reply) => fail(notFound(request, methods), request, reply))
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     // fastify expects a body with some methods (QUERY) before it looks for a route.
@@ -124,7 +135,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   addHealth(app, parts)
   addRoot(app)
-  await addApi(app, parts, refuse)
+  await addApi(app, parts, { refuse, methods })
   await app.ready()
   return app
 }
@@ -139,29 +150,45 @@ const listsPerMinute = 1_200
 const prefixes = ['/v1', '']
 
 /** Model calls count against the client's limit, before anything else about a request is looked at; lists against their own. */
-async function addApi(app: FastifyInstance, parts: ServerParts, refuse: Refuse): Promise<void> {
+async function addApi(
+  app: FastifyInstance,
+  parts: ServerParts,
+  { refuse, methods }: { readonly refuse: Refuse; readonly methods: PathMethods },
+): Promise<void> {
   const { floodWindows, now } = parts
   const slicer = new TimeSlicer(now, setImmediate)
   const memory = new BodyMemory(parts.setTimer)
   const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
   const bodies = { slicer, memory, budget, queue: new DecoderQueue() }
   const departures = new Departures()
+  const key = 'rate_limit_settings.per_client'
+  const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
+  const limitCalls = async (calls: FastifyInstance) => {
+    if (floodWindows === undefined) return
+    const limit = { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
+    await addFloodLimit(calls, limit, parts)
+  }
   await app.register(async (calls) => {
-    if (floodWindows !== undefined) {
-      const key = 'rate_limit_settings.per_client'
-      const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
-      await addFloodLimit(
-        calls,
-        { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures },
-        parts,
-      )
-    }
+    await limitCalls(calls)
     for (const prefix of [...prefixes, deploymentPrefix]) {
       await calls.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), {
         prefix,
       })
     }
   })
+  await app.register(
+    async (rest) => {
+      rest.addHook('onRequest', (request, _, done) => {
+        const path = splitTarget(request.url)[0].slice('/v1'.length)
+        const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
+        if (isOwn || !parts.hasRest()) done(notFound(request, methods))
+        else done()
+      })
+      await limitCalls(rest)
+      addRest(rest, { ...parts, ...bodies, refuse })
+    },
+    { prefix: '/v1' },
+  )
   await app.register(async (lists) => {
     if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
     for (const prefix of prefixes) {

@@ -1,9 +1,18 @@
 // One request over one of undici's connections, and its response, pushed on without promises or streams in between.
 import type { Dispatcher } from 'undici'
+import type { ResponseHead } from '../domain.ts'
+import { decoderFor } from '../http/content-coding.ts'
 import { isOutOfDescriptors } from '../platform/descriptors.ts'
 import { addressNotAllowed } from './connector.ts'
+import { Decoding } from './decoding.ts'
 import { proxyFailed } from './tunnel.ts'
-import { type ResponseHandler, type Exchange, type ProviderFailure, unaskedContinue } from './provider.ts'
+import {
+  type Exchange,
+  type ProviderFailure,
+  type ResponseHandler,
+  unaskedContinue,
+  undecodable,
+} from './provider.ts'
 
 /** Responses of 1xx before the final one. Processing and early hints need a few; a flood of them fails the attempt. */
 const maxInterimResponses = 32
@@ -23,6 +32,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
   #interimResponses = 0
+  #decoding: Decoding | undefined
 
   constructor(handler: ResponseHandler, connection: ConnectionInUse) {
     this.#handler = handler
@@ -43,44 +53,75 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
 
   onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
     if (this.#isOver) return
-    if (status >= 200) return this.#handler.onHead({ status, headers })
+    if (status >= 200) {
+      const isCoded = status < 300 && headers['content-encoding'] !== undefined
+      return this.#handler.onHead(isCoded ? this.#decodedHead({ status, headers }) : { status, headers })
+    }
     this.#interimResponses += 1
     if (this.#interimResponses <= maxInterimResponses) return
     this.onResponseError(null, new Error('too many interim responses'))
   }
 
   onResponseData(_: unknown, chunk: Buffer): void {
-    if (!this.#isOver) this.#handler.onData(chunk)
+    if (this.#isOver) return
+    if (this.#decoding === undefined) return this.#handler.onData(chunk)
+    if (!this.#decoding.write(chunk)) this.#controller?.pause()
   }
 
   onResponseEnd(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection.release()
-    this.#handler.onEnd()
+    if (this.#decoding === undefined) this.#handler.onEnd()
+    else this.#decoding.end()
   }
 
   onResponseError(_: unknown, error: Error): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection.end()
+    this.#decoding?.abort()
     this.#handler.onFailure(failureOf(error))
   }
 
-  // After the exchange is over these would act on the connection's next request.
+  // After the exchange is over the controller would act on the connection's next request.
 
   pause(): void {
-    if (!this.#isOver) this.#controller?.pause()
+    if (this.#decoding !== undefined) this.#decoding.pause()
+    else if (!this.#isOver) this.#controller?.pause()
   }
 
   resume(): void {
-    if (!this.#isOver) this.#controller?.resume()
+    if (this.#decoding !== undefined) this.#decoding.resume()
+    else if (!this.#isOver) this.#controller?.resume()
   }
 
   abort(): void {
+    this.#decoding?.abort()
     if (this.#isOver) return
     this.#isOver = true
     this.#connection.end()
+  }
+
+  /** The head of the decoded body. One in an unknown coding stays as it is. */
+  #decodedHead(head: ResponseHead): ResponseHead {
+    const { 'content-encoding': coding, ...uncoded } = head.headers
+    const decoder = decoderFor(coding)
+    if (decoder === undefined) return head
+    if (decoder === 'none') return { ...head, headers: uncoded }
+    const source = {
+      resume: () => {
+        if (!this.#isOver) this.#controller?.resume()
+      },
+      onUndecodable: () => {
+        this.abort()
+        const detail = `sent a body that is not in its content coding, ${JSON.stringify(coding)}`
+        this.#handler.onFailure({ kind: 'broken', code: undecodable, detail })
+      },
+    }
+    this.#decoding = new Decoding(decoder, source, this.#handler)
+    const { 'content-length': _, ...headers } = uncoded
+    return { ...head, headers }
   }
 }
 

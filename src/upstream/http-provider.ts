@@ -7,7 +7,7 @@ import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
 import { createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
-import type { Provider } from './provider.ts'
+import type { Provider, StreamedBody } from './provider.ts'
 import { versionHeader } from './providers/anthropic.ts'
 import { requestTarget } from './request-target.ts'
 
@@ -45,6 +45,16 @@ export function createHttpProvider(
       return connections.send({ path, method: 'POST', body, headers }, handler)
     },
 
+    pass({ method, path: below, query, headers: asked, body: sent, requestId }, handler) {
+      const { body, framing } = sent === undefined ? noBody : outgoing(sent)
+      const passed = asked.filter(([name]) => !config.headers.some(([configured]) => configured === name))
+      const headers = [...fixedHeaders, ...passed.flat(), 'x-request-id', requestId, ...framing]
+      const path = requestTarget(config, below, query)
+      // Its types allow fewer methods than HTTP has.
+      const dispatched = { path, method: method as 'GET', body, headers }
+      return connections.send(dispatched, handler)
+    },
+
     get(path, handler) {
       const headers = [...fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
       return connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
@@ -71,9 +81,18 @@ function withoutNames(headers: readonly string[], fixed: ReadonlySet<string>): r
 }
 
 /** The body as undici accepts it, with the length as a header where undici can't see it. */
-function outgoing(body: Buffer | SplicedBody): { body: Buffer | Readable; framing: readonly string[] } {
+function outgoing(body: Buffer | SplicedBody | StreamedBody): {
+  body: Buffer | Readable
+  framing: readonly string[]
+} {
   if (Buffer.isBuffer(body)) return { body, framing: [] }
   // undici accepts every iterable, though its types do not say so.
+  if ('pieces' in body) {
+    const framing = body.length === undefined ? [] : ['content-length', String(body.length)]
+    return { body: body.pieces as unknown as Readable, framing }
+  }
   const slices = bodySlices(body) as unknown as Readable
   return { body: slices, framing: ['content-length', String(lengthOf(body))] }
 }
+
+const noBody = { body: null, framing: [] as readonly string[] }

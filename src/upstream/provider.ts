@@ -20,6 +20,27 @@ export interface ProviderRequest {
   readonly requestId: string
 }
 
+/** A body that goes on while it arrives. */
+export interface StreamedBody {
+  /** Read once, one piece at a time. */
+  readonly pieces: AsyncIterable<Buffer>
+  /** In bytes; undefined: not known before the end. */
+  readonly length: number | undefined
+}
+
+/** A request of any route of the provider's API, which passes as the client sent it. */
+export interface PassedRequest {
+  readonly method: string
+  /** Below the provider's base URL; without characters that a router could decode or resolve. */
+  readonly path: string
+  /** The client's, with its `?`, or empty. */
+  readonly query: string
+  /** The client's, by an allow-list: names in lower case, and values. Those of the configuration win. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Buffer | SplicedBody | StreamedBody | undefined
+  readonly requestId: string
+}
+
 /**
  * Why an exchange ended early. `unreachable`: nothing was sent. `unconnectable`: nor could it be, because the gateway has
  * no file descriptor left. `broken`: the connection ended, or what arrived was not HTTP. The detail is written for people and holds no secret.
@@ -33,6 +54,9 @@ export interface ProviderFailure {
 
 /** The code of a provider that goes on with the request, while its response can't be read. */
 export const unaskedContinue = 'UNASKED_CONTINUE'
+
+/** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
+export const undecodable = 'UNDECODABLE'
 
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
@@ -71,6 +95,8 @@ export interface Provider {
   /** Replaces the provider's own secrets in text that it sent. */
   mask(text: string): string
   send(request: ProviderRequest, handler: ResponseHandler): Exchange
+  /** A request of another route than those of model calls. */
+  pass(request: PassedRequest, handler: ResponseHandler): Exchange
   /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
   get(path: string, handler: ResponseHandler): Exchange
   /** Ends idle connections and lets open exchanges finish. */

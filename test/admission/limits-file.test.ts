@@ -38,6 +38,8 @@ function start(directory: string, wallStartMs: number, of: Partial<LimitsFilePar
     now: clock.now,
     wallNow: () => wallStartMs + clock.now() - monotonicStartMs,
     setTimer: clock.setTimer,
+    // Processes that end without a word are played within this one.
+    hold: () => ({ kind: 'unavailable' }),
     onFault: (cause) => faults.push(cause),
     ...of,
   })

@@ -28,6 +28,9 @@ export class AskedProvider {
       send: () => {
         throw new Error('no calls here')
       },
+      pass: () => {
+        throw new Error('no requests here')
+      },
       get: (path, handler) => {
         const asked = { path, handler, isAborted: false }
         this.asked.push(asked)

@@ -1,7 +1,7 @@
 // Bodies that would cost memory, or that gateway and provider would read differently.
 import assert from 'node:assert/strict'
 
-import { rawRequest } from '../support/raw-client.ts'
+import { type RawResponse, rawRequest } from '../support/raw-client.ts'
 import { type Attack, attackSuite, chat } from './attack.ts'
 
 const maxBytes = 65_536
@@ -178,3 +178,33 @@ attackSuite(
     code: 'invalid_request',
   })),
 )
+
+const twoTypes = (one: string, other: string, body: string) =>
+  rawRequest('POST /v1/images/edits', { 'content-type': one, 'Content-Type': other }, body)
+const oneModel = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nplain\r\n--b--\r\n'
+const named = (response: RawResponse) =>
+  assert.match(response.body().toString(), /two content-type headers that differ, .*Send one/)
+
+attackSuite('A body of two content types:', [
+  {
+    name: 'a form that is also JSON',
+    sends: twoTypes('multipart/form-data; boundary=b', 'application/json', oneModel),
+    expected: 400,
+    code: 'invalid_request',
+    check: named,
+  },
+  {
+    name: 'JSON that is also a form',
+    sends: twoTypes('application/json', 'multipart/form-data; boundary=b', '{"model":"plain"}'),
+    expected: 400,
+    code: 'invalid_request',
+    check: named,
+  },
+  {
+    name: 'a form with two boundaries',
+    sends: twoTypes('multipart/form-data; boundary=b', 'multipart/form-data; boundary=c', oneModel),
+    expected: 400,
+    code: 'invalid_request',
+    check: named,
+  },
+])

@@ -9,7 +9,8 @@ import { soon } from '../support/deadline.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { type Cleanup } from '../support/scripted-upstream.ts'
-import { after, hang, json } from '../support/upstream-script.ts'
+import { delta } from '../support/chat-content.ts'
+import { after, chunk, hang, json, streamHead } from '../support/upstream-script.ts'
 import { chat, chatBody, get } from './attack.ts'
 import { startGateway } from '../support/app.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
@@ -190,13 +191,51 @@ suite('Requests that come at once', () => {
     assert.deepEqual(bodies, [chatBody, chatBody, chatBody, long, long])
   })
 
-  test('are served up to a bound, beyond which the connection ends', async (t) => {
+  test('are served up to a bound, beyond which a 400 names it and the connection ends', async (t) => {
     const { gateway } = await startGateway(t)
     const client = await connectRaw(t, gateway.url)
     client.send(Buffer.concat(Array.from({ length: 33 }, () => get('/healthz'))))
     for (let count = 0; count < 33; count += 1) assert.equal((await client.response()).status, 200)
-    client.send(Buffer.concat(Array.from({ length: 34 }, () => get('/healthz'))))
+    client.send(Buffer.concat(Array.from({ length: 200 }, () => get('/healthz'))))
+    let last = await client.response()
+    while (last.status === 200) last = await client.response()
+    assert.equal(last.status, 400)
+    assert.equal(last.header('connection'), 'close')
+    assert.match(last.body().toString(), /More than 32 requests/)
     await client.ended
+    assert.equal(responsesIn(client) <= 33 + 33 + 1, true)
+    await gateway.logged({ event: 'invalid_request' })
+  })
+
+  test('beyond that bound, behind a call without a response, end the call with that 400', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond([hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(chat())
+    const call = await upstream.nextRequest()
+    client.send(Buffer.concat(Array.from({ length: 40 }, () => get('/healthz'))))
+
+    const response = await client.response()
+
+    assert.equal(response.status, 400)
+    assert.match(response.body().toString(), /More than 32 requests/)
+    await client.ended
+    assert.equal(responsesIn(client), 1)
+    assert.equal((await call.outcome).kind, 'aborted')
+  })
+
+  test('beyond that bound, behind a response that is being sent, leave no text in it', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond([streamHead(), chunk(`data: ${delta('one')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[],"stream":true}'))
+    await client.seen('one')
+    client.send(Buffer.concat(Array.from({ length: 40 }, () => get('/healthz'))))
+
+    await client.ended
+
+    assert.equal(responsesIn(client), 1)
+    assert.equal(client.received().includes('More than 32 requests'), false)
     await gateway.logged({ event: 'invalid_request' })
   })
 

@@ -14,6 +14,7 @@ import { createTicker } from '../../src/call/ticker.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
+import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
@@ -130,6 +131,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     mask: (text) => text,
     close: () => Promise.resolve(),
     get: () => assert.fail('calls ask for no pages'),
+    pass: () => assert.fail('calls pass nothing on'),
     send(_, sink) {
       let isOver = false
       const only = (action: () => void) => {
@@ -200,6 +202,10 @@ function startScene(next: () => string) {
     providers,
     dialects,
     coordinator,
+    owners: new MemoryObjectOwners(),
+    rest: undefined,
+    defaultModels: new Map(),
+    hasSeveralClients: false,
     routing,
     rateLimits,
     heartbeatAfterMs: 15_000,

@@ -36,21 +36,22 @@ const shout: ClientDialect = {
   },
 }
 
-/** Refuses requests that `whisper`, and targets whose model is `deaf`. */
+/** Drops `nod`. Refuses requests that `whisper`, and targets whose model is `deaf`. */
 const shoutToChat: Translator = {
   way: 'shout_chat',
   provider: chat.native,
   mayAskUsage: ({ isStream }) => isStream,
   begin(request, { model, asksUsage }) {
     const received = request.bodyFor(model, false)
-    const { say, whisper, stream } = JSON.parse((received as Buffer).toString())
+    const { say, whisper, stream, nod } = JSON.parse((received as Buffer).toString())
     if (whisper === true || model === 'deaf') {
       return new GatewayError('not_translatable', `${model} cannot hear "whisper".`, { param: 'whisper' })
     }
     const messages = [{ role: 'user', content: say }]
     const more = asksUsage && { stream_options: { include_usage: true } }
     const body = json({ model, messages, stream, ...more })
-    return { contentType: 'application/json', body, response: new ShoutResponse(request.isStream) }
+    const dropped = nod === undefined ? [] : ['nod']
+    return { contentType: 'application/json', body, dropped, response: new ShoutResponse(request.isStream) }
   },
 }
 

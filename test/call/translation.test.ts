@@ -199,6 +199,38 @@ suite('a response that is not whole', () => {
   }
 })
 
+suite('the way of a call', () => {
+  test('is in the head and in the log, with what was dropped', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(whole())
+    const { headers } = await shout(gateway, { nod: true })
+    assert.equal(headers.get('x-llm-gateway-way'), 'shout_chat')
+    const line = await gateway.logged({ event: 'call' })
+    assert.deepEqual([line['way'], line['dropped'], line['earlier_ways']], ['shout_chat', ['nod'], undefined])
+  })
+
+  test('is pass where the bytes pass, and nothing is dropped', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(whole())
+    const { headers } = await chat(gateway, 'small')
+    assert.equal(headers.get('x-llm-gateway-way'), 'pass')
+    const line = await gateway.logged({ event: 'call' })
+    assert.deepEqual([line['way'], line['dropped']], ['pass', undefined])
+  })
+
+  test('is in the head of an error of the provider, too', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(json(422, { error: { message: 'too loud' } }))
+    assert.equal((await shout(gateway)).headers.get('x-llm-gateway-way'), 'shout_chat')
+  })
+
+  test('is absent where no request was sent', async (t) => {
+    const { gateway } = await start(t)
+    assert.equal((await shout(gateway, { whisper: true })).headers.get('x-llm-gateway-way'), null)
+    assert.equal((await chat(gateway, 'absent')).headers.get('x-llm-gateway-way'), null)
+  })
+})
+
 suite('what cannot be translated', () => {
   test('is refused by the name of the member, and costs nothing', async (t) => {
     const { gateway, upstream } = await start(t)
@@ -235,7 +267,11 @@ suite('what cannot be translated', () => {
 
   test('is any request where no way leads to the provider', async (t) => {
     const { gateway } = await start(t, {}, { dialects: withoutWay })
-    assertRefused(await shout(gateway), [400, 'not_translatable'], /supports no format that a shout request/)
+    assertRefused(
+      await shout(gateway),
+      [400, 'not_translatable'],
+      /supports neither \/v1\/shout nor a format/,
+    )
   })
 
   const emptySum = { choices: [], usage }
@@ -244,10 +280,10 @@ suite('what cannot be translated', () => {
     ['a whole body, for a stream', json(200, emptySum), true, /Nothing was said/],
     ['a stream', sse([delta('', finish()), '[DONE]']), true, /Nothing was said/],
     [
-      'compressed bytes',
-      content(200, 'application/json', 'x', { 'content-encoding': 'gzip' }),
+      'bytes in an unknown coding',
+      content(200, 'application/json', 'x', { 'content-encoding': 'rot13' }),
       false,
-      /compressed/,
+      /content coding "rot13"/,
     ],
     [
       'an endless body',

@@ -16,6 +16,14 @@ test('what follows replaces what came before, and an older total does not outliv
   assert.deepEqual(newerUsage(undefined, start), start)
 })
 
+test('what has a price of its own is kept, whichever event reports it', () => {
+  const start = { ...counts(60, 1), cachedTokens: 30, cacheWriteTokens: 20 }
+  const whole = newerUsage(start, { ...counts(undefined, 9), reasoningTokens: 4 })
+  const parts = { cachedTokens: 30, cacheWriteTokens: 20, reasoningTokens: 4 }
+  assert.deepEqual(whole, { ...counts(60, 9), ...parts })
+  assert.deepEqual(completeUsage(whole, estimated), { ...counts(60, 9, 69), ...parts })
+})
+
 const estimated = { promptTokens: 100, completionTokens: 50, totalTokens: 150 }
 
 test('what is missing comes from what is there, else from the estimate', () => {

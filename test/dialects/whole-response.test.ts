@@ -78,18 +78,6 @@ test('what is no JSON is judged by whether there is any of it', () => {
   assert.equal(kindOf('', 'text/plain', true), 'response', 'a transcript of silence')
 })
 
-test('JSON that came compressed is not looked into', () => {
-  const compressed = head('application/json', { 'content-encoding': 'gzip' })
-  assert.equal(
-    judgeWholeResponse(compressed, Buffer.from([0x1f, 0x8b]), {
-      mayBeEmpty: false,
-      errorHeadOf,
-      outputMember,
-    }).kind,
-    'response',
-  )
-})
-
 test('pages and statuses without a body show in the head', () => {
   assert.match(faultOfHead(head('Text/HTML; charset=utf-8')) ?? '', /base_url/)
   assert.match(faultOfHead({ status: 204, headers: {} }) ?? '', /204/)

@@ -1,10 +1,13 @@
 // Calls that wait for their client's limit with their bodies unread, and whose client leaves: what it has sent hides that.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { chat, modelsOf, sendChat } from '../support/calls.ts'
+import { messages } from '../support/chat-content.ts'
+import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
-import { type RawClient } from '../support/raw-client.ts'
+import { connectRaw, exchange, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { startLimited } from './limited.ts'
 
 const limits = { when_limited: 'wait', max_wait_ms: 60_000, per_client: { rpm: 2 } } as const
@@ -76,5 +79,29 @@ suite('a client whose call waits for its limit, unread', () => {
     await untilWaiting(0)
 
     await gateway.logged({ event: 'call', status: 499, attempts: 0 })
+  })
+
+  test('and that closes its Unix socket is not served', async (t) => {
+    const socketPath = join(scratchDirectory(t), 'gateway.sock')
+    const server = { hosts: ['127.0.0.1'], unix_socket: socketPath }
+    const { gateway, clock, upstream } = await startLimited(t, limits, { server })
+    const call = (more: object = {}) =>
+      rawRequest('POST /v1/chat/completions', {}, JSON.stringify({ model: 'small', messages, ...more }))
+    for (let count = 0; count < 2; count++) {
+      assert.equal((await exchange(t, { socketPath }, call())).status, 200)
+    }
+    const before = clock.pendingTimers
+    const [leaving, staying] = [await connectRaw(t, { socketPath }), await connectRaw(t, { socketPath })]
+    leaving.send(call({ user: 'x'.repeat(300_000) }))
+    staying.send(call({ user: 'y'.repeat(100_000) }))
+    await until(() => clock.pendingTimers === before + 2, 'both calls to wait')
+
+    leaving.leave('close')
+    assert.equal((await exchange(t, { socketPath }, rawRequest('GET /healthz'))).status, 200)
+    clock.advance(60_000)
+
+    assert.equal((await staying.response()).status, 200)
+    await gateway.logged({ event: 'call', status: 499, attempts: 0 })
+    assert.equal(upstream.requests.length, 3)
   })
 })

@@ -170,6 +170,7 @@ const providers = {
   'keep-alive': 'timeout=1',
   trailer: 'x-late',
   'x-llm-gateway-provider': 'forged',
+  'x-llm-gateway-way': 'forged',
   'server-timing': 'forged;dur=1',
 }
 
@@ -202,6 +203,7 @@ for (const [what, script] of [
       'x-content-type-options',
       'x-llm-gateway-provider',
       'x-llm-gateway-provider-request-id',
+      'x-llm-gateway-way',
       'server-timing',
       'x-request-id',
       'connection',
@@ -215,6 +217,7 @@ for (const [what, script] of [
     assert.deepEqual(rest.toSorted(), [...expected].toSorted())
     assert.equal(response.header('x-request-id'), 'mine-1')
     assert.equal(response.header('x-llm-gateway-provider'), 'scripted')
+    assert.equal(response.header('x-llm-gateway-way'), 'pass')
     assert.equal(response.header('x-llm-gateway-provider-request-id'), 'req_of_the_provider')
     assert.doesNotMatch(response.header('server-timing') ?? '', /forged/)
     for (const [name, value] of Object.entries(mayPass)) assert.equal(response.header(name), value)
@@ -232,6 +235,18 @@ test('a key that a provider repeats in a header or an error of 401 does not reac
   assert.doesNotMatch(JSON.stringify(response.headers) + response.body().toString(), /sk-provider/)
   await gateway.logged({ code: 'provider_auth_failed' })
   assert.doesNotMatch(JSON.stringify(gateway.log()), /sk-provider/)
+})
+
+test('Anthropic gets its key and the version of its API', async (t) => {
+  const { gateway, upstream } = await startGateway(t, {
+    providers: { claude: { kind: 'anthropic', discover_models: true } },
+  })
+  const request = await upstream.nextRequest()
+  assert.equal(request.target, '/v1/models')
+  assert.equal(request.header('x-api-key'), providerKey)
+  assert.equal(request.header('anthropic-version'), '2023-06-01')
+  assert.equal(request.header('authorization'), undefined)
+  await gateway.stop()
 })
 
 test('what Codex says of its session goes to OpenAI itself alone, and what OpenAI says of the models comes back', async (t) => {

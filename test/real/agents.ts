@@ -22,6 +22,8 @@ export interface Agent {
   readonly folder: string
   readonly package: string
   readonly program: string
+  /** The format of its requests. */
+  readonly format: 'chat' | 'messages' | 'responses'
   /** The tool of its own that reads the file. */
   readonly tool: (task: Task) => ToolCall
   /** The tool of its own that writes a text to the file. */
@@ -61,6 +63,7 @@ const codex = {
   folder: 'codex',
   package: '@openai/codex',
   program: 'codex',
+  format: 'responses',
   tool: ({ file }: Task) => ({ name: 'exec_command', arguments: { cmd: `cat ${file}` } }),
   write: ({ file }: Task, text: string) => ({
     name: 'exec_command',
@@ -75,6 +78,7 @@ function opencode(name: string, npm: string): Agent {
     folder: 'opencode',
     package: 'opencode-ai',
     program: 'opencode',
+    format: npm === '@ai-sdk/openai' ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'read', arguments: { filePath: file } }),
     write: ({ file }, content) => ({ name: 'write', arguments: { filePath: file, content } }),
     files: ({ baseUrl, model }) => ({
@@ -102,6 +106,7 @@ function pi(api: string): Agent {
     folder: 'pi',
     package: '@mariozechner/pi-coding-agent',
     program: 'pi',
+    format: api === 'openai-responses' ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'read', arguments: { path: file } }),
     files: ({ baseUrl, model }) => ({
       '.pi/agent/models.json': JSON.stringify({
@@ -123,6 +128,7 @@ function copilot(
     folder: 'copilot',
     package: '@github/copilot',
     program: 'copilot',
+    format: 'COPILOT_PROVIDER_WIRE_API' in env ? 'responses' : 'chat',
     tool: ({ file }) => ({ name: 'view', arguments: { path: file } }),
     args: ({ prompt }) => ['--prompt', prompt, '--allow-all-tools', '--allow-all-paths'],
     env: ({ baseUrl, model }) => ({
@@ -141,6 +147,7 @@ const claudeCode: Agent = {
   folder: 'claude',
   package: '@anthropic-ai/claude-code',
   program: 'claude',
+  format: 'messages',
   tool: ({ file }) => ({ name: 'Read', arguments: { file_path: file } }),
   write: ({ file }, content) => ({ name: 'Write', arguments: { file_path: file, content } }),
   args: ({ prompt }) => ['--print', '--permission-mode', 'acceptEdits', prompt],
@@ -183,6 +190,7 @@ export const agents: readonly Agent[] = [
     folder: 'qwen',
     package: '@qwen-code/qwen-code',
     program: 'qwen',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'read_file', arguments: { file_path: file } }),
     write: ({ file }, content) => ({ name: 'write_file', arguments: { file_path: file, content } }),
     args: ({ prompt }) => ['--auth-type', 'openai', '--yolo', prompt],
@@ -195,6 +203,7 @@ export const agents: readonly Agent[] = [
     folder: 'cline',
     package: 'cline',
     program: 'cline',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'read_files', arguments: { files: [{ path: file }] } }),
     setUp: ({ baseUrl, model }) => [['auth', '-p', 'openai', '-k', key, '-m', model, '-b', baseUrl]],
     args: ({ prompt }) => [prompt],
@@ -204,6 +213,7 @@ export const agents: readonly Agent[] = [
     folder: 'continue',
     package: '@continuedev/cli',
     program: 'cn',
+    format: 'chat',
     tool: ({ file }) => ({ name: 'Read', arguments: { filepath: file } }),
     files: ({ baseUrl, model }) => ({
       'config.yaml': stringify({

@@ -3,6 +3,7 @@ import { Inbox } from '../../src/app/workers/inbox.ts'
 import type { FromWorker } from '../../src/app/workers/messages.ts'
 import { WorkerThread } from '../../src/app/workers/worker-thread.ts'
 import type { LocalCoordinator } from '../../src/call/local-coordinator.ts'
+import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { soon } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -43,6 +44,7 @@ export async function startAskingWorkers(
   const printed = new Map<number, (text: string) => void>()
   const services = {
     coordinator,
+    owners: new MemoryObjectOwners(),
     floodWindows: undefined,
     discovered: new Map(),
     onModels: undefined,

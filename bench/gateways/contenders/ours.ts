@@ -14,6 +14,8 @@ const tpm = 1_000_000_000_000
 export interface OwnSetup {
   /** Besides `bench`. */
   readonly models: readonly string[]
+  /** With `native`, a model at a provider that speaks Messages; the others' speaks chat. */
+  readonly hasNative?: boolean
   /** Node loads this module first: a probe that the product knows nothing of. */
   readonly probe?: string
   /** The checkout that is built; absent: this one. */
@@ -46,11 +48,15 @@ function find(own: OwnSetup, options: FindOptions): Found {
   return { kind: 'found', version, launch: (place) => launch(home, own, place) }
 }
 
-function launch(home: string, { models, probe, root = thisCheckout }: OwnSetup, place: Place): Launch {
+function launch(
+  home: string,
+  { models, hasNative = false, probe, root = thisCheckout }: OwnSetup,
+  place: Place,
+): Launch {
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
-    files: { 'llm-gateway.yaml': config(place, models) },
+    files: { 'llm-gateway.yaml': config(place, models, hasNative) },
   }
   if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
   const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')
@@ -63,7 +69,8 @@ function launch(home: string, { models, probe, root = thisCheckout }: OwnSetup, 
 }
 
 /** Others have windows of the least size, so that thousands of them fit. */
-function config({ port, upstreamPort }: Place, models: readonly string[]): string {
+function config({ port, upstreamPort }: Place, models: readonly string[], hasNative: boolean): string {
+  const address = `http://127.0.0.1:${upstreamPort}/v1`
   const few = models.length < 100
   return `
 server: { hosts: [127.0.0.1], port: ${port}, shutdown_grace_ms: 1000 }
@@ -73,9 +80,9 @@ rate_limit_settings:
   limits:
     bench: { rpm: ${rpm}, tpm: ${tpm} }
 providers:
-  scripted: { base_url: "http://127.0.0.1:${upstreamPort}/v1" }
-models:
-${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
+  scripted: { base_url: "${address}"${hasNative ? ', speaks: [chat]' : ''} }
+${hasNative ? `  native: { base_url: "${address}", speaks: [messages] }\n` : ''}models:
+${hasNative ? '  native: { provider: native }\n' : ''}${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
 }
 
 const packed = new Map<string, string>()

@@ -1,9 +1,10 @@
 // CPU time of the gateway's process tree, by call and by streamed event.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Ledger, Measurement, Stage } from '../figure.ts'
+import type { Measurement, Stage } from '../figure.ts'
 import type { Instance } from '../instance.ts'
 import { cpuBetween, readCpu } from '../process-tree.ts'
-import type { Outcome, Task } from '../tasks.ts'
+import type { Calls, Outcome, Task } from '../tasks.ts'
+import type { Script } from '../wire.ts'
 
 /** In closed loop: each sends its next call when it has its answer. */
 const connections = 8
@@ -56,16 +57,28 @@ export async function cpuPerCall(instance: Instance, run: () => Promise<Outcome>
   return { perCall: cpuBetween(before, readCpu(instance.pid)) / outcome.calls, outcome }
 }
 
-/** In the middle of the streams, when all are open: what opening and ending them costs is not in it. */
 async function measureEvents(stage: Stage, instance: Instance, round: number): Promise<void> {
-  const { scale, load, ledger } = stage
+  const { ledger } = stage
   const contender = instance.contender.name
   stage.tell(`round ${round + 1}: streams of ${contender}`)
+  const { perEvent, together, outcome } = await cpuPerEvent(stage, instance, (script) =>
+    instance.callsOf(script),
+  )
+  ledger.add({ figure: 'event_cpu', contender, round, value: perEvent }, outcome)
+  ledger.add({ figure: 'together', contender, round, value: together })
+}
+
+/** In the middle of the streams, when all are open: what opening and ending them costs is not in it. */
+export async function cpuPerEvent(
+  { scale, load }: Stage,
+  instance: Instance,
+  callsOf: (script: Script) => Calls,
+) {
   instance.trimLog()
   const gapMs = scale.isQuick ? 5 : 1000 / eventsPerSecond
   const leadMs = gapMs * 40
   const events = Math.ceil((scale.measureMs + 3 * leadMs) / gapMs)
-  const calls = instance.callsOf({ kind: 'stream', events, gapMs })
+  const calls = callsOf({ kind: 'stream', events, gapMs })
   const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: leadMs })
   await sleep(2 * leadMs)
   const before = readCpu(instance.pid)
@@ -75,14 +88,5 @@ async function measureEvents(stage: Stage, instance: Instance, round: number): P
   const last = await load.run({ kind: 'count' })
   const outcome = await running
   const [count, together] = [last.events - first.events, last.together - first.together]
-  addEvents(ledger, { contender, round }, { value: cpuBetween(before, after) / count, outcome })
-  ledger.add({ figure: 'together', contender, round, value: (100 * together) / count })
-}
-
-function addEvents(
-  ledger: Ledger,
-  where: { contender: string; round: number },
-  { value, outcome }: { value: number; outcome: Outcome },
-): void {
-  ledger.add({ figure: 'event_cpu', ...where, value }, outcome)
+  return { perEvent: cpuBetween(before, after) / count, together: (100 * together) / count, outcome }
 }

@@ -7,6 +7,7 @@ import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { LimitStatus } from '../../domain.ts'
+import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
@@ -65,6 +66,11 @@ export interface Requests {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
   }
+  owners: { readonly params: { readonly ids: readonly string[] }; readonly result: OwnersFound }
+  has_objects: {
+    readonly params: { readonly client: string; readonly kind: string }
+    readonly result: boolean
+  }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
 
@@ -90,6 +96,11 @@ export type HoldMessage =
       readonly usage: Metered | undefined
     }
 
+/** What requests that are no model calls have shown. */
+export type RestMessage =
+  | { readonly kind: 'remember'; readonly objects: readonly OwnedObject[] }
+  | { readonly kind: 'unreachable'; readonly provider: string }
+
 /** About permits of the flood limit (flood-leases.ts). */
 export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
@@ -106,7 +117,7 @@ type WorkerMessage =
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }
 
-export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | PermitMessage
+export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | PermitMessage | RestMessage
 
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =

@@ -11,6 +11,7 @@ import type {
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { Target } from '../../domain.ts'
+import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import { isProviderWide, type FailureKind } from '../../routing/target-health.ts'
 import { SlotTable } from '../../platform/slot-table.ts'
@@ -20,13 +21,14 @@ import type {
   HoldMessage,
   OwnerMessage,
   PermitMessage,
+  RestMessage,
   WorkerRequest,
   Requests,
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { RemoteFloodWindows } from './remote-flood-windows.ts'
 
-type ToOwner = Pick<Outbox<WorkerRequest | HoldMessage | PermitMessage>, 'post' | 'postSoon'>
+type ToOwner = Pick<Outbox<WorkerRequest | HoldMessage | PermitMessage | RestMessage>, 'post' | 'postSoon'>
 
 interface RemoteParts {
   readonly outbox: ToOwner
@@ -39,6 +41,7 @@ type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteServices implements SharedServices {
   readonly coordinator: Coordinator
+  readonly owners: ObjectOwners
   readonly floodWindows: RemoteFloodWindows | undefined
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
@@ -52,6 +55,7 @@ export class RemoteServices implements SharedServices {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
     this.coordinator = new RemoteCoordinator(requests, outbox, now)
+    this.owners = new RemoteObjectOwners(requests, outbox)
     this.discovered = discovered
     const take = (client: string) => requests.send('take', { client }).result
     const post = (message: PermitMessage) => outbox.post(message)
@@ -199,9 +203,36 @@ class RemoteCoordinator implements Coordinator {
     return report
   }
 
+  reportUnreachable(provider: string): void {
+    this.#outbox.post({ kind: 'unreachable', provider })
+  }
+
   close(): void {
     this.#isClosed = true
     this.#requests.cancelAll()
+  }
+}
+
+class RemoteObjectOwners implements ObjectOwners {
+  readonly #requests: PendingRequests
+  readonly #outbox: ToOwner
+
+  constructor(requests: PendingRequests, outbox: ToOwner) {
+    this.#requests = requests
+    this.#outbox = outbox
+  }
+
+  remember(objects: readonly OwnedObject[]): void {
+    // Its client may ask for the object at once, at another worker.
+    if (objects.length > 0) this.#outbox.postSoon({ kind: 'remember', objects })
+  }
+
+  ownersOf(ids: readonly string[]): OwnersFound | Promise<OwnersFound> {
+    return ids.length === 0 ? [] : this.#requests.send('owners', { ids }).result
+  }
+
+  hasAny(client: string, kind: string): Promise<boolean> {
+    return this.#requests.send('has_objects', { client, kind }).result
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   HoldMessage,
   OwnerMessage,
   PermitMessage,
+  RestMessage,
   WorkerRequest,
   Requests,
 } from './messages.ts'
@@ -62,6 +63,14 @@ export class WorkerSession implements LeaseHolder {
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
+      case 'owners':
+        this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
+        return
+      case 'has_objects': {
+        const { client, kind } = request.params
+        this.#respondLater(id, this.#services.owners.hasAny(client, kind))
+        return
+      }
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return
@@ -94,6 +103,11 @@ export class WorkerSession implements LeaseHolder {
       default:
         message satisfies never
     }
+  }
+
+  onRestMessage(message: RestMessage): void {
+    if (message.kind === 'remember') this.#services.owners.remember(message.objects)
+    else this.#services.coordinator.reportUnreachable(message.provider)
   }
 
   onPermitMessage(message: PermitMessage): void {

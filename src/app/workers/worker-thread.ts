@@ -126,6 +126,8 @@ export class WorkerThread {
       case 'move':
       case 'count':
       case 'describe':
+      case 'owners':
+      case 'has_objects':
       case 'refresh':
         this.#session.onRequest(message)
         return
@@ -135,6 +137,10 @@ export class WorkerThread {
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)
+        return
+      case 'remember':
+      case 'unreachable':
+        this.#session.onRestMessage(message)
         return
       case 'permit_used':
       case 'permits_returned':

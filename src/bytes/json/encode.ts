@@ -33,16 +33,24 @@ export class TextOfJson {
   }
 }
 
-/** The JSON as consecutive parts; those of views share their memory. */
+/** The JSON as consecutive parts: large values of views share their memory, everything between them is one part. */
 export function encodeJson(value: Encodable): Buffer[] {
   const writer = new Writer()
   writer.write(value)
   return writer.finish()
 }
 
+/** Longer bytes are parts of their own. */
+const maxCopiedBytes = 4096
+const minStoreBytes = 1024
+
 class Writer {
   readonly #parts: Buffer[] = []
+  /** Text that is not in the store yet. */
   #text = ''
+  /** The part that is being written, and how much of it is. */
+  #store = Buffer.allocUnsafe(minStoreBytes)
+  #length = 0
 
   write(value: Encodable): void {
     if (value instanceof JsonView) this.#bytes(value.raw)
@@ -55,6 +63,7 @@ class Writer {
 
   finish(): Buffer[] {
     this.#flush()
+    this.#endPart()
     return this.#parts
   }
 
@@ -90,11 +99,35 @@ class Writer {
 
   #bytes(bytes: Buffer): void {
     this.#flush()
-    this.#parts.push(bytes)
+    if (bytes.length > maxCopiedBytes) {
+      this.#endPart()
+      this.#parts.push(bytes)
+      return
+    }
+    this.#reserve(bytes.length)
+    this.#length += bytes.copy(this.#store, this.#length)
   }
 
   #flush(): void {
-    if (this.#text !== '') this.#parts.push(Buffer.from(this.#text))
+    if (this.#text === '') return
+    // A UTF-16 unit is at most three bytes of UTF-8.
+    this.#reserve(3 * this.#text.length)
+    this.#length += this.#store.write(this.#text, this.#length)
     this.#text = ''
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes
+    if (needed <= this.#store.length) return
+    const larger = Buffer.allocUnsafe(2 * needed)
+    this.#store.copy(larger, 0, 0, this.#length)
+    this.#store = larger
+  }
+
+  #endPart(): void {
+    if (this.#length === 0) return
+    this.#parts.push(this.#store.subarray(0, this.#length))
+    this.#store = Buffer.allocUnsafe(minStoreBytes)
+    this.#length = 0
   }
 }

@@ -9,14 +9,22 @@ const COMMA = 0x2c
 const OBJECT = 0x7b
 const ARRAY = 0x5b
 
+/** A body, and where its long strings end: each container around one is searched for its own end. */
+interface Document extends Source {
+  /** By their first byte; only of strings of more than `longBytes`. */
+  readonly longEnds: Map<number, number>
+}
+
+const longBytes = 1024
+
 /** A value within a body. Reading it never throws for any content; it is valid as long as the body's bytes are. */
 export class JsonView {
-  readonly #source: Source
+  readonly #source: Document
   /** The bytes of the value, from `start` to before `end`; of a string with its quotes. */
   readonly start: number
   readonly end: number
 
-  constructor(source: Source, start: number, end: number) {
+  constructor(source: Document, start: number, end: number) {
     this.#source = source
     this.start = start
     this.end = end
@@ -81,8 +89,7 @@ export class JsonView {
 
 /** @param body an object that `scanJson` has accepted. */
 export function viewJson(body: Buffer): JsonView {
-  const source = sourceOf(body)
-  source.limit = body.length
+  const source = { ...sourceOf(body), limit: body.length, longEnds: new Map<number, number>() }
   const start = skipSpace(source, 0)
   return new JsonView(source, start, endOfValue(source, start))
 }
@@ -107,28 +114,38 @@ function nameOf(bytes: Buffer, start: number, end: number): string {
 }
 
 /** The offset of what follows the comma after a value; of the closing bracket if there is none. */
-function afterComma(source: Source, end: number): number {
+function afterComma(source: Document, end: number): number {
   const at = skipSpace(source, end)
   return source.bytes[at] === COMMA ? skipSpace(source, at + 1) : at
 }
 
-function endOfValue(source: Source, start: number): number {
+function endOfValue(source: Document, start: number): number {
   const { bytes } = source
   const first = bytes[start]
-  if (first === QUOTE) return endOfString(source, start + 1)
+  if (first === QUOTE) return endOfText(source, start)
   if (first === OBJECT || first === ARRAY) return endOfContainer(source, start)
   let at = start
   while (at < bytes.length && !isDelimiter(bytes[at]!)) at += 1
   return at
 }
 
-function endOfContainer(source: Source, start: number): number {
+/** @param start of a string that is a value, or stands in one. */
+function endOfText(source: Document, start: number): number {
+  const { longEnds } = source
+  const known = longEnds.size === 0 ? undefined : longEnds.get(start)
+  if (known !== undefined) return known
+  const end = endOfString(source, start + 1)
+  if (end - start > longBytes) longEnds.set(start, end)
+  return end
+}
+
+function endOfContainer(source: Document, start: number): number {
   const { bytes } = source
   let depth = 0
   for (let at = start; at < bytes.length;) {
     const byte = bytes[at]!
     if (byte === QUOTE) {
-      at = endOfString(source, at + 1)
+      at = endOfText(source, at)
       continue
     }
     at += 1

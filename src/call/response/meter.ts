@@ -108,7 +108,7 @@ export class Meter {
     }
     const seen = Math.max(usage.completionTokens, completionTokens)
     return {
-      promptTokens: usage.promptTokens,
+      ...usage,
       completionTokens: seen,
       totalTokens: usage.promptTokens + seen,
       isEstimated: true,

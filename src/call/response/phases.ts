@@ -58,16 +58,14 @@ export function phaseAfter(
 ): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
-  // Compressed events (of a provider that ignores `accept-encoding: identity`) can't be read; they pass as they are.
-  const encoding = head.headers['content-encoding'] ?? 'identity'
-  if (mediaType === 'text/event-stream' && encoding === 'identity') return peekingStream(dialect)
+  if (mediaType === 'text/event-stream') return peekingStream(dialect)
   const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
-  const isHeld = becomes === 'translated' || (becomes === 'reshaped' && encoding === 'identity')
   const maxWholeBytes = becomes === 'translated' ? maxTranslatedBytes : maxReshapedBytes
-  const held = isHeld
-    ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
-    : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
-  return encoding === 'identity' && mislabelled.has(mediaType) ? new Sniffing(held, dialect) : held
+  const held =
+    becomes !== 'passed'
+      ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
+      : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
+  return mislabelled.has(mediaType) ? new Sniffing(held, dialect) : held
 }
 
 /** Media types under which servers send events, too. */
@@ -113,7 +111,7 @@ class Sniffing implements Phase {
   }
 }
 
-function peekingStream(dialect: ProviderDialect): Phase {
+export function peekingStream(dialect: ProviderDialect): Phase {
   const events = new EventReader(dialect)
   let length = 0
   const nothing: Step = { kind: 'unusable', what: 'ended its stream before the first event of an answer' }
@@ -137,12 +135,12 @@ function peekingStream(dialect: ProviderDialect): Phase {
   }
 }
 
-function tooLong(maxBytes: number): Step {
+export function tooLong(maxBytes: number): Step {
   return { kind: 'unusable', what: `sent a body of more than ${maxBytes} bytes` }
 }
 
 /** @param beyond what follows when the body is longer. */
-function holdingWhole(
+export function holdingWhole(
   head: ResponseHead,
   dialect: ProviderDialect,
   maxBytes: number,
@@ -165,7 +163,7 @@ function holdingWhole(
   }
 }
 
-function collectingError(head: ResponseHead): Phase {
+export function collectingError(head: ResponseHead): Phase {
   const held = new ByteCollector()
   return {
     data(chunk) {

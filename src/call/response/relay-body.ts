@@ -67,8 +67,7 @@ export class BodyRelay implements Relay {
   #isCut(): boolean {
     const { headers } = this.#input.response.head
     if (!this.#isJson || headers['content-length'] !== undefined) return false
-    const encoding = headers['content-encoding'] ?? 'identity'
-    return encoding === 'identity' && !mayBeWhole(this.#opening, this.#tail.bytes)
+    return !mayBeWhole(this.#opening, this.#tail.bytes)
   }
 }
 

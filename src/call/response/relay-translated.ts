@@ -64,7 +64,6 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onTick(nowMs: number): void {
     growHold(this.#input)
-    const { isStream, translation, own } = this.#input
     if (!this.#isQuiet) {
       this.#isQuiet = true
       this.#hasLooked = false
@@ -79,9 +78,7 @@ export class TranslatedRelay implements Relay, EventSink {
         return this.#input.response.abort()
       }
     }
-    if (isStream && silentMs >= this.#input.heartbeatAfterMs) {
-      this.#send(this.#hasBegun ? translation.heartbeat() : own.heartbeat(silentMs))
-    }
+    if (this.#input.isStream && silentMs >= this.#input.heartbeatAfterMs) this.#beat(silentMs)
   }
 
   onData(chunk: Buffer): void {
@@ -134,6 +131,15 @@ export class TranslatedRelay implements Relay, EventSink {
 
   #isAtMark(): boolean {
     return this.#input.response.dialect.ending(this.#tail.events) === 'over'
+  }
+
+  #beat(silentMs: number): void {
+    const { translation, own } = this.#input
+    if (!this.#hasBegun) return this.#send(own.heartbeat(silentMs))
+    const event = translation.heartbeat()
+    // It may carry a number, from which an error of the gateway goes on.
+    own.sent(event)
+    this.#send(event)
   }
 
   #giveUp(): void {

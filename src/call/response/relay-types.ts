@@ -19,6 +19,8 @@ export interface RelayInput {
   readonly meter: Meter
   /** Replaces the provider's own secrets in text that it sent. */
   readonly mask: (text: string) => string
+  /** Sees each event of a stream that passes, before the client does. Absent: nobody looks. */
+  readonly watch?: ((event: Buffer) => void) | undefined
   /** The call's charge, which grows with a stream that takes more than was reserved. */
   readonly hold: Pick<Hold, 'tokens' | 'grow'>
 }

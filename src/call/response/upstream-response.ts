@@ -9,11 +9,13 @@ import { parseJson } from '../../bytes/json/parse.ts'
 import { providerRequestId } from '../../http/headers.ts'
 import {
   type Exchange,
+  type PassedRequest,
   type Provider,
   type ProviderFailure,
   type ProviderRequest,
   type ResponseHandler,
   unaskedContinue,
+  undecodable,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
@@ -38,6 +40,23 @@ export interface Expected {
   readonly reshape: Reshape | undefined
   /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
+  /** How a response of whatever form is read; absent: as a model's. */
+  readonly passing?: Passing
+}
+
+/** A request that passes as it is, whatever the response may be. */
+export interface Passing {
+  readonly phaseAfter: (head: ResponseHead) => Phase
+  /** The request's body, if it goes on while it arrives. */
+  readonly upload: Upload | undefined
+}
+
+/** A body on its way from the client to the provider. */
+export interface Upload {
+  /** When the last byte had been read, in milliseconds of the monotonic clock; undefined: not yet. */
+  readonly endedAtMs: number | undefined
+  /** Whether the client lets the provider wait for too long. */
+  isOverdue(nowMs: number): boolean
 }
 
 type ConnectionFacts = Partial<
@@ -54,6 +73,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   translation: ResponseTranslation | undefined
   reshapedInto: 'whole' | 'events' | undefined
   readonly #reshape: Reshape | undefined
+  readonly #passing: Passing | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
   readonly #startedMs: number
@@ -76,7 +96,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   constructor(
     provider: Provider,
-    { sinceMs, dialect, translation, reshape, stripsUsage }: Expected,
+    { sinceMs, dialect, translation, reshape, stripsUsage, passing }: Expected,
     on: Services,
   ) {
     this.#provider = provider
@@ -85,6 +105,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.translation = translation
     this.#reshape = translation === undefined ? reshape : undefined
     this.stripsUsage = stripsUsage
+    this.#passing = passing
     this.#on = on
     this.#startedMs = on.now()
     this.#lastMoveMs = this.#startedMs
@@ -92,13 +113,22 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** Sends the request. Resolves once it is known whether the response answers the call. Rejects only with a bug. */
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
+    this.#isStream = request.isStream
+    return this.#begin(() => this.#provider.send(request, this))
+  }
+
+  /** As `begin`. */
+  pass(request: PassedRequest): Promise<AttemptOutcome> {
+    return this.#begin(() => this.#provider.pass(request, this))
+  }
+
+  #begin(send: () => Exchange): Promise<AttemptOutcome> {
     const { promise, resolve, reject } = Promise.withResolvers<AttemptOutcome>()
     this.#resolve = resolve
     this.#onBug = reject
-    this.#isStream = request.isStream
     this.#on.ticker.add(this)
     try {
-      this.#exchange = this.#provider.send(request, this)
+      this.#exchange = send()
     } catch (error) {
       this.onBug(error)
     }
@@ -192,14 +222,17 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#head = head
     this.headAtMs = this.#on.now()
     this.#hasMoved = true
-    const isTranslated = this.translation !== undefined
-    const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head, isTranslated)) : undefined
+    if (this.#passing !== undefined) {
+      this.#phase = this.#passing.phaseAfter(head)
+      return
+    }
+    const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head)) : undefined
     if (fault !== undefined) return this.#fail('provider_bad_response', fault)
     const isReshaped = this.#isStream && this.#reshape !== undefined
     this.#phase = phaseAfter(
       head,
       this.dialect,
-      isTranslated ? 'translated' : isReshaped ? 'reshaped' : 'passed',
+      this.translation !== undefined ? 'translated' : isReshaped ? 'reshaped' : 'passed',
     )
   }
 
@@ -216,6 +249,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       case 'timeout':
         return this.#fail('provider_timeout', detail)
       case 'broken': {
+        if (code === undecodable) return this.#fail('provider_bad_response', detail)
         if (this.#head !== undefined) {
           return this.#fail(
             'provider_bad_response',
@@ -258,7 +292,11 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return `was blocked: the client read nothing for ${maxStallMs} ms`
       }
     } else if (this.#head === undefined) {
-      const isOver = firstByteMs > 0 && nowMs - this.#startedMs >= firstByteMs
+      const upload = this.#passing?.upload
+      if (upload?.isOverdue(nowMs) === true) return `received only a part of the request`
+      // Until all of a long body is sent, a server may well be silent.
+      const sentMs = upload === undefined ? this.#startedMs : (upload.endedAtMs ?? nowMs)
+      const isOver = firstByteMs > 0 && nowMs - sentMs >= firstByteMs
       if (isOver) return `sent no byte within ${firstByteMs} ms (timeouts.first_byte_ms)`
     } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
       return `was silent for ${idleMs} ms (timeouts.idle_ms)`
@@ -297,8 +335,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** False: the body is no response of the format. */
   #makeEvents({ bytes, value }: WholeBody): boolean {
-    // A body that is compressed though it was asked not to be can't be read; it passes as it is.
-    if ((this.head.headers['content-encoding'] ?? 'identity') !== 'identity') return true
     this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
     this.reshapedInto = 'events'
     return this.translation !== undefined
@@ -345,10 +381,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 }
 
-/** Bytes that nobody decodes can pass, but not be translated. */
-function faultOfCoding({ headers }: ResponseHead, isTranslated: boolean): string | undefined {
-  const isCoded = isTranslated && (headers['content-encoding'] ?? 'identity') !== 'identity'
-  return isCoded
-    ? 'compressed its response though it was asked not to, so it cannot be translated'
-    : undefined
+/** One that could be decoded has been. */
+function faultOfCoding({ headers }: ResponseHead): string | undefined {
+  const coding = headers['content-encoding']
+  if (coding === undefined) return undefined
+  return `sent its response in the content coding ${JSON.stringify(coding)}, which the gateway neither asked for nor knows`
 }

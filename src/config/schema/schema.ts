@@ -4,6 +4,7 @@ import { rateLimitsSchema } from './limits.ts'
 import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
 import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
+import { routesSchema } from './routes.ts'
 import { providersSchema } from './providers.ts'
 
 /** What to write in place of LiteLLM's list of models. */
@@ -24,6 +25,7 @@ export const configSchema = {
     providers: providersSchema,
     models: modelsSchema,
     routing: routingSchema,
+    routes: routesSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -3,7 +3,7 @@ import { configSchema as schema11 } from './schema.ts'
 import runtime1 from 'ajv/dist/runtime/ucs2length.js'
 export const validate = validate10;
 const func2 = Object.prototype.hasOwnProperty;
-const func3 = runtime1.default;
+const func4 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
@@ -48,7 +48,7 @@ vErrors.push(err1);
 errors++;
 }
 for(const key0 in data){
-if(!((((((((key0 === "server") || (key0 === "access")) || (key0 === "cors")) || (key0 === "rate_limit_settings")) || (key0 === "providers")) || (key0 === "models")) || (key0 === "routing")) || (key0 === "logging"))){
+if(!(func2.call(schema11.properties, key0))){
 const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema11,data};
 if(vErrors === null){
 vErrors = [err2];
@@ -91,7 +91,7 @@ const len0 = data1.length;
 for(let i0=0; i0<len0; i0++){
 let data2 = data1[i0];
 if(typeof data2 === "string"){
-if(func3(data2) > 2048){
+if(func4(data2) > 2048){
 const err5 = {instancePath:instancePath+"/server/hosts/" + i0,schemaPath:"#/properties/server/properties/hosts/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.hosts.items,data:data2};
 if(vErrors === null){
 vErrors = [err5];
@@ -101,7 +101,7 @@ vErrors.push(err5);
 }
 errors++;
 }
-if(func3(data2) < 1){
+if(func4(data2) < 1){
 const err6 = {instancePath:instancePath+"/server/hosts/" + i0,schemaPath:"#/properties/server/properties/hosts/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.hosts.items,data:data2};
 if(vErrors === null){
 vErrors = [err6];
@@ -183,7 +183,7 @@ vErrors.push(err12);
 errors++;
 }
 if(typeof data4 === "string"){
-if(func3(data4) > 107){
+if(func4(data4) > 107){
 const err13 = {instancePath:instancePath+"/server/unix_socket",schemaPath:"#/properties/server/properties/unix_socket/maxLength",keyword:"maxLength",params:{limit: 107},schema:107,parentSchema:schema11.properties.server.properties.unix_socket,data:data4};
 if(vErrors === null){
 vErrors = [err13];
@@ -193,7 +193,7 @@ vErrors.push(err13);
 }
 errors++;
 }
-if(func3(data4) < 1){
+if(func4(data4) < 1){
 const err14 = {instancePath:instancePath+"/server/unix_socket",schemaPath:"#/properties/server/properties/unix_socket/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.unix_socket,data:data4};
 if(vErrors === null){
 vErrors = [err14];
@@ -222,7 +222,7 @@ const len1 = data5.length;
 for(let i1=0; i1<len1; i1++){
 let data6 = data5[i1];
 if(typeof data6 === "string"){
-if(func3(data6) > 2048){
+if(func4(data6) > 2048){
 const err16 = {instancePath:instancePath+"/server/allowed_hosts/" + i1,schemaPath:"#/properties/server/properties/allowed_hosts/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.allowed_hosts.items,data:data6};
 if(vErrors === null){
 vErrors = [err16];
@@ -232,7 +232,7 @@ vErrors.push(err16);
 }
 errors++;
 }
-if(func3(data6) < 1){
+if(func4(data6) < 1){
 const err17 = {instancePath:instancePath+"/server/allowed_hosts/" + i1,schemaPath:"#/properties/server/properties/allowed_hosts/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.allowed_hosts.items,data:data6};
 if(vErrors === null){
 vErrors = [err17];
@@ -283,7 +283,7 @@ vErrors.push(err20);
 errors++;
 }
 if(typeof data8 === "string"){
-if(func3(data8) > 2048){
+if(func4(data8) > 2048){
 const err21 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err21];
@@ -293,7 +293,7 @@ vErrors.push(err21);
 }
 errors++;
 }
-if(func3(data8) < 1){
+if(func4(data8) < 1){
 const err22 = {instancePath:instancePath+"/server/trusted_proxies/" + i2,schemaPath:"#/properties/server/properties/trusted_proxies/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items,data:data8};
 if(vErrors === null){
 vErrors = [err22];
@@ -330,7 +330,7 @@ errors++;
 if(data8.user !== undefined){
 let data9 = data8.user;
 if(typeof data9 === "string"){
-if(func3(data9) > 256){
+if(func4(data9) > 256){
 const err25 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err25];
@@ -340,7 +340,7 @@ vErrors.push(err25);
 }
 errors++;
 }
-if(func3(data9) < 1){
+if(func4(data9) < 1){
 const err26 = {instancePath:instancePath+"/server/trusted_proxies/" + i2+"/user",schemaPath:"#/properties/server/properties/trusted_proxies/items/properties/user/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.server.properties.trusted_proxies.items.properties.user,data:data9};
 if(vErrors === null){
 vErrors = [err26];
@@ -700,7 +700,7 @@ const len4 = data17.length;
 for(let i4=0; i4<len4; i4++){
 let data19 = data17[i4];
 if(typeof data19 === "string"){
-if(func3(data19) > 256){
+if(func4(data19) > 256){
 const err53 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err53];
@@ -710,7 +710,7 @@ vErrors.push(err53);
 }
 errors++;
 }
-if(func3(data19) < 1){
+if(func4(data19) < 1){
 const err54 = {instancePath:instancePath+"/access/allowed_users/" + i4,schemaPath:"#/properties/access/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_users.items,data:data19};
 if(vErrors === null){
 vErrors = [err54];
@@ -761,7 +761,7 @@ const len5 = data20.length;
 for(let i5=0; i5<len5; i5++){
 let data21 = data20[i5];
 if(typeof data21 === "string"){
-if(func3(data21) > 2048){
+if(func4(data21) > 2048){
 const err58 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err58];
@@ -771,7 +771,7 @@ vErrors.push(err58);
 }
 errors++;
 }
-if(func3(data21) < 1){
+if(func4(data21) < 1){
 const err59 = {instancePath:instancePath+"/access/allowed_ips/" + i5,schemaPath:"#/properties/access/properties/allowed_ips/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.access.properties.allowed_ips.items,data:data21};
 if(vErrors === null){
 vErrors = [err59];
@@ -852,7 +852,7 @@ const len6 = data24.length;
 for(let i6=0; i6<len6; i6++){
 let data25 = data24[i6];
 if(typeof data25 === "string"){
-if(func3(data25) > 2048){
+if(func4(data25) > 2048){
 const err65 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err65];
@@ -862,7 +862,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(func3(data25) < 1){
+if(func4(data25) < 1){
 const err66 = {instancePath:instancePath+"/cors/allowed_origins/" + i6,schemaPath:"#/properties/cors/properties/allowed_origins/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.cors.properties.allowed_origins.items,data:data25};
 if(vErrors === null){
 vErrors = [err66];
@@ -1278,7 +1278,7 @@ if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
 for(const key8 in data40){
 const _errs94 = errors;
 if(typeof key8 === "string"){
-if(func3(key8) > 256){
+if(func4(key8) > 256){
 const err100 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err100];
@@ -1288,7 +1288,7 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(func3(key8) < 1){
+if(func4(key8) < 1){
 const err101 = {instancePath:instancePath+"/rate_limit_settings/limits",schemaPath:"#/properties/rate_limit_settings/properties/limits/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.rate_limit_settings.properties.limits.propertyNames,data:key8,propertyName:key8};
 if(vErrors === null){
 vErrors = [err101];
@@ -1561,7 +1561,7 @@ errors++;
 for(const key11 in data47){
 const _errs112 = errors;
 if(typeof key11 === "string"){
-if(func3(key11) > 64){
+if(func4(key11) > 64){
 const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err124];
@@ -1571,7 +1571,7 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(func3(key11) < 1){
+if(func4(key11) < 1){
 const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err125];
@@ -1811,7 +1811,7 @@ errors++;
 if(data48.base_url !== undefined){
 let data52 = data48.base_url;
 if(typeof data52 === "string"){
-if(func3(data52) > 2048){
+if(func4(data52) > 2048){
 const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data52};
 if(vErrors === null){
 vErrors = [err141];
@@ -1821,7 +1821,7 @@ vErrors.push(err141);
 }
 errors++;
 }
-if(func3(data52) < 1){
+if(func4(data52) < 1){
 const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data52};
 if(vErrors === null){
 vErrors = [err142];
@@ -1859,7 +1859,7 @@ errors++;
 if(data48.proxy !== undefined){
 let data54 = data48.proxy;
 if(typeof data54 === "string"){
-if(func3(data54) > 2048){
+if(func4(data54) > 2048){
 const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data54};
 if(vErrors === null){
 vErrors = [err145];
@@ -1869,7 +1869,7 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(func3(data54) < 1){
+if(func4(data54) < 1){
 const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data54};
 if(vErrors === null){
 vErrors = [err146];
@@ -2005,7 +2005,7 @@ errors++;
 if(data55.credential !== undefined){
 let data59 = data55.credential;
 if(typeof data59 === "string"){
-if(func3(data59) > 255){
+if(func4(data59) > 255){
 const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
 if(vErrors === null){
 vErrors = [err155];
@@ -2015,7 +2015,7 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(func3(data59) < 1){
+if(func4(data59) < 1){
 const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
 if(vErrors === null){
 vErrors = [err156];
@@ -2050,7 +2050,7 @@ errors++;
 if(data55.file !== undefined){
 let data60 = data55.file;
 if(typeof data60 === "string"){
-if(func3(data60) > 4096){
+if(func4(data60) > 4096){
 const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
 if(vErrors === null){
 vErrors = [err159];
@@ -2060,7 +2060,7 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(func3(data60) < 1){
+if(func4(data60) < 1){
 const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
 if(vErrors === null){
 vErrors = [err160];
@@ -2095,7 +2095,7 @@ errors++;
 if(data55.env !== undefined){
 let data61 = data55.env;
 if(typeof data61 === "string"){
-if(func3(data61) > 255){
+if(func4(data61) > 255){
 const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
 if(vErrors === null){
 vErrors = [err163];
@@ -2105,7 +2105,7 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(func3(data61) < 1){
+if(func4(data61) < 1){
 const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
 if(vErrors === null){
 vErrors = [err164];
@@ -2212,7 +2212,7 @@ errors++;
 if(data63.header !== undefined){
 let data64 = data63.header;
 if(typeof data64 === "string"){
-if(func3(data64) > 128){
+if(func4(data64) > 128){
 const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
 if(vErrors === null){
 vErrors = [err173];
@@ -2222,7 +2222,7 @@ vErrors.push(err173);
 }
 errors++;
 }
-if(func3(data64) < 1){
+if(func4(data64) < 1){
 const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
 if(vErrors === null){
 vErrors = [err174];
@@ -2262,7 +2262,7 @@ if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
 for(const key17 in data65){
 const _errs159 = errors;
 if(typeof key17 === "string"){
-if(func3(key17) > 128){
+if(func4(key17) > 128){
 const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err177];
@@ -2272,7 +2272,7 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(func3(key17) < 1){
+if(func4(key17) < 1){
 const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err178];
@@ -2424,7 +2424,7 @@ vErrors.push(err188);
 errors++;
 }
 if(typeof data66 === "string"){
-if(func3(data66) > 8192){
+if(func4(data66) > 8192){
 const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
 if(vErrors === null){
 vErrors = [err189];
@@ -2461,7 +2461,7 @@ errors++;
 if(data66.credential !== undefined){
 let data70 = data66.credential;
 if(typeof data70 === "string"){
-if(func3(data70) > 255){
+if(func4(data70) > 255){
 const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
 if(vErrors === null){
 vErrors = [err192];
@@ -2471,7 +2471,7 @@ vErrors.push(err192);
 }
 errors++;
 }
-if(func3(data70) < 1){
+if(func4(data70) < 1){
 const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
 if(vErrors === null){
 vErrors = [err193];
@@ -2506,7 +2506,7 @@ errors++;
 if(data66.file !== undefined){
 let data71 = data66.file;
 if(typeof data71 === "string"){
-if(func3(data71) > 4096){
+if(func4(data71) > 4096){
 const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
 if(vErrors === null){
 vErrors = [err196];
@@ -2516,7 +2516,7 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(func3(data71) < 1){
+if(func4(data71) < 1){
 const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
 if(vErrors === null){
 vErrors = [err197];
@@ -2551,7 +2551,7 @@ errors++;
 if(data66.env !== undefined){
 let data72 = data66.env;
 if(typeof data72 === "string"){
-if(func3(data72) > 255){
+if(func4(data72) > 255){
 const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
 if(vErrors === null){
 vErrors = [err200];
@@ -2561,7 +2561,7 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(func3(data72) < 1){
+if(func4(data72) < 1){
 const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
 if(vErrors === null){
 vErrors = [err201];
@@ -3347,7 +3347,7 @@ errors++;
 if(data103.path !== undefined){
 let data104 = data103.path;
 if(typeof data104 === "string"){
-if(func3(data104) > 1024){
+if(func4(data104) > 1024){
 const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
 if(vErrors === null){
 vErrors = [err266];
@@ -3357,7 +3357,7 @@ vErrors.push(err266);
 }
 errors++;
 }
-if(func3(data104) < 1){
+if(func4(data104) < 1){
 const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
 if(vErrors === null){
 vErrors = [err267];
@@ -3803,7 +3803,7 @@ vErrors = null;
 }
 }
 if(typeof key25 === "string"){
-if(func3(key25) > 256){
+if(func4(key25) > 256){
 const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err298];
@@ -3813,7 +3813,7 @@ vErrors.push(err298);
 }
 errors++;
 }
-if(func3(key25) < 1){
+if(func4(key25) < 1){
 const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err299];
@@ -3985,7 +3985,7 @@ errors++;
 if(data120.provider !== undefined){
 let data121 = data120.provider;
 if(typeof data121 === "string"){
-if(func3(data121) > 64){
+if(func4(data121) > 64){
 const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
 if(vErrors === null){
 vErrors = [err310];
@@ -3995,7 +3995,7 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(func3(data121) < 1){
+if(func4(data121) < 1){
 const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
 if(vErrors === null){
 vErrors = [err311];
@@ -4030,7 +4030,7 @@ errors++;
 if(data120.model !== undefined){
 let data122 = data120.model;
 if(typeof data122 === "string"){
-if(func3(data122) > 256){
+if(func4(data122) > 256){
 const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
 if(vErrors === null){
 vErrors = [err314];
@@ -4040,7 +4040,7 @@ vErrors.push(err314);
 }
 errors++;
 }
-if(func3(data122) < 1){
+if(func4(data122) < 1){
 const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
 if(vErrors === null){
 vErrors = [err315];
@@ -4114,7 +4114,7 @@ errors++;
 if(data124.provider !== undefined){
 let data125 = data124.provider;
 if(typeof data125 === "string"){
-if(func3(data125) > 64){
+if(func4(data125) > 64){
 const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
 if(vErrors === null){
 vErrors = [err321];
@@ -4124,7 +4124,7 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(func3(data125) < 1){
+if(func4(data125) < 1){
 const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
 if(vErrors === null){
 vErrors = [err322];
@@ -4159,7 +4159,7 @@ errors++;
 if(data124.model !== undefined){
 let data126 = data124.model;
 if(typeof data126 === "string"){
-if(func3(data126) > 256){
+if(func4(data126) > 256){
 const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
 if(vErrors === null){
 vErrors = [err325];
@@ -4169,7 +4169,7 @@ vErrors.push(err325);
 }
 errors++;
 }
-if(func3(data126) < 1){
+if(func4(data126) < 1){
 const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
 if(vErrors === null){
 vErrors = [err326];
@@ -4350,7 +4350,7 @@ vErrors = null;
 }
 }
 if(typeof data130 === "string"){
-if(func3(data130) > 256){
+if(func4(data130) > 256){
 const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
 if(vErrors === null){
 vErrors = [err340];
@@ -4360,7 +4360,7 @@ vErrors.push(err340);
 }
 errors++;
 }
-if(func3(data130) < 1){
+if(func4(data130) < 1){
 const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
 if(vErrors === null){
 vErrors = [err341];
@@ -4411,7 +4411,7 @@ const len14 = data131.length;
 for(let i14=0; i14<len14; i14++){
 let data132 = data131[i14];
 if(typeof data132 === "string"){
-if(func3(data132) > 256){
+if(func4(data132) > 256){
 const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
 if(vErrors === null){
 vErrors = [err345];
@@ -4421,7 +4421,7 @@ vErrors.push(err345);
 }
 errors++;
 }
-if(func3(data132) < 1){
+if(func4(data132) < 1){
 const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
 if(vErrors === null){
 vErrors = [err346];
@@ -5069,12 +5069,12 @@ vErrors.push(err399);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data158 = data.logging;
+if(data.routes !== undefined){
+let data158 = data.routes;
 if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
 for(const key32 in data158){
-if(!(((key32 === "level") || (key32 === "format")) || (key32 === "transport"))){
-const err400 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.logging,data:data158};
+if(!((key32 === "rest") || (key32 === "default_model"))){
+const err400 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data158};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5084,10 +5084,10 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data158.level !== undefined){
-let data159 = data158.level;
-if(typeof data159 !== "string"){
-const err401 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data159};
+if(data158.rest !== undefined){
+let data159 = data158.rest;
+if((!(data159 && typeof data159 == "object" && !Array.isArray(data159))) && (data159 !== null)){
+const err401 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data159};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5096,8 +5096,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-if(!((((data159 === "error") || (data159 === "warn")) || (data159 === "info")) || (data159 === "debug"))){
-const err402 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data159};
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+if(data159.provider === undefined){
+const err402 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data159};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5106,11 +5107,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-if(data158.format !== undefined){
-let data160 = data158.format;
-if(typeof data160 !== "string"){
-const err403 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data160};
+for(const key33 in data159){
+if(!(key33 === "provider")){
+const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data159};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5119,8 +5118,12 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(!(((data160 === "auto") || (data160 === "json")) || (data160 === "pretty"))){
-const err404 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data160};
+}
+if(data159.provider !== undefined){
+let data160 = data159.provider;
+if(typeof data160 === "string"){
+if(func4(data160) > 64){
+const err404 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5129,11 +5132,8 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-if(data158.transport !== undefined){
-let data161 = data158.transport;
-if((!(data161 && typeof data161 == "object" && !Array.isArray(data161))) && (data161 !== null)){
-const err405 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data161};
+if(func4(data160) < 1){
+const err405 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5142,9 +5142,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.target === undefined){
-const err406 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data161};
+if(!pattern4.test(data160)){
+const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5153,9 +5152,9 @@ vErrors.push(err406);
 }
 errors++;
 }
-for(const key33 in data161){
-if(!((key33 === "target") || (key33 === "options"))){
-const err407 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data161};
+}
+else {
+const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5165,11 +5164,14 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data161.target !== undefined){
-let data162 = data161.target;
-if(typeof data162 === "string"){
-if(func3(data162) > 4096){
-const err408 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data162};
+}
+}
+if(data158.default_model !== undefined){
+let data161 = data158.default_model;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key34 in data161){
+if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
+const err408 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data161};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5178,8 +5180,12 @@ vErrors.push(err408);
 }
 errors++;
 }
-if(func3(data162) < 1){
-const err409 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data162};
+}
+if(data161.images !== undefined){
+let data162 = data161.images;
+if(typeof data162 === "string"){
+if(func4(data162) > 256){
+const err409 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5188,9 +5194,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-else {
-const err410 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data162};
+if(func4(data162) < 1){
+const err410 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5199,11 +5204,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-if(data161.options !== undefined){
-let data163 = data161.options;
-if(!(data163 && typeof data163 == "object" && !Array.isArray(data163))){
-const err411 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data163};
+if(!pattern3.test(data162)){
+const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5213,11 +5215,8 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err412 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data158};
+const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5227,14 +5226,286 @@ vErrors.push(err412);
 errors++;
 }
 }
-}
-else {
-const err413 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(data161.moderations !== undefined){
+let data163 = data161.moderations;
+if(typeof data163 === "string"){
+if(func4(data163) > 256){
+const err413 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
 if(vErrors === null){
 vErrors = [err413];
 }
 else {
 vErrors.push(err413);
+}
+errors++;
+}
+if(func4(data163) < 1){
+const err414 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+if(vErrors === null){
+vErrors = [err414];
+}
+else {
+vErrors.push(err414);
+}
+errors++;
+}
+if(!pattern3.test(data163)){
+const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+if(vErrors === null){
+vErrors = [err415];
+}
+else {
+vErrors.push(err415);
+}
+errors++;
+}
+}
+else {
+const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+if(vErrors === null){
+vErrors = [err416];
+}
+else {
+vErrors.push(err416);
+}
+errors++;
+}
+}
+if(data161.responses !== undefined){
+let data164 = data161.responses;
+if(typeof data164 === "string"){
+if(func4(data164) > 256){
+const err417 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(vErrors === null){
+vErrors = [err417];
+}
+else {
+vErrors.push(err417);
+}
+errors++;
+}
+if(func4(data164) < 1){
+const err418 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(vErrors === null){
+vErrors = [err418];
+}
+else {
+vErrors.push(err418);
+}
+errors++;
+}
+if(!pattern3.test(data164)){
+const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(vErrors === null){
+vErrors = [err419];
+}
+else {
+vErrors.push(err419);
+}
+errors++;
+}
+}
+else {
+const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(vErrors === null){
+vErrors = [err420];
+}
+else {
+vErrors.push(err420);
+}
+errors++;
+}
+}
+}
+else {
+const err421 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data161};
+if(vErrors === null){
+vErrors = [err421];
+}
+else {
+vErrors.push(err421);
+}
+errors++;
+}
+}
+}
+else {
+const err422 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data158};
+if(vErrors === null){
+vErrors = [err422];
+}
+else {
+vErrors.push(err422);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data165 = data.logging;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key35 in data165){
+if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
+const err423 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data165};
+if(vErrors === null){
+vErrors = [err423];
+}
+else {
+vErrors.push(err423);
+}
+errors++;
+}
+}
+if(data165.level !== undefined){
+let data166 = data165.level;
+if(typeof data166 !== "string"){
+const err424 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data166};
+if(vErrors === null){
+vErrors = [err424];
+}
+else {
+vErrors.push(err424);
+}
+errors++;
+}
+if(!((((data166 === "error") || (data166 === "warn")) || (data166 === "info")) || (data166 === "debug"))){
+const err425 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data166};
+if(vErrors === null){
+vErrors = [err425];
+}
+else {
+vErrors.push(err425);
+}
+errors++;
+}
+}
+if(data165.format !== undefined){
+let data167 = data165.format;
+if(typeof data167 !== "string"){
+const err426 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data167};
+if(vErrors === null){
+vErrors = [err426];
+}
+else {
+vErrors.push(err426);
+}
+errors++;
+}
+if(!(((data167 === "auto") || (data167 === "json")) || (data167 === "pretty"))){
+const err427 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data167};
+if(vErrors === null){
+vErrors = [err427];
+}
+else {
+vErrors.push(err427);
+}
+errors++;
+}
+}
+if(data165.transport !== undefined){
+let data168 = data165.transport;
+if((!(data168 && typeof data168 == "object" && !Array.isArray(data168))) && (data168 !== null)){
+const err428 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+if(vErrors === null){
+vErrors = [err428];
+}
+else {
+vErrors.push(err428);
+}
+errors++;
+}
+if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
+if(data168.target === undefined){
+const err429 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+if(vErrors === null){
+vErrors = [err429];
+}
+else {
+vErrors.push(err429);
+}
+errors++;
+}
+for(const key36 in data168){
+if(!((key36 === "target") || (key36 === "options"))){
+const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+if(vErrors === null){
+vErrors = [err430];
+}
+else {
+vErrors.push(err430);
+}
+errors++;
+}
+}
+if(data168.target !== undefined){
+let data169 = data168.target;
+if(typeof data169 === "string"){
+if(func4(data169) > 4096){
+const err431 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+if(vErrors === null){
+vErrors = [err431];
+}
+else {
+vErrors.push(err431);
+}
+errors++;
+}
+if(func4(data169) < 1){
+const err432 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+if(vErrors === null){
+vErrors = [err432];
+}
+else {
+vErrors.push(err432);
+}
+errors++;
+}
+}
+else {
+const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+if(vErrors === null){
+vErrors = [err433];
+}
+else {
+vErrors.push(err433);
+}
+errors++;
+}
+}
+if(data168.options !== undefined){
+let data170 = data168.options;
+if(!(data170 && typeof data170 == "object" && !Array.isArray(data170))){
+const err434 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data170};
+if(vErrors === null){
+vErrors = [err434];
+}
+else {
+vErrors.push(err434);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err435 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data165};
+if(vErrors === null){
+vErrors = [err435];
+}
+else {
+vErrors.push(err435);
+}
+errors++;
+}
+}
+}
+else {
+const err436 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err436];
+}
+else {
+vErrors.push(err436);
 }
 errors++;
 }

@@ -6,7 +6,7 @@ import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'
 import { errorHeadOf, readErrorCode, readErrorFields, renderError } from './errors.ts'
 import { mayRefuseUsage } from './include-usage.ts'
-import { jsonScannerOf, readJsonRequest } from './json-request.ts'
+import { type JsonFormat, jsonScannerOf, readJsonRequest } from './json-request.ts'
 import { readMultipartRequest } from './multipart-request.ts'
 import { rateHeaders } from './rate-headers.ts'
 import { carriesRequestHeader, carriesResponseHeader } from './response-headers.ts'
@@ -30,6 +30,7 @@ interface Format {
   readonly hasEvents?: boolean
   /** Absent: none. */
   readonly carried?: Pick<ClientDialect, 'carriesRequestHeader' | 'carriesResponseHeader'>
+  readonly stored?: JsonFormat['stored']
 }
 
 const speechStream = typedStream({ finalTypes: new Set(['speech.audio.done']) })
@@ -57,7 +58,12 @@ const formats: readonly Format[] = [
   { name: 'speech', path: '/audio/speech', bodies: ['json'], stream: speechStream, hasEvents: false },
   { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
   { ...transcript, name: 'translation', path: '/audio/translations' },
-  { ...written, name: 'chat', path: '/chat/completions' },
+  {
+    ...written,
+    name: 'chat',
+    path: '/chat/completions',
+    stored: { as: 'chat_completion', byDefault: false },
+  },
   { ...written, name: 'completion', path: '/completions' },
   { name: 'embedding', path: '/embeddings', bodies: ['json'], stream: chatStream, outputMember: 'data' },
   { ...image, name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'] },
@@ -73,6 +79,7 @@ const formats: readonly Format[] = [
     hasOutputTokens: true,
     outputMember: 'output',
     carried: { carriesRequestHeader, carriesResponseHeader },
+    stored: { as: 'response', byDefault: true },
   },
 ]
 
@@ -80,7 +87,7 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
-  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true } = format
+  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
   return {
     name,
     path,
@@ -89,10 +96,10 @@ function clientDialectOf(format: Format): ClientDialect {
     hasOutputTokens,
     native: providerDialectOf(format),
     scannerOf: (contentType, bytes) => (isMultipart(contentType) ? undefined : jsonScannerOf(bytes)),
-    readRequest: (received) =>
+    readRequest: (received, defaultModel) =>
       isMultipart(received.contentType)
-        ? readMultipartRequest(hasOutputTokens, received)
-        : readJsonRequest({ hasStreamOptions, hasOutputTokens }, received),
+        ? readMultipartRequest(hasOutputTokens, received, defaultModel)
+        : readJsonRequest({ hasStreamOptions, hasOutputTokens, stored }, received, defaultModel),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,

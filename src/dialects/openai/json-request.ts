@@ -22,6 +22,8 @@ export interface JsonFormat {
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
   /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
   readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
+  /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
+  readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
 
 /** Providers differ in which of these they apply, so the largest counts. */
@@ -38,7 +40,18 @@ const outputCaps = [
  * and the provider cannot read them differently.
  */
 const guardedMembers = new MemberNames(
-  [...outputCaps, 'best_of', 'input', 'messages', 'model', 'n', 'prompt', 'stream', 'stream_options'],
+  [
+    ...outputCaps,
+    'best_of',
+    'input',
+    'messages',
+    'model',
+    'n',
+    'prompt',
+    'store',
+    'stream',
+    'stream_options',
+  ],
   promptMembers,
 )
 
@@ -49,6 +62,7 @@ export function jsonScannerOf(bytes: Buffer, guarded = guardedMembers): JsonScan
 export function readJsonRequest(
   format: JsonFormat,
   { body: received, model: named }: ReceivedRequest,
+  defaultModel?: string,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
   if (body.length === 0) {
@@ -61,11 +75,12 @@ export function readJsonRequest(
   }
   const { scan } = outcome
   const member = scan.members.get('model')
-  if (member === undefined && named === undefined) {
+  const other = member === undefined ? (named ?? defaultModel) : named
+  if (member === undefined && other === undefined) {
     return invalidRequest('The body has no "model".', 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
-  const model = named === undefined ? inBody! : checkModelName(named)
+  const model = other === undefined ? inBody! : checkModelName(other)
   if (model instanceof GatewayError) return model
   const problem = format.problemOf?.(scan.members)
   if (problem !== undefined) return problem
@@ -79,6 +94,7 @@ export function readJsonRequest(
     size: sizeOf(format, body, scan),
     promptPrefix: prefixOf(format, received, scan),
     mayAskUsage: usageSplice !== undefined,
+    storedAs: storedAs(format, scan),
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
@@ -92,6 +108,12 @@ function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Sp
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
+}
+
+function storedAs({ stored }: JsonFormat, { members }: JsonScan): ModelRequest['storedAs'] {
+  const store = members.get('store')?.kind
+  const isStored = stored?.byDefault === true ? store !== 'false' : store === 'true'
+  return isStored ? stored?.as : undefined
 }
 
 /** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */

@@ -17,6 +17,7 @@ const guardedFields: ReadonlySet<string> = new Set(['model', 'n', 'prompt', 'str
 export function readMultipartRequest(
   hasOutputTokens: boolean,
   { contentType = '', body: received, model: named }: ReceivedRequest,
+  defaultModel?: string,
 ): ModelRequest | GatewayError {
   const body = bytesOf(received)
   const boundary = soleParameter(contentType, 'boundary')
@@ -28,11 +29,12 @@ export function readMultipartRequest(
   if (!outcome.ok) return invalidRequest(`Invalid multipart body: ${outcome.problem}.`, outcome.param)
   const { fields } = outcome.scan
   const field = fields.get('model')
-  if (field === undefined && named === undefined) {
+  const other = field === undefined ? (named ?? defaultModel) : named
+  if (field === undefined && other === undefined) {
     return invalidRequest('The multipart body has no "model" part.', 'model')
   }
   const inBody = field && checkModel(field.value, () => readField(body, field))
-  const model = named === undefined ? inBody! : checkFormModel(named)
+  const model = other === undefined ? inBody! : checkFormModel(other)
   if (model instanceof GatewayError) return model
   const sizeOf = (name: string) => {
     const { start, end } = fields.get(name)?.value ?? { start: 0, end: 0 }

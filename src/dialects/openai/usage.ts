@@ -4,8 +4,8 @@ import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts
 import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
-import { maxPlausibleTokens } from '../../domain.ts'
-import type { EventUsage, PartialUsage, UsageReader } from '../usage.ts'
+import { maxPlausibleTokens, type UsageParts } from '../../domain.ts'
+import { type EventUsage, type PartialUsage, partsOf, type UsageReader } from '../usage.ts'
 import { requestedIn, withoutRequested } from './include-usage.ts'
 
 /** The top-level members that may hold usage; of a long response nothing else needs to be read. */
@@ -111,13 +111,29 @@ function readUsage(usage: JsonObject): PartialUsage | undefined {
     count(usage['prompt_tokens']) ??
     sum([usage['input_tokens'], usage['cache_creation_input_tokens'], usage['cache_read_input_tokens']])
   const completionTokens = count(usage['completion_tokens'] ?? usage['output_tokens'])
-  return counted({ promptTokens, completionTokens, totalTokens: count(usage['total_tokens']) })
+  const totalTokens = count(usage['total_tokens'])
+  return counted({ promptTokens, completionTokens, totalTokens, ...readParts(usage) })
+}
+
+/** In the places of OpenAI's two formats, of Anthropic and of DeepSeek. */
+function readParts(usage: JsonObject): UsageParts {
+  const prompt = membersOf(usage['prompt_tokens_details'] ?? usage['input_tokens_details'])
+  const output = membersOf(usage['completion_tokens_details'] ?? usage['output_tokens_details'])
+  return partsOf({
+    cachedTokens: count(
+      prompt['cached_tokens'] ?? usage['cache_read_input_tokens'] ?? usage['prompt_cache_hit_tokens'],
+    ),
+    cacheWriteTokens: count(prompt['cache_write_tokens'] ?? usage['cache_creation_input_tokens']),
+    reasoningTokens: count(output['reasoning_tokens'] ?? output['thinking_tokens']),
+  })
 }
 
 /** llama.cpp's own form, on the last chunk also where no usage was requested. */
 function readTimings(timings: JsonObject): PartialUsage | undefined {
   const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
-  return counted({ promptTokens, completionTokens: count(timings['predicted_n']), totalTokens: undefined })
+  const completionTokens = count(timings['predicted_n'])
+  const parts = partsOf({ cachedTokens: count(timings['cache_n']) })
+  return counted({ promptTokens, completionTokens, totalTokens: undefined, ...parts })
 }
 
 /** The `meta.tokens` of Cohere, whose form rerank servers share. */
@@ -137,7 +153,7 @@ function counted(usage: PartialUsage): PartialUsage | undefined {
   const { promptTokens, completionTokens, totalTokens } = usage
   if ((promptTokens ?? 0) + (completionTokens ?? 0) + (totalTokens ?? 0) === 0) return undefined
   if (promptTokens !== 0) return usage
-  return { promptTokens: undefined, completionTokens, totalTokens: undefined }
+  return { ...usage, promptTokens: undefined, totalTokens: undefined }
 }
 
 function count(value: unknown): number | undefined {

@@ -17,6 +17,10 @@ export interface ChatSink extends ThinkSink, CallSink {
   /** The items of `reasoning_details` as they came, before the reasoning that they bring as text. */
   reasoningDetails(details: readonly unknown[]): void
   refusal(text: string): void
+  /** The log probabilities of the text that follows. Absent: they are left out. */
+  logprobs?(tokens: readonly unknown[]): void
+  /** The sources of the text so far. Absent: they are left out. */
+  annotations?(annotations: readonly unknown[]): void
   /** The provider reports an error instead of the rest. Nothing follows. @param status as if it were a response of its own. */
   error(fields: ErrorFields, status: number): void
 }
@@ -128,9 +132,12 @@ export class ChatReader {
     const message = membersOf(choice[member])
     this.#readReasoning(message)
     const { content, refusal, tool_calls: calls, function_call: called } = message
+    if (choice['logprobs']) this.#readLogprobs(membersOf(choice['logprobs']))
     if (typeof content === 'string') {
       if (content !== '') this.#text(content)
     } else if (Array.isArray(content)) this.#readParts(content)
+    const { annotations } = message
+    if (Array.isArray(annotations) && annotations.length > 0) this.#sink.annotations?.(annotations)
     if (typeof refusal === 'string' && refusal !== '') this.#sink.refusal(refusal)
     if (Array.isArray(calls)) this.#readCalls(calls, { data, at, member })
     // The form before `tool_calls`.
@@ -143,13 +150,17 @@ export class ChatReader {
     if (typeof stopText === 'string') this.#stopText = stopText
   }
 
+  #readLogprobs({ content }: JsonObject): void {
+    if (Array.isArray(content) && content.length > 0) this.#sink.logprobs?.(content)
+  }
+
   #readReasoning(message: JsonObject): void {
     const details = message['reasoning_details']
     const hasDetails = Array.isArray(details) && details.length > 0
     if (hasDetails) this.#sink.reasoningDetails(details)
     // Several members bring the same text, for older clients; details may repeat it later, with its signature.
     const text = message['reasoning_content'] || message['reasoning'] || message['thinking']
-    if (typeof text === 'string') {
+    if (typeof text === 'string' && text !== '') {
       this.#hasReasoning = true
       this.#sink.reasoning(text)
     } else if (hasDetails && !this.#hasReasoning) {

@@ -46,7 +46,8 @@ function write(event: GatewayEvent, log: Log): void {
     }
     case 'limits_loaded': {
       const line = { event: event.kind, ...event.fact }
-      if (event.fact.kind === 'unreadable') log.warn(line)
+      if (event.fact.kind === 'in_use') log.warn({ ...line, message: keepsNoCounts })
+      else if (event.fact.kind === 'unreadable') log.warn(line)
       else log.info(line)
       return
     }
@@ -71,6 +72,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
     case 'limits_not_saved':
+    case 'owners_not_kept':
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })
       return
@@ -91,6 +93,10 @@ function write(event: GatewayEvent, log: Log): void {
       event satisfies never
   }
 }
+
+const keepsNoCounts =
+  'Another gateway keeps its counts in this directory, so those of this one will not survive its end. Stop the other one, or ' +
+  'start this one with a directory of its own: STATE_DIRECTORY or XDG_STATE_HOME in its environment.'
 
 /** All members, as they are. */
 function lineOf({ kind, ...facts }: GatewayEvent): object {

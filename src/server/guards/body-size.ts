@@ -1,12 +1,27 @@
 // A body whose content-length is too large is refused before any of it is asked for or read. One of unknown length is
 // counted while it arrives.
 import { GatewayError } from '../../errors.ts'
+import { findApiPath } from '../../dialects/openai/api-routes.ts'
+import { maxUploadBytes, uploadTooLarge } from '../client-upload.ts'
+import { splitTarget } from '../paths.ts'
 import type { Guard } from './guard.ts'
 
-/** @param maxBytes `server.max_request_body_bytes`. */
-export function bodySizeGuard(maxBytes: number): Guard {
-  return ({ headers }) =>
-    Number(headers['content-length'] ?? 0) > maxBytes ? bodyTooLarge(maxBytes) : undefined
+/**
+ * @param maxBytes `server.max_request_body_bytes`.
+ * @param hasRest whether requests that are no model calls pass, which may be larger if they are not read here.
+ */
+export function bodySizeGuard(maxBytes: number, hasRest: () => boolean): Guard {
+  return ({ headers, url = '' }) => {
+    const length = Number(headers['content-length'] ?? 0)
+    if (length <= maxBytes) return undefined
+    if (!hasRest() || findApiPath(pathBelowV1(url)) === undefined) return bodyTooLarge(maxBytes)
+    // Its route decides whether it is read.
+    return length > maxUploadBytes ? uploadTooLarge() : undefined
+  }
+}
+
+function pathBelowV1(target: string): string {
+  return splitTarget(target)[0].replace(/^(?:\/v1)+(?=\/)/, '')
 }
 
 export function bodyTooLarge(maxBytes: number): GatewayError {

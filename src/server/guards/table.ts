@@ -4,6 +4,7 @@ import type { Config } from '../../config/types.ts'
 import { addressGuard } from './address.ts'
 import { bodySizeGuard } from './body-size.ts'
 import { contentCodingGuard } from './content-coding.ts'
+import { contentTypeGuard } from './content-type.ts'
 import { expectGuard } from './expect.ts'
 import { fetchSiteGuard } from './fetch-site.ts'
 import { framingGuard } from './framing.ts'
@@ -19,6 +20,7 @@ export function guardsOf(
   { access, cors, server }: Pick<Config, 'access' | 'cors' | 'server'>,
   isOriginAllowed: (origin: string) => boolean,
   forwardedFor: ForwardedFor,
+  hasRest: () => boolean,
 ): readonly Guard[] {
   return [
     headerCountGuard,
@@ -31,6 +33,7 @@ export function guardsOf(
     targetGuard,
     framingGuard,
     contentCodingGuard,
-    bodySizeGuard(server.maxRequestBodyBytes),
+    contentTypeGuard,
+    bodySizeGuard(server.maxRequestBodyBytes, hasRest),
   ]
 }

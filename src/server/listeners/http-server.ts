@@ -6,8 +6,9 @@ import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { startTimeouts } from '../../platform/node/http-timeouts.ts'
 import { maxHeaders } from '../guards/header-count.ts'
+import { isUploading } from '../client-upload.ts'
 import type { Identify, Identity } from '../peer/peer-user.ts'
-import { respondUnread } from '../raw-response.ts'
+import { respondLast, respondUnread } from '../raw-response.ts'
 import { type ConnectionLimits, mostConnections, type OpenConnections } from './open-connections.ts'
 import { oneAtATime, tooManyWaiting } from '../request-queue.ts'
 
@@ -61,7 +62,9 @@ export interface GatedServer {
 export function createGatedServer(handlers: Handlers, gate: ConnectionGate, limits: HttpLimits): GatedServer {
   const { onRawSocket } = handlers
   const onRequest = oneAtATime(handlers.onRequest, (socket) => {
-    handlers.onRejected(clientOfSocket(socket), tooManyWaiting())
+    const error = tooManyWaiting()
+    respondLast(socket, error)
+    handlers.onRejected(clientOfSocket(socket), error)
   })
   const http = createServer({
     insecureHTTPParser: false,
@@ -77,7 +80,10 @@ export function createGatedServer(handlers: Handlers, gate: ConnectionGate, limi
   http.on('checkContinue', onRequest)
   http.on('checkExpectation', onRequest)
   http.on('connect', (_: IncomingMessage, socket: Socket) => onRawSocket(socket, 'CONNECT'))
-  http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onRawSocket(socket, error.code))
+  http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const isSlowUpload = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isUploading(socket)
+    if (!isSlowUpload) onRawSocket(socket, error.code)
+  })
   // As node:http accepts connections, except that nothing is read yet.
   const acceptor = createSocketServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
   acceptor.on('listening', () => startTimeouts(http))

@@ -3,6 +3,7 @@
 // matters too: a FIN behind bytes that our full buffer keeps out has not reached ours.
 import type { Socket } from 'node:net'
 import { isConnected } from '../../platform/node/getpeername.ts'
+import { isPeerClosed } from '../../platform/node/unix-peer.ts'
 import { addressForms, upperHex } from '../../platform/proc-net.ts'
 import { kernelTables, type Tables } from './peer-table.ts'
 import { type RowOwner, SocketTable } from './socket-table.ts'
@@ -20,12 +21,13 @@ export class Departures {
   }
 
   /**
-   * Whether the client has closed, half closed or reset its connection. False where the kernel does not report it: on a
-   * socket file, without /proc, and without a free descriptor. Never rejects.
+   * Whether the client has closed, half closed or reset its connection. False where the kernel does not report it: without
+   * /proc, without a free descriptor, and of a client that has half closed a Unix socket. Never rejects.
    */
   async hasLeft(socket: Socket): Promise<boolean> {
     if (isConnected(socket) === false) return true
     const { localAddress, localPort, remoteAddress, remotePort } = socket
+    if (remoteAddress === undefined) return isPeerClosed(socket)
     const ours = { address: localAddress, port: localPort }
     const theirs = { address: remoteAddress, port: remotePort }
     try {

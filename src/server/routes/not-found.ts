@@ -1,5 +1,6 @@
 // The responses to requests that have no route.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { findApiPath } from '../../dialects/openai/api-routes.ts'
 import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import { deploymentPrefix, isOllamaPath, splitTarget } from '../paths.ts'
@@ -11,7 +12,8 @@ export type PathMethods = ReadonlyMap<string, readonly string[]>
 /** Collects the methods of routes that are added from now on. */
 export function collectMethods(app: FastifyInstance): PathMethods {
   const methods = new Map<string, string[]>()
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (config?.isRest === true) return
     const known = methods.get(url) ?? []
     methods.set(
       url,
@@ -28,11 +30,16 @@ export function notFound(request: FastifyRequest, methods: PathMethods): Gateway
   const allowed = methods.get(routeOf(routed)) ?? []
   const [path] = splitTarget(originalUrl)
   const { host } = request.headers
-  if (allowed.length === 0) return unknownUrl({ method, path, host })
+  if (allowed.length === 0) return unknownUrl({ method, path, host }, splitTarget(url)[0])
   const allow = allowed.join(', ')
   const where = isBare(routed) ? ` ${baseUrlHint(host)}` : ''
   const message = `${path.slice(0, 200)} accepts ${allow}, not ${method}.${where}`
   return new GatewayError('method_not_allowed', message, { headers: { allow } })
+}
+
+/** Whether a path has a route of the gateway's own, for whatever methods. */
+export function hasOwnRoute(target: string, methods: PathMethods): boolean {
+  return methods.has(routeOf(splitTarget(target)[0]))
 }
 
 /** The path as its route has it. */
@@ -50,9 +57,16 @@ interface UnknownTarget {
   readonly host: string | undefined
 }
 
-export function unknownUrl({ method, path, host }: UnknownTarget): GatewayError {
+/** @param routed the path that was routed in its place. */
+export function unknownUrl({ method, path, host }: UnknownTarget, routed = path): GatewayError {
   const seen = `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`
-  return new GatewayError('unknown_url', `${seen} ${hintFor(path, host)}`)
+  const isOfApi = findApiPath(routed.replace(/^\/v1(?=\/)/, '')) !== undefined
+  return new GatewayError('unknown_url', `${seen} ${isOfApi ? restHint(routed, host) : hintFor(path, host)}`)
+}
+
+function restHint(path: string, host: string | undefined): string {
+  if (!path.startsWith('/v1/')) return baseUrlHint(host)
+  return 'Set routes.rest to a provider of the configuration, to which such requests then pass.'
 }
 
 /** Which base URL the client should have. */

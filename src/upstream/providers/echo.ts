@@ -21,6 +21,11 @@ export function createEcho(name: string): Provider {
       setImmediate(() => exchange.begin())
       return exchange
     },
+    pass({ path }, handler) {
+      const exchange = new EchoExchange(handler, noPage(path))
+      setImmediate(() => exchange.begin())
+      return exchange
+    },
     get(path, handler) {
       const exchange = new EchoExchange(handler, noPage(path))
       setImmediate(() => exchange.begin())

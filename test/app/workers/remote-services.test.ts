@@ -10,6 +10,7 @@ import { Outbox } from '../../../src/app/workers/outbox.ts'
 import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
+import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
 
@@ -23,6 +24,7 @@ function connect(
 ) {
   const services: SharedServices = {
     coordinator: owner,
+    owners: new MemoryObjectOwners(),
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
@@ -41,6 +43,7 @@ function connect(
         else if ('hold' in message) session.onHoldMessage(message)
         else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
           session.onPermitMessage(message)
+        else if (message.kind === 'remember' || message.kind === 'unreachable') session.onRestMessage(message)
       }
     },
   })

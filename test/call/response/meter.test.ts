@@ -63,7 +63,7 @@ describe('what each provider sends', () => {
       if (isStream(fixture)) pass(meter, fixture.bytes)
       else meter.readWhole(fixture.bytes)
 
-      assert.deepEqual(meter.result(true), { ...fixture.usage, isEstimated: false })
+      assert.deepEqual(meter.result(true), { ...fixture.usage, ...fixture.parts, isEstimated: false })
     })
   }
 
@@ -83,6 +83,7 @@ test("llama.cpp's timings stand in for usage that nobody asked for", () => {
     promptTokens: 20,
     completionTokens: 3,
     totalTokens: 23,
+    cachedTokens: 12,
     isEstimated: false,
   })
 })

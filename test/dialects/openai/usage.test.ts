@@ -4,13 +4,57 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { findUsage } from '../../../src/dialects/openai/usage.ts'
-import { completeUsage, newerUsage } from '../../../src/dialects/usage.ts'
+import { completeUsage, newerUsage, type PartialUsage } from '../../../src/dialects/usage.ts'
 
-function counts(promptTokens?: number, completionTokens?: number, totalTokens?: number) {
+function counts(promptTokens?: number, completionTokens?: number, totalTokens?: number): PartialUsage {
   return { promptTokens, completionTokens, totalTokens }
 }
 
-const forms: readonly [string, unknown, ReturnType<typeof counts>][] = [
+const forms: readonly [string, unknown, PartialUsage][] = [
+  [
+    'OpenAI chat, with what has a price of its own',
+    {
+      usage: {
+        prompt_tokens: 100,
+        completion_tokens: 9,
+        total_tokens: 109,
+        prompt_tokens_details: { cached_tokens: 80, cache_write_tokens: 10, audio_tokens: 0 },
+        completion_tokens_details: { reasoning_tokens: 5 },
+      },
+    },
+    { ...counts(100, 9, 109), cachedTokens: 80, cacheWriteTokens: 10, reasoningTokens: 5 },
+  ],
+  [
+    'Responses, with what has a price of its own',
+    {
+      usage: {
+        input_tokens: 100,
+        input_tokens_details: { cached_tokens: 80 },
+        output_tokens: 9,
+        output_tokens_details: { reasoning_tokens: 0 },
+        total_tokens: 109,
+      },
+    },
+    { ...counts(100, 9, 109), cachedTokens: 80, reasoningTokens: 0 },
+  ],
+  [
+    'DeepSeek',
+    { usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13, prompt_cache_hit_tokens: 6 } },
+    { ...counts(9, 4, 13), cachedTokens: 6 },
+  ],
+  [
+    'parts that are no counts',
+    {
+      usage: {
+        prompt_tokens: 9,
+        completion_tokens: 4,
+        total_tokens: 13,
+        prompt_tokens_details: { cached_tokens: -1 },
+        completion_tokens_details: null,
+      },
+    },
+    counts(9, 4, 13),
+  ],
   ['OpenAI chat', { usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 } }, counts(9, 4, 13)],
   ['OpenAI embeddings', { usage: { prompt_tokens: 9, total_tokens: 9 } }, counts(9, undefined, 9)],
   [
@@ -34,7 +78,7 @@ const forms: readonly [string, unknown, ReturnType<typeof counts>][] = [
         },
       },
     },
-    counts(60, 1),
+    { ...counts(60, 1), cachedTokens: 30, cacheWriteTokens: 20 },
   ],
   [
     'LiteLLM, the cache counted within and told apart',
@@ -47,14 +91,18 @@ const forms: readonly [string, unknown, ReturnType<typeof counts>][] = [
         cache_read_input_tokens: 30,
       },
     },
-    counts(60, 5, 65),
+    { ...counts(60, 5, 65), cachedTokens: 30, cacheWriteTokens: 20 },
   ],
   [
     'Groq',
     { x_groq: { usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } } },
     counts(3, 4, 7),
   ],
-  ['llama.cpp timings', { timings: { prompt_n: 8, cache_n: 12, predicted_n: 3 } }, counts(20, 3)],
+  [
+    'llama.cpp timings',
+    { timings: { prompt_n: 8, cache_n: 12, predicted_n: 3 } },
+    { ...counts(20, 3), cachedTokens: 12 },
+  ],
   ['Cohere', { meta: { tokens: { input_tokens: 7, output_tokens: 2 } } }, counts(7, 2)],
   ['Whisper by the second', { usage: { type: 'duration', seconds: 12 } }, counts(0, 0, 0)],
   [

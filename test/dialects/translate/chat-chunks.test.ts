@@ -86,6 +86,9 @@ describe('a reader of chat chunks', () => {
     ]
     assert.deepEqual(read([delta({ reasoning_details: details }), stop]).pieces, both)
     assert.deepEqual(read([delta({ reasoning_details: details, reasoning: 'x' }), stop]).pieces, both)
+    // The details may follow the pieces of their text.
+    const pieces = [delta({ reasoning: 'x' }), delta({ reasoning_details: details }), stop]
+    assert.deepEqual(read(pieces).pieces, both.toReversed())
   })
 
   test('separates reasoning in tags only where the server leaves it there', () => {

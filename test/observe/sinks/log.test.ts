@@ -17,16 +17,23 @@ function ended(more: Partial<CallFacts>): GatewayEvent {
     request_id: 'req_1',
     client: 'user:ann',
     dialect: 'chat',
+    route: undefined,
     model: 'm',
     provider: 'p',
     target_model: 't',
     fallback_model: undefined,
     asked: undefined,
     passed_over: undefined,
+    way: undefined,
+    earlier_ways: undefined,
+    dropped: undefined,
     status: 200,
     stream: true,
     prompt_tokens: 12,
     completion_tokens: 34,
+    cached_tokens: undefined,
+    cache_write_tokens: undefined,
+    reasoning_tokens: undefined,
     estimated: false,
     wait_ms: 0,
     first_byte_ms: 1.23,
@@ -61,6 +68,18 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     },
     'DEBUG',
     '"event":"user_not_allowed","client":"unknown","code":"user_not_allowed","status":403,"reason":"left"}',
+  ],
+  [
+    ended({
+      way: 'messages_chat',
+      earlier_ways: ['pass'],
+      dropped: ['metadata', 'tools.cache_control'],
+      cached_tokens: 8,
+      cache_write_tokens: 2,
+      reasoning_tokens: 30,
+    }),
+    'INFO',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","way":"messages_chat","earlier_ways":["pass"],"dropped":["metadata","tools.cache_control"],"status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"cached_tokens":8,"cache_write_tokens":2,"reasoning_tokens":30,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
   ],
   [
     ended({ status: 499 }),
@@ -230,7 +249,13 @@ for (const [event, level, rest] of lines) {
 }
 
 test('an attempt has no line: the line of its call says how it came out', () => {
-  const attempt = { kind: 'attempt_ended', request_id: 'r', provider: 'p', target_model: 't' } as const
+  const attempt = {
+    kind: 'attempt_ended',
+    request_id: 'r',
+    provider: 'p',
+    target_model: 't',
+    way: 'pass',
+  } as const
   const log = createLog('debug', { write: assert.fail })
   logSink(log).receive({ ...attempt, outcome: 'answered', status: 200, code: undefined, ms: 1 })
 })

@@ -14,6 +14,7 @@ import {
   httpLimits,
 } from '../../../src/server/listeners/http-server.ts'
 import { OpenConnections } from '../../../src/server/listeners/open-connections.ts'
+import { ClientUpload } from '../../../src/server/client-upload.ts'
 import { respondRaw, setLatestResponse } from '../../../src/server/raw-response.ts'
 import { clientOfSocket } from '../../../src/clients/client.ts'
 import { soon, until } from '../../support/deadline.ts'
@@ -41,7 +42,8 @@ async function serve(
   t: TestContext,
   gate: Partial<ConnectionGate>,
   limits: Partial<typeof httpLimits> = {},
-  onRequest = (_: IncomingMessage, response: ServerResponse) => void response.end('hello'),
+  onRequest: (request: IncomingMessage, response: ServerResponse) => unknown = (_, response) =>
+    response.end('hello'),
   host = '127.0.0.1',
   onConnection: (socket: Socket) => void = () => {},
 ): Promise<Served> {
@@ -227,6 +229,27 @@ suite('limits', () => {
   })
 
   const brisk = { headersTimeoutMs: 60, requestTimeoutMs: 60, checkIntervalMs: 20 }
+
+  test('an upload may take longer than other requests, and the one after it may not', async (t) => {
+    let uploads = 0
+    const served = await serve(t, {}, brisk, async (request, response) => {
+      if ((uploads += 1) > 1) return
+      let bytes = 0
+      for await (const piece of new ClientUpload(request, () => 0).pieces) bytes += piece.length
+      response.end(String(bytes))
+    })
+    const client = await connectRaw(t, served.url)
+    const post = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{'
+    client.send(post)
+    // Another client meets the limit meanwhile.
+    const other = await connectRaw(t, served.url)
+    other.send('GET / HTTP/1.1\r\n')
+    assert.equal((await other.response()).status, 408)
+    client.send('23456789')
+    assert.equal((await client.response()).body().toString(), '9')
+    client.send(post)
+    assert.equal((await client.response()).status, 408)
+  })
 
   for (const [what, sent] of [
     ['nothing', ''],

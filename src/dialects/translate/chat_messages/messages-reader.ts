@@ -59,7 +59,7 @@ export class MessagesReader {
       this.#break("The provider's stream has an event that is not a JSON object.")
       return 'piece'
     }
-    switch (event['type'] ?? (isObject(event['error']) ? 'error' : undefined)) {
+    switch (typeOf(event)) {
       case 'content_block_delta':
         this.#readDelta(event['index'], membersOf(event['delta']))
         return 'piece'
@@ -182,7 +182,7 @@ export class MessagesReader {
 
   /** Some servers do not end their last block. */
   #finish(): void {
-    for (const index of [...this.#open.keys()]) this.#stop(index)
+    for (const index of this.#open.keys()) this.#stop(index)
     this.#isOver = true
   }
 
@@ -201,6 +201,10 @@ export class MessagesReader {
   #break(message: string): void {
     this.#problem ??= badResponse(message)
   }
+}
+
+function typeOf({ type, error }: JsonObject): unknown {
+  return type === undefined && isObject(error) ? 'error' : type
 }
 
 /** The input in a block's start: whole in a whole response, `{}` where it is streamed. */

@@ -63,6 +63,11 @@ export class ChatFromMessages implements ResponseTranslation {
     return Buffer.from(JSON.stringify(this.#errorBody(status, body)))
   }
 
+  /** OpenAI's API has no status 529 for overload. */
+  errorStatus(status: number): number {
+    return status === 529 ? 503 : status
+  }
+
   heartbeat(): Buffer {
     return commentHeartbeat
   }

@@ -44,7 +44,7 @@ class Turns {
   readonly #turns: Turn[] = []
   readonly #ids = new CallIds()
   /** Of the last turn of the assistant: calls whose results have not come. */
-  readonly #open = new Set<string>()
+  readonly #open = new Set<unknown>()
   /** Instructions that came between calls and their results, and go after these. */
   readonly #held: Block[] = []
 
@@ -55,7 +55,7 @@ class Turns {
 
   add(message: JsonView): void {
     const members = message.members()
-    const role = textOf(members.get('role'))
+    const role = textOf(members.get('role')) ?? ''
     switch (role) {
       case 'system':
       case 'developer':
@@ -71,8 +71,7 @@ class Turns {
       case 'function':
         return this.#addResult(resultBlock(members, this.#ids, this.#notes))
       default: {
-        const seen =
-          role === undefined ? 'A message has no role' : `A message has the role ${JSON.stringify(role)}`
+        const seen = role === '' ? 'A message has no role' : `A message has the role ${JSON.stringify(role)}`
         const roles = 'system, developer, user, assistant and tool'
         return this.#notes.reject('messages.role', `${seen}; the roles are ${roles}.`)
       }
@@ -119,12 +118,12 @@ class Turns {
     this.#release()
     if (blocks.length === 0) return
     this.#turnOf('assistant').content.push(...blocks)
-    for (const { type, id } of blocks) if (type === 'tool_use') this.#open.add(String(id))
+    for (const { type, id } of blocks) if (type === 'tool_use') this.#open.add(id)
   }
 
   #addResult(block: Block | undefined): void {
     if (block === undefined) return
-    this.#open.delete(String(block['tool_use_id']))
+    this.#open.delete(block['tool_use_id'])
     this.#turnOf('user').results.push(block)
   }
 

@@ -90,7 +90,7 @@ function partOf(text: JsonView): readonly Part[] {
 }
 
 function readText(members: Members, path: string, { notes }: RequestContext): readonly Part[] {
-  notes.dropUnknown(members, textMembers, 'content.')
+  notes.dropUnknown(members, textMembers, path.startsWith('system') ? 'system.' : 'content.')
   const text = members.get('text')
   if (text?.kind === 'string') return partOf(text)
   notes.reject(`${path}.text`, `${path}: a text block with a "text" is required.`)

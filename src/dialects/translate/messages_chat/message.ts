@@ -38,7 +38,10 @@ export class WholeMessage implements MessageOutput {
   /** @returns the body, or an error if a tool call has arguments that are no object. */
   end({ stopReason, stopSequence, usage }: MessageEnd): Buffer | GatewayError {
     const content: Encodable[] = []
+    const isCut = stopReason === 'max_tokens' || stopReason === 'refusal'
     for (const block of this.#blocks) {
+      // Half a call is none; the stop reason says that something is missing.
+      if (isCut && block.kind === 'tool_use' && !block.call.args.isComplete) continue
       const encoded = this.#encodable(block)
       if (encoded instanceof GatewayError) return encoded
       content.push(encoded)

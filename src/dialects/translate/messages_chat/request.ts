@@ -164,7 +164,7 @@ function effortOf(members: Members, output: Members, { notes }: RequestContext):
   if (thinking === undefined) return effort
   notes.dropUnknown(thinking, thinkingMembers, 'thinking.')
   const budget = Number(memberIn(thinking, 'budget_tokens')?.value())
-  switch (thinking.get('type')?.text()) {
+  switch (thinking.get('type')?.text() ?? '') {
     case 'disabled':
       return 'none'
     case 'adaptive':

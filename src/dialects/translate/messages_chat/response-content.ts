@@ -51,6 +51,7 @@ export class MessageContent implements ChatSink {
   }
 
   callStart(call: ChatCall): void {
+    this.#count(call.name)
     this.#output.callStart(call)
   }
 

@@ -64,7 +64,7 @@ function translateChoice(
   const { notes, names } = context
   notes.dropUnknown(choice, choiceMembers, 'tool_choice.')
   const name = choice.get('name')?.text()
-  const type = choice.get('type')?.text()
+  const type = choice.get('type')?.text() ?? ''
   const isSerial = choice.get('disable_parallel_tool_use')?.kind === 'true'
   const parallel = isSerial ? { parallel_tool_calls: false as const } : {}
   switch (type) {

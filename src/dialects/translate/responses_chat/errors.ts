@@ -43,5 +43,5 @@ function codeOf(fields: ErrorFields, status: number): string | undefined {
 function textOf(body: Buffer): string {
   const { detail, message } = membersOf(parseJson(body))
   const text = [detail, message].find((each) => typeof each === 'string') ?? body.toString()
-  return String(text).trim().slice(0, maxTextLength) || 'The provider reported an error without a message.'
+  return text.trim().slice(0, maxTextLength) || 'The provider reported an error without a message.'
 }

@@ -179,6 +179,7 @@ class ItemReader {
         return this.#conversation.system(translateContent(content, traits, notes))
       case 'assistant':
         return this.#conversation.assistantText(readAssistantText(content, notes))
+      case undefined:
       default:
         notes.reject('input', 'The "role" of a message must be "user", "assistant", "system" or "developer".')
     }

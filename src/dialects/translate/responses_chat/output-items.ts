@@ -80,10 +80,13 @@ export class ReasoningItem implements OpenItem {
   }
 }
 
+/** The part of a message that grows. */
 interface MessagePart {
   readonly type: 'output_text' | 'refusal'
   readonly beginning: string
   text: string
+  readonly annotations: unknown[]
+  readonly logprobs: unknown[]
 }
 
 /** What the model writes: text, or a refusal. */
@@ -100,13 +103,29 @@ export class MessageItem implements OpenItem {
     })
   }
 
-  add(type: MessagePart['type'], text: string): void {
-    const { events } = this.#place
-    if (this.#open?.type !== type) this.#openPart(type)
-    const part = this.#open!
+  addText(text: string, logprobs: readonly unknown[]): void {
+    const part = this.#partOf('output_text')
     part.text += text
-    if (type === 'refusal') events.emitDelta('response.refusal.delta', part.beginning, text)
-    else events.emitDelta('response.output_text.delta', `${part.beginning}"logprobs":[],`, text)
+    for (const token of logprobs) part.logprobs.push(token)
+    const list = logprobs.length === 0 ? '[]' : JSON.stringify(logprobs)
+    this.#place.events.emitDelta('response.output_text.delta', `${part.beginning}"logprobs":${list},`, text)
+  }
+
+  addRefusal(text: string): void {
+    const part = this.#partOf('refusal')
+    part.text += text
+    this.#place.events.emitDelta('response.refusal.delta', part.beginning, text)
+  }
+
+  /** @param annotations of the text so far. */
+  annotate(annotations: readonly unknown[]): void {
+    const part = this.#open
+    if (part?.type !== 'output_text') return
+    for (const annotation of annotations) {
+      const at = { ...this.#at(), annotation_index: part.annotations.length }
+      this.#place.events.emit('response.output_text.annotation.added', { ...at, annotation })
+      part.annotations.push(annotation)
+    }
   }
 
   close(status: ItemStatus): object {
@@ -117,25 +136,27 @@ export class MessageItem implements OpenItem {
     return item
   }
 
-  #openPart(type: MessagePart['type']): void {
+  #partOf(type: MessagePart['type']): MessagePart {
+    if (this.#open?.type === type) return this.#open
     this.#closePart()
     const { id, index, events } = this.#place
-    const contentIndex = this.#parts.length
-    const beginning = `"item_id":"${id}","output_index":${index},"content_index":${contentIndex},`
-    this.#open = { type, beginning, text: '' }
-    events.emit('response.content_part.added', { ...this.#at(), part: partOf(this.#open) })
+    const beginning = `"item_id":"${id}","output_index":${index},"content_index":${this.#parts.length},`
+    const part = { type, beginning, text: '', annotations: [], logprobs: [] }
+    this.#open = part
+    events.emit('response.content_part.added', { ...this.#at(), part: contentOf(part) })
+    return part
   }
 
   #closePart(): void {
     const part = this.#open
     if (part === undefined) return
     const { events } = this.#place
-    const { type, text } = part
-    const whole = partOf(part)
+    const { type, text, logprobs } = part
+    const content = contentOf(part)
     if (type === 'refusal') events.emit('response.refusal.done', { ...this.#at(), refusal: text })
-    else events.emit('response.output_text.done', { ...this.#at(), text, logprobs: [] })
-    events.emit('response.content_part.done', { ...this.#at(), part: whole })
-    this.#parts.push(whole)
+    else events.emit('response.output_text.done', { ...this.#at(), text, logprobs })
+    events.emit('response.content_part.done', { ...this.#at(), part: content })
+    this.#parts.push(content)
     this.#open = undefined
   }
 
@@ -145,8 +166,8 @@ export class MessageItem implements OpenItem {
   }
 }
 
-function partOf({ type, text }: MessagePart): object {
-  return type === 'refusal' ? { type, refusal: text } : { type, text, annotations: [], logprobs: [] }
+function contentOf({ type, text, annotations, logprobs }: MessagePart): object {
+  return type === 'refusal' ? { type, refusal: text } : { type, text, annotations, logprobs }
 }
 
 /** A call of a tool, as the client declared the tool. */

@@ -1,5 +1,6 @@
 // The output of a response while it comes in: pieces become items. Calls may grow side by side; what the model writes after
 // a call or after further reasoning is a message of its own.
+import { isObject, membersOf } from '../../../bytes/json/parse.ts'
 import type { ErrorFields } from '../../dialect.ts'
 import type { ChatCall } from '../chat-calls.ts'
 import type { ChatSink } from '../chat-chunks.ts'
@@ -29,6 +30,8 @@ export interface ProviderError {
   readonly status: number
 }
 
+const nothing: readonly unknown[] = []
+
 export class ResponseOutput implements ChatSink {
   /** Characters of all that has come in. */
   characters = 0
@@ -41,6 +44,8 @@ export class ResponseOutput implements ChatSink {
   #count = 0
   #reasoning: ReasoningItem | undefined
   #message: MessageItem | undefined
+  /** Of the next text. */
+  #logprobs: readonly unknown[] = nothing
   /** By the call's position. */
   readonly #calls: CallItem[] = []
 
@@ -55,8 +60,9 @@ export class ResponseOutput implements ChatSink {
     return this.#done.filter((item) => item !== undefined)
   }
 
+  /** They are only for the provider. */
   reasoningDetails(details: readonly unknown[]): void {
-    this.#openReasoning().addDetails(details)
+    if (this.#options.wantsEncryptedReasoning) this.#openReasoning().addDetails(details)
   }
 
   reasoning(text: string): void {
@@ -66,12 +72,22 @@ export class ResponseOutput implements ChatSink {
 
   text(text: string): void {
     this.characters += text.length
-    this.#openMessage().add('output_text', text)
+    const logprobs = this.#logprobs
+    this.#logprobs = nothing
+    this.#openMessage().addText(text, logprobs)
+  }
+
+  logprobs(tokens: readonly unknown[]): void {
+    this.#logprobs = [...this.#logprobs, ...tokens]
+  }
+
+  annotations(annotations: readonly unknown[]): void {
+    this.#message?.annotate(annotations.map(asResponseAnnotation))
   }
 
   refusal(text: string): void {
     this.characters += text.length
-    this.#openMessage().add('refusal', text)
+    this.#openMessage().addRefusal(text)
   }
 
   callStart({ position, id, name }: ChatCall): void {
@@ -129,4 +145,10 @@ export class ResponseOutput implements ChatSink {
     this.#done[this.#open.get(item)!] = item.close(status)
     this.#open.delete(item)
   }
+}
+
+/** Chat has the members of a citation below its type, the Responses API beside it. */
+function asResponseAnnotation(annotation: unknown): unknown {
+  const { type, url_citation: citation, ...more } = membersOf(annotation)
+  return isObject(citation) ? { type: 'url_citation', ...citation } : { type, ...more }
 }

@@ -1,7 +1,7 @@
 // The content of messages and tool results of the Responses API, as chat writes it.
 import type { ProviderTraits } from '../../../config/types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
-import type { JsonView } from '../../../bytes/json/view.ts'
+import { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
 
 /** A piece of a string. */
@@ -25,11 +25,11 @@ export function translateContent(
   notes: RequestNotes,
 ): Encodable {
   const parts = readParts(content, traits, notes)
-  return parts instanceof Array ? joinedOrParts(parts, traits) : parts
+  return parts instanceof JsonView ? parts : joinedOrParts(parts, traits)
 }
 
 /** Several parts, or the only text. */
-export function joinedOrParts(parts: readonly Part[], { hasTextParts }: ContentTraits): Encodable {
+function joinedOrParts(parts: readonly Part[], { hasTextParts }: ContentTraits): Encodable {
   const texts = parts.filter((part) => 'text' in part).map(({ text }) => text)
   const hasMedia = texts.length < parts.length
   const [only] = texts
@@ -72,7 +72,7 @@ export function translateOutput(
   if (output?.kind === 'object') return { content: output.raw.toString(), media: [] }
   if (output === undefined || output.kind === 'null') return { content: '', media: [] }
   const parts = readParts(output, traits, notes)
-  if (!(parts instanceof Array)) return { content: parts, media: [] }
+  if (parts instanceof JsonView) return { content: parts, media: [] }
   const media = parts.filter((part) => 'media' in part).map((part) => part.media)
   if (traits.hasToolImages && media.length > 0) return { content: parts.map(asChatPart), media: [] }
   const texts = parts.filter((part) => 'text' in part).map(({ text }) => text)

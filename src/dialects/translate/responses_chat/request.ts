@@ -1,8 +1,9 @@
 // A request of the Responses API as a chat request. https://platform.openai.com/docs/api-reference/responses/create
-import type { Effort, ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { GatewayError } from '../../../errors.ts'
+import { acceptedEffort, allEfforts } from '../efforts.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { declareAdditionalTools, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
@@ -143,10 +144,8 @@ function temperatureOf(
   return Number(temperature.value()) > maxTemperature ? maxTemperature : temperature
 }
 
-const efforts: readonly Effort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 const reasoningMembers: ReadonlySet<string> = new Set(['effort'])
 
-/** The next weaker effort that the provider accepts, or else its weakest. */
 function effortOf(
   reasoning: JsonView | undefined,
   { efforts: accepted }: ProviderTraits,
@@ -155,12 +154,15 @@ function effortOf(
   const members = reasoning?.members()
   if (members === undefined) return undefined
   notes.dropUnknown(members, reasoningMembers, 'reasoning.')
-  const effort = present(members.get('effort'))
-  if (effort === undefined) return undefined
-  const rank = efforts.indexOf(effort.text() as Effort)
-  if (rank < 0) notes.reject('reasoning.effort', `"reasoning.effort" must be one of ${efforts.join(', ')}.`)
+  const wanted = present(members.get('effort'))
+  if (wanted === undefined) return undefined
+  const effort = allEfforts.find((each) => each === wanted.text())
+  if (effort === undefined) {
+    notes.reject('reasoning.effort', `"reasoning.effort" must be one of ${allEfforts.join(', ')}.`)
+    return undefined
+  }
   if (accepted.length === 0) notes.drop('reasoning.effort')
-  return accepted.findLast((each) => efforts.indexOf(each) <= rank) ?? accepted[0]
+  return acceptedEffort(effort, accepted)
 }
 
 const textMembers: ReadonlySet<string> = new Set(['format', 'verbosity'])

@@ -1,0 +1,102 @@
+// The story of a request that is no model call and passes to a provider as it is, from its head to its end. Every line that
+// can end it names the status.
+import type { ApiRoute } from '../dialects/openai/api-routes.ts'
+import type { Client } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { LargeBody, type MemoryShare } from '../bytes/large-body.ts'
+import type { Provider, StreamedBody } from '../upstream/provider.ts'
+import { type Reply, clientGoneStatus, type Snapshot } from './call.ts'
+import { internalError } from './internal-error.ts'
+import { CallRecord, type CallEnd } from './record.ts'
+import type { Upload } from './response/upstream-response.ts'
+import { modelOf } from './rest/called-model.ts'
+import { judgeObjects } from './rest/own-objects.ts'
+import { passOn } from './rest/pass-on.ts'
+import { sendError } from './rest/respond.ts'
+
+/** A body that goes on while it arrives. */
+export interface IncomingUpload extends StreamedBody, Upload {
+  /** What the client did wrong, once it has. */
+  readonly problem: GatewayError | undefined
+  /** Nothing more of it is read. */
+  abandon(): void
+}
+
+export interface RestCall {
+  readonly route: ApiRoute
+  /** Below `/v1`, in its normal form. */
+  readonly path: string
+  /** What stands for the names in the route's path. */
+  readonly ids: readonly string[]
+  /** With its `?` and without keys; empty if there is none. */
+  readonly query: string
+  /** Those that go on, names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly contentType: string | undefined
+  readonly body: Buffer | LargeBody | IncomingUpload | undefined
+  /** Of a body that was read; a large one releases it itself. */
+  readonly bodyShare: MemoryShare | undefined
+  readonly requestId: string
+  readonly client: Client
+  readonly reply: Reply
+  /** When its head had arrived, in milliseconds of the monotonic clock. */
+  readonly startedAtMs: number
+}
+
+/** Serves one request and reports its end. Never rejects. */
+export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void> {
+  const { method, path } = call.route
+  const record = new CallRecord({ ...call, dialect: { name: 'other' }, route: `${method} ${path}` })
+  let end: CallEnd
+  try {
+    end = await serve(call, on, record)
+  } catch (cause) {
+    end = fail(cause, call, on, record) // 500 internal_error
+  } finally {
+    releaseBody(call)
+  }
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
+}
+
+async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {
+  if (call.reply.isGone) return { status: clientGoneStatus }
+  const objects = await judgeObjects(call, on)
+  if (objects instanceof GatewayError) return sendError(objects, call, on, record) // 400, 404 object_not_found, 415
+
+  const called = call.route.callsModel === true ? await modelOf(call, on) : undefined
+  if (called instanceof GatewayError) return sendError(called, call, on, record) // 400, 404 model_not_found
+  record.model = called?.asked
+  record.targetModel = called?.target.model
+
+  const name = called?.target.provider ?? objects.provider
+  const provider = on.providers.get(name)
+  if (provider === undefined) return sendError(providerGone(name), call, on, record) // 404 object_not_found
+  return passOn({ call, provider, body: bodyFor(call, called?.body), record }, on) // the provider's status; 499, 5xx
+}
+
+function bodyFor({ body }: RestCall, changed: PassedBody): PassedBody {
+  if (changed !== undefined) return changed
+  return body instanceof LargeBody ? { of: body, parts: [body.bytes] } : body
+}
+
+type PassedBody = Parameters<Provider['pass']>[0]['body']
+
+function providerGone(name: string): GatewayError {
+  const message = `The object is at provider "${name}", which is not in the configuration any more.`
+  return new GatewayError('object_not_found', message)
+}
+
+function releaseBody({ body, bodyShare }: RestCall): void {
+  if (body instanceof LargeBody) body.dispose()
+  else bodyShare?.release()
+  if (body !== undefined && 'pieces' in body) body.abandon()
+}
+
+/** A bug must not reach the client as its text, nor end the process. */
+function fail(cause: unknown, call: RestCall, on: Snapshot, record: CallRecord): CallEnd {
+  on.events.emit({ kind: 'internal_error', error: cause, where: 'call' })
+  const error = internalError(cause)
+  if (!call.reply.isStarted) return sendError(error, call, on, record)
+  call.reply.cut()
+  return { status: 200, error }
+}

@@ -1,0 +1,111 @@
+// Whose the objects of a request are. All clients share the provider's key: as soon as there may be several, an object is
+// found only by the client that has created it, and one of which nothing is known by nobody.
+import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
+import { invalidRequest } from '../../dialects/request.ts'
+import { GatewayError } from '../../errors.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
+import { scanJson } from '../../bytes/json/scan.ts'
+import { MemberNames } from '../../bytes/json/member-names.ts'
+import { LargeBody } from '../../bytes/large-body.ts'
+import { essenceOf, soleParameter } from '../../http/media-type.ts'
+import type { OwnedObject } from '../../routing/object-owners.ts'
+import type { Snapshot } from '../call.ts'
+import type { RestCall } from '../rest-call.ts'
+import { addIdsOfForm, addIdsOfJson, addIdsOfQuery, type FoundIds, noIds } from './object-ids.ts'
+
+type Services = Pick<Snapshot, 'owners' | 'rest' | 'hasSeveralClients' | 'now'>
+
+/** Where the request goes: to the provider of the object in its path, else to the one for all others. */
+export async function judgeObjects(
+  call: RestCall,
+  on: Services,
+): Promise<{ readonly provider: string } | GatewayError> {
+  const found = noIds()
+  const [first, ...parts] = call.ids
+  if (first !== undefined) found.own.add(first)
+  if (on.hasSeveralClients) {
+    for (const part of parts) found.other.add(part)
+    addIdsOfQuery(found, call.query, call.route.lists !== undefined)
+    const problem = await addIdsOfBody(found, call, on)
+    if (problem !== undefined) return problem
+  }
+  const ids = [...found.own, ...found.other]
+  const owners = await on.owners.ownersOf(ids)
+  if (on.hasSeveralClients) {
+    const { client } = call
+    const foreign = ids.findIndex((_, index) => {
+      const owner = owners[index]
+      return owner === undefined ? index < found.own.size : owner.client !== client.id
+    })
+    if (foreign >= 0) return objectNotFound(ids[foreign]!)
+  }
+  const provider = (first === undefined ? undefined : owners[0]?.provider) ?? on.rest?.provider
+  return provider === undefined ? objectNotFound(first ?? '') : { provider }
+}
+
+function objectNotFound(id: string): GatewayError {
+  const what = `There is no object ${JSON.stringify(id.slice(0, 256))} that this client has created through the gateway`
+  return new GatewayError('object_not_found', `${what}, or it was forgotten.`)
+}
+
+const noNames = new MemberNames([])
+
+async function addIdsOfBody(
+  found: FoundIds,
+  { body: received, contentType, route }: RestCall,
+  { now }: Services,
+): Promise<GatewayError | undefined> {
+  // A file is looked at neither here nor by the provider.
+  if (received === undefined || route.isUpload === true) return undefined
+  if (!Buffer.isBuffer(received) && !(received instanceof LargeBody)) return cannotCheck(contentType)
+  const body = received instanceof LargeBody ? received.bytes : received
+  if (body.length === 0) return undefined
+  switch (essenceOf(contentType)) {
+    case 'application/json': {
+      const outcome = scanJson(body, noNames)
+      if (outcome.ok) return addIdsOfJson(found, body.toString('latin1'), now).then(() => undefined)
+      return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`)
+    }
+    case 'multipart/form-data': {
+      const boundary = soleParameter(contentType ?? '', 'boundary')
+      const problem =
+        boundary === undefined ? 'it has no plain boundary' : addIdsOfForm(found, body, boundary)
+      return problem === undefined ? undefined : invalidRequest(`Invalid multipart body: ${problem}.`)
+    }
+    default:
+      return cannotCheck(contentType)
+  }
+}
+
+function cannotCheck(contentType: string | undefined): GatewayError {
+  const seen = contentType === undefined ? 'none' : JSON.stringify(contentType)
+  const message = `The content-type must be application/json or multipart/form-data; this request has ${seen}.`
+  return new GatewayError('unsupported_media_type', message)
+}
+
+/** What an object's response says of objects that were made for it. */
+const madeMembers: Readonly<Record<string, string>> = {
+  error_file_id: 'file',
+  output_file_id: 'file',
+  result_files: 'file',
+}
+
+/** The objects that a response shows to be its client's. @param value of a response to a request about own objects. */
+export function objectsIn(
+  value: unknown,
+  { creates, createdAt, lists }: Pick<ApiRoute, 'creates' | 'createdAt' | 'lists'>,
+  owner: Pick<OwnedObject, 'client' | 'provider'>,
+): OwnedObject[] {
+  if (!isObject(value) || lists !== undefined) return []
+  const objects: OwnedObject[] = []
+  const created = createdAt === 'file.id' ? membersOf(value['file'])['id'] : value[createdAt ?? 'id']
+  if (creates !== undefined && typeof created === 'string')
+    objects.push({ ...owner, id: created, kind: creates })
+  for (const [member, kind] of Object.entries(madeMembers)) {
+    const made = value[member]
+    for (const id of Array.isArray(made) ? made : [made]) {
+      if (typeof id === 'string') objects.push({ ...owner, id, kind })
+    }
+  }
+  return objects
+}

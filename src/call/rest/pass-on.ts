@@ -1,0 +1,225 @@
+// One request that passes to its provider, and the response on its way back: as it is, except that a list of several clients'
+// objects is reduced to the client's own, and that the gateway remembers whose the objects are that a response shows.
+import { apiDialect, ownApiEvents } from '../../dialects/openai/api-format.ts'
+import { eventData } from '../../bytes/sse.ts'
+import { parseJson } from '../../bytes/json/parse.ts'
+import type { ResponseHead } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
+import { mediaTypeOf, passedResponseHeaders } from '../../http/headers.ts'
+import type { PassedRequest, Provider } from '../../upstream/provider.ts'
+import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
+import type { Snapshot } from '../call.ts'
+import type { CallEnd, CallRecord } from '../record.ts'
+import { Meter } from '../response/meter.ts'
+import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } from '../response/phases.ts'
+import { relay } from '../response/relay.ts'
+import { type Passing, UpstreamResponse } from '../response/upstream-response.ts'
+import type { IncomingUpload, RestCall } from '../rest-call.ts'
+import { emptyList, goesBackwards, jsonOf, type OwnList, ownListOf, queryAfter } from './own-lists.ts'
+import { objectsIn } from './own-objects.ts'
+import { addCallHeaders, endGone, sendError } from './respond.ts'
+
+export interface Passage {
+  readonly call: RestCall
+  readonly provider: Provider
+  readonly body: PassedRequest['body']
+  readonly record: CallRecord
+}
+
+/** Responses that show new objects, or tokens, are held until they are whole; larger ones pass unread. */
+const maxReadBytes = 1_048_576
+/** A list from which others' objects are taken has to be whole. */
+const maxListBytes = 16_777_216
+/** How many pages of a list are asked for until one has an object of the client's own. */
+const maxPages = 50
+
+export async function passOn(passage: Passage, on: Snapshot): Promise<CallEnd> {
+  const { call, record, provider } = passage
+  const { route, client } = call
+  const isReduced = route.lists !== undefined && on.hasSeveralClients
+  if (isReduced && !(await on.owners.hasAny(client.id, route.lists))) {
+    record.provider = provider.name
+    return sendWhole({ status: 200, headers: json }, emptyList, passage, on)
+  }
+  let query = call.query
+  for (let page = 1; ; page += 1) {
+    const outcome = await attempt(passage, query, isReduced, on)
+    if (outcome.kind === 'gone') return endGone(call, on, record) // 499, 503 shutting_down
+    if (outcome.kind !== 'answered') return sendFailure(outcome, passage, on) // the provider's status; 502, 503, 504
+    const { response } = outcome
+    if (!isReduced) return deliver(response, passage, on)
+    const list = response.whole && (await ownListOf(response.whole.bytes, client.id, on.owners))
+    if (list === undefined) return sendError(notReducible(provider.name), call, on, record) // 502
+    if (!needsNextPage(list, query) || page === maxPages) {
+      return sendWhole(response.head, list.body, passage, on)
+    }
+    query = queryAfter(query, list.nextAfter!)
+  }
+}
+
+/** An empty page would be taken for the end of the list. */
+function needsNextPage({ isEmpty, nextAfter }: OwnList, query: string): boolean {
+  return isEmpty && nextAfter !== undefined && !goesBackwards(query)
+}
+
+const json = { 'content-type': 'application/json' }
+
+function notReducible(provider: string): GatewayError {
+  const what = `Provider "${provider}" returned a list in a form from which others' objects can't be removed.`
+  return new GatewayError('provider_bad_response', what)
+}
+
+/** One attempt, or two: a connection that had been idle may have closed before the request was read. */
+async function attempt(
+  passage: Passage,
+  query: string,
+  isReduced: boolean,
+  on: Snapshot,
+): Promise<AttemptOutcome> {
+  const outcome = await send(passage, query, isReduced, on)
+  const isUnread = outcome.kind === 'failed' && outcome.isStaleConnection
+  return isUnread && uploadOf(passage) === undefined ? send(passage, query, isReduced, on) : outcome
+}
+
+function uploadOf({ call: { body } }: Passage): IncomingUpload | undefined {
+  return body !== undefined && 'pieces' in body ? body : undefined
+}
+
+async function send(
+  passage: Passage,
+  query: string,
+  isReduced: boolean,
+  on: Snapshot,
+): Promise<AttemptOutcome> {
+  const { call, provider, body, record } = passage
+  const { reply, path, headers, requestId } = call
+  if (reply.isGone) return { kind: 'gone', wasSent: false }
+  record.provider = provider.name
+  record.startAttempt(on.now(), 'pass', [])
+  const upload = uploadOf(passage)
+  const passing: Passing = { phaseAfter: (head) => phaseAfter(head, call, isReduced), upload }
+  const response = new UpstreamResponse(
+    provider,
+    {
+      sinceMs: record.workSinceMs,
+      dialect: apiDialect(path),
+      translation: undefined,
+      reshape: undefined,
+      stripsUsage: false,
+      passing,
+    },
+    on,
+  )
+  const abort = () => response.abort()
+  reply.onGone = abort
+  const { method } = call.route
+  const outcome = await response.pass({ method, path, query, headers, body, requestId })
+  const { requestId: ofProvider } = response
+  record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
+  on.events.emit(record.endAttempt(outcome, on.now()))
+  if (outcome.kind === 'failed' && outcome.error.code === 'provider_unreachable') {
+    on.coordinator.reportUnreachable(provider.name)
+  }
+  return outcome
+}
+
+/** What a head leads to: events pass as they come, JSON that is to be read is held, all else passes. */
+function phaseAfter(head: ResponseHead, { route, path }: RestCall, isReduced: boolean): Phase {
+  const dialect = apiDialect(path)
+  if (head.status >= 300) return collectingError(head)
+  const isPlain = (head.headers['content-encoding'] ?? 'identity') === 'identity'
+  if (isReduced) return holdingWhole(head, dialect, maxListBytes, () => tooLong(maxListBytes))
+  if (isPlain && mediaTypeOf(head) === 'text/event-stream') return peekingStream(dialect)
+  const isRead = isPlain && mediaTypeOf(head) === 'application/json' && mayShowObjects(route)
+  return holdingWhole(head, dialect, isRead ? maxReadBytes : 0, (held) => ({ kind: 'forward', held }))
+}
+
+function mayShowObjects({ lists, path, creates, hasUsage }: RestCall['route']): boolean {
+  return lists === undefined && (creates !== undefined || hasUsage === true || path.includes('{'))
+}
+
+async function deliver(response: AnsweringResponse, passage: Passage, on: Snapshot): Promise<CallEnd> {
+  const { call, provider, record } = passage
+  const { route, client } = call
+  const { head, whole } = response
+  const owner = { client: client.id, provider: provider.name }
+  const learn = (value: unknown) => on.owners.remember(objectsIn(value, route, owner))
+  const meter = new Meter({
+    reader: response.dialect.usage,
+    estimatedPrompt: 0,
+    hasOutputTokens: false,
+    stripsUsage: false,
+  })
+  const takeUsage = () => {
+    const usage = meter.result(true)
+    if (route.hasUsage === true && usage.totalTokens > 0) record.usage = usage
+  }
+  if (whole !== undefined) {
+    const value = mediaTypeOf(head) === 'application/json' ? jsonOf(whole.bytes) : undefined
+    if (value !== undefined) {
+      learn(value)
+      meter.readWhole(whole.bytes, value)
+      takeUsage()
+    }
+    return sendWhole(head, whole.bytes, passage, on)
+  }
+  addCallHeaders(call, on, record)
+  const mask = (text: string) => provider.mask(text)
+  const relayed = await relay({
+    response,
+    reply: call.reply,
+    own: ownApiEvents(call.requestId),
+    isStream: response.events !== undefined,
+    headers: passedResponseHeaders(head.headers, mask),
+    meter,
+    mask,
+    watch: (event) => learn(objectOf(event)),
+    hold: unlimited,
+    heartbeatAfterMs: Infinity,
+  })
+  if (response.events !== undefined) takeUsage()
+  if (relayed.kind === 'gone') return endGone(call, on, record) // 499
+  if (relayed.kind === 'complete') return { status: head.status }
+  return { status: head.status, error: relayed.error }
+}
+
+const unlimited = { tokens: Infinity, grow() {} }
+
+/** An event's object: its data, or the data's `response`. */
+function objectOf(event: Buffer): unknown {
+  const data = eventData(event)
+  return data === undefined || data.length > maxReadBytes ? undefined : parseJson(data)
+}
+
+function sendWhole(
+  head: ResponseHead,
+  body: Buffer,
+  { call, provider, record }: Passage,
+  on: Snapshot,
+): CallEnd {
+  const { reply } = call
+  addCallHeaders(call, on, record)
+  const headers = passedResponseHeaders(head.headers, (text) => provider.mask(text))
+  const { status } = head
+  // Not even a length (RFC 9110 §8.6).
+  if (status !== 204) headers.push('content-length', String(body.length))
+  reply.start(status, headers)
+  reply.end(body)
+  return { status }
+}
+
+function sendFailure(
+  outcome: Exclude<AttemptOutcome, { kind: 'answered' | 'gone' }>,
+  passage: Passage,
+  on: Snapshot,
+): CallEnd {
+  const { call, record } = passage
+  record.providerCode = outcome.providerCode
+  const upload = uploadOf(passage)
+  if (outcome.kind === 'failed') {
+    record.providerStatus = outcome.providerStatus
+    return sendError(upload?.problem ?? outcome.error, call, on, record) // 408, 413; 502, 503, 504
+  }
+  record.providerStatus = outcome.head.status
+  return sendWhole(outcome.head, outcome.body, passage, on)
+}

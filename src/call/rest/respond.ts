@@ -1,0 +1,41 @@
+// The gateway's own ends of a request that passes as it is.
+import type { GatewayError } from '../../errors.ts'
+import { type Snapshot, clientGoneStatus } from '../call.ts'
+import { setProvider } from '../heartbeat.ts'
+import type { CallEnd, CallRecord } from '../record.ts'
+import type { RestCall } from '../rest-call.ts'
+
+/** Before the response has started. */
+export function sendError(
+  error: GatewayError,
+  call: Pick<RestCall, 'reply'>,
+  on: Pick<Snapshot, 'now'>,
+  record: CallRecord,
+): CallEnd {
+  addCallHeaders(call, on, record)
+  call.reply.fail(error)
+  return { status: error.status, error }
+}
+
+/** A client that the gateway has interrupted is still there. */
+export function endGone(
+  call: Pick<RestCall, 'reply'>,
+  on: Pick<Snapshot, 'now'>,
+  record: CallRecord,
+): CallEnd {
+  const { interruption, isStarted } = call.reply
+  if (interruption === undefined || isStarted) return { status: clientGoneStatus }
+  return sendError(interruption, call, on, record) // 503 shutting_down
+}
+
+export function addCallHeaders(
+  { reply }: Pick<RestCall, 'reply'>,
+  on: Pick<Snapshot, 'now'>,
+  record: CallRecord,
+): void {
+  if (record.provider !== undefined) setProvider(reply, record.provider)
+  if (record.providerRequestId !== undefined) {
+    reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
+  }
+  reply.set('server-timing', record.serverTiming(on.now()))
+}

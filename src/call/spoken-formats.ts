@@ -1,0 +1,19 @@
+// What was found out about the formats that providers speak, as calls ask for it. The main thread owns it
+// (app/format-discovery.ts).
+import type { ProviderDialect } from '../dialects/dialect.ts'
+
+/** A format to ask for: its name, and where a server has it. */
+export type AskedFormat = Pick<ProviderDialect, 'name' | 'path'>
+
+/** For formats of which `Provider.speaks` does not know. */
+export interface SpokenFormats {
+  /** Undefined: unknown, or found out so long ago that it has to be confirmed. */
+  current(provider: string, format: string): boolean | undefined
+  /**
+   * Has the provider asked, or what is known of it confirmed; all who ask at once share one answer. Takes some seconds at
+   * most. Undefined: it gave no clear answer. Never rejects.
+   */
+  find(provider: string, format: AskedFormat): Promise<boolean | undefined>
+  /** A call has shown that the provider lacks the format after all. */
+  reject(provider: string, format: string): void
+}

@@ -1,0 +1,3 @@
+import type { Coverage } from '../../coverage.ts'
+
+export const coverage: Coverage = { request: {}, response: {} }

@@ -1,0 +1,121 @@
+// Keeps the owners of objects over a restart: a file with one line for each object, which grows by what is new and is
+// written anew, without what was forgotten, once most of it is old.
+//
+// Where it cannot be written, calls go on, and the fault is reported once; what a later start does not know is like an object
+// that was forgotten. A line that cannot be read (the last one, of a process that was killed) is skipped.
+import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parseJson } from '../bytes/json/parse.ts'
+import type { SetTimer } from '../platform/clock.ts'
+import type { MemoryObjectOwners, OwnedObject } from './object-owners.ts'
+
+export interface ObjectOwnersFileParts {
+  /** As for the limits file. Created, for this user alone, when missing. */
+  readonly directory: string
+  readonly owners: MemoryObjectOwners
+  readonly setTimer: SetTimer
+  /** Called once, until a write succeeds again. */
+  readonly onFault: (cause: unknown) => void
+}
+
+/** What is new is written together. A crash may lose so much. */
+const delayMs = 200
+/** The file may have so many lines of forgotten objects beside as many as are remembered. */
+const minOldLines = 1_000
+
+export class ObjectOwnersFile {
+  readonly #parts: ObjectOwnersFileParts
+  readonly #path: string
+  #unsaved: OwnedObject[] = []
+  #lines = 0
+  #stopTimer: (() => void) | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #isFailing = false
+
+  constructor(parts: ObjectOwnersFileParts) {
+    this.#parts = parts
+    this.#path = join(parts.directory, 'objects.jsonl')
+  }
+
+  /** Takes up what the last process left, and saves from then on what is remembered. Never rejects. */
+  async load(): Promise<void> {
+    const { owners } = this.#parts
+    try {
+      const lines = (await readFile(this.#path, 'utf8')).split('\n').filter((line) => line !== '')
+      this.#lines = lines.length
+      owners.remember(lines.map(readLine).filter((object) => object !== undefined))
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') this.#report(cause)
+    }
+    const save = (objects: readonly OwnedObject[]) => this.#add(objects)
+    owners.onRemembered = save
+  }
+
+  /** Writes what is new, and waits until that is done. */
+  async stop(): Promise<void> {
+    this.#stopTimer?.()
+    if (this.#unsaved.length > 0) this.#save()
+    await this.#writing
+  }
+
+  #add(objects: readonly OwnedObject[]): void {
+    this.#unsaved.push(...objects)
+    this.#stopTimer ??= this.#parts.setTimer(() => this.#save(), delayMs)
+  }
+
+  #save(): void {
+    this.#stopTimer = undefined
+    this.#writing = this.#writing.then(async () => {
+      const objects = this.#unsaved
+      if (objects.length === 0) return
+      this.#unsaved = []
+      try {
+        await this.#write(objects)
+        this.#isFailing = false
+      } catch (cause) {
+        this.#report(cause)
+      }
+    })
+  }
+
+  async #write(objects: readonly OwnedObject[]): Promise<void> {
+    const { owners } = this.#parts
+    this.#lines += objects.length
+    if (this.#lines <= 2 * owners.size + minOldLines) return this.#withDirectory(() => this.#append(objects))
+    const all = [...owners.all()]
+    const temporary = `${this.#path}.tmp`
+    await this.#withDirectory(() => writeFile(temporary, linesOf(all), { mode: 0o600 }))
+    await rename(temporary, this.#path)
+    this.#lines = all.length
+  }
+
+  #append(objects: readonly OwnedObject[]): Promise<void> {
+    return appendFile(this.#path, linesOf(objects), { mode: 0o600 })
+  }
+
+  async #withDirectory(write: () => Promise<void>): Promise<void> {
+    await write().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
+      await write()
+    })
+  }
+
+  #report(cause: unknown): void {
+    if (!this.#isFailing) this.#parts.onFault(cause)
+    this.#isFailing = true
+  }
+}
+
+function linesOf(objects: readonly OwnedObject[]): string {
+  return objects
+    .map(({ id, kind, provider, client }) => `${JSON.stringify([id, kind, provider, client])}\n`)
+    .join('')
+}
+
+function readLine(line: string): OwnedObject | undefined {
+  const fields = parseJson(line)
+  if (!Array.isArray(fields) || !fields.every((field) => typeof field === 'string')) return undefined
+  const [id, kind, provider, client] = fields
+  return client === undefined ? undefined : { id: id!, kind: kind!, provider: provider!, client }
+}

@@ -1,0 +1,229 @@
+// Clients of OpenAI's formats in front of a provider that speaks Anthropic's Messages, on the wire.
+import assert from 'node:assert/strict'
+import { suite, test, type TestContext } from 'node:test'
+
+import type { RawConfig } from '../../src/config/raw.ts'
+import { startGateway } from '../support/app.ts'
+import { post, used } from '../support/calls.ts'
+import { messages } from '../support/chat-content.ts'
+import { providerKey } from '../support/gateway-config.ts'
+import {
+  encoded,
+  errorEvent,
+  messageEnd,
+  messagesStream,
+  messageStart,
+  textBlock,
+  thinkingBlock,
+  toolBlock,
+} from '../support/messages-content.ts'
+import { chunk, json, reset, type Script, streamHead } from '../support/upstream-script.ts'
+import { recordedClient } from './openai-client.ts'
+
+const limits = { sonnet: { rpm: 10, tpm: 100_000 } }
+
+function start(t: TestContext, models: RawConfig['models'] = { sonnet: { provider: 'claude' } }) {
+  const providers = { claude: { kind: 'anthropic' as const }, second: { kind: 'anthropic' as const } }
+  return startGateway(t, { providers, models, rate_limit_settings: { limits } })
+}
+
+const message = {
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  model: 'claude',
+  content: [{ type: 'text', text: 'Hi!' }],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 7, output_tokens: 5 },
+}
+
+const weather = {
+  type: 'function' as const,
+  function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
+}
+
+const answer = [
+  messageStart({ input_tokens: 7, cache_read_input_tokens: 20, output_tokens: 1 }),
+  { type: 'ping' },
+  ...thinkingBlock(0, 'They want the weather.', 'c2lnbmF0dXJl'),
+  ...textBlock(1, 'I ', 'look.'),
+  ...toolBlock(2, { id: 'toolu_1', name: 'weather' }, '', '{"city":', ' "Oslo"}'),
+  ...toolBlock(3, { id: 'toolu_2', name: 'weather' }),
+  ...messageEnd('tool_use'),
+]
+
+suite('a chat client of a provider that speaks Messages', () => {
+  test('gets its stream, and the provider a request of its own format with its own key', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(messagesStream(answer))
+    const body = { model: 'sonnet', messages, stream: true, tools: [weather] }
+    const response = await post(gateway, { ...body, stream_options: { include_usage: true } })
+    assert.equal(response.status, 200)
+    assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    const text = await response.text()
+    assert.ok(text.endsWith('data: [DONE]\n\n'), text)
+    assert.ok(text.includes('"prompt_tokens":27'), text)
+    const [request] = upstream.requests
+    assert.equal(request!.target, '/v1/messages')
+    assert.equal(request!.header('x-api-key'), providerKey)
+    assert.equal(request!.header('anthropic-version'), '2023-06-01')
+    assert.equal(request!.header('authorization'), undefined)
+    assert.deepEqual(JSON.parse(request!.body.toString()), {
+      model: 'sonnet',
+      max_tokens: 8192,
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
+      tools: [{ name: 'weather', input_schema: weather.function.parameters }],
+      stream: true,
+    })
+    assert.deepEqual(await used(gateway, 'sonnet'), { requests: 1, tokens: 32, parallel: 0 })
+  })
+
+  test("reads streams and whole answers alike with OpenAI's SDK", async (t) => {
+    const { gateway, upstream } = await start(t)
+    const { openai } = recordedClient(gateway)
+    const whole = {
+      ...message,
+      content: [
+        { type: 'thinking', thinking: 'They want the weather.', signature: 'c2lnbmF0dXJl' },
+        { type: 'text', text: 'I look.' },
+        { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Oslo' } },
+        { type: 'tool_use', id: 'toolu_2', name: 'weather', input: {} },
+      ],
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 7, cache_read_input_tokens: 20, output_tokens: 5 },
+    }
+    upstream.respond(messagesStream(answer))
+    upstream.respond(json(200, whole))
+    const body = { model: 'sonnet', messages, tools: [weather] }
+    const streamed = await openai.chat.completions
+      .stream({ ...body, stream_options: { include_usage: true } })
+      .finalChatCompletion()
+    const once = await openai.chat.completions.create(body)
+    for (const { choices, usage } of [streamed, once]) {
+      const [{ message: said, finish_reason: reason }] = choices as [(typeof choices)[0]]
+      assert.equal(reason, 'tool_calls')
+      assert.equal(said.content, 'I look.')
+      assert.deepEqual(
+        said.tool_calls?.map(
+          (call) => call.type === 'function' && [call.id, JSON.parse(call.function.arguments)],
+        ),
+        [
+          ['toolu_1', { city: 'Oslo' }],
+          ['toolu_2', {}],
+        ],
+      )
+      assert.deepEqual(usage, {
+        prompt_tokens: 27,
+        completion_tokens: 5,
+        total_tokens: 32,
+        prompt_tokens_details: { cached_tokens: 20, cache_write_tokens: 0 },
+      })
+    }
+  })
+
+  test('sends signed reasoning back as the SDK has kept it', async (t) => {
+    const { gateway, upstream } = await start(t)
+    const { openai } = recordedClient(gateway)
+    upstream.respond(messagesStream(answer))
+    upstream.respond(json(200, message))
+    const body = { model: 'sonnet', tools: [weather] }
+    const { choices } = await openai.chat.completions.stream({ ...body, messages }).finalChatCompletion()
+    const results = ['toolu_1', 'toolu_2'].map((id) => ({
+      role: 'tool' as const,
+      tool_call_id: id,
+      content: '4 °C',
+    }))
+    await openai.chat.completions.create({
+      ...body,
+      messages: [...messages, choices[0]!.message, ...results],
+    })
+    const { messages: turns } = JSON.parse(upstream.requests[1]!.body.toString())
+    assert.deepEqual(turns[1].content[0], {
+      type: 'thinking',
+      thinking: 'They want the weather.',
+      signature: 'c2lnbmF0dXJl',
+    })
+  })
+
+  const overloaded = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded – later' } }
+  const ownWords = {
+    error: { message: 'Overloaded – later', type: 'server_error', param: null, code: 'overloaded_error' },
+  }
+
+  test("gets a provider's error in the words of its own format, with a status that it has", async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(json(529, overloaded, { 'x-should-retry': 'false' }))
+    const response = await post(gateway, { model: 'sonnet', messages })
+    assert.equal(response.status, 503)
+    assert.equal(response.headers.get('content-type'), 'application/json')
+    assert.deepEqual(await response.json(), ownWords)
+  })
+
+  test('gets a status for an error before the first piece, and an error event after it', async (t) => {
+    const { gateway, upstream } = await start(t)
+    const limited = errorEvent('rate_limit_error', 'Slow down')
+    const script = (...events: Parameters<typeof encoded>[0][]) => messagesStream(events, {})
+    upstream.respond(script(messageStart(), limited))
+    const early = await post(gateway, { model: 'sonnet', messages, stream: true })
+    assert.equal(early.status, 429)
+    const { error } = (await early.json()) as { error: object }
+    assert.deepEqual(error, {
+      message: 'Slow down',
+      type: 'rate_limit_error',
+      param: null,
+      code: 'rate_limit_exceeded',
+    })
+    upstream.respond(script(messageStart(), ...textBlock(0, 'So')))
+    upstream.respond(
+      script(
+        messageStart(),
+        ...textBlock(0, 'So').slice(0, 2),
+        errorEvent('overloaded_error', 'Overloaded – later'),
+      ),
+    )
+    const cut = await (await post(gateway, { model: 'sonnet', messages, stream: true })).text()
+    assert.match(cut, /"content":"So"/)
+    assert.match(cut, /"error":\{"message":"[^"]*ended without its final event/)
+    assert.doesNotMatch(cut, /\[DONE\]|"finish_reason":"/)
+    const late = await (await post(gateway, { model: 'sonnet', messages, stream: true })).text()
+    assert.ok(late.endsWith(`data: ${JSON.stringify(ownWords)}\n\n`), late)
+  })
+
+  test('does not notice a target that is overloaded, or breaks off after a beginning without output', async (t) => {
+    const targets = [{ provider: 'claude' }, { provider: 'second', model: 'claude-haiku', tier: 2 }]
+    const { gateway, upstreams } = await start(t, { sonnet: { targets } })
+    const broken: Script = [streamHead(), chunk(encoded(messageStart())), reset]
+    for (const failure of [json(529, overloaded), broken]) {
+      upstreams.claude.respond(failure)
+      upstreams.second.respond(
+        messagesStream([messageStart(), ...textBlock(0, 'Hi!'), ...messageEnd('end_turn')]),
+      )
+      const response = await post(gateway, { model: 'sonnet', messages, stream: true })
+      assert.equal(response.status, 200)
+      const text = await response.text()
+      assert.match(text, /"content":"Hi!"/)
+      assert.ok(text.endsWith('data: [DONE]\n\n'))
+    }
+  })
+
+  test('is told by name what the provider cannot do', async (t) => {
+    const { gateway, upstream } = await start(t)
+    const refusals = [
+      ['/v1/chat/completions', { messages, n: 2 }, 'n', /"n" is not supported/],
+      ['/v1/embeddings', { input: 'hi' }, null, /neither \/v1\/embeddings nor a format/],
+      ['/v1/completions', { prompt: 'hi' }, null, /neither \/v1\/completions nor a format/],
+    ] as const
+    for (const [path, body, param, words] of refusals) {
+      const response = await post(gateway, { model: 'sonnet', ...body }, { path })
+      assert.deepEqual(
+        [response.status, response.headers.get('x-llm-gateway-error')],
+        [400, 'not_translatable'],
+      )
+      const { error } = (await response.json()) as { error: { param: string | null; message: string } }
+      assert.equal(error.param, param)
+      assert.match(error.message, words)
+    }
+    assert.equal(upstream.requests.length, 0)
+  })
+})
