@@ -88,11 +88,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       ? await OwnServices.start(config, { clock, events, stateDirectory, store })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
-  const { coordinator } = shared
+  const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
   const hasSeveralClients = mayHaveSeveralClients(config)
-  const services = { coordinator, owners, events, ticker, hasSeveralClients }
+  const services = { coordinator, formats, owners, events, ticker, hasSeveralClients }
   const longLived = { dialects, ...services, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))

@@ -7,6 +7,7 @@ import { MemoryStore } from '../admission/stores/memory.ts'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { SpokenFormats } from '../call/spoken-formats.ts'
 import type { Clock } from '../platform/clock.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
@@ -15,11 +16,14 @@ import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { Discovery } from './discovery.ts'
+import { FormatDiscovery } from './format-discovery.ts'
+import { FormatsFile } from './formats-file.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
+  readonly formats: SpokenFormats
   readonly owners: ObjectOwners
   /** Undefined: requests of a client are not limited. */
   readonly floodWindows: FloodWindows | undefined
@@ -47,9 +51,13 @@ export class OwnServices implements SharedServices {
   readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
+  readonly formats: FormatDiscovery
+  /** Called when something was found of the formats that providers speak. One listener. */
+  onFormats: (() => void) | undefined
   readonly #discovery: Discovery
   readonly #healthChecks: HealthChecks
   readonly #file: LimitsFile | undefined
+  readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
   #isStopped = false
 
@@ -88,7 +96,25 @@ export class OwnServices implements SharedServices {
       setTimer,
       onChange: () => this.#file?.touch(),
     })
-    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance })
+    const formats = new FormatDiscovery({
+      clock,
+      events,
+      onChange: () => {
+        this.#formatsFile?.touch()
+        this.onFormats?.()
+      },
+    })
+    this.formats = formats
+    this.#formatsFile =
+      stateDirectory === undefined
+        ? undefined
+        : new FormatsFile({
+            directory: stateDirectory,
+            findings: () => formats.findings,
+            onFault: (cause) => events.emit({ kind: 'formats_not_saved', cause }),
+          })
+    const hasShown = (provider: string, format: string) => formats.hasShown(provider, format)
+    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance, hasShown })
     const pollClock = { now, setTimer, chance }
     this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
     this.#discovery = new Discovery({
@@ -107,6 +133,7 @@ export class OwnServices implements SharedServices {
     if (services.#file !== undefined) {
       parts.events.emit({ kind: 'limits_loaded', fact: await services.#file.load() })
     }
+    if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
     await services.#ownersFile?.load()
     return services
   }
@@ -114,6 +141,7 @@ export class OwnServices implements SharedServices {
   /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
   follow(config: Config, providers: ProviderSet): void {
     this.coordinator.follow(config, providers.values())
+    this.formats.follow(config, providers)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
     this.#discovery.follow(config, providers)
@@ -134,7 +162,7 @@ export class OwnServices implements SharedServices {
 
   /** Writes the counters down a last time. */
   async save(): Promise<void> {
-    await Promise.all([this.#file?.stop(), this.#ownersFile?.stop()])
+    await Promise.all([this.#file?.stop(), this.#ownersFile?.stop(), this.#formatsFile?.stop()])
   }
 }
 

@@ -5,6 +5,14 @@ import type { ScanOutcome } from './json/types.ts'
 /** Longer bodies are large. A chunk that a socket delivers has at most this many bytes. */
 export const maxSmallBytes = 65_536
 
+/** Where the memory of a large body comes from, and goes to. */
+export interface MemorySource {
+  /** Holds arbitrary bytes: the caller writes all of them before any is read. */
+  allocate(length: number): Buffer
+  /** @param bytes of `allocate`, which are no longer read. */
+  release(bytes: Buffer): void
+}
+
 /** What a body counts for in the memory of all bodies. */
 export interface MemoryShare {
   /** Calling it again has no effect. */
@@ -18,7 +26,7 @@ export interface MemoryShare {
 export class LargeBody {
   /** Of a JSON body that was scanned as it arrived. */
   readonly scan: ScanOutcome | undefined
-  readonly #memory: Pick<BodyMemory, 'release'>
+  readonly #memory: Pick<MemorySource, 'release'>
   readonly #share: MemoryShare
   #bytes: Buffer | undefined
   #isNeeded = true
@@ -31,7 +39,7 @@ export class LargeBody {
   constructor(
     bytes: Buffer,
     scan: ScanOutcome | undefined,
-    memory: Pick<BodyMemory, 'release'>,
+    memory: Pick<MemorySource, 'release'>,
     share: MemoryShare,
   ) {
     this.#bytes = bytes
@@ -90,7 +98,7 @@ const keepMs = 60_000
  * Memory of large bodies. What one call releases is handed to the next one: the system zeroes new memory page by page, and
  * the garbage collector counts it as growth.
  */
-export class BodyMemory {
+export class BodyMemory implements MemorySource {
   readonly #setTimer: (fn: () => void, delayMs: number) => unknown
   #spare: ArrayBuffer | undefined
   #wasUsed = false
@@ -100,7 +108,6 @@ export class BodyMemory {
     this.#setTimer = setTimer
   }
 
-  /** Holds arbitrary bytes: the caller writes all of them before any is read. */
   allocate(length: number): Buffer {
     const spare = this.#spare
     if (spare === undefined || spare.byteLength < length || spare.byteLength / 4 > length) {
@@ -110,7 +117,6 @@ export class BodyMemory {
     return Buffer.from(spare, 0, length)
   }
 
-  /** @param bytes of `allocate`, which are no longer read. */
   release({ buffer }: Buffer): void {
     if (!(buffer instanceof ArrayBuffer)) return
     const isSpare = buffer.byteLength <= maxSpareBytes && buffer.byteLength >= (this.#spare?.byteLength ?? 0)

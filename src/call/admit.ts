@@ -44,7 +44,7 @@ export interface Limited {
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply }, request, route, skipsFailing }: AdmitInput,
+  { call: { client, reply, dialect }, request, route, skipsFailing }: AdmitInput,
   on: Pick<Snapshot, 'coordinator'>,
   record: Pick<CallRecord, 'waitMs'>,
 ): AdmitResult | Promise<AdmitResult> {
@@ -52,7 +52,8 @@ export function admit(
   const model = route.model.name
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
-  const asked = { client, disconnect: reply, model, targets, size, affinityKey, skipsFailing }
+  const { name: format } = dialect.native
+  const asked = { client, disconnect: reply, model, targets, size, affinityKey, format, skipsFailing }
   const result = on.coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs

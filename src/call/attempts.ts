@@ -3,7 +3,6 @@
 // not part of any response.)
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelConfig } from '../config/types.ts'
-import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
@@ -14,6 +13,7 @@ import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
+import { isDoubtful, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
@@ -113,23 +113,41 @@ export async function tryTargets(
   }
 }
 
-/** One attempt, or two where the provider refuses the request for usage. */
+/** One attempt, and another one where the provider turns out to lack the format. */
 async function tryTarget(
   admitted: AdmittedCall,
   target: Target,
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
-  const { hold } = admitted
+  const { call, hold } = admitted
   const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
-  const translator = translatorTo(provider, admitted.call.dialect, on)
+  const choosing = wayTo(provider, call.dialect, hold.failureKindOf(target) === undefined, on)
+  const translator = choosing instanceof Promise ? await choosing : choosing
   if (translator instanceof GatewayError) return untranslatable(translator)
+  const outcome = await tryWay(admitted, { target, provider, translator }, on, record)
+  if (!isDoubtful(outcome, provider, translator)) return outcome
+  on.formats.doubt(provider.name, translator.provider.name)
+  const other = await wayTo(provider, call.dialect, true, on)
+  if (other instanceof GatewayError || other === translator) return outcome
+  return tryWay(admitted, { target, provider, translator: other }, on, record)
+}
+
+/** One attempt, or two where the provider refuses the request for usage. */
+async function tryWay(
+  admitted: AdmittedCall,
+  to: Omit<AttemptInput, 'asksUsage'>,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  const { hold } = admitted
+  const { translator, provider } = to
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
-  const outcome = await send(admitted, { target, provider, translator, asksUsage }, on, record)
+  const outcome = await send(admitted, { ...to, asksUsage }, on, record)
   if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
-  const plain = await send(admitted, { target, provider, translator, asksUsage: false }, on, record)
+  const plain = await send(admitted, { ...to, asksUsage: false }, on, record)
   if (plain.kind === 'answered') hold.reportUselessUsageWish()
   return plain
 }
@@ -147,18 +165,6 @@ function wordsOf(
 
 function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
   return includeUsage === 'auto' ? !hold.isUsageWishUseless(name) : includeUsage === 'always'
-}
-
-/** The best way to a format that the provider speaks. */
-function translatorTo(
-  provider: Provider,
-  dialect: ClientDialect,
-  { dialects }: Pick<Snapshot, 'dialects'>,
-): Translator | GatewayError {
-  const translator = dialects.get(dialect)?.find((way) => provider.speaks(way.provider.name))
-  if (translator !== undefined) return translator
-  const message = `Provider "${provider.name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
-  return new GatewayError('not_translatable', message)
 }
 
 /** Nothing was sent. */

@@ -11,6 +11,7 @@ import type { ObjectOwners } from '../routing/object-owners.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Coordinator } from './coordinator.ts'
+import type { SpokenFormats } from './spoken-formats.ts'
 import type { Ticker } from './ticker.ts'
 
 /** One client request to an API route, its body read. */
@@ -45,6 +46,7 @@ export interface Snapshot {
   readonly providers: ReadonlyMap<string, Provider>
   readonly dialects: Dialects
   readonly coordinator: Coordinator
+  readonly formats: SpokenFormats
   readonly owners: ObjectOwners
   /** Where requests go that are no model calls. */
   readonly rest: RoutesConfig['rest']

@@ -19,6 +19,8 @@ export interface AdmissionRequest {
   readonly size: RequestSize
   /** Of the conversation (`affinityKeyOf`); undefined if the order of targets need not follow it. */
   readonly affinityKey: number | undefined
+  /** Of the client (`ProviderDialect.name`): targets that speak it are preferred. */
+  readonly format: string
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
   readonly skipsFailing: boolean
 }

@@ -33,7 +33,10 @@ export async function countTokens(
 ): Promise<CallResult> {
   const { targets, model } = route
   const format = call.dialect.native.name
-  const able = targets.filter((target) => providerOf(target, on).speaks(format) === true)
+  const able = targets.filter((target) => {
+    const { name, speaks } = providerOf(target, on)
+    return speaks(format) ?? on.formats.current(name, format)
+  })
   for (const target of able.toSorted((one, other) => one.tier - other.tier).slice(0, maxAsked)) {
     const outcome = await ask(target, call, request, on, record)
     if (call.reply.isGone) return { kind: 'client-gone' }

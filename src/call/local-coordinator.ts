@@ -36,6 +36,8 @@ export interface CoordinatorParts {
   readonly now: () => number
   /** From 0 to below 1, at random. */
   readonly chance: () => number
+  /** Whether a provider is known to speak a format. Absent: nothing is known. */
+  readonly hasShown?: (provider: string, format: string) => boolean
 }
 
 export class LocalCoordinator implements Coordinator {
@@ -48,16 +50,18 @@ export class LocalCoordinator implements Coordinator {
   readonly calibration: Calibration
   readonly now: () => number
   readonly chance: () => number
+  readonly hasShown: NonNullable<CoordinatorParts['hasShown']>
   /** By name. Those that a reload has removed stay, for calls that began before it. */
   readonly #providers = new Map<string, ProviderFacts>()
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
-  constructor({ admission, calibration, now, chance }: CoordinatorParts) {
+  constructor({ admission, calibration, now, chance, hasShown = () => false }: CoordinatorParts) {
     this.admission = admission
     this.calibration = calibration
     this.now = now
     this.chance = chance
+    this.hasShown = hasShown
   }
 
   /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */

@@ -1,47 +1,16 @@
 // The story of a request that is no model call and passes to a provider as it is, from its head to its end. Every line that
 // can end it names the status.
-import type { ApiRoute } from '../dialects/openai/api-routes.ts'
-import type { Client } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { LargeBody, type MemoryShare } from '../bytes/large-body.ts'
-import type { Provider, StreamedBody } from '../upstream/provider.ts'
-import { type Reply, clientGoneStatus, type Snapshot } from './call.ts'
+import { LargeBody } from '../bytes/large-body.ts'
+import type { PassedRequest } from '../upstream/provider.ts'
+import { clientGoneStatus, type Snapshot } from './call.ts'
 import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
-import type { Upload } from './response/upstream-response.ts'
 import { modelOf } from './rest/called-model.ts'
 import { judgeObjects } from './rest/own-objects.ts'
 import { passOn } from './rest/pass-on.ts'
+import type { RestCall } from './rest/request.ts'
 import { sendError } from './rest/respond.ts'
-
-/** A body that goes on while it arrives. */
-export interface IncomingUpload extends StreamedBody, Upload {
-  /** What the client did wrong, once it has. */
-  readonly problem: GatewayError | undefined
-  /** Nothing more of it is read. */
-  abandon(): void
-}
-
-export interface RestCall {
-  readonly route: ApiRoute
-  /** Below `/v1`, in its normal form. */
-  readonly path: string
-  /** What stands for the names in the route's path. */
-  readonly ids: readonly string[]
-  /** With its `?` and without keys; empty if there is none. */
-  readonly query: string
-  /** Those that go on, names in lower case. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  readonly contentType: string | undefined
-  readonly body: Buffer | LargeBody | IncomingUpload | undefined
-  /** Of a body that was read; a large one releases it itself. */
-  readonly bodyShare: MemoryShare | undefined
-  readonly requestId: string
-  readonly client: Client
-  readonly reply: Reply
-  /** When its head had arrived, in milliseconds of the monotonic clock. */
-  readonly startedAtMs: number
-}
 
 /** Serves one request and reports its end. Never rejects. */
 export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void> {
@@ -74,12 +43,10 @@ async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<
   return passOn({ call, provider, body: bodyFor(call, called?.body), record }, on) // the provider's status; 499, 5xx
 }
 
-function bodyFor({ body }: RestCall, changed: PassedBody): PassedBody {
+function bodyFor({ body }: RestCall, changed: PassedRequest['body']): PassedRequest['body'] {
   if (changed !== undefined) return changed
   return body instanceof LargeBody ? { of: body, parts: [body.bytes] } : body
 }
-
-type PassedBody = Parameters<Provider['pass']>[0]['body']
 
 function providerGone(name: string): GatewayError {
   const message = `The object is at provider "${name}", which is not in the configuration any more.`

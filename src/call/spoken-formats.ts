@@ -14,6 +14,6 @@ export interface SpokenFormats {
    * most. Undefined: it gave no clear answer. Never rejects.
    */
   find(provider: string, format: AskedFormat): Promise<boolean | undefined>
-  /** A call has shown that the provider lacks the format after all. */
-  reject(provider: string, format: string): void
+  /** A call was refused as if the provider lacked the format: what is known of it has to be found out again. */
+  doubt(provider: string, format: string): void
 }

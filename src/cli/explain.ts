@@ -86,6 +86,10 @@ interface Explanation {
   readonly fallbacks: readonly string[]
   readonly heartbeatAfterMs: number
   readonly routing: RoutingConfig
+  /** Requests that need not name the model: `images`, `moderations`, `responses`. */
+  readonly defaultFor: readonly string[]
+  /** The provider of all other routes of the API. */
+  readonly rest: string | null
   /** The module of `logging.transport`. */
   readonly logTransport?: string
 }
@@ -141,8 +145,16 @@ function explain(
     fallbacks: route.model.fallbacks,
     heartbeatAfterMs: config.server.heartbeatAfterMs,
     routing: config.routing,
+    defaultFor: defaultFor(route, config),
+    rest: config.routes.rest?.provider ?? null,
     ...(transport !== undefined && { logTransport: transport.target }),
   }
+}
+
+/** Of the kinds of calls that may name no model, those that then call this one. */
+function defaultFor({ model: { name, aliases } }: Route, { routes }: Config): string[] {
+  const names = [name, ...aliases]
+  return Object.entries(routes.defaultModel).flatMap(([kind, named]) => (names.includes(named) ? [kind] : []))
 }
 
 function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>): string {
@@ -179,8 +191,8 @@ const rules = {
 }
 
 function print(out: Output, explanation: Explanation): void {
-  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs, logTransport } =
-    explanation
+  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
+  const { defaultFor: kinds, rest, logTransport } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -204,6 +216,8 @@ function print(out: Output, explanation: Explanation): void {
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   out.line(`retries    ${formatRouting(routing)}`)
+  if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
+  if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
 }
 

@@ -121,6 +121,20 @@ interface DiscoveryFailed {
   readonly is_usual: boolean
 }
 
+/** A provider has shown whether it speaks a format. */
+interface FormatFound {
+  readonly kind: 'format_found'
+  readonly provider: string
+  readonly format: string
+  readonly is_spoken: boolean
+}
+
+/** What was found of formats could not be read or saved; calls go on. */
+interface FormatsNotSaved {
+  readonly kind: 'formats_not_saved'
+  readonly cause: unknown
+}
+
 /** The outcome of health checks has changed. */
 interface HealthChecked {
   readonly kind: 'health_checked'
@@ -222,6 +236,8 @@ export type GatewayEvent =
   | AttemptEnded
   | CallEnded
   | DiscoveryFailed
+  | FormatFound
+  | FormatsNotSaved
   | HealthChecked
   | InternalError
   | LimitsLoaded

@@ -11,6 +11,8 @@ export interface TargetFacts {
   readonly load: Pick<ProviderLoad, 'of'>
   /** Whether a provider runs on this machine or its network, and so keeps the caches of its conversations itself. */
   readonly isLocal: (provider: string) => boolean
+  /** Whether a provider is known to speak a format, so that calls in it need no translation. */
+  readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** From 0 to below 1, at random. */
@@ -24,6 +26,8 @@ export interface Placed {
   readonly targets: readonly Target[]
   /** Of the conversation (`affinityKeyOf`); undefined if the order need not follow it. */
   readonly affinityKey: number | undefined
+  /** Of the client. */
+  readonly format: string
 }
 
 export interface Choice {
@@ -34,7 +38,7 @@ export interface Choice {
 }
 
 /** Chooses among a model's targets, and counts the choice. */
-export function chooseTargets({ model, targets, affinityKey }: Placed, facts: TargetFacts): Choice {
+export function chooseTargets({ model, targets, affinityKey, format }: Placed, facts: TargetFacts): Choice {
   if (targets.length === 1) return { targets, turn: undefined }
   const { health, load, placement, isLocal } = facts
   const nowMs = facts.now()
@@ -44,7 +48,9 @@ export function chooseTargets({ model, targets, affinityKey }: Placed, facts: Ta
   const candidates = targets.map((target, index) => {
     const { isReady, readyAtMs } = health.stateOf(target, nowMs)
     const isHome = home !== undefined && keyOf(target) === home
-    return { target, isReady, readyAtMs, busy: load.of(target.provider), isHome, credit: credits[index]! }
+    const passes = facts.hasShown(target.provider, format)
+    const busy = load.of(target.provider)
+    return { target, isReady, readyAtMs, busy, isHome, passes, credit: credits[index]! }
   })
   const { targets: ordered, equals } = orderTargets(candidates, facts.chance())
   const [first] = ordered

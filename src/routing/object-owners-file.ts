@@ -28,6 +28,8 @@ export class ObjectOwnersFile {
   readonly #path: string
   #unsaved: OwnedObject[] = []
   #lines = 0
+  /** Ends a line that the last process left unfinished. */
+  #separator = ''
   #stopTimer: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
   #isFailing = false
@@ -41,7 +43,9 @@ export class ObjectOwnersFile {
   async load(): Promise<void> {
     const { owners } = this.#parts
     try {
-      const lines = (await readFile(this.#path, 'utf8')).split('\n').filter((line) => line !== '')
+      const text = await readFile(this.#path, 'utf8')
+      if (text !== '' && !text.endsWith('\n')) this.#separator = '\n'
+      const lines = text.split('\n').filter((line) => line !== '')
       this.#lines = lines.length
       owners.remember(lines.map(readLine).filter((object) => object !== undefined))
     } catch (cause) {
@@ -89,8 +93,9 @@ export class ObjectOwnersFile {
     this.#lines = all.length
   }
 
-  #append(objects: readonly OwnedObject[]): Promise<void> {
-    return appendFile(this.#path, linesOf(objects), { mode: 0o600 })
+  async #append(objects: readonly OwnedObject[]): Promise<void> {
+    await appendFile(this.#path, this.#separator + linesOf(objects), { mode: 0o600 })
+    this.#separator = ''
   }
 
   async #withDirectory(write: () => Promise<void>): Promise<void> {

@@ -13,6 +13,8 @@ export interface Candidate {
   readonly busy: number
   /** Whether the conversation began here, so that its cache is here. */
   readonly isHome: boolean
+  /** Whether the call can pass there as it is, and needs no translation. */
+  readonly passes: boolean
   /** How much the target is owed (`Placement`). */
   readonly credit: number
 }
@@ -28,8 +30,9 @@ export interface Order {
 
 /**
  * Ready targets tier by tier, then the cooling ones, the soonest ready first. Within a tier: the server that holds the
- * conversation's cache if its load allows (bounded as in https://arxiv.org/abs/1608.01350), then the least busy by weight;
- * among equals the first by what they are owed, the ones after it by weighted chance.
+ * conversation's cache if its load allows (bounded as in https://arxiv.org/abs/1608.01350), then the least busy by weight,
+ * of those the ones that need no translation; among equals the first by what they are owed, the ones after it by weighted
+ * chance.
  * @param roll from 0 to below 1.
  */
 export function orderTargets(candidates: readonly Candidate[], roll: number): Order {
@@ -75,11 +78,13 @@ function homeOf(tier: readonly Candidate[]): Candidate | undefined {
   return home.busy + 1 <= Math.ceil(maxImbalance * share) ? home : undefined
 }
 
-/** Those with the least load for their weight. */
+/** Those with the least load for their weight; of these, those that the call can pass to, if there are any. */
 function leastBusy(candidates: readonly Candidate[]): Candidate[] {
   const load = ({ busy, target }: Candidate) => busy / target.weight
   const least = Math.min(...candidates.map(load))
-  return candidates.filter((candidate) => load(candidate) === least)
+  const equals = candidates.filter((candidate) => load(candidate) === least)
+  const passing = equals.filter(({ passes }) => passes)
+  return passing.length > 0 ? passing : equals
 }
 
 function mostOwed(equals: readonly Candidate[]): Candidate {

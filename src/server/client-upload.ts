@@ -2,7 +2,7 @@
 // is in memory. Its client may take long, but must not fall silent.
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { IncomingUpload } from '../call/rest-call.ts'
+import type { IncomingUpload } from '../call/rest/request.ts'
 import { GatewayError } from '../errors.ts'
 
 /** The largest upload. OpenAI accepts files of 512 MB, and parts of 64 MB for files of 8 GB. */

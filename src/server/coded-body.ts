@@ -2,8 +2,8 @@
 // counted in the memory of all bodies; the decoders' own memory is bounded by their number.
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../bytes/byte-collector.ts'
-import { LargeBody } from '../bytes/large-body.ts'
-import { type Coding, createDecoder } from '../http/request-coding.ts'
+import { LargeBody, type MemorySource } from '../bytes/large-body.ts'
+import { type Coding, createDecoder } from '../http/content-coding.ts'
 import type { BodyShare } from './body-budget.ts'
 import { type BodyReadOptions, finishBody, readBody, shareStepBytes } from './request-body.ts'
 
@@ -52,10 +52,7 @@ export function readCodedBody(request: IncomingMessage, options: CodedReadOption
 function noScanner(): undefined {}
 
 /** A decoder that is ended early may still read in its thread, so the memory is left to the garbage collector. */
-const unshared: BodyReadOptions['memory'] = {
-  allocate: (length) => Buffer.allocUnsafeSlow(length),
-  release: ignore,
-}
+const unshared: MemorySource = { allocate: (length) => Buffer.allocUnsafeSlow(length), release: ignore }
 
 function decode(coded: Buffer | LargeBody, options: CodedReadOptions): void {
   const { coding, codedShare, share, maxBytes, queue } = options

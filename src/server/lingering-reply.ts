@@ -46,12 +46,12 @@ export function lingerAfter(request: IncomingMessage, response: ServerResponse, 
   }
   const timer = setTimeout(finish, maxLingerMs)
   response.on('close', () => clearTimeout(timer))
+  if (request.readableEnded) return finish()
   request.on('data', (chunk: Buffer) => {
     seen += chunk.length
     if (seen > maxLingerBytes) finish()
   })
   request.on('end', finish)
   request.on('error', finish)
-  if (request.readableEnded) finish()
-  else request.resume()
+  request.resume()
 }

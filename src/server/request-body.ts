@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import type { ScanOutcome } from '../bytes/json/types.ts'
-import { type BodyMemory, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
+import { type MemorySource, LargeBody, maxSmallBytes } from '../bytes/large-body.ts'
 import { holdBody } from '../platform/node/held-body.ts'
 import { freePiece } from '../platform/node/read-piece.ts'
 import type { BodyShare } from './body-budget.ts'
@@ -18,7 +18,7 @@ export interface BodyReadOptions {
   readonly maxBytes: number
   /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
-  readonly memory: Pick<BodyMemory, 'allocate' | 'release'>
+  readonly memory: MemorySource
   /** Of the memory for all bodies. The receiver of a small body releases it; a large one does so itself. */
   readonly share: BodyShare
   /** Scans a large body as it arrives. */
@@ -190,7 +190,7 @@ const stepBytes = 8192
 /** A large body while it arrives. */
 class LargeBodyReader {
   readonly #bytes: Buffer
-  readonly #memory: BodyReadOptions['memory']
+  readonly #memory: MemorySource
   readonly #slicer: TimeSlicer
   readonly #share: BodyShare
   readonly #scanner: BodyScanner | undefined

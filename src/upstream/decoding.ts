@@ -1,12 +1,12 @@
 // A response whose provider compressed it, though it was asked not to: decoded as it arrives, because what cannot be read
 // can be neither judged, metered nor searched for keys. The pauses of the reader reach the provider through the decoder, so
 // that a small body which becomes a huge one fills no memory.
-import type { Transform } from 'node:stream'
+import type { Decoder } from '../http/content-coding.ts'
 
 interface Source {
   /** The decoder has room again, after `write` returned false. */
   resume(): void
-  /** What was written is not in the coding, or was cut off. */
+  /** What was written is not in the coding, was cut off, or becomes more than any response would. */
   onUndecodable(): void
 }
 
@@ -15,12 +15,23 @@ interface Sink {
   onEnd(): void
 }
 
-export class Decoding {
-  readonly #decoder: Transform
+/** Events repeat themselves, and may become fifty times as long; a bomb becomes a thousand times as long, or a million. */
+const maxExpansion = 200
 
-  constructor(decoder: Transform, source: Source, sink: Sink) {
+/** What may come out whatever went in: less than is held of a body before it goes to the client. */
+const freeBytes = 131_072
+
+export class Decoding {
+  readonly #decoder: Decoder
+  #decoded = 0
+
+  constructor(decoder: Decoder, source: Source, sink: Sink) {
     this.#decoder = decoder
-    decoder.on('data', (chunk: Buffer) => sink.onData(chunk))
+    decoder.on('data', (chunk: Buffer) => {
+      this.#decoded += chunk.length
+      if (this.#decoded > freeBytes + maxExpansion * decoder.bytesWritten) source.onUndecodable()
+      else sink.onData(chunk)
+    })
     decoder.on('end', () => sink.onEnd())
     decoder.on('drain', () => source.resume())
     decoder.on('error', () => source.onUndecodable())

@@ -115,7 +115,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
       },
       onUndecodable: () => {
         this.abort()
-        const detail = `sent a body that is not in its content coding, ${JSON.stringify(coding)}`
+        const detail = `sent a body that cannot be decoded from its content coding, ${JSON.stringify(coding)}`
         this.#handler.onFailure({ kind: 'broken', code: undecodable, detail })
       },
     }

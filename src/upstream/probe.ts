@@ -3,6 +3,7 @@
 import { Socket } from 'node:net'
 import type { buildConnector, Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { randomId } from '../platform/random-id.ts'
 import type { HttpProvider } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
@@ -26,6 +27,8 @@ interface ProbeLimits {
 export interface ProbeRequest extends ProbeLimits {
   /** Below the provider's base URL: `/models`. */
   readonly path: string
+  /** JSON to post. Absent: the request is a GET. */
+  readonly body?: Buffer
 }
 
 interface ProbeTimes {
@@ -44,7 +47,7 @@ export type ProbeOutcome = ProbeTimes &
 type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
 
 /**
- * A GET over the provider's own connections.
+ * A request over the provider's own connections.
  * @param onResult is called once, never from within `probe`, and not after the probe was aborted.
  */
 export function probe(
@@ -60,18 +63,18 @@ export function probe(
       if (!isAborted) onResult(outcome)
     })
   })
-  response.begin((handler) => provider.get(request.path, handler))
+  const { path, body } = request
+  const contentType = 'application/json'
+  const posted = { path, query: '', headers: [], contentType, isStream: false, requestId: randomId() }
+  response.begin((handler) =>
+    body === undefined ? provider.get(path, handler) : provider.send({ ...posted, body }, handler),
+  )
   return {
     abort() {
       isAborted = true
       response.abort()
     },
   }
-}
-
-interface PostRequest extends ProbeRequest {
-  /** JSON to post; without it the request is a GET. */
-  readonly body?: string
 }
 
 /**
@@ -117,7 +120,7 @@ function connectOnce(
 export interface Probe {
   /** Opens a connection and ends it without a request. Resolves with why none was made, or undefined when one was. */
   connect(timeoutMs: number): Promise<ProviderFailure | undefined>
-  send(request: PostRequest): Promise<ProbeOutcome>
+  send(request: ProbeRequest): Promise<ProbeOutcome>
   /** Time to open the latest connection in milliseconds, TLS included; undefined before the first one. */
   connectMs(): number | undefined
   /** Replaces the provider's own secrets in text that it sent. */

@@ -20,6 +20,7 @@ import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
+import { unknownFormats } from '../support/unknown-formats.ts'
 
 const json = { 'content-type': 'application/json' }
 const events = { 'content-type': 'text/event-stream' }
@@ -202,6 +203,7 @@ function startScene(next: () => string) {
     providers,
     dialects,
     coordinator,
+    formats: unknownFormats,
     owners: new MemoryObjectOwners(),
     rest: undefined,
     defaultModels: new Map(),

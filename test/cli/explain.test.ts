@@ -59,6 +59,17 @@ test('a log transport is shown with its module', async (t) => {
   assert.match(stdout, /^log +pino\/file$/m)
 })
 
+test('the routes that concern a model are shown', async (t) => {
+  const text = `${config}routes: { rest: { provider: cloud }, default_model: { images: coder, responses: qwen-coder } }\n`
+  const { stdout } = await run(t, 'qwen-coder', { text })
+  assert.match(stdout, /^default +for images, responses whose requests name no model$/m)
+  assert.match(stdout, /^rest +other routes of the API pass to cloud$/m)
+  const { stdout: other } = await run(t, 'echo', { text })
+  assert.doesNotMatch(other, /^default/m)
+  const { stdout: json } = await run(t, 'coder', { text, json: true })
+  assert.deepEqual(JSON.parse(json).defaultFor, ['images', 'responses'])
+})
+
 test('a wildcard is explained with what goes upstream', async (t) => {
   const { stdout } = await run(t, 'cloud/qwen/3')
   assert.match(stdout, /^cloud\/qwen\/3 matches the wildcard cloud\/\*\n/)
@@ -108,6 +119,8 @@ test('JSON has the same facts', async (t) => {
     fallbacks: [],
     heartbeatAfterMs: 15_000,
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
+    defaultFor: [],
+    rest: null,
   })
 })
 

@@ -45,6 +45,49 @@ for (const [name, server, problem] of [
   })
 }
 
+for (const [what, routes, problem] of [
+  [
+    'a provider and models that exist',
+    '{ rest: { provider: local }, default_model: { images: l, responses: llama } }',
+    [],
+  ],
+  ['nothing', '{ rest: null }', []],
+  [
+    'a provider that does not exist',
+    '{ rest: { provider: locl } }',
+    ['5:29 routes.rest.provider: there is no provider "locl"'],
+  ],
+  [
+    'a model that does not exist',
+    '{ default_model: { images: lama } }',
+    ['5:36 routes.default_model.images: there is no model "lama"'],
+  ],
+  [
+    'a wildcard',
+    '{ default_model: { images: "l*" } }',
+    ['5:36 routes.default_model.images: "l*" does not name a single model'],
+  ],
+  [
+    'a kind that has no default',
+    '{ default_model: { chat: llama } }',
+    ['5:28 routes.default_model.chat: unknown key "chat"'],
+  ],
+] as const) {
+  test(`routes may or may not name ${what}`, (t) => {
+    assert.deepEqual(problemsOf(t, file({ top: `routes: ${routes}` })), problem)
+  })
+}
+
+test('the other routes cannot pass to the built-in echo', (t) => {
+  const text = `providers: { e: { kind: echo } }
+models: { m: { provider: e } }
+routes: { rest: { provider: e } }
+`
+  assert.deepEqual(problemsOf(t, text), [
+    '3:29 routes.rest.provider: the built-in echo "e" has no other routes than those of models',
+  ])
+})
+
 describe('where a provider is asked for its models,', () => {
   const discovering = (
     top: string,

@@ -56,7 +56,17 @@ export function request(of: Partial<AdmissionRequest> = {}): AdmissionRequest {
   const client = { id: 'user:me' }
   const disconnect = { isGone: false, onGone: undefined }
   const targets = [a, b]
-  return { client, disconnect, model: 'm', targets, size, affinityKey: undefined, skipsFailing: false, ...of }
+  return {
+    client,
+    disconnect,
+    model: 'm',
+    targets,
+    size,
+    affinityKey: undefined,
+    format: 'chat',
+    skipsFailing: false,
+    ...of,
+  }
 }
 
 /** @param make a way to that owner. */

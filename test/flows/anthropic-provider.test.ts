@@ -8,16 +8,19 @@ import { post, used } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
 import { providerKey } from '../support/gateway-config.ts'
 import {
-  encoded,
+  endFor,
   errorEvent,
+  eventText,
+  helloMessage,
   messageEnd,
-  messagesStream,
   messageStart,
+  type MessageEvent,
+  ping,
   textBlock,
   thinkingBlock,
   toolBlock,
-} from '../support/messages-content.ts'
-import { chunk, json, reset, type Script, streamHead } from '../support/upstream-script.ts'
+} from '../support/message-events.ts'
+import { chunk, json, reset, type Script, stream, streamHead } from '../support/upstream-script.ts'
 import { recordedClient } from './openai-client.ts'
 
 const limits = { sonnet: { rpm: 10, tpm: 100_000 } }
@@ -27,15 +30,8 @@ function start(t: TestContext, models: RawConfig['models'] = { sonnet: { provide
   return startGateway(t, { providers, models, rate_limit_settings: { limits } })
 }
 
-const message = {
-  id: 'msg_1',
-  type: 'message',
-  role: 'assistant',
-  model: 'claude',
-  content: [{ type: 'text', text: 'Hi!' }],
-  stop_reason: 'end_turn',
-  stop_sequence: null,
-  usage: { input_tokens: 7, output_tokens: 5 },
+function events(...all: readonly MessageEvent[]): Script {
+  return stream(all.map(eventText).join(''))
 }
 
 const weather = {
@@ -44,26 +40,26 @@ const weather = {
 }
 
 const answer = [
-  messageStart({ input_tokens: 7, cache_read_input_tokens: 20, output_tokens: 1 }),
-  { type: 'ping' },
+  messageStart,
+  ping,
   ...thinkingBlock(0, 'They want the weather.', 'c2lnbmF0dXJl'),
   ...textBlock(1, 'I ', 'look.'),
   ...toolBlock(2, { id: 'toolu_1', name: 'weather' }, '', '{"city":', ' "Oslo"}'),
   ...toolBlock(3, { id: 'toolu_2', name: 'weather' }),
-  ...messageEnd('tool_use'),
+  ...endFor('tool_use'),
 ]
 
 suite('a chat client of a provider that speaks Messages', () => {
   test('gets its stream, and the provider a request of its own format with its own key', async (t) => {
     const { gateway, upstream } = await start(t)
-    upstream.respond(messagesStream(answer))
+    upstream.respond(events(...answer))
     const body = { model: 'sonnet', messages, stream: true, tools: [weather] }
     const response = await post(gateway, { ...body, stream_options: { include_usage: true } })
     assert.equal(response.status, 200)
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
     const text = await response.text()
     assert.ok(text.endsWith('data: [DONE]\n\n'), text)
-    assert.ok(text.includes('"prompt_tokens":27'), text)
+    assert.ok(text.includes('"prompt_tokens":100'), text)
     const [request] = upstream.requests
     assert.equal(request!.target, '/v1/messages')
     assert.equal(request!.header('x-api-key'), providerKey)
@@ -76,14 +72,14 @@ suite('a chat client of a provider that speaks Messages', () => {
       tools: [{ name: 'weather', input_schema: weather.function.parameters }],
       stream: true,
     })
-    assert.deepEqual(await used(gateway, 'sonnet'), { requests: 1, tokens: 32, parallel: 0 })
+    assert.deepEqual(await used(gateway, 'sonnet'), { requests: 1, tokens: 105, parallel: 0 })
   })
 
   test("reads streams and whole answers alike with OpenAI's SDK", async (t) => {
     const { gateway, upstream } = await start(t)
     const { openai } = recordedClient(gateway)
     const whole = {
-      ...message,
+      ...helloMessage,
       content: [
         { type: 'thinking', thinking: 'They want the weather.', signature: 'c2lnbmF0dXJl' },
         { type: 'text', text: 'I look.' },
@@ -91,9 +87,8 @@ suite('a chat client of a provider that speaks Messages', () => {
         { type: 'tool_use', id: 'toolu_2', name: 'weather', input: {} },
       ],
       stop_reason: 'tool_use',
-      usage: { input_tokens: 7, cache_read_input_tokens: 20, output_tokens: 5 },
     }
-    upstream.respond(messagesStream(answer))
+    upstream.respond(events(...answer))
     upstream.respond(json(200, whole))
     const body = { model: 'sonnet', messages, tools: [weather] }
     const streamed = await openai.chat.completions
@@ -114,10 +109,10 @@ suite('a chat client of a provider that speaks Messages', () => {
         ],
       )
       assert.deepEqual(usage, {
-        prompt_tokens: 27,
+        prompt_tokens: 100,
         completion_tokens: 5,
-        total_tokens: 32,
-        prompt_tokens_details: { cached_tokens: 20, cache_write_tokens: 0 },
+        total_tokens: 105,
+        prompt_tokens_details: { cached_tokens: 80, cache_write_tokens: 10 },
       })
     }
   })
@@ -125,8 +120,8 @@ suite('a chat client of a provider that speaks Messages', () => {
   test('sends signed reasoning back as the SDK has kept it', async (t) => {
     const { gateway, upstream } = await start(t)
     const { openai } = recordedClient(gateway)
-    upstream.respond(messagesStream(answer))
-    upstream.respond(json(200, message))
+    upstream.respond(events(...answer))
+    upstream.respond(json(200, helloMessage))
     const body = { model: 'sonnet', tools: [weather] }
     const { choices } = await openai.chat.completions.stream({ ...body, messages }).finalChatCompletion()
     const results = ['toolu_1', 'toolu_2'].map((id) => ({
@@ -163,8 +158,7 @@ suite('a chat client of a provider that speaks Messages', () => {
   test('gets a status for an error before the first piece, and an error event after it', async (t) => {
     const { gateway, upstream } = await start(t)
     const limited = errorEvent('rate_limit_error', 'Slow down')
-    const script = (...events: Parameters<typeof encoded>[0][]) => messagesStream(events, {})
-    upstream.respond(script(messageStart(), limited))
+    upstream.respond(events(messageStart, limited))
     const early = await post(gateway, { model: 'sonnet', messages, stream: true })
     assert.equal(early.status, 429)
     const { error } = (await early.json()) as { error: object }
@@ -174,10 +168,10 @@ suite('a chat client of a provider that speaks Messages', () => {
       param: null,
       code: 'rate_limit_exceeded',
     })
-    upstream.respond(script(messageStart(), ...textBlock(0, 'So')))
+    upstream.respond(events(messageStart, ...textBlock(0, 'So')))
     upstream.respond(
-      script(
-        messageStart(),
+      events(
+        messageStart,
         ...textBlock(0, 'So').slice(0, 2),
         errorEvent('overloaded_error', 'Overloaded – later'),
       ),
@@ -193,12 +187,10 @@ suite('a chat client of a provider that speaks Messages', () => {
   test('does not notice a target that is overloaded, or breaks off after a beginning without output', async (t) => {
     const targets = [{ provider: 'claude' }, { provider: 'second', model: 'claude-haiku', tier: 2 }]
     const { gateway, upstreams } = await start(t, { sonnet: { targets } })
-    const broken: Script = [streamHead(), chunk(encoded(messageStart())), reset]
+    const broken: Script = [streamHead(), chunk(eventText(messageStart)), reset]
     for (const failure of [json(529, overloaded), broken]) {
       upstreams.claude.respond(failure)
-      upstreams.second.respond(
-        messagesStream([messageStart(), ...textBlock(0, 'Hi!'), ...messageEnd('end_turn')]),
-      )
+      upstreams.second.respond(events(messageStart, ...textBlock(0, 'Hi!'), ...messageEnd))
       const response = await post(gateway, { model: 'sonnet', messages, stream: true })
       assert.equal(response.status, 200)
       const text = await response.text()

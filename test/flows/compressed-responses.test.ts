@@ -1,5 +1,6 @@
 // Providers that compress their responses though they were asked not to.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
 import {
   brotliCompressSync,
@@ -180,8 +181,9 @@ suite('A provider that compresses unasked', () => {
 
   test('a small body that becomes a huge one costs no memory while its client does not read', async (t) => {
     const { gateway, upstream } = await startGatewayProcess(t)
-    const event = `data: ${delta('x'.repeat(60_000))}\n\n`
-    const bomb = gzipSync(event.repeat(5_000))
+    // More than a response would become, and less than what is refused.
+    const event = () => `data: ${delta(randomBytes(300).toString('hex') + 'x'.repeat(60_000))}\n\n`
+    const bomb = gzipSync(Array.from({ length: 5_000 }, event).join(''))
     upstream.respond([streamHead({ 'content-encoding': 'gzip' }), chunk(bomb), hang])
     const before = residentBytes(gateway.pid)
     const client = await connectRaw(t, gateway.url)

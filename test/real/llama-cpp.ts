@@ -11,7 +11,7 @@ export function missingLlamaCpp(...clients: readonly string[]): string | false {
   return missingPython('LLM_GATEWAY_TEST_PYTHON', modules, packages.join(' '))
 }
 
-/** A llama.cpp with a small model, and a gateway that has it as `gemma`. */
+/** A llama.cpp with a small model, and a gateway that has it as `gemma`, and as `gemma-chat`, where it speaks nothing but chat. */
 export async function startLlamaCpp(
   t: Cleanup,
 ): Promise<{ readonly llamaCpp: string; readonly gateway: Running['gateway'] }> {
@@ -20,8 +20,18 @@ export async function startLlamaCpp(
   const env = { HOME: folder }
   const llamaCpp = await start(t, python!, [script], { folder, env, hasInput: true }).firstLine
   const { gateway } = await startGateway(t, {
-    providers: { llama: { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp' } },
-    models: { gemma: { provider: 'llama', model: 'gemma-270m' } },
+    providers: {
+      llama: {
+        base_url: `${llamaCpp}/v1`,
+        kind: 'llama_cpp',
+        speaks: ['chat', 'responses', 'messages'],
+      },
+      'llama-chat': { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp', speaks: ['chat'] },
+    },
+    models: {
+      gemma: { provider: 'llama', model: 'gemma-270m' },
+      'gemma-chat': { provider: 'llama-chat', model: 'gemma-270m' },
+    },
   })
   return { llamaCpp, gateway }
 }

@@ -46,6 +46,8 @@ class Chooser {
   readonly health = new TargetHealth()
   readonly load = new ProviderLoad()
   readonly placement = new Placement()
+  /** Providers that speak the client's format. */
+  readonly passing = new Set<string>()
   readonly #isLocal: boolean
 
   constructor(isLocal = true) {
@@ -55,8 +57,10 @@ class Chooser {
   choice(targets: readonly Target[], asked: ModelRequest): Choice {
     const isLocal = () => this.#isLocal
     const { health, load, placement } = this
-    const facts = { isLocal, health, load, placement, now: () => 0, chance: () => 0.5 }
-    return chooseTargets({ model: 'm', targets, affinityKey: affinityKeyOf(asked.promptPrefix) }, facts)
+    const hasShown = (provider: string) => this.passing.has(provider)
+    const facts = { isLocal, health, load, placement, hasShown, now: () => 0, chance: () => 0.5 }
+    const affinityKey = affinityKeyOf(asked.promptPrefix)
+    return chooseTargets({ model: 'm', targets, affinityKey, format: 'chat' }, facts)
   }
 
   /** The provider of the first choice. */

@@ -10,14 +10,15 @@ interface Facts {
   readonly weight?: number
   readonly busy?: number
   readonly isHome?: boolean
+  readonly passes?: boolean
   readonly credit?: number
   readonly readyAtMs?: number
 }
 
 function candidate(provider: string, facts: Facts = {}): Candidate {
-  const { tier = 1, weight = 1, busy = 0, isHome = false, credit = 0, readyAtMs = 0 } = facts
+  const { tier = 1, weight = 1, busy = 0, isHome = false, passes = false, credit = 0, readyAtMs = 0 } = facts
   const target = { provider, model: 'm', tier, weight }
-  return { target, isReady: readyAtMs === 0, readyAtMs, busy, isHome, credit }
+  return { target, isReady: readyAtMs === 0, readyAtMs, busy, isHome, passes, credit }
 }
 
 function order(candidates: readonly Candidate[], roll = 0): string {
@@ -42,6 +43,30 @@ function shares(candidates: readonly Candidate[]): Record<string, number> {
 function near(actual: number | undefined, expected: number): void {
   assert.ok(Math.abs((actual ?? 0) - expected) < 0.002, `${actual} instead of ${expected}`)
 }
+
+describe('targets that need no translation', () => {
+  test('come before others that are equal, whatever these are owed', () => {
+    const pair = [candidate('a', { weight: 9, credit: 9 }), candidate('b', { passes: true })]
+    for (const roll of rolls) assert.equal(order(pair, roll), 'b a')
+    assert.deepEqual(orderTargets(pair, 0).equals, [pair[1]])
+  })
+
+  test('take turns with one another', () => {
+    const three = [
+      candidate('a'),
+      candidate('b', { passes: true }),
+      candidate('c', { passes: true, credit: 1 }),
+    ]
+    assert.equal(order(three), 'c b a')
+    assert.deepEqual(orderTargets(three, 0).equals, three.slice(1))
+  })
+
+  test('come after a less busy one, a lower tier and the home of the conversation', () => {
+    assert.equal(order([candidate('a', { passes: true, busy: 1 }), candidate('b')]), 'b a')
+    assert.equal(order([candidate('a', { passes: true, tier: 2 }), candidate('b')]), 'b a')
+    assert.equal(order([candidate('a', { passes: true }), candidate('b', { isHome: true })]), 'b a')
+  })
+})
 
 describe('idle targets', () => {
   test('come first by what they are owed, whatever the roll', () => {

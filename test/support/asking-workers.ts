@@ -6,6 +6,7 @@ import type { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { soon } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
+import { unknownFormats } from './unknown-formats.ts'
 
 export const askingChannel = 'asking workers'
 
@@ -44,6 +45,7 @@ export async function startAskingWorkers(
   const printed = new Map<number, (text: string) => void>()
   const services = {
     coordinator,
+    formats: unknownFormats,
     owners: new MemoryObjectOwners(),
     floodWindows: undefined,
     discovered: new Map(),
@@ -57,6 +59,7 @@ export async function startAskingWorkers(
       config: { serialized: undefined },
       reloaded: undefined,
       discovered: new Map(),
+      foundFormats: new Map(),
       hosts: [],
       tcpPort: 0,
       unixSocket: undefined,

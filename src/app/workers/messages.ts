@@ -6,6 +6,7 @@ import type { Outcome } from '../../admission/outcome.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
+import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
@@ -23,6 +24,7 @@ export interface WorkerStart {
   readonly config: SerializedConfig
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
+  readonly foundFormats: FoundFormats
   /** Where this one listens. */
   readonly hosts: readonly string[]
   readonly tcpPort: number
@@ -31,6 +33,9 @@ export interface WorkerStart {
   readonly version: string
   readonly configFile: string
 }
+
+/** What providers have shown, by their name and the format's; confirmed recently. */
+export type FoundFormats = ReadonlyMap<string, Readonly<Record<string, boolean>>>
 
 /** An admission as it travels. Targets are given by their index in the request. */
 export type AdmissionMessage =
@@ -66,6 +71,10 @@ export interface Requests {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
   }
+  find_format: {
+    readonly params: { readonly provider: string; readonly format: AskedFormat }
+    readonly result: boolean | undefined
+  }
   owners: { readonly params: { readonly ids: readonly string[] }; readonly result: OwnersFound }
   has_objects: {
     readonly params: { readonly client: string; readonly kind: string }
@@ -96,6 +105,13 @@ export type HoldMessage =
       readonly usage: Metered | undefined
     }
 
+/** `SpokenFormats.doubt`. */
+export interface FormatMessage {
+  readonly kind: 'format_doubted'
+  readonly provider: string
+  readonly format: string
+}
+
 /** What requests that are no model calls have shown. */
 export type RestMessage =
   | { readonly kind: 'remember'; readonly objects: readonly OwnedObject[] }
@@ -117,7 +133,13 @@ type WorkerMessage =
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }
 
-export type FromWorker = WorkerMessage | WorkerRequest | HoldMessage | PermitMessage | RestMessage
+export type FromWorker =
+  | WorkerMessage
+  | WorkerRequest
+  | HoldMessage
+  | FormatMessage
+  | PermitMessage
+  | RestMessage
 
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
@@ -129,6 +151,7 @@ export type Command =
 export type OwnerMessage =
   | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }
+  | { readonly kind: 'formats'; readonly found: FoundFormats }
   /** Further permits of the flood limit, and that all unused ones are to be returned. */
   | { readonly kind: 'permits'; readonly client: string; readonly count: number }
   | { readonly kind: 'recall'; readonly client: string }

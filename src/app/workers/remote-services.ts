@@ -18,6 +18,8 @@ import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type {
   AdmissionMessage,
+  FormatMessage,
+  FoundFormats,
   HoldMessage,
   OwnerMessage,
   PermitMessage,
@@ -27,20 +29,26 @@ import type {
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { RemoteFloodWindows } from './remote-flood-windows.ts'
+import { RemoteFormats } from './remote-formats.ts'
 
-type ToOwner = Pick<Outbox<WorkerRequest | HoldMessage | PermitMessage | RestMessage>, 'post' | 'postSoon'>
+type ToOwner = Pick<
+  Outbox<WorkerRequest | HoldMessage | FormatMessage | PermitMessage | RestMessage>,
+  'post' | 'postSoon'
+>
 
 interface RemoteParts {
   readonly outbox: ToOwner
   readonly rpm: number | undefined
   readonly now: () => number
   readonly discovered: Discovered
+  readonly foundFormats: FoundFormats
 }
 
 type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteServices implements SharedServices {
   readonly coordinator: Coordinator
+  readonly formats: RemoteFormats
   readonly owners: ObjectOwners
   readonly floodWindows: RemoteFloodWindows | undefined
   discovered: Discovered
@@ -51,12 +59,18 @@ export class RemoteServices implements SharedServices {
    * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
    * @param parts.now milliseconds of a monotonic clock.
    */
-  constructor({ outbox, rpm, now, discovered }: RemoteParts) {
+  constructor({ outbox, rpm, now, discovered, foundFormats }: RemoteParts) {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
     this.coordinator = new RemoteCoordinator(requests, outbox, now)
     this.owners = new RemoteObjectOwners(requests, outbox)
     this.discovered = discovered
+    this.formats = new RemoteFormats({
+      found: foundFormats,
+      now,
+      ask: (provider, format) => requests.send('find_format', { provider, format }).result,
+      post: (message) => outbox.post(message),
+    })
     const take = (client: string) => requests.send('take', { client }).result
     const post = (message: PermitMessage) => outbox.post(message)
     this.floodWindows = rpm === undefined ? undefined : new RemoteFloodWindows({ rpm, now, take, post })
@@ -74,6 +88,9 @@ export class RemoteServices implements SharedServices {
       case 'models':
         this.discovered = message.discovered
         this.onModels?.(message.discovered)
+        return
+      case 'formats':
+        this.formats.onFound(message.found)
         return
       case 'permits':
         this.floodWindows?.onPermits(message.client, message.count)

@@ -103,6 +103,10 @@ class WorkerPool implements App {
     services.onModels = (discovered) => {
       for (const worker of this.#workers.values()) worker.post({ kind: 'models', discovered })
     }
+    services.onFormats = () => {
+      const found = services.formats.confirmed()
+      for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
+    }
     services.follow(this.#config, this.#providerSet)
     const first = this.#launch(1).started
     // The others join the port of the first one where it is not known before.
@@ -200,6 +204,7 @@ class WorkerPool implements App {
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,
+      foundFormats: this.#parts.services.formats.confirmed(),
       hosts,
       tcpPort: port,
       unixSocket: isFirst ? server.unixSocket : undefined,

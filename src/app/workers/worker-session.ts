@@ -8,6 +8,7 @@ import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
   AdmissionMessage,
+  FormatMessage,
   HoldMessage,
   OwnerMessage,
   PermitMessage,
@@ -63,6 +64,11 @@ export class WorkerSession implements LeaseHolder {
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
+      case 'find_format': {
+        const { provider, format } = request.params
+        this.#respondLater(id, this.#services.formats.find(provider, format))
+        return
+      }
       case 'owners':
         this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
         return
@@ -103,6 +109,10 @@ export class WorkerSession implements LeaseHolder {
       default:
         message satisfies never
     }
+  }
+
+  onFormatMessage({ provider, format }: FormatMessage): void {
+    this.#services.formats.doubt(provider, format)
   }
 
   onRestMessage(message: RestMessage): void {

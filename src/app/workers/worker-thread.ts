@@ -126,6 +126,7 @@ export class WorkerThread {
       case 'move':
       case 'count':
       case 'describe':
+      case 'find_format':
       case 'owners':
       case 'has_objects':
       case 'refresh':
@@ -137,6 +138,9 @@ export class WorkerThread {
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)
+        return
+      case 'format_doubted':
+        this.#session.onFormatMessage(message)
         return
       case 'remember':
       case 'unreachable':

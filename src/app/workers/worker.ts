@@ -19,8 +19,9 @@ const outbox = new Outbox<FromWorker>(port)
 const post = (message: FromWorker) => outbox.post(message)
 // Also after an error that nobody caught.
 process.on('exit', () => outbox.flush())
-const { discovered } = start
-const services = new RemoteServices({ outbox, rpm: perClientRpmOf(config), now: systemClock.now, discovered })
+const { discovered, foundFormats } = start
+const rpm = perClientRpmOf(config)
+const services = new RemoteServices({ outbox, rpm, now: systemClock.now, discovered, foundFormats })
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))
 let openCalls = 0
@@ -68,6 +69,7 @@ function onMessage(message: ToWorker): void {
   switch (message.kind) {
     case 'response':
     case 'models':
+    case 'formats':
     case 'permits':
     case 'recall':
       services.onMessage(message)

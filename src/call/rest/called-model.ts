@@ -8,7 +8,7 @@ import type { Target } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { modelNotFound } from '../../routing/route-table.ts'
 import type { Snapshot } from '../call.ts'
-import type { RestCall } from '../rest-call.ts'
+import type { RestCall } from './request.ts'
 
 interface CalledModel {
   /** As the client named it, or as the configuration does in its place. */

@@ -10,7 +10,7 @@ import { LargeBody } from '../../bytes/large-body.ts'
 import { essenceOf, soleParameter } from '../../http/media-type.ts'
 import type { OwnedObject } from '../../routing/object-owners.ts'
 import type { Snapshot } from '../call.ts'
-import type { RestCall } from '../rest-call.ts'
+import type { RestCall } from './request.ts'
 import { addIdsOfForm, addIdsOfJson, addIdsOfQuery, type FoundIds, noIds } from './object-ids.ts'
 
 type Services = Pick<Snapshot, 'owners' | 'rest' | 'hasSeveralClients' | 'now'>

@@ -3,7 +3,7 @@ import type { GatewayError } from '../../errors.ts'
 import { type Snapshot, clientGoneStatus } from '../call.ts'
 import { setProvider } from '../heartbeat.ts'
 import type { CallEnd, CallRecord } from '../record.ts'
-import type { RestCall } from '../rest-call.ts'
+import type { RestCall } from './request.ts'
 
 /** Before the response has started. */
 export function sendError(

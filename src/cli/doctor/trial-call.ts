@@ -80,7 +80,7 @@ async function callOnce(
   let firstByteMs: number | undefined
   const outcome = await probe.send({
     path: '/chat/completions',
-    body,
+    body: Buffer.from(body),
     timeoutMs,
     maxBytes: maxTrialBytes,
     onData() {

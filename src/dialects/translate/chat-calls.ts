@@ -32,6 +32,11 @@ interface OpenCall {
   isNameRepeated: boolean
 }
 
+/** No model calls so many tools at once: what goes on with them is not an answer. */
+const maxCalls = 1_024
+/** Characters of arguments that wait for their names. */
+const maxHeldLength = 1_048_576
+
 /** A piece of a call as one chunk has it. */
 interface Piece {
   readonly id: string | undefined
@@ -45,6 +50,7 @@ export class ChatCalls {
   /** By the index that the provider writes. */
   readonly #byIndex = new Map<number, OpenCall>()
   #last: OpenCall | undefined
+  #heldLength = 0
 
   constructor(sink: CallSink) {
     this.#sink = sink
@@ -52,6 +58,11 @@ export class ChatCalls {
 
   get count(): number {
     return this.#calls.length
+  }
+
+  /** Whether there are more calls or nameless arguments than are kept: no more is to be read. */
+  get isOverfull(): boolean {
+    return this.#calls.length > maxCalls || this.#heldLength > maxHeldLength
   }
 
   /** Whether arguments have arrived of a call whose name has not. */
@@ -110,8 +121,10 @@ export class ChatCalls {
     } else if (name !== undefined && call.args.isComplete) call.isNameRepeated = true
     if (text === '') return
     call.args.push(text)
-    if (call.started === undefined) call.held += text
-    else this.#sink.callArguments(call.started, text)
+    if (call.started === undefined) {
+      call.held += text
+      this.#heldLength += text.length
+    } else this.#sink.callArguments(call.started, text)
   }
 
   #start(call: OpenCall, name: string): void {

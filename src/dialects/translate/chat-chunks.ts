@@ -73,6 +73,11 @@ export class ChatReader {
     return this.#finish !== undefined
   }
 
+  /** Whether the response breaks the format, so that `end` returns an error. */
+  get isBroken(): boolean {
+    return this.#problem !== undefined
+  }
+
   /** @param data of an event, but not the end mark. */
   readChunk(data: Buffer): void {
     if (this.#isOver || data.length === 0) return
@@ -194,6 +199,11 @@ export class ChatReader {
       const args = membersOf(call['function'])['arguments']
       const text = typeof args === 'string' ? args : isObject(args) ? rawArguments(place, position) : ''
       this.#calls.read(call, calls.length > 1 ? position : undefined, text)
+      if (this.#calls.isOverfull) {
+        return this.#break(
+          "The provider's response has too many tool calls, or too much of one before its name.",
+        )
+      }
     }
   }
 

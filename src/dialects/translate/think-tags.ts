@@ -8,6 +8,8 @@ export interface ThinkSink {
 
 const opening = '<think>'
 const closing = '</think>'
+/** So much white space before a tag is text. */
+const maxBlanks = 1_024
 
 /** Separates one answer's text, whatever its pieces: a tag may be spread over several. */
 export class ThinkTags {
@@ -39,7 +41,7 @@ export class ThinkTags {
     if (text.startsWith(opening)) {
       this.#state = 'reasoning'
       this.#held = text.slice(opening.length)
-    } else if (!opening.startsWith(text)) {
+    } else if (!opening.startsWith(text) || this.#held.length > maxBlanks) {
       this.#state = 'text'
       sink.text(this.#held)
       this.#held = ''

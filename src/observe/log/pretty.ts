@@ -18,14 +18,24 @@ const details: ReadonlySet<string> = new Set([
   'request_id',
   'dialect',
   'target_model',
+  'dropped',
   'stream',
+  'cached_tokens',
+  'cache_write_tokens',
+  'reasoning_tokens',
   'first_byte_ms',
   'gateway_ms',
   'provider_request_id',
 ])
 
 /** Values that are left out of any call's line: nothing happened. */
-const usual: Readonly<Record<string, unknown>> = { stream: false, estimated: false, wait_ms: 0, attempts: 1 }
+const usual: Readonly<Record<string, unknown>> = {
+  way: 'pass',
+  stream: false,
+  estimated: false,
+  wait_ms: 0,
+  attempts: 1,
+}
 
 /** Renders one JSON line of the log for people. Text of others stays escaped. */
 export function prettyLine(line: string, hasColours: boolean): string {

@@ -71,6 +71,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'log_transport_failed':
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
+    case 'formats_not_saved':
     case 'limits_not_saved':
     case 'owners_not_kept':
     case 'service_manager_not_told':
@@ -82,6 +83,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'workers_missing':
       log.warn(lineOf(event))
       return
+    case 'format_found':
     case 'listening':
     case 'models_discovered':
     case 'stopped':

@@ -1,7 +1,7 @@
 // A body has one content coding at most. Several, one inside the other, could hide any amount of bytes from the limit, and
 // no client sends them.
 import { GatewayError } from '../../errors.ts'
-import { codingOf } from '../../http/request-coding.ts'
+import { codingOf } from '../../http/content-coding.ts'
 import type { Guard } from './guard.ts'
 
 export const contentCodingGuard: Guard = ({ headers }) => {

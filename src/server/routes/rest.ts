@@ -2,7 +2,7 @@
 // to one wildcard and runs its hooks; the last hook takes the response over.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
-import type { RestCall } from '../../call/rest-call.ts'
+import type { RestCall } from '../../call/rest/request.ts'
 import { type ApiRoute, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
 import { renderError } from '../../dialects/openai/errors.ts'
 import { GatewayError } from '../../errors.ts'

@@ -13,6 +13,7 @@ import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
+import { unknownFormats } from '../../support/unknown-formats.ts'
 
 /** Both ends of one worker's connection to the owner. */
 function connect(
@@ -24,6 +25,7 @@ function connect(
 ) {
   const services: SharedServices = {
     coordinator: owner,
+    formats: unknownFormats,
     owners: new MemoryObjectOwners(),
     floodWindows: windows,
     discovered: new Map(),
@@ -47,7 +49,13 @@ function connect(
       }
     },
   })
-  const remote = new RemoteServices({ outbox, rpm: windows.rpm, now, discovered: new Map() })
+  const remote = new RemoteServices({
+    outbox,
+    rpm: windows.rpm,
+    now,
+    discovered: new Map(),
+    foundFormats: new Map(),
+  })
   return { remote, session, services }
 }
 

@@ -227,6 +227,18 @@ describe('tool calls', () => {
     )
   })
 
+  test('are not read without end', () => {
+    const refused = "The provider's response has too many tool calls, or too much of one before its name."
+    const many = Array.from({ length: 2000 }, (_, index) => call({ index, function: { name: 'f' } }))
+    const { pieces, end } = read([...many, stop])
+    assert.equal(end, refused)
+    assert.equal(pieces.length, 1025)
+    const long = Array.from({ length: 20 }, () =>
+      call({ index: 0, function: { arguments: 'x'.repeat(100_000) } }),
+    )
+    assert.equal(read([...long, stop]).end, refused)
+  })
+
   test('come in the older form', () => {
     const chunks = [{ name: 'f', arguments: '' }, { arguments: '{}' }].map((part) =>
       delta({ function_call: part }),

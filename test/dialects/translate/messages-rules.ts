@@ -54,7 +54,8 @@ export function readMessage(stream: string): ReadMessage {
       const [kind, member] = growing[delta!['type']!]!
       const block = content[open]!
       assert.equal(block['type'], kind)
-      block[member] = `${String(block[member] ?? '')}${delta![member]}`
+      const before = block[member]
+      block[member] = (typeof before === 'string' ? before : '') + delta![member]!
     },
     content_block_stop({ index }) {
       assert.equal(index, open, 'the end of a block that is not open')
@@ -84,9 +85,9 @@ export function readMessage(stream: string): ReadMessage {
 
 /** Text that is no JSON stays text. */
 function parsed(json: unknown): unknown {
-  if (json === undefined) return {}
+  if (typeof json !== 'string') return {}
   try {
-    return JSON.parse(String(json))
+    return JSON.parse(json)
   } catch {
     return json
   }

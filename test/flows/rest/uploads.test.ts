@@ -27,7 +27,7 @@ async function startReader(t: TestContext, isReading = true) {
     socket.on('error', () => {})
     let isInHead = true
     socket.on('data', (data: Buffer) => {
-      let body = data
+      let body: Buffer = data
       if (isInHead) {
         head = Buffer.concat([head, data])
         const at = head.indexOf('\r\n\r\n')

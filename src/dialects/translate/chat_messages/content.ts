@@ -27,8 +27,18 @@ export function blocksOf(content: JsonView | undefined, kind: PartKind, notes: R
     .filter((block) => block !== undefined)
 }
 
+const partMembers: ReadonlySet<string> = new Set([
+  'cache_control',
+  'file',
+  'image_url',
+  'refusal',
+  'text',
+  'type',
+])
+
 function blockOf(part: JsonView, kind: PartKind, notes: RequestNotes): Block | undefined {
   const members = part.members()
+  notes.dropUnknown(members, partMembers, 'messages.content.')
   const type = textOf(members.get('type'))
   if (type === 'text' || type === 'refusal') return textBlock(members, type, notes)
   const block = kind === 'any' ? mediaBlock(members, type, notes) : unknownPart(type, notes)

@@ -111,6 +111,16 @@ export function toMessages(
   }
 }
 
+/** Members that are dropped, and which of their values ask for nothing. */
+const dropped: ReadonlyMap<string, (value: JsonView) => boolean> = new Map<
+  string,
+  (value: JsonView) => boolean
+>([
+  ['frequency_penalty', (value) => numberOf(value) === 0],
+  ['presence_penalty', (value) => numberOf(value) === 0],
+  ['store', ({ kind }) => kind === 'false'],
+])
+
 function checkMembers(members: Members, notes: RequestNotes): void {
   const known = new Set(carried)
   for (const [name, asksNothing] of refused) {
@@ -119,6 +129,10 @@ function checkMembers(members: Members, notes: RequestNotes): void {
     if (value !== undefined && !asksNothing(value)) {
       notes.refuse(name, `"${name}" is not supported by the provider of the model.`)
     }
+  }
+  for (const [name, asksNothing] of dropped) {
+    const value = members.get(name)
+    if (value !== undefined && asksNothing(value)) known.add(name)
   }
   notes.dropUnknown(members, known)
 }

@@ -69,6 +69,7 @@ class Turns {
         return this.#addAssistant(assistantBlocks(members, this.#ids, this.#context))
       case 'tool':
       case 'function':
+        this.#notes.dropUnknown(members, resultMembers, 'messages.')
         return this.#addResult(resultBlock(members, this.#ids, this.#notes))
       default: {
         const seen = role === '' ? 'A message has no role' : `A message has the role ${JSON.stringify(role)}`
@@ -164,6 +165,7 @@ class Turns {
 }
 
 const userMembers: ReadonlySet<string> = new Set(['content', 'role'])
+const resultMembers: ReadonlySet<string> = new Set([...userMembers, 'name', 'tool_call_id'])
 const assistantMembers: ReadonlySet<string> = new Set([
   ...userMembers,
   'audio',

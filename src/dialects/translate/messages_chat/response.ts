@@ -46,7 +46,6 @@ export class MessagesResponse implements ResponseTranslation {
     const data = eventData(event)
     if (data === undefined) return
     const reader = this.#reader
-    this.#events?.start()
     if (isEndMark(data)) {
       reader.readDone()
       this.#finish()
@@ -55,6 +54,8 @@ export class MessagesResponse implements ResponseTranslation {
       reader.readChunk(data)
       // Usage after the finish reason is the last that a stream has.
       if (hasFinished && reader.usage !== usage) this.#finish()
+      // Without anything written, an error still has its status.
+      else if (!reader.isBroken && !this.#content.hasFailed) this.#events?.start()
     }
     this.#flush(write)
   }

@@ -1,0 +1,79 @@
+// Keeps over a restart what was found of the formats that providers speak: one small JSON file, replaced whole whenever
+// something is found. It is a convenience: where it can't be read, providers are asked again.
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
+import type { FormatFinding, FormatFindings } from './format-discovery.ts'
+
+interface FormatsFileParts {
+  /** As for the limits' counters. Created, for this user alone, when missing. */
+  readonly directory: string
+  readonly findings: () => FormatFindings
+  /** Told of each failed read and write. */
+  readonly onFault: (cause: unknown) => void
+}
+
+const version = 1
+
+export class FormatsFile {
+  readonly #parts: FormatsFileParts
+  readonly #path: string
+  #writing: Promise<void> | undefined
+  #hasNews = false
+
+  constructor(parts: FormatsFileParts) {
+    this.#parts = parts
+    this.#path = join(parts.directory, 'formats.json')
+  }
+
+  /** What the last process has left; empty if there is nothing. Never rejects. */
+  async load(): Promise<FormatFindings> {
+    try {
+      return findingsOf(await readFile(this.#path))
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') this.#parts.onFault(cause)
+      return new Map()
+    }
+  }
+
+  /** Something has changed: it will be in the file soon. */
+  touch(): void {
+    this.#hasNews = true
+    this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
+  }
+
+  /** Resolves when everything is written. */
+  async stop(): Promise<void> {
+    await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const { directory, findings, onFault } = this.#parts
+    try {
+      while (this.#hasNews) {
+        this.#hasNews = false
+        const text = JSON.stringify({ version, providers: Object.fromEntries(findings()) })
+        await mkdir(directory, { recursive: true, mode: 0o700 })
+        await writeFile(`${this.#path}.tmp`, text, { mode: 0o600 })
+        await rename(`${this.#path}.tmp`, this.#path)
+      }
+    } catch (cause) {
+      onFault(cause)
+    }
+  }
+}
+
+/** What of a file is well-formed. */
+function findingsOf(text: Buffer): FormatFindings {
+  const { version: written, providers } = membersOf(parseJson(text))
+  if (written !== version) return new Map()
+  const entries = Object.entries(membersOf(providers))
+  return new Map(entries.filter((entry): entry is [string, FormatFinding] => isFinding(entry[1])))
+}
+
+function isFinding(value: unknown): value is FormatFinding {
+  const { address, version: ofServer, foundAtMs, formats } = membersOf(value)
+  const isVersion = ofServer === undefined || typeof ofServer === 'string'
+  const isMap = isObject(formats) && Object.values(formats).every((each) => typeof each === 'boolean')
+  return typeof address === 'string' && isVersion && typeof foundAtMs === 'number' && isMap
+}

@@ -1,0 +1,37 @@
+// A request that is no model call, its head read.
+import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
+import type { Client } from '../../domain.ts'
+import type { GatewayError } from '../../errors.ts'
+import type { LargeBody, MemoryShare } from '../../bytes/large-body.ts'
+import type { StreamedBody } from '../../upstream/provider.ts'
+import type { Reply } from '../call.ts'
+import type { Upload } from '../response/upstream-response.ts'
+
+/** A body that goes on while it arrives. */
+export interface IncomingUpload extends StreamedBody, Upload {
+  /** What the client did wrong, once it has. */
+  readonly problem: GatewayError | undefined
+  /** Nothing more of it is read. */
+  abandon(): void
+}
+
+export interface RestCall {
+  readonly route: ApiRoute
+  /** Below `/v1`, in its normal form. */
+  readonly path: string
+  /** What stands for the names in the route's path. */
+  readonly ids: readonly string[]
+  /** With its `?` and without keys; empty if there is none. */
+  readonly query: string
+  /** Those that go on, names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly contentType: string | undefined
+  readonly body: Buffer | LargeBody | IncomingUpload | undefined
+  /** Of a body that was read; a large one releases it itself. */
+  readonly bodyShare: MemoryShare | undefined
+  readonly requestId: string
+  readonly client: Client
+  readonly reply: Reply
+  /** When its head had arrived, in milliseconds of the monotonic clock. */
+  readonly startedAtMs: number
+}
