@@ -4,7 +4,7 @@ import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
 import type { Provider } from '../provider.ts'
 import { anthropic, anthropicTraits } from './anthropic.ts'
-import { createEcho } from './echo.ts'
+import { createEcho, echoSpeaks } from './echo.ts'
 import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
 import { ollama, ollamaTraits } from './ollama.ts'
 import { compatibleTraits, isOpenAiItself, openAi, openAiTraits } from './openai.ts'
@@ -67,10 +67,11 @@ const compaction = 'compaction'
  * which other conversation formats they have depends on the server and its version.
  */
 export function speaks(
-  config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>,
+  config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'> | Extract<ProviderConfig, { kind: 'echo' }>,
   format: string,
 ): boolean | undefined {
   if (format === compaction) return speaks(config, 'response') !== false
+  if (config.kind === 'echo') return echoSpeaks(format)
   if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
   if (formats !== undefined) return formats.includes(format)
