@@ -10,6 +10,11 @@ const shown = '[secret]'
 const maxJsonDepth = 3
 const maxPercentDepth = 2
 
+/** The mask where there are no secrets. */
+export function unmasked(text: string): string {
+  return text
+}
+
 /**
  * Returns a function that replaces secrets in text: as they are, in hexadecimal, and with all of the base64 that they are
  * part of (`Basic`, `Bearer`); each also with any characters escaped as in JSON or percent-encoded. JSON stays JSON. It
@@ -17,7 +22,7 @@ const maxPercentDepth = 2
  */
 export function createMask(secrets: readonly string[]): (text: string) => string {
   const forms = secrets.filter((secret) => secret.length >= minSecretLength).flatMap(formsOf)
-  if (forms.length === 0) return (text) => text
+  if (forms.length === 0) return unmasked
   return (text) => {
     const spans: Span[] = []
     for (const outer of views({ text, starts: undefined }, jsonEscape, maxJsonDepth)) {

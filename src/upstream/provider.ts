@@ -62,7 +62,7 @@ export interface Provider {
   readonly speaks: (format: string) => boolean
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
-  mask(text: string): string
+  readonly mask: (text: string) => string
   send(request: ProviderRequest, handler: ResponseHandler): Exchange
   /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
   get(path: string, handler: ResponseHandler): Exchange

@@ -1,5 +1,6 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
+import { unmasked } from '../mask.ts'
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
@@ -13,7 +14,7 @@ export function createEcho(name: string): Provider {
     maxParallelRequests: undefined,
     speaks: () => true,
     meaningOf: () => undefined,
-    mask: (text) => text,
+    mask: unmasked,
     send(request, handler) {
       const exchange = new EchoExchange(handler, responseTo(request))
       setImmediate(() => exchange.begin())
