@@ -135,7 +135,7 @@ async function passAnswer(
     const { isStream } = admitted.request
     const stored = storedObject(admitted, target, response, on)
     if (response.whole !== undefined) stored?.readWhole(response.whole)
-    const relayed = await relay({
+    const relaying = relay({
       response,
       reply,
       own: open.own,
@@ -147,6 +147,7 @@ async function passAnswer(
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
+    const relayed = relaying instanceof Promise ? await relaying : relaying
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
