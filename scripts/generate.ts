@@ -1,4 +1,4 @@
-// Writes the files that are generated from the configuration's schema: `npm run generate`. A test fails when what is on
+// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A test fails when what is on
 // disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
@@ -11,11 +11,13 @@ import type { Schema } from '../src/config/schema/schema-type.ts'
 import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
+import { clientsPage } from './clients-page.ts'
 
 /** Path from the root of the project → text. */
 export function generatedFiles(): Record<string, string> {
   return {
     'config/llm-gateway.schema.json': `${JSON.stringify(editorSchema(), undefined, 2)}\n`,
+    'docs/clients.md': clientsPage(),
     'docs/config.md': configPage(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
