@@ -15,7 +15,7 @@ export function openAiErrorType(status: number): string {
 
 /** As servers without a code of their own report it: vLLM, SGLang, Ollama, llama.cpp, LM Studio, Anthropic. */
 const overflowWords =
-  /maximum context length|context (?:length|window|size).{0,40}(?:exceed|too)|exceeds?.{0,60}context (?:length|window|size)|(?:prompt|input|request) is too long|longer than the model's context/i
+  /maximum context length|context (?:length|window|size).{0,40}(?:exceed|too)|exceeds?.{0,60}context (?:length|limit|window|size)|(?:prompt|input|request) is too long|longer than the model's context/i
 
 /** Whether a provider's error says that the prompt does not fit into the model's context. */
 export function isContextOverflow({ message, type, code }: ErrorFields): boolean {
