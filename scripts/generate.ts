@@ -1,4 +1,4 @@
-// Writes the files that are generated from the configuration's schema: `npm run generate`. A test fails when what is on
+// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A test fails when what is on
 // disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
@@ -11,11 +11,13 @@ import type { Schema } from '../src/config/schema/schema-type.ts'
 import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
+import { clientsPage } from './clients-page.ts'
 
 /** Path from the root of the project → text. */
 export function generatedFiles(): Record<string, string> {
   return {
     'config/llm-gateway.schema.json': `${JSON.stringify(editorSchema(), undefined, 2)}\n`,
+    'docs/clients.md': clientsPage(),
     'docs/config.md': configPage(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
@@ -230,12 +232,12 @@ ${fenced(
   claude: { kind: anthropic, api_key: { credential: anthropic_api_key } }
 models:
   qwen3: { provider: lmstudio, translation: { think_tags: true, efforts: [] } }
-  sonnet: { provider: claude, model: claude-sonnet-4-5, translation: { default_max_tokens: 32000 } }`,
+  sonnet: { provider: claude, model: claude-sonnet-4-5, translation: { default_max_tokens: 64000 } }`,
 )}`
 
 const translationModels = `Some defaults depend on the model's name as well. Of OpenAI, \`gpt-4\` and older have no \`efforts\`, and newer models those that
-they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 3.5 a
-\`default_max_tokens\` of 4096, and \`efforts\` are those of the model.`
+they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 4.0 a
+\`default_max_tokens\` of 8192, those before 3.5 of 4096, and \`efforts\` are those of the model.`
 
 const logTransports = `## Log transports
 

@@ -71,6 +71,7 @@ describe('all documents', () => {
   for (const file of [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/clients.md',
     'docs/http.md',
     'docs/limits.md',
     'docs/routing.md',

@@ -6,11 +6,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config, ProviderConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
-import { type ListedModel, readModelList } from '../dialects/openai/model-list.ts'
+import { lastIdOf, modelListPath } from '../dialects/anthropic/model-pages.ts'
+import {
+  joinedLists,
+  type ListedModel,
+  type ModelList,
+  readModelList,
+} from '../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { type Poll, type PollClock, Polls } from './polls.ts'
+import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface DiscoveryParts {
@@ -20,7 +26,10 @@ export interface DiscoveryParts {
   readonly onChange: (discovered: Discovered) => void
 }
 
-const request = { path: '/models', maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
+const limits = { maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
+
+/** With the pages before the last one, a list has at most so many. */
+const maxPages = 8
 
 const localIntervalMs = 30_000
 const remoteIntervalMs = 600_000
@@ -68,8 +77,9 @@ export class Discovery {
     for (const name of this.#listings.keys()) if (!configs.has(name)) this.#listings.delete(name)
     this.#publish()
     this.#polls.follow(providers, (provider) => {
-      if (!discovers(configs.get(provider.name)!)) return undefined
-      return { request, onResult: (outcome) => this.#onResult(provider, outcome) }
+      const config = configs.get(provider.name)!
+      if (!discovers(config)) return undefined
+      return config.kind === 'anthropic' ? this.#pagesOf(provider) : this.#listOf(provider)
     })
     for (const poll of kept) void poll.run()
   }
@@ -100,16 +110,38 @@ export class Discovery {
     this.#polls.stop()
   }
 
+  /** The whole list at once. */
+  #listOf(provider: Provider): PollParts {
+    const request = { path: '/models', ...limits }
+    return { request, onResult: (outcome) => this.#onResult(provider, outcome, listIn(outcome, provider)) }
+  }
+
+  /** Page by page; it counts once all have come. */
+  #pagesOf(provider: Provider): PollParts {
+    let earlier: ModelList[] = []
+    return {
+      request: { path: modelListPath(), ...limits },
+      next(outcome) {
+        const page = earlier.length + 1 < maxPages ? listIn(outcome, provider) : undefined
+        const lastId = page && outcome.kind === 'answered' ? lastIdOf(outcome.body) : undefined
+        if (page === undefined || lastId === undefined) return undefined
+        earlier.push(page)
+        return { path: modelListPath(lastId), ...limits }
+      },
+      onResult: (outcome) => {
+        const last = listIn(outcome, provider)
+        const pages = earlier
+        earlier = []
+        return this.#onResult(provider, outcome, last && joinedLists([...pages, last]))
+      },
+    }
+  }
+
   /** @returns how long until it is asked again, in milliseconds. */
-  #onResult(provider: Provider, outcome: ProbeOutcome): number {
+  #onResult(provider: Provider, outcome: ProbeOutcome, list: ModelList | undefined): number {
     const { clock, events } = this.#parts
     const { name, isLocal } = provider
     const listing = this.#listings.get(name)!
-    const list =
-      outcome.kind === 'answered' && outcome.head.status === 200
-        ? // `PROVIDER/MODEL` has to fit.
-          readModelList(outcome.body, maxModelNameLength - name.length - 1, (text) => provider.mask(text))
-        : undefined
     if (list === undefined) {
       this.#onFault(provider, listing, outcome)
       return localIntervalMs
@@ -153,6 +185,14 @@ export class Discovery {
   }
 }
 
+/** Undefined: the response is none, or not whole. */
+function listIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefined {
+  if (outcome.kind !== 'answered' || outcome.head.status !== 200) return undefined
+  // `PROVIDER/MODEL` has to fit.
+  const maxNameLength = maxModelNameLength - provider.name.length - 1
+  return readModelList(outcome.body, maxNameLength, (text) => provider.mask(text))
+}
+
 function discovers(config: ProviderConfig): boolean {
   return config.kind !== 'echo' && config.discoverModels === true
 }
@@ -193,5 +233,5 @@ function reasonOf(outcome: ProbeOutcome): string {
   if (outcome.head.status !== 200) return `status ${outcome.head.status}`
   return outcome.kind === 'answered'
     ? 'the response is not a list of models'
-    : `the response exceeds ${request.maxBytes} bytes`
+    : `the response exceeds ${limits.maxBytes} bytes`
 }

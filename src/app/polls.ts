@@ -7,7 +7,9 @@ import type { ProviderSet } from './provider-pool.ts'
 
 export interface PollParts {
   readonly request: ProbeRequest
-  /** @returns milliseconds until the next probe, before jitter. */
+  /** What else is to be requested before the result counts: the next page. Absent: nothing. Called for each outcome. */
+  readonly next?: (outcome: ProbeOutcome) => ProbeRequest | undefined
+  /** @param outcome the last one. @returns milliseconds until the next probe, before jitter. */
   readonly onResult: (outcome: ProbeOutcome) => number
 }
 
@@ -97,14 +99,21 @@ export class Poll {
     this.#stopTimer?.()
     this.#startedAtMs = this.#clock.now()
     // A connection that broke may have been an idle one that the server closed just then: a new one tells.
-    this.#send((outcome) => {
-      if (isBroken(outcome)) this.#send((second) => this.#onResult(second))
-      else this.#onResult(outcome)
+    const { request } = this.#parts
+    this.#send(request, (outcome) => {
+      if (isBroken(outcome)) this.#send(request, (second) => this.#onOutcome(second))
+      else this.#onOutcome(outcome)
     })
   }
 
-  #send(onResult: (outcome: ProbeOutcome) => void): void {
-    this.#probe = probe(this.provider, this.#parts.request, this.#clock, onResult)
+  #send(request: ProbeRequest, onResult: (outcome: ProbeOutcome) => void): void {
+    this.#probe = probe(this.provider, request, this.#clock, onResult)
+  }
+
+  #onOutcome(outcome: ProbeOutcome): void {
+    const next = this.#parts.next?.(outcome)
+    if (next === undefined) this.#onResult(outcome)
+    else this.#send(next, (another) => this.#onOutcome(another))
   }
 
   #onResult(outcome: ProbeOutcome): void {

@@ -118,7 +118,7 @@ async function tryModel(
   const admitting = admit({ call, request, route, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) heartbeat.enterLine(on.now(), maxWaitMsOf(on.rateLimits, route.model.name))
-  const admission = await admitting
+  const admission = isWaiting ? await admitting : admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
   const isAsked = route === asked
   if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)

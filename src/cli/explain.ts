@@ -6,6 +6,17 @@ import { describeSecret } from '../config/secrets.ts'
 import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
+import type { Coverage } from '../dialects/coverage.ts'
+import type { ClientDialect } from '../dialects/dialect.ts'
+import {
+  coveragesOf,
+  describeWays,
+  type ExplainedFormats,
+  explainFormats,
+  findDialect,
+  printCoverage,
+  unknownDialect,
+} from './explain-formats.ts'
 import { Output, type CommandIo } from './output.ts'
 import { printable } from '../platform/printable.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
@@ -15,8 +26,14 @@ import { printProblems } from './validate-config.ts'
 export async function explainCommand(
   io: CommandIo,
   model: string,
-  options: { config?: string | undefined; json: boolean },
+  options: { config?: string | undefined; dialect?: string | undefined; json: boolean },
 ): Promise<number> {
+  const dialect = options.dialect === undefined ? undefined : findDialect(options.dialect)
+  if (options.dialect !== undefined && dialect === undefined) {
+    const hint = unknownDialect(options.dialect)
+    new Output(io.stderr, io.env).line(`There is no dialect "${printable(options.dialect)}". ${hint}`)
+    return 1
+  }
   const file = findConfigFile(options.config, io.env)
   const storedCredentials = storedCredentialNames(io.env)
   const loaded = loadConfig(file, { env: io.env, storedCredentials })
@@ -34,7 +51,7 @@ export async function explainCommand(
     printUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
-  const explanation = explain(model, route, { ...loaded, storedCredentials })
+  const explanation = explain(model, route, { ...loaded, storedCredentials, dialect })
   const out = new Output(io.stdout, io.env)
   if (options.json) out.json({ file, found: true, ...explanation })
   else print(out, explanation)
@@ -92,6 +109,8 @@ interface Explanation {
   readonly rest: string | null
   /** The module of `logging.transport`. */
   readonly logTransport?: string
+  /** What the translations of the targets carry, by their ways. Absent: no dialect was named. */
+  readonly coverage?: Readonly<Record<string, Coverage>>
 }
 
 function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
@@ -108,6 +127,8 @@ interface ExplainedTarget extends Target {
   readonly auth: string
   readonly headers: readonly string[]
   readonly timeouts: Timeouts | null
+  /** Of calls in the dialect that was named. Absent: none was. */
+  readonly formats?: ExplainedFormats
 }
 
 interface ExplainedConfig {
@@ -115,12 +136,13 @@ interface ExplainedConfig {
   readonly raw: RawConfig
   /** As in `LoadOptions`. */
   readonly storedCredentials: ReadonlySet<string>
+  readonly dialect: ClientDialect | undefined
 }
 
 function explain(
   model: string,
   route: Route,
-  { config, raw, storedCredentials }: ExplainedConfig,
+  { config, raw, storedCredentials, dialect }: ExplainedConfig,
 ): Explanation {
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
@@ -132,15 +154,19 @@ function explain(
   const references = new Map(
     Object.entries(raw.providers ?? {}).map(([name, { api_key: key }]) => [name, key]),
   )
+  const explained = targets.map((target): ExplainedTarget => {
+    const reference = references.get(target.provider)
+    const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
+    const provider = config.providers.get(target.provider)!
+    const formats = dialect && explainFormats(dialect, provider, route.model)
+    return { ...target, ...explainProvider(provider, absent), ...(formats && { formats }) }
+  })
+  const ways = explained.flatMap(({ formats }) => formats?.ways ?? [])
   return {
     model,
     rule: route.rule,
     entry: route.model.name,
-    targets: targets.map((target) => {
-      const reference = references.get(target.provider)
-      const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
-      return { ...target, ...explainProvider(config.providers.get(target.provider)!, absent) }
-    }),
+    targets: explained,
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
     heartbeatAfterMs: config.server.heartbeatAfterMs,
@@ -148,6 +174,7 @@ function explain(
     defaultFor: defaultFor(route, config),
     rest: config.routes.rest?.provider ?? null,
     ...(transport !== undefined && { logTransport: transport.target }),
+    ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
 }
 
@@ -192,13 +219,14 @@ const rules = {
 
 function print(out: Output, explanation: Explanation): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
-  const { defaultFor: kinds, rest, logTransport } = explanation
+  const { defaultFor: kinds, rest, logTransport, coverage = {} } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
     out.line()
     out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${address}`)
     row(out, 'model', printable(target.model))
+    if (target.formats !== undefined) printFormats(out, target.formats)
     if (target.timeouts === null) continue
     row(out, 'tier, weight', `${target.tier}, ${target.weight}`)
     row(
@@ -219,6 +247,13 @@ function print(out: Output, explanation: Explanation): void {
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
+  for (const [way, covered] of Object.entries(coverage)) printCoverage(out, way, covered)
+}
+
+function printFormats(out: Output, { ways, translation }: ExplainedFormats): void {
+  row(out, 'way', describeWays(ways))
+  const settings = Object.entries(translation).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+  if (settings.length > 0) row(out, 'translation', settings.join(', '))
 }
 
 const plainHttpRules = {

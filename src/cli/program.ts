@@ -106,11 +106,17 @@ function addGatewayCommands(
     .description('show how a call for a model is routed: rule, targets, limits, sources of keys')
     .argument('<model>', 'model name, as a client would send it')
     .option(...configOption)
+    .option('--dialect <name>', 'also show how calls in this format are carried: chat, messages, responses')
     .option('--json', 'print the result as JSON')
-    .action(async (model: string, options: { config?: string; json?: boolean }) => {
-      const { explainCommand } = await import('./explain.ts')
-      done(await explainCommand(io, model, { config: options.config, json: options.json === true }))
-    })
+    .action(
+      async (
+        model: string,
+        { json = false, ...options }: { config?: string; dialect?: string; json?: boolean },
+      ) => {
+        const { explainCommand } = await import('./explain.ts')
+        done(await explainCommand(io, model, { ...options, json }))
+      },
+    )
   program
     .command('limits')
     .description('show how the limits of the running gateway stand')

@@ -98,6 +98,10 @@ export interface ProviderDialect {
   readonly name: string
   /** Below a provider's base URL. */
   readonly path: string
+  /**
+   * Of a route that few servers have: what a client does without it, as a sentence. A call is 404 where no provider has it.
+   */
+  readonly withoutRoute?: string
   /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
   readonly isEndMark: (data: Buffer) => boolean
   /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 
 import { Discovery } from '../../src/app/discovery.ts'
 import type { RawProvider } from '../../src/config/raw.ts'
@@ -85,6 +85,58 @@ test('a cloud is asked every ten minutes, and as often as others while it gives 
   assert.equal(cloud!.asked.length, 2)
   clock.advance(1)
   assert.equal(cloud!.asked.length, 3)
+})
+
+suite("Anthropic's list", () => {
+  const settings: RawProvider = { kind: 'anthropic', discover_models: true }
+  const page = (ids: readonly string[], more: object) => ({
+    data: ids.map((id) => ({ type: 'model', id, display_name: id, created_at: '2025-02-19T00:00:00Z' })),
+    first_id: ids[0],
+    last_id: ids.at(-1),
+    has_more: false,
+    ...more,
+  })
+
+  test('is requested page by page, and offered once it is whole', async (t) => {
+    const { providers, follow, listOf, modelsOf } = start(t)
+    const claude = new AskedProvider('claude', false)
+    follow(settings, [...providers, claude])
+    assert.equal(claude.asked[0]?.path, '/models?limit=1000')
+    await claude.respond(200, page(['b', 'c'], { has_more: true }))
+    assert.deepEqual(modelsOf('claude'), [])
+    assert.equal(claude.asked[1]?.path, '/models?limit=1000&after_id=c')
+    await claude.respond(200, page(['a'], {}))
+    assert.deepEqual(modelsOf('claude'), ['a', 'b', 'c'])
+    assert.deepEqual(listOf('claude')?.[0]?.facts, { created: 1_739_923_200 })
+    assert.equal(claude.asked.length, 2)
+  })
+
+  test('stays as it was while a page of the next one is missing', async (t) => {
+    const { clock, follow, modelsOf, happened } = start(t)
+    const claude = new AskedProvider('claude', true)
+    follow(settings, [claude])
+    await claude.respond(200, page(['a'], {}))
+    clock.advance(30_000)
+    await claude.respond(200, page(['b'], { has_more: true }))
+    await claude.respond(500)
+    assert.deepEqual(modelsOf('claude'), ['a'])
+    assert.equal(happened('discovery_failed').length, 1)
+    clock.advance(30_000)
+    await claude.respond(200, page(['c'], {}))
+    assert.deepEqual(modelsOf('claude'), ['c'])
+  })
+
+  test('without an end is read for eight pages', async (t) => {
+    const { follow, modelsOf } = start(t)
+    const claude = new AskedProvider('claude', false)
+    follow(settings, [claude])
+    for (let number = 1; number <= 8; number++) {
+      assert.equal(claude.asked.length, number)
+      await claude.respond(200, page([`m${number}`], { has_more: true }))
+    }
+    assert.equal(claude.asked.length, 8)
+    assert.equal(modelsOf('claude')?.length, 8)
+  })
 })
 
 for (const [what, respond, reason] of [

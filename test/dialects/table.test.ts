@@ -38,3 +38,13 @@ test('the first way of a format is the one that keeps the bytes, and no other le
     assert.ok(others.every(({ way, provider }) => way !== 'pass' && provider !== client.native))
   }
 })
+
+test('every translation states what it carries, and passing needs no statement', () => {
+  for (const ways of dialects.values()) {
+    for (const { way, coverage } of ways) {
+      if (way === 'pass') assert.equal(coverage, undefined)
+      else
+        assert.ok(coverage!.request['model'] !== undefined && Object.keys(coverage!.response).length > 3, way)
+    }
+  }
+})

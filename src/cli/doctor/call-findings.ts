@@ -68,10 +68,10 @@ function insteadOfStream(received: string): string {
 /** JSON instead of a stream: a whole response, an error, or JSON of something else. */
 function diagnoseJson(body: string, provider: string, mask: ProviderContext['mask']): StreamDiagnosis {
   const value = parseJson(body)
-  const { choices, error } = membersOf(value)
+  const { choices, type, error } = membersOf(value)
   // Encoded again, because escapes in the original could hide a secret from the mask.
   const text = mask(value === undefined ? body.trim() : JSON.stringify(value))
-  if (Array.isArray(choices)) {
+  if (Array.isArray(choices) || type === 'message') {
     const fix = 'streaming clients have to wait for the whole response; check whether the server can stream'
     return { state: 'warn', detail: insteadOfStream('a whole response'), fix }
   }

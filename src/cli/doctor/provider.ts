@@ -3,7 +3,9 @@
 import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { modelListPath } from '../../dialects/anthropic/model-pages.ts'
 import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
+import { speaks } from '../../upstream/providers/kinds.ts'
 import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
@@ -18,7 +20,7 @@ import {
 import { type Finding, formatMs, type State } from './finding.ts'
 import { hasModel, modelFindings } from './model-list.ts'
 import type { ProviderReport } from './severity.ts'
-import { type Trial, tryCall } from './trial-call.ts'
+import { type Trial, type TrialFormat, trialFormats, tryCall } from './trial-call.ts'
 
 export interface ProviderExamination {
   readonly config: ProviderConfig
@@ -95,7 +97,7 @@ class Examiner {
     }
     onWait('its list of models')
     const outcome = await this.#probe.send({
-      path: '/models',
+      path: this.#config.kind === 'anthropic' ? modelListPath() : '/models',
       timeoutMs: Math.min(timeoutMs, listTimeoutMs),
       maxBytes: maxListBytes,
     })
@@ -181,6 +183,8 @@ class Examiner {
     if ((list.kind === 'failed' && list.diagnosis.state === 'fail') || missingKey !== undefined)
       return skip('')
     if (!mayCall) return skip('no call was made (--no-calls)')
+    const format = trialFormatOf(this.#config)
+    if (format === undefined) return skip('it speaks neither chat nor Messages')
     const chatModels = models.filter((model) => !isForOtherUse(model))
     if (chatModels.length === 0) return skip('the configuration uses no chat model of this provider')
     const known = list.kind === 'list' ? list.list : undefined
@@ -192,7 +196,8 @@ class Examiner {
     onWait(`a response of ${model}${isLocal ? ', which it may have to load first' : ''}`)
     const defaultMs = isLocal ? callTimeoutMs.local : callTimeoutMs.remote
     const asksUsage = includeUsage !== 'never'
-    const trial = await tryCall(this.#probe, { model, asksUsage, timeoutMs: timeoutMs ?? defaultMs, now })
+    const options = { format, model, asksUsage, timeoutMs: timeoutMs ?? defaultMs, now }
+    const trial = await tryCall(this.#probe, options)
     return { kind: 'called', model, trial }
   }
 
@@ -254,6 +259,12 @@ type ListResult =
   | { readonly kind: 'list'; readonly list: ModelList }
   | { readonly kind: 'none'; readonly detail: string }
   | { readonly kind: 'failed'; readonly diagnosis: Diagnosis }
+
+/** Undefined: a call in neither format would show anything. */
+function trialFormatOf(config: HttpProvider): TrialFormat | undefined {
+  if (speaks(config, 'chat') === true) return trialFormats.chat
+  return speaks(config, 'messages') === true ? trialFormats.messages : undefined
+}
 
 /** Whether the name suggests a model that does not chat: embeddings, audio, images. */
 function isForOtherUse(model: string): boolean {

@@ -1,5 +1,7 @@
-// Makes one small streamed chat call, as the gateway would for a client: do events arrive, how does the stream end, does
-// it report usage, and how soon does the first byte come?
+// Makes one small streamed call, as the gateway would for a client: do events arrive, how does the stream end, does it
+// report usage, and how soon does the first byte come?
+import { ending as endingOfMessages } from '../../dialects/anthropic/message-stream.ts'
+import type { StreamEnding } from '../../dialects/dialect.ts'
 import { chatStream } from '../../dialects/openai/chat-stream.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { findUsage } from '../../dialects/openai/usage.ts'
@@ -14,7 +16,21 @@ const maxTrialTokens = 16
 /** A response of 16 tokens is far shorter; a longer one shows that the server ignores the cap. */
 const maxTrialBytes = 1024 * 1024
 
+/** A format that a provider may be tried in. */
+export interface TrialFormat {
+  readonly path: string
+  readonly ending: (tail: readonly Buffer[]) => StreamEnding
+  /** False: usage is reported without being asked for. */
+  readonly hasUsageWish: boolean
+}
+
+export const trialFormats = {
+  chat: { path: '/chat/completions', ending: chatStream.ending, hasUsageWish: true },
+  messages: { path: '/messages', ending: endingOfMessages, hasUsageWish: false },
+} as const satisfies Readonly<Record<string, TrialFormat>>
+
 export interface TrialOptions {
+  readonly format: TrialFormat
   readonly model: string
   readonly asksUsage: boolean
   readonly timeoutMs: number
@@ -41,7 +57,8 @@ interface ReadStream {
 
 /** Retries without a parameter that some providers refuse; a refused request costs nothing. */
 export async function tryCall(probe: Probe, options: TrialOptions): Promise<Trial> {
-  let [cap, asksUsage] = ['max_tokens', options.asksUsage]
+  let cap = 'max_tokens'
+  let asksUsage = options.asksUsage && options.format.hasUsageWish
   for (let attempt = 1; ; attempt++) {
     const trial = await callOnce(probe, options, requestBody(options.model, cap, asksUsage))
     const refusal = refusalText(trial.outcome)
@@ -51,7 +68,7 @@ export async function tryCall(probe: Probe, options: TrialOptions): Promise<Tria
     } else if (attempt < 3 && asksUsage && refusal.includes('stream_options')) {
       asksUsage = false
     } else {
-      return { ...trial, askedUsage: asksUsage }
+      return { ...trial, askedUsage: asksUsage || !options.format.hasUsageWish }
     }
   }
 }
@@ -73,13 +90,13 @@ function refusalText(outcome: ProbeOutcome): string {
 
 async function callOnce(
   probe: Probe,
-  { timeoutMs, now }: TrialOptions,
+  { format, timeoutMs, now }: TrialOptions,
   body: string,
 ): Promise<Omit<Trial, 'askedUsage'>> {
   const startedAtMs = now()
   let firstByteMs: number | undefined
   const outcome = await probe.send({
-    path: '/chat/completions',
+    path: format.path,
     body: Buffer.from(body),
     timeoutMs,
     maxBytes: maxTrialBytes,
@@ -92,10 +109,10 @@ async function callOnce(
     outcome.kind !== 'failed' &&
     outcome.head.status === 200 &&
     essenceOf(outcome.head.headers['content-type']) === 'text/event-stream'
-  return { outcome, firstByteMs, stream: isStream ? readStream(outcome.body) : undefined }
+  return { outcome, firstByteMs, stream: isStream ? readStream(outcome.body, format) : undefined }
 }
 
-function readStream(body: Buffer): ReadStream {
+function readStream(body: Buffer, format: TrialFormat): ReadStream {
   let events = 0
   let usage: PartialUsage | undefined
   let lastError = ''
@@ -115,7 +132,7 @@ function readStream(body: Buffer): ReadStream {
   const rest = splitter.end(sink)
   // Some servers omit the last blank line.
   if (rest !== undefined) event(rest)
-  const found = chatStream.ending(tail.events)
+  const found = format.ending(tail.events)
   const ending = found === 'over' ? 'complete' : found
   return { events, ending, errorData: ending === 'error' ? lastError : '', usage }
 }

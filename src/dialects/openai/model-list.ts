@@ -2,6 +2,7 @@
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
 import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
+import type { ModelFacts } from '../model-facts.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -12,9 +13,6 @@ export interface ListedModel {
   /** What its entry says of it in numbers, under the names there. Absent: nothing. */
   readonly facts?: ModelFacts
 }
-
-/** `created`, the lengths of contexts and outputs, and some of llama.cpp's `meta`. */
-export type ModelFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 export interface ModelList {
   /** Sorted by id; no name stands twice. */
@@ -112,9 +110,21 @@ export function readModelList(
   }
 }
 
+/** The pages of one list, as one; within the limit of names. */
+export function joinedLists(pages: readonly ModelList[]): ModelList {
+  const byId = new Map(pages.flatMap(({ models }) => models.map((model) => [model.id, model] as const)))
+  const sorted = [...byId.values()].toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const models = sorted.slice(0, maxListedNames)
+  const skipped = pages.reduce((sum, page) => sum + page.skipped, sorted.length - models.length)
+  const { isPartial, server } = pages.at(-1)!
+  return { models, skipped, isPartial: isPartial || sorted.length > models.length, server }
+}
+
 function factsOf(entry: unknown): ModelFacts | undefined {
   const members = membersOf(entry)
   const facts: Record<string, number | Readonly<Record<string, number>>> = numbersOf(members, factNames)
+  const created = secondsOf(members['created_at'])
+  if (created !== undefined) facts['created'] ??= created
   const meta = numbersOf(membersOf(members['meta']), metaNames)
   if (Object.keys(meta).length > 0) facts['meta'] = meta
   return Object.keys(facts).length === 0 ? undefined : facts
@@ -128,6 +138,12 @@ function numbersOf(members: JsonObject, names: readonly string[]): Record<string
       return isCount(value) ? [[name, value]] : []
     }),
   )
+}
+
+/** Anthropic writes the time as a text. */
+function secondsOf(time: unknown): number | undefined {
+  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN
+  return ms >= 0 ? Math.floor(ms / 1000) : undefined
 }
 
 function isNew(name: string, kept: Set<string>): boolean {

@@ -1,6 +1,7 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
 import { openServerTraits } from './traits.ts'
+import { unmasked } from '../mask.ts'
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
@@ -12,10 +13,10 @@ export function createEcho(name: string): Provider {
     isLocal: true,
     includeUsage: 'auto',
     maxParallelRequests: undefined,
-    speaks: (format) => format !== 'messages',
+    speaks: echoSpeaks,
     traitsOf: () => openServerTraits,
     meaningOf: () => undefined,
-    mask: (text) => text,
+    mask: unmasked,
     send(request, handler) {
       const exchange = new EchoExchange(handler, responseTo(request))
       setImmediate(() => exchange.begin())
@@ -33,6 +34,11 @@ export function createEcho(name: string): Provider {
     },
     close: () => Promise.resolve(),
   }
+}
+
+/** Formats that it lacks are refused by name, but for one that is translated. */
+export function echoSpeaks(format: string): boolean {
+  return format !== 'messages'
 }
 
 interface EchoResponse {

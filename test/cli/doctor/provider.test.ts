@@ -6,6 +6,7 @@ import { examineProvider, type ProviderExamination } from '../../../src/cli/doct
 import { HeldSecret } from '../../../src/config/secrets.ts'
 import type { HttpProvider } from '../../../src/config/types.ts'
 import { findKey } from '../../support/key-forms.ts'
+import { helloStream } from '../../support/message-events.ts'
 import { refusingUrl, startUpstream, type ScriptedUpstream } from '../../support/scripted-upstream.ts'
 import {
   bytes,
@@ -16,6 +17,7 @@ import {
   json,
   reset,
   sse,
+  stream,
   streamHead,
   type Script,
 } from '../../support/upstream-script.ts'
@@ -144,6 +146,57 @@ test('a provider that refuses every variant is called three times at most', asyn
   assert.equal(upstream.requests.length, 4)
   assert.equal(findings.at(-1)?.state, 'fail')
   assert.match(findings.at(-1)!.detail, /400: /)
+})
+
+suite('a provider of kind anthropic', () => {
+  const anthropic = { kind: 'anthropic', apiKey: secret, auth: { header: 'x-api-key' } } as const
+  const claude = json(200, { data: [{ type: 'model', id: 'm', display_name: 'M' }], has_more: false })
+
+  test('is called in its own format, and examined in every respect', async (t) => {
+    const upstream = await withAnswers(t, claude, stream(helloStream))
+    const findings = await examine(configOf(upstream.url, anthropic))
+    assert.deepEqual(states(findings), [
+      'ok reachable',
+      'ok key',
+      'ok models',
+      'ok streaming',
+      'ok usage',
+      'ok first byte',
+    ])
+    assert.equal(find(findings, 'usage').figures?.['promptTokens'], 100)
+    const [list, call] = upstream.requests
+    assert.deepEqual([list?.target, call?.target], ['/v1/models?limit=1000', '/v1/messages'])
+    assert.deepEqual([call?.header('x-api-key'), call?.header('anthropic-version')], [key, '2023-06-01'])
+    assert.deepEqual(JSON.parse(call!.body.toString()), {
+      model: 'm',
+      messages: [{ role: 'user', content: 'Say OK.' }],
+      max_tokens: 16,
+      stream: true,
+    })
+  })
+
+  test('has no money left, though it says so with status 400', async (t) => {
+    const message = 'Your credit balance is too low to access the Anthropic API.'
+    const error = { type: 'error', error: { type: 'invalid_request_error', message } }
+    const upstream = await withAnswers(t, claude, json(400, error))
+    const account = find(await examine(configOf(upstream.url, anthropic)), 'account')
+    assert.deepEqual([account.state, account.detail], ['fail', `returned 400: ${message}`])
+  })
+
+  test('whose stream breaks off fails', async (t) => {
+    const half = helloStream.slice(0, helloStream.indexOf('event: message_delta'))
+    const upstream = await withAnswers(t, claude, stream(half))
+    const streaming = find(await examine(configOf(upstream.url, anthropic)), 'streaming')
+    assert.equal(streaming.state, 'fail')
+    assert.match(streaming.detail, /cut off/)
+  })
+})
+
+test('a provider that speaks neither chat nor Messages is not called', async (t) => {
+  const upstream = await withAnswers(t, list('m'))
+  const findings = await examine(configOf(upstream.url, { speaks: ['response'] }))
+  assert.match(find(findings, 'streaming').detail, /neither chat nor Messages/)
+  assert.equal(upstream.requests.length, 1)
 })
 
 test('the built-in echo is not called', async () => {

@@ -157,7 +157,8 @@ function toolOf(
     name: names.toProvider(name),
     description: present(called.get('description')),
     input_schema: schemaOf(called.get('parameters')),
-    strict: present(called.get('strict')),
+    // False is the default, which older servers know without the member.
+    strict: called.get('strict')?.kind === 'true' ? true : undefined,
     cache_control: present(mark),
   }
   return { name, encoded }
