@@ -335,7 +335,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** False: the body is no response of the format. */
   #makeEvents({ bytes, value }: WholeBody): boolean {
-    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
+    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage, bytes)
     this.reshapedInto = 'events'
     return this.translation !== undefined
   }
