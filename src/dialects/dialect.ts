@@ -57,6 +57,8 @@ export interface ClientDialect {
    * @param name in lower case.
    */
   readonly carriesResponseHeader?: (name: string) => boolean
+  /** For a name that no model has: without what clients of the format add to names; undefined if nothing was added. */
+  readonly plainModelName?: (model: string) => string | undefined
   /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
   readonly count?: PromptCount
   /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
