@@ -49,7 +49,7 @@ export interface ClientDialect {
   /**
    * Whether a header of the client's request goes to a provider that supports the format. Absent: none does, besides those
    * that the gateway writes itself.
-   * @param name in lower case.
+   * @param name in whatever case.
    */
   readonly carriesRequestHeader?: (name: string, traits: ProviderTraits) => boolean
   /**
