@@ -297,5 +297,5 @@ function headersOf(
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
-  return (text) => on.providers.get(provider)!.mask(text)
+  return on.providers.get(provider)!.mask
 }

@@ -20,12 +20,18 @@ export interface Mask {
   inTurns(text: string): Promise<string>
 }
 
+/** The mask where there are no secrets. */
+export const unmasked: Mask = Object.assign((text: string) => text, {
+  inTurns: (text: string) => Promise.resolve(text),
+})
+
 /**
  * Returns a function that replaces secrets in text: as they are, in hexadecimal, and with all of the base64 that they are
  * part of (`Basic`, `Bearer`); each also with any characters escaped as in JSON or percent-encoded. JSON stays JSON.
  */
 export function createMask(secrets: readonly string[]): Mask {
   const forms = secrets.filter((secret) => secret.length >= minSecretLength).flatMap(formsOf)
+  if (forms.length === 0) return unmasked
   const mask = (text: string) => {
     const search = maskSteps(text, forms)
     for (;;) {
@@ -53,7 +59,6 @@ export function createMask(secrets: readonly string[]): Mask {
 
 /** Pauses after each view of the text. */
 function* maskSteps(text: string, forms: readonly Form[]): Generator<undefined, string> {
-  if (forms.length === 0) return text
   const spans: Span[] = []
   for (const outer of views({ text, starts: undefined }, jsonEscape, maxJsonDepth)) {
     for (const view of views(outer, percentEscape, maxPercentDepth)) {
