@@ -173,25 +173,25 @@ test('what a client sends back of a random answer is the message that the provid
 
 const anything = fc.jsonValue({ maxDepth: 1 })
 const types = fc.constantFrom(
-  ...[
-    'message',
-    'reasoning',
-    'function_call',
-    'function_call_output',
-    'custom_tool_call',
-    'additional_tools',
-  ],
-  ...['custom_tool_call_output', 'local_shell_call', 'shell_call_output', 'item_reference', 'input_text'],
-  ...[
-    'input_image',
-    'input_file',
-    'refusal',
-    'namespace',
-    'custom',
-    'function',
-    'allowed_tools',
-    'json_schema',
-  ],
+  'message',
+  'reasoning',
+  'function_call',
+  'function_call_output',
+  'custom_tool_call',
+  'additional_tools',
+  'custom_tool_call_output',
+  'local_shell_call',
+  'shell_call_output',
+  'item_reference',
+  'input_text',
+  'input_image',
+  'input_file',
+  'refusal',
+  'namespace',
+  'custom',
+  'function',
+  'allowed_tools',
+  'json_schema',
 )
 /** An object of the format, or one that is nearly so: each member may be anything. */
 const nearly = fc.letrec<{ node: unknown; list: readonly unknown[]; object: object }>((tie) => ({
