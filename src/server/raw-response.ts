@@ -21,6 +21,7 @@ export function respondUnread(socket: Socket, error: GatewayError): void {
 
 /** Reads and drops until the client stops or its time is over: a socket that is not read never closes. */
 function dropRest(socket: Socket): void {
+  if (socket.closed) return
   const timer = setTimeout(() => socket.destroy(), maxLingerMs)
   socket.once('close', () => clearTimeout(timer))
   socket.on('end', () => socket.destroySoon())

@@ -49,6 +49,8 @@ export function createRefuse({ events, clientOf }: Pick<ServerParts, 'events' | 
 }
 
 function respond({ request, response, headers: own, renderError }: Exchange, error: GatewayError): void {
+  // Nobody is left to respond to, and its end is past.
+  if (response.destroyed) return
   const { status, headers, body } = renderError(error)
   const hasBody =
     request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined

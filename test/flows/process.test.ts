@@ -43,6 +43,19 @@ test('the curl line that is printed works as it stands', { skip: missing('curl')
   assert.ok(stdout.endsWith('data: [DONE]\n\n'))
 })
 
+test('a client that left in the middle of its request does not hold the end of the process up', async (t) => {
+  const { gateway } = await startGatewayProcess(t)
+  const client = await connectRaw(t, gateway.url)
+  client.send(rawRequest('POST /v1/chat/completions', { 'content-length': '100' }, '{'))
+  // A further exchange, so that the request has been read.
+  assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
+  client.leave('reset')
+  await gateway.says(/The connection broke before the body was complete/)
+
+  // By the signal itself, it would end because something lasts for more than a second.
+  assert.equal(await gateway.stop(), 0)
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`on ${signal} a stream under way comes to its end, then the process does`, async (t) => {
     const { gateway, upstream } = await startGatewayProcess(t)

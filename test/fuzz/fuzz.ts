@@ -131,8 +131,7 @@ async function judgeEnd(gateway: GatewayProcess, accuse: (what: string) => void)
     judgeLog(text, accuse)
   })
   const ending = await gateway.stop().catch(() => 'not at all')
-  // Where something outlives the stop by a second, the process ends by the signal itself.
-  if (ending !== 0 && ending !== 'SIGTERM') accuse(`SIGTERM ended it with ${ending}`)
+  if (ending !== 0) accuse(`SIGTERM ended it with ${ending}`)
   if (!log.includes('"open_calls":0')) accuse(`calls were left open: ${log.slice(0, 1000)}`)
   if (gateway.stderr() !== '') accuse(`it wrote to standard error: ${gateway.stderr().slice(-3000)}`)
 }
