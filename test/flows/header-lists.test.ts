@@ -242,7 +242,7 @@ test('Anthropic gets its key and the version of its API', async (t) => {
     providers: { claude: { kind: 'anthropic', discover_models: true } },
   })
   const request = await upstream.nextRequest()
-  assert.equal(request.target, '/v1/models')
+  assert.equal(request.target, '/v1/models?limit=1000')
   assert.equal(request.header('x-api-key'), providerKey)
   assert.equal(request.header('anthropic-version'), '2023-06-01')
   assert.equal(request.header('authorization'), undefined)
