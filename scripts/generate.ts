@@ -232,12 +232,12 @@ ${fenced(
   claude: { kind: anthropic, api_key: { credential: anthropic_api_key } }
 models:
   qwen3: { provider: lmstudio, translation: { think_tags: true, efforts: [] } }
-  sonnet: { provider: claude, model: claude-sonnet-4-5, translation: { default_max_tokens: 32000 } }`,
+  sonnet: { provider: claude, model: claude-sonnet-4-5, translation: { default_max_tokens: 64000 } }`,
 )}`
 
 const translationModels = `Some defaults depend on the model's name as well. Of OpenAI, \`gpt-4\` and older have no \`efforts\`, and newer models those that
-they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 3.5 a
-\`default_max_tokens\` of 4096, and \`efforts\` are those of the model.`
+they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 4.0 a
+\`default_max_tokens\` of 8192, those before 3.5 of 4096, and \`efforts\` are those of the model.`
 
 const logTransports = `## Log transports
 

@@ -59,7 +59,9 @@ export class Discovery {
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts
-    this.#polls = new Polls(parts.clock)
+    this.#polls = new Polls(parts.clock, (error) => {
+      parts.events.emit({ kind: 'internal_error', error, where: 'discovery' })
+    })
   }
 
   /** Requests the lists of exactly the providers that the configuration discovers, at once and from now on. */

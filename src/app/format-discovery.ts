@@ -206,7 +206,9 @@ export class FormatDiscovery implements SpokenFormats {
   }
 
   #ask({ provider }: Server, request: ProbeRequest): Promise<ProbeOutcome> {
-    return new Promise((resolve) => void probe(provider, request, this.#parts.clock, resolve))
+    return new Promise(
+      (onResult, onBug) => void probe(provider, request, this.#parts.clock, { onResult, onBug }),
+    )
   }
 }
 

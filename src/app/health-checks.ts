@@ -24,7 +24,9 @@ export class HealthChecks {
 
   constructor(parts: HealthCheckParts) {
     this.#parts = parts
-    this.#polls = new Polls(parts.clock)
+    this.#polls = new Polls(parts.clock, (error) => {
+      parts.events.emit({ kind: 'internal_error', error, where: 'a health check' })
+    })
   }
 
   /** Checks exactly the providers for which the configuration enables it. */

@@ -1,5 +1,5 @@
 // Periodic requests to the providers of a configuration: which models they list, and whether they are healthy. A provider
-// receives one request of each kind at a time.
+// receives one request of each kind at a time. A bug in what handles the responses is reported, and the polls go on.
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
@@ -18,13 +18,19 @@ export type PollClock = Pick<Clock, 'now' | 'setTimer'> & {
   readonly chance: () => number
 }
 
+/** After a bug, in milliseconds. */
+const afterBugMs = 30_000
+
 /** The polls of one kind, by the provider's name. */
 export class Polls {
   readonly #clock: PollClock
+  readonly #onBug: (error: unknown) => void
   readonly #running = new Map<string, Poll>()
 
-  constructor(clock: PollClock) {
+  /** @param onBug is called with what handling a response has thrown. */
+  constructor(clock: PollClock, onBug: (error: unknown) => void) {
     this.#clock = clock
+    this.#onBug = onBug
   }
 
   get(provider: string): Poll | undefined {
@@ -45,7 +51,7 @@ export class Polls {
     for (const [name, provider] of providers) {
       const parts = this.#running.has(name) ? undefined : partsFor(provider)
       if (parts === undefined) continue
-      const poll = new Poll(provider, parts, this.#clock)
+      const poll = new Poll(provider, parts, this.#clock, this.#onBug)
       this.#running.set(name, poll)
       void poll.run()
     }
@@ -61,15 +67,17 @@ export class Poll {
   readonly provider: Provider
   readonly #parts: PollParts
   readonly #clock: PollClock
+  readonly #reportBug: (error: unknown) => void
   readonly #waiting: (() => void)[] = []
   #probe: Pick<Exchange, 'abort'> | undefined
   #stopTimer: (() => void) | undefined
   #startedAtMs = 0
 
-  constructor(provider: Provider, parts: PollParts, clock: PollClock) {
+  constructor(provider: Provider, parts: PollParts, clock: PollClock, reportBug: (error: unknown) => void) {
     this.provider = provider
     this.#parts = parts
     this.#clock = clock
+    this.#reportBug = reportBug
   }
 
   /** Whether a question is under way. */
@@ -107,7 +115,8 @@ export class Poll {
   }
 
   #send(request: ProbeRequest, onResult: (outcome: ProbeOutcome) => void): void {
-    this.#probe = probe(this.provider, request, this.#clock, onResult)
+    const handlers = { onResult, onBug: (error: unknown) => this.#onBug(error) }
+    this.#probe = probe(this.provider, request, this.#clock, handlers)
   }
 
   #onOutcome(outcome: ProbeOutcome): void {
@@ -117,8 +126,17 @@ export class Poll {
   }
 
   #onResult(outcome: ProbeOutcome): void {
+    this.#finish(this.#parts.onResult(outcome))
+  }
+
+  #onBug(error: unknown): void {
+    this.#reportBug(error)
+    this.#finish(afterBugMs)
+  }
+
+  /** @param delayMs until the next question, before jitter. */
+  #finish(delayMs: number): void {
     this.#probe = undefined
-    const delayMs = this.#parts.onResult(outcome)
     const { setTimer, chance } = this.#clock
     // Jitter of up to a tenth, so that gateways that were started together do not send their requests together.
     this.#stopTimer = setTimer(() => this.#begin(), delayMs * (0.9 + 0.2 * chance()))

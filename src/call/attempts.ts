@@ -13,7 +13,7 @@ import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
-import { isDoubtful, wayTo } from './choose-way.ts'
+import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
@@ -114,41 +114,70 @@ export async function tryTargets(
 }
 
 /** One attempt, and another one where the provider turns out to lack the format. */
-async function tryTarget(
+function tryTarget(
   admitted: AdmittedCall,
   target: Target,
   on: Snapshot,
   record: CallRecord,
-): Promise<AttemptOutcome> {
-  const { call, hold } = admitted
+): AttemptOutcome | Promise<AttemptOutcome> {
   const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
-  const choosing = wayTo(provider, call.dialect, hold.failureKindOf(target) === undefined, on)
-  const translator = choosing instanceof Promise ? await choosing : choosing
+  const isHealthy = admitted.hold.failureKindOf(target) === undefined
+  const choosing = wayTo(provider, admitted.call.dialect, isHealthy, on)
+  if (choosing instanceof GatewayError) return untranslatable(choosing)
+  // Nearly always the formats are known, and one attempt is all.
+  if (!(choosing instanceof Promise) && isKnownWay(provider, choosing)) {
+    return tryWay(admitted, { target, provider, translator: choosing }, on, record)
+  }
+  return tryUnknown(admitted, { target, provider, choosing }, on, record)
+}
+
+interface UnknownWay {
+  readonly target: Target
+  readonly provider: Provider
+  readonly choosing: Translator | Promise<Translator | GatewayError>
+}
+
+async function tryUnknown(
+  admitted: AdmittedCall,
+  { target, provider, choosing }: UnknownWay,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  const translator = await choosing
   if (translator instanceof GatewayError) return untranslatable(translator)
   const outcome = await tryWay(admitted, { target, provider, translator }, on, record)
   if (!isDoubtful(outcome, provider, translator)) return outcome
   on.formats.doubt(provider.name, translator.provider.name)
-  const other = await wayTo(provider, call.dialect, true, on)
+  const other = await wayTo(provider, admitted.call.dialect, true, on)
   if (other instanceof GatewayError || other === translator) return outcome
   return tryWay(admitted, { target, provider, translator: other }, on, record)
 }
 
 /** One attempt, or two where the provider refuses the request for usage. */
-async function tryWay(
+function tryWay(
   admitted: AdmittedCall,
   to: Omit<AttemptInput, 'asksUsage'>,
   on: Snapshot,
   record: CallRecord,
+): AttemptOutcome | Promise<AttemptOutcome> {
+  const { target, translator, provider } = to
+  const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
+  const attempt = { target, provider, translator, asksUsage }
+  return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
+}
+
+async function sendWithWish(
+  admitted: AdmittedCall,
+  attempt: AttemptInput,
+  on: Snapshot,
+  record: CallRecord,
 ): Promise<AttemptOutcome> {
-  const { hold } = admitted
-  const { translator, provider } = to
-  const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, hold)
-  const outcome = await send(admitted, { ...to, asksUsage }, on, record)
-  if (!asksUsage || !isUsageRefusal(outcome, translator.provider)) return outcome
-  const plain = await send(admitted, { ...to, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') hold.reportUselessUsageWish()
+  const outcome = await send(admitted, attempt, on, record)
+  if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
+  const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
+  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish()
   return plain
 }
 

@@ -16,10 +16,10 @@ export function carriedRequestHeaders(
   if (carriesRequestHeader === undefined) return nothing
   let carried: string[] | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]!.toLowerCase()
+    const name = rawHeaders[index]!
     if (!carriesRequestHeader(name, traits)) continue
     carried ??= []
-    carried.push(name, rawHeaders[index + 1]!)
+    carried.push(name.toLowerCase(), rawHeaders[index + 1]!)
   }
   return carried === undefined ? nothing : withoutOwnOfConnection(carried, rawHeaders)
 }

@@ -50,20 +50,25 @@ function known(provider: Provider, { provider: { name } }: Translator, on: On): 
 }
 
 function noWay({ name }: Provider, dialect: ClientDialect): GatewayError {
+  const { path, withoutRoute } = dialect.native
+  if (withoutRoute !== undefined) {
+    return new GatewayError('unknown_url', `Provider "${name}" has no ${path}. ${withoutRoute}`)
+  }
   const message = `Provider "${name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
+}
+
+/** Whether a provider is configured, or of a kind, that speaks the format of this way. */
+export function isKnownWay(provider: Provider, { provider: { name } }: Translator): boolean {
+  return provider.speaks(name) !== undefined
 }
 
 /**
  * Whether an attempt came out as if the provider lacked a format which it was found to speak: it may be another program, or
  * another version of it, by now.
  */
-export function isDoubtful(
-  outcome: AttemptOutcome,
-  provider: Provider,
-  { provider: { name } }: Translator,
-): boolean {
-  if (provider.speaks(name) !== undefined) return false
+export function isDoubtful(outcome: AttemptOutcome, provider: Provider, translator: Translator): boolean {
+  if (isKnownWay(provider, translator)) return false
   if (outcome.kind === 'failed') return outcome.isRouteMissing === true
   if (outcome.kind !== 'refused' || outcome.meaning === 'missing_model') return false
   return outcome.head.status === 404 || outcome.head.status === 405

@@ -39,19 +39,23 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   record.model = request.model
   record.isStream = request.isStream
 
-  const asked = on.routes.find(request.model) ?? (await on.findLate(request.model))
+  let name = request.model
+  let asked = on.routes.find(name) ?? (await on.findLate(name))
+  const plainName = asked === undefined ? call.dialect.plainModelName?.(name) : undefined
+  if (plainName !== undefined) {
+    name = plainName
+    asked = on.routes.find(name) ?? (await on.findLate(name))
+  }
   if (asked === undefined) return { kind: 'refused', error: modelNotFound(request.model, on.routes) } // 404
 
-  if (asked.rule === 'alias') {
-    record.asked = request.model
-    record.model = asked.model.name
-  }
+  record.model = asked.rule === 'alias' ? asked.model.name : name
+  if (record.model !== request.model) record.asked = request.model
   const { count } = call.dialect
   if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
-  const queue = modelsFor(request.model, asked, on.routes)
+  const queue = modelsFor(name, asked, on.routes)
   for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
     const isLastResort = queue.length === 0
     const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
@@ -118,7 +122,7 @@ async function tryModel(
   const admitting = admit({ call, request, route, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) heartbeat.enterLine(on.now(), maxWaitMsOf(on.rateLimits, route.model.name))
-  const admission = await admitting
+  const admission = isWaiting ? await admitting : admitting
   if (isWaiting) heartbeat.leaveLine(on.now())
   const isAsked = route === asked
   if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)

@@ -135,7 +135,7 @@ async function passAnswer(
     const { isStream } = admitted.request
     const stored = storedObject(admitted, target, response, on)
     if (response.whole !== undefined) stored?.readWhole(response.whole)
-    const relayed = await relay({
+    const relaying = relay({
       response,
       reply,
       own: open.own,
@@ -147,6 +147,7 @@ async function passAnswer(
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })
+    const relayed = relaying instanceof Promise ? await relaying : relaying
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(!isCut || relayed.kind === 'failed')
@@ -296,5 +297,5 @@ function headersOf(
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {
-  return (text) => on.providers.get(provider)!.mask(text)
+  return on.providers.get(provider)!.mask
 }

@@ -13,6 +13,7 @@ const formatOf: Partial<Record<keyof RawTranslation, Format>> = {
   reasoning_field: 'chat',
   think_tags: 'chat',
   thinking: 'messages',
+  cache_prompts: 'messages',
 }
 
 /** Warnings: settings without effect, and a kind that does not fit the address. */

@@ -105,6 +105,7 @@ export interface RawTranslation {
   prefill?: boolean
   platform_members?: boolean
   keep_billing_block?: boolean
+  cache_prompts?: boolean
 }
 
 export interface RawProvider {

@@ -28,6 +28,7 @@ export const traitNames: Readonly<Record<Key, keyof ProviderTraits>> = {
   prefill: 'hasPrefill',
   platform_members: 'hasPlatformMembers',
   keep_billing_block: 'keepsBillingBlock',
+  cache_prompts: 'cachesPrompts',
 }
 
 const effortsInOrder = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const

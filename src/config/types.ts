@@ -175,6 +175,8 @@ export interface ProviderTraits {
   readonly hasPlatformMembers: boolean
   /** Whether Claude Code's `x-anthropic-billing-header` block is kept; it breaks prefix caches elsewhere. */
   readonly keepsBillingBlock: boolean
+  /** Whether a request to Anthropic that marks nothing for the cache asks to have its prompt cached. */
+  readonly cachesPrompts: boolean
 }
 
 export interface ProxyConfig {

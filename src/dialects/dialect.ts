@@ -49,7 +49,7 @@ export interface ClientDialect {
   /**
    * Whether a header of the client's request goes to a provider that supports the format. Absent: none does, besides those
    * that the gateway writes itself.
-   * @param name in lower case.
+   * @param name in whatever case.
    */
   readonly carriesRequestHeader?: (name: string, traits: ProviderTraits) => boolean
   /**
@@ -57,6 +57,8 @@ export interface ClientDialect {
    * @param name in lower case.
    */
   readonly carriesResponseHeader?: (name: string) => boolean
+  /** For a name that no model has: without what clients of the format add to names; undefined if nothing was added. */
+  readonly plainModelName?: (model: string) => string | undefined
   /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
   readonly count?: PromptCount
   /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
@@ -98,6 +100,10 @@ export interface ProviderDialect {
   readonly name: string
   /** Below a provider's base URL. */
   readonly path: string
+  /**
+   * Of a route that few servers have: what a client does without it, as a sentence. A call is 404 where no provider has it.
+   */
+  readonly withoutRoute?: string
   /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
   readonly isEndMark: (data: Buffer) => boolean
   /**

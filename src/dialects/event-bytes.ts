@@ -12,8 +12,29 @@ const RIGHT_BRACKET = 0x5d
 const LEFT_BRACE = 0x7b
 const RIGHT_BRACE = 0x7d
 
-const choicesKey = Buffer.from('"choices"')
-const deltaKey = Buffer.from('"delta"')
+/** A member's name, as it stands in an event. */
+export interface Key {
+  /** With its quotes. */
+  readonly bytes: Buffer
+  /** Its end, from a rare byte on: a search stops at each byte that equals its first, and quotes are everywhere. */
+  readonly end: Buffer
+}
+
+/** @param name with its quotes, like its end. */
+export function keyOf(name: string, end: string): Key {
+  return { bytes: Buffer.from(name), end: Buffer.from(end) }
+}
+
+/** The offset of the key's first occurrence from `from` on, or -1. */
+export function indexOfKey(event: Buffer, { bytes, end }: Key, from = 0): number {
+  const before = bytes.length - end.length
+  let at = event.indexOf(end, from + before)
+  while (at >= 0 && !hasAt(event, at - before, bytes)) at = event.indexOf(end, at + 1)
+  return at < 0 ? -1 : at - before
+}
+
+const choicesKey = keyOf('"choices"', 'oices"')
+const deltaKey = keyOf('"delta"', 'delta"')
 
 /** Members whose texts are generated, of a delta, a message or a tool call, in the names of all servers; by their length. */
 const textMembers: ReadonlyMap<number, readonly Buffer[]> = Map.groupBy(
@@ -41,13 +62,13 @@ export function deltaObjectTextBytes(event: Buffer): number {
 }
 
 /** In the container that is the value of the member with this key. */
-function textBytesBehind(event: Buffer, key: Buffer): number {
-  const start = event.indexOf(key)
+function textBytesBehind(event: Buffer, key: Key): number {
+  const start = indexOfKey(event, key)
   if (start < 0) return 0
   let textBytes = 0
   let depth = 0
   let isText = false
-  for (let at = start + key.length; at < event.length; at += 1) {
+  for (let at = start + key.bytes.length; at < event.length; at += 1) {
     const byte = event[at]
     if (byte === QUOTE) {
       const end = endOfString(event, at)
@@ -68,9 +89,9 @@ function textBytesBehind(event: Buffer, key: Buffer): number {
 
 /** Bytes of the text `delta` of an event, as it is written; 0 if there is none. */
 export function deltaTextBytes(event: Buffer): number {
-  const key = event.indexOf(deltaKey)
+  const key = indexOfKey(event, deltaKey)
   if (key < 0) return 0
-  const colon = skipSpaces(event, key + deltaKey.length)
+  const colon = skipSpaces(event, key + deltaKey.bytes.length)
   if (event[colon] !== COLON) return 0
   const start = skipSpaces(event, colon + 1)
   return event[start] === QUOTE ? endOfString(event, start) - start - 1 : 0

@@ -1,5 +1,6 @@
 // The wire formats for clients, sorted by path, and the translators from them to providers' formats.
 import { countDialect, messagesDialect } from './anthropic/messages.ts'
+import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -29,7 +30,8 @@ const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
 
 export const dialects: Dialects = new Map(
   clientDialects.map((client) => {
-    const pass = passTo(client.native, reshapes.get(client.name))
+    const reshape = client === messagesDialect ? messageReshape : reshapes.get(client.name)
+    const pass = passTo(client.native, reshape)
     return [client, [pass, ...(translators.get(client.name) ?? [])]]
   }),
 )

@@ -62,10 +62,11 @@ export interface Reshape {
   /**
    * A whole body becomes events.
    * @param value the body's JSON.
+   * @param body the bytes of it.
    * @param hasUsage whether the client receives the usage where it is an event of its own.
    * @returns undefined if the value is no response of the format.
    */
-  readonly toEvents: (value: unknown, hasUsage: boolean) => ResponseTranslation | undefined
+  readonly toEvents: (value: unknown, hasUsage: boolean, body: Buffer) => ResponseTranslation | undefined
 }
 
 /**

@@ -12,9 +12,12 @@ export function printable(text: string): string {
   return text.replace(inText, escapeOf)
 }
 
+/** The same without `g`: a test for one is several times as fast as a replacement that finds none, as in nearly all JSON. */
+const anyInJson = new RegExp(inJson.source, 'v')
+
 /** For JSON, which keeps its meaning. */
 export function printableJson(json: string): string {
-  return json.replace(inJson, escapeOf)
+  return anyInJson.test(json) ? json.replace(inJson, escapeOf) : json
 }
 
 function escapeOf(character: string): string {

@@ -1,6 +1,6 @@
 // The flood limit: how many requests one client may send, before a byte of any body is read.
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientGoneStatus } from '../call/call.ts'
@@ -40,8 +40,11 @@ export async function addFloodLimit(
     ...(windows !== undefined && { store: storeOver(windows) }),
   })
   const count = api.createRateLimit()
-  /** Why the request may not go on; `gone`: there is nobody to respond to. */
-  const refusalOf = async (request: FastifyRequest, { raw }: FastifyReply, sinceMs: number) => {
+  /**
+   * Why a request may not go on that is over the limit, or whose client has left.
+   * @returns `gone`: there is nobody to respond to.
+   */
+  const refusalOf = async (first: Count, { request, reply: { raw }, sinceMs }: CountedRequest) => {
     const client = request.client.id
     const { socket } = request.raw
     const onClose = (left: () => void) => {
@@ -49,27 +52,47 @@ export async function addFloodLimit(
       return () => void raw.off('close', left)
     }
     const hasLeft = () => departures.hasLeft(socket)
-    for (;;) {
-      const result = await count(request)
+    for (let result = first; ; result = await count(request)) {
       // The client left meanwhile, and there is no body to read.
       if (socket.destroyed) return 'gone'
-      if (result.isAllowed || !result.isExceeded) return undefined
+      if (!isOverLimit(result)) return undefined
       const end = await line?.wait({ client, sinceMs, onClose, hasLeft }, result.ttl)
       if (end === 'gone') return end
       if (end === 'stopped') return new GatewayError('shutting_down', 'The gateway is shutting down.')
       if (end === undefined) return floodError({ client, rpm, waitMs: result.ttl, key })
     }
   }
-  api.addHook('onRequest', (request, reply, done) => {
-    const sinceMs = now()
-    refusalOf(request, reply, sinceMs).then((refusal) => {
+  const refuse = (result: Count, counted: CountedRequest, done: HookHandlerDoneFunction) => {
+    const { request, sinceMs } = counted
+    refusalOf(result, counted).then((refusal) => {
       if (refusal !== 'gone') return done(refusal)
       // Of a client that has only stopped sending, the connection still stands.
       request.raw.socket.destroy()
       const call = factsOfGone(request, now() - sinceMs)
       if (call !== undefined) events.emit({ kind: 'call_ended', call })
     }, done)
+  }
+  api.addHook('onRequest', (request, reply, done) => {
+    const sinceMs = now()
+    count(request).then((result) => {
+      // Nearly every request goes on at once.
+      if (!isOverLimit(result) && !request.raw.socket.destroyed) done()
+      else refuse(result, { request, reply, sinceMs }, done)
+    }, done)
   })
+}
+
+type Count = Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>
+
+interface CountedRequest {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  /** When it arrived, in milliseconds of the clock. */
+  readonly sinceMs: number
+}
+
+function isOverLimit(result: Count): result is Count & { readonly isAllowed: false } {
+  return !result.isAllowed && result.isExceeded
 }
 
 /** For the log; undefined for a request that is not a call. */

@@ -78,8 +78,10 @@ export class HttpReply implements Reply {
   start(status: number, headers: readonly string[]): void {
     const raw = this.#raw
     if (raw.headersSent) return
-    raw.writeHead(status, [...this.#headers, ...headers])
+    const own = this.#headers
     this.#headers = []
+    own.push(...headers)
+    raw.writeHead(status, own)
     this.#isChunked = takeOverFraming(raw)
   }
 

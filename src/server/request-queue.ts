@@ -72,7 +72,8 @@ class RequestQueue {
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
     this.#current = response
-    response.once('close', () => {
+    // Emitted once.
+    response.on('close', () => {
       // After a response that closes the connection, nothing more is served on it.
       if (!response.shouldKeepAlive || !this.#socket.writable) return
       this.#current = undefined

@@ -14,7 +14,7 @@ import { GatewayError } from '../errors.ts'
 import { BodyMemory } from '../bytes/large-body.ts'
 import { BodyBudget } from './body-budget.ts'
 import { DecoderQueue } from './coded-body.ts'
-import { corsOptions, finishPreflight } from './cors.ts'
+import { corsHeaderNames, corsOptions, finishPreflight } from './cors.ts'
 import { errorFormatOf, errorRenderer } from './error-format.ts'
 import { addFloodLimit } from './flood-limit.ts'
 import { FloodLine } from './flood-line.ts'
@@ -178,11 +178,13 @@ async function addApi(
   })
   await app.register(
     async (rest) => {
-      rest.addHook('onRequest', (request, _, done) => {
+      rest.addHook('onRequest', (request, reply, done) => {
         const path = splitTarget(request.url)[0].slice('/v1'.length)
         const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
-        if (isOwn || !parts.hasRest()) done(notFound(request, methods))
-        else done()
+        if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
+        // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
+        for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
+        done()
       })
       await limitCalls(rest)
       addRest(rest, { ...parts, ...bodies, refuse })

@@ -46,22 +46,36 @@ export type ProbeOutcome = ProbeTimes &
 
 type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
 
-/**
- * A request over the provider's own connections.
- * @param onResult is called once, never from within `probe`, and not after the probe was aborted.
- */
+/** Each is called from an event of its own, where an exception would end the process. */
+export interface ProbeHandlers {
+  /** Called once, never from within `probe`, and not after the probe was aborted. */
+  readonly onResult: (outcome: ProbeOutcome) => void
+  /** Called instead of `onResult`, or after it, with what was thrown while the response was handled. */
+  readonly onBug: (error: unknown) => void
+}
+
+/** A request over the provider's own connections. */
 export function probe(
   provider: Provider,
   request: ProbeRequest,
   clock: ProbeClock,
-  onResult: (outcome: ProbeOutcome) => void,
+  { onResult, onBug }: ProbeHandlers,
 ): Pick<Exchange, 'abort'> {
   let isAborted = false
-  const response = new BoundedResponse(request, clock, (outcome) => {
+  const finish = (end: () => void) => {
     // In a microtask, because sending may fail at once.
     queueMicrotask(() => {
-      if (!isAborted) onResult(outcome)
+      if (isAborted) return
+      try {
+        end()
+      } catch (error) {
+        onBug(error)
+      }
     })
+  }
+  const response = new BoundedResponse(request, clock, {
+    onResult: (outcome) => finish(() => onResult(outcome)),
+    onBug: (error) => finish(() => onBug(error)),
   })
   const { path, body } = request
   const contentType = 'application/json'
@@ -149,7 +163,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
     connect: (timeoutMs) =>
       new Promise((resolve) => connectOnce(connect, { origin: config.origin, timeoutMs }, clock, resolve)),
     send(request) {
-      const { promise, resolve } = Promise.withResolvers<ProbeOutcome>()
+      const { promise, resolve, reject } = Promise.withResolvers<ProbeOutcome>()
       const isPost = request.body !== undefined
       const posted = ['content-type', 'application/json', 'accept', 'text/event-stream, application/json']
       const options: Dispatcher.DispatchOptions = {
@@ -158,7 +172,8 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
         headers: [...headers, ...versionOf(config, request.path), ...(isPost ? posted : [])],
         ...(isPost && { body: request.body }),
       }
-      new BoundedResponse(request, clock, resolve).begin((handler) => connections.send(options, handler))
+      const handlers = { onResult: resolve, onBug: reject }
+      new BoundedResponse(request, clock, handlers).begin((handler) => connections.send(options, handler))
       return promise
     },
   }
@@ -168,7 +183,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
 class BoundedResponse implements ResponseHandler {
   readonly #limits: ProbeLimits
   readonly #now: () => number
-  readonly #resolve: (outcome: ProbeOutcome) => void
+  readonly #handlers: ProbeHandlers
   readonly #startedAtMs: number
   readonly #stopTimer: () => void
   readonly #held = new ByteCollector()
@@ -177,11 +192,11 @@ class BoundedResponse implements ResponseHandler {
   #headMs: number | undefined
   #isOver = false
 
-  /** @param resolve is called once, possibly from within `begin`. */
-  constructor(limits: ProbeLimits, { now, setTimer }: ProbeClock, resolve: (outcome: ProbeOutcome) => void) {
+  /** @param handlers one of them is called once, possibly from within `begin`. */
+  constructor(limits: ProbeLimits, { now, setTimer }: ProbeClock, handlers: ProbeHandlers) {
     this.#limits = limits
     this.#now = now
-    this.#resolve = resolve
+    this.#handlers = handlers
     this.#startedAtMs = now()
     const { timeoutMs } = limits
     this.#stopTimer = setTimer(() => {
@@ -191,8 +206,10 @@ class BoundedResponse implements ResponseHandler {
   }
 
   begin(send: (handler: ResponseHandler) => Exchange): void {
-    this.#exchange = send(this)
-    if (this.#isOver) this.#exchange.abort()
+    this.#guard(() => {
+      this.#exchange = send(this)
+      if (this.#isOver) this.#exchange.abort()
+    })
   }
 
   /** Ends the request; nothing is resolved. */
@@ -209,16 +226,18 @@ class BoundedResponse implements ResponseHandler {
   }
 
   onData(chunk: Buffer): void {
-    const { maxBytes, onData } = this.#limits
-    const room = maxBytes - this.#held.length
-    const kept = chunk.subarray(0, room)
-    this.#held.push(kept)
-    const wantsMore = onData?.(kept) ?? true
-    if (!wantsMore || chunk.length > room) this.#collected('cut')
+    this.#guard(() => {
+      const { maxBytes, onData } = this.#limits
+      const room = maxBytes - this.#held.length
+      const kept = chunk.subarray(0, room)
+      this.#held.push(kept)
+      const wantsMore = onData?.(kept) ?? true
+      if (!wantsMore || chunk.length > room) this.#collected('cut')
+    })
   }
 
   onEnd(): void {
-    this.#collected('answered')
+    this.#guard(() => this.#collected('answered'))
   }
 
   onFailure(failure: ProviderFailure): void {
@@ -232,7 +251,17 @@ class BoundedResponse implements ResponseHandler {
   #end(outcome: ProbeOutcome): void {
     if (this.#isOver) return
     this.abort()
-    this.#resolve(outcome)
+    this.#handlers.onResult(outcome)
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      if (this.#isOver) return
+      this.abort()
+      this.#handlers.onBug(error)
+    }
   }
 
   #times(): ProbeTimes {

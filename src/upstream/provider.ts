@@ -3,6 +3,7 @@ import type { HttpProvider, ProviderTraits, Timeouts } from '../config/types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
+import type { Mask } from './mask.ts'
 
 /** One request to a provider, ready to send. Nothing in it was chosen by the client but what is named here. */
 export interface ProviderRequest {
@@ -93,7 +94,7 @@ export interface Provider {
   readonly traitsOf: (model: string) => ProviderTraits
   readonly meaningOf: ErrorReader
   /** Replaces the provider's own secrets in text that it sent. */
-  mask(text: string): string
+  readonly mask: Mask
   send(request: ProviderRequest, handler: ResponseHandler): Exchange
   /** A request of another route than those of model calls. */
   pass(request: PassedRequest, handler: ResponseHandler): Exchange

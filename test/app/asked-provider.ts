@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 
 import type { Config } from '../../src/config/types.ts'
 import type { Events, GatewayEvent } from '../../src/observe/events.ts'
+import { createMask } from '../../src/upstream/mask.ts'
 import type { Provider, ProviderFailure, ResponseHandler } from '../../src/upstream/provider.ts'
 import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 import { loadText } from '../support/config-file.ts'
@@ -24,7 +25,7 @@ export class AskedProvider {
       speaks: () => true,
       traitsOf: () => openServerTraits,
       meaningOf: () => undefined,
-      mask: (text) => text,
+      mask: createMask([]),
       send: () => {
         throw new Error('no calls here')
       },

@@ -10,7 +10,8 @@ const request = { path: '/models', maxBytes: 100, timeoutMs: 5_000 }
 function start(chance = 0.5) {
   const clock = new FakeClock()
   const { now, setTimer } = clock
-  const polls = new Polls({ now, setTimer, chance: () => chance })
+  const bugs: unknown[] = []
+  const polls = new Polls({ now, setTimer, chance: () => chance }, (error) => bugs.push(error))
   const provider = new AskedProvider('p')
   const outcomes: string[] = []
   const parts: PollParts = {
@@ -21,7 +22,7 @@ function start(chance = 0.5) {
     },
   }
   polls.follow(setOf(provider), () => parts)
-  return { clock, polls, provider, outcomes, parts }
+  return { clock, polls, provider, outcomes, parts, bugs }
 }
 
 for (const [chance, delayMs] of [
@@ -88,4 +89,49 @@ test('at the end nobody waits, is asked, or holds a timer', async () => {
     if (isRunning) assert.ok(provider.asked[0]!.isAborted)
     assert.equal(clock.pendingTimers, 0)
   }
+})
+
+test('a bug in what handles a response is reported once, and the provider is asked again after half a minute', async () => {
+  const { clock, polls, bugs } = start()
+  const provider = new AskedProvider('q')
+  const bug = new Error('a bug')
+  polls.follow(setOf(provider), () => ({
+    request,
+    onResult() {
+      throw bug
+    },
+  }))
+  const asked = polls.get('q')!.run()
+
+  await provider.respond(200)
+  await asked
+
+  assert.deepEqual(bugs, [bug])
+  assert.equal(polls.get('q')!.isRunning, false)
+  clock.advance(29_999)
+  assert.equal(provider.asked.length, 1)
+  clock.advance(1)
+  assert.equal(provider.asked.length, 2)
+  await provider.respond(200)
+  assert.deepEqual(bugs, [bug, bug])
+})
+
+test('a bug in sending the request is reported too', async () => {
+  const { clock, polls, bugs } = start()
+  const bug = new Error('a bug')
+  let asked = 0
+  const provider = {
+    ...new AskedProvider('q').provider,
+    get() {
+      asked += 1
+      throw bug
+    },
+  }
+  polls.follow(new Map([['q', provider]]), () => ({ request, onResult: () => 1_000 }))
+
+  await polls.get('q')!.run()
+
+  assert.deepEqual(bugs, [bug])
+  clock.advance(30_000)
+  assert.equal(asked, 2)
 })

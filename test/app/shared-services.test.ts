@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { ProviderPool } from '../../src/app/provider-pool.ts'
 import { OwnServices } from '../../src/app/shared-services.ts'
+import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { at } from '../support/gateway-config.ts'
+import { startUpstream } from '../support/scripted-upstream.ts'
+import { json } from '../support/upstream-script.ts'
 import { AskedProvider, configOf, KeptEvents, setOf } from './asked-provider.ts'
 
 test('a reload that comes after the end asks nobody', async (t) => {
@@ -22,4 +26,38 @@ test('a reload that comes after the end asks nobody', async (t) => {
   assert.equal(provider.asked.length, 2)
   assert.ok(provider.asked.every(({ isAborted }) => isAborted))
   assert.equal(clock.pendingTimers, 0)
+})
+
+test('a bug in what a new list of models leads to is reported, and the next list is taken up', async (t) => {
+  const upstream = await startUpstream(t)
+  const list = (id: string) => json(200, { data: [{ id }] })
+  upstream.respond(list('one'))
+  upstream.respondAlways(list('two'))
+  const provider = at(upstream, { discover_models: true })
+  const events = new KeptEvents()
+  const clock = new FakeClock()
+  const config = configOf(t, { providers: { p: provider } })
+  const parts = { clock, events, stateDirectory: undefined, store: undefined }
+  const services = await OwnServices.start(config, parts)
+  const providers = new ProviderPool('test').open(config.providers)
+  const seen: string[] = []
+  services.onModels = (discovered) => {
+    const ids = discovered.get('p')!.map(({ id }) => id)
+    seen.push(...ids)
+    if (ids.includes('one')) throw new Error('a bug')
+  }
+
+  t.after(async () => {
+    services.stopWatching()
+    for (const each of providers.values()) await each.close()
+  })
+
+  services.follow(config, providers)
+  await until(() => events.all.some(({ kind }) => kind === 'internal_error'), 'the report of the bug')
+  // No longer than the next request may take.
+  clock.advance(33_001)
+  await until(() => seen.includes('two'), 'the next list')
+
+  const bug = events.all.find(({ kind }) => kind === 'internal_error')
+  assert.ok(bug?.kind === 'internal_error' && bug.where === 'discovery')
 })

@@ -196,6 +196,19 @@ export const hostilities: Hostility[] = [
     code: 'provider_bad_response',
   })),
   {
+    name: 'a long error full of escapes that repeats the key in some',
+    script: () => {
+      const escaped = Array.from(key, (each) => String.raw`\u00` + each.charCodeAt(0).toString(16)).join('')
+      const filler = String.raw`\\%25`.repeat(150_000)
+      return content(400, 'application/json', `{"error":{"message":"${filler} bad key ${escaped}"}}`)
+    },
+    status: 400,
+    check(response) {
+      const { error } = JSON.parse(response.body().toString()) as { error: { message: string } }
+      assert.ok(error.message.endsWith('\\%25 bad key [secret]'))
+    },
+  },
+  {
     name: 'an error event that repeats the key, under an escaped name',
     script: () =>
       stream(

@@ -16,6 +16,7 @@ import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
 import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
+import { createMask } from '../../src/upstream/mask.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 import { openServerTraits } from '../../src/upstream/providers/traits.ts'
@@ -129,7 +130,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     speaks: () => true,
     traitsOf: () => openServerTraits,
     meaningOf: errorReaders.openai,
-    mask: (text) => text,
+    mask: createMask([]),
     close: () => Promise.resolve(),
     get: () => assert.fail('calls ask for no pages'),
     pass: () => assert.fail('calls pass nothing on'),

@@ -36,7 +36,7 @@ suite('a provider of kind anthropic', () => {
       [providerKey, '2023-06-01', undefined],
     )
     const { model, max_tokens: cap } = JSON.parse(request.body.toString())
-    assert.deepEqual([model, cap], ['claude-haiku-4-5', 8192])
+    assert.deepEqual([model, cap], ['claude-haiku-4-5', 32_000])
   })
 
   test('counts its usage in parts, which the log keeps apart', async (t) => {

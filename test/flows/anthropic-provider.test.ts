@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
+import type OpenAI from 'openai'
+
 import type { RawConfig } from '../../src/config/raw.ts'
 import { startGateway } from '../support/app.ts'
 import { post, used } from '../support/calls.ts'
@@ -57,6 +59,7 @@ suite('a chat client of a provider that speaks Messages', () => {
     const response = await post(gateway, { ...body, stream_options: { include_usage: true } })
     assert.equal(response.status, 200)
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    assert.equal(response.headers.get('x-llm-gateway-way'), 'chat_messages')
     const text = await response.text()
     assert.ok(text.endsWith('data: [DONE]\n\n'), text)
     assert.ok(text.includes('"prompt_tokens":100'), text)
@@ -67,7 +70,7 @@ suite('a chat client of a provider that speaks Messages', () => {
     assert.equal(request!.header('authorization'), undefined)
     assert.deepEqual(JSON.parse(request!.body.toString()), {
       model: 'sonnet',
-      max_tokens: 8192,
+      max_tokens: 32_000,
       messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
       tools: [{ name: 'weather', input_schema: weather.function.parameters }],
       stream: true,
@@ -217,5 +220,77 @@ suite('a chat client of a provider that speaks Messages', () => {
       assert.match(error.message, words)
     }
     assert.equal(upstream.requests.length, 0)
+  })
+})
+
+suite('a Responses client of a provider that speaks Messages', () => {
+  test('sends signed reasoning back without reading it', async (t) => {
+    const { gateway, upstream } = await start(t)
+    const { openai } = recordedClient(gateway)
+    upstream.respond(events(...answer))
+    upstream.respond(events(messageStart, ...textBlock(0, 'Cold.'), ...messageEnd))
+    const body = {
+      model: 'sonnet',
+      store: false,
+      include: ['reasoning.encrypted_content' as const],
+      tools: [{ type: 'function' as const, strict: null, ...weather.function }],
+    }
+    const first = await openai.responses.stream({ ...body, input: messages }).finalResponse()
+    assert.deepEqual(
+      first.output.map(({ type }) => type),
+      ['reasoning', 'message', 'function_call', 'function_call'],
+    )
+    assert.deepEqual([first.usage?.input_tokens, first.usage?.output_tokens], [100, 5])
+    const results = first.output
+      .filter((item) => item.type === 'function_call')
+      .map(({ call_id }) => ({ type: 'function_call_output' as const, call_id, output: '4 °C' }))
+    const input = [...messages, ...first.output, ...results] as OpenAI.Responses.ResponseInput
+    const second = await openai.responses.stream({ ...body, input }).finalResponse()
+    assert.equal(second.output_text, 'Cold.')
+    const [, request] = upstream.requests
+    assert.equal(request!.target, '/v1/messages')
+    assert.deepEqual(JSON.parse(request!.body.toString()).messages, [
+      { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'They want the weather.', signature: 'c2lnbmF0dXJl' },
+          { type: 'text', text: 'I look.' },
+          { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Oslo' } },
+          { type: 'tool_use', id: 'toolu_2', name: 'weather', input: {} },
+        ],
+      },
+      {
+        role: 'user',
+        content: ['toolu_1', 'toolu_2'].map((id) => ({
+          type: 'tool_result',
+          tool_use_id: id,
+          content: '4 °C',
+        })),
+      },
+    ])
+  })
+
+  test('is told in its own names what the provider cannot do', async (t) => {
+    const { gateway } = await start(t)
+    const body = { model: 'sonnet', input: 'hi', top_logprobs: 3 }
+    const response = await post(gateway, body, { path: '/v1/responses' })
+    assert.equal(response.status, 400)
+    const { error } = (await response.json()) as { error: { code: string; param: string } }
+    assert.deepEqual([error.code, error.param], ['not_translatable', 'top_logprobs'])
+  })
+
+  test('gets a body of megabytes through', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(json(200, helloMessage))
+    const data = 'iVBORw0KGgo'.repeat(200_000)
+    const part = { type: 'input_image', image_url: `data:image/png;base64,${data}` }
+    const input = [{ role: 'user', content: [part] }]
+    const response = await post(gateway, { model: 'sonnet', input }, { path: '/v1/responses' })
+    assert.equal(response.status, 200)
+    const { output } = (await response.json()) as { output: { content: { text: string }[] }[] }
+    assert.equal(output[0]!.content[0]!.text, 'Hello there')
+    const { messages: turns } = JSON.parse(upstream.requests[0]!.body.toString())
+    assert.deepEqual(turns[0].content[0].source, { type: 'base64', media_type: 'image/png', data })
   })
 })

@@ -50,6 +50,30 @@ describe('a request', () => {
     assert.doesNotMatch(JSON.stringify(gateway.log()), /client-secret/)
   })
 
+  test('finds a model by its name without the mark of a long context, unless a model has it', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      models: {
+        plain: { provider: 'scripted' },
+        renamed: { provider: 'scripted', model: providerModel, aliases: ['short'] },
+        'marked[1m]': { provider: 'scripted' },
+      },
+    })
+    upstream.respondAlways(json(200, helloMessage))
+    const sent = async (model: string) => {
+      const asked = JSON.stringify({ ...question, model })
+      const { status } = await exchange(t, gateway.url, rawRequest('POST /v1/messages', version, asked))
+      return status === 200 ? JSON.parse((await upstream.nextRequest()).body.toString()).model : status
+    }
+    assert.equal(await sent('plain[1m]'), 'plain')
+    await gateway.logged({ model: 'plain', asked: 'plain[1m]' })
+    assert.equal(await sent('short[1m]'), providerModel)
+    await gateway.logged({ model: 'renamed', asked: 'short[1m]' })
+    assert.equal(await sent('marked[1m]'), 'marked[1m]')
+    assert.equal(await sent('nowhere[1m]'), 404)
+    await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, '{"model":"plain[1m]"}'))
+    await gateway.logged({ dialect: 'chat', status: 404 })
+  })
+
   test('carries the headers of the API, each line of them, and none that say who asks', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     upstream.respond(json(200, helloMessage))

@@ -76,6 +76,7 @@ suite('a response is translated', () => {
     const { status, headers, body } = await respond(gateway, { stream: true, instructions: 'Be kind.' })
     assert.equal(status, 200, body)
     assert.equal(headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    assert.equal(headers.get('x-llm-gateway-way'), 'responses_chat')
     const { items, end } = readAsCodex(body)
     assert.deepEqual(
       items.map(({ content }) => content),

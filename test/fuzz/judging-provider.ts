@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { dialects } from '../../src/dialects/table.ts'
+import { helloMessage, helloStream } from '../support/message-events.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { providerNames } from './requests.ts'
 
@@ -17,6 +18,7 @@ const models = new Set(providerNames.values())
 const headerNames = new Set([
   'accept',
   'accept-encoding',
+  'anthropic-version',
   'authorization',
   'connection',
   'content-length',
@@ -27,12 +29,12 @@ const headerNames = new Set([
 ])
 
 const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 }
-const whole = JSON.stringify({
+const chatWhole = JSON.stringify({
   object: 'chat.completion',
   choices: [{ index: 0, message: { content: 'a' } }],
   usage,
 })
-const events = `data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"choices":[],"usage":${JSON.stringify(usage)}}\n\ndata: [DONE]\n\n`
+const chatEvents = `data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"choices":[],"usage":${JSON.stringify(usage)}}\n\ndata: [DONE]\n\n`
 
 /** @param accuse is told what the gateway should not have sent. */
 export async function startJudgingProvider(
@@ -50,7 +52,7 @@ export async function startJudgingProvider(
       for (const fault of judge(request, body, key)) {
         accuse(`${fault}; the provider got ${request.method} ${request.url} ${body.toString().slice(0, 500)}`)
       }
-      answer(response, body)
+      answer(request, response, body)
     })
     request.on('error', () => {})
   })
@@ -76,8 +78,9 @@ export async function startJudgingProvider(
 
 function judge(request: IncomingMessage, body: Buffer, key: string): string[] {
   const faults: string[] = []
-  // The gateway asks once by itself, whether the provider is there.
+  // The gateway asks once by itself, whether the provider is there, and which formats it speaks.
   if (request.method === 'GET' && request.url === '/v1/models') return faults
+  if (request.method === 'POST' && isProbe(request, body)) return faults
   if (request.method !== 'POST' || !paths.has(request.url!.split('?', 1)[0]!))
     faults.push('a path or method of the client')
   if (request.headers.authorization !== `Bearer ${key}`) faults.push('not the key of the gateway')
@@ -117,9 +120,22 @@ function readForm(body: string, boundary: string): [name: string, content: strin
   })
 }
 
-function answer(response: ServerResponse, body: Buffer): void {
+/** A question for a format, which no client sends: it has no model. */
+function isProbe({ url = '' }: IncomingMessage, body: Buffer): boolean {
+  return (url === '/v1/messages' || url === '/v1/responses') && body.toString() === '{}'
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
   response.on('error', () => {})
+  const isMessages = /^\/v1\/messages(?:\?|$)/.test(request.url ?? '')
+  if (isProbe(request, body)) {
+    const error = { type: 'invalid_request_error', message: 'model: field required' }
+    response.writeHead(400, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(isMessages ? { type: 'error', error } : { error }))
+    return
+  }
   const isStream = body.includes('"stream":true') || body.includes('"stream": true')
   response.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json')
-  response.end(isStream ? events : whole)
+  if (isMessages) response.end(isStream ? helloStream : JSON.stringify(helloMessage))
+  else response.end(isStream ? chatEvents : chatWhole)
 }

@@ -32,8 +32,9 @@ export function validRequest(random: Random): Draft {
     const path = random.pick(['/v1/models', '/models/plain', '/healthz', '/readyz', '/v1/models/none'])
     return { line: `GET ${path} HTTP/1.1`, headers: ['host: localhost'], body: Buffer.alloc(0) }
   }
-  const dialect = random.has(0.6)
-    ? [...dialects.keys()].find(({ name }) => name === 'chat')!
+  const conversation = random.pick(['chat', 'chat', 'messages', 'response'])
+  const dialect = random.has(0.7)
+    ? [...dialects.keys()].find(({ name }) => name === conversation)!
     : random.pick([...dialects.keys()])
   const model = random.pick([...providerNames.keys(), 'plain', 'plain', 'echo'])
   const { type, body } =
@@ -61,12 +62,17 @@ function jsonBody(random: Random, model: string): Buffer {
       content: random.has(0.8) ? random.pick(texts) : [{ type: 'text', text: random.pick(texts) }],
     }))
   }
-  if (random.has(0.3)) members[random.pick(['input', 'prompt', 'query'])] = random.pick(texts)
+  if (random.has(0.3)) members[random.pick(['input', 'prompt', 'query', 'system'])] = random.pick(texts)
   if (random.has(0.5)) members['stream'] = random.has(0.7)
   if (random.has(0.2)) members['stream_options'] = random.pick([{ include_usage: true }, {}, null])
   if (random.has(0.3)) members[random.pick(['max_tokens', 'n', 'best_of'])] = random.below(100)
-  if (random.has(0.2))
-    members['tools'] = [{ type: 'function', function: { name: 'f', parameters: { a: [1.0, -0] } } }]
+  const parameters = { a: [1.0, -0] }
+  const tools = [
+    { type: 'function', function: { name: 'f', parameters } },
+    { type: 'function', name: 'f', parameters },
+    { name: 'f', input_schema: parameters },
+  ]
+  if (random.has(0.2)) members['tools'] = [random.pick(tools)]
   return Buffer.from(JSON.stringify(members, undefined, random.pick([0, 0, 2])))
 }
 

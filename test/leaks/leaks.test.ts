@@ -166,7 +166,8 @@ suite('the key of a provider', () => {
 
     assert.equal(await gateway.stop('SIGUSR2'), 'SIGUSR2')
 
-    assert.deepEqual([...filesOf(gateway).keys()], ['llm-gateway.yaml'])
+    const lock = '.local/state/llm-gateway/limits.lock'
+    assert.deepEqual([...filesOf(gateway).keys()].toSorted(), [lock, 'llm-gateway.yaml'])
   })
 
   test('shows in nothing that the commands print', async (t) => {

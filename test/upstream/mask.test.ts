@@ -124,3 +124,22 @@ test('no JSON holds a secret after it was masked, however its characters were wr
 test('what looks like a key or a part of one is masked', () => {
   assert.equal(maskKeyShapes('wrong key sk-ab***yz and task-based'), 'wrong key [key] and task-based')
 })
+
+test('a long text is searched over many iterations of the event loop, and others beside it one after the other', async () => {
+  const mask = createMask([key])
+  const text = `{"error":"${String.raw`\\%25`.repeat(20_000)} ${escaped(key)}"}`
+  let iterations = 0
+  let isOver = false
+  const count = () => {
+    iterations += 1
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+
+  const results = await Promise.all([mask.inTurns(text), mask.inTurns('nothing'), mask.inTurns(text)])
+  isOver = true
+
+  assert.deepEqual(results, [mask(text), 'nothing', mask(text)])
+  assert.ok(results[0].endsWith(' [secret]"}'))
+  assert.ok(iterations >= 10, `${iterations} iterations`)
+})

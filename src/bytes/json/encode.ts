@@ -40,6 +40,9 @@ export function encodeJson(value: Encodable): Buffer[] {
   return writer.finish()
 }
 
+/** A name that JSON writes as it is. */
+const plainName = /^\w+$/
+
 /** Longer bytes are parts of their own. */
 const maxCopiedBytes = 4096
 const minStoreBytes = 1024
@@ -53,12 +56,12 @@ class Writer {
   #length = 0
 
   write(value: Encodable): void {
-    if (value instanceof JsonView) this.#bytes(value.raw)
+    if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
+    else if (value instanceof JsonView) this.#bytes(value.raw)
+    else if (Array.isArray(value)) this.#list(value)
     else if (value instanceof JoinedText) this.#joined(value)
     else if (value instanceof TextOfJson) this.#text += JSON.stringify(value.view.raw.toString())
-    else if (Array.isArray(value)) this.#list(value)
-    else if (typeof value === 'object' && value !== null) this.#object(value as Record<string, Encodable>)
-    else this.#text += JSON.stringify(value)
+    else this.#object(value as Record<string, Encodable>)
   }
 
   finish(): Buffer[] {
@@ -69,9 +72,9 @@ class Writer {
 
   #list(values: readonly Encodable[]): void {
     this.#text += '['
-    for (const [index, value] of values.entries()) {
+    for (let index = 0; index < values.length; index += 1) {
       if (index > 0) this.#text += ','
-      this.write(value)
+      this.write(values[index]!)
     }
     this.#text += ']'
   }
@@ -81,7 +84,8 @@ class Writer {
     for (const name in members) {
       const value = members[name]
       if (value === undefined) continue
-      this.#text += `${separator}${JSON.stringify(name)}:`
+      this.#text += separator
+      this.#text += plainName.test(name) ? `"${name}":` : `${JSON.stringify(name)}:`
       separator = ','
       this.write(value)
     }

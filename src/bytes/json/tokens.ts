@@ -29,18 +29,15 @@ const isSimpleEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 )
 
-const kinds: Readonly<Record<number, JsonMember['kind']>> = {
-  0x22: 'string',
-  0x5b: 'array',
-  0x66: 'false',
-  0x6e: 'null',
-  0x74: 'true',
-  0x7b: 'object',
-}
+/** By the first byte. A list, because objects with a few large numbers as keys are hash tables. */
+const kinds: readonly JsonMember['kind'][] = Array.from({ length: 256 }, (_, byte) => {
+  const kind = { '"': 'string', '[': 'array', f: 'false', n: 'null', t: 'true', '{': 'object' } as const
+  return kind[String.fromCharCode(byte) as keyof typeof kind] ?? 'number'
+})
 
 /** The kind of the value that starts with this byte. */
 export function kindOf(byte: number): JsonMember['kind'] {
-  return kinds[byte] ?? 'number'
+  return kinds[byte]!
 }
 
 /** The bytes, none of which counts as arrived yet. */

@@ -9,13 +9,15 @@ const COMMA = 0x2c
 const OBJECT = 0x7b
 const ARRAY = 0x5b
 
-/** A body, and where its long strings end: each container around one is searched for its own end. */
+/** A body, and where its values end: the search for a value's end finds those of all values in it. */
 interface Document extends Source {
-  /** By their first byte; only of strings of more than `longBytes`. */
-  readonly longEnds: Map<number, number>
+  /** By their first byte; only of strings and containers of more than `longBytes`, and of so many. */
+  readonly ends: Map<number, number>
 }
 
-const longBytes = 1024
+const longBytes = 64
+/** What a body of many small values costs in memory is bounded; further ones are searched again. */
+const maxEnds = 65_536
 
 /** A value within a body. Reading it never throws for any content; it is valid as long as the body's bytes are. */
 export class JsonView {
@@ -51,6 +53,9 @@ export class JsonView {
 
   /** The decoded text of a string; undefined for any other value, for invalid UTF-8 and for half a surrogate pair. */
   text(): string | undefined {
+    const { bytes } = this.#source
+    if (isPlainText(bytes, this.start, this.end))
+      return bytes.toString('latin1', this.start + 1, this.end - 1)
     if (this.kind !== 'string' || !isUtf8(this.raw)) return undefined
     const text = JSON.parse(this.raw.toString()) as string
     return text.isWellFormed() ? text : undefined
@@ -89,7 +94,8 @@ export class JsonView {
 
 /** @param body an object that `scanJson` has accepted. */
 export function viewJson(body: Buffer): JsonView {
-  const source = { ...sourceOf(body), limit: body.length, longEnds: new Map<number, number>() }
+  const source: Document = Object.assign(sourceOf(body), { ends: new Map<number, number>() })
+  source.limit = body.length
   const start = skipSpace(source, 0)
   return new JsonView(source, start, endOfValue(source, start))
 }
@@ -108,9 +114,40 @@ export function viewObject(text: string): JsonView | undefined {
   }
 }
 
+/** Longer texts are decoded by JSON.parse. */
+const maxPlainBytes = 64
+const BACKSLASH = 0x5c
+
+/** Whether these bytes are a short string of ASCII without escapes: a role, a type, a name. */
+function isPlainText(bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[start] !== QUOTE || end - start > maxPlainBytes) return false
+  for (let at = start + 1; at < end - 1; at += 1) {
+    const byte = bytes[at]!
+    if (byte >= 0x80 || byte === BACKSLASH) return false
+  }
+  return true
+}
+
+/** Names that occurred last, because a body repeats a few of them in each of its objects. */
+const knownNames: string[] = Array.from({ length: 256 }, () => '')
+
+/** @param start of a string, with its quotes. */
 function nameOf(bytes: Buffer, start: number, end: number): string {
+  const length = end - start - 2
+  const slot = (bytes[start + 1]! * 31 + bytes[end - 2]! * 7 + length) & 0xff
+  const known = knownNames[slot]!
+  if (known.length === length && isAt(known, bytes, start + 1)) return known
   const text = bytes.toString('utf8', start, end)
-  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1)
+  if (text.includes('\\')) return JSON.parse(text) as string
+  const name = text.slice(1, -1)
+  if (isPlainText(bytes, start, end)) knownNames[slot] = name
+  return name
+}
+
+/** Whether an ASCII text stands at an offset. */
+function isAt(text: string, bytes: Buffer, start: number): boolean {
+  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) !== bytes[start + at]) return false
+  return true
 }
 
 /** The offset of what follows the comma after a value; of the closing bracket if there is none. */
@@ -131,17 +168,18 @@ function endOfValue(source: Document, start: number): number {
 
 /** @param start of a string that is a value, or stands in one. */
 function endOfText(source: Document, start: number): number {
-  const { longEnds } = source
-  const known = longEnds.size === 0 ? undefined : longEnds.get(start)
+  const known = source.ends.get(start)
   if (known !== undefined) return known
   const end = endOfString(source, start + 1)
-  if (end - start > longBytes) longEnds.set(start, end)
+  keepEnd(source, start, end)
   return end
 }
 
 function endOfContainer(source: Document, start: number): number {
+  const known = source.ends.get(start)
+  if (known !== undefined) return known
   const { bytes } = source
-  let depth = 0
+  const open: number[] = []
   for (let at = start; at < bytes.length;) {
     const byte = bytes[at]!
     if (byte === QUOTE) {
@@ -149,11 +187,18 @@ function endOfContainer(source: Document, start: number): number {
       continue
     }
     at += 1
-    if (byte === OBJECT || byte === ARRAY) depth += 1
+    if (byte === OBJECT || byte === ARRAY) open.push(at - 1)
     // In ASCII each closing bracket stands two after its opening one.
-    else if ((byte === OBJECT + 2 || byte === ARRAY + 2) && --depth === 0) return at
+    else if (byte === OBJECT + 2 || byte === ARRAY + 2) {
+      keepEnd(source, open.pop()!, at)
+      if (open.length === 0) return at
+    }
   }
   return bytes.length
+}
+
+function keepEnd({ ends }: Document, start: number, end: number): void {
+  if (end - start > longBytes && ends.size < maxEnds) ends.set(start, end)
 }
 
 /** Whether a byte ends a number or a word. */

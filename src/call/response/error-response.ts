@@ -3,32 +3,48 @@ import { GatewayError } from '../../errors.ts'
 import { withoutCoding } from '../../http/content-coding.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
-import { maskBytes } from '../../upstream/mask.ts'
+import { maskBytes, maskBytesInTurns } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
 /** The longest error that compression may hide. */
 const maxDecodedBytes = 1_048_576
 
+/** Searched for keys in one piece; a longer one over several iterations of the event loop. */
+const maxPieceBytes = 65_536
+
 /** @param received the body, read to its end. */
 export function judgeErrorResponse(
   provider: Provider,
-  { dialect, translation }: Pick<AnsweringResponse, 'dialect' | 'translation'>,
+  response: Pick<AnsweringResponse, 'dialect' | 'translation'>,
   head: ResponseHead,
   received: Buffer,
-): AttemptOutcome {
-  const { status } = head
-  const { name } = provider
+): AttemptOutcome | Promise<AttemptOutcome> {
   const { 'content-encoding': coding, ...headers } = head.headers
   // A key is found only in what can be read. The gateway asked for no compression, so the client did not either.
   const uncoded = withoutCoding(received, coding, maxDecodedBytes)
   // Texts and JSON in UTF-8 have no zero byte, those in UTF-16 and UTF-32 do.
   const decoded = uncoded?.includes(0) === true ? undefined : uncoded
-  const body = maskBytes(decoded ?? Buffer.alloc(0), (text) => provider.mask(text))
+  const judge = (body: Buffer | undefined) => judgeMasked(provider, response, { ...head, headers }, body)
+  if (decoded === undefined) return judge(undefined)
+  if (decoded.length <= maxPieceBytes) return judge(maskBytes(decoded, provider.mask))
+  return maskBytesInTurns(decoded, provider.mask).then(judge)
+}
+
+/** @param masked undefined: it cannot be read. */
+function judgeMasked(
+  provider: Provider,
+  { dialect, translation }: Pick<AnsweringResponse, 'dialect' | 'translation'>,
+  head: ResponseHead,
+  masked: Buffer | undefined,
+): AttemptOutcome {
+  const { status } = head
+  const { name } = provider
+  const body = masked ?? Buffer.alloc(0)
   const providerCode = dialect.readErrorCode(body)
   const providerMessage = dialect.readErrorFields(body)?.message
   const failed = (
-    code: 'provider_auth_failed' | 'provider_bad_response',
+    code: 'provider_auth_failed' | 'provider_bad_response' | 'unknown_url',
     what: string,
     { isRouteMissing = false, headers = faultOfSetUp }: FailureDetails = {},
   ): AttemptOutcome => {
@@ -71,7 +87,7 @@ export function judgeErrorResponse(
       },
     )
   }
-  if (decoded === undefined) {
+  if (masked === undefined) {
     return failed(
       'provider_bad_response',
       `returned ${status} with a body that cannot be read: a content or character coding that the gateway does not know.`,
@@ -81,6 +97,11 @@ export function judgeErrorResponse(
     )
   }
   const meaning = provider.meaningOf({ status, code: providerCode, body })
+  const isUnknownPath = (status === 404 || status === 405) && meaning !== 'missing_model'
+  if (dialect.withoutRoute !== undefined && isUnknownPath) {
+    const facts = { isRouteMissing: true }
+    return failed('unknown_url', `has no ${dialect.path} (${status}). ${dialect.withoutRoute}`, facts)
+  }
   if (meaning === 'missing_route') {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
     return failed('provider_bad_response', `has no ${dialect.path} below its base URL (${status}). ${hint}`, {
@@ -89,7 +110,7 @@ export function judgeErrorResponse(
   }
   return {
     kind: 'refused',
-    head: { ...head, headers },
+    head,
     body,
     providerCode,
     providerMessage,

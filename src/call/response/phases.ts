@@ -75,6 +75,9 @@ const mislabelled: ReadonlySet<string> = new Set(['', 'application/json', 'text/
 const eventStart = /^(?:data|event|id|retry|):/
 const maxFieldLength = 6
 
+/** With these bytes JSON begins, and no event. */
+const [OBJECT, ARRAY] = [0x7b, 0x5b]
+
 /** The body's first bytes tell whether it consists of events, whatever its head says. */
 class Sniffing implements Phase {
   readonly #whole: Phase
@@ -93,6 +96,11 @@ class Sniffing implements Phase {
 
   data(chunk: Buffer): Step | undefined {
     if (this.#phase !== undefined) return this.#phase.data(chunk)
+    // JSON, nearly always.
+    if (this.#start.length === 0 && (chunk[0] === OBJECT || chunk[0] === ARRAY)) {
+      this.#phase = this.#whole
+      return this.#phase.data(chunk)
+    }
     const start = this.#start.length === 0 ? chunk : Buffer.concat([this.#start, chunk])
     const text = start.toString('latin1', 0, maxSniffedBytes).replace(/^(?:\u00ef\u00bb\u00bf)?\s*/, '')
     const isUndecided =

@@ -4,7 +4,7 @@ import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
-import { maskBytes } from '../../upstream/mask.ts'
+import { maskBytes, unmasked } from '../../upstream/mask.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
@@ -20,13 +20,18 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 /** How long a body may go on after the stream's end mark while nothing comes. */
 export const maxLingerMs = 5_000
 
-const errorMark = Buffer.from('error')
+/** The end of `error`: a search stops at each byte that equals its first, and `e` is everywhere. */
+const errorMark = Buffer.from('rror')
+const BACKSLASH = 0x5c
 /** What a letter begins with where JSON escapes it. */
 const escapeMark = Buffer.from(String.raw`\u00`)
 
 /** An event that reports an error may repeat the gateway's key. Others are not searched. */
 export function maskedEvent(event: Buffer, { mask }: Pick<RelayInput, 'mask'>): Buffer {
-  return event.includes(errorMark) || event.includes(escapeMark) ? maskBytes(event, mask) : event
+  if (mask === unmasked) return event
+  const mayReportError =
+    event.includes(errorMark) || (event.includes(BACKSLASH) && event.includes(escapeMark))
+  return mayReportError ? maskBytes(event, mask) : event
 }
 
 /** How a stream ended that is not complete. */

@@ -325,7 +325,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#settle({ kind: 'answered', response: this })
       case 'error':
         this.#finish()
-        return this.#settle(judgeErrorResponse(this.#provider, this, step.head, step.body))
+        return this.#settleWith(judgeErrorResponse(this.#provider, this, step.head, step.body))
       case 'unusable':
         return this.#fail('provider_bad_response', step.what)
       default:
@@ -335,7 +335,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** False: the body is no response of the format. */
   #makeEvents({ bytes, value }: WholeBody): boolean {
-    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage)
+    this.translation = this.#reshape?.toEvents(value ?? parseJson(bytes), !this.stripsUsage, bytes)
     this.reshapedInto = 'events'
     return this.translation !== undefined
   }
@@ -372,6 +372,14 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#isOver = true
     this.#on.ticker.delete(this)
     this.#exchange?.abort()
+  }
+
+  #settleWith(outcome: AttemptOutcome | Promise<AttemptOutcome>): void {
+    if (!(outcome instanceof Promise)) return this.#settle(outcome)
+    outcome.then(
+      (judged) => this.#settle(judged),
+      (error: unknown) => this.onBug(error),
+    )
   }
 
   #settle(outcome: AttemptOutcome): void {

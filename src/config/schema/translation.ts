@@ -92,6 +92,11 @@ const traits = {
     description:
       "Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless.",
   },
+  cache_prompts: {
+    type: 'boolean',
+    description:
+      'Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations.',
+  },
 } as const satisfies Record<string, Schema>
 
 export const translation = {

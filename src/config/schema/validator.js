@@ -3105,9 +3105,10 @@ vErrors.push(err245);
 errors++;
 }
 }
-}
-else {
-const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
+if(data77.cache_prompts !== undefined){
+let data97 = data77.cache_prompts;
+if(typeof data97 !== "boolean"){
+const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data97};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3117,12 +3118,9 @@ vErrors.push(err246);
 errors++;
 }
 }
-if(data48.timeouts !== undefined){
-let data97 = data48.timeouts;
-if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
-for(const key21 in data97){
-if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
-const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data97};
+}
+else {
+const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3132,10 +3130,12 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data97.connect_ms !== undefined){
-let data98 = data97.connect_ms;
-if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
-const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data98};
+if(data48.timeouts !== undefined){
+let data98 = data48.timeouts;
+if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
+for(const key21 in data98){
+if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
+const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3144,9 +3144,11 @@ vErrors.push(err248);
 }
 errors++;
 }
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 86400000 || isNaN(data98)){
-const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data98};
+}
+if(data98.connect_ms !== undefined){
+let data99 = data98.connect_ms;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3155,8 +3157,9 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(data98 < 0 || isNaN(data98)){
-const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data98};
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 86400000 || isNaN(data99)){
+const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3165,12 +3168,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-}
-}
-if(data97.first_byte_ms !== undefined){
-let data99 = data97.first_byte_ms;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data99};
+if(data99 < 0 || isNaN(data99)){
+const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3179,9 +3178,12 @@ vErrors.push(err251);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 86400000 || isNaN(data99)){
-const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data99};
+}
+}
+if(data98.first_byte_ms !== undefined){
+let data100 = data98.first_byte_ms;
+if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
+const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3190,8 +3192,9 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(data99 < 0 || isNaN(data99)){
-const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data99};
+if((typeof data100 == "number") && (isFinite(data100))){
+if(data100 > 86400000 || isNaN(data100)){
+const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3200,12 +3203,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-}
-if(data97.idle_ms !== undefined){
-let data100 = data97.idle_ms;
-if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
-const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data100};
+if(data100 < 0 || isNaN(data100)){
+const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3214,9 +3213,12 @@ vErrors.push(err254);
 }
 errors++;
 }
-if((typeof data100 == "number") && (isFinite(data100))){
-if(data100 > 86400000 || isNaN(data100)){
-const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data100};
+}
+}
+if(data98.idle_ms !== undefined){
+let data101 = data98.idle_ms;
+if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
+const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3225,8 +3227,9 @@ vErrors.push(err255);
 }
 errors++;
 }
-if(data100 < 0 || isNaN(data100)){
-const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data100};
+if((typeof data101 == "number") && (isFinite(data101))){
+if(data101 > 86400000 || isNaN(data101)){
+const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3235,12 +3238,8 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-}
-if(data97.total_ms !== undefined){
-let data101 = data97.total_ms;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data101};
+if(data101 < 0 || isNaN(data101)){
+const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3249,9 +3248,12 @@ vErrors.push(err257);
 }
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 86400000 || isNaN(data101)){
-const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data101};
+}
+}
+if(data98.total_ms !== undefined){
+let data102 = data98.total_ms;
+if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
+const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3260,8 +3262,9 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data101};
+if((typeof data102 == "number") && (isFinite(data102))){
+if(data102 > 86400000 || isNaN(data102)){
+const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3270,11 +3273,8 @@ vErrors.push(err259);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data97};
+if(data102 < 0 || isNaN(data102)){
+const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3284,10 +3284,10 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data48.max_parallel_requests !== undefined){
-let data102 = data48.max_parallel_requests;
-if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
-const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data102};
+}
+}
+else {
+const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3296,9 +3296,11 @@ vErrors.push(err261);
 }
 errors++;
 }
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 1000000 || isNaN(data102)){
-const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data102};
+}
+if(data48.max_parallel_requests !== undefined){
+let data103 = data48.max_parallel_requests;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3307,8 +3309,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-if(data102 < 1 || isNaN(data102)){
-const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data102};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 1000000 || isNaN(data103)){
+const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3317,12 +3320,8 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-}
-if(data48.health_check !== undefined){
-let data103 = data48.health_check;
-if((typeof data103 !== "boolean") && (!(data103 && typeof data103 == "object" && !Array.isArray(data103)))){
-const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data103};
+if(data103 < 1 || isNaN(data103)){
+const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3331,10 +3330,12 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key22 in data103){
-if(!((key22 === "path") || (key22 === "interval_ms"))){
-const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data103};
+}
+}
+if(data48.health_check !== undefined){
+let data104 = data48.health_check;
+if((typeof data104 !== "boolean") && (!(data104 && typeof data104 == "object" && !Array.isArray(data104)))){
+const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3343,12 +3344,10 @@ vErrors.push(err265);
 }
 errors++;
 }
-}
-if(data103.path !== undefined){
-let data104 = data103.path;
-if(typeof data104 === "string"){
-if(func4(data104) > 1024){
-const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
+if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
+for(const key22 in data104){
+if(!((key22 === "path") || (key22 === "interval_ms"))){
+const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3357,8 +3356,12 @@ vErrors.push(err266);
 }
 errors++;
 }
-if(func4(data104) < 1){
-const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
+}
+if(data104.path !== undefined){
+let data105 = data104.path;
+if(typeof data105 === "string"){
+if(func4(data105) > 1024){
+const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3367,8 +3370,8 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(!pattern16.test(data104)){
-const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
+if(func4(data105) < 1){
+const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3377,9 +3380,8 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-else {
-const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data104};
+if(!pattern16.test(data105)){
+const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3389,10 +3391,8 @@ vErrors.push(err269);
 errors++;
 }
 }
-if(data103.interval_ms !== undefined){
-let data105 = data103.interval_ms;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data105};
+else {
+const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3401,9 +3401,11 @@ vErrors.push(err270);
 }
 errors++;
 }
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 3600000 || isNaN(data105)){
-const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data105};
+}
+if(data104.interval_ms !== undefined){
+let data106 = data104.interval_ms;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3412,8 +3414,9 @@ vErrors.push(err271);
 }
 errors++;
 }
-if(data105 < 1000 || isNaN(data105)){
-const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data105};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 3600000 || isNaN(data106)){
+const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3422,14 +3425,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data48.discover_models !== undefined){
-let data106 = data48.discover_models;
-if(typeof data106 !== "boolean"){
-const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data106};
+if(data106 < 1000 || isNaN(data106)){
+const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3440,8 +3437,12 @@ errors++;
 }
 }
 }
-else {
-const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+}
+}
+if(data48.discover_models !== undefined){
+let data107 = data48.discover_models;
+if(typeof data107 !== "boolean"){
+const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data107};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3453,7 +3454,7 @@ errors++;
 }
 }
 else {
-const err275 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
+const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3463,21 +3464,9 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data107 = data.models;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key23 in data107){
-if(pattern17.test(key23)){
-let data108 = data107[key23];
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-if(data108.model !== undefined){
-let data109 = data108.model;
-const _errs253 = errors;
-const _errs254 = errors;
-if(errors === _errs254){
-if(typeof data109 === "string"){
-if(!pattern18.test(data109)){
-const err276 = {};
+}
+else {
+const err276 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3487,7 +3476,20 @@ vErrors.push(err276);
 errors++;
 }
 }
-else {
+if(data.models !== undefined){
+let data108 = data.models;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key23 in data108){
+if(pattern17.test(key23)){
+let data109 = data108[key23];
+if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
+if(data109.model !== undefined){
+let data110 = data109.model;
+const _errs255 = errors;
+const _errs256 = errors;
+if(errors === _errs256){
+if(typeof data110 === "string"){
+if(!pattern18.test(data110)){
 const err277 = {};
 if(vErrors === null){
 vErrors = [err277];
@@ -3498,9 +3500,8 @@ vErrors.push(err277);
 errors++;
 }
 }
-var valid52 = _errs254 === errors;
-if(valid52){
-const err278 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data109};
+else {
+const err278 = {};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3509,33 +3510,10 @@ vErrors.push(err278);
 }
 errors++;
 }
-else {
-errors = _errs253;
-if(vErrors !== null){
-if(_errs253){
-vErrors.length = _errs253;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data108.targets !== undefined){
-let data110 = data108.targets;
-if(Array.isArray(data110)){
-const len9 = data110.length;
-for(let i9=0; i9<len9; i9++){
-let data111 = data110[i9];
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-if(data111.model !== undefined){
-let data112 = data111.model;
-const _errs261 = errors;
-const _errs262 = errors;
-if(errors === _errs262){
-if(typeof data112 === "string"){
-if(!pattern18.test(data112)){
-const err279 = {};
+var valid52 = _errs256 === errors;
+if(valid52){
+const err279 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data110};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3544,8 +3522,32 @@ vErrors.push(err279);
 }
 errors++;
 }
+else {
+errors = _errs255;
+if(vErrors !== null){
+if(_errs255){
+vErrors.length = _errs255;
 }
 else {
+vErrors = null;
+}
+}
+}
+}
+if(data109.targets !== undefined){
+let data111 = data109.targets;
+if(Array.isArray(data111)){
+const len9 = data111.length;
+for(let i9=0; i9<len9; i9++){
+let data112 = data111[i9];
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+if(data112.model !== undefined){
+let data113 = data112.model;
+const _errs263 = errors;
+const _errs264 = errors;
+if(errors === _errs264){
+if(typeof data113 === "string"){
+if(!pattern18.test(data113)){
 const err280 = {};
 if(vErrors === null){
 vErrors = [err280];
@@ -3556,9 +3558,8 @@ vErrors.push(err280);
 errors++;
 }
 }
-var valid56 = _errs262 === errors;
-if(valid56){
-const err281 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data112};
+else {
+const err281 = {};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3567,11 +3568,23 @@ vErrors.push(err281);
 }
 errors++;
 }
+}
+var valid56 = _errs264 === errors;
+if(valid56){
+const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data113};
+if(vErrors === null){
+vErrors = [err282];
+}
 else {
-errors = _errs261;
+vErrors.push(err282);
+}
+errors++;
+}
+else {
+errors = _errs263;
 if(vErrors !== null){
-if(_errs261){
-vErrors.length = _errs261;
+if(_errs263){
+vErrors.length = _errs263;
 }
 else {
 vErrors = null;
@@ -3581,19 +3594,7 @@ vErrors = null;
 }
 }
 else {
-const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data111};
-if(vErrors === null){
-vErrors = [err282];
-}
-else {
-vErrors.push(err282);
-}
-errors++;
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data110};
+const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data112};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3603,12 +3604,9 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data108.aliases !== undefined){
-let data113 = data108.aliases;
-if(Array.isArray(data113)){
-const len10 = data113.length;
-for(let i10=0; i10<len10; i10++){
-const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data113[i10]};
+}
+else {
+const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data111};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3618,8 +3616,12 @@ vErrors.push(err284);
 errors++;
 }
 }
-else {
-const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data113};
+if(data109.aliases !== undefined){
+let data114 = data109.aliases;
+if(Array.isArray(data114)){
+const len10 = data114.length;
+for(let i10=0; i10<len10; i10++){
+const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data114[i10]};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3629,9 +3631,8 @@ vErrors.push(err285);
 errors++;
 }
 }
-}
 else {
-const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data108};
+const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data114};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3642,15 +3643,8 @@ errors++;
 }
 }
 }
-for(const key24 in data107){
-if(pattern20.test(key24)){
-let data115 = data107[key24];
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-if(data115.model !== undefined){
-let data116 = data115.model;
-if(typeof data116 === "string"){
-if(!pattern21.test(data116)){
-const err287 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data116};
+else {
+const err287 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data109};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3660,8 +3654,16 @@ vErrors.push(err287);
 errors++;
 }
 }
-else {
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data116};
+}
+for(const key24 in data108){
+if(pattern20.test(key24)){
+let data116 = data108[key24];
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.model !== undefined){
+let data117 = data116.model;
+if(typeof data117 === "string"){
+if(!pattern21.test(data117)){
+const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3671,18 +3673,8 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data115.targets !== undefined){
-let data117 = data115.targets;
-if(Array.isArray(data117)){
-const len11 = data117.length;
-for(let i11=0; i11<len11; i11++){
-let data118 = data117[i11];
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-if(data118.model !== undefined){
-let data119 = data118.model;
-if(typeof data119 === "string"){
-if(!pattern21.test(data119)){
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data119};
+else {
+const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3692,8 +3684,18 @@ vErrors.push(err289);
 errors++;
 }
 }
-else {
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data119};
+if(data116.targets !== undefined){
+let data118 = data116.targets;
+if(Array.isArray(data118)){
+const len11 = data118.length;
+for(let i11=0; i11<len11; i11++){
+let data119 = data118[i11];
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+if(data119.model !== undefined){
+let data120 = data119.model;
+if(typeof data120 === "string"){
+if(!pattern21.test(data120)){
+const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3703,9 +3705,8 @@ vErrors.push(err290);
 errors++;
 }
 }
-}
 else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data118};
+const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3717,7 +3718,7 @@ errors++;
 }
 }
 else {
-const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data117};
+const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data119};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3729,7 +3730,7 @@ errors++;
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data115};
+const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data118};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3740,10 +3741,8 @@ errors++;
 }
 }
 }
-}
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-if(Object.keys(data107).length < 1){
-const err294 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data107};
+else {
+const err294 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data116};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3752,14 +3751,12 @@ vErrors.push(err294);
 }
 errors++;
 }
-for(const key25 in data107){
-const _errs278 = errors;
-const _errs280 = errors;
-const _errs281 = errors;
-if(errors === _errs281){
-if(typeof key25 === "string"){
-if(!pattern23.test(key25)){
-const err295 = {};
+}
+}
+}
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+if(Object.keys(data108).length < 1){
+const err295 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data108};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3768,8 +3765,13 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-else {
+for(const key25 in data108){
+const _errs280 = errors;
+const _errs282 = errors;
+const _errs283 = errors;
+if(errors === _errs283){
+if(typeof key25 === "string"){
+if(!pattern23.test(key25)){
 const err296 = {};
 if(vErrors === null){
 vErrors = [err296];
@@ -3780,9 +3782,8 @@ vErrors.push(err296);
 errors++;
 }
 }
-var valid64 = _errs281 === errors;
-if(valid64){
-const err297 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+else {
+const err297 = {};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3791,20 +3792,10 @@ vErrors.push(err297);
 }
 errors++;
 }
-else {
-errors = _errs280;
-if(vErrors !== null){
-if(_errs280){
-vErrors.length = _errs280;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+var valid64 = _errs283 === errors;
+if(valid64){
+const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3813,8 +3804,20 @@ vErrors.push(err298);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+else {
+errors = _errs282;
+if(vErrors !== null){
+if(_errs282){
+vErrors.length = _errs282;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key25 === "string"){
+if(func4(key25) > 256){
+const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3823,8 +3826,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(func4(key25) < 1){
+const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3833,9 +3836,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-else {
-const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(!pattern3.test(key25)){
+const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3844,9 +3846,9 @@ vErrors.push(err301);
 }
 errors++;
 }
-var valid63 = _errs278 === errors;
-if(!valid63){
-const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data107};
+}
+else {
+const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3855,16 +3857,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-}
-for(const key26 in data107){
-let data120 = data107[key26];
-const _errs286 = errors;
-let valid66 = true;
-const _errs287 = errors;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-let missing2;
-if((data120.targets === undefined) && (missing2 = "targets")){
-const err303 = {};
+var valid63 = _errs280 === errors;
+if(!valid63){
+const err303 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data108};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3874,25 +3869,14 @@ vErrors.push(err303);
 errors++;
 }
 }
-var _valid5 = _errs287 === errors;
-errors = _errs286;
-if(vErrors !== null){
-if(_errs286){
-vErrors.length = _errs286;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
+for(const key26 in data108){
+let data121 = data108[key26];
 const _errs288 = errors;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key27 in data120){
+let valid66 = true;
 const _errs289 = errors;
-const _errs290 = errors;
-const _errs291 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+let missing2;
+if((data121.targets === undefined) && (missing2 = "targets")){
 const err304 = {};
 if(vErrors === null){
 vErrors = [err304];
@@ -3902,9 +3886,27 @@ vErrors.push(err304);
 }
 errors++;
 }
-var valid68 = _errs291 === errors;
-if(valid68){
-const err305 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+}
+var _valid5 = _errs289 === errors;
+errors = _errs288;
+if(vErrors !== null){
+if(_errs288){
+vErrors.length = _errs288;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs290 = errors;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key27 in data121){
+const _errs291 = errors;
+const _errs292 = errors;
+const _errs293 = errors;
+if(!((key27 === "provider") || (key27 === "model"))){
+const err305 = {};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3913,20 +3915,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-else {
-errors = _errs290;
-if(vErrors !== null){
-if(_errs290){
-vErrors.length = _errs290;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid67 = _errs289 === errors;
-if(!valid67){
-const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data120};
+var valid68 = _errs293 === errors;
+if(valid68){
+const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3935,17 +3926,20 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-}
-var _valid5 = _errs288 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
+else {
+errors = _errs292;
+if(vErrors !== null){
+if(_errs292){
+vErrors.length = _errs292;
 }
 else {
-const _errs292 = errors;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-if(data120.provider === undefined){
-const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data120};
+vErrors = null;
+}
+}
+}
+var valid67 = _errs291 === errors;
+if(!valid67){
+const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data121};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3955,12 +3949,16 @@ vErrors.push(err307);
 errors++;
 }
 }
-var _valid5 = _errs292 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
 }
-if(!valid66){
-const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data120};
+var _valid5 = _errs290 === errors;
+valid66 = _valid5;
+ifClause1 = "then";
+}
+else {
+const _errs294 = errors;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+if(data121.provider === undefined){
+const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data121};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3969,10 +3967,13 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key28 in data120){
-if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
-const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data120};
+}
+var _valid5 = _errs294 === errors;
+valid66 = _valid5;
+ifClause1 = "else";
+}
+if(!valid66){
+const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data121};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3981,12 +3982,10 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-if(data120.provider !== undefined){
-let data121 = data120.provider;
-if(typeof data121 === "string"){
-if(func4(data121) > 64){
-const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key28 in data121){
+if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
+const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data121};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3995,8 +3994,12 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(func4(data121) < 1){
-const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
+}
+if(data121.provider !== undefined){
+let data122 = data121.provider;
+if(typeof data122 === "string"){
+if(func4(data122) > 64){
+const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4005,8 +4008,8 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(!pattern4.test(data121)){
-const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
+if(func4(data122) < 1){
+const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4015,9 +4018,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-else {
-const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data121};
+if(!pattern4.test(data122)){
+const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4027,11 +4029,8 @@ vErrors.push(err313);
 errors++;
 }
 }
-if(data120.model !== undefined){
-let data122 = data120.model;
-if(typeof data122 === "string"){
-if(func4(data122) > 256){
-const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
+else {
+const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4040,8 +4039,12 @@ vErrors.push(err314);
 }
 errors++;
 }
-if(func4(data122) < 1){
-const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
+}
+if(data121.model !== undefined){
+let data123 = data121.model;
+if(typeof data123 === "string"){
+if(func4(data123) > 256){
+const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4050,8 +4053,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(!pattern3.test(data122)){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
+if(func4(data123) < 1){
+const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4060,9 +4063,8 @@ vErrors.push(err316);
 }
 errors++;
 }
-}
-else {
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data122};
+if(!pattern3.test(data123)){
+const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4072,11 +4074,8 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data120.targets !== undefined){
-let data123 = data120.targets;
-if(Array.isArray(data123)){
-if(data123.length < 1){
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data123};
+else {
+const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4085,12 +4084,12 @@ vErrors.push(err318);
 }
 errors++;
 }
-const len12 = data123.length;
-for(let i12=0; i12<len12; i12++){
-let data124 = data123[i12];
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-if(data124.provider === undefined){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data124};
+}
+if(data121.targets !== undefined){
+let data124 = data121.targets;
+if(Array.isArray(data124)){
+if(data124.length < 1){
+const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4099,9 +4098,12 @@ vErrors.push(err319);
 }
 errors++;
 }
-for(const key29 in data124){
-if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data124};
+const len12 = data124.length;
+for(let i12=0; i12<len12; i12++){
+let data125 = data124[i12];
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.provider === undefined){
+const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4110,12 +4112,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-}
-if(data124.provider !== undefined){
-let data125 = data124.provider;
-if(typeof data125 === "string"){
-if(func4(data125) > 64){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
+for(const key29 in data125){
+if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
+const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4124,8 +4123,12 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(func4(data125) < 1){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
+}
+if(data125.provider !== undefined){
+let data126 = data125.provider;
+if(typeof data126 === "string"){
+if(func4(data126) > 64){
+const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4134,8 +4137,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(!pattern4.test(data125)){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
+if(func4(data126) < 1){
+const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4144,9 +4147,8 @@ vErrors.push(err323);
 }
 errors++;
 }
-}
-else {
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data125};
+if(!pattern4.test(data126)){
+const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4156,11 +4158,8 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data124.model !== undefined){
-let data126 = data124.model;
-if(typeof data126 === "string"){
-if(func4(data126) > 256){
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
+else {
+const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4169,8 +4168,12 @@ vErrors.push(err325);
 }
 errors++;
 }
-if(func4(data126) < 1){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
+}
+if(data125.model !== undefined){
+let data127 = data125.model;
+if(typeof data127 === "string"){
+if(func4(data127) > 256){
+const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4179,8 +4182,8 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(!pattern3.test(data126)){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
+if(func4(data127) < 1){
+const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4189,9 +4192,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-else {
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data126};
+if(!pattern3.test(data127)){
+const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4201,10 +4203,8 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data124.tier !== undefined){
-let data127 = data124.tier;
-if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data127};
+else {
+const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4213,9 +4213,11 @@ vErrors.push(err329);
 }
 errors++;
 }
-if((typeof data127 == "number") && (isFinite(data127))){
-if(data127 > 100 || isNaN(data127)){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data127};
+}
+if(data125.tier !== undefined){
+let data128 = data125.tier;
+if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
+const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4224,8 +4226,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-if(data127 < 1 || isNaN(data127)){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data127};
+if((typeof data128 == "number") && (isFinite(data128))){
+if(data128 > 100 || isNaN(data128)){
+const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4234,12 +4237,8 @@ vErrors.push(err331);
 }
 errors++;
 }
-}
-}
-if(data124.weight !== undefined){
-let data128 = data124.weight;
-if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data128};
+if(data128 < 1 || isNaN(data128)){
+const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4248,9 +4247,12 @@ vErrors.push(err332);
 }
 errors++;
 }
-if((typeof data128 == "number") && (isFinite(data128))){
-if(data128 > 1000000 || isNaN(data128)){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data128};
+}
+}
+if(data125.weight !== undefined){
+let data129 = data125.weight;
+if(!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))){
+const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4259,8 +4261,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-if(data128 < 1 || isNaN(data128)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data128};
+if((typeof data129 == "number") && (isFinite(data129))){
+if(data129 > 1000000 || isNaN(data129)){
+const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4269,11 +4272,8 @@ vErrors.push(err334);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data124};
+if(data129 < 1 || isNaN(data129)){
+const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4284,8 +4284,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data123};
+const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4295,18 +4296,9 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data120.aliases !== undefined){
-let data129 = data120.aliases;
-if(Array.isArray(data129)){
-const len13 = data129.length;
-for(let i13=0; i13<len13; i13++){
-let data130 = data129[i13];
-const _errs315 = errors;
-const _errs316 = errors;
-if(errors === _errs316){
-if(typeof data130 === "string"){
-if(!pattern29.test(data130)){
-const err337 = {};
+}
+else {
+const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4316,7 +4308,17 @@ vErrors.push(err337);
 errors++;
 }
 }
-else {
+if(data121.aliases !== undefined){
+let data130 = data121.aliases;
+if(Array.isArray(data130)){
+const len13 = data130.length;
+for(let i13=0; i13<len13; i13++){
+let data131 = data130[i13];
+const _errs317 = errors;
+const _errs318 = errors;
+if(errors === _errs318){
+if(typeof data131 === "string"){
+if(!pattern29.test(data131)){
 const err338 = {};
 if(vErrors === null){
 vErrors = [err338];
@@ -4327,9 +4329,8 @@ vErrors.push(err338);
 errors++;
 }
 }
-var valid75 = _errs316 === errors;
-if(valid75){
-const err339 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
+else {
+const err339 = {};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4338,20 +4339,10 @@ vErrors.push(err339);
 }
 errors++;
 }
-else {
-errors = _errs315;
-if(vErrors !== null){
-if(_errs315){
-vErrors.length = _errs315;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data130 === "string"){
-if(func4(data130) > 256){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
+var valid75 = _errs318 === errors;
+if(valid75){
+const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4360,8 +4351,20 @@ vErrors.push(err340);
 }
 errors++;
 }
-if(func4(data130) < 1){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
+else {
+errors = _errs317;
+if(vErrors !== null){
+if(_errs317){
+vErrors.length = _errs317;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data131 === "string"){
+if(func4(data131) > 256){
+const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4370,8 +4373,8 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(!pattern3.test(data130)){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
+if(func4(data131) < 1){
+const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4380,9 +4383,8 @@ vErrors.push(err342);
 }
 errors++;
 }
-}
-else {
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data130};
+if(!pattern3.test(data131)){
+const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4392,9 +4394,8 @@ vErrors.push(err343);
 errors++;
 }
 }
-}
 else {
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data129};
+const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4404,15 +4405,9 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data120.fallbacks !== undefined){
-let data131 = data120.fallbacks;
-if(Array.isArray(data131)){
-const len14 = data131.length;
-for(let i14=0; i14<len14; i14++){
-let data132 = data131[i14];
-if(typeof data132 === "string"){
-if(func4(data132) > 256){
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
+}
+else {
+const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data130};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4421,8 +4416,16 @@ vErrors.push(err345);
 }
 errors++;
 }
-if(func4(data132) < 1){
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
+}
+if(data121.fallbacks !== undefined){
+let data132 = data121.fallbacks;
+if(Array.isArray(data132)){
+const len14 = data132.length;
+for(let i14=0; i14<len14; i14++){
+let data133 = data132[i14];
+if(typeof data133 === "string"){
+if(func4(data133) > 256){
+const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4431,8 +4434,8 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(!pattern3.test(data132)){
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
+if(func4(data133) < 1){
+const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4441,9 +4444,8 @@ vErrors.push(err347);
 }
 errors++;
 }
-}
-else {
-const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data132};
+if(!pattern3.test(data133)){
+const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4453,9 +4455,8 @@ vErrors.push(err348);
 errors++;
 }
 }
-}
 else {
-const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data131};
+const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4465,12 +4466,9 @@ vErrors.push(err349);
 errors++;
 }
 }
-if(data120.translation !== undefined){
-let data133 = data120.translation;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key30 in data133){
-if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data133};
+}
+else {
+const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data132};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4480,10 +4478,12 @@ vErrors.push(err350);
 errors++;
 }
 }
-if(data133.max_tokens_field !== undefined){
-let data134 = data133.max_tokens_field;
-if(typeof data134 !== "string"){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data134};
+if(data121.translation !== undefined){
+let data134 = data121.translation;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+for(const key30 in data134){
+if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
+const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4492,8 +4492,11 @@ vErrors.push(err351);
 }
 errors++;
 }
-if(!((data134 === "max_tokens") || (data134 === "max_completion_tokens"))){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data134};
+}
+if(data134.max_tokens_field !== undefined){
+let data135 = data134.max_tokens_field;
+if(typeof data135 !== "string"){
+const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4502,11 +4505,8 @@ vErrors.push(err352);
 }
 errors++;
 }
-}
-if(data133.default_max_tokens !== undefined){
-let data135 = data133.default_max_tokens;
-if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data135};
+if(!((data135 === "max_tokens") || (data135 === "max_completion_tokens"))){
+const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4515,9 +4515,11 @@ vErrors.push(err353);
 }
 errors++;
 }
-if((typeof data135 == "number") && (isFinite(data135))){
-if(data135 > 1000000 || isNaN(data135)){
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data135};
+}
+if(data134.default_max_tokens !== undefined){
+let data136 = data134.default_max_tokens;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4526,8 +4528,9 @@ vErrors.push(err354);
 }
 errors++;
 }
-if(data135 < 1 || isNaN(data135)){
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data135};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 1000000 || isNaN(data136)){
+const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4536,12 +4539,8 @@ vErrors.push(err355);
 }
 errors++;
 }
-}
-}
-if(data133.system_in_middle !== undefined){
-let data136 = data133.system_in_middle;
-if(typeof data136 !== "string"){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data136};
+if(data136 < 1 || isNaN(data136)){
+const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4550,8 +4549,12 @@ vErrors.push(err356);
 }
 errors++;
 }
-if(!((data136 === "keep") || (data136 === "fold"))){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data136};
+}
+}
+if(data134.system_in_middle !== undefined){
+let data137 = data134.system_in_middle;
+if(typeof data137 !== "string"){
+const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4560,11 +4563,8 @@ vErrors.push(err357);
 }
 errors++;
 }
-}
-if(data133.system_role !== undefined){
-let data137 = data133.system_role;
-if(typeof data137 !== "string"){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data137};
+if(!((data137 === "keep") || (data137 === "fold"))){
+const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4573,8 +4573,11 @@ vErrors.push(err358);
 }
 errors++;
 }
-if(!((data137 === "system") || (data137 === "developer"))){
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data137};
+}
+if(data134.system_role !== undefined){
+let data138 = data134.system_role;
+if(typeof data138 !== "string"){
+const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4583,11 +4586,8 @@ vErrors.push(err359);
 }
 errors++;
 }
-}
-if(data133.text_parts !== undefined){
-let data138 = data133.text_parts;
-if(typeof data138 !== "boolean"){
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data138};
+if(!((data138 === "system") || (data138 === "developer"))){
+const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4597,10 +4597,10 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data133.reasoning_field !== undefined){
-let data139 = data133.reasoning_field;
-if(typeof data139 !== "string"){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data139};
+if(data134.text_parts !== undefined){
+let data139 = data134.text_parts;
+if(typeof data139 !== "boolean"){
+const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data139};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4609,8 +4609,11 @@ vErrors.push(err361);
 }
 errors++;
 }
-if(!(((data139 === "reasoning_content") || (data139 === "reasoning")) || (data139 === "none"))){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data139};
+}
+if(data134.reasoning_field !== undefined){
+let data140 = data134.reasoning_field;
+if(typeof data140 !== "string"){
+const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4619,11 +4622,8 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-if(data133.reasoning_turns !== undefined){
-let data140 = data133.reasoning_turns;
-if(typeof data140 !== "string"){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data140};
+if(!(((data140 === "reasoning_content") || (data140 === "reasoning")) || (data140 === "none"))){
+const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4632,8 +4632,11 @@ vErrors.push(err363);
 }
 errors++;
 }
-if(!((data140 === "all") || (data140 === "last"))){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data140};
+}
+if(data134.reasoning_turns !== undefined){
+let data141 = data134.reasoning_turns;
+if(typeof data141 !== "string"){
+const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4642,15 +4645,8 @@ vErrors.push(err364);
 }
 errors++;
 }
-}
-if(data133.efforts !== undefined){
-let data141 = data133.efforts;
-if(Array.isArray(data141)){
-const len15 = data141.length;
-for(let i15=0; i15<len15; i15++){
-let data142 = data141[i15];
-if(typeof data142 !== "string"){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data142};
+if(!((data141 === "all") || (data141 === "last"))){
+const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4659,8 +4655,15 @@ vErrors.push(err365);
 }
 errors++;
 }
-if(!(((((((data142 === "none") || (data142 === "minimal")) || (data142 === "low")) || (data142 === "medium")) || (data142 === "high")) || (data142 === "xhigh")) || (data142 === "max"))){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data142};
+}
+if(data134.efforts !== undefined){
+let data142 = data134.efforts;
+if(Array.isArray(data142)){
+const len15 = data142.length;
+for(let i15=0; i15<len15; i15++){
+let data143 = data142[i15];
+if(typeof data143 !== "string"){
+const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4669,10 +4672,8 @@ vErrors.push(err366);
 }
 errors++;
 }
-}
-}
-else {
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data141};
+if(!(((((((data143 === "none") || (data143 === "minimal")) || (data143 === "low")) || (data143 === "medium")) || (data143 === "high")) || (data143 === "xhigh")) || (data143 === "max"))){
+const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4682,10 +4683,9 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data133.think_tags !== undefined){
-let data143 = data133.think_tags;
-if(typeof data143 !== "boolean"){
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data143};
+}
+else {
+const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data142};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4695,10 +4695,10 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data133.thinking !== undefined){
-let data144 = data133.thinking;
-if(typeof data144 !== "string"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data144};
+if(data134.think_tags !== undefined){
+let data144 = data134.think_tags;
+if(typeof data144 !== "boolean"){
+const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data144};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4707,8 +4707,11 @@ vErrors.push(err369);
 }
 errors++;
 }
-if(!((data144 === "adaptive") || (data144 === "budget"))){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data144};
+}
+if(data134.thinking !== undefined){
+let data145 = data134.thinking;
+if(typeof data145 !== "string"){
+const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4717,12 +4720,8 @@ vErrors.push(err370);
 }
 errors++;
 }
-}
-if(data133.max_temperature !== undefined){
-let data145 = data133.max_temperature;
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 10 || isNaN(data145)){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data145};
+if(!((data145 === "adaptive") || (data145 === "budget"))){
+const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4731,8 +4730,12 @@ vErrors.push(err371);
 }
 errors++;
 }
-if(data145 < 0 || isNaN(data145)){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data145};
+}
+if(data134.max_temperature !== undefined){
+let data146 = data134.max_temperature;
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 10 || isNaN(data146)){
+const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4741,9 +4744,8 @@ vErrors.push(err372);
 }
 errors++;
 }
-}
-else {
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data145};
+if(data146 < 0 || isNaN(data146)){
+const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4753,10 +4755,8 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data133.max_stop_sequences !== undefined){
-let data146 = data133.max_stop_sequences;
-if((!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))) && (data146 !== null)){
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data146};
+else {
+const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4765,9 +4765,11 @@ vErrors.push(err374);
 }
 errors++;
 }
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 1000 || isNaN(data146)){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data146};
+}
+if(data134.max_stop_sequences !== undefined){
+let data147 = data134.max_stop_sequences;
+if((!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))) && (data147 !== null)){
+const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4776,8 +4778,9 @@ vErrors.push(err375);
 }
 errors++;
 }
-if(data146 < 0 || isNaN(data146)){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data146};
+if((typeof data147 == "number") && (isFinite(data147))){
+if(data147 > 1000 || isNaN(data147)){
+const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4786,12 +4789,8 @@ vErrors.push(err376);
 }
 errors++;
 }
-}
-}
-if(data133.top_k !== undefined){
-let data147 = data133.top_k;
-if(typeof data147 !== "boolean"){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data147};
+if(data147 < 0 || isNaN(data147)){
+const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4801,10 +4800,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data133.tool_images !== undefined){
-let data148 = data133.tool_images;
+}
+if(data134.top_k !== undefined){
+let data148 = data134.top_k;
 if(typeof data148 !== "boolean"){
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data148};
+const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data148};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4814,10 +4814,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data133.file_parts !== undefined){
-let data149 = data133.file_parts;
+if(data134.tool_images !== undefined){
+let data149 = data134.tool_images;
 if(typeof data149 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data149};
+const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data149};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4827,10 +4827,10 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data133.prefill !== undefined){
-let data150 = data133.prefill;
+if(data134.file_parts !== undefined){
+let data150 = data134.file_parts;
 if(typeof data150 !== "boolean"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data150};
+const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data150};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4840,10 +4840,10 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data133.platform_members !== undefined){
-let data151 = data133.platform_members;
+if(data134.prefill !== undefined){
+let data151 = data134.prefill;
 if(typeof data151 !== "boolean"){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data151};
+const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data151};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4853,10 +4853,10 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data133.keep_billing_block !== undefined){
-let data152 = data133.keep_billing_block;
+if(data134.platform_members !== undefined){
+let data152 = data134.platform_members;
 if(typeof data152 !== "boolean"){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data152};
+const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data152};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4866,9 +4866,10 @@ vErrors.push(err382);
 errors++;
 }
 }
-}
-else {
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data133};
+if(data134.keep_billing_block !== undefined){
+let data153 = data134.keep_billing_block;
+if(typeof data153 !== "boolean"){
+const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data153};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4878,9 +4879,10 @@ vErrors.push(err383);
 errors++;
 }
 }
-}
-else {
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data120};
+if(data134.cache_prompts !== undefined){
+let data154 = data134.cache_prompts;
+if(typeof data154 !== "boolean"){
+const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data154};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4892,7 +4894,7 @@ errors++;
 }
 }
 else {
-const err385 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data107};
+const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4902,12 +4904,9 @@ vErrors.push(err385);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data153 = data.routing;
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-for(const key31 in data153){
-if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
-const err386 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data153};
+}
+else {
+const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data121};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4917,10 +4916,9 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data153.retries !== undefined){
-let data154 = data153.retries;
-if(!(((typeof data154 == "number") && (!(data154 % 1) && !isNaN(data154))) && (isFinite(data154)))){
-const err387 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data154};
+}
+else {
+const err387 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data108};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4929,9 +4927,13 @@ vErrors.push(err387);
 }
 errors++;
 }
-if((typeof data154 == "number") && (isFinite(data154))){
-if(data154 > 10 || isNaN(data154)){
-const err388 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data154};
+}
+if(data.routing !== undefined){
+let data155 = data.routing;
+if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
+for(const key31 in data155){
+if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
+const err388 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data155};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4940,8 +4942,11 @@ vErrors.push(err388);
 }
 errors++;
 }
-if(data154 < 0 || isNaN(data154)){
-const err389 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data154};
+}
+if(data155.retries !== undefined){
+let data156 = data155.retries;
+if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
+const err389 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data156};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4950,12 +4955,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-}
-}
-if(data153.max_retry_wait_ms !== undefined){
-let data155 = data153.max_retry_wait_ms;
-if(!(((typeof data155 == "number") && (!(data155 % 1) && !isNaN(data155))) && (isFinite(data155)))){
-const err390 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data155};
+if((typeof data156 == "number") && (isFinite(data156))){
+if(data156 > 10 || isNaN(data156)){
+const err390 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data156};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4964,9 +4966,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-if((typeof data155 == "number") && (isFinite(data155))){
-if(data155 > 60000 || isNaN(data155)){
-const err391 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data155};
+if(data156 < 0 || isNaN(data156)){
+const err391 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data156};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -4975,8 +4976,12 @@ vErrors.push(err391);
 }
 errors++;
 }
-if(data155 < 0 || isNaN(data155)){
-const err392 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data155};
+}
+}
+if(data155.max_retry_wait_ms !== undefined){
+let data157 = data155.max_retry_wait_ms;
+if(!(((typeof data157 == "number") && (!(data157 % 1) && !isNaN(data157))) && (isFinite(data157)))){
+const err392 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -4985,12 +4990,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-}
-if(data153.restart_wait_ms !== undefined){
-let data156 = data153.restart_wait_ms;
-if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
-const err393 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data156};
+if((typeof data157 == "number") && (isFinite(data157))){
+if(data157 > 60000 || isNaN(data157)){
+const err393 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -4999,9 +5001,8 @@ vErrors.push(err393);
 }
 errors++;
 }
-if((typeof data156 == "number") && (isFinite(data156))){
-if(data156 > 60000 || isNaN(data156)){
-const err394 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data156};
+if(data157 < 0 || isNaN(data157)){
+const err394 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5010,8 +5011,12 @@ vErrors.push(err394);
 }
 errors++;
 }
-if(data156 < 0 || isNaN(data156)){
-const err395 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data156};
+}
+}
+if(data155.restart_wait_ms !== undefined){
+let data158 = data155.restart_wait_ms;
+if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
+const err395 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5020,12 +5025,9 @@ vErrors.push(err395);
 }
 errors++;
 }
-}
-}
-if(data153.cooldown_ms !== undefined){
-let data157 = data153.cooldown_ms;
-if(!(((typeof data157 == "number") && (!(data157 % 1) && !isNaN(data157))) && (isFinite(data157)))){
-const err396 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data157};
+if((typeof data158 == "number") && (isFinite(data158))){
+if(data158 > 60000 || isNaN(data158)){
+const err396 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5034,9 +5036,8 @@ vErrors.push(err396);
 }
 errors++;
 }
-if((typeof data157 == "number") && (isFinite(data157))){
-if(data157 > 3600000 || isNaN(data157)){
-const err397 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data157};
+if(data158 < 0 || isNaN(data158)){
+const err397 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5045,8 +5046,12 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data157 < 0 || isNaN(data157)){
-const err398 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data157};
+}
+}
+if(data155.cooldown_ms !== undefined){
+let data159 = data155.cooldown_ms;
+if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
+const err398 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5055,11 +5060,9 @@ vErrors.push(err398);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err399 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data153};
+if((typeof data159 == "number") && (isFinite(data159))){
+if(data159 > 3600000 || isNaN(data159)){
+const err399 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5068,13 +5071,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data158 = data.routes;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key32 in data158){
-if(!((key32 === "rest") || (key32 === "default_model"))){
-const err400 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data158};
+if(data159 < 0 || isNaN(data159)){
+const err400 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5084,10 +5082,10 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data158.rest !== undefined){
-let data159 = data158.rest;
-if((!(data159 && typeof data159 == "object" && !Array.isArray(data159))) && (data159 !== null)){
-const err401 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data159};
+}
+}
+else {
+const err401 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data155};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5096,9 +5094,13 @@ vErrors.push(err401);
 }
 errors++;
 }
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-if(data159.provider === undefined){
-const err402 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data159};
+}
+if(data.routes !== undefined){
+let data160 = data.routes;
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+for(const key32 in data160){
+if(!((key32 === "rest") || (key32 === "default_model"))){
+const err402 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data160};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5107,9 +5109,11 @@ vErrors.push(err402);
 }
 errors++;
 }
-for(const key33 in data159){
-if(!(key33 === "provider")){
-const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data159};
+}
+if(data160.rest !== undefined){
+let data161 = data160.rest;
+if((!(data161 && typeof data161 == "object" && !Array.isArray(data161))) && (data161 !== null)){
+const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data161};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5118,12 +5122,9 @@ vErrors.push(err403);
 }
 errors++;
 }
-}
-if(data159.provider !== undefined){
-let data160 = data159.provider;
-if(typeof data160 === "string"){
-if(func4(data160) > 64){
-const err404 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+if(data161.provider === undefined){
+const err404 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data161};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5132,8 +5133,9 @@ vErrors.push(err404);
 }
 errors++;
 }
-if(func4(data160) < 1){
-const err405 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
+for(const key33 in data161){
+if(!(key33 === "provider")){
+const err405 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data161};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5142,8 +5144,12 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(!pattern4.test(data160)){
-const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
+}
+if(data161.provider !== undefined){
+let data162 = data161.provider;
+if(typeof data162 === "string"){
+if(func4(data162) > 64){
+const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5152,9 +5158,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-else {
-const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data160};
+if(func4(data162) < 1){
+const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5163,15 +5168,8 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-}
-}
-if(data158.default_model !== undefined){
-let data161 = data158.default_model;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key34 in data161){
-if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
-const err408 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data161};
+if(!pattern4.test(data162)){
+const err408 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5181,11 +5179,8 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data161.images !== undefined){
-let data162 = data161.images;
-if(typeof data162 === "string"){
-if(func4(data162) > 256){
-const err409 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
+else {
+const err409 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5194,8 +5189,15 @@ vErrors.push(err409);
 }
 errors++;
 }
-if(func4(data162) < 1){
-const err410 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
+}
+}
+}
+if(data160.default_model !== undefined){
+let data163 = data160.default_model;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key34 in data163){
+if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
+const err410 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5204,8 +5206,12 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(!pattern3.test(data162)){
-const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
+}
+if(data163.images !== undefined){
+let data164 = data163.images;
+if(typeof data164 === "string"){
+if(func4(data164) > 256){
+const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5214,9 +5220,8 @@ vErrors.push(err411);
 }
 errors++;
 }
-}
-else {
-const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data162};
+if(func4(data164) < 1){
+const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5225,12 +5230,8 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-if(data161.moderations !== undefined){
-let data163 = data161.moderations;
-if(typeof data163 === "string"){
-if(func4(data163) > 256){
-const err413 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+if(!pattern3.test(data164)){
+const err413 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5239,8 +5240,9 @@ vErrors.push(err413);
 }
 errors++;
 }
-if(func4(data163) < 1){
-const err414 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+}
+else {
+const err414 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5249,8 +5251,12 @@ vErrors.push(err414);
 }
 errors++;
 }
-if(!pattern3.test(data163)){
-const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+}
+if(data163.moderations !== undefined){
+let data165 = data163.moderations;
+if(typeof data165 === "string"){
+if(func4(data165) > 256){
+const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5259,9 +5265,8 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-else {
-const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data163};
+if(func4(data165) < 1){
+const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5270,12 +5275,8 @@ vErrors.push(err416);
 }
 errors++;
 }
-}
-if(data161.responses !== undefined){
-let data164 = data161.responses;
-if(typeof data164 === "string"){
-if(func4(data164) > 256){
-const err417 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(!pattern3.test(data165)){
+const err417 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5284,8 +5285,9 @@ vErrors.push(err417);
 }
 errors++;
 }
-if(func4(data164) < 1){
-const err418 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+}
+else {
+const err418 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5294,8 +5296,12 @@ vErrors.push(err418);
 }
 errors++;
 }
-if(!pattern3.test(data164)){
-const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+}
+if(data163.responses !== undefined){
+let data166 = data163.responses;
+if(typeof data166 === "string"){
+if(func4(data166) > 256){
+const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5304,9 +5310,8 @@ vErrors.push(err419);
 }
 errors++;
 }
-}
-else {
-const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data164};
+if(func4(data166) < 1){
+const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5315,10 +5320,8 @@ vErrors.push(err420);
 }
 errors++;
 }
-}
-}
-else {
-const err421 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data161};
+if(!pattern3.test(data166)){
+const err421 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5328,9 +5331,8 @@ vErrors.push(err421);
 errors++;
 }
 }
-}
 else {
-const err422 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data158};
+const err422 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5340,12 +5342,9 @@ vErrors.push(err422);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data165 = data.logging;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key35 in data165){
-if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
-const err423 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data165};
+}
+else {
+const err423 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5355,10 +5354,9 @@ vErrors.push(err423);
 errors++;
 }
 }
-if(data165.level !== undefined){
-let data166 = data165.level;
-if(typeof data166 !== "string"){
-const err424 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data166};
+}
+else {
+const err424 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data160};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5367,8 +5365,13 @@ vErrors.push(err424);
 }
 errors++;
 }
-if(!((((data166 === "error") || (data166 === "warn")) || (data166 === "info")) || (data166 === "debug"))){
-const err425 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data166};
+}
+if(data.logging !== undefined){
+let data167 = data.logging;
+if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
+for(const key35 in data167){
+if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
+const err425 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data167};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5378,10 +5381,10 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data165.format !== undefined){
-let data167 = data165.format;
-if(typeof data167 !== "string"){
-const err426 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data167};
+if(data167.level !== undefined){
+let data168 = data167.level;
+if(typeof data168 !== "string"){
+const err426 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data168};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5390,8 +5393,8 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(!(((data167 === "auto") || (data167 === "json")) || (data167 === "pretty"))){
-const err427 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data167};
+if(!((((data168 === "error") || (data168 === "warn")) || (data168 === "info")) || (data168 === "debug"))){
+const err427 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data168};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5401,10 +5404,10 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data165.transport !== undefined){
-let data168 = data165.transport;
-if((!(data168 && typeof data168 == "object" && !Array.isArray(data168))) && (data168 !== null)){
-const err428 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+if(data167.format !== undefined){
+let data169 = data167.format;
+if(typeof data169 !== "string"){
+const err428 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data169};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5413,9 +5416,8 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
-if(data168.target === undefined){
-const err429 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+if(!(((data169 === "auto") || (data169 === "json")) || (data169 === "pretty"))){
+const err429 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data169};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5424,9 +5426,11 @@ vErrors.push(err429);
 }
 errors++;
 }
-for(const key36 in data168){
-if(!((key36 === "target") || (key36 === "options"))){
-const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data168};
+}
+if(data167.transport !== undefined){
+let data170 = data167.transport;
+if((!(data170 && typeof data170 == "object" && !Array.isArray(data170))) && (data170 !== null)){
+const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data170};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5435,12 +5439,9 @@ vErrors.push(err430);
 }
 errors++;
 }
-}
-if(data168.target !== undefined){
-let data169 = data168.target;
-if(typeof data169 === "string"){
-if(func4(data169) > 4096){
-const err431 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+if(data170.target === undefined){
+const err431 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data170};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5449,8 +5450,9 @@ vErrors.push(err431);
 }
 errors++;
 }
-if(func4(data169) < 1){
-const err432 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+for(const key36 in data170){
+if(!((key36 === "target") || (key36 === "options"))){
+const err432 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data170};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5460,8 +5462,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-else {
-const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data169};
+if(data170.target !== undefined){
+let data171 = data170.target;
+if(typeof data171 === "string"){
+if(func4(data171) > 4096){
+const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5470,11 +5475,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-}
-if(data168.options !== undefined){
-let data170 = data168.options;
-if(!(data170 && typeof data170 == "object" && !Array.isArray(data170))){
-const err434 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data170};
+if(func4(data171) < 1){
+const err434 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5484,11 +5486,8 @@ vErrors.push(err434);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err435 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data165};
+const err435 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5498,14 +5497,41 @@ vErrors.push(err435);
 errors++;
 }
 }
-}
-else {
-const err436 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(data170.options !== undefined){
+let data172 = data170.options;
+if(!(data172 && typeof data172 == "object" && !Array.isArray(data172))){
+const err436 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data172};
 if(vErrors === null){
 vErrors = [err436];
 }
 else {
 vErrors.push(err436);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err437 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data167};
+if(vErrors === null){
+vErrors = [err437];
+}
+else {
+vErrors.push(err437);
+}
+errors++;
+}
+}
+}
+else {
+const err438 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err438];
+}
+else {
+vErrors.push(err438);
 }
 errors++;
 }

@@ -82,6 +82,13 @@ function promptStart(body: Buffer, members: JsonScan['members']): readonly Span[
   return second < 0 || second >= first.end ? others : [{ start: second, end: first.end }, ...others]
 }
 
+/** With it Claude Code's users ask for the long context of a model, which elsewhere is the model's own. */
+const longContextMark = '[1m]'
+
+function plainModelName(model: string): string | undefined {
+  return model.endsWith(longContextMark) ? model.slice(0, -longContextMark.length) : undefined
+}
+
 export const messagesDialect: ClientDialect = {
   name,
   path,
@@ -97,6 +104,7 @@ export const messagesDialect: ClientDialect = {
   carriesRequestHeader,
   carriesResponseHeader,
   requestIdHeader,
+  plainModelName,
 }
 
 /**

@@ -119,7 +119,6 @@ const table: Readonly<Record<string, readonly RouteFacts[]>> = {
   '/fine_tuning/jobs/{fine_tuning_job}/events': [get],
   '/fine_tuning/jobs/{fine_tuning_job}/pause': [post],
   '/fine_tuning/jobs/{fine_tuning_job}/resume': [post],
-  '/responses/compact': [{ ...post, callsModel: true, hasUsage: true }],
   '/responses/input_tokens': [{ ...post, callsModel: true }],
   '/responses/{response}': [get, remove],
   '/responses/{response}/cancel': [post],

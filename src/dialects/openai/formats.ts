@@ -31,6 +31,7 @@ interface Format {
   /** Absent: none. */
   readonly carried?: Pick<ClientDialect, 'carriesRequestHeader' | 'carriesResponseHeader'>
   readonly stored?: JsonFormat['stored']
+  readonly withoutRoute?: string
 }
 
 const speechStream = typedStream({ finalTypes: new Set(['speech.audio.done']) })
@@ -81,6 +82,17 @@ const formats: readonly Format[] = [
     carried: { carriesRequestHeader, carriesResponseHeader },
     stored: { as: 'response', byDefault: true },
   },
+  {
+    name: 'compaction',
+    path: '/responses/compact',
+    bodies: ['json'],
+    stream: responseStream,
+    hasOutputTokens: true,
+    hasEvents: false,
+    outputMember: 'output',
+    carried: { carriesRequestHeader, carriesResponseHeader },
+    withoutRoute: 'Ask for a summary with a normal call, as Codex does with a provider of its own.',
+  },
 ]
 
 export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialectOf)
@@ -117,10 +129,12 @@ function providerDialectOf({
   stream,
   mayBeEmpty = false,
   outputMember,
+  withoutRoute,
 }: Format): ProviderDialect {
   return {
     name,
     path,
+    ...(withoutRoute !== undefined && { withoutRoute }),
     isEndMark,
     isPreamble: stream.isPreamble,
     standardEvent,

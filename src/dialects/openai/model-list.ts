@@ -2,6 +2,7 @@
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
 import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
+import type { ModelFacts } from '../model-facts.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -12,9 +13,6 @@ export interface ListedModel {
   /** What its entry says of it in numbers, under the names there. Absent: nothing. */
   readonly facts?: ModelFacts
 }
-
-/** `created`, the lengths of contexts and outputs, and some of llama.cpp's `meta`. */
-export type ModelFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 export interface ModelList {
   /** Sorted by id; no name stands twice. */

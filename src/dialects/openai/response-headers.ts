@@ -2,7 +2,7 @@
 import type { ProviderTraits } from '../../config/types.ts'
 import { responseHeaderNames } from '../../http/headers.ts'
 
-const codexHeader = /^(?:originator|openai-beta|session[-_]id|thread-id|x-codex-.*|x-openai-.*)$/
+const codexHeader = /^(?:originator|openai-beta|session[-_]id|thread-id|x-codex-.*|x-openai-.*)$/i
 
 /** They describe the user's session and folders, so no other server gets them. */
 export function carriesRequestHeader(

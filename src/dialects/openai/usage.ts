@@ -6,6 +6,7 @@ import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
 import { maxPlausibleTokens, type UsageParts } from '../../domain.ts'
 import { type EventUsage, type PartialUsage, partsOf, type UsageReader } from '../usage.ts'
+import { indexOfKey, keyOf } from '../event-bytes.ts'
 import { requestedIn, withoutRequested } from './include-usage.ts'
 
 /** The top-level members that may hold usage; of a long response nothing else needs to be read. */
@@ -16,7 +17,7 @@ const SPACE = 0x20
 const NULL_START = 0x6e
 const OPENING = 0x7b
 const CLOSING = 0x7d
-const usageKey = Buffer.from('"usage"')
+const usageKey = keyOf('"usage"', 'usage"')
 const timingsKey = Buffer.from('"timings"')
 
 /** How all formats report usage; how a format writes its texts is its own. */
@@ -44,8 +45,8 @@ export const usageReader: Omit<UsageReader, 'textBytes'> = {
   },
 
   readPart(part) {
-    const at = part.lastIndexOf(usageKey)
-    return at < 0 ? undefined : findUsage({ usage: parse(objectAt(part, at + usageKey.length)) })
+    const at = part.lastIndexOf(usageKey.bytes)
+    return at < 0 ? undefined : findUsage({ usage: parse(objectAt(part, at + usageKey.bytes.length)) })
   },
 }
 
@@ -53,12 +54,12 @@ const nullUsage: EventUsage = { usage: undefined, requested: 'member', isUnreque
 
 /** Most chunks of OpenAI's have `"usage":null`; they need no parsing. Groq's last one has a second, real one. */
 function usageIn(event: Buffer): 'none' | 'null' | 'some' {
-  let at = event.indexOf(usageKey)
+  let at = indexOfKey(event, usageKey)
   if (at < 0) return 'none'
   while (at >= 0) {
-    const after = at + usageKey.length
+    const after = at + usageKey.bytes.length
     if (!isNullValue(event, after)) return 'some'
-    at = event.indexOf(usageKey, after)
+    at = indexOfKey(event, usageKey, after)
   }
   return 'null'
 }

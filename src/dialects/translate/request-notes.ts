@@ -6,6 +6,7 @@ import { invalidRequest } from '../request.ts'
 /** Names end up in the log, so a client's own inventions do not stand there as they are. */
 const memberName = /^[a-z][a-z0-9_]{0,63}$/
 const maxDropped = 64
+const maxMessage = 500
 
 export class RequestNotes {
   readonly #dropped = new Set<string>()
@@ -36,11 +37,16 @@ export class RequestNotes {
 
   /** The provider's format cannot express the member, which another target may accept. */
   refuse(param: string, message: string): void {
-    this.#problem ??= new GatewayError('not_translatable', message, { param })
+    this.#problem ??= new GatewayError('not_translatable', bounded(message), { param })
   }
 
   /** The member breaks the client's own format. */
   reject(param: string, message: string): void {
-    this.#problem ??= invalidRequest(message, param)
+    this.#problem ??= invalidRequest(bounded(message), param)
   }
+}
+
+/** A message may quote what the client wrote where a short name is expected. */
+function bounded(message: string): string {
+  return message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message
 }

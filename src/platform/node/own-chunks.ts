@@ -14,18 +14,24 @@ export function takeOverFraming(response: ServerResponse): boolean {
 /** Ends a chunked body. */
 export const lastChunk = Buffer.from('0\r\n\r\n')
 
-/** One chunk with these bytes, and `rest` behind it. */
-export function chunkOf(bytes: Buffer, rest = noBytes): Buffer {
-  const size = bytes.length.toString(16)
-  const chunk = Buffer.allocUnsafe(size.length + 2 + bytes.length + 2 + rest.length)
-  let at = chunk.write(size, 'latin1')
-  at = chunk.writeUInt16BE(lineEnd, at)
-  at += bytes.copy(chunk, at)
-  at = chunk.writeUInt16BE(lineEnd, at)
-  rest.copy(chunk, at)
+const CR = 0x0d
+const LF = 0x0a
+const digits = Buffer.from('0123456789abcdef')
+
+/** One chunk with these bytes, and `rest` behind it. By `set` and single bytes: Buffer's own methods take twice as long. */
+export function chunkOf(bytes: Buffer, rest?: Buffer): Buffer {
+  const { length } = bytes
+  let sizeLength = 1
+  for (let left = length >>> 4; left > 0; left >>>= 4) sizeLength += 1
+  const start = sizeLength + 2
+  const end = start + length
+  const chunk = Buffer.allocUnsafe(end + 2 + (rest === undefined ? 0 : rest.length))
+  for (let at = sizeLength - 1, left = length; at >= 0; at -= 1, left >>>= 4) chunk[at] = digits[left & 15]!
+  chunk[sizeLength] = CR
+  chunk[sizeLength + 1] = LF
+  chunk.set(bytes, start)
+  chunk[end] = CR
+  chunk[end + 1] = LF
+  if (rest !== undefined) chunk.set(rest, end + 2)
   return chunk
 }
-
-const noBytes = Buffer.alloc(0)
-/** CR and LF. */
-const lineEnd = 0x0d0a

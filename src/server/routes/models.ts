@@ -1,37 +1,87 @@
-// `GET /v1/models`: the models that calls can name.
-import type { FastifyInstance } from 'fastify'
+// `GET /v1/models`: the models that calls can name, in the shape that the asking client reads.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import {
+  renderModel as renderAnthropicModel,
+  renderModelList as renderAnthropicList,
+} from '../../dialects/anthropic/model-list.ts'
+import type { ModelFacts } from '../../dialects/model-facts.ts'
+import { renderCodexModel } from '../../dialects/openai/codex-models.ts'
 import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
-  app.get('/models', (_, reply) => reply.type('application/json; charset=utf-8').send(modelList(routes())))
-  app.get<{ Params: { '*': string } }>('/models/*', (request) => oneModel(request.params['*'], routes()))
+  app.get('/models', (request, reply) =>
+    reply.type('application/json; charset=utf-8').send(modelList(routes(), shapeFor(request))),
+  )
+  app.get<{ Params: { '*': string } }>('/models/*', (request) =>
+    oneModel(request.params['*'], routes(), shapeFor(request)),
+  )
 }
 
-/** One buffer for everybody who is still reading: a list may have thousands of models. */
-const modelLists = new WeakMap<RouteTable, Buffer>()
+/** A model of the list. */
+interface ListedModel {
+  readonly id: string
+  /** The provider that serves it, and has given the facts. */
+  readonly owner: string
+  readonly facts: ModelFacts | undefined
+}
 
-function modelList(routes: RouteTable): Buffer {
-  const known = modelLists.get(routes)
+interface Shape {
+  readonly one: (model: ListedModel) => object
+  readonly list: (models: readonly ListedModel[]) => object
+}
+
+const openAiShape: Shape = {
+  one: ({ id, owner, facts }) => renderModel(id, owner, facts),
+  list: (models) => renderModelList(models.map(openAiShape.one)),
+}
+
+const anthropicShape: Shape = {
+  one: ({ id, facts }) => renderAnthropicModel(id, facts),
+  list: (models) =>
+    renderAnthropicList(
+      models.map(anthropicShape.one),
+      models.map(({ id }) => id),
+    ),
+}
+
+/** Codex takes the list of its own server; other programs that send its parameter find OpenAI's beside it. */
+const codexShape: Shape = {
+  one: openAiShape.one,
+  list: (models) => ({
+    ...openAiShape.list(models),
+    models: models.map(({ id, facts }, index) => renderCodexModel(id, index + 1, facts)),
+  }),
+}
+
+/** Every client of Anthropic's API sends its version, and only Codex says which one it is. */
+function shapeFor({ headers, query }: FastifyRequest): Shape {
+  if (headers['anthropic-version'] !== undefined) return anthropicShape
+  return (query as Record<string, unknown>)['client_version'] === undefined ? openAiShape : codexShape
+}
+
+/** One buffer of each shape for everybody who is still reading: a list may have thousands of models. */
+const modelLists = new WeakMap<RouteTable, Map<Shape, Buffer>>()
+
+function modelList(routes: RouteTable, shape: Shape): Buffer {
+  const lists = modelLists.get(routes) ?? new Map<Shape, Buffer>()
+  modelLists.set(routes, lists)
+  const known = lists.get(shape)
   if (known !== undefined) return known
-  const models = routes.list().map((id) => rendered(id, routes.find(id), routes))
-  const list = Buffer.from(JSON.stringify(renderModelList(models)))
-  modelLists.set(routes, list)
+  const models = routes.list().map((id) => listed(id, routes.find(id), routes))
+  const list = Buffer.from(JSON.stringify(shape.list(models)))
+  lists.set(shape, list)
   return list
 }
 
 /** @throws GatewayError `model_not_found`. */
-function oneModel(id: string, routes: RouteTable): object {
+function oneModel(id: string, routes: RouteTable, shape: Shape): object {
   const route = routes.find(id)
   if (route === undefined) throw modelNotFound(id, routes)
-  return rendered(id, route, routes)
+  return shape.one(listed(id, route, routes))
 }
 
-function rendered(id: string, route: Route | undefined, routes: RouteTable): object {
-  return renderModel(id, ownerOf(route), route && routes.factsOf(route))
-}
-
-function ownerOf(route: Route | undefined): string {
-  return route?.targets[0]?.provider ?? ''
+function listed(id: string, route: Route | undefined, routes: RouteTable): ListedModel {
+  return { id, owner: route?.targets[0]?.provider ?? '', facts: route && routes.factsOf(route) }
 }

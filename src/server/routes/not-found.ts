@@ -61,7 +61,10 @@ interface UnknownTarget {
 export function unknownUrl({ method, path, host }: UnknownTarget, routed = path): GatewayError {
   const seen = `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`
   const isOfApi = findApiPath(routed.replace(/^\/v1(?=\/)/, '')) !== undefined
-  return new GatewayError('unknown_url', `${seen} ${isOfApi ? restHint(routed, host) : hintFor(path, host)}`)
+  return new GatewayError(
+    'unknown_url',
+    `${seen} ${isOfApi && doubledEndpoint(path) === undefined ? restHint(routed, host) : hintFor(path, host)}`,
+  )
 }
 
 function restHint(path: string, host: string | undefined): string {
@@ -78,12 +81,17 @@ function hintFor(path: string, host: string | undefined): string {
   if (/^(?:\/v1)?\/v1(?:alpha|beta)\d*\//.test(path)) {
     return `Gemini's own API is not served here: use a client of OpenAI's API with the base URL ${base}.`
   }
-  const below = path.replace(/^\/v1/, '')
-  const endpoint = endpoints.find((each) => below.startsWith(each) && added.has(below.slice(each.length)))
+  const endpoint = doubledEndpoint(path)
   if (endpoint !== undefined) {
     return `The client adds the endpoint itself: remove ${endpoint} from its base URL, so that it is ${base}.`
   }
   return baseUrlHint(host)
+}
+
+/** The endpoint that a base URL must not end in. */
+function doubledEndpoint(path: string): string | undefined {
+  const below = path.replace(/^\/v1/, '')
+  return endpoints.find((each) => below.startsWith(each) && added.has(below.slice(each.length)))
 }
 
 const endpoints = Array.from(dialects.keys(), ({ path }) => path)

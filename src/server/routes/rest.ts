@@ -32,7 +32,7 @@ const sandbox = ['content-security-policy', "sandbox; default-src 'none'"]
 
 /** Adds the wildcard below the prefix of `app`. No page may read what it returns: it has no CORS headers. */
 export function addRest(app: FastifyInstance, parts: RestParts): void {
-  const config = { cors: false as never, isRest: true }
+  const config = { isRest: true }
   app.route({ method: methods, url: '/*', onRequest: takeOver(parts), config, handler: unreachable })
 }
 

@@ -30,7 +30,7 @@ export function anthropicTraits(model: string): ProviderTraits {
   const isAdaptive = isFrom(version, 4, 6)
   return {
     ...openServerTraits,
-    defaultMaxTokens: isFrom(version, 3, 5) ? 8192 : 4096,
+    defaultMaxTokens: maxTokensOf(version),
     reasoningTurns: 'all',
     efforts: effortsOf(version),
     thinking: isAdaptive ? 'adaptive' : 'budget',
@@ -43,10 +43,17 @@ export function anthropicTraits(model: string): ProviderTraits {
   }
 }
 
+/** What every model of its version can write. Agents set no cap, and a small one would cut their answers. */
+function maxTokensOf(version: Version): number {
+  if (isFrom(version, 4, 0)) return 32_000
+  return isFrom(version, 3, 5) ? 8192 : 4096
+}
+
 function effortsOf(version: Version): readonly Effort[] {
   if (isFrom(version, 4, 7)) return ['none', 'low', 'medium', 'high', 'xhigh', 'max']
   if (isFrom(version, 4, 6)) return ['none', 'low', 'medium', 'high', 'max']
-  return ['none', 'low', 'medium', 'high']
+  // The first that think.
+  return isFrom(version, 3, 7) ? ['none', 'low', 'medium', 'high'] : []
 }
 
 function versionOf(model: string): Version {

@@ -1,6 +1,7 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
 import { openServerTraits } from './traits.ts'
+import { unmasked } from '../mask.ts'
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
 
 const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
@@ -15,7 +16,7 @@ export function createEcho(name: string): Provider {
     speaks: echoSpeaks,
     traitsOf: () => openServerTraits,
     meaningOf: () => undefined,
-    mask: (text) => text,
+    mask: unmasked,
     send(request, handler) {
       const exchange = new EchoExchange(handler, responseTo(request))
       setImmediate(() => exchange.begin())

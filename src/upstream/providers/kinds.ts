@@ -59,6 +59,9 @@ function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: st
 
 const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['chat', 'messages', 'response'])
 
+/** A route beside the Responses API: a server without the one lacks the other. */
+const compaction = 'compaction'
+
 /**
  * Whether a server speaks a format, as far as the file or its kind tells. Nearly all servers with OpenAI's API speak chat;
  * which other conversation formats they have depends on the server and its version.
@@ -67,6 +70,7 @@ export function speaks(
   config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'> | Extract<ProviderConfig, { kind: 'echo' }>,
   format: string,
 ): boolean | undefined {
+  if (format === compaction) return speaks(config, 'response') !== false
   if (config.kind === 'echo') return echoSpeaks(format)
   if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)

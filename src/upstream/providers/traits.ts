@@ -20,4 +20,5 @@ export const openServerTraits: ProviderTraits = {
   hasPrefill: true,
   hasPlatformMembers: false,
   keepsBillingBlock: false,
+  cachesPrompts: false,
 }

@@ -23,6 +23,29 @@ test('a view finds the members of objects and the elements of lists, whatever st
   assert.equal(members.get('d')!.value(), -100_000)
 })
 
+test('names and texts are decoded whatever their bytes are, also where others have the same ones but for a few', () => {
+  const names = ['role', 'rose', 'r\\u006fle', 'rôle', 'x'.repeat(70), 'a"', '']
+  for (const name of [...names, ...names]) {
+    const json = name.includes('\\') ? `"${name}"` : JSON.stringify(name)
+    const [[found, value]] = [...view(`{${json}:${json}}`).members()] as [[string, ReturnType<typeof view>]]
+    assert.equal(found, JSON.parse(json))
+    assert.equal(value.text(), JSON.parse(json))
+  }
+})
+
+test('what is long and nested is found from every level', () => {
+  const long = 'a"]}\\'.repeat(40)
+  const value = { list: [{ text: long, deeper: [[long], { more: [long, 1] }] }, long], after: { x: 1 } }
+  const body = view(JSON.stringify(value))
+  const visit = (each: ReturnType<typeof view>): unknown => {
+    if (each.kind === 'array') return each.elements().map(visit)
+    if (each.kind !== 'object') return each.value()
+    return Object.fromEntries(Array.from(each.members(), ([name, member]) => [name, visit(member)]))
+  }
+  assert.deepEqual(visit(body), value)
+  assert.deepEqual(visit(body), value)
+})
+
 test('of duplicate members the last counts, as for JSON.parse', () => {
   assert.equal(view('{"a":1,"a":2}').members().get('a')!.value(), 2)
 })

@@ -85,6 +85,7 @@ export function readAsCodex(stream: string): CodexTurn {
 class Reader {
   readonly #responseId: string
   readonly #items: Item[] = []
+  #count = 0
   readonly #open = new Map<number, Item>()
   /** By the type of the event that is to bring it, and the item. */
   readonly #pieces = new Map<string, string>()
@@ -118,7 +119,7 @@ class Reader {
   }
 
   #added({ output_index: index, item }: ResponseEvent): void {
-    assert.equal(index, this.#items.length + this.#open.size, 'indexes have no gaps')
+    assert.equal(index, this.#count++, 'indexes have no gaps')
     this.#open.set(index, item!)
     if (item!.type.endsWith('_call'))
       assert.ok(item!['call_id'] && item!['name'], 'a call has a name from the start')
@@ -176,7 +177,9 @@ class Reader {
     this.#end = event
     assert.equal(type, `response.${response!.status}`)
     const done = this.#items.filter(Boolean)
-    assert.deepEqual(response!.output, done, 'the end repeats the items that are done')
+    // The gateway ends a stream that it does not look into.
+    const isUnread = type === 'response.failed' && response!.output.length === 0
+    if (!isUnread) assert.deepEqual(response!.output, done, 'the end repeats the items that are done')
     if (type === 'response.failed') {
       assert.ok(response!.error!.code && response!.error!.message)
       return

@@ -71,7 +71,7 @@ export function readMessage(stream: string): ReadMessage {
     error: ({ error }) => void (message['error'] = error),
     ping() {},
   }
-  for (const [, name, data] of stream.matchAll(/event: (.*)\ndata: (.*)\n\n/g)) {
+  for (const [, name, data] of stream.matchAll(/event: ([^\n]*)\ndata: ([^\n]*)\n\n/g)) {
     const event = JSON.parse(data!) as Event
     assert.equal(event.type, name)
     assert.ok(last !== 'message_stop' && last !== 'error', `${name} after the end`)
@@ -79,7 +79,7 @@ export function readMessage(stream: string): ReadMessage {
     states[name!]!(event)
     if (name !== 'ping') last = name!
   }
-  assert.equal(stream.replaceAll(/event: .*\ndata: .*\n\n/g, ''), '', 'something besides events')
+  assert.equal(stream.replaceAll(/event: [^\n]*\ndata: [^\n]*\n\n/g, ''), '', 'something besides events')
   return { ...message, content } as unknown as ReadMessage
 }
 

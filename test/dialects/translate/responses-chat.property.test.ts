@@ -5,7 +5,8 @@ import * as fc from 'fast-check'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import type { Translation } from '../../../src/dialects/translator.ts'
 import { readAsCodex } from './codex-rules.ts'
-import { begin, providerOf, readRequest, sentText, throughStream } from './vector.ts'
+import { GatewayError } from '../../../src/errors.ts'
+import { begin, clientDialect, providerOf, readRequest, sentText, throughStream } from './vector.ts'
 
 const way = {
   dialect: 'response',
@@ -167,5 +168,147 @@ test('what a client sends back of a random answer is the message that the provid
         calls.map(({ name, args }, at) => [`call_${at}`, { name, arguments: args }]),
       )
     }),
+  )
+})
+
+const anything = fc.jsonValue({ maxDepth: 1 })
+const types = fc.constantFrom(
+  'message',
+  'reasoning',
+  'function_call',
+  'function_call_output',
+  'custom_tool_call',
+  'additional_tools',
+  'custom_tool_call_output',
+  'local_shell_call',
+  'shell_call_output',
+  'item_reference',
+  'input_text',
+  'input_image',
+  'input_file',
+  'refusal',
+  'namespace',
+  'custom',
+  'function',
+  'allowed_tools',
+  'json_schema',
+)
+/** An object of the format, or one that is nearly so: each member may be anything. */
+const nearly = fc.letrec<{ node: unknown; list: readonly unknown[]; object: object }>((tie) => ({
+  node: fc.oneof({ maxDepth: 3 }, anything, types, tie('object'), tie('list')),
+  list: fc.array(tie('node'), { maxLength: 3 }),
+  object: fc.record(
+    {
+      type: fc.oneof({ weight: 4, arbitrary: types }, { weight: 1, arbitrary: anything }),
+      role: fc.oneof(fc.constantFrom('user', 'assistant', 'developer', 'tool'), anything),
+      call_id: fc.oneof(fc.constantFrom('a', 'b'), anything),
+      name: fc.oneof(fc.constantFrom('look', 'write'), anything),
+      namespace: fc.oneof(fc.constant('space'), anything),
+      content: tie('node'),
+      output: tie('node'),
+      summary: tie('list'),
+      arguments: fc.oneof(fc.string(), anything),
+      input: tie('node'),
+      tools: tie('list'),
+      text: tie('node'),
+      image_url: tie('node'),
+      format: tie('node'),
+      encrypted_content: fc.oneof(
+        fc.string().map((text) => `llm-gateway:reasoning:1:${text}`),
+        anything,
+      ),
+    },
+    { requiredKeys: [] },
+  ),
+})).object
+
+test('whatever a request holds, it is translated or refused by a 400 that names a member', () => {
+  const bodies = fc.record(
+    {
+      input: fc.oneof(fc.array(nearly, { maxLength: 6 }), anything),
+      instructions: anything,
+      tools: fc.oneof(fc.array(nearly, { maxLength: 3 }), anything),
+      tool_choice: fc.oneof(nearly, anything),
+      reasoning: anything,
+      text: fc.oneof(nearly, anything),
+      include: anything,
+      max_output_tokens: anything,
+      temperature: anything,
+      top_logprobs: anything,
+      metadata: anything,
+    },
+    { requiredKeys: ['input'] },
+  )
+  fc.assert(
+    fc.property(bodies, fc.boolean(), (members, stream) => {
+      const read = readRequest('response', JSON.stringify({ model: 'm', ...members, stream }))
+      assert.ok(!(read instanceof Error))
+      const begun = begin(way, read)
+      if (begun instanceof Error) {
+        assert.equal(begun.status, 400)
+        assert.ok(begun.param)
+        return
+      }
+      const { messages } = JSON.parse(sentText(begun)) as { messages: { role: string }[] }
+      for (const { role } of messages) assert.match(role, /^(?:system|user|assistant|tool)$/)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('whatever a provider sends, the client gets whole events and one end', () => {
+  const texts = fc.oneof({ weight: 3, arbitrary: fc.string() }, { weight: 1, arbitrary: anything })
+  const call = fc.record(
+    {
+      index: fc.oneof(fc.nat(2), anything),
+      id: texts,
+      function: fc.oneof(fc.record({ name: texts, arguments: texts }, { requiredKeys: [] }), anything),
+    },
+    { requiredKeys: [] },
+  )
+  const deltas = fc.record(
+    {
+      content: texts,
+      reasoning_content: texts,
+      reasoning_details: fc.oneof(fc.array(anything, { maxLength: 2 }), anything),
+      refusal: texts,
+      annotations: fc.oneof(fc.array(anything, { maxLength: 2 }), anything),
+      tool_calls: fc.oneof(fc.array(call, { maxLength: 2 }), anything),
+    },
+    { requiredKeys: [] },
+  )
+  const chunks = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record(
+        {
+          choices: fc.array(
+            fc.record(
+              {
+                delta: fc.oneof({ weight: 5, arbitrary: deltas }, { weight: 1, arbitrary: anything }),
+                logprobs: fc.oneof(fc.record({ content: fc.array(anything, { maxLength: 2 }) }), anything),
+                finish_reason: fc.oneof(fc.constantFrom(null, 'stop', 'length', 'tool_calls'), anything),
+              },
+              { requiredKeys: [] },
+            ),
+            { maxLength: 2 },
+          ),
+          usage: anything,
+        },
+        { requiredKeys: ['choices'] },
+      ),
+    },
+    { weight: 1, arbitrary: anything },
+  )
+  fc.assert(
+    fc.property(fc.array(chunks, { maxLength: 6 }), (sent) => {
+      const { response } = translation({ stream: true })
+      const events = sent.map((chunk) => Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`))
+      const { bytes, end } = throughStream({ response: response!, provider: providerOf(way) }, events)
+      const own = clientDialect('response').ownEvents('r')
+      own.sent(Buffer.from(bytes))
+      readAsCodex(end instanceof GatewayError ? bytes + own.error(end).toString() : bytes)
+    }),
+    { numRuns: 500 },
   )
 })

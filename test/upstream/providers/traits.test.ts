@@ -13,16 +13,17 @@ const server: Facts = { kind: 'openai', origin: 'http://127.0.0.1:1234' }
 
 describe("Anthropic's models", () => {
   for (const [model, thinking, maxTokens, strongest] of [
-    ['claude-3-haiku-20240307', 'budget', 4096, 'high'],
-    ['claude-3-5-haiku-20241022', 'budget', 8192, 'high'],
-    ['claude-sonnet-4-20250514', 'budget', 8192, 'high'],
-    ['claude-opus-4-1-20250805', 'budget', 8192, 'high'],
-    ['claude-haiku-4-5', 'budget', 8192, 'high'],
-    ['anthropic/claude-sonnet-4.5', 'budget', 8192, 'high'],
-    ['claude-opus-4-6', 'adaptive', 8192, 'max'],
-    ['claude-opus-4-10', 'adaptive', 8192, 'max'],
-    ['claude-fable-5', 'adaptive', 8192, 'max'],
-    ['some-alias', 'adaptive', 8192, 'max'],
+    ['claude-3-haiku-20240307', 'budget', 4096, undefined],
+    ['claude-3-5-haiku-20241022', 'budget', 8192, undefined],
+    ['claude-3-7-sonnet-20250219', 'budget', 8192, 'high'],
+    ['claude-sonnet-4-20250514', 'budget', 32_000, 'high'],
+    ['claude-opus-4-1-20250805', 'budget', 32_000, 'high'],
+    ['claude-haiku-4-5', 'budget', 32_000, 'high'],
+    ['anthropic/claude-sonnet-4.5', 'budget', 32_000, 'high'],
+    ['claude-opus-4-6', 'adaptive', 32_000, 'max'],
+    ['claude-opus-4-10', 'adaptive', 32_000, 'max'],
+    ['claude-fable-5', 'adaptive', 32_000, 'max'],
+    ['some-alias', 'adaptive', 32_000, 'max'],
   ] as const) {
     test(`${model} thinks by ${thinking}`, () => {
       const traits = traitsOf(anthropic)(model)

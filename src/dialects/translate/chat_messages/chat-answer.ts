@@ -3,6 +3,7 @@
 import type { JsonObject } from '../../../bytes/json/parse.ts'
 import { doneEvent } from '../../openai/reshape/forms.ts'
 import { encodeEvent } from '../../../bytes/sse.ts'
+import type { ToolNames } from '../tool-names.ts'
 import type { Write } from '../../translator.ts'
 import type { MessagesSink } from './messages-reader.ts'
 import { encrypted, type ReasoningDetail, signedText } from './signatures.ts'
@@ -15,6 +16,8 @@ export interface AnswerFacts {
   readonly model: string
   /** The client knows only `function_call`, the form before `tool_calls`. */
   readonly isLegacy: boolean
+  /** Of the tools. */
+  readonly names: ToolNames
 }
 
 /** How an answer has ended. */
@@ -26,6 +29,7 @@ export interface AnswerEnd {
 /** Writes chunks while the pieces arrive. */
 export class ChunkWriter implements MessagesSink {
   readonly #isLegacy: boolean
+  readonly #names: ToolNames
   /** Of a chunk: before its delta, and after the delta of an open answer. */
   readonly #before: string
   readonly #envelope: object
@@ -34,8 +38,9 @@ export class ChunkWriter implements MessagesSink {
   #calls = 0
   #details = 0
 
-  constructor({ id, created, model, isLegacy }: AnswerFacts) {
+  constructor({ id, created, model, isLegacy, names }: AnswerFacts) {
     this.#isLegacy = isLegacy
+    this.#names = names
     this.#envelope = { id, object: 'chat.completion.chunk', created, model }
     this.#before = `data: ${JSON.stringify(this.#envelope).slice(0, -1)},"choices":[{"index":0,"delta":`
   }
@@ -71,7 +76,7 @@ export class ChunkWriter implements MessagesSink {
 
   callStart(id: string, name: string): void {
     this.begin()
-    const called = { name, arguments: '' }
+    const called = { name: this.#names.toClient(name), arguments: '' }
     const index = this.#calls
     this.#calls += 1
     const delta = this.#isLegacy
@@ -145,7 +150,7 @@ export class CompletionBuilder implements MessagesSink {
   }
 
   callStart(id: string, name: string): void {
-    this.#calls.push({ id, name, args: '' })
+    this.#calls.push({ id, name: this.#facts.names.toClient(name), args: '' })
   }
 
   callArguments(text: string): void {

@@ -77,7 +77,7 @@ export function toMessages(
   checkMembers(members, notes)
   const names = new ToolNames()
   const conversation = conversationOf(members.get('messages'), { traits, names, notes })
-  const { tools, choice, isForced, isLegacy } = toolSettings(members, names, notes)
+  const { tools, choice, isForced, isLegacy, hasCacheMarks } = toolSettings(members, names, notes)
   const cap = present(members.get('max_completion_tokens')) ?? present(members.get('max_tokens'))
   const { lacksReasoning } = conversation
   const maxTokens = numberOf(cap) ?? traits.defaultMaxTokens
@@ -85,6 +85,7 @@ export function toMessages(
   const { thinking, effort, isOn } = thinkingOf(members, traits, about, notes)
   const format = formatOf(members.get('response_format'), notes)
   const user = present(members.get('user')) ?? present(members.get('safety_identifier'))
+  const isCached = traits.cachesPrompts && !hasCacheMarks && !conversation.hasCacheMarks
   const encoded = {
     model,
     max_tokens: cap ?? traits.defaultMaxTokens,
@@ -98,6 +99,7 @@ export function toMessages(
     stop_sequences: stopsOf(members.get('stop'), notes),
     ...samplingOf(members, traits, isOn, notes),
     metadata: user && { user_id: user },
+    cache_control: isCached ? { type: 'ephemeral' } : undefined,
     stream: isStream ? true : undefined,
   }
   if (notes.problem !== undefined) return notes.problem

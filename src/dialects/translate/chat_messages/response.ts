@@ -5,9 +5,8 @@ import type { ErrorFields, ProviderDialect } from '../../dialect.ts'
 import { commentHeartbeat } from '../../openai/errors.ts'
 import type { ResponseTranslation, TranslatedEnd, Write } from '../../translator.ts'
 import { isContextOverflow, openAiErrorType } from '../errors.ts'
-import type { ToolNames } from '../tool-names.ts'
 import { type AnswerEnd, type AnswerFacts, ChunkWriter, CompletionBuilder } from './chat-answer.ts'
-import { MessagesReader, type MessagesSink } from './messages-reader.ts'
+import { MessagesReader } from './messages-reader.ts'
 import { chatUsageOf } from './usage.ts'
 
 export interface ResponseSettings extends AnswerFacts {
@@ -15,7 +14,6 @@ export interface ResponseSettings extends AnswerFacts {
   readonly isStream: boolean
   /** The client requested the usage of its stream. */
   readonly wantsUsage: boolean
-  readonly names: ToolNames
 }
 
 export class ChatFromMessages implements ResponseTranslation {
@@ -30,7 +28,7 @@ export class ChatFromMessages implements ResponseTranslation {
     this.#provider = provider
     if (settings.isStream) this.#chunks = new ChunkWriter(settings)
     else this.#completion = new CompletionBuilder(settings)
-    this.#reader = new MessagesReader(withClientNames((this.#chunks ?? this.#completion)!, settings.names))
+    this.#reader = new MessagesReader((this.#chunks ?? this.#completion)!)
   }
 
   head(): string {
@@ -91,18 +89,6 @@ export class ChatFromMessages implements ResponseTranslation {
     const message = fields?.message ?? `The provider returned status ${status}.`
     const type = openAiErrorType(status)
     return { error: { message, type, param: null, code: codeOf(fields, type) } }
-  }
-}
-
-/** The tools' names as the client wrote them. */
-function withClientNames(sink: MessagesSink, names: ToolNames): MessagesSink {
-  return {
-    text: (text) => sink.text(text),
-    reasoning: (text) => sink.reasoning(text),
-    signature: (text, signature) => sink.signature(text, signature),
-    redactedReasoning: (data) => sink.redactedReasoning(data),
-    callStart: (id, name) => sink.callStart(id, names.toClient(name)),
-    callArguments: (text) => sink.callArguments(text),
   }
 }
 

@@ -58,8 +58,11 @@ export function thinkingOf(
   }
   const wish = wishedEffort(members.get('reasoning_effort'), notes)
   if (wish === undefined) return nothing
-  if (wish === 'none') return { ...nothing, thinking: off }
-  return traits.thinking === 'adaptive' ? adaptive(wish, traits, about, notes) : budgeted(wish, about, notes)
+  // A model that cannot think knows no member for it.
+  if (wish === 'none') return traits.efforts.length > 0 ? { ...nothing, thinking: off } : nothing
+  return traits.thinking === 'adaptive'
+    ? adaptive(wish, traits, about, notes)
+    : budgeted(wish, traits, about, notes)
 }
 
 function wishedEffort(member: JsonView | undefined, notes: RequestNotes): Effort | undefined {
@@ -95,11 +98,12 @@ function acceptedEffort(wish: Effort, accepted: readonly Effort[]): Effort | und
 /** Half of the output at most, so that there is room for an answer. */
 function budgeted(
   wish: Exclude<Effort, 'none'>,
+  { efforts: accepted }: ThinkingTraits,
   { maxTokens, isForced, lacksReasoning }: Circumstances,
   notes: RequestNotes,
 ): Thinking {
   const budget = Math.min(budgets[wish], Math.floor(maxTokens / 2))
-  if (isForced || lacksReasoning || budget < minBudget) {
+  if (accepted.length === 0 || isForced || lacksReasoning || budget < minBudget) {
     notes.drop('reasoning_effort')
     return nothing
   }

@@ -14,6 +14,8 @@ interface ToolSettings {
   readonly isForced: boolean
   /** The client knows only the form before `tools`, and expects a call in it. */
   readonly isLegacy: boolean
+  /** Whether the client has marked one for the cache. */
+  readonly hasCacheMarks: boolean
 }
 
 interface ToolContext {
@@ -23,6 +25,7 @@ interface ToolContext {
 
 interface Tool {
   readonly name: string
+  readonly isMarked: boolean
   readonly encoded: Encodable
 }
 
@@ -53,6 +56,7 @@ export function toolSettings(members: Members, names: ToolNames, notes: RequestN
     choice: hasChoice ? encodeChoice(wish, isSingle, names) : undefined,
     isForced,
     isLegacy,
+    hasCacheMarks: allowed.some(({ isMarked }) => isMarked),
   }
 }
 
@@ -157,10 +161,11 @@ function toolOf(
     name: names.toProvider(name),
     description: present(called.get('description')),
     input_schema: schemaOf(called.get('parameters')),
-    strict: present(called.get('strict')),
+    // False is the default, which older servers know without the member.
+    strict: called.get('strict')?.kind === 'true' ? true : undefined,
     cache_control: present(mark),
   }
-  return { name, encoded }
+  return { name, isMarked: encoded.cache_control !== undefined, encoded }
 }
 
 function present(value: JsonView | undefined): JsonView | undefined {

@@ -24,12 +24,12 @@ export function chatToMessages(provider: ProviderDialect): Translator {
       if (translated instanceof GatewayError) return translated
       const { body, dropped, wantsUsage, isLegacy, names } = translated
       const parts = encodeJson(body)
-      const facts = { id: `chatcmpl-${target.newId()}`, created: target.nowSeconds, model, isLegacy }
+      const facts = { id: `chatcmpl-${target.newId()}`, created: target.nowSeconds, model, isLegacy, names }
       return {
         contentType: 'application/json',
         body: received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts),
         dropped,
-        response: new ChatFromMessages({ ...facts, isStream, wantsUsage, names }, provider),
+        response: new ChatFromMessages({ ...facts, isStream, wantsUsage }, provider),
       }
     },
   }

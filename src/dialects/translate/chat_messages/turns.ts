@@ -18,6 +18,8 @@ interface Turn {
 export interface Conversation {
   readonly system: readonly Block[]
   readonly messages: Encodable
+  /** Whether the client has marked blocks for the cache. */
+  readonly hasCacheMarks: boolean
   /** Whether the model goes on after tool calls that no signed reasoning precedes. */
   readonly lacksReasoning: boolean
 }
@@ -30,7 +32,7 @@ interface TurnContext extends CallContext {
 export function conversationOf(messages: JsonView | undefined, context: TurnContext): Conversation {
   if (messages?.kind !== 'array') {
     context.notes.reject('messages', '"messages" must be a list of messages.')
-    return { system: [], messages: [], lacksReasoning: false }
+    return { system: [], messages: [], hasCacheMarks: false, lacksReasoning: false }
   }
   const turns = new Turns(context)
   for (const message of messages.elements()) turns.add(message)
@@ -94,6 +96,7 @@ class Turns {
         role,
         content: [...results, ...content],
       })),
+      hasCacheMarks: [this.#system, ...this.#turns.map(({ content }) => content)].some(hasMark),
       lacksReasoning: this.#lacksReasoning(),
     }
   }
@@ -162,6 +165,10 @@ class Turns {
     const type = before.content[0]?.['type']
     return type !== 'thinking' && type !== 'redacted_thinking'
   }
+}
+
+function hasMark(blocks: readonly Block[]): boolean {
+  return blocks.some((block) => block['cache_control'] !== undefined)
 }
 
 const userMembers: ReadonlySet<string> = new Set(['content', 'role'])

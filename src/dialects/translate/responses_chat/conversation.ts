@@ -4,14 +4,7 @@ import type { ProviderTraits } from '../../../config/types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { ReasoningContent } from '../reasoning-envelope.ts'
-import { joined, type TextPiece } from './parts.ts'
-
-/** The result of a tool call. */
-export interface ToolResult {
-  readonly content: Encodable
-  /** What chat allows only in messages of users; empty if there is nothing. */
-  readonly media: readonly Encodable[]
-}
+import { joined, piecesOf, type TextPiece, type ToolOutput } from './parts.ts'
 
 export interface ToolCall {
   /** Of the client; the same in the result. */
@@ -20,7 +13,7 @@ export interface ToolCall {
   readonly name: string
   readonly args: Encodable
   /** Undefined: the client has sent none. */
-  readonly result: ToolResult | undefined
+  readonly result: ToolOutput | undefined
 }
 
 interface Turn {
@@ -98,7 +91,7 @@ export class Conversation {
   }
 
   /** A result whose call the client has not sent: the provider judges it. */
-  orphanResult(id: JsonView, result: ToolResult): void {
+  orphanResult(id: JsonView, result: ToolOutput): void {
     this.#endTurn()
     this.#results([{ id, result }])
   }
@@ -197,9 +190,4 @@ function textsOf(content: Encodable): readonly Encodable[] {
   return (content as readonly { readonly text?: Encodable }[]).flatMap(({ text }) =>
     text === undefined ? [] : [text],
   )
-}
-
-function piecesOf(text: Encodable): readonly TextPiece[] {
-  if (text instanceof JoinedText) return text.parts
-  return [text as TextPiece]
 }

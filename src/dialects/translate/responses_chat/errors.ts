@@ -18,15 +18,11 @@ export function withResponseCode(fields: ErrorFields, status: number): ErrorFiel
 export function translateErrorBody({ status }: ResponseHead, body: Buffer): Buffer {
   const fields = readErrorFields(body) ?? { message: textOf(body), type: null, param: null, code: null }
   const { message, type, param } = fields
-  const code = isContextOverflow(fields) ? 'context_length_exceeded' : fields.code
+  const isNamed = typeof fields.code === 'string' && !isContextOverflow(fields)
+  const code = isNamed ? fields.code : (codeOf(fields, status) ?? null)
   const hasEnvelope = typeof membersOf(membersOf(parseJson(body))['error'])['message'] === 'string'
-  if (hasEnvelope && code === fields.code && typeof code !== 'number') return body
-  const error = {
-    message,
-    type: type ?? openAiErrorType(status),
-    param,
-    code: code === null ? null : String(code),
-  }
+  if (hasEnvelope && code === fields.code) return body
+  const error = { message, type: type ?? openAiErrorType(status), param, code }
   return Buffer.from(JSON.stringify({ error }))
 }
 

@@ -4,8 +4,15 @@ import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
 import type { RequestNotes } from '../request-notes.ts'
-import { Conversation, type ToolResult } from './conversation.ts'
-import { readAssistantText, type TextPiece, translateContent, translateOutput } from './parts.ts'
+import { Conversation } from './conversation.ts'
+import {
+  joinedResults,
+  readAssistantText,
+  type TextPiece,
+  type ToolOutput,
+  translateContent,
+  translateOutput,
+} from './parts.ts'
 import { inputArgument, type Tools } from './tools.ts'
 
 interface Item {
@@ -127,8 +134,9 @@ class ItemReader {
   readonly #context: Context
   /** Indexes of the outputs that stand behind their calls already. */
   readonly #placed = new Set<number>()
-  /** Indexes of outputs that wait for their calls, by the call's id, the first one first. */
-  readonly #waiting: ReadonlyMap<string, number[]>
+  /** Indexes of the calls and of their outputs, by the id, the first one first. */
+  readonly #calls: ReadonlyMap<string, readonly number[]>
+  readonly #outputs: ReadonlyMap<string, readonly number[]>
   /** Reasoning before this index stays out. */
   readonly #reasoningFrom: number
 
@@ -136,7 +144,8 @@ class ItemReader {
     this.#items = items
     this.#conversation = conversation
     this.#context = context
-    this.#waiting = outputsOf(items)
+    this.#calls = indexesById(items, isCall)
+    this.#outputs = indexesById(items, (type) => outputTypes.has(type))
     const { reasoningField, reasoningTurns } = context.traits
     const lastUser = items.findLastIndex(({ members }) => members.get('role')?.text() === 'user')
     this.#reasoningFrom = reasoningField === 'none' ? items.length : reasoningTurns === 'all' ? 0 : lastUser
@@ -150,9 +159,7 @@ class ItemReader {
     const { notes } = this.#context
     if (type === 'message') return this.#message(members)
     if (type === 'reasoning') return this.#reasoning(members, index)
-    if (type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)) {
-      return this.#call(type, members, index)
-    }
+    if (isCall(type)) return this.#call(type, members, index)
     if (outputTypes.has(type)) return this.#output(members, index)
     // Declared already.
     if (type === 'additional_tools') return
@@ -220,49 +227,58 @@ class ItemReader {
     })
   }
 
-  /** The first output behind the call, which is taken out of its place. */
-  #resultOf(id: JsonView, callIndex: number): ToolResult | undefined {
-    const waiting = this.#waiting.get(keyOf(id))
-    const at = waiting?.findIndex((index) => index > callIndex) ?? -1
-    if (at < 0) return undefined
-    const [index] = waiting!.splice(at, 1)
-    this.#placed.add(index!)
-    return this.#translateOutput(this.#items[index!]!.members)
+  /**
+   * The outputs behind the call, up to a further call of the same id: they are taken out of their places. Codex's code mode
+   * adds outputs to a call that is under way.
+   */
+  #resultOf(id: JsonView, callIndex: number): ToolOutput | undefined {
+    const calls = this.#calls.get(keyOf(id)) ?? []
+    const end = calls.find((index) => index > callIndex) ?? this.#items.length
+    const outputs = (this.#outputs.get(keyOf(id)) ?? []).filter((index) => index > callIndex && index < end)
+    for (const index of outputs) this.#placed.add(index)
+    const results = outputs.map((index) => this.#translateOutput(this.#items[index]!.members))
+    return results.length === 0 ? undefined : results.reduce(joinedResults)
   }
 
   #output(members: ReadonlyMap<string, JsonView>, index: number): void {
-    const id = idOfOutput(members)
+    const id = idOfCall(members)
     if (this.#placed.has(index)) return this.#conversation.endTurnOf(id!)
     if (id === undefined) return this.#context.notes.reject('input', `input[${index}] has no "call_id".`)
     this.#conversation.orphanResult(id, this.#translateOutput(members))
   }
 
-  #translateOutput(members: ReadonlyMap<string, JsonView>): ToolResult {
+  #translateOutput(members: ReadonlyMap<string, JsonView>): ToolOutput {
     const { traits, notes } = this.#context
     const output = members.get('output')
     // The outputs of a shell have a form of their own.
     if (members.get('type')?.text() === 'shell_call_output' && output !== undefined) {
-      return { content: new TextOfJson(output), media: [] }
+      return { content: output.raw.toString(), media: [] }
     }
     return translateOutput(output, traits, notes)
   }
 }
 
-function outputsOf(items: readonly Item[]): ReadonlyMap<string, number[]> {
-  const outputs = new Map<string, number[]>()
-  for (const [index, { type, members }] of items.entries()) {
-    const id = outputTypes.has(type) ? idOfOutput(members) : undefined
-    if (id === undefined) continue
-    const key = keyOf(id)
-    const waiting = outputs.get(key)
-    if (waiting === undefined) outputs.set(key, [index])
-    else waiting.push(index)
-  }
-  return outputs
+function isCall(type: string): boolean {
+  return type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)
 }
 
-/** A local shell names the call by `id`. */
-function idOfOutput(members: ReadonlyMap<string, JsonView>): JsonView | undefined {
+function indexesById(
+  items: readonly Item[],
+  isWanted: (type: string) => boolean,
+): ReadonlyMap<string, readonly number[]> {
+  const found = new Map<string, number[]>()
+  for (const [index, { type, members }] of items.entries()) {
+    const id = isWanted(type) ? idOfCall(members) : undefined
+    if (id === undefined) continue
+    const indexes = found.get(keyOf(id))
+    if (indexes === undefined) found.set(keyOf(id), [index])
+    else indexes.push(index)
+  }
+  return found
+}
+
+/** The output of a local shell has it as `id`. */
+function idOfCall(members: ReadonlyMap<string, JsonView>): JsonView | undefined {
   const id = members.get('call_id') ?? members.get('id')
   return id?.kind === 'string' ? id : undefined
 }

@@ -56,7 +56,8 @@ export function readAssistantText(content: JsonView | undefined, notes: RequestN
   return pieces
 }
 
-interface ToolOutput {
+/** The result of a tool call. */
+export interface ToolOutput {
   readonly content: Encodable
   /** What chat allows only in messages of users; empty if there is nothing. */
   readonly media: readonly Encodable[]
@@ -78,6 +79,25 @@ export function translateOutput(
   const texts = parts.filter((part) => 'text' in part).map(({ text }) => text)
   const [only] = texts
   return { content: texts.length === 1 ? only! : joined(texts, '\n'), media }
+}
+
+/** Two outputs of one call. */
+export function joinedResults(one: ToolOutput, other: ToolOutput): ToolOutput {
+  const media = [...one.media, ...other.media]
+  if (!Array.isArray(one.content) && !Array.isArray(other.content)) {
+    const pieces = [...piecesOf(one.content), '\n', ...piecesOf(other.content)]
+    return { content: new JoinedText(...pieces), media }
+  }
+  return { content: [...asParts(one.content), ...asParts(other.content)], media }
+}
+
+function asParts(content: Encodable): readonly Encodable[] {
+  return Array.isArray(content) ? (content as readonly Encodable[]) : [{ type: 'text', text: content }]
+}
+
+/** The pieces of a content that is one text. */
+export function piecesOf(text: Encodable): readonly TextPiece[] {
+  return text instanceof JoinedText ? text.parts : [text as TextPiece]
 }
 
 /** @param pieces lists of which each is one text. */

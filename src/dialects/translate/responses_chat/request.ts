@@ -7,7 +7,7 @@ import { acceptedEffort, allEfforts } from '../efforts.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { declareAdditionalTools, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
-import { type DeclaredTool, Tools } from './tools.ts'
+import { type DeclaredTool, present, Tools } from './tools.ts'
 
 /** A chat request, and what its response has to know of the request. */
 export interface ChatRequest {
@@ -245,8 +245,4 @@ function textMember(members: Members, name: string, notes: RequestNotes): JsonVi
   if (value === undefined) return undefined
   if (value.kind !== 'string') notes.reject(name, `"${name}" must be a text.`)
   return value.rawText.length === 0 ? undefined : value
-}
-
-function present(view: JsonView | undefined): JsonView | undefined {
-  return view?.kind === 'null' ? undefined : view
 }

@@ -170,6 +170,7 @@ function asText(name: string, members: ReadonlyMap<string, JsonView>): Encodable
   }
 }
 
-function present(view: JsonView | undefined): JsonView | undefined {
+/** Many clients write null for what they do not set. */
+export function present(view: JsonView | undefined): JsonView | undefined {
   return view?.kind === 'null' ? undefined : view
 }

@@ -1,0 +1,198 @@
+// Messages in their other form: the events of a stream become one message, and a message becomes the events that lead to it.
+// https://docs.claude.com/en/docs/build-with-claude/streaming
+import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { type Encodable, encodeJson } from '../../bytes/json/encode.ts'
+import { type JsonView, viewJson, viewObject } from '../../bytes/json/view.ts'
+import { eventData } from '../../bytes/sse.ts'
+import { GatewayError } from '../../errors.ts'
+import { type OutgoingEvent, splitInto } from '../openai/reshape/forms.ts'
+import type { Reshape, ResponseTranslation } from '../translator.ts'
+
+export const messageReshape: Reshape = {
+  toWhole: () => new AssembledMessage(),
+  toEvents(value, _, body) {
+    const message = membersOf(value)
+    const { type, content } = message
+    if (type !== 'message' || !Array.isArray(content)) return undefined
+    return splitInto(eventsOf(message, content, body))
+  },
+}
+
+/** A block with what its deltas have added. */
+interface Block {
+  readonly start: JsonObject
+  /** As it stands in the start event, for servers that put all of it there. */
+  readonly input: JsonView | undefined
+  /** Member → text. */
+  readonly texts: Map<string, string>
+  readonly citations: unknown[]
+}
+
+/** Delta → the member that it adds to, in a delta and in a block. */
+const textMembers: ReadonlyMap<unknown, string> = new Map([
+  ['text_delta', 'text'],
+  ['thinking_delta', 'thinking'],
+  ['signature_delta', 'signature'],
+  ['input_json_delta', 'partial_json'],
+])
+
+const nothing = Buffer.alloc(0)
+
+class AssembledMessage implements ResponseTranslation {
+  #message: JsonObject | undefined
+  /** In the order in which they began. */
+  readonly #blocks = new Map<unknown, Block>()
+  #end: JsonObject = {}
+  #usage: JsonObject = {}
+
+  head(): string {
+    return 'application/json'
+  }
+
+  event(event: Buffer): void {
+    const data = eventData(event)
+    const { type, index, message, content_block: start, delta, usage } = membersOf(data && parseJson(data))
+    if (type === 'message_start') this.#message = membersOf(message)
+    else if (type === 'content_block_start') this.#start(index, membersOf(start), data!)
+    else if (type === 'content_block_delta') this.#add(index, membersOf(delta))
+    else if (type === 'message_delta') {
+      this.#end = { ...this.#end, ...membersOf(delta) }
+      this.#usage = { ...this.#usage, ...withoutNulls(membersOf(usage)) }
+    }
+  }
+
+  end(): Buffer | GatewayError {
+    if (this.#message === undefined) return badStream('has no message_start')
+    const content: Encodable[] = []
+    for (const block of this.#blocks.values()) {
+      const whole = wholeOf(block)
+      if (whole === undefined) {
+        return badStream('ended with the input of a tool that is not a JSON object')
+      }
+      content.push(whole)
+    }
+    const usage = { ...membersOf(this.#message['usage']), ...this.#usage }
+    const message = { ...this.#message, content, ...this.#end, usage } as Encodable
+    return Buffer.concat(encodeJson(message))
+  }
+
+  whole(body: Buffer): Buffer {
+    return body
+  }
+
+  error(_: unknown, body: Buffer): Buffer {
+    return body
+  }
+
+  heartbeat(): Buffer {
+    return nothing
+  }
+
+  /** @param data valid during the call. */
+  #start(index: unknown, start: JsonObject, data: Buffer): void {
+    const hasInput = Object.keys(membersOf(start['input'])).length > 0
+    const block = hasInput ? viewJson(Buffer.from(data)).members().get('content_block') : undefined
+    const input = block?.members().get('input')
+    this.#blocks.set(index, { start, input, texts: new Map(), citations: [] })
+  }
+
+  #add(index: unknown, delta: JsonObject): void {
+    const block = this.#blocks.get(index)
+    if (block === undefined) return
+    const { type, citation } = delta
+    if (type === 'citations_delta') block.citations.push(citation)
+    const member = textMembers.get(type)
+    const text = member === undefined ? undefined : delta[member]
+    if (typeof text === 'string') block.texts.set(member!, (block.texts.get(member!) ?? '') + text)
+  }
+}
+
+/** Undefined if its input is broken. */
+function wholeOf({ start, input, texts, citations }: Block): Encodable | undefined {
+  const whole: Record<string, unknown> = { ...start }
+  if (input !== undefined) whole['input'] = input
+  for (const [member, text] of texts) {
+    if (member !== 'partial_json') whole[member] = `${stringOf(start[member])}${text}`
+    else if (text !== '') {
+      const streamed = viewObject(text)
+      if (streamed === undefined) return undefined
+      whole['input'] = streamed
+    }
+  }
+  if (citations.length > 0) whole['citations'] = citations
+  return whole as Encodable
+}
+
+function stringOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function withoutNulls(members: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
+}
+
+function badStream(what: string): GatewayError {
+  return new GatewayError('provider_bad_response', `The provider's stream ${what}.`)
+}
+
+/** What stands at the end of a stream. */
+const endMembers = ['container', 'stop_details', 'stop_reason', 'stop_sequence'] as const
+
+/** @param body the message as it was written, from which inputs are taken. */
+function eventsOf(message: JsonObject, content: readonly unknown[], body: Buffer): OutgoingEvent[] {
+  const usage = membersOf(message['usage'])
+  const end = Object.fromEntries(
+    endMembers.flatMap((name) => (name in message ? [[name, message[name]]] : [])),
+  )
+  const open = { content: [], stop_reason: null, stop_sequence: null, usage: { ...usage, output_tokens: 0 } }
+  const written = viewJson(body).members().get('content')?.elements() ?? []
+  return [
+    event('message_start', { message: { ...message, ...open } }),
+    ...content.flatMap((block, index) => blockEvents(index, membersOf(block), written[index])),
+    event('message_delta', { delta: end, usage }),
+    event('message_stop', {}),
+  ]
+}
+
+function blockEvents(index: number, block: JsonObject, written: JsonView | undefined): OutgoingEvent[] {
+  const { start, deltas } = partsOf(block, written)
+  return [
+    event('content_block_start', { index, content_block: start }),
+    ...deltas.map((delta) => event('content_block_delta', { index, delta })),
+    event('content_block_stop', { index }),
+  ]
+}
+
+interface BlockParts {
+  readonly start: JsonObject
+  readonly deltas: readonly JsonObject[]
+}
+
+function partsOf(block: JsonObject, written: JsonView | undefined): BlockParts {
+  const { type, text, thinking, signature, input, citations } = block
+  if (type === 'text') {
+    const cited = Array.isArray(citations) ? citations : []
+    const deltas = cited.map((citation: unknown) => ({ type: 'citations_delta', citation }))
+    const start = { ...block, text: '', ...(cited.length > 0 && { citations: [] }) }
+    return { start, deltas: [{ type: 'text_delta', text }, ...deltas] }
+  }
+  if (type === 'thinking') {
+    return {
+      start: { ...block, thinking: '', signature: '' },
+      deltas: [
+        { type: 'thinking_delta', thinking },
+        { type: 'signature_delta', signature: signature ?? '' },
+      ],
+    }
+  }
+  if (!isObject(input)) return { start: block, deltas: [] }
+  const json = written?.members().get('input')?.raw.toString() ?? JSON.stringify(input)
+  return {
+    start: { ...block, input: {} },
+    deltas: [{ type: 'input_json_delta', partial_json: json }],
+  }
+}
+
+function event(type: string, members: object): OutgoingEvent {
+  return { event: type, data: JSON.stringify({ type, ...members }) }
+}
