@@ -14,15 +14,16 @@ export function exampleCredential(provider: string): string {
   return `${provider.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')}_api_key`
 }
 
-/** Providers whose keys are often stored before the configuration has them. */
+/** Providers whose keys are often stored before the configuration has them, and where they are. */
 const wellKnown: Readonly<Record<string, string>> = {
-  openai: 'https://api.openai.com/v1',
-  openrouter: 'https://openrouter.ai/api/v1',
+  anthropic: 'kind: anthropic',
+  openai: 'base_url: "https://api.openai.com/v1"',
+  openrouter: 'base_url: "https://openrouter.ai/api/v1"',
 }
 
 /** The entry of a well-known provider for the configuration; undefined for others, and for what is close to a known name. */
 export function entryToAdd(provider: string, known: Iterable<string>): string | undefined {
-  const baseUrl = Object.hasOwn(wellKnown, provider) ? wellKnown[provider] : undefined
-  if (baseUrl === undefined || closestName(provider, [...known]) !== undefined) return undefined
-  return `${provider}: { base_url: "${baseUrl}", api_key: { credential: ${exampleCredential(provider)} } }`
+  const address = Object.hasOwn(wellKnown, provider) ? wellKnown[provider] : undefined
+  if (address === undefined || closestName(provider, [...known]) !== undefined) return undefined
+  return `${provider}: { ${address}, api_key: { credential: ${exampleCredential(provider)} } }`
 }

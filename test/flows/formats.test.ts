@@ -59,6 +59,7 @@ function targets({ requests }: { readonly requests: readonly ReceivedRequest[] }
   return requests.map(({ target, body }) => (body.toString() === '{}' ? `${target}?` : target))
 }
 
+/** For a gateway that the test stops: it writes there until then. */
 function stateDirectory(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-state-'))
   t.after(() => rmSync(folder, { recursive: true }))
@@ -217,6 +218,7 @@ suite('what was found', () => {
     const { gateway } = await startGateway(t, first.setup, { stateDirectory: directory })
     assert.deepEqual(await ask(gateway), [200, 'pass'])
     assert.deepEqual(targets(first.upstream).slice(before), ['/api/version', '/v1/messages'])
+    await gateway.stop()
   })
 
   test('is of no use for a server at another address', async (t) => {
@@ -227,6 +229,7 @@ suite('what was found', () => {
     const second = await start(t, { messages: false }, {}, { stateDirectory: directory })
     assert.deepEqual(await ask(second.gateway), [200, 'messages_chat'])
     assert.deepEqual(targets(second.upstream), ['/v1/messages?', '/v1/chat/completions'])
+    await second.gateway.stop()
   })
 
   test('is found out again where a reload leads to another server', async (t) => {

@@ -33,8 +33,23 @@ export function createProvider(config: ProviderConfig, userAgent: string): Provi
 export function traitsOf(config: Pick<HttpProvider, 'kind' | 'origin' | 'traits'>): Provider['traitsOf'] {
   const ofKind = traitsOfKind(config)
   const { traits } = config
-  if (traits === undefined) return ofKind
-  return (model) => ({ ...ofKind(model), ...traits })
+  return remembered((model) => (traits === undefined ? ofKind(model) : { ...ofKind(model), ...traits }))
+}
+
+/** Clients may choose the names of models, behind a wildcard. */
+const maxRemembered = 256
+
+/** Every call needs them. */
+function remembered(traitsOf: Provider['traitsOf']): Provider['traitsOf'] {
+  const known = new Map<string, ProviderTraits>()
+  return (model) => {
+    const before = known.get(model)
+    if (before !== undefined) return before
+    if (known.size >= maxRemembered) known.clear()
+    const traits = traitsOf(model)
+    known.set(model, traits)
+    return traits
+  }
 }
 
 function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: string) => ProviderTraits {
