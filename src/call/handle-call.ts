@@ -15,6 +15,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { maxTargetsTried } from './next-target.ts'
 import { CallRecord } from './record.ts'
+import { foreignObjectOf } from './rest/own-objects.ts'
 import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 
 /** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
@@ -38,6 +39,11 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream
+
+  if (on.rest !== undefined && on.hasSeveralClients) {
+    const foreign = await foreignObjectOf(call, on)
+    if (foreign !== undefined) return { kind: 'refused', error: foreign } // 404 object_not_found
+  }
 
   let name = request.model
   let asked = on.routes.find(name) ?? (await on.findLate(name))

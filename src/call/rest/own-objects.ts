@@ -1,7 +1,7 @@
 // Whose the objects of a request are. All clients share the provider's key: as soon as there may be several, an object is
 // found only by the client that has created it, and one of which nothing is known by nobody.
 import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
-import { invalidRequest } from '../../dialects/request.ts'
+import { bytesOf, invalidRequest } from '../../dialects/request.ts'
 import { GatewayError } from '../../errors.ts'
 import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
@@ -9,7 +9,7 @@ import { MemberNames } from '../../bytes/json/member-names.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { essenceOf, soleParameter } from '../../http/media-type.ts'
 import type { OwnedObject } from '../../routing/object-owners.ts'
-import type { Snapshot } from '../call.ts'
+import type { Call, Snapshot } from '../call.ts'
 import type { RestCall } from './request.ts'
 import { addIdsOfForm, addIdsOfJson, addIdsOfQuery, type FoundIds, noIds } from './object-ids.ts'
 
@@ -41,6 +41,30 @@ export async function judgeObjects(
   }
   const provider = (first === undefined ? undefined : owners[0]?.provider) ?? on.rest?.provider
   return provider === undefined ? objectNotFound(first ?? '') : { provider }
+}
+
+/** Client formats in which a call may use stored objects: earlier responses, conversations, files. */
+const formatsWithObjects: ReadonlySet<string> = new Set(['chat', 'response'])
+
+/** Providers make containers for calls that ask for none; those ids are in responses, which clients send again. */
+const containerForm = /^cntr_/
+
+/** Where there are several clients: the refusal of a model call that uses an object which is not its client's. */
+export async function foreignObjectOf(
+  { dialect, body: received, client }: Pick<Call, 'dialect' | 'body' | 'client'>,
+  on: Services,
+): Promise<GatewayError | undefined> {
+  if (!formatsWithObjects.has(dialect.name)) return undefined
+  const found = noIds()
+  await addIdsOfJson(found, bytesOf(received).toString('latin1'), on.now)
+  const ids = [...found.own, ...found.other]
+  const owners = ids.length === 0 ? [] : await on.owners.ownersOf(ids)
+  const foreign = ids.find((id, index) => {
+    const owner = owners[index]
+    if (owner !== undefined) return owner.client !== client.id
+    return index < found.own.size && !containerForm.test(id)
+  })
+  return foreign === undefined ? undefined : objectNotFound(foreign)
 }
 
 function objectNotFound(id: string): GatewayError {

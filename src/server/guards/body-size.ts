@@ -11,10 +11,11 @@ import type { Guard } from './guard.ts'
  * @param hasRest whether requests that are no model calls pass, which may be larger if they are not read here.
  */
 export function bodySizeGuard(maxBytes: number, hasRest: () => boolean): Guard {
-  return ({ headers, url = '' }) => {
+  return ({ method, headers, url = '' }) => {
     const length = Number(headers['content-length'] ?? 0)
     if (length <= maxBytes) return undefined
-    if (!hasRest() || findApiPath(pathBelowV1(url)) === undefined) return bodyTooLarge(maxBytes)
+    const passes = findApiPath(pathBelowV1(url))?.routes.some((route) => route.method === method) === true
+    if (!hasRest() || !passes) return bodyTooLarge(maxBytes)
     // Its route decides whether it is read.
     return length > maxUploadBytes ? uploadTooLarge() : undefined
   }

@@ -97,6 +97,45 @@ suite('a response of a model’s provider', () => {
   })
 })
 
+suite('a model call of one of several clients', () => {
+  const several = { server: { trusted_proxies: [{ user: 'self' }] } }
+  const uses: readonly (readonly [line: `${string} ${string}`, body: string])[] = [
+    ['POST /v1/responses', '{"model":"plain","input":"x","previous_response_id":"resp_1"}'],
+    ['POST /v1/responses', '{"model":"plain","input":"x","conversation":"resp_1"}'],
+    [
+      'POST /v1/responses',
+      '{"model":"plain","input":[{"content":[{"type":"input_file","file_id":"resp_1"}]}]}',
+    ],
+    [
+      'POST /v1/chat/completions',
+      '{"model":"plain","messages":[{"content":[{"file":{"file_id":"resp_1"}}]}]}',
+    ],
+  ]
+  for (const [line, body] of uses) {
+    test(`may use its own objects, and no others: ${body}`, async (t) => {
+      const { ask, upstreams } = await startTwo(t, several)
+      upstreams.models.respondAlways(json(200, { ...response, choices: [] }))
+      await ask('POST /v1/responses', '{"model":"plain","input":"x"}', ann)
+      const before = upstreams.models.requests.length
+      assert.equal((await ask(line, body, bob)).status, 404)
+      assert.equal(upstreams.models.requests.length, before)
+      assert.equal((await ask(line, body, ann)).status, 200)
+    })
+  }
+
+  test('sends back what a response held', async (t) => {
+    const { ask, upstreams } = await startTwo(t, several)
+    upstreams.models.respondAlways(json(200, response))
+    const items = [
+      { type: 'reasoning', id: 'rs_0123456789abcdef0123' },
+      { type: 'code_interpreter_call', id: 'ci_0123456789abcdef', container_id: 'cntr_0123456789abcdef' },
+      { type: 'function_call_output', call_id: 'call_0123456789abcdef', output: '{"file_id":"file-x"}' },
+    ]
+    const body = JSON.stringify({ model: 'plain', input: items, store: false })
+    assert.equal((await ask('POST /v1/responses', body, ann)).status, 200)
+  })
+})
+
 test('a chat completion is fetched from its model’s provider if the client had it stored', async (t) => {
   const { ask, upstreams } = await startTwo(t)
   upstreams.models.respondAlways(json(200, completion))

@@ -195,6 +195,14 @@ test('without a provider for it, a file has the limit of all bodies', async (t) 
   assert.equal(response.status, 413)
 })
 
+test('a model call has the limit of all bodies, whatever else its path has', async (t) => {
+  const reader = await startReader(t)
+  const { gateway } = await startGateway(t, setupFor(reader, { max_request_body_bytes: 1024 }))
+  const length = { 'content-length': '2000' }
+  const response = await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', length))
+  assert.equal(response.status, 413)
+})
+
 test('a client that expects a 100 gets it', async (t) => {
   const reader = await startReader(t)
   const { gateway } = await startGateway(t, setupFor(reader))
