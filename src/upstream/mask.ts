@@ -23,7 +23,10 @@ export function unmasked(text: string): string {
 export function createMask(secrets: readonly string[]): (text: string) => string {
   const forms = secrets.filter((secret) => secret.length >= minSecretLength).flatMap(formsOf)
   if (forms.length === 0) return unmasked
+  const shortest = Math.min(...forms.map(({ text }) => text.length))
   return (text) => {
+    // As most headers are. Escapes only make a form longer.
+    if (text.length < shortest) return text
     const spans: Span[] = []
     for (const outer of views({ text, starts: undefined }, jsonEscape, maxJsonDepth)) {
       for (const view of views(outer, percentEscape, maxPercentDepth)) {
