@@ -51,6 +51,12 @@ export class ByteCollector {
 
   /** All bytes as one buffer. Holds nothing afterwards. */
   take(): Buffer {
+    const only = this.#only
+    if (only !== undefined) {
+      this.#only = undefined
+      this.#length = 0
+      return only
+    }
     const { pieces, run } = this.#close()
     if (pieces.length === 0) return run ?? nothing
     if (run === undefined && pieces.length === 1) return pieces[0]!

@@ -70,14 +70,18 @@ export async function tryTargets(
   const { providers, now } = on
   const { retries, maxRetryWaitMs } = on.routing
   const restartWaitMs = isLastResort ? on.routing.restartWaitMs : 0
-  const budget = new RetryBudget({ retries, restartWaitMs, failures, providers, now })
+  const startedAtMs = now()
+  let budget: RetryBudget | undefined
   let charge: Outcome = { kind: 'unsent' }
   let { target } = hold
   for (;;) {
     const outcome = await tryTarget(admitted, target, on, record)
+    if (outcome.kind === 'answered') {
+      hold.report({ kind: 'healthy' })
+      return { kind: 'answered', target, response: outcome.response }
+    }
     const decision = decideRetry(outcome, failures.has(target), on.wallNow())
     reportHealth(hold, outcome, decision, failures)
-    if (outcome.kind === 'answered') return { kind: 'answered', target, response: outcome.response }
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
       record.usage = ofPrompt(promptTokens)
@@ -92,6 +96,7 @@ export async function tryTargets(
       const isWorthRepeating = isLeftToClient(decision, { record, failures, maxRetryWaitMs })
       return { kind: 'failed', target, failure: outcome, canFailOver, isWorthRepeating, charge }
     }
+    budget ??= new RetryBudget({ retries, restartWaitMs, failures, providers, now, startedAtMs })
     const failure = failureOf(outcome, decision)
     const { refusedConnection } = failure
     const { attempts } = record
@@ -279,7 +284,7 @@ function isLeftToClient(
 /** Reports what the outcome shows of the target's health, for the calls after this one. */
 function reportHealth(
   hold: Hold,
-  outcome: AttemptOutcome,
+  outcome: Exclude<AttemptOutcome, { kind: 'answered' }>,
   { failureKind, retryAfterMs }: Pick<RetryDecision, 'failureKind' | 'retryAfterMs'>,
   failures: ReadonlyMap<Target, Failure>,
 ): void {
@@ -290,7 +295,7 @@ function reportHealth(
   if (same.length > 0) {
     for (const target of [hold.target, ...same]) hold.report({ kind: 'healthy' }, target)
   } else if (failureKind !== undefined) hold.report({ kind: 'failing', failureKind, retryAfterMs })
-  else if (kind === 'answered' || kind === 'refused') hold.report({ kind: 'healthy' })
+  else if (kind === 'refused') hold.report({ kind: 'healthy' })
   else hold.report({ kind: 'inconclusive' })
 }
 

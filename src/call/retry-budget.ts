@@ -12,21 +12,18 @@ interface RetryBudgetParts {
   readonly failures: ReadonlyMap<Target, Failure>
   readonly providers: ReadonlyMap<string, Provider>
   readonly now: () => number
+  /** When the call's first attempt at the model began. */
+  readonly startedAtMs: number
 }
 
-/**
- * `routing.retries` for all targets of the model together. A server that is about to be up is free for a while. To be made
- * when the first attempt begins.
- */
+/** `routing.retries` for all targets of the model together. A server that is about to be up is free for a while. */
 export class RetryBudget {
   #left: number
   readonly #parts: RetryBudgetParts
-  readonly #startedAtMs: number
 
   constructor(parts: RetryBudgetParts) {
     this.#left = parts.retries
     this.#parts = parts
-    this.#startedAtMs = parts.now()
   }
 
   /** Whether a target that has failed may be asked again. */
@@ -41,11 +38,11 @@ export class RetryBudget {
 
   /** Loading a model is not a failure, for as long as a first byte may take; nor is a restart, for a few seconds. */
   isStarting(target: Target): boolean {
-    const { failures, providers, restartWaitMs, now } = this.#parts
+    const { failures, providers, restartWaitMs, now, startedAtMs } = this.#parts
     const failure = failures.get(target)
     const provider = providers.get(target.provider)
     if (failure === undefined || provider === undefined) return false
-    const passedMs = now() - this.#startedAtMs
+    const passedMs = now() - startedAtMs
     if (failure.refusedConnection) return provider.isLocal && passedMs < restartWaitMs
     if (failure.decision.failureKind !== 'loading') return false
     const { firstByteMs } = provider.timeouts

@@ -33,7 +33,7 @@ export class HttpReply implements Reply {
   #awaitsDrain = false
   /** A write waits for the client to read; until it is out, further bytes are collected. */
   #isBehind = false
-  readonly #unsent = new ByteCollector()
+  #unsent: ByteCollector | undefined
   /** `write` returned false while bytes were collected: once they are out, a drain is reported. */
   #owesDrain = false
   #isChunked = false
@@ -98,21 +98,28 @@ export class HttpReply implements Reply {
     if (this.#isBehind) return this.#collect(out, bytes)
     const framed = this.#isChunked ? chunkOf(bytes) : bytes
     this.#isBehind = out.writableLength > 0
-    if (this.#isBehind ? out.write(framed, (error) => this.#catchUp(error)) : out.write(framed)) return true
-    if (!this.#awaitsDrain) {
-      this.#awaitsDrain = true
-      out.once('drain', () => {
-        this.#awaitsDrain = false
-        if (this.#isBehind) this.#owesDrain = true
-        else this.onDrain?.()
-      })
-    }
-    return false
+    // Closures have methods of their own: with one in it, each call of this method would allocate its context.
+    const mayGoOn = this.#isBehind ? this.#writeBehind(out, framed) : out.write(framed)
+    if (!mayGoOn && !this.#awaitsDrain) this.#awaitDrain(out)
+    return mayGoOn
+  }
+
+  #writeBehind(out: ServerResponse | Socket, bytes: Buffer): boolean {
+    return out.write(bytes, (error) => this.#catchUp(error))
+  }
+
+  #awaitDrain(out: ServerResponse | Socket): void {
+    this.#awaitsDrain = true
+    out.once('drain', () => {
+      this.#awaitsDrain = false
+      if (this.#isBehind) this.#owesDrain = true
+      else this.onDrain?.()
+    })
   }
 
   end(last?: Buffer): void {
     let bytes = last
-    if (this.#unsent.length > 0) {
+    if (this.#unsent !== undefined && this.#unsent.length > 0) {
       if (last !== undefined) this.#unsent.push(last)
       bytes = this.#unsent.take()
     }
@@ -148,6 +155,7 @@ export class HttpReply implements Reply {
 
   /** The stream would keep each write as an object of its own, however small. */
   #collect(out: ServerResponse | Socket, bytes: Buffer): boolean {
+    this.#unsent ??= new ByteCollector()
     this.#unsent.push(bytes)
     if (this.#unsent.length + out.writableLength < out.writableHighWaterMark) return true
     this.#owesDrain = true
@@ -155,7 +163,7 @@ export class HttpReply implements Reply {
   }
 
   #catchUp(error: Error | null | undefined): void {
-    const bytes = this.#unsent.take()
+    const bytes = this.#unsent?.take() ?? nothing
     // The connection is gone, which 'close' reports.
     if (error) return
     this.#isBehind = false
@@ -176,5 +184,7 @@ export class HttpReply implements Reply {
     this.onGone?.()
   }
 }
+
+const nothing = Buffer.alloc(0)
 
 function ignore(): void {}

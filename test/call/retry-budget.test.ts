@@ -29,7 +29,7 @@ function scene({
   const timeouts = { connectMs: 0, firstByteMs, idleMs: 0, totalMs: 0 }
   const providers = new Map(['a', 'b'].map((name) => [name, { ...createEcho(name), timeouts }]))
   const now = () => clock.nowMs
-  const budget = new RetryBudget({ retries, restartWaitMs, failures, providers, now })
+  const budget = new RetryBudget({ retries, restartWaitMs, failures, providers, now, startedAtMs: 0 })
   return { clock, failures, budget }
 }
 

@@ -44,7 +44,7 @@ async function startMock(t: TestContext): Promise<string> {
       () => false,
     )
   while (!(await isHealthy())) {
-    assert.equal(hasEnded, false, (await Promise.race([ended, pause(0)]))?.stderr)
+    assert.equal(hasEnded, false, (await Promise.race([ended, pause(0)]))?.stderr ?? '')
     await pause(100)
   }
   return url

@@ -8,8 +8,8 @@ const BACKSLASH = 0x5c
 /** Wanted and visited names, in lower-case ASCII. Made once for many scans. */
 export class MemberNames {
   readonly #wanted: ReadonlySet<string>
-  /** Hashes of all names, case-insensitive. Other names may have the same hash. */
-  readonly #sums = new Set<number>()
+  /** All names by their hash, case-insensitive; of several with the same hash, one. Other names may have it too. */
+  readonly #bySum = new Map<number, string>()
   readonly #maxBytes: number
 
   /** @param visited names of members that a scan's visitor may look into. */
@@ -17,7 +17,7 @@ export class MemberNames {
     this.#wanted = new Set(wanted)
     let longest = 0
     for (const name of [...this.#wanted, ...visited]) {
-      this.#sums.add(sumOf(Buffer.from(name), 0, name.length))
+      this.#bySum.set(sumOf(Buffer.from(name), 0, name.length), name)
       longest = Math.max(longest, name.length)
     }
     this.#maxBytes = longest * ESCAPED_CHARACTER_BYTES
@@ -37,10 +37,24 @@ export class MemberNames {
   read(bytes: Buffer, start: number, end: number): string | undefined {
     if (end - start > this.#maxBytes) return undefined
     const sum = sumOf(bytes, start, end)
-    if (sum >= 0 && !this.#sums.has(sum)) return undefined
+    if (sum >= 0) {
+      const name = this.#bySum.get(sum)
+      if (name === undefined) return undefined
+      // As nearly always; the same string each time, without decoding.
+      if (isAt(bytes, start, end, name)) return name
+    }
     const text = bytes.toString('utf8', start, end)
     return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text
   }
+}
+
+/** Whether the bytes are those of an ASCII name. */
+function isAt(bytes: Buffer, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false
+  for (let index = 0; index < name.length; index++) {
+    if (bytes[start + index] !== name.charCodeAt(index)) return false
+  }
+  return true
 }
 
 /** A hash of ASCII letters whatever their case (djb2); -1 where there are escapes or other characters. */
