@@ -20,7 +20,7 @@ export interface RawConfig {
 }
 
 /** For what has no route of its own, and for calls that name no model. */
-export interface RawRoutes {
+interface RawRoutes {
   rest?: { provider: string } | null
   default_model?: { images?: string; moderations?: string; responses?: string }
 }

@@ -26,7 +26,7 @@ export interface ObjectOwners {
 export type OwnersFound = readonly (ObjectOwner | undefined)[]
 
 /** About 20 MB of memory when all are taken. */
-export const maxOwnedObjects = 50_000
+const maxOwnedObjects = 50_000
 
 const idForm = /^[\x21-\x7e]{1,256}$/
 

@@ -7,6 +7,7 @@ import OpenAI from 'openai'
 
 import { whyNotPassed } from '../../src/dialects/openai/api-routes.ts'
 import { startGateway } from '../support/app.ts'
+import type { ReceivedRequest } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 
 type Method = (...args: unknown[]) => { asResponse(): Promise<Response> }
@@ -110,24 +111,16 @@ test('every request of the client reaches the provider as it does directly, or i
 })
 
 /** A request without what differs from one to the next. */
-function plain({
-  method,
-  target,
-  body,
-  header,
-}: {
-  method: string
-  target: string
-  body: Buffer
-  header(name: string): string | undefined
-}) {
-  const boundary = /boundary=(\S+)/.exec(header('content-type') ?? '')?.[1]
+function plain(request: Pick<ReceivedRequest, 'method' | 'target' | 'body' | 'header'>) {
+  const { method, target, body } = request
+  const contentType = request.header('content-type')
+  const boundary = /boundary=(\S+)/.exec(contentType ?? '')?.[1]
   const text = body.toString('latin1')
   return {
     method,
     path: target.split('?')[0]!,
     query: target.split('?')[1],
-    contentType: header('content-type')?.replace(boundary ?? /$^/, 'B'),
+    contentType: contentType?.replace(boundary ?? /$^/, 'B'),
     body: boundary === undefined ? text : text.replaceAll(boundary, 'B'),
   }
 }
