@@ -82,7 +82,7 @@ export function sameRefusals(outcome: AttemptFailure, failures: ReadonlyMap<Targ
 
 /**
  * The response that all providers have given; or of those that are at their limits, the one that is free first; or, where
- * money is wanting everywhere, the last.
+ * money is wanting everywhere or all are overloaded in Anthropic's sense, the last.
  */
 function mostHelpful(failures: ReadonlyMap<Target, Failure>): FailedTarget | undefined {
   const refusals = [...failures].flatMap(([target, { refusal, decision }]) =>
@@ -91,12 +91,17 @@ function mostHelpful(failures: ReadonlyMap<Target, Failure>): FailedTarget | und
   const last = refusals.at(-1)
   if (last === undefined || refusals.length < failures.size) return undefined
   if (refusals.every(({ failure }) => isSame(failure, last.failure))) return last
+  // Agents change the model at this status and at no other.
+  if (refusals.every(({ failure }) => failure.head.status === anthropicOverload)) return last
   const limited = refusals.filter(({ decision }) => decision.failureKind === 'rate_limit')
   const unpaid = refusals.filter(({ decision }) => decision.failureKind === 'billing')
   if (limited.length + unpaid.length < refusals.length) return undefined
   const waitMs = ({ decision }: { decision: RetryDecision }) => decision.retryAfterMs ?? Infinity
   return limited.toSorted((one, other) => (waitMs(one) < waitMs(other) ? -1 : 1))[0] ?? last
 }
+
+/** https://docs.claude.com/en/api/errors */
+const anthropicOverload = 529
 
 function isSame(one: Refusal, other: Refusal): boolean {
   return one.head.status === other.head.status && one.body.equals(other.body)

@@ -240,6 +240,24 @@ describe('a response', () => {
   })
 })
 
+test('overload of all targets reaches the client as that, whatever ids their errors have', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { first: {}, second: {} },
+    models: { plain: { targets: [{ provider: 'first' }, { provider: 'second', tier: 2 }] } },
+  })
+  const error = { type: 'overloaded_error', message: 'Overloaded' }
+  upstreams.first.respondAlways(json(529, { type: 'error', error, request_id: 'req_1' }))
+  upstreams.second.respondAlways(json(529, { type: 'error', error, request_id: 'req_2' }))
+  const response = await exchange(t, gateway.url, rawRequest('POST /v1/messages', version, body))
+  assert.equal(response.status, 529)
+  assert.deepEqual(JSON.parse(response.body().toString()).error, error)
+
+  upstreams.second.respondAlways(json(500, { type: 'error', error: { type: 'api_error', message: 'm' } }))
+  const mixed = await exchange(t, gateway.url, rawRequest('POST /v1/messages', version, body))
+  assert.equal(mixed.status, 503)
+  assert.equal(JSON.parse(mixed.body().toString()).error.type, 'api_error')
+})
+
 describe('a stream that breaks', () => {
   const begun = [messageStart, ...textBlock(0, 'Hel').slice(0, 2)].map(eventText).join('')
 
