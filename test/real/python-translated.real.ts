@@ -26,9 +26,7 @@ test("Python's SDKs read the same from a translated stream and a whole answer", 
     },
   })
   const call = { name: 'get_weather', arguments: { city: 'Paris' } }
-  const [text, tool] = [true, false].map((isDone) =>
-    createToolCallingModel('rain', call, () => isDone),
-  )
+  const [text, tool] = [true, false].map((isDone) => createToolCallingModel('rain', call, () => isDone))
   for (const upstream of Object.values(upstreams)) {
     upstream.respondAlways((request) =>
       request.body.includes('"model":"text"') ? text!(request) : tool!(request),
@@ -53,6 +51,7 @@ test("Python's SDKs read the same from a translated stream and a whole answer", 
       Object.fromEntries(Object.entries(read).filter(([member]) => !counts.includes(member))),
     )
     assert.deepEqual(one, other, name)
-    assert.match(JSON.stringify(one), name.endsWith('text') ? /rain/ : /get_weather.*Paris/, name)
+    const words = name.endsWith('text') ? ['rain'] : ['get_weather', 'Paris']
+    for (const word of words) assert.ok(JSON.stringify(one).includes(word), name)
   }
 })
