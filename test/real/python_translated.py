@@ -34,7 +34,8 @@ def items(response):
 def choice(completion):
     message = completion.choices[0].message
     calls = [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or []]
-    return {"content": message.content, "calls": calls, "finish": completion.choices[0].finish_reason}
+    # The role chunk has an empty text before it is known what follows.
+    return {"content": message.content or None, "calls": calls, "finish": completion.choices[0].finish_reason}
 
 
 for model in ("text", "tool"):
