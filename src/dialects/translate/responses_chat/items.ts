@@ -4,6 +4,7 @@ import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import type { Members } from '../members.ts'
 import { Conversation } from './conversation.ts'
 import {
   joinedResults,
@@ -17,7 +18,7 @@ import { inputArgument, type Tools } from './tools.ts'
 
 interface Item {
   readonly type: string
-  readonly members: ReadonlyMap<string, JsonView>
+  readonly members: Members
 }
 
 interface Context {
@@ -174,7 +175,7 @@ class ItemReader {
       )
   }
 
-  #message(members: ReadonlyMap<string, JsonView>): void {
+  #message(members: Members): void {
     const { traits, notes } = this.#context
     notes.dropUnknown(members, messageMembers, 'input.')
     const content = members.get('content')
@@ -192,7 +193,7 @@ class ItemReader {
     }
   }
 
-  #reasoning(members: ReadonlyMap<string, JsonView>, index: number): void {
+  #reasoning(members: Members, index: number): void {
     const { notes } = this.#context
     notes.dropUnknown(members, reasoningMembers, 'input.')
     const packed = members.get('encrypted_content')
@@ -204,7 +205,7 @@ class ItemReader {
     this.#conversation.reasoning({ text, details: own?.details ?? [] })
   }
 
-  #call(type: string, members: ReadonlyMap<string, JsonView>, index: number): void {
+  #call(type: string, members: Members, index: number): void {
     const { notes } = this.#context
     const id = members.get('call_id')
     if (id?.kind !== 'string') return notes.reject('input', `input[${index}] has no "call_id".`)
@@ -240,14 +241,14 @@ class ItemReader {
     return results.length === 0 ? undefined : results.reduce(joinedResults)
   }
 
-  #output(members: ReadonlyMap<string, JsonView>, index: number): void {
+  #output(members: Members, index: number): void {
     const id = idOfCall(members)
     if (this.#placed.has(index)) return this.#conversation.endTurnOf(id!)
     if (id === undefined) return this.#context.notes.reject('input', `input[${index}] has no "call_id".`)
     this.#conversation.orphanResult(id, this.#translateOutput(members))
   }
 
-  #translateOutput(members: ReadonlyMap<string, JsonView>): ToolOutput {
+  #translateOutput(members: Members): ToolOutput {
     const { traits, notes } = this.#context
     const output = members.get('output')
     // The outputs of a shell have a form of their own.
@@ -278,7 +279,7 @@ function indexesById(
 }
 
 /** The output of a local shell has it as `id`. */
-function idOfCall(members: ReadonlyMap<string, JsonView>): JsonView | undefined {
+function idOfCall(members: Members): JsonView | undefined {
   const id = members.get('call_id') ?? members.get('id')
   return id?.kind === 'string' ? id : undefined
 }
