@@ -6,6 +6,7 @@ import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts
 import type { RequestNotes } from '../request-notes.ts'
 import type { Members } from '../members.ts'
 import { Conversation } from './conversation.ts'
+import { actionMembers, hostedItems, isCall, outputTypes, statefulItems } from './item-types.ts'
 import {
   joinedResults,
   readAssistantText,
@@ -26,52 +27,6 @@ interface Context {
   readonly tools: Tools
   readonly notes: RequestNotes
 }
-
-/** Calls with an action instead of arguments, which tools of the client's machine answer. */
-const actionMembers: ReadonlyMap<string, string> = new Map([
-  ['apply_patch_call', 'operation'],
-  ['local_shell_call', 'action'],
-  ['shell_call', 'action'],
-])
-
-const outputTypes: ReadonlySet<string> = new Set([
-  'apply_patch_call_output',
-  'custom_tool_call_output',
-  'function_call_output',
-  'local_shell_call_output',
-  'shell_call_output',
-])
-
-/** What the server of the API itself has done: the texts and calls around it stand without it. */
-const hostedItems: ReadonlySet<string> = new Set([
-  'code_interpreter_call',
-  'computer_call',
-  'computer_call_output',
-  'configuration_update',
-  'file_search_call',
-  'image_generation_call',
-  'mcp_approval_request',
-  'mcp_approval_response',
-  'mcp_call',
-  'mcp_list_tools',
-  'program',
-  'program_output',
-  'tool_search_call',
-  'tool_search_output',
-  'web_search_call',
-])
-
-const statefulItems: ReadonlyMap<string, string> = new Map([
-  [
-    'compaction',
-    'The provider cannot read a compaction that another server has made: send the conversation itself.',
-  ],
-  [
-    'compaction_trigger',
-    'The provider cannot compact a conversation: ask for a summary in a message instead.',
-  ],
-  ['item_reference', 'State is not kept: send the whole item instead of an "item_reference".'],
-])
 
 const messageMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'role', 'content'])
 const callMembers: ReadonlySet<string> = new Set([
@@ -257,10 +212,6 @@ class ItemReader {
     }
     return translateOutput(output, traits, notes)
   }
-}
-
-function isCall(type: string): boolean {
-  return type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)
 }
 
 function indexesById(
