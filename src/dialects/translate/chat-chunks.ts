@@ -2,10 +2,11 @@
 // reasoning, text, refusal, tool calls, end and usage. https://platform.openai.com/docs/api-reference/chat-streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { viewJson } from '../../bytes/json/view.ts'
-import { GatewayError } from '../../errors.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { ErrorFields } from '../dialect.ts'
 import { errorHeadOf, readErrorFields } from '../openai/errors.ts'
 import { type CallSink, ChatCalls } from './chat-calls.ts'
+import { badResponse } from './errors.ts'
 import { type ThinkSink, ThinkTags } from './think-tags.ts'
 import { type ChatUsage, readChatUsage } from './usage.ts'
 
@@ -242,8 +243,4 @@ function rawArguments({ data, at, member }: CallPlace, position: number): string
 function textIn(value: unknown, name: string): string {
   const text = membersOf(value)[name]
   return typeof text === 'string' ? text : ''
-}
-
-function badResponse(message: string): GatewayError {
-  return new GatewayError('provider_bad_response', message)
 }

@@ -1,5 +1,6 @@
 // What errors mean in any format, and the type that a client of OpenAI expects for a status.
 // https://platform.openai.com/docs/guides/error-codes
+import { GatewayError } from '../../errors.ts'
 import type { ErrorFields } from '../dialect.ts'
 
 const openAiTypes: ReadonlyMap<number, string> = new Map([
@@ -11,6 +12,11 @@ const openAiTypes: ReadonlyMap<number, string> = new Map([
 /** OpenAI's type for a status from 400 on. */
 export function openAiErrorType(status: number): string {
   return openAiTypes.get(status) ?? (status < 500 ? 'invalid_request_error' : 'server_error')
+}
+
+/** The provider's response breaks its format, or is not complete. */
+export function badResponse(message: string): GatewayError {
+  return new GatewayError('provider_bad_response', message)
 }
 
 /** As servers without a code of their own report it: vLLM, SGLang, Ollama, llama.cpp, LM Studio, Anthropic. */

@@ -1,7 +1,7 @@
 // What a translation of a request cannot carry: members that are left out, and the first that makes it impossible.
 import { GatewayError } from '../../errors.ts'
-import type { JsonView } from '../../bytes/json/view.ts'
 import { invalidRequest } from '../request.ts'
+import type { Members } from './members.ts'
 
 /** Names end up in the log, so a client's own inventions do not stand there as they are. */
 const memberName = /^[a-z][a-z0-9_]{0,63}$/
@@ -28,7 +28,7 @@ export class RequestNotes {
   }
 
   /** Names all members of an object that no translation knows. @param of `tools.`, or empty at the top. */
-  dropUnknown(members: ReadonlyMap<string, JsonView>, known: ReadonlySet<string>, of = ''): void {
+  dropUnknown(members: Members, known: ReadonlySet<string>, of = ''): void {
     for (const [name, { kind }] of members) {
       if (known.has(name) || kind === 'null') continue
       this.drop(`${of}${memberName.test(name) ? name : '?'}`)

@@ -29,22 +29,22 @@ export function readChatUsage(value: JsonObject, older?: ChatUsage): ChatUsage |
     promptTokens ?? older?.promptTokens ?? Math.max(0, (totalTokens ?? 0) - (completionTokens ?? 0))
   const details = membersOf(usage['prompt_tokens_details'])
   const cached =
-    countIn(details, 'cached_tokens') ??
+    countOf(details['cached_tokens']) ??
     // DeepSeek's name; llama.cpp's where it reports nothing else.
-    countIn(usage, 'prompt_cache_hit_tokens') ??
-    countIn(membersOf(value['timings']), 'cache_n') ??
+    countOf(usage['prompt_cache_hit_tokens']) ??
+    countOf(membersOf(value['timings'])['cache_n']) ??
     0
   const cachedTokens = Math.min(cached, prompt)
   return {
     promptTokens: prompt,
     cachedTokens,
-    cacheWriteTokens: Math.min(countIn(details, 'cache_write_tokens') ?? 0, prompt - cachedTokens),
+    cacheWriteTokens: Math.min(countOf(details['cache_write_tokens']) ?? 0, prompt - cachedTokens),
     completionTokens: completionTokens ?? Math.max(0, (totalTokens ?? 0) - prompt),
-    reasoningTokens: countIn(membersOf(usage['completion_tokens_details']), 'reasoning_tokens'),
+    reasoningTokens: countOf(membersOf(usage['completion_tokens_details'])['reasoning_tokens']),
   }
 }
 
-function countIn(members: JsonObject, name: string): number | undefined {
-  const value = members[name]
+/** A count as JSON has it; undefined for any other value. */
+export function countOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 }

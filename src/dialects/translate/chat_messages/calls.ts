@@ -4,10 +4,9 @@ import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import { toolIdFor } from '../tool-ids.ts'
 import type { ToolNames } from '../tool-names.ts'
+import type { Members } from '../members.ts'
 import { type Block, blocksOf, isBlank, textOf } from './content.ts'
 import { isOwnFormat } from './signatures.ts'
-
-type Members = ReadonlyMap<string, JsonView>
 
 export interface CallContext {
   readonly names: ToolNames

@@ -3,9 +3,9 @@ import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { messagesImageTypes, readDataUrl } from '../content.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import type { Members } from '../members.ts'
 
 export type Block = Readonly<Record<string, Encodable | undefined>>
-type Members = ReadonlyMap<string, JsonView>
 
 /** What a message's content may consist of. */
 type PartKind = 'text' | 'any'

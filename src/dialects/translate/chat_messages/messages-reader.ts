@@ -2,7 +2,8 @@
 // https://docs.claude.com/en/docs/build-with-claude/streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../../bytes/json/parse.ts'
 import { type JsonView, viewJson } from '../../../bytes/json/view.ts'
-import { GatewayError } from '../../../errors.ts'
+import type { GatewayError } from '../../../errors.ts'
+import { badResponse } from '../errors.ts'
 import { newerCounts, type MessagesCounts } from './usage.ts'
 
 /** Receives the pieces of one response, in their order. No piece of text is empty. */
@@ -212,8 +213,4 @@ function inputOf({ input }: JsonObject, view: () => JsonView | undefined): strin
   if (typeof input === 'string') return input
   if (!isObject(input) || Object.keys(input).length === 0) return '{}'
   return view()?.members().get('input')?.raw.toString() ?? JSON.stringify(input)
-}
-
-function badResponse(message: string): GatewayError {
-  return new GatewayError('provider_bad_response', message)
 }

@@ -5,12 +5,11 @@ import type { JsonView } from '../../../bytes/json/view.ts'
 import { RequestNotes } from '../request-notes.ts'
 import type { GatewayError } from '../../../errors.ts'
 import { ToolNames } from '../tool-names.ts'
+import { type Members, memberIn } from '../members.ts'
 import { isBlank, textOf } from './content.ts'
 import { numberOf, samplingOf, thinkingOf } from './thinking.ts'
 import { toolSettings } from './tools.ts'
 import { type Conversation, conversationOf } from './turns.ts'
-
-type Members = ReadonlyMap<string, JsonView>
 
 /** The request for the provider, and what of the client's decides about the response. */
 interface MessagesRequest {
@@ -78,13 +77,13 @@ export function toMessages(
   const names = new ToolNames()
   const conversation = conversationOf(members.get('messages'), { traits, names, notes })
   const { tools, choice, isForced, isLegacy, hasCacheMarks } = toolSettings(members, names, notes)
-  const cap = present(members.get('max_completion_tokens')) ?? present(members.get('max_tokens'))
+  const cap = memberIn(members, 'max_completion_tokens') ?? memberIn(members, 'max_tokens')
   const { lacksReasoning } = conversation
   const maxTokens = numberOf(cap) ?? traits.defaultMaxTokens
   const about = { maxTokens, isForced, lacksReasoning }
   const { thinking, effort, isOn } = thinkingOf(members, traits, about, notes)
   const format = formatOf(members.get('response_format'), notes)
-  const user = present(members.get('user')) ?? present(members.get('safety_identifier'))
+  const user = memberIn(members, 'user') ?? memberIn(members, 'safety_identifier')
   const isCached = traits.cachesPrompts && !hasCacheMarks && !conversation.hasCacheMarks
   const encoded = {
     model,
@@ -127,7 +126,7 @@ function checkMembers(members: Members, notes: RequestNotes): void {
   const known = new Set(carried)
   for (const [name, asksNothing] of refused) {
     known.add(name)
-    const value = present(members.get(name))
+    const value = memberIn(members, name)
     if (value !== undefined && !asksNothing(value)) {
       notes.refuse(name, `"${name}" is not supported by the provider of the model.`)
     }
@@ -137,10 +136,6 @@ function checkMembers(members: Members, notes: RequestNotes): void {
     if (value !== undefined && asksNothing(value)) known.add(name)
   }
   notes.dropUnknown(members, known)
-}
-
-function present(value: JsonView | undefined): JsonView | undefined {
-  return value?.kind === 'null' ? undefined : value
 }
 
 function systemOf({ system }: Conversation, instruction: string | undefined): Encodable | undefined {

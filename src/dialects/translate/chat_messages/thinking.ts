@@ -3,10 +3,11 @@
 import type { Effort, ProviderTraits } from '../../../config/types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
+import { acceptedEffort, allEfforts } from '../efforts.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import { type Members, memberIn } from '../members.ts'
 import { textOf } from './content.ts'
 
-type Members = ReadonlyMap<string, JsonView>
 type ThinkingTraits = Pick<ProviderTraits, 'efforts' | 'maxTemperature' | 'thinking' | 'hasTopK'>
 
 /** What else of the request decides about thinking. */
@@ -24,9 +25,6 @@ interface Thinking {
   readonly effort: Effort | undefined
   readonly isOn: boolean
 }
-
-/** Weakest first. */
-const efforts: readonly Effort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 
 const budgets: Readonly<Record<Exclude<Effort, 'none'>, number>> = {
   minimal: 1024,
@@ -68,9 +66,9 @@ export function thinkingOf(
 function wishedEffort(member: JsonView | undefined, notes: RequestNotes): Effort | undefined {
   if (member === undefined || member.kind === 'null') return undefined
   const text = textOf(member)
-  const effort = efforts.find((each) => each === text)
+  const effort = allEfforts.find((each) => each === text)
   if (effort === undefined) {
-    notes.reject('reasoning_effort', `"reasoning_effort" must be one of ${efforts.join(', ')}.`)
+    notes.reject('reasoning_effort', `"reasoning_effort" must be one of ${allEfforts.join(', ')}.`)
   }
   return effort
 }
@@ -81,18 +79,13 @@ function adaptive(
   { isForced }: Circumstances,
   notes: RequestNotes,
 ): Thinking {
-  const effort = acceptedEffort(wish, traits.efforts)
+  const accepted = traits.efforts.filter((each) => each !== 'none')
+  const effort = acceptedEffort(wish, accepted)
   if (effort === undefined) {
     notes.drop('reasoning_effort')
     return nothing
   }
   return { thinking: isForced ? off : { type: 'adaptive' }, effort, isOn: !isForced }
-}
-
-/** The same, the next weaker one, or the weakest; undefined if there is none but `none`. */
-function acceptedEffort(wish: Effort, accepted: readonly Effort[]): Effort | undefined {
-  const [weakest, ...others] = efforts.filter((each) => each !== 'none' && accepted.includes(each))
-  return others.findLast((each) => efforts.indexOf(each) <= efforts.indexOf(wish)) ?? weakest
 }
 
 /** Half of the output at most, so that there is room for an answer. */
@@ -125,11 +118,7 @@ export function samplingOf(
   isThinking: boolean,
   notes: RequestNotes,
 ): Sampling {
-  const given = (name: string) => {
-    const value = members.get(name)
-    return value?.kind === 'null' ? undefined : value
-  }
-  const [temperature, topP, topK] = [given('temperature'), given('top_p'), given('top_k')]
+  const [temperature, topP, topK] = ['temperature', 'top_p', 'top_k'].map((name) => memberIn(members, name))
   const isHot = temperature !== undefined && (numberOf(temperature) ?? 0) > maxTemperature
   const keptTopP = topPOf(topP, temperature !== undefined && !isThinking, isThinking, notes)
   // 1 is the only temperature with thinking, and it is the default.

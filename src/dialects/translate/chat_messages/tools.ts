@@ -3,9 +3,8 @@ import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { ToolNames } from '../tool-names.ts'
+import { type Members, memberIn, present } from '../members.ts'
 import { textOf } from './content.ts'
-
-type Members = ReadonlyMap<string, JsonView>
 
 interface ToolSettings {
   readonly tools: Encodable | undefined
@@ -159,17 +158,13 @@ function toolOf(
   }
   const encoded = {
     name: names.toProvider(name),
-    description: present(called.get('description')),
+    description: memberIn(called, 'description'),
     input_schema: schemaOf(called.get('parameters')),
     // False is the default, which older servers know without the member.
     strict: called.get('strict')?.kind === 'true' ? true : undefined,
     cache_control: present(mark),
   }
   return { name, isMarked: encoded.cache_control !== undefined, encoded }
-}
-
-function present(value: JsonView | undefined): JsonView | undefined {
-  return value?.kind === 'null' ? undefined : value
 }
 
 /** Anthropic requires the type of the schema, which chat clients leave out of functions without parameters. */

@@ -1,11 +1,10 @@
 // Chat clients on a provider of Anthropic's Messages API.
 import { GatewayError } from '../../../errors.ts'
-import { encodeJson } from '../../../bytes/json/encode.ts'
 import { viewJson } from '../../../bytes/json/view.ts'
-import { LargeBody } from '../../../bytes/large-body.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { encodeRequest } from '../request-body.ts'
 import { coverage } from './coverage.ts'
 import { toMessages } from './request.ts'
 import { ChatFromMessages } from './response.ts'
@@ -23,11 +22,10 @@ export function chatToMessages(provider: ProviderDialect): Translator {
       const translated = toMessages(viewJson(bytesOf(received)), isStream, target)
       if (translated instanceof GatewayError) return translated
       const { body, dropped, wantsUsage, isLegacy, names } = translated
-      const parts = encodeJson(body)
       const facts = { id: `chatcmpl-${target.newId()}`, created: target.nowSeconds, model, isLegacy, names }
       return {
         contentType: 'application/json',
-        body: received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts),
+        body: encodeRequest(body, received),
         dropped,
         response: new ChatFromMessages({ ...facts, isStream, wantsUsage }, provider),
       }

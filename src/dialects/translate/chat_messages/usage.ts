@@ -1,6 +1,7 @@
 // Tokens as Anthropic counts them, and the same as chat counts them: Anthropic's input leaves out what came from a cache or
 // went into one. https://docs.claude.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
 import { type JsonObject, membersOf } from '../../../bytes/json/parse.ts'
+import { countOf } from '../usage.ts'
 
 /** Whole numbers, at least 0. */
 export interface MessagesCounts {
@@ -38,8 +39,4 @@ export function chatUsageOf(counts: MessagesCounts | undefined): JsonObject | un
     prompt_tokens_details: { cached_tokens: cacheRead, cache_write_tokens: cacheWrite },
     ...(thinking !== undefined && { completion_tokens_details: { reasoning_tokens: thinking } }),
   }
-}
-
-function countOf(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 }

@@ -3,7 +3,8 @@
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { dataUrl } from '../content.ts'
-import { type Members, memberIn, refuse, type RequestContext } from './context.ts'
+import { type Members, memberIn } from '../members.ts'
+import { refuse, type RequestContext } from './context.ts'
 
 export type Text = JsonView | JoinedText | string
 

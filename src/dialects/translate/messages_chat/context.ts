@@ -1,6 +1,5 @@
 // What the parts of a translated request share.
 import type { ProviderTraits } from '../../../config/types.ts'
-import type { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { ToolNames } from '../tool-names.ts'
 
@@ -12,15 +11,7 @@ export interface RequestContext {
   readonly model: string
 }
 
-export type Members = ReadonlyMap<string, JsonView>
-
 /** Refuses what this provider, but not Messages, lacks. @param what begins the sentence: `"container"`. */
 export function refuse({ notes, model }: RequestContext, param: string, what: string): void {
   notes.refuse(param, `${param}: ${what} is not supported by the provider of ${model}.`)
-}
-
-/** A member that is there; null counts as absent. */
-export function memberIn(members: Members, name: string): JsonView | undefined {
-  const view = members.get(name)
-  return view?.kind === 'null' ? undefined : view
 }

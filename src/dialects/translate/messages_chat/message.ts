@@ -4,6 +4,7 @@ import { viewObject } from '../../../bytes/json/view.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ChatCall } from '../chat-calls.ts'
 import { messagesUsage } from '../messages-usage.ts'
+import { badResponse } from '../errors.ts'
 import type { MessageEnd, MessageHead, MessageOutput } from './output.ts'
 
 type Block =
@@ -79,7 +80,7 @@ export class WholeMessage implements MessageOutput {
         const input = text.trim() === '' ? {} : viewObject(text)
         if (input === undefined) {
           const problem = 'has a tool call whose arguments are not a JSON object'
-          return new GatewayError('provider_bad_response', `The provider's response ${problem}.`)
+          return badResponse(`The provider's response ${problem}.`)
         }
         return { type: 'tool_use', id, name: names.toClient(name), input }
       }

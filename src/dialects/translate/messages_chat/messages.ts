@@ -1,8 +1,9 @@
 // The turns of a Messages request.
 import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import { JsonView } from '../../../bytes/json/view.ts'
+import { type Members, memberIn } from '../members.ts'
 import { contentOf, joinTexts, type Part, readBlock, readContent, readTexts, type Text } from './content.ts'
-import { type Members, memberIn, type RequestContext } from './context.ts'
+import type { RequestContext } from './context.ts'
 import { type AssistantPiece, Conversation, type UserPiece } from './conversation.ts'
 
 const messageMembers: ReadonlySet<string> = new Set(['role', 'content'])

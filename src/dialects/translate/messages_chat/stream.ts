@@ -1,8 +1,9 @@
 // The events of a Messages stream. One block is open at a time: pieces of a block that has to wait for another one's end are
 // held. https://docs.claude.com/en/docs/build-with-claude/streaming
-import { GatewayError } from '../../../errors.ts'
+import type { GatewayError } from '../../../errors.ts'
 import type { ChatCall } from '../chat-calls.ts'
 import { messagesUsage } from '../messages-usage.ts'
+import { badResponse } from '../errors.ts'
 import type { MessageEnd, MessageHead, MessageOutput } from './output.ts'
 
 /** Characters that are held together; a provider that has more of them wait breaks off. */
@@ -177,7 +178,7 @@ export class MessageEvents implements MessageOutput {
   }
 
   #fail(message: string): void {
-    this.problem ??= new GatewayError('provider_bad_response', message)
+    this.problem ??= badResponse(message)
   }
 }
 

@@ -1,6 +1,7 @@
 // Tools, and which of them the model is to use.
 import type { Encodable } from '../../../bytes/json/encode.ts'
-import { type Members, memberIn, refuse, type RequestContext } from './context.ts'
+import { type Members, memberIn } from '../members.ts'
+import { refuse, type RequestContext } from './context.ts'
 
 type ChatTools = {
   readonly tools?: readonly Encodable[]

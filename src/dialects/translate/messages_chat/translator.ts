@@ -1,11 +1,10 @@
 // From clients of Messages to providers that speak chat.
-import { encodeJson } from '../../../bytes/json/encode.ts'
 import { viewJson } from '../../../bytes/json/view.ts'
-import { LargeBody, type SplicedBody } from '../../../bytes/large-body.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { encodeRequest } from '../request-body.ts'
 import { coverage } from './coverage.ts'
 import { translateRequest } from './request.ts'
 import { MessagesResponse } from './response.ts'
@@ -26,7 +25,7 @@ export function messagesToChat(chat: ProviderDialect): Translator {
       const { newId, promptTokens, traits } = target
       return {
         contentType: 'application/json',
-        body: assembled(received, encodeJson(body)),
+        body: encodeRequest(body, received),
         dropped,
         response: new MessagesResponse({
           id: `msg_${newId()}`,
@@ -41,9 +40,4 @@ export function messagesToChat(chat: ProviderDialect): Translator {
       }
     },
   }
-}
-
-/** Parts of a large body are sent from where they are. */
-function assembled(received: Buffer | LargeBody, parts: readonly Buffer[]): Buffer | SplicedBody {
-  return received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts)
 }

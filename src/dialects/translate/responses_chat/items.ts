@@ -4,7 +4,9 @@ import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import type { Members } from '../members.ts'
 import { Conversation } from './conversation.ts'
+import { actionMembers, hostedItems, isCall, outputTypes, statefulItems } from './item-types.ts'
 import {
   joinedResults,
   readAssistantText,
@@ -17,7 +19,7 @@ import { inputArgument, type Tools } from './tools.ts'
 
 interface Item {
   readonly type: string
-  readonly members: ReadonlyMap<string, JsonView>
+  readonly members: Members
 }
 
 interface Context {
@@ -25,52 +27,6 @@ interface Context {
   readonly tools: Tools
   readonly notes: RequestNotes
 }
-
-/** Calls with an action instead of arguments, which tools of the client's machine answer. */
-const actionMembers: ReadonlyMap<string, string> = new Map([
-  ['apply_patch_call', 'operation'],
-  ['local_shell_call', 'action'],
-  ['shell_call', 'action'],
-])
-
-const outputTypes: ReadonlySet<string> = new Set([
-  'apply_patch_call_output',
-  'custom_tool_call_output',
-  'function_call_output',
-  'local_shell_call_output',
-  'shell_call_output',
-])
-
-/** What the server of the API itself has done: the texts and calls around it stand without it. */
-const hostedItems: ReadonlySet<string> = new Set([
-  'code_interpreter_call',
-  'computer_call',
-  'computer_call_output',
-  'configuration_update',
-  'file_search_call',
-  'image_generation_call',
-  'mcp_approval_request',
-  'mcp_approval_response',
-  'mcp_call',
-  'mcp_list_tools',
-  'program',
-  'program_output',
-  'tool_search_call',
-  'tool_search_output',
-  'web_search_call',
-])
-
-const statefulItems: ReadonlyMap<string, string> = new Map([
-  [
-    'compaction',
-    'The provider cannot read a compaction that another server has made: send the conversation itself.',
-  ],
-  [
-    'compaction_trigger',
-    'The provider cannot compact a conversation: ask for a summary in a message instead.',
-  ],
-  ['item_reference', 'State is not kept: send the whole item instead of an "item_reference".'],
-])
 
 const messageMembers: ReadonlySet<string> = new Set(['type', 'id', 'status', 'role', 'content'])
 const callMembers: ReadonlySet<string> = new Set([
@@ -174,7 +130,7 @@ class ItemReader {
       )
   }
 
-  #message(members: ReadonlyMap<string, JsonView>): void {
+  #message(members: Members): void {
     const { traits, notes } = this.#context
     notes.dropUnknown(members, messageMembers, 'input.')
     const content = members.get('content')
@@ -192,7 +148,7 @@ class ItemReader {
     }
   }
 
-  #reasoning(members: ReadonlyMap<string, JsonView>, index: number): void {
+  #reasoning(members: Members, index: number): void {
     const { notes } = this.#context
     notes.dropUnknown(members, reasoningMembers, 'input.')
     const packed = members.get('encrypted_content')
@@ -204,7 +160,7 @@ class ItemReader {
     this.#conversation.reasoning({ text, details: own?.details ?? [] })
   }
 
-  #call(type: string, members: ReadonlyMap<string, JsonView>, index: number): void {
+  #call(type: string, members: Members, index: number): void {
     const { notes } = this.#context
     const id = members.get('call_id')
     if (id?.kind !== 'string') return notes.reject('input', `input[${index}] has no "call_id".`)
@@ -240,14 +196,14 @@ class ItemReader {
     return results.length === 0 ? undefined : results.reduce(joinedResults)
   }
 
-  #output(members: ReadonlyMap<string, JsonView>, index: number): void {
+  #output(members: Members, index: number): void {
     const id = idOfCall(members)
     if (this.#placed.has(index)) return this.#conversation.endTurnOf(id!)
     if (id === undefined) return this.#context.notes.reject('input', `input[${index}] has no "call_id".`)
     this.#conversation.orphanResult(id, this.#translateOutput(members))
   }
 
-  #translateOutput(members: ReadonlyMap<string, JsonView>): ToolOutput {
+  #translateOutput(members: Members): ToolOutput {
     const { traits, notes } = this.#context
     const output = members.get('output')
     // The outputs of a shell have a form of their own.
@@ -256,10 +212,6 @@ class ItemReader {
     }
     return translateOutput(output, traits, notes)
   }
-}
-
-function isCall(type: string): boolean {
-  return type === 'function_call' || type === 'custom_tool_call' || actionMembers.has(type)
 }
 
 function indexesById(
@@ -278,7 +230,7 @@ function indexesById(
 }
 
 /** The output of a local shell has it as `id`. */
-function idOfCall(members: ReadonlyMap<string, JsonView>): JsonView | undefined {
+function idOfCall(members: Members): JsonView | undefined {
   const id = members.get('call_id') ?? members.get('id')
   return id?.kind === 'string' ? id : undefined
 }

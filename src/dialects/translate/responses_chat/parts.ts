@@ -3,6 +3,7 @@ import type { ProviderTraits } from '../../../config/types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import type { Members } from '../members.ts'
 
 /** A piece of a string. */
 export type TextPiece = JoinedText['parts'][number]
@@ -119,11 +120,7 @@ function readParts(
   return content.elements().flatMap((part) => readPart(part.members(), traits, notes) ?? [])
 }
 
-function readPart(
-  members: ReadonlyMap<string, JsonView>,
-  traits: ContentTraits,
-  notes: RequestNotes,
-): Part | undefined {
+function readPart(members: Members, traits: ContentTraits, notes: RequestNotes): Part | undefined {
   const type = members.get('type')?.text() ?? ''
   if (textTypes.has(type)) {
     notes.dropUnknown(members, textMembers, 'content.')
@@ -149,7 +146,7 @@ function readPart(
   }
 }
 
-function readImage(members: ReadonlyMap<string, JsonView>, notes: RequestNotes): Part | undefined {
+function readImage(members: Members, notes: RequestNotes): Part | undefined {
   notes.dropUnknown(members, imageMembers, 'content.')
   const url = members.get('image_url')
   const detail = members.get('detail')
@@ -161,11 +158,7 @@ function readImage(members: ReadonlyMap<string, JsonView>, notes: RequestNotes):
   return undefined
 }
 
-function readFile(
-  members: ReadonlyMap<string, JsonView>,
-  { hasFileParts }: ContentTraits,
-  notes: RequestNotes,
-): Part | undefined {
+function readFile(members: Members, { hasFileParts }: ContentTraits, notes: RequestNotes): Part | undefined {
   notes.dropUnknown(members, fileMembers, 'content.')
   const data = members.get('file_data')
   const filename = members.get('filename')
@@ -183,7 +176,7 @@ function readFile(
   return undefined
 }
 
-function refuseFileId(members: ReadonlyMap<string, JsonView>, what: string, notes: RequestNotes): void {
+function refuseFileId(members: Members, what: string, notes: RequestNotes): void {
   const hasId = members.get('file_id')?.kind === 'string'
   if (hasId) {
     notes.refuse('input', `The provider has no stored files: send the ${what} itself instead of a "file_id".`)

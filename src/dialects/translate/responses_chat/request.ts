@@ -5,9 +5,10 @@ import type { JsonView } from '../../../bytes/json/view.ts'
 import type { GatewayError } from '../../../errors.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'
 import { RequestNotes } from '../request-notes.ts'
+import { type Members, memberIn, present } from '../members.ts'
 import { declareAdditionalTools, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
-import { type DeclaredTool, present, Tools } from './tools.ts'
+import { type DeclaredTool, Tools } from './tools.ts'
 
 /** A chat request, and what its response has to know of the request. */
 export interface ChatRequest {
@@ -24,8 +25,6 @@ interface RequestTarget {
   readonly traits: ProviderTraits
   readonly asksUsage: boolean
 }
-
-type Members = ReadonlyMap<string, JsonView>
 
 /** Members that are translated, refused or dropped below. */
 const knownMembers: ReadonlySet<string> = new Set([
@@ -74,7 +73,7 @@ export function translateRequest(
   const { model, traits, asksUsage } = target
   const notes = new RequestNotes()
   refuseState(members, notes)
-  const stream = present(members.get('stream'))?.kind ?? 'false'
+  const stream = memberIn(members, 'stream')?.kind ?? 'false'
   if (stream !== 'true' && stream !== 'false') notes.reject('stream', '"stream" must be true or false.')
   notes.dropUnknown(members, knownMembers)
   const tools = new Tools(notes)
@@ -90,16 +89,16 @@ export function translateRequest(
       tools,
       notes,
     }),
-    [traits.maxTokensField]: present(members.get('max_output_tokens')),
+    [traits.maxTokensField]: memberIn(members, 'max_output_tokens'),
     temperature: temperatureOf(members.get('temperature'), traits),
-    top_p: present(members.get('top_p')),
+    top_p: memberIn(members, 'top_p'),
     tools: encodedTools,
     tool_choice: toolChoice,
-    parallel_tool_calls: encodedTools && present(members.get('parallel_tool_calls')),
+    parallel_tool_calls: encodedTools && memberIn(members, 'parallel_tool_calls'),
     reasoning_effort: effortOf(members.get('reasoning'), traits, notes),
     ...textOptions(members.get('text'), traits, notes),
     ...logprobs(members),
-    user: present(members.get('user')),
+    user: memberIn(members, 'user'),
     ...platformOptions(members, traits, notes),
     stream: isStream ? true : undefined,
     stream_options: asksUsage ? { include_usage: true } : undefined,
@@ -125,7 +124,7 @@ export function translateRequest(
 /** The gateway keeps no responses, so it cannot go on from one. */
 function refuseState(members: Members, notes: RequestNotes): void {
   for (const name of ['previous_response_id', 'conversation', 'prompt']) {
-    if (present(members.get(name)) === undefined) continue
+    if (memberIn(members, name) === undefined) continue
     notes.refuse(name, `"${name}" is not supported by the provider: state is not kept; send the whole input.`)
   }
   if (members.get('background')?.kind === 'true') {
@@ -154,7 +153,7 @@ function effortOf(
   const members = reasoning?.members()
   if (members === undefined) return undefined
   notes.dropUnknown(members, reasoningMembers, 'reasoning.')
-  const wanted = present(members.get('effort'))
+  const wanted = memberIn(members, 'effort')
   if (wanted === undefined) return undefined
   const effort = allEfforts.find((each) => each === wanted.text())
   if (effort === undefined) {
@@ -175,7 +174,7 @@ function textOptions(
   const members = text?.members()
   if (members === undefined) return {}
   notes.dropUnknown(members, textMembers, 'text.')
-  const verbosity = present(members.get('verbosity'))
+  const verbosity = memberIn(members, 'verbosity')
   if (verbosity !== undefined && !hasPlatformMembers) notes.drop('text.verbosity')
   return {
     response_format: formatOf(members.get('format'), notes),
@@ -194,7 +193,7 @@ function formatOf(format: JsonView | undefined, notes: RequestNotes): Encodable 
       return { type }
     case 'json_schema': {
       const [name, description, schema, strict] = ['name', 'description', 'schema', 'strict'].map((each) =>
-        present(members!.get(each)),
+        memberIn(members!, each),
       )
       return { type, json_schema: { name, description, schema, strict } }
     }
@@ -219,7 +218,7 @@ function platformOptions(
 ): { readonly [member: string]: Encodable | undefined } {
   const options: Record<string, Encodable> = {}
   for (const name of platformMembers) {
-    const value = present(members.get(name))
+    const value = memberIn(members, name)
     if (value === undefined) continue
     if (hasPlatformMembers) options[name] = value
     else notes.drop(name)
@@ -241,7 +240,7 @@ function includes(members: Members, name: string): boolean {
 }
 
 function textMember(members: Members, name: string, notes: RequestNotes): JsonView | undefined {
-  const value = present(members.get(name))
+  const value = memberIn(members, name)
   if (value === undefined) return undefined
   if (value.kind !== 'string') notes.reject(name, `"${name}" must be a text.`)
   return value.rawText.length === 0 ? undefined : value

@@ -1,10 +1,10 @@
 // The response object, which repeats what the request has set.
 import { type Encodable, encodeJson } from '../../../bytes/json/encode.ts'
 import { parseJson } from '../../../bytes/json/parse.ts'
-import type { JsonView } from '../../../bytes/json/view.ts'
 import { maxSmallBytes } from '../../../bytes/large-body.ts'
 import type { ResponseIdentity } from '../../openai/response-stream.ts'
 import type { ChatUsage } from '../usage.ts'
+import type { Members } from '../members.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -43,7 +43,7 @@ export class ResponseObject {
   readonly #echo: Buffer
 
   /** @param members of the request. What is repeated of them is copied, up to 64 KiB. */
-  constructor(identity: ResponseIdentity, members: ReadonlyMap<string, JsonView>) {
+  constructor(identity: ResponseIdentity, members: Members) {
     const { id, createdAt, model } = identity
     this.identity = identity
     this.#identity = JSON.stringify({ id, object: 'response', created_at: createdAt, model }).slice(0, -1)
@@ -73,7 +73,7 @@ function inner(value: object): string {
   return JSON.stringify(value).slice(1, -1)
 }
 
-function echoOf(members: ReadonlyMap<string, JsonView>): Buffer {
+function echoOf(members: Members): Buffer {
   let left = maxSmallBytes
   const echo: Record<string, Encodable> = {}
   for (const [name, absent] of Object.entries(echoed)) {

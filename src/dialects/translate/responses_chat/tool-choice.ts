@@ -2,6 +2,7 @@
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
+import type { Members } from '../members.ts'
 import type { Tools } from './tools.ts'
 
 const modes: ReadonlySet<string | undefined> = new Set(['auto', 'none', 'required'])
@@ -43,11 +44,7 @@ function modeOf(choice: JsonView, tools: Tools, notes: RequestNotes): Encodable 
   return choice
 }
 
-function allowOnly(
-  members: ReadonlyMap<string, JsonView>,
-  tools: Tools,
-  notes: RequestNotes,
-): Encodable | undefined {
+function allowOnly(members: Members, tools: Tools, notes: RequestNotes): Encodable | undefined {
   const names: string[] = []
   for (const tool of members.get('tools')?.elements() ?? []) {
     const allowed = tool.members()
@@ -61,7 +58,7 @@ function allowOnly(
   return mode?.kind === 'string' ? modeOf(mode, tools, notes) : undefined
 }
 
-function chatNameOf(members: ReadonlyMap<string, JsonView>, tools: Tools): string | undefined {
+function chatNameOf(members: Members, tools: Tools): string | undefined {
   const name = members.get('name')?.text()
   return name === undefined ? undefined : tools.chatName(name, members.get('namespace')?.text())
 }

@@ -3,6 +3,7 @@ import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import { shortToolName } from '../tool-names.ts'
+import { type Members, memberIn } from '../members.ts'
 
 /** A tool as the client declared it. */
 export interface DeclaredTool {
@@ -101,7 +102,7 @@ export class Tools {
     }
   }
 
-  #declareNamespace(members: ReadonlyMap<string, JsonView>, param: string): void {
+  #declareNamespace(members: Members, param: string): void {
     this.#notes.dropUnknown(members, namespaceMembers, 'tools.')
     const namespace = members.get('name')?.text()
     if (namespace === undefined || namespace === '') {
@@ -114,11 +115,7 @@ export class Tools {
     }
   }
 
-  #add(
-    kind: DeclaredTool['kind'],
-    members: ReadonlyMap<string, JsonView>,
-    namespace: string | undefined,
-  ): void {
+  #add(kind: DeclaredTool['kind'], members: Members, namespace: string | undefined): void {
     const name = members.get('name')?.text()
     if (name === undefined || name === '') return this.#notes.reject('tools', 'A tool has no "name".')
     const isFunction = kind === 'function'
@@ -134,17 +131,17 @@ export class Tools {
   }
 }
 
-function asFunction(name: string, members: ReadonlyMap<string, JsonView>): Encodable {
+function asFunction(name: string, members: Members): Encodable {
   return {
     name,
-    description: present(members.get('description')),
-    parameters: present(members.get('parameters')),
-    strict: present(members.get('strict')),
+    description: memberIn(members, 'description'),
+    parameters: memberIn(members, 'parameters'),
+    strict: memberIn(members, 'strict'),
   }
 }
 
 /** A custom tool: its grammar, which chat cannot enforce, is described to the model. */
-function asText(name: string, members: ReadonlyMap<string, JsonView>): Encodable {
+function asText(name: string, members: Members): Encodable {
   const own = members.get('description')
   const format = members.get('format')?.members()
   const syntax = format?.get('syntax')?.text()
@@ -168,9 +165,4 @@ function asText(name: string, members: ReadonlyMap<string, JsonView>): Encodable
       additionalProperties: false,
     },
   }
-}
-
-/** Many clients write null for what they do not set. */
-export function present(view: JsonView | undefined): JsonView | undefined {
-  return view?.kind === 'null' ? undefined : view
 }

@@ -1,11 +1,10 @@
 // From clients of the Responses API to providers that speak chat.
-import { encodeJson } from '../../../bytes/json/encode.ts'
 import { viewJson } from '../../../bytes/json/view.ts'
-import { LargeBody, type SplicedBody } from '../../../bytes/large-body.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { encodeRequest } from '../request-body.ts'
 import { coverage } from './coverage.ts'
 import { translateRequest } from './request.ts'
 import { ResponseObject } from './response-object.ts'
@@ -28,7 +27,7 @@ export function responsesToChat(chat: ProviderDialect): Translator {
       const { hasThinkTags } = traits
       return {
         contentType: 'application/json',
-        body: assembled(received, encodeJson(body)),
+        body: encodeRequest(body, received),
         dropped,
         response: new ResponsesTranslation({
           object: new ResponseObject(identity, members),
@@ -42,9 +41,4 @@ export function responsesToChat(chat: ProviderDialect): Translator {
       }
     },
   }
-}
-
-/** Parts of a large body are sent from where they are. */
-function assembled(received: Buffer | LargeBody, parts: readonly Buffer[]): Buffer | SplicedBody {
-  return received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts)
 }

@@ -1,10 +1,11 @@
 // Clients of the Responses API on a provider of Anthropic's Messages API: through chat. Signed reasoning goes through it as
 // `reasoning_details`, and to the client as encrypted content, which it sends back.
-import type { Effort, ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/types.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import type { Translator } from '../../translator.ts'
 import { chatToMessages } from '../chat_messages/translator.ts'
 import { composed } from '../composed.ts'
+import { allEfforts } from '../efforts.ts'
 import { responsesToChat } from '../responses_chat/translator.ts'
 import { coverage } from './coverage.ts'
 
@@ -23,8 +24,6 @@ export function responsesToMessages(chat: ProviderDialect, messages: ProviderDia
   })
 }
 
-const efforts: readonly Effort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
-
 /** Everything that chat can express: what the provider does not take is for the second translation. */
 function middleTraits(traits: ProviderTraits): ProviderTraits {
   return {
@@ -35,7 +34,7 @@ function middleTraits(traits: ProviderTraits): ProviderTraits {
     hasTextParts: true,
     reasoningField: 'reasoning_content',
     reasoningTurns: 'all',
-    efforts,
+    efforts: allEfforts,
     hasThinkTags: false,
     maxStopSequences: Infinity,
     maxTemperature: 2,
