@@ -143,7 +143,7 @@ async function passAnswer(
       headers,
       meter,
       mask,
-      watch: stored?.watch,
+      watcher: stored,
       hold,
       heartbeatAfterMs: on.heartbeatAfterMs,
     })

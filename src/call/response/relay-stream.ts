@@ -109,7 +109,7 @@ export class StreamRelay implements Relay, EventSink {
 
   /** From the splitter. */
   event(received: Buffer): void {
-    this.#input.watch?.(received)
+    this.#input.watcher?.onEvent(received)
     const observed = this.#input.meter.observe(received)
     if (observed === undefined) return
     const event = maskedEvent(observed, this.#input)

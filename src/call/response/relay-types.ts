@@ -6,6 +6,12 @@ import type { Reply } from '../call.ts'
 import type { Hold } from '../coordinator.ts'
 import type { Meter } from './meter.ts'
 
+/** Learns from the events of a stream. */
+export interface StreamWatcher {
+  /** Receives each event before the client does. */
+  onEvent(event: Buffer): void
+}
+
 export interface RelayInput {
   readonly response: AnsweringResponse
   readonly reply: Reply
@@ -19,8 +25,8 @@ export interface RelayInput {
   readonly meter: Meter
   /** Replaces the provider's own secrets in text that it sent. */
   readonly mask: (text: string) => string
-  /** Sees each event of a stream that passes, before the client does. Absent: nobody looks. */
-  readonly watch?: ((event: Buffer) => void) | undefined
+  /** Of a stream that passes. Absent: its events are only relayed and metered. */
+  readonly watcher?: StreamWatcher | undefined
   /** The call's charge, which grows with a stream that takes more than was reserved. */
   readonly hold: Pick<Hold, 'tokens' | 'grow'>
 }

@@ -1,18 +1,14 @@
 // A response that its provider stores is fetched there again, by the client that has asked for it. Its owner is remembered
 // before the client sees the id.
-import { membersOf, parseJson } from '../../bytes/json/parse.ts'
-import { readString, scanJson } from '../../bytes/json/scan.ts'
-import { MemberNames } from '../../bytes/json/member-names.ts'
-import { eventData } from '../../bytes/sse.ts'
+import { responseIdIn, responseIdInEvent } from '../../dialects/openai/created-objects.ts'
 import type { ObjectOwner, ObjectOwners } from '../../routing/object-owners.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
+import type { StreamWatcher } from './relay-types.ts'
 
 /** The id stands in the first event; a few before it may be a server's own. */
 const maxEvents = 8
 
-const wanted = new MemberNames(['id'])
-
-export class StoredObject {
+export class StoredObject implements StreamWatcher {
   readonly #owners: Pick<ObjectOwners, 'remember'>
   readonly #owner: ObjectOwner
   #eventsLeft = maxEvents
@@ -23,18 +19,13 @@ export class StoredObject {
   }
 
   readWhole({ bytes, value }: WholeBody): void {
-    if (value !== undefined) return this.#remember(membersOf(value)['id'])
-    const outcome = scanJson(bytes, wanted)
-    const id = outcome.ok ? outcome.scan.members.get('id') : undefined
-    if (id !== undefined) this.#remember(readString(bytes, id))
+    this.#remember(responseIdIn(bytes, value))
   }
 
-  readonly watch = (event: Buffer): void => {
+  onEvent(event: Buffer): void {
     if (this.#eventsLeft === 0) return
     this.#eventsLeft -= 1
-    const data = eventData(event)
-    const { response, id } = membersOf(data === undefined ? undefined : parseJson(data))
-    this.#remember(membersOf(response)['id'] ?? id)
+    this.#remember(responseIdInEvent(event))
   }
 
   #remember(id: unknown): void {

@@ -1,17 +1,20 @@
 // Whose the objects of a request are. All clients share the provider's key: as soon as there may be several, an object is
 // found only by the client that has created it, and one of which nothing is known by nobody.
-import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
 import { bytesOf, invalidRequest } from '../../dialects/request.ts'
 import { GatewayError } from '../../errors.ts'
-import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { essenceOf, soleParameter } from '../../http/media-type.ts'
-import type { OwnedObject } from '../../routing/object-owners.ts'
 import type { Call, Snapshot } from '../call.ts'
 import type { RestCall } from './request.ts'
-import { addIdsOfForm, addIdsOfJson, addIdsOfQuery, type FoundIds, noIds } from './object-ids.ts'
+import {
+  addIdsOfForm,
+  addIdsOfJson,
+  addIdsOfQuery,
+  type FoundIds,
+  noIds,
+} from '../../dialects/openai/object-ids.ts'
 
 type Services = Pick<Snapshot, 'owners' | 'rest' | 'hasSeveralClients' | 'now'>
 
@@ -105,31 +108,4 @@ function cannotCheck(contentType: string | undefined): GatewayError {
   const seen = contentType === undefined ? 'none' : JSON.stringify(contentType)
   const message = `The content-type must be application/json or multipart/form-data; this request has ${seen}.`
   return new GatewayError('unsupported_media_type', message)
-}
-
-/** What an object's response says of objects that were made for it. */
-const madeMembers: Readonly<Record<string, string>> = {
-  error_file_id: 'file',
-  output_file_id: 'file',
-  result_files: 'file',
-}
-
-/** The objects that a response shows to be its client's. @param value of a response to a request about own objects. */
-export function objectsIn(
-  value: unknown,
-  { creates, createdAt, lists }: Pick<ApiRoute, 'creates' | 'createdAt' | 'lists'>,
-  owner: Pick<OwnedObject, 'client' | 'provider'>,
-): OwnedObject[] {
-  if (!isObject(value) || lists !== undefined) return []
-  const objects: OwnedObject[] = []
-  const created = createdAt === 'file.id' ? membersOf(value['file'])['id'] : value[createdAt ?? 'id']
-  if (creates !== undefined && typeof created === 'string')
-    objects.push({ ...owner, id: created, kind: creates })
-  for (const [member, kind] of Object.entries(madeMembers)) {
-    const made = value[member]
-    for (const id of Array.isArray(made) ? made : [made]) {
-      if (typeof id === 'string') objects.push({ ...owner, id, kind })
-    }
-  }
-  return objects
 }

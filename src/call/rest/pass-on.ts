@@ -1,8 +1,10 @@
 // One request that passes to its provider, and the response on its way back: as it is, except that a list of several clients'
 // objects is reduced to the client's own, and that the gateway remembers whose the objects are that a response shows.
 import { apiDialect, ownApiEvents } from '../../dialects/openai/api-format.ts'
+import { createdObjectsIn } from '../../dialects/openai/created-objects.ts'
+import { emptyList, goesBackwards, queryAfter } from '../../dialects/openai/object-list.ts'
 import { eventData } from '../../bytes/sse.ts'
-import { parseJson } from '../../bytes/json/parse.ts'
+import { isObject, parseJson } from '../../bytes/json/parse.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { mediaTypeOf, passedResponseHeaders } from '../../http/headers.ts'
@@ -15,8 +17,7 @@ import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } fro
 import { relay } from '../response/relay.ts'
 import { type Passing, UpstreamResponse } from '../response/upstream-response.ts'
 import type { IncomingUpload, RestCall } from './request.ts'
-import { emptyList, goesBackwards, jsonOf, type OwnList, ownListOf, queryAfter } from './own-lists.ts'
-import { objectsIn } from './own-objects.ts'
+import { type OwnList, ownListOf } from './own-lists.ts'
 import { addCallHeaders, endGone, sendError } from './respond.ts'
 
 export interface Passage {
@@ -100,7 +101,7 @@ async function send(
   const { reply, path, headers, requestId } = call
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.provider = provider.name
-  record.startAttempt(on.now(), 'pass', [])
+  record.startAttempt(on.now(), 'pass', undefined)
   const upload = uploadOf(passage)
   const passing: Passing = { phaseAfter: (head) => phaseAfter(head, call, isReduced), upload }
   const response = new UpstreamResponse(
@@ -148,7 +149,10 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
   const { route, client } = call
   const { head, whole } = response
   const owner = { client: client.id, provider: provider.name }
-  const learn = (value: unknown) => on.owners.remember(objectsIn(value, route, owner))
+  const learn = (value: unknown) => {
+    const created = createdObjectsIn(value, route)
+    on.owners.remember(created.map((object) => ({ ...owner, ...object })))
+  }
   const meter = new Meter({
     reader: response.dialect.usage,
     estimatedPrompt: 0,
@@ -160,8 +164,8 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     if (route.hasUsage === true && usage.totalTokens > 0) record.usage = usage
   }
   if (whole !== undefined) {
-    const value = mediaTypeOf(head) === 'application/json' ? jsonOf(whole.bytes) : undefined
-    if (value !== undefined) {
+    const value = mediaTypeOf(head) === 'application/json' ? parseJson(whole.bytes) : undefined
+    if (isObject(value)) {
       learn(value)
       meter.readWhole(whole.bytes, value)
       takeUsage()
@@ -178,7 +182,7 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     headers: passedResponseHeaders(head.headers, mask),
     meter,
     mask,
-    watch: (event) => learn(objectOf(event)),
+    watcher: { onEvent: (event) => learn(objectOf(event)) },
     hold: unlimited,
     heartbeatAfterMs: Infinity,
   })
@@ -190,7 +194,7 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
 
 const unlimited = { tokens: Infinity, grow() {} }
 
-/** An event's object: its data, or the data's `response`. */
+/** The data of an event, as far as it is short enough to be read. */
 function objectOf(event: Buffer): unknown {
   const data = eventData(event)
   return data === undefined || data.length > maxReadBytes ? undefined : parseJson(data)
