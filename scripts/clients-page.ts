@@ -39,7 +39,8 @@ claude
 \`\`\`
 
 The base URL ends before \`/v1\`. \`ANTHROPIC_DEFAULT_HAIKU_MODEL\` names the model for titles and other small tasks;
-\`ANTHROPIC_DEFAULT_OPUS_MODEL\` and \`ANTHROPIC_DEFAULT_SONNET_MODEL\` those of its menu. For a model with a small context, set
+\`ANTHROPIC_DEFAULT_OPUS_MODEL\` and \`ANTHROPIC_DEFAULT_SONNET_MODEL\` those of its menu. Do not name a model \`sonnet\`, \`opus\` or
+\`haiku\`: Claude Code replaces these words with full names of Anthropic's models. For a model with a small context, set
 \`CLAUDE_CODE_MAX_CONTEXT_TOKENS\` and \`CLAUDE_CODE_MAX_OUTPUT_TOKENS\`.
 
 ## Codex
