@@ -292,8 +292,12 @@ function headersOf(
   }: { readonly head: ResponseHead; readonly contentType: string | undefined },
   mask: (text: string) => string,
 ): string[] {
-  if (contentType === undefined) return responseHeaders(headers, mask)
-  return responseHeaders({ ...headers, 'content-type': contentType }, mask)
+  const ofClient = responseHeaders(headers, mask)
+  if (contentType === undefined) return ofClient
+  const at = ofClient.indexOf('content-type')
+  if (at < 0) ofClient.push('content-type', contentType)
+  else ofClient[at + 1] = contentType
+  return ofClient
 }
 
 function maskOf({ provider }: Target, on: Pick<Snapshot, 'providers'>): (text: string) => string {

@@ -62,7 +62,7 @@ for (const agent of agents) {
     const { gateway, upstream, ran, said } = await startAgent(t, agent, () => breakOff)
     assert.equal(ran.status, 1, said)
     assert.match(
-      ran.stderr,
+      ran.stdout + ran.stderr,
       /Provider \\?"scripted\\?" closed the connection before its response was complete/,
       said,
     )

@@ -156,6 +156,8 @@ const claudeCode: Agent = {
     ANTHROPIC_AUTH_TOKEN: 'none',
     ANTHROPIC_MODEL: model,
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    // It would go on for three minutes.
+    CLAUDE_CODE_MAX_RETRIES: '2',
     DISABLE_AUTOUPDATER: '1',
   }),
 }

@@ -66,8 +66,12 @@ function headersOf(number: number) {
 function chatOf(call: Answering): Script {
   const { number, request, answer } = call
   if (request.stream === true) return stream(chatEvents(call).join(''), { headers: headersOf(number) })
-  const message = { role: 'assistant', content: typeof answer === 'string' ? answer : null, refusal: null }
-  const choices = [{ index: 0, message, finish_reason: 'stop' }]
+  const message =
+    typeof answer === 'string'
+      ? { role: 'assistant', content: answer, refusal: null }
+      : { role: 'assistant', content: null, refusal: null, tool_calls: [wholeToolCall(number, answer)] }
+  const finish_reason = typeof answer === 'string' ? 'stop' : 'tool_calls'
+  const choices = [{ index: 0, message, finish_reason }]
   const body = { ...chatHead(call), object: 'chat.completion', choices, usage: chatUsage(number) }
   return json(200, body, headersOf(number))
 }
@@ -112,6 +116,10 @@ function chatEvents(call: Answering): string[] {
 
 function toolCallStart(number: number, name: string) {
   return { index: 0, id: `call_${number}`, type: 'function', function: { name, arguments: '' } }
+}
+
+function wholeToolCall(number: number, { name, arguments: values }: ToolCall) {
+  return { id: `call_${number}`, type: 'function', function: { name, arguments: JSON.stringify(values) } }
 }
 
 function responseOf(call: Answering): Script {

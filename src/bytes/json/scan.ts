@@ -18,10 +18,26 @@ export function scanJson(body: Buffer, wanted: MemberNames, visitor?: JsonVisito
 /** The text of a string member. Undefined if it is not a string, not valid UTF-8, or contains half a surrogate pair. */
 export function readString(body: Buffer, member: JsonMember): string | undefined {
   if (member.kind !== 'string') return undefined
-  const bytes = body.subarray(member.value.start, member.value.end)
+  const { start, end } = member.value
+  if (isPlain(body, start + 1, end - 1)) return body.toString('latin1', start + 1, end - 1)
+  const bytes = body.subarray(start, end)
   if (!isUtf8(bytes)) return undefined
   const text = JSON.parse(bytes.toString()) as string
   return text.isWellFormed() ? text : undefined
+}
+
+/** Longer texts are rare, and not read byte by byte. */
+const maxPlainBytes = 64
+const BACKSLASH = 0x5c
+
+/** Whether a text is its own bytes, as nearly all names are: without escapes, in ASCII. */
+function isPlain(body: Buffer, start: number, end: number): boolean {
+  if (end - start > maxPlainBytes) return false
+  for (let at = start; at < end; at++) {
+    const byte = body[at]!
+    if (byte === BACKSLASH || byte >= 0x80) return false
+  }
+  return true
 }
 
 /** The decoded value of a member. Copies it, so do not use it for members that may be large. */

@@ -71,7 +71,10 @@ function notReducible(provider: string): GatewayError {
   return new GatewayError('provider_bad_response', what)
 }
 
-/** One attempt, or two: a connection that had been idle may have closed before the request was read. */
+/**
+ * One attempt, or two: a connection that had been idle may have closed before the request was read. Only what has no effect
+ * when it is sent twice is repeated (RFC 9110 §9.2.2): a second batch would cost its money.
+ */
 async function attempt(
   passage: Passage,
   query: string,
@@ -80,8 +83,10 @@ async function attempt(
 ): Promise<AttemptOutcome> {
   const outcome = await send(passage, query, isReduced, on)
   const isUnread = outcome.kind === 'failed' && outcome.isStaleConnection
-  return isUnread && uploadOf(passage) === undefined ? send(passage, query, isReduced, on) : outcome
+  return isUnread && mayRepeat.has(passage.call.route.method) ? send(passage, query, isReduced, on) : outcome
 }
+
+const mayRepeat: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD'])
 
 function uploadOf({ call: { body } }: Passage): IncomingUpload | undefined {
   return body !== undefined && 'pieces' in body ? body : undefined

@@ -1,5 +1,5 @@
 // Limits in the headers of Anthropic's API. https://docs.claude.com/en/api/rate-limits#response-headers
-import type { LimitStatus, Quota } from '../../domain.ts'
+import type { LimitStatus } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { retryHeaders } from '../retry-headers.ts'
 
@@ -16,25 +16,32 @@ export const rateHeaderNames = [
 /** The `anthropic-ratelimit-*` headers of a response. A limit that is not set has none. @param wallNowMs milliseconds since 1970. */
 export function rateHeaders({ requests, tokens }: LimitStatus, wallNowMs: number): Record<string, string> {
   const headers: Record<string, string> = {}
-  if (requests !== undefined) addQuota(headers, 'requests', requests, wallNowMs)
-  if (tokens !== undefined) addQuota(headers, 'tokens', tokens, wallNowMs)
+  // Names that are written out: V8 builds an object slowly whose names are computed, and nearly every response has these.
+  if (requests !== undefined) {
+    headers['anthropic-ratelimit-requests-limit'] = String(requests.limit)
+    headers['anthropic-ratelimit-requests-remaining'] = String(requests.remaining)
+    headers['anthropic-ratelimit-requests-reset'] = instantOf(wallNowMs + requests.resetMs)
+  }
+  if (tokens !== undefined) {
+    headers['anthropic-ratelimit-tokens-limit'] = String(tokens.limit)
+    headers['anthropic-ratelimit-tokens-remaining'] = String(tokens.remaining)
+    headers['anthropic-ratelimit-tokens-reset'] = instantOf(wallNowMs + tokens.resetMs)
+  }
   return headers
 }
 
-function addQuota(
-  headers: Record<string, string>,
-  what: 'requests' | 'tokens',
-  { limit, remaining, resetMs }: Quota,
-  wallNowMs: number,
-): void {
-  headers[`anthropic-ratelimit-${what}-limit`] = String(limit)
-  headers[`anthropic-ratelimit-${what}-remaining`] = String(remaining)
-  headers[`anthropic-ratelimit-${what}-reset`] = instantOf(wallNowMs + resetMs)
-}
+/** The last instant that was written: most calls of a second name the same. */
+let lastSecond = Number.NaN
+let lastInstant = ''
 
 /** In RFC 3339, in whole seconds and never too early. */
 function instantOf(ms: number): string {
-  return new Date(1000 * Math.ceil(ms / 1000)).toISOString().replace('.000Z', 'Z')
+  const second = Math.ceil(ms / 1000)
+  if (second !== lastSecond) {
+    lastSecond = second
+    lastInstant = new Date(1000 * second).toISOString().replace('.000Z', 'Z')
+  }
+  return lastInstant
 }
 
 /** The headers of a 429. */

@@ -7,7 +7,17 @@ import { providerKey } from '../../support/gateway-config.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
 import { refusingUrl } from '../../support/scripted-upstream.ts'
 import { restSetup } from './rest.ts'
-import { chunk, content, end, hang, head, json, sse, streamHead } from '../../support/upstream-script.ts'
+import {
+  chunk,
+  content,
+  end,
+  hang,
+  head,
+  json,
+  reset,
+  sse,
+  streamHead,
+} from '../../support/upstream-script.ts'
 
 const file = { id: 'file-1', object: 'file', purpose: 'batch', bytes: 3 }
 
@@ -43,6 +53,26 @@ suite('what passes', () => {
     assert.equal(request.header('accept'), 'application/json')
     for (const name of ['x-api-key', 'cookie', 'openai-organization', 'origin'])
       assert.equal(request.header(name), undefined, name)
+  })
+
+  test('a POST whose connection breaks is not sent again, and a GET is', async (t) => {
+    const { gateway, upstream } = await startGateway(t, restSetup)
+    for (const [line, sent] of [
+      ['POST /v1/batches', 2],
+      ['GET /v1/files/file-1', 3],
+    ] as const) {
+      const before = upstream.requests.length
+      upstream.respond(json(200, file))
+      assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/files/file-1'))).status, 200)
+      // On the connection that is open by now.
+      upstream.respond([reset])
+      upstream.respond(json(200, file))
+      const isPost = line.startsWith('POST')
+      const response = await exchange(t, gateway.url, rawRequest(line, {}, isPost ? '{}' : undefined))
+      assert.equal(response.status, isPost ? 502 : 200)
+      assert.equal(upstream.requests.length - before, sent, line)
+      if (isPost) await exchange(t, gateway.url, rawRequest('GET /v1/files/file-1'))
+    }
   })
 
   test('a GET and a DELETE have no body', async (t) => {
