@@ -1,5 +1,5 @@
-// Which conversation formats servers speak, where neither the file nor their kind tells. A provider is asked when a call
-// needs to know, and never at the start. What it has shown stays until its address or its version changes: it is confirmed
+// Which conversation formats servers speak, where neither the configuration nor their kind determines it. A provider is asked
+// when a call needs to know, and never at the start. What it has shown stays until its address or its version changes: it is confirmed
 // every hour, and kept over restarts.
 import type { AskedFormat, SpokenFormats } from '../call/spoken-formats.ts'
 import type { Config, HttpProvider, ProviderConfig } from '../config/types.ts'
@@ -19,7 +19,7 @@ export interface FormatDiscoveryParts {
 
 /** What a provider has shown. */
 export interface FormatFinding {
-  /** Of the server, so that another one under the same name is asked anew. */
+  /** Of the server: another one under the same name is asked again. */
   readonly address: string
   /** Undefined: its kind reports none. */
   readonly version: string | undefined
@@ -79,12 +79,12 @@ export class FormatDiscovery implements SpokenFormats {
     return new Map(found.map(([name, { formats }]) => [name, formats]))
   }
 
-  /** Takes up what an earlier process has found; to be confirmed before it counts. */
+  /** Adopts what an earlier process has found; to be confirmed before it counts. */
   restore(findings: FormatFindings): void {
     for (const [name, finding] of findings) this.#findings.set(name, finding)
   }
 
-  /** Goes over to the providers of a configuration. Nothing is sent. */
+  /** Follows a reload: findings about servers that are gone are forgotten. Nothing is sent. */
   follow({ providers: configs }: Pick<Config, 'providers'>, providers: ReadonlyMap<string, Provider>): void {
     this.#servers = new Map(
       [...configs].flatMap(([name, config]) => {

@@ -9,7 +9,7 @@ interface FormatsFileParts {
   /** As for the limits' counters. Created, for this user alone, when missing. */
   readonly directory: string
   readonly findings: () => FormatFindings
-  /** Told of each failed read and write. */
+  /** Called for each failed read and write. */
   readonly onFault: (cause: unknown) => void
 }
 
@@ -26,7 +26,7 @@ export class FormatsFile {
     this.#path = join(parts.directory, 'formats.json')
   }
 
-  /** What the last process has left; empty if there is nothing. Never rejects. */
+  /** What the last process has written; empty if there is nothing. Never rejects. */
   async load(): Promise<FormatFindings> {
     try {
       return findingsOf(await readFile(this.#path))
@@ -63,7 +63,7 @@ export class FormatsFile {
   }
 }
 
-/** What of a file is well-formed. */
+/** The well-formed entries of a file. */
 function findingsOf(text: Buffer): FormatFindings {
   const { version: written, providers } = membersOf(parseJson(text))
   if (written !== version) return new Map()

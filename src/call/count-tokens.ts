@@ -57,7 +57,7 @@ export async function countTokens(
   return { kind: 'counted', body: count.render(tokens), provided: undefined }
 }
 
-/** What the client has to mend. Every other error says that this provider does not count, or not now. */
+/** Whether the client has to correct the request. Any other error means that this provider does not count, or not now. */
 function isAboutRequest(status: number): boolean {
   return status === 400 || status === 413 || status === 422
 }

@@ -35,7 +35,7 @@ export type CallResult =
   /** The gateway refuses the call, or fails on it. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
 
-/** The number of a prompt's tokens. `provided`: who has counted them; undefined for an estimate. */
+/** The number of a prompt's tokens. `provided`: by which target; undefined for an estimate. */
 interface Counted {
   readonly kind: 'counted'
   readonly body: Buffer

@@ -10,8 +10,8 @@ export interface SpokenFormats {
   /** Undefined: unknown, or found out so long ago that it has to be confirmed. */
   current(provider: string, format: string): boolean | undefined
   /**
-   * Has the provider asked, or what is known of it confirmed; all who ask at once share one answer. Takes some seconds at
-   * most. Undefined: it gave no clear answer. Never rejects.
+   * Asks the provider, or confirms what is known of it. Calls that ask at the same time share one question. Takes some
+   * seconds at most. Undefined: the provider's answer was not clear. Never rejects.
    */
   find(provider: string, format: AskedFormat): Promise<boolean | undefined>
   /** A call was refused as if the provider lacked the format: what is known of it has to be found out again. */

@@ -1,4 +1,4 @@
-// What a provider's entry says of the formats that its server understands.
+// Problems of a provider's entry with the formats that its server speaks.
 import { quoted, type Path, type PathProblem } from './problems.ts'
 import type { RawProvider, RawTranslation } from './raw.ts'
 

@@ -7,6 +7,7 @@ export function baseUrlOf({ kind, base_url: url }: RawProvider): string | undefi
   return url ?? (kind === 'anthropic' ? defaults.anthropicBaseUrl : undefined)
 }
 
+/** How requests carry the provider's key. */
 export function authOf({ kind, auth }: RawProvider): NonNullable<RawProvider['auth']> {
   return auth ?? (kind === 'anthropic' ? { header: 'x-api-key' } : 'bearer')
 }

@@ -154,7 +154,7 @@ export interface ProviderTraits {
   readonly efforts: readonly Effort[]
   /** Whether `<think>…</think>` at the start of an answer's text is its reasoning. */
   readonly hasThinkTags: boolean
-  /** How an Anthropic model is told to think: models before 4.6 take a budget. */
+  /** How a request makes an Anthropic model think: models before 4.6 accept a budget only. */
   readonly thinking: 'adaptive' | 'budget'
   /** The highest temperature; higher ones become it. */
   readonly maxTemperature: number

@@ -3,6 +3,7 @@
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { ResponseHead } from '../domain.ts'
 
+/** Names no model, so that every server refuses it before it loads one. */
 export const formatProbeBody = Buffer.from('{}')
 
 /** What servers write about a path that they do not have, beside 404 and 405. */
@@ -11,7 +12,7 @@ const unknownPath =
 
 /**
  * @param body of the response to a POST of `formatProbeBody` at the format's path.
- * @returns undefined if the response says nothing about the path: the key was refused, the server is busy or broken.
+ * @returns undefined if the response shows nothing about the path: the key was refused, the server is busy or broken.
  */
 export function judgeFormatProbe(
   { status }: Pick<ResponseHead, 'status'>,

@@ -1,4 +1,4 @@
-// What providers' lists say of a model in numbers, and which of it answers a client's question.
+// The numbers that providers' lists report of a model, and which of them answers a client's question.
 
 /** `created`, the lengths of contexts and outputs, and some of llama.cpp's `meta`, under the names that providers use. */
 export type ModelFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>

@@ -23,6 +23,7 @@ type Next = IteratorResult<Buffer, undefined>
 
 const done: Next = { done: true, value: undefined }
 
+/** The body of one request. Read once, by the provider's connection. */
 export class ClientUpload implements IncomingUpload, AsyncIterator<Buffer, undefined> {
   readonly length: number | undefined
   readonly pieces: AsyncIterable<Buffer>
@@ -116,6 +117,7 @@ export class ClientUpload implements IncomingUpload, AsyncIterator<Buffer, undef
   }
 }
 
+/** @param maxBytes that the upload exceeds. */
 export function uploadTooLarge(maxBytes = maxUploadBytes): GatewayError {
   return new GatewayError('request_too_large', `The upload is larger than ${maxBytes} bytes.`)
 }

@@ -39,6 +39,7 @@ export class DecoderQueue {
   }
 }
 
+/** As `readBody`, of which `maxBytes` and `share` count what is decoded. */
 export function readCodedBody(request: IncomingMessage, options: CodedReadOptions): void {
   readBody(request, {
     ...options,

@@ -21,6 +21,7 @@ const maxExpansion = 200
 /** What may come out whatever went in: less than is held of a body before it goes to the client. */
 const freeBytes = 131_072
 
+/** Of one response. */
 export class Decoding {
   readonly #decoder: Decoder
   #decoded = 0

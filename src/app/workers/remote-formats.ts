@@ -1,4 +1,4 @@
-// What a worker thread knows of the formats that providers speak: what the main thread has sent it, and by asking.
+// The formats that providers speak, in a worker thread: as the main thread has sent them, or answers a question.
 import type { AskedFormat, SpokenFormats } from '../../call/spoken-formats.ts'
 import { confirmedMs } from '../format-discovery.ts'
 import type { FormatMessage, FoundFormats } from './messages.ts'

@@ -119,6 +119,7 @@ class Sniffing implements Phase {
   }
 }
 
+/** Of a stream: holds events until one has something of an answer, or reports an error. */
 export function peekingStream(dialect: ProviderDialect): Phase {
   const events = new EventReader(dialect)
   let length = 0
@@ -143,6 +144,7 @@ export function peekingStream(dialect: ProviderDialect): Phase {
   }
 }
 
+/** The end of a response that had to be held as a whole. */
 export function tooLong(maxBytes: number): Step {
   return { kind: 'unusable', what: `sent a body of more than ${maxBytes} bytes` }
 }
@@ -171,6 +173,7 @@ export function holdingWhole(
   }
 }
 
+/** Of an error response: holds its body, up to a limit. */
 export function collectingError(head: ResponseHead): Phase {
   const held = new ByteCollector()
   return {

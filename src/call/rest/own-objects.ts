@@ -1,5 +1,5 @@
-// Whose the objects of a request are. All clients share the provider's key: as soon as there may be several, an object is
-// found only by the client that has created it, and one of which nothing is known by nobody.
+// Which client owns the objects of a request. All clients share the provider's key: as soon as there may be several, an object
+// is found only by the client that has created it, and an object without a known owner is found by no client.
 import { bytesOf, invalidRequest } from '../../dialects/request.ts'
 import { GatewayError } from '../../errors.ts'
 import { scanJson } from '../../bytes/json/scan.ts'

@@ -1,5 +1,5 @@
 // One request that passes to its provider, and the response on its way back: as it is, except that a list of several clients'
-// objects is reduced to the client's own, and that the gateway remembers whose the objects are that a response shows.
+// objects is reduced to the client's own, and that the gateway remembers which client owns the objects that it creates.
 import { apiDialect, ownApiEvents } from '../../dialects/openai/api-format.ts'
 import { createdObjectsIn } from '../../dialects/openai/created-objects.ts'
 import { emptyList, goesBackwards, queryAfter } from '../../dialects/openai/object-list.ts'
@@ -34,6 +34,7 @@ const maxListBytes = 16_777_216
 /** How many pages of a list are asked for until one has an object of the client's own. */
 const maxPages = 50
 
+/** Asks the provider and answers the client. Rejects only with a bug. */
 export async function passOn(passage: Passage, on: Snapshot): Promise<CallEnd> {
   const { call, record, provider } = passage
   const { route, client } = call

@@ -28,6 +28,7 @@ export function endGone(
   return sendError(interruption, call, on, record) // 503 shutting_down
 }
 
+/** Sets the headers that report the way of the request. Before the response has started. */
 export function addCallHeaders(
   { reply }: Pick<RestCall, 'reply'>,
   on: Pick<Snapshot, 'now'>,

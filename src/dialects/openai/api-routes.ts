@@ -2,6 +2,7 @@
 // account's objects. Whatever is not listed is not passed on: it may be about the account itself, or hand out a credential.
 // https://platform.openai.com/docs/api-reference
 
+/** A method of a path. */
 export interface ApiRoute {
   readonly method: 'DELETE' | 'GET' | 'POST'
   /**

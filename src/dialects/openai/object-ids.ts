@@ -2,6 +2,7 @@
 import { setImmediate as nextIteration } from 'node:timers/promises'
 import { scanMultipart } from '../../bytes/multipart.ts'
 
+/** The ids in one request. */
 export interface FoundIds {
   /** Ids of objects that a request uses: its client must own them. */
   readonly own: Set<string>
@@ -9,6 +10,7 @@ export interface FoundIds {
   readonly other: Set<string>
 }
 
+/** To be filled by the functions below. */
 export function noIds(): FoundIds {
   return { own: new Set(), other: new Set() }
 }

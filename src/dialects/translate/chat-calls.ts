@@ -13,6 +13,7 @@ export interface ChatCall {
   readonly args: { readonly isComplete: boolean; readonly isBlank: boolean }
 }
 
+/** Receives the tool calls of one response. */
 export interface CallSink {
   /** Before any arguments of the call. Calls start in the order of their names, which need not be that of their positions. */
   callStart(call: ChatCall): void
@@ -44,6 +45,7 @@ interface Piece {
   readonly text: string
 }
 
+/** The tool calls of one response, from their pieces. Keeps arguments only until the name of their call is known. */
 export class ChatCalls {
   readonly #sink: CallSink
   readonly #calls: OpenCall[] = []

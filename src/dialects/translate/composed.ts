@@ -10,7 +10,7 @@ import type { ResponseTranslation, TranslatedEnd, Translation, Translator, Write
 
 export interface Composition {
   readonly way: string
-  /** From the client's format to the one between. It requests usage, whoever the provider is. */
+  /** From the client's format to the one between. It requests usage, whatever the provider is. */
   readonly first: Translator
   /** From the one between to the provider's format. */
   readonly second: Translator
@@ -21,6 +21,7 @@ export interface Composition {
   readonly memberName: (name: string) => string
 }
 
+/** A translator that lets the second translate what the first has translated, and the response in reverse. */
 export function composed({
   way,
   first,

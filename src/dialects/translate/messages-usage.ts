@@ -1,6 +1,7 @@
 // Usage as Messages reports it: a prompt's tokens that a cache has are counted apart.
 import type { ChatUsage } from './usage.ts'
 
+/** The `usage` of a message, or of an event of its stream. */
 export function messagesUsage(usage: ChatUsage): object {
   const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens } = usage
   return {

@@ -12,6 +12,7 @@ export interface ReasoningContent {
 /** Tells our envelopes from the encrypted content of other servers, which never has a colon. */
 const mark = 'llm-gateway:reasoning:1:'
 
+/** For `encrypted_content`. */
 export function packReasoning({ text, details }: ReasoningContent): string {
   const content = details.length > 0 ? { text, details } : { text }
   return mark + Buffer.from(JSON.stringify(content)).toString('base64')

@@ -8,6 +8,7 @@ const memberName = /^[a-z][a-z0-9_]{0,63}$/
 const maxDropped = 64
 const maxMessage = 500
 
+/** Of one request. */
 export class RequestNotes {
   readonly #dropped = new Set<string>()
   #problem: GatewayError | undefined

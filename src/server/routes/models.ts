@@ -22,7 +22,7 @@ export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'r
 /** A model of the list. */
 interface ListedModel {
   readonly id: string
-  /** The provider that serves it, and has given the facts. */
+  /** The provider that serves it and has reported the facts. */
   readonly owner: string
   readonly facts: ModelFacts | undefined
 }
@@ -55,13 +55,13 @@ const codexShape: Shape = {
   }),
 }
 
-/** Every client of Anthropic's API sends its version, and only Codex says which one it is. */
+/** Every client of Anthropic's API sends the API's version, and only Codex sends its own. */
 function shapeFor({ headers, query }: FastifyRequest): Shape {
   if (headers['anthropic-version'] !== undefined) return anthropicShape
   return (query as Record<string, unknown>)['client_version'] === undefined ? openAiShape : codexShape
 }
 
-/** One buffer of each shape for everybody who is still reading: a list may have thousands of models. */
+/** One buffer of each shape for all clients that are still reading: a list may have thousands of models. */
 const modelLists = new WeakMap<RouteTable, Map<Shape, Buffer>>()
 
 function modelList(routes: RouteTable, shape: Shape): Buffer {

@@ -1,5 +1,5 @@
-// What has no route of its own: with `routes.rest`, the other routes of OpenAI's API pass to one provider. fastify routes them
-// to one wildcard and runs its hooks; the last hook takes the response over.
+// With `routes.rest`, the routes of OpenAI's API that have no file here pass to one provider. Fastify routes them to one wildcard
+// and runs its hooks; the last hook takes the response over.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { RestCall } from '../../call/rest/request.ts'
@@ -163,7 +163,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** For the log: nobody is left to receive it. */
+/** For the log: the client has left. */
 function brokenOff(): GatewayError {
   return new GatewayError('invalid_request', 'The connection broke before the body was complete.')
 }

@@ -5,6 +5,7 @@ import { messagesImageTypes, readDataUrl } from '../content.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { Members } from '../members.ts'
 
+/** A block of Anthropic's content. */
 export type Block = Readonly<Record<string, Encodable | undefined>>
 
 /** What a message's content may consist of. */

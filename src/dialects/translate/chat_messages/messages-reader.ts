@@ -30,8 +30,10 @@ interface OpenBlock {
   hasInput: boolean
 }
 
+/** `end` and `error`: nothing of the response follows. */
 export type EventKind = 'piece' | 'end' | 'error'
 
+/** The reader of one response: of its events one by one, or of the whole. */
 export class MessagesReader {
   /** The newest, which are totals; undefined while none was reported. */
   counts: MessagesCounts | undefined
@@ -110,19 +112,18 @@ export class MessagesReader {
     const { type, text, thinking, signature, data } = block
     if (this.#open.has(index)) return this.#break("The provider's stream begins a block within itself.")
     const isCall = type === 'tool_use'
-    const kind = type === 'text' || type === 'thinking' ? type : isCall ? 'call' : 'other'
-    const open = {
-      kind,
+    const open: OpenBlock = {
+      kind: type === 'text' || type === 'thinking' ? type : isCall ? 'call' : 'other',
       text: '',
       signature: '',
       hasInput: false,
       wholeInput: isCall ? inputOf(block, view) : '',
-    } as const
-    this.#open.set(index, { ...open })
-    if (kind === 'text') this.#text(text)
-    else if (kind === 'thinking') {
-      this.#think(this.#open.get(index)!, thinking)
-      this.#sign(this.#open.get(index)!, signature)
+    }
+    this.#open.set(index, open)
+    if (type === 'text') this.#text(text)
+    else if (type === 'thinking') {
+      this.#think(open, thinking)
+      this.#sign(open, signature)
     } else if (isCall) this.#call(block)
     else if (type === 'redacted_thinking' && typeof data === 'string') this.#sink.redactedReasoning(data)
   }

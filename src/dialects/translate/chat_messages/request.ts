@@ -11,7 +11,7 @@ import { numberOf, samplingOf, thinkingOf } from './thinking.ts'
 import { toolSettings } from './tools.ts'
 import { type Conversation, conversationOf } from './turns.ts'
 
-/** The request for the provider, and what of the client's decides about the response. */
+/** The request for the provider, and what the response depends on in the client's. */
 interface MessagesRequest {
   readonly body: Encodable
   readonly dropped: readonly string[]

@@ -16,6 +16,7 @@ export interface ResponseSettings extends AnswerFacts {
   readonly wantsUsage: boolean
 }
 
+/** One response. */
 export class ChatFromMessages implements ResponseTranslation {
   readonly #settings: ResponseSettings
   readonly #provider: ProviderDialect

@@ -17,10 +17,12 @@ export interface ReasoningDetail {
   readonly data?: string
 }
 
+/** A whole block of reasoning. @param index as in `ReasoningDetail`. */
 export function signedText(text: string, signature: string, index: number): ReasoningDetail {
   return { type: 'reasoning.text', text, signature, format: ownFormat, index }
 }
 
+/** A block of reasoning that only Anthropic can read. @param index as in `ReasoningDetail`. */
 export function encrypted(data: string, index: number): ReasoningDetail {
   return { type: 'reasoning.encrypted', data, format: ownFormat, index }
 }

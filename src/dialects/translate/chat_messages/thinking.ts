@@ -40,6 +40,7 @@ const minBudget = 1024
 const off = { type: 'disabled' }
 const nothing: Thinking = { thinking: undefined, effort: undefined, isOn: false }
 
+/** Notes what of the client's wish is dropped. */
 export function thinkingOf(
   members: Members,
   traits: ThinkingTraits,
@@ -112,6 +113,7 @@ interface Sampling {
 /** Thinking models accept less. */
 const minTopPWithThinking = 0.95
 
+/** Notes what the model does not accept, with thinking or at all. */
 export function samplingOf(
   members: Members,
   { maxTemperature, hasTopK }: ThinkingTraits,

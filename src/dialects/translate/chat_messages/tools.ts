@@ -35,6 +35,7 @@ const modes: ReadonlyMap<string | undefined, string> = new Map([
   ['required', 'any'],
 ])
 
+/** The tools of a request and the choice among them, in either of chat's two forms. */
 export function toolSettings(members: Members, names: ToolNames, notes: RequestNotes): ToolSettings {
   const isLegacy = !members.has('tools') && members.has('functions')
   const context = { names, notes }

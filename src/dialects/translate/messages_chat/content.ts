@@ -6,6 +6,7 @@ import { dataUrl } from '../content.ts'
 import { type Members, memberIn } from '../members.ts'
 import { refuse, type RequestContext } from './context.ts'
 
+/** One text, as it is written into the request. */
 export type Text = JsonView | JoinedText | string
 
 /** A part of a message: a text, or in chat's form what is none. */
@@ -44,6 +45,7 @@ export function readContent(
   return []
 }
 
+/** The parts of one block. @param path of the block, for errors. */
 export function readBlock(members: Members, path: string, context: RequestContext): readonly Part[] {
   const type = members.get('type')?.text()
   const read = readers.get(type ?? '')
@@ -73,6 +75,7 @@ export function joinTexts(texts: readonly Text[], separator: string): Text {
   return new JoinedText(...texts.flatMap((text, at) => [...(at === 0 ? [] : [separator]), ...piecesOf(text)]))
 }
 
+/** The pieces of which a longer text is joined. */
 export function piecesOf(text: Text): JoinedText['parts'] {
   return text instanceof JoinedText ? text.parts : [text]
 }

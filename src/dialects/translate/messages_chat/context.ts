@@ -3,6 +3,7 @@ import type { ProviderTraits } from '../../../config/types.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { ToolNames } from '../tool-names.ts'
 
+/** Of one request. */
 export interface RequestContext {
   readonly traits: ProviderTraits
   readonly notes: RequestNotes

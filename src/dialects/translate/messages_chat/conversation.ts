@@ -17,6 +17,7 @@ interface UserTurn {
   readonly items: (Part | Instruction)[]
 }
 
+/** What one message of the assistant consists of. */
 export interface AssistantPiece {
   readonly texts: readonly Text[]
   readonly reasoning: readonly Text[]
@@ -24,12 +25,14 @@ export interface AssistantPiece {
   readonly calls: readonly Encodable[]
 }
 
+/** What one message of a user consists of. */
 export interface UserPiece {
   readonly results: readonly Encodable[]
   readonly resultMedia: readonly Part[]
   readonly parts: readonly Part[]
 }
 
+/** Of one request. Messages are added in their order. */
 export class Conversation {
   readonly #traits: ProviderTraits
   readonly #instructions: Text[] = []

@@ -11,6 +11,7 @@ type Block =
   | { readonly kind: 'text' | 'thinking'; readonly pieces: string[] }
   | { readonly kind: 'tool_use'; readonly call: ChatCall; readonly pieces: string[] }
 
+/** Of one response, for a client that wants a whole body. */
 export class WholeMessage implements MessageOutput {
   readonly #head: MessageHead
   readonly #blocks: Block[] = []
@@ -41,7 +42,7 @@ export class WholeMessage implements MessageOutput {
     const content: Encodable[] = []
     const isCut = stopReason === 'max_tokens' || stopReason === 'refusal'
     for (const block of this.#blocks) {
-      // Half a call is none; the stop reason says that something is missing.
+      // A call without all of its arguments cannot run; the stop reason shows that something is missing.
       if (isCut && block.kind === 'tool_use' && !block.call.args.isComplete) continue
       const encoded = this.#encodable(block)
       if (encoded instanceof GatewayError) return encoded

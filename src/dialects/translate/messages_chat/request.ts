@@ -11,6 +11,7 @@ import { refuse, type RequestContext } from './context.ts'
 import { translateMessages } from './messages.ts'
 import { translateTools } from './tools.ts'
 
+/** The request for the provider, and what the response depends on in the client's. */
 export interface ChatRequest {
   readonly body: Encodable
   readonly dropped: readonly string[]

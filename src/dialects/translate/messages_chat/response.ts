@@ -19,6 +19,7 @@ export interface ResponseOptions extends ContentOptions {
 /** Longer errors that are not JSON are cut. */
 const maxErrorText = 4_096
 
+/** One response. */
 export class MessagesResponse implements ResponseTranslation {
   readonly #isStream: boolean
   readonly #reader: ChatReader

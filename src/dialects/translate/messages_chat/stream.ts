@@ -30,6 +30,7 @@ const thinkingStart = '{"type":"thinking","thinking":"","signature":""}'
 /** Nothing is signed here, and nothing pretends to be. */
 const emptySignature = '{"type":"signature_delta","signature":""}'
 
+/** Of one response, for a client that wants events. */
 export class MessageEvents implements MessageOutput {
   /** Why the response cannot be written as a stream; what came before it was. */
   problem: GatewayError | undefined

@@ -32,6 +32,7 @@ type ConversationTraits = Pick<
   'systemRole' | 'systemInMiddle' | 'hasTextParts' | 'reasoningField'
 >
 
+/** Of one request. Items are added in their order. */
 export class Conversation {
   readonly #traits: ConversationTraits
   readonly #instructions: Encodable[] = []

@@ -3,6 +3,7 @@ import type { ErrorFields } from '../../dialect.ts'
 import { failureEvents, type ResponseIdentity } from '../../openai/response-stream.ts'
 import type { Write } from '../../translator.ts'
 
+/** Of one response. */
 export class EventWriter {
   /** For the client; undefined while it waits for a whole response, for which events are only counted. */
   write: Write | undefined

@@ -30,8 +30,7 @@ export interface ProviderError {
   readonly status: number
 }
 
-const nothing: readonly unknown[] = []
-
+/** Of one response. */
 export class ResponseOutput implements ChatSink {
   /** Characters of all that has come in. */
   characters = 0
@@ -45,7 +44,7 @@ export class ResponseOutput implements ChatSink {
   #reasoning: ReasoningItem | undefined
   #message: MessageItem | undefined
   /** Of the next text. */
-  #logprobs: readonly unknown[] = nothing
+  #logprobs: unknown[] = []
   /** By the call's position. */
   readonly #calls: CallItem[] = []
 
@@ -73,12 +72,12 @@ export class ResponseOutput implements ChatSink {
   text(text: string): void {
     this.characters += text.length
     const logprobs = this.#logprobs
-    this.#logprobs = nothing
+    if (logprobs.length > 0) this.#logprobs = []
     this.#openMessage().addText(text, logprobs)
   }
 
   logprobs(tokens: readonly unknown[]): void {
-    this.#logprobs = [...this.#logprobs, ...tokens]
+    for (const token of tokens) this.#logprobs.push(token)
   }
 
   annotations(annotations: readonly unknown[]): void {

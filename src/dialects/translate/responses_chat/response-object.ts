@@ -35,6 +35,7 @@ const echoed = {
   user: null,
 } as const
 
+/** Of one response. */
 export class ResponseObject {
   readonly identity: ResponseIdentity
   /** JSON without the closing brace. */

@@ -23,6 +23,7 @@ export interface ResponseOptions extends OutputOptions {
 /** About as many as a token has, for providers that report no usage. */
 const charactersPerToken = 4
 
+/** One response. */
 export class ResponsesTranslation implements ResponseTranslation {
   readonly #options: ResponseOptions
   readonly #events = new EventWriter()
