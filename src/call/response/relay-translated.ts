@@ -181,6 +181,10 @@ function finish(input: RelayInput, end: TranslatedEnd, written: ByteCollector): 
     }
     return { kind: 'failed', error: end, isReported: false }
   }
+  // An error in the middle of a stream of which nothing becomes a whole body.
+  if (end === undefined && !input.isStream) {
+    return { kind: 'failed', error: endingErrors.error(), isReported: false }
+  }
   const { status } = response.head
   if (end === undefined) {
     if (!reply.isStarted) reply.start(status, [...headers, ...streamHeaders])

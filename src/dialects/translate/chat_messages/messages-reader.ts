@@ -100,6 +100,7 @@ export class MessagesReader {
     const views = viewJson(body).members().get('content')?.elements()
     for (const [index, block] of content.entries()) {
       this.#start(index, membersOf(block), () => views?.[index])
+      if (this.#problem !== undefined) return
       this.#stop(index)
     }
     this.#readEnd(message)
