@@ -9,8 +9,9 @@ import { judgeRest } from './at-rest.ts'
 import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
 import { judge } from './judge.ts'
+import { faultsOfMemory, type MemorySample, watchMemory } from './memory.ts'
 import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
-import { killAndRestart, pause, reloadAgainAndAgain, startWorld, watchMemory, type World } from './world.ts'
+import { killAndRestart, pause, reloadAgainAndAgain, startWorld, type World } from './world.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -37,13 +38,6 @@ export interface ChaosReport {
 
 const callDeadlineMs = 30_000
 const maxFindings = 20
-/** Memory counts after so many seconds: before, code is compiled, windows fill and V8 lets the heap grow. */
-const warmUpSeconds = 60
-/** After that, for a judgement. */
-const minSecondsForMemory = 30
-const maxGrowth = 1.25
-const maxGrowthBytes = 40 * 1_048_576
-
 export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosReport> {
   const { seed, seconds, connections } = options
   const findings: string[] = []
@@ -67,7 +61,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     }
     for (const fault of [...faultsOfLimits(ended, visits, world.fixed), ...faultsOfVisits(visits, log.calls)])
       accuse(fault)
-    for (const fault of [...log.faults, ...faultsOfMemory(memory, seconds)]) accuse(fault)
+    for (const fault of [...log.faults, ...faultsOfMemory(memory)]) accuse(fault)
   }
   const ends = new Map(
     [...Map.groupBy(ended, nameOfEnd)].map(([name, { length }]) => [name, length] as const),
@@ -84,7 +78,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
 }
 
 /** All at once, for as long as the run takes. */
-async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: number[] }> {
+async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: MemorySample[] }> {
   const { seconds, connections, leastCalls } = options
   const pace = seconds < 20 ? 0.4 : 1
   const over = new AbortController()
@@ -97,7 +91,7 @@ async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ende
     ...world.upstreams.map((upstream) => killAndRestart(world, upstream, pace, signal)),
     reloadAgainAndAgain(world, pace, signal),
   ]
-  const watch = watchMemory(world, signal)
+  const watch = watchMemory(world, () => ended.length, signal)
   await pause(seconds * 1_000, signal)
   while (ended.length < leastCalls && (await pause(100, signal)));
   over.abort()
@@ -128,17 +122,6 @@ async function callAgainAndAgain(
     } else ended.push({ call, wire, verdict })
   }
   connection.close()
-}
-
-function faultsOfMemory(samples: readonly number[], seconds: number): readonly string[] {
-  if (seconds < warmUpSeconds + minSecondsForMemory) return []
-  const counted = samples.slice(warmUpSeconds)
-  // The least of a while: between two collections garbage may pile up.
-  const half = Math.ceil(counted.length / 2)
-  const warm = Math.min(...counted.slice(0, half))
-  const last = Math.min(...counted.slice(half))
-  const isFlat = last < warm * maxGrowth && last - warm < maxGrowthBytes
-  return isFlat ? [] : [`the memory grew from ${warm} to ${last} bytes`]
 }
 
 function nameOfEnd({ verdict }: Ended): string {

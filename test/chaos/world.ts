@@ -3,7 +3,8 @@ import { readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 
-import { type GatewayProcess, residentBytes, runGateway } from '../support/gateway-process.ts'
+import { type GatewayProcess, runGateway } from '../support/gateway-process.ts'
+import { heldMemoryOptions } from '../support/held-memory.ts'
 import { Random } from '../support/random.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { type Addresses, type Fixed, plainConfiguration } from './configurations.ts'
@@ -41,7 +42,8 @@ export async function startWorld(
   )
   for (const upstream of upstreams) t.after(() => upstream.kill())
   await Promise.all(upstreams.map((upstream) => upstream.start(false)))
-  const gateway = await runGateway(t, plainConfiguration(addressesOf(upstreams), fixed), {})
+  const launch = { options: heldMemoryOptions }
+  const gateway = await runGateway(t, plainConfiguration(addressesOf(upstreams), fixed), {}, launch)
   const log = new GatewayLog()
   gateway.drainInto((text) => log.read(text))
   // What came before is in the log that was kept until now.
@@ -102,15 +104,6 @@ export async function reload(
   await log.until(expected, before + 1).catch((error: Error) => accuse(`${error.message}: ${yaml}`))
   if (expected === 'reloaded') counts.reloads += 1
   else counts.refusals += 1
-}
-
-/** The gateway's resident memory, once a second. */
-export async function watchMemory({ gateway }: World, signal: AbortSignal): Promise<number[]> {
-  const samples: number[] = []
-  while (await pause(1_000, signal)) {
-    if (gateway.ending() === undefined) samples.push(residentBytes(gateway.pid))
-  }
-  return samples
 }
 
 export function openSockets(pid: number): number {

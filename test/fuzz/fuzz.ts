@@ -1,6 +1,7 @@
 // Throws spoiled requests at a running gateway, many at a time, and says what went wrong.
-import { residentBytes, startGatewayProcess } from '../support/gateway-process.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
+import { heldMemory, heldMemoryOptions } from '../support/held-memory.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { startJudgingProvider } from './judging-provider.ts'
 import { Lane } from './lane.ts'
@@ -28,7 +29,7 @@ export interface FuzzReport {
   readonly served: number
   /** Responses by status. */
   readonly statuses: ReadonlyMap<number, number>
-  /** Resident memory after the warm-up, 0 in a run that is shorter, and at the end. */
+  /** Memory that is held after the warm-up, 0 in a run that is shorter, and at the end. */
   readonly warmBytes: number
   readonly endBytes: number
 }
@@ -37,8 +38,8 @@ export const fuzzKey = 'sk-fuzz-2b7e151628aed2a6'
 const laneCount = 64
 /** Memory counts from here: before, caches fill and code is compiled. A shorter run says nothing about it. */
 const warmUpCount = 20_000
-/** The heap may stand anywhere between two collections; a leak of 1 KiB per request would be half as much again. */
-const maxGrowthBytes = 48 * 1024 * 1024
+/** A leak of 200 bytes per request is twice as much. */
+const maxGrowthBytes = 8 * 1024 * 1024
 const maxFindings = 20
 
 function configuration(providerUrl: string): Setup {
@@ -71,7 +72,9 @@ export async function fuzz(
     if (findings.length < maxFindings) findings.push(what)
   }
   const provider = await startJudgingProvider(t, fuzzKey, accuse)
-  const { gateway } = await startGatewayProcess(t, configuration(provider.url), { FUZZ_KEY: fuzzKey })
+  const env = { FUZZ_KEY: fuzzKey }
+  const launch = { options: heldMemoryOptions }
+  const { gateway } = await startGatewayProcess(t, configuration(provider.url), env, launch)
   gateway.drainInto((text) => judgeLog(text, accuse))
 
   const statuses = new Map<number, number>()
@@ -81,7 +84,7 @@ export async function fuzz(
     const mayGoOn = () => !isOver() && gateway.ending() === undefined && findings.length < maxFindings
     while (next < first + count && mayGoOn()) {
       const index = next++
-      if (index === first + warmUpCount) warmBytes = residentBytes(gateway.pid)
+      if (index === first + warmUpCount) warmBytes = await heldBytes(gateway)
       if (index % 5000 === 0) onProgress?.(index - first)
       const random = new Random(seed, index)
       const { statuses: seen, fault } = await lane.send(makeInput(random), random.has(0.5))
@@ -91,7 +94,7 @@ export async function fuzz(
     lane.close()
   }
   await Promise.all(Array.from({ length: laneCount }, () => work(new Lane(gateway.url, fuzzKey))))
-  const endBytes = gateway.ending() === undefined ? residentBytes(gateway.pid) : 0
+  const endBytes = gateway.ending() === undefined ? await heldBytes(gateway) : 0
   if (warmBytes > 0 && endBytes - warmBytes > maxGrowthBytes)
     accuse(`the memory grew from ${warmBytes} to ${endBytes} bytes`)
   await judgeEnd(gateway, accuse)
@@ -103,6 +106,11 @@ export async function fuzz(
     warmBytes,
     endBytes,
   }
+}
+
+async function heldBytes(gateway: GatewayProcess): Promise<number> {
+  const { heapUsed, external } = await heldMemory(gateway)
+  return heapUsed + external
 }
 
 function judgeLog(text: string, accuse: (what: string) => void): void {
