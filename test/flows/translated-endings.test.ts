@@ -286,6 +286,29 @@ for (const way of ways) {
   })
 }
 
+for (const way of [
+  ['assembled', clients.chat, chats],
+  ['assembled', clients.messages, claude],
+] as const satisfies typeof ways) {
+  const [, { path, textOf }, provided] = way
+  const { begin, end, endAndMore, error } = provided
+
+  suite(`a whole body of ${path} from a stream of its format`, () => {
+    test('is a 502 where the stream goes on after an error', async (t) => {
+      const script = streamed(begin, error, endAndMore + end)
+      const { client, logged } = await call(t, way, { isStream: false, script })
+      await assertFailed(await client.response(), logged(), 'ended its stream with an error')
+    })
+
+    test('is sent at the end mark, though the provider’s body stays open', async (t) => {
+      const { gateway, client } = await call(t, way, { isStream: false, script: open(begin, end) })
+      const response = await client.response()
+      assert.equal(textOf(JSON.parse(textIn(response)) as never), 'Hello')
+      await assertCharged(gateway, provided)
+    })
+  })
+}
+
 for (const way of ways.filter(([, , { model }]) => model === 'claude')) {
   test(`a whole tool_use without a name is a 502 by ${way[0]}`, async (t) => {
     const [{ content_block: block }] = toolBlock(0, { id: 'toolu_1', name: 'look' }) as [MessageEvent]
@@ -295,6 +318,14 @@ for (const way of ways.filter(([, , { model }]) => model === 'claude')) {
     await assertFailed(await client.response(), logged(), 'a tool call without an id or a name')
   })
 }
+
+test('an error that a provider of Messages reports as a mere text ends the stream as one', async (t) => {
+  const way = ways.find(([name]) => name === 'chat_messages')!
+  const [, { failure }, { begin }] = way
+  const script = streamed(begin, dataOf('{"error":"Out of memory."}'))
+  const { client } = await call(t, way, { isStream: true, script })
+  assert.match(textIn(await client.response()), failure('Out of memory.'))
+})
 
 test('a provider’s error that is translated for a Messages client has the request’s id', async (t) => {
   const script = json(429, { error: { message: 'Slow down.' } })

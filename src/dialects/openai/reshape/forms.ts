@@ -3,6 +3,7 @@ import { encodeEvent, eventData } from '../../../bytes/sse.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ResponseTranslation } from '../../translator.ts'
 import { isEndMark } from '../chat-stream.ts'
+import { errorHeadOf } from '../errors.ts'
 
 /** An event to be written. */
 export interface OutgoingEvent {
@@ -27,7 +28,10 @@ export function assembledBy(collector: Collector): ResponseTranslation {
     head: () => 'application/json',
     event(event) {
       const data = eventData(event)
-      if (data !== undefined && !isEndMark(data)) collector.add(data)
+      if (data === undefined) return undefined
+      if (isEndMark(data)) return 'over'
+      if (errorHeadOf(data) !== undefined) return 'failed'
+      collector.add(data)
       return undefined
     },
     end() {
