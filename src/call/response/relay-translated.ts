@@ -1,7 +1,7 @@
 // A response on a translated way: metered in the provider's format, sent in the client's. What a translation writes in one
 // turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status. The
 // translation decides where the response ends, because it knows what the client has; the provider's last events count only
-// where its body ends, or falls silent, before that.
+// where its body ends before that.
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import type { ResponseTranslation, TranslatedEnd, TranslatedStep } from '../../dialects/translator.ts'
 import { GatewayError } from '../../errors.ts'
@@ -10,7 +10,7 @@ import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent, maskedEvent, maxLingerMs } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maskedEvent } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -51,8 +51,6 @@ export class TranslatedRelay implements Relay, EventSink {
   #hasBegun = false
   #isQuiet = false
   #lastWriteMs = 0
-  /** The end was looked for since the last write. */
-  #hasLooked = false
 
   constructor(input: TranslatedInput, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -70,18 +68,10 @@ export class TranslatedRelay implements Relay, EventSink {
     growHold(this.#input)
     if (!this.#isQuiet) {
       this.#isQuiet = true
-      this.#hasLooked = false
       this.#lastWriteMs = nowMs
       return
     }
     const silentMs = nowMs - this.#lastWriteMs
-    if (silentMs >= maxLingerMs && !this.#hasLooked) {
-      this.#hasLooked = true
-      if (this.#isAtMark()) {
-        this.onEnd()
-        return this.#input.response.abort()
-      }
-    }
     if (this.#input.isStream && silentMs >= this.#input.heartbeatAfterMs) this.#beat(silentMs)
   }
 
@@ -123,16 +113,11 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onBroken(error: GatewayError): void {
     if (this.#isOver) return
-    if (this.#isAtMark()) return this.#complete()
     this.#end({ kind: 'broken', error, isReported: false })
   }
 
   /** With the response's end the call has ended, too. */
   reachedEnd(): undefined {}
-
-  #isAtMark(): boolean {
-    return this.#input.response.dialect.ending(this.#tail.events) === 'over'
-  }
 
   #beat(silentMs: number): void {
     const { translation, own } = this.#input

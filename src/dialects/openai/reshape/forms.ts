@@ -15,8 +15,11 @@ export const doneEvent: OutgoingEvent = { data: '[DONE]' }
 
 /** Collects the events of one stream. */
 interface Collector {
-  /** @param data valid during the call. */
-  add(data: Buffer): void
+  /**
+   * @param data valid during the call.
+   * @returns whether nothing of the response follows.
+   */
+  add(data: Buffer): boolean
   /** The body that they amount to, as JSON or its value; undefined if they amount to none. */
   result(): Buffer | object | undefined
 }
@@ -31,8 +34,7 @@ export function assembledBy(collector: Collector): ResponseTranslation {
       if (data === undefined) return undefined
       if (isEndMark(data)) return 'over'
       if (errorHeadOf(data) !== undefined) return 'failed'
-      collector.add(data)
-      return undefined
+      return collector.add(data) ? 'over' : undefined
     },
     end() {
       const result = collector.result()
