@@ -20,7 +20,12 @@ suite('the ids in a JSON body', () => {
     ['a member below another', '{"tools":[{"container":{"file_ids":["a"]}},"b"]}', ['a']],
     ['a value of the form of an id', '{"input":["file-123456789"]}', ['file-123456789']],
     ['a value that may be one', '{"input":["msg_abcdefgh"]}', [], ['msg_abcdefgh']],
-    ['a note', '{"metadata":{"file_id":"a","b":["file-123456789"]},"file_id":"c"}', ['c'], ['file-123456789']],
+    [
+      'a note',
+      '{"metadata":{"file_id":"a","b":["file-123456789"]},"file_id":"c"}',
+      ['c'],
+      ['file-123456789'],
+    ],
     ['a name', '{"file-123456789":1}', []],
     ['an object in the place of an id', '{"file_id":{"x":"a"}}', []],
     ['a string with a quote', '{"file_id":"a\\"b"}', ['a"b']],
