@@ -3,13 +3,12 @@ import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor }
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
-import { clientGoneStatus } from '../call/call.ts'
 import { GatewayError } from '../errors.ts'
 import { formatGoDuration } from '../http/duration.ts'
-import type { CallFacts } from '../observe/events.ts'
 import type { FloodLine } from './flood-line.ts'
 import type { ServerParts } from './parts.ts'
 import type { Departures } from './peer/departures.ts'
+import { factsOfUnread } from './unread-call.ts'
 
 export interface FloodLimit {
   /** Requests of one client in any 60 seconds. */
@@ -68,7 +67,8 @@ export async function addFloodLimit(
       if (refusal !== 'gone') return done(refusal)
       // Of a client that has only stopped sending, the connection still stands.
       request.raw.socket.destroy()
-      const call = factsOfGone(request, now() - sinceMs)
+      const waitedMs = now() - sinceMs
+      const call = factsOfUnread(request, { waitedMs, durationMs: waitedMs })
       if (call !== undefined) events.emit({ kind: 'call_ended', call })
     }, done)
   }
@@ -94,52 +94,6 @@ interface CountedRequest {
 function isOverLimit(result: Count): result is Count & { readonly isAllowed: false } {
   return !result.isAllowed && result.isExceeded
 }
-
-/** For the log; undefined for a request that is not a call. */
-function factsOfGone({ id, client, routeOptions }: FastifyRequest, waitedMs: number): CallFacts | undefined {
-  const { dialect } = routeOptions.config
-  if (dialect === undefined) return undefined
-  const waited = Math.round(waitedMs * 100) / 100
-  return {
-    ...nothingKnown,
-    request_id: id,
-    client: client.id,
-    dialect: dialect.name,
-    wait_ms: waited,
-    duration_ms: waited,
-  }
-}
-
-/** Of a call whose body has not been read. */
-const nothingKnown = {
-  event: 'call',
-  route: undefined,
-  model: undefined,
-  asked: undefined,
-  provider: undefined,
-  target_model: undefined,
-  fallback_model: undefined,
-  passed_over: undefined,
-  way: undefined,
-  earlier_ways: undefined,
-  dropped: undefined,
-  status: clientGoneStatus,
-  stream: false,
-  prompt_tokens: undefined,
-  completion_tokens: undefined,
-  cached_tokens: undefined,
-  cache_write_tokens: undefined,
-  reasoning_tokens: undefined,
-  estimated: undefined,
-  first_byte_ms: undefined,
-  gateway_ms: 0,
-  attempts: 0,
-  code: undefined,
-  reason: undefined,
-  provider_status: undefined,
-  provider_code: undefined,
-  provider_request_id: undefined,
-} as const
 
 /**
  * The plugin's windows are fixed, and its stores report a count to compare with `max`. Exact windows decide themselves:

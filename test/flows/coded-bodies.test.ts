@@ -1,6 +1,7 @@
 // Request bodies in a content coding, as Codex and others send them: decoded under the limit, and sent on as they are.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { randomBytes } from 'node:crypto'
+import { suite, test, type TestContext } from 'node:test'
 import {
   brotliCompressSync,
   constants,
@@ -11,7 +12,7 @@ import {
 } from 'node:zlib'
 import { startGateway } from '../support/app.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
-import { json } from '../support/upstream-script.ts'
+import { hang, json } from '../support/upstream-script.ts'
 
 const chat = 'POST /v1/chat/completions'
 const small = '{"model":"plain","messages":[]}'
@@ -135,4 +136,78 @@ test('many coded bodies at once are all decoded, in a few decoders', async (t) =
   )
   assert.deepEqual(new Set(statuses), new Set([200]))
   assert.ok(upstream.requests.every(({ body }) => body.toString() === large))
+})
+
+/** A body of so many bytes that no coding makes shorter by much. */
+function incompressible(bytes: number): string {
+  return JSON.stringify({ model: 'plain', user: randomBytes(bytes).toString('base64') })
+}
+
+/** As large as it says once it is decoded. */
+function compressible(bytes: number): string {
+  return JSON.stringify({ model: 'plain', user: 'x'.repeat(bytes) })
+}
+
+suite('a client that leaves before its coded body is decoded', () => {
+  /** The memory of bodies is used up by a call at the provider and by four bodies in the decoders, which wait for more of it. */
+  async function startWithBusyDecoders(t: TestContext) {
+    const running = await startGateway(t, {
+      server: { max_request_body_bytes: 1_000_000, body_memory_bytes: 2_000_000 },
+    })
+    const { gateway, upstream } = running
+    upstream.respond([hang])
+    const holding = await connectRaw(t, gateway.url)
+    holding.send(rawRequest(chat, {}, compressible(999_000)))
+    await upstream.nextRequest()
+    upstream.respondAlways(json(200, { choices: [] }))
+    const busy = await Promise.all(Array.from({ length: 4 }, () => connectRaw(t, gateway.url)))
+    const coded = gzipSync(compressible(460_000))
+    for (const client of busy) client.send(rawRequest(chat, { 'content-encoding': 'gzip' }, coded))
+    const settle = async () => {
+      for (let turn = 0; turn < 20; turn += 1) {
+        assert.equal((await exchange(t, gateway.url, rawRequest('GET /v1/models'))).status, 200)
+      }
+    }
+    await settle()
+    return { ...running, holding, busy, settle }
+  }
+
+  for (const how of ['close', 'reset'] as const) {
+    test(`leaves the queue of the decoders, with its memory (${how})`, async (t) => {
+      const { gateway, upstream, holding, busy, settle } = await startWithBusyDecoders(t)
+      const leaving = await connectRaw(t, gateway.url)
+      const waiting = gzipSync(incompressible(28_000))
+      leaving.send(rawRequest(chat, { 'content-encoding': 'gzip' }, waiting))
+      await settle()
+      const next = await connectRaw(t, gateway.url)
+      const plain = incompressible(15_000)
+      next.send(rawRequest(chat, {}, plain))
+      await settle()
+      assert.equal(next.received().length, 0, 'there is no room for another body')
+
+      leaving.leave(how)
+      assert.equal((await next.response()).status, 200)
+      const line = await gateway.logged({ event: 'call', status: 499 })
+      assert.deepEqual([line['dialect'], line['attempts']], ['chat', 0])
+
+      // There is room for two of the four.
+      for (const client of [holding, ...busy.slice(2)]) client.leave(how)
+      for (const client of busy.slice(0, 2)) assert.equal((await client.response()).status, 200)
+      assert.equal(upstream.requests.length, 4)
+      assert.equal(upstream.requests[1]?.body.toString(), plain)
+    })
+
+    test(`leaves its decoder to the next (${how})`, async (t) => {
+      const { gateway, upstream, holding, busy } = await startWithBusyDecoders(t)
+      const next = await connectRaw(t, gateway.url)
+      next.send(rawRequest(chat, { 'content-encoding': 'gzip' }, gzipSync(small)))
+
+      // There is room for two of the four, and for the next.
+      for (const client of [...busy.slice(2), holding]) client.leave(how)
+      assert.equal((await next.response()).status, 200)
+      await gateway.logged({ event: 'call', status: 499, attempts: 0 })
+      for (const client of busy.slice(0, 2)) assert.equal((await client.response()).status, 200)
+      assert.ok(upstream.requests.some(({ body }) => body.toString() === small))
+    })
+  }
 })

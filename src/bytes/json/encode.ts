@@ -16,13 +16,16 @@ export type Encodable =
 
 /** A string put together from texts and from strings of a body, whose escapes stay as they were written. */
 export class JoinedText {
-  readonly parts: readonly (string | JsonView | Buffer)[]
+  readonly parts: readonly TextPart[]
 
-  /** @param parts texts, views on strings, and bytes of a string as JSON has them, without quotes. */
-  constructor(...parts: readonly (string | JsonView | Buffer)[]) {
-    this.parts = parts
+  /** @param parts one by one, or in lists: a request may have more of them than a call may have arguments. */
+  constructor(...parts: readonly (TextPart | readonly TextPart[])[]) {
+    this.parts = parts.flat()
   }
 }
+
+/** A text, a view on a string, or bytes of a string as JSON has them, without quotes. */
+type TextPart = string | JsonView | Buffer
 
 /** A string that holds a value's JSON as it was written: arguments, which one format has as an object and another as a text. */
 export class TextOfJson {

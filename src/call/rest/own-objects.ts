@@ -59,7 +59,7 @@ export async function foreignObjectOf(
 ): Promise<GatewayError | undefined> {
   if (!formatsWithObjects.has(dialect.name)) return undefined
   const found = noIds()
-  await addIdsOfJson(found, bytesOf(received).toString('latin1'), on.now)
+  await addIdsOfJson(found, bytesOf(received), on.now)
   const ids = [...found.own, ...found.other]
   const owners = ids.length === 0 ? [] : await on.owners.ownersOf(ids)
   const foreign = ids.find((id, index) => {
@@ -90,7 +90,7 @@ async function addIdsOfBody(
   switch (essenceOf(contentType)) {
     case 'application/json': {
       const outcome = scanJson(body, noNames)
-      if (outcome.ok) return addIdsOfJson(found, body.toString('latin1'), now).then(() => undefined)
+      if (outcome.ok) return addIdsOfJson(found, body, now).then(() => undefined)
       return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`)
     }
     case 'multipart/form-data': {

@@ -1,6 +1,8 @@
 // Where requests and responses of OpenAI's API have ids of the account's objects.
 import { setImmediate as nextIteration } from 'node:timers/promises'
+import { endOfString, type Source, sourceOf } from '../../bytes/json/tokens.ts'
 import { scanMultipart } from '../../bytes/multipart.ts'
+import type { Span } from '../../domain.ts'
 
 /** The ids in one request. */
 export interface FoundIds {
@@ -70,40 +72,111 @@ function add(found: FoundIds, value: string, meaning: Meaning): void {
   else if (anyIdForm.test(value)) found.other.add(value)
 }
 
-/** Strings are looked through for so long at once, in milliseconds. */
+/** A body is looked through for so long at once, in milliseconds. */
 const sliceMs = 2
-const piecesPerLook = 1_000
-
-const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/gs
+/** Looked through without looking at the clock. */
+const stepBytes = 16_384
 
 /**
  * Adds the ids in a JSON body. Every string counts, also those of duplicate members, of which decoders take one or the other.
- * @param text valid JSON, a character for each byte.
+ * @param json valid, and unchanged until the promise resolves.
  */
-export async function addIdsOfJson(found: FoundIds, text: string, now: () => number): Promise<void> {
-  /** What strings are in the open containers: one in an array of an id member is as in that member. */
-  const open: Meaning[] = []
-  let next: Meaning = 'any'
-  let pieces = 0
+export async function addIdsOfJson(found: FoundIds, json: Buffer, now: () => number): Promise<void> {
+  const search = new IdSearch(found, json)
   let sinceMs = now()
-  for (const { 0: piece, 1: colon } of text.matchAll(token)) {
-    const within = open.at(-1) ?? 'any'
-    const meaning = within === 'any' ? next : within
-    if (piece === '{') open.push(meaning === 'note' ? 'note' : 'any')
-    else if (piece === '[') open.push(meaning)
-    else if (piece === '}' || piece === ']') open.pop()
-    else if (colon === undefined) add(found, decoded(piece), meaning)
-    next = colon === undefined ? 'any' : meaningOf(decoded(piece.slice(0, piece.lastIndexOf('"') + 1)))
-    pieces += 1
-    if (pieces % piecesPerLook !== 0 || now() - sinceMs < sliceMs) continue
+  for (let limit = stepBytes; !search.readTo(limit); limit += stepBytes) {
+    if (now() - sinceMs < sliceMs) continue
     await nextIteration()
     sinceMs = now()
   }
 }
 
-function decoded(json: string): string {
-  if (json.length > maxStringLength) return ''
-  return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1)
+const QUOTE = 0x22
+const COLON = 0x3a
+const LEFT_BRACKET = 0x5b
+const RIGHT_BRACKET = 0x5d
+const LEFT_BRACE = 0x7b
+const RIGHT_BRACE = 0x7d
+
+/** The search through one JSON body, which may stop anywhere and go on. */
+class IdSearch {
+  readonly #found: FoundIds
+  readonly #source: Source
+  /** What strings are in the open containers: one in an array of an id member is as in that member. */
+  readonly #open: Meaning[] = []
+  /** Of the next value. */
+  #next: Meaning = 'any'
+  /** Where a string starts whose end has not been reached; -1: nowhere. */
+  #stringStart = -1
+  /** The last string, until it is known whether a colon follows. */
+  #string: Span | undefined
+  #at = 0
+
+  constructor(found: FoundIds, json: Buffer) {
+    this.#found = found
+    this.#source = sourceOf(json)
+  }
+
+  /** False: the body goes on behind `limit`. */
+  readTo(limit: number): boolean {
+    const source = this.#source
+    const { bytes } = source
+    source.limit = Math.min(limit, bytes.length)
+    while (this.#at < source.limit) {
+      if (this.#stringStart >= 0) {
+        if (!this.#endString()) break
+      } else {
+        const byte = bytes[this.#at]!
+        if (byte === QUOTE) this.#stringStart = this.#at
+        if (byte > 0x20) this.#take(byte)
+        this.#at += 1
+      }
+    }
+    return source.limit === bytes.length
+  }
+
+  /** False: its end is behind the limit. */
+  #endString(): boolean {
+    const end = endOfString(this.#source, this.#at)
+    if (end < 0) {
+      this.#at = this.#source.resumeAt
+      return false
+    }
+    this.#string = { start: this.#stringStart, end }
+    this.#stringStart = -1
+    this.#at = end
+    return true
+  }
+
+  /** @param byte outside of strings, and no space. */
+  #take(byte: number): void {
+    const within = this.#open.at(-1) ?? 'any'
+    const meaning = within === 'any' ? this.#next : within
+    if (this.#string !== undefined) {
+      const text = this.#textOf(this.#string)
+      this.#string = undefined
+      if (byte === COLON) {
+        this.#next = meaningOf(text)
+        return
+      }
+      add(this.#found, text, meaning)
+      this.#next = 'any'
+    }
+    if (byte === LEFT_BRACE || byte === LEFT_BRACKET) {
+      this.#open.push(byte === LEFT_BRACE && meaning === 'id' ? 'any' : meaning)
+      this.#next = 'any'
+    } else if (byte === RIGHT_BRACE || byte === RIGHT_BRACKET) {
+      this.#open.pop()
+      this.#next = 'any'
+    }
+  }
+
+  /** Decoded; empty if it is too long for an id. */
+  #textOf({ start, end }: Span): string {
+    if (end - start > maxStringLength) return ''
+    const json = this.#source.bytes.toString('latin1', start, end)
+    return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1)
+  }
 }
 
 /** Adds the ids in the text fields of a form. @returns why the form cannot be read, as a clause. */

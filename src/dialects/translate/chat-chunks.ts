@@ -22,6 +22,8 @@ export interface ChatSink extends ThinkSink, CallSink {
   logprobs?(tokens: readonly unknown[]): void
   /** The sources of the text so far. Absent: they are left out. */
   annotations?(annotations: readonly unknown[]): void
+  /** The response is longer than the sink can hold: nothing more of it is read. Absent: there is no such length. */
+  readonly isOverfull?: boolean
   /** The provider reports an error instead of the rest. Nothing follows. @param status as if it were a response of its own. */
   error(fields: ErrorFields, status: number): void
 }
@@ -83,8 +85,10 @@ export class ChatReader {
   readChunk(data: Buffer): void {
     if (this.#isOver || data.length === 0) return
     const chunk = parseJson(data)
-    if (isObject(chunk)) this.#read(chunk, data)
-    else this.#break("The provider's stream has an event that is not a JSON object.")
+    if (isObject(chunk)) {
+      this.#read(chunk, data)
+      if (this.#sink.isOverfull === true) this.#break("The provider's response is too long to be translated.")
+    } else this.#break("The provider's stream has an event that is not a JSON object.")
   }
 
   /** The end mark has arrived. */

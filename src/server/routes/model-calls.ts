@@ -17,10 +17,11 @@ import { type Refuse, takeExchange } from '../refusal.ts'
 import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
 import type { TimeSlicer } from '../time-slicer.ts'
+import { factsOfUnread } from '../unread-call.ts'
 
 export interface ModelCallParts extends Pick<
   ServerParts,
-  'maxBodyBytes' | 'dialects' | 'serveCall' | 'now' | 'wallNow'
+  'maxBodyBytes' | 'dialects' | 'serveCall' | 'events' | 'now' | 'wallNow'
 > {
   /** Limits the time in which large bodies are read. */
   readonly slicer: TimeSlicer
@@ -40,7 +41,7 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, slicer, memory, budget, queue, refuse, serveCall, now } = parts
+  const { maxBodyBytes: maxBytes, slicer, memory, budget, queue, refuse, serveCall, events, now } = parts
   const { scannerOf } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -77,8 +78,13 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const coding = codingOf(request.headers['content-encoding']) ?? 'identity'
     if (coding === 'identity') return readBody(request, options)
     const onUndecodable = () => refuse(exchange, undecodable(coding))
+    const onLeft = () => {
+      const call = factsOfUnread(fastifyRequest, { waitedMs: 0, durationMs: now() - startedAtMs })
+      if (call !== undefined) events.emit({ kind: 'call_ended', call })
+    }
     const codedShare = budget.shareOf(client.id)
-    readCodedBody(request, { ...options, coding, codedShare, queue, onUndecodable })
+    const decoding = { coding, codedShare, queue, response, onUndecodable, onLeft }
+    readCodedBody(request, { ...options, ...decoding })
   }
 }
 

@@ -72,7 +72,7 @@ export function readTexts(
 export function joinTexts(texts: readonly Text[], separator: string): Text {
   const [first = ''] = texts
   if (texts.length <= 1) return first
-  return new JoinedText(...texts.flatMap((text, at) => [...(at === 0 ? [] : [separator]), ...piecesOf(text)]))
+  return new JoinedText(texts.flatMap((text, at) => [...(at === 0 ? [] : [separator]), ...piecesOf(text)]))
 }
 
 /** The pieces of which a longer text is joined. */

@@ -135,5 +135,5 @@ export class Conversation {
 
 /** Instructions within a user's text: models know such marks from the clients that write them there themselves. */
 function markedSection({ system }: Instruction): Text {
-  return new JoinedText('<system>\n', ...piecesOf(joinTexts(system, '\n\n')), '\n</system>')
+  return new JoinedText('<system>\n', piecesOf(joinTexts(system, '\n\n')), '\n</system>')
 }

@@ -4,7 +4,7 @@ import type { ProviderTraits } from '../../../config/types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { ReasoningContent } from '../reasoning-envelope.ts'
-import { joined, piecesOf, type TextPiece, type ToolOutput } from './parts.ts'
+import { joined, joinedTexts, type TextPiece, type ToolOutput } from './parts.ts'
 
 export interface ToolCall {
   /** Of the client; the same in the result. */
@@ -20,6 +20,8 @@ interface Turn {
   /** One for each message of the turn. */
   readonly texts: (readonly TextPiece[])[]
   readonly calls: ToolCall[]
+  /** Of the calls, as they are written. */
+  readonly callIds: Set<string>
   readonly reasoning: TextPiece[]
   readonly details: unknown[]
 }
@@ -38,8 +40,9 @@ export class Conversation {
   readonly #instructions: Encodable[] = []
   readonly #messages: Encodable[] = []
   #turn: Turn | undefined
-  /** The last message, if a user wrote it. */
+  /** The last message, if a user wrote it, and the instructions behind it that become a part of it. */
   #user: UserMessage | undefined
+  #sections: JoinedText[] = []
 
   constructor(traits: ConversationTraits) {
     this.#traits = traits
@@ -52,6 +55,7 @@ export class Conversation {
 
   user(content: Encodable): void {
     this.#endTurn()
+    this.#endUser()
     this.#user = { role: 'user', content }
     this.#messages.push(this.#user)
   }
@@ -65,7 +69,7 @@ export class Conversation {
     }
     this.#endTurn()
     if (this.#traits.systemInMiddle === 'keep') {
-      this.#user = undefined
+      this.#endUser()
       this.#messages.push({ role: this.#traits.systemRole, content })
       return
     }
@@ -83,12 +87,14 @@ export class Conversation {
   }: { readonly text: readonly TextPiece[] } & Pick<ReasoningContent, 'details'>): void {
     const turn = this.#openTurn()
     if (turn.reasoning.length > 0 && text.length > 0) turn.reasoning.push('\n\n')
-    turn.reasoning.push(...text)
-    turn.details.push(...details)
+    for (const piece of text) turn.reasoning.push(piece)
+    for (const detail of details) turn.details.push(detail)
   }
 
   call(call: ToolCall): void {
-    this.#openTurn().calls.push(call)
+    const { calls, callIds } = this.#openTurn()
+    calls.push(call)
+    callIds.add(keyOf(call.id))
   }
 
   /** A result whose call the client has not sent: the provider judges it. */
@@ -99,11 +105,12 @@ export class Conversation {
 
   /** The result of a call stands here in the client's list: what follows it belongs to another turn. */
   endTurnOf(callId: JsonView): void {
-    if (this.#turn?.calls.some(({ id }) => id.rawText.equals(callId.rawText))) this.#endTurn()
+    if (this.#turn?.callIds.has(keyOf(callId))) this.#endTurn()
   }
 
   finish(): Encodable[] {
     this.#endTurn()
+    this.#endUser()
     const { systemRole } = this.#traits
     const first =
       this.#instructions.length === 0 ? [] : [{ role: systemRole, content: this.#joinedInstructions() }]
@@ -115,30 +122,35 @@ export class Conversation {
     const parts = this.#instructions.flatMap(textsOf)
     if (parts.length === 1) return parts[0]!
     if (this.#traits.hasTextParts) return parts.map((text) => ({ type: 'text', text }))
-    return new JoinedText(
-      ...parts.flatMap((text, at) => (at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)])),
-    )
+    return joinedTexts(parts, '\n\n')
   }
 
   /** Into the text of the user's message before it, or into one of its own. */
   #fold(content: Encodable): void {
-    const pieces = textsOf(content).flatMap((text, at) =>
-      at === 0 ? piecesOf(text) : ['\n\n', ...piecesOf(text)],
-    )
-    const section = new JoinedText('<system>\n', ...pieces, '\n</system>')
-    if (this.#user === undefined) return this.user(section)
-    const { content: before } = this.#user
+    const { parts } = joinedTexts(textsOf(content), '\n\n')
+    const section = new JoinedText('<system>\n', parts, '\n</system>')
+    if (this.#user === undefined) this.user(section)
+    else this.#sections.push(section)
+  }
+
+  /** The message that a user wrote is the last no longer. */
+  #endUser(): void {
+    const [user, sections] = [this.#user, this.#sections]
+    this.#user = undefined
+    if (user === undefined || sections.length === 0) return
+    this.#sections = []
+    const { content: before } = user
     if (this.#traits.hasTextParts || Array.isArray(before)) {
       const parts = Array.isArray(before)
         ? (before as readonly Encodable[])
         : [{ type: 'text', text: before }]
-      this.#user.content = [...parts, { type: 'text', text: section }]
-    } else this.#user.content = new JoinedText(...piecesOf(before), '\n\n', ...section.parts)
+      user.content = [...parts, ...sections.map((text) => ({ type: 'text', text }))]
+    } else user.content = joinedTexts([before, ...sections], '\n\n')
   }
 
   #openTurn(): Turn {
-    this.#user = undefined
-    return (this.#turn ??= { texts: [], calls: [], reasoning: [], details: [] })
+    this.#endUser()
+    return (this.#turn ??= { texts: [], calls: [], callIds: new Set(), reasoning: [], details: [] })
   }
 
   #endTurn(): void {
@@ -162,14 +174,15 @@ export class Conversation {
   }
 
   #results(results: readonly Pick<ToolCall, 'id' | 'result'>[]): void {
-    this.#user = undefined
+    this.#endUser()
     const media: Encodable[] = []
     for (const { id, result } of results) {
       // Strict servers refuse a call without a result.
       const content = result?.content ?? 'no output'
       this.#messages.push({ role: 'tool', tool_call_id: id, content })
       if (result === undefined || result.media.length === 0) continue
-      media.push({ type: 'text', text: new JoinedText('Output of call ', id, ':') }, ...result.media)
+      media.push({ type: 'text', text: new JoinedText('Output of call ', id, ':') })
+      for (const part of result.media) media.push(part)
     }
     if (media.length > 0) this.user(media)
   }
@@ -182,7 +195,11 @@ function asChatCall({ id, name, args }: ToolCall): Encodable {
 function contentOf(texts: readonly (readonly TextPiece[])[]): Encodable {
   const [only] = texts.length === 1 && texts[0]!.length === 1 ? texts[0]! : []
   if (only !== undefined && !Buffer.isBuffer(only)) return only
-  return new JoinedText(...texts.flatMap((pieces, at) => (at === 0 ? pieces : ['\n\n', ...pieces])))
+  return new JoinedText(texts.flatMap((pieces, at) => (at === 0 ? pieces : ['\n\n', ...pieces])))
+}
+
+function keyOf(id: JsonView): string {
+  return id.rawText.toString('latin1')
 }
 
 /** The texts of a content: of a text itself, or of its parts. */

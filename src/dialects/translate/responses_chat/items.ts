@@ -48,9 +48,20 @@ const reasoningMembers: ReadonlySet<string> = new Set([
   'encrypted_content',
 ])
 
+/** The `input` of a request. */
+export interface Input {
+  readonly input: JsonView | undefined
+  /** Its elements, if it is a list. */
+  readonly items: readonly Item[]
+}
+
+export function readInput(input: JsonView | undefined): Input {
+  return { input, items: input?.elements().map(itemOf) ?? [] }
+}
+
 /** @param instructions the text before everything else; undefined for none. */
 export function translateInput(
-  input: JsonView | undefined,
+  { input, items }: Input,
   instructions: JsonView | undefined,
   context: Context,
 ): Encodable[] {
@@ -58,7 +69,7 @@ export function translateInput(
   const conversation = new Conversation(traits)
   if (instructions !== undefined) conversation.system(instructions)
   if (input?.kind === 'string') conversation.user(input)
-  else if (input?.kind === 'array') new ItemReader(input.elements().map(itemOf), conversation, context).read()
+  else if (input?.kind === 'array') new ItemReader(items, conversation, context).read()
   else notes.reject('input', 'The body has no "input" that is a text or a list.')
   if (conversation.endsWithAssistant && !traits.hasPrefill) {
     notes.refuse(
@@ -70,8 +81,8 @@ export function translateInput(
 }
 
 /** The tools of `additional_tools` items, which some models of Codex get in place of `tools`. */
-export function declareAdditionalTools(input: JsonView | undefined, tools: Tools): void {
-  for (const { type, members } of input?.elements().map(itemOf) ?? []) {
+export function declareAdditionalTools({ items }: Input, tools: Tools): void {
+  for (const { type, members } of items) {
     const list = members.get('tools')
     if (type === 'additional_tools' && list !== undefined) tools.declare(list, 'input')
   }
@@ -90,9 +101,9 @@ class ItemReader {
   readonly #context: Context
   /** Indexes of the outputs that stand behind their calls already. */
   readonly #placed = new Set<number>()
-  /** Indexes of the calls and of their outputs, by the id, the first one first. */
-  readonly #calls: ReadonlyMap<string, readonly number[]>
-  readonly #outputs: ReadonlyMap<string, readonly number[]>
+  /** Indexes of the calls and of their outputs that are still to be read, by the id, the first one first. */
+  readonly #calls: ReadonlyMap<string, Indexes>
+  readonly #outputs: ReadonlyMap<string, Indexes>
   /** Reasoning before this index stays out. */
   readonly #reasoningFrom: number
 
@@ -188,12 +199,16 @@ class ItemReader {
    * adds outputs to a call that is under way.
    */
   #resultOf(id: JsonView, callIndex: number): ToolOutput | undefined {
-    const calls = this.#calls.get(keyOf(id)) ?? []
-    const end = calls.find((index) => index > callIndex) ?? this.#items.length
-    const outputs = (this.#outputs.get(keyOf(id)) ?? []).filter((index) => index > callIndex && index < end)
-    for (const index of outputs) this.#placed.add(index)
-    const results = outputs.map((index) => this.#translateOutput(this.#items[index]!.members))
-    return results.length === 0 ? undefined : results.reduce(joinedResults)
+    const key = keyOf(id)
+    const end = this.#calls.get(key)?.after(callIndex) ?? this.#items.length
+    const outputs = this.#outputs.get(key)
+    const results: ToolOutput[] = []
+    for (let index = outputs?.after(callIndex); index !== undefined && index < end;) {
+      this.#placed.add(index)
+      results.push(this.#translateOutput(this.#items[index]!.members))
+      index = outputs!.after(index)
+    }
+    return results.length > 1 ? joinedResults(results) : results[0]
   }
 
   #output(members: Members, index: number): void {
@@ -217,16 +232,33 @@ class ItemReader {
 function indexesById(
   items: readonly Item[],
   isWanted: (type: string) => boolean,
-): ReadonlyMap<string, readonly number[]> {
-  const found = new Map<string, number[]>()
+): ReadonlyMap<string, Indexes> {
+  const found = new Map<string, Indexes>()
   for (const [index, { type, members }] of items.entries()) {
     const id = isWanted(type) ? idOfCall(members) : undefined
     if (id === undefined) continue
-    const indexes = found.get(keyOf(id))
-    if (indexes === undefined) found.set(keyOf(id), [index])
-    else indexes.push(index)
+    const key = keyOf(id)
+    const indexes = found.get(key) ?? new Indexes()
+    indexes.add(index)
+    found.set(key, indexes)
   }
   return found
+}
+
+/** Ascending indexes, which are asked for in this order: one pass, however many items have the same id. */
+class Indexes {
+  readonly #all: number[] = []
+  #next = 0
+
+  add(index: number): void {
+    this.#all.push(index)
+  }
+
+  /** The first behind `index`, which no later question may precede. */
+  after(index: number): number | undefined {
+    while (this.#next < this.#all.length && this.#all[this.#next]! <= index) this.#next += 1
+    return this.#all[this.#next]
+  }
 }
 
 /** The output of a local shell has it as `id`. */

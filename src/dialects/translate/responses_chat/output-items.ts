@@ -3,6 +3,7 @@
 import { isObject, parseJson } from '../../../bytes/json/parse.ts'
 import { packReasoning } from '../reasoning-envelope.ts'
 import type { EventWriter } from './event-writer.ts'
+import { GrowingText } from './growing-text.ts'
 import { type DeclaredTool, inputArgument } from './tools.ts'
 
 /** `incomplete`: the response was cut within the item. */
@@ -29,7 +30,7 @@ export class ReasoningItem implements OpenItem {
   readonly #isPacked: boolean
   readonly #beginning: string
   readonly #details: unknown[] = []
-  #text = ''
+  readonly #text = new GrowingText()
 
   /** @param isPacked the client wants to send it back as encrypted content. */
   constructor(place: Place, isPacked: boolean) {
@@ -43,19 +44,19 @@ export class ReasoningItem implements OpenItem {
   }
 
   addDetails(details: readonly unknown[]): void {
-    this.#details.push(...details)
+    for (const detail of details) this.#details.push(detail)
   }
 
   add(text: string): void {
     const { events } = this.#place
-    if (this.#text === '') this.#emitPart('added', '')
-    this.#text += text
+    if (this.#text.isEmpty) this.#emitPart('added', '')
+    this.#text.add(text)
     events.emitDelta('response.reasoning_summary_text.delta', this.#beginning, text)
   }
 
   close(): object {
     const { id, index, events } = this.#place
-    const text = this.#text
+    const text = this.#text.take()
     if (text !== '') {
       events.emit('response.reasoning_summary_text.done', { ...this.#at(), text })
       this.#emitPart('done', text)
@@ -84,9 +85,10 @@ export class ReasoningItem implements OpenItem {
 interface MessagePart {
   readonly type: 'output_text' | 'refusal'
   readonly beginning: string
-  text: string
+  readonly text: GrowingText
   readonly annotations: unknown[]
-  readonly logprobs: unknown[]
+  /** The elements of the list as JSON. */
+  readonly logprobs: GrowingText
 }
 
 /** What the model writes: text, or a refusal. */
@@ -103,17 +105,21 @@ export class MessageItem implements OpenItem {
     })
   }
 
-  addText(text: string, logprobs: readonly unknown[]): void {
+  /** @param logprobs of the text: the elements of a list as JSON. */
+  addText(text: string, logprobs: string): void {
     const part = this.#partOf('output_text')
-    part.text += text
-    for (const token of logprobs) part.logprobs.push(token)
-    const list = logprobs.length === 0 ? '[]' : JSON.stringify(logprobs)
-    this.#place.events.emitDelta('response.output_text.delta', `${part.beginning}"logprobs":${list},`, text)
+    part.text.add(text)
+    if (logprobs !== '') part.logprobs.add(part.logprobs.isEmpty ? logprobs : `,${logprobs}`)
+    this.#place.events.emitDelta(
+      'response.output_text.delta',
+      `${part.beginning}"logprobs":[${logprobs}],`,
+      text,
+    )
   }
 
   addRefusal(text: string): void {
     const part = this.#partOf('refusal')
-    part.text += text
+    part.text.add(text)
     this.#place.events.emitDelta('response.refusal.delta', part.beginning, text)
   }
 
@@ -141,9 +147,10 @@ export class MessageItem implements OpenItem {
     this.#closePart()
     const { id, index, events } = this.#place
     const beginning = `"item_id":"${id}","output_index":${index},"content_index":${this.#parts.length},`
-    const part = { type, beginning, text: '', annotations: [], logprobs: [] }
+    const [text, logprobs] = [new GrowingText(), new GrowingText()]
+    const part = { type, beginning, text, annotations: [], logprobs }
     this.#open = part
-    events.emit('response.content_part.added', { ...this.#at(), part: contentOf(part) })
+    events.emit('response.content_part.added', { ...this.#at(), part: contentOf(part, '', []) })
     return part
   }
 
@@ -151,8 +158,10 @@ export class MessageItem implements OpenItem {
     const part = this.#open
     if (part === undefined) return
     const { events } = this.#place
-    const { type, text, logprobs } = part
-    const content = contentOf(part)
+    const { type } = part
+    const text = part.text.take()
+    const logprobs = JSON.parse(`[${part.logprobs.take()}]`) as unknown[]
+    const content = contentOf(part, text, logprobs)
     if (type === 'refusal') events.emit('response.refusal.done', { ...this.#at(), refusal: text })
     else events.emit('response.output_text.done', { ...this.#at(), text, logprobs })
     events.emit('response.content_part.done', { ...this.#at(), part: content })
@@ -166,7 +175,11 @@ export class MessageItem implements OpenItem {
   }
 }
 
-function contentOf({ type, text, annotations, logprobs }: MessagePart): object {
+function contentOf(
+  { type, annotations }: Pick<MessagePart, 'type' | 'annotations'>,
+  text: string,
+  logprobs: readonly unknown[],
+): object {
   return type === 'refusal' ? { type, refusal: text } : { type, text, annotations, logprobs }
 }
 
@@ -176,7 +189,7 @@ export class CallItem implements OpenItem {
   readonly #tool: DeclaredTool
   readonly #callId: string
   readonly #beginning: string
-  #args = ''
+  readonly #args = new GrowingText()
 
   constructor(place: Place, tool: DeclaredTool, callId: string) {
     this.#place = place
@@ -190,7 +203,7 @@ export class CallItem implements OpenItem {
   }
 
   add(text: string): void {
-    this.#args += text
+    this.#args.add(text)
     // The input of a custom tool is known once its wrapper is whole.
     if (this.#tool.kind === 'custom') return
     this.#place.events.emitDelta('response.function_call_arguments.delta', this.#beginning, text)
@@ -200,7 +213,8 @@ export class CallItem implements OpenItem {
     const { id, index, events } = this.#place
     const at = { item_id: id, output_index: index }
     const isCustom = this.#tool.kind === 'custom'
-    const content = isCustom ? unwrapped(this.#args) : this.#args
+    const args = this.#args.take()
+    const content = isCustom ? unwrapped(args) : args
     if (isCustom) {
       if (content !== '') events.emitDelta('response.custom_tool_call_input.delta', this.#beginning, content)
       events.emit('response.custom_tool_call_input.done', { ...at, input: content })

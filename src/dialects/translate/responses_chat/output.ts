@@ -30,21 +30,32 @@ export interface ProviderError {
   readonly status: number
 }
 
+/**
+ * The longest output, in characters and with its log probabilities; a whole body that is translated may have as many bytes.
+ * All of it is held, because the last events of a stream repeat it.
+ */
+const maxHeldLength = 16_777_216
+
+/** What an item costs besides its texts. */
+const itemLength = 1024
+
 /** Of one response. */
 export class ResponseOutput implements ChatSink {
   /** Characters of all that has come in. */
   characters = 0
+  /** The same with everything else that is held. */
+  #heldLength = 0
   failure: ProviderError | undefined
   readonly #options: OutputOptions
   readonly #events: EventWriter
   /** Items that are done, by their index. */
   readonly #done: object[] = []
   readonly #open = new Map<OpenItem, number>()
-  #count = 0
+  #nextIndex = 0
   #reasoning: ReasoningItem | undefined
   #message: MessageItem | undefined
-  /** Of the next text. */
-  #logprobs: unknown[] = []
+  /** Of the next text: the elements of a list as JSON. */
+  #logprobs = ''
   /** By the call's position. */
   readonly #calls: CallItem[] = []
 
@@ -59,33 +70,43 @@ export class ResponseOutput implements ChatSink {
     return this.#done.filter((item) => item !== undefined)
   }
 
+  get isOverfull(): boolean {
+    return this.#heldLength > maxHeldLength
+  }
+
   /** They are only for the provider. */
   reasoningDetails(details: readonly unknown[]): void {
-    if (this.#options.wantsEncryptedReasoning) this.#openReasoning().addDetails(details)
+    if (!this.#options.wantsEncryptedReasoning) return
+    this.#heldLength += JSON.stringify(details).length
+    this.#openReasoning().addDetails(details)
   }
 
   reasoning(text: string): void {
-    this.characters += text.length
+    this.#count(text)
     this.#openReasoning().add(text)
   }
 
   text(text: string): void {
-    this.characters += text.length
+    this.#count(text)
     const logprobs = this.#logprobs
-    if (logprobs.length > 0) this.#logprobs = []
+    this.#logprobs = ''
     this.#openMessage().addText(text, logprobs)
   }
 
   logprobs(tokens: readonly unknown[]): void {
-    for (const token of tokens) this.#logprobs.push(token)
+    const list = JSON.stringify(tokens).slice(1, -1)
+    this.#heldLength += list.length
+    this.#logprobs = this.#logprobs === '' ? list : `${this.#logprobs},${list}`
   }
 
   annotations(annotations: readonly unknown[]): void {
-    this.#message?.annotate(annotations.map(asResponseAnnotation))
+    if (this.#message === undefined) return
+    this.#heldLength += JSON.stringify(annotations).length
+    this.#message.annotate(annotations.map(asResponseAnnotation))
   }
 
   refusal(text: string): void {
-    this.characters += text.length
+    this.#count(text)
     this.#openMessage().addRefusal(text)
   }
 
@@ -99,7 +120,7 @@ export class ResponseOutput implements ChatSink {
   }
 
   callArguments({ position }: ChatCall, text: string): void {
-    this.characters += text.length
+    this.#count(text)
     this.#calls[position]!.add(text)
   }
 
@@ -110,6 +131,11 @@ export class ResponseOutput implements ChatSink {
   /** Ends the open items, in their order. @param status of those that the end of the response has cut. */
   close(status: ItemStatus): void {
     for (const item of this.#open.keys()) this.#close(item, status)
+  }
+
+  #count(text: string): void {
+    this.characters += text.length
+    this.#heldLength += text.length
   }
 
   #openReasoning(): ReasoningItem {
@@ -134,7 +160,8 @@ export class ResponseOutput implements ChatSink {
   }
 
   #add<Item extends OpenItem>(prefix: string, create: (place: Place) => Item): Item {
-    const index = this.#count++
+    const index = this.#nextIndex++
+    this.#heldLength += itemLength
     const item = create({ id: `${prefix}_${this.#options.newId()}`, index, events: this.#events })
     this.#open.set(item, index)
     return item

@@ -82,14 +82,19 @@ export function translateOutput(
   return { content: texts.length === 1 ? only! : joined(texts, '\n'), media }
 }
 
-/** Two outputs of one call. */
-export function joinedResults(one: ToolOutput, other: ToolOutput): ToolOutput {
-  const media = [...one.media, ...other.media]
-  if (!Array.isArray(one.content) && !Array.isArray(other.content)) {
-    const pieces = [...piecesOf(one.content), '\n', ...piecesOf(other.content)]
-    return { content: new JoinedText(...pieces), media }
+/** Several outputs of one call. */
+export function joinedResults(results: readonly ToolOutput[]): ToolOutput {
+  const media = results.flatMap((each) => each.media)
+  if (results.some(({ content }) => Array.isArray(content))) {
+    return { content: results.flatMap(({ content }) => asParts(content)), media }
   }
-  return { content: [...asParts(one.content), ...asParts(other.content)], media }
+  return {
+    content: joinedTexts(
+      results.map(({ content }) => content),
+      '\n',
+    ),
+    media,
+  }
 }
 
 function asParts(content: Encodable): readonly Encodable[] {
@@ -101,9 +106,16 @@ export function piecesOf(text: Encodable): readonly TextPiece[] {
   return text instanceof JoinedText ? text.parts : [text as TextPiece]
 }
 
-/** @param pieces lists of which each is one text. */
+/** @param pieces each of them a text. */
 export function joined(pieces: readonly TextPiece[], separator: string): JoinedText {
-  return new JoinedText(...pieces.flatMap((piece, at) => (at === 0 ? [piece] : [separator, piece])))
+  return new JoinedText(pieces.flatMap((piece, at) => (at === 0 ? [piece] : [separator, piece])))
+}
+
+/** @param texts contents of which each is one text. */
+export function joinedTexts(texts: readonly Encodable[], separator: string): JoinedText {
+  return new JoinedText(
+    texts.flatMap((text, at) => (at === 0 ? piecesOf(text) : [separator, ...piecesOf(text)])),
+  )
 }
 
 /** A text as it is, or the parts of a list. */

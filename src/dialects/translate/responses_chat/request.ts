@@ -6,7 +6,7 @@ import type { GatewayError } from '../../../errors.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { type Members, memberIn, present } from '../members.ts'
-import { declareAdditionalTools, translateInput } from './items.ts'
+import { declareAdditionalTools, readInput, translateInput } from './items.ts'
 import { translateToolChoice } from './tool-choice.ts'
 import { type DeclaredTool, Tools } from './tools.ts'
 
@@ -79,12 +79,13 @@ export function translateRequest(
   const tools = new Tools(notes)
   const list = members.get('tools')
   if (list !== undefined) tools.declare(list, 'tools')
-  declareAdditionalTools(members.get('input'), tools)
+  const input = readInput(members.get('input'))
+  declareAdditionalTools(input, tools)
   const toolChoice = translateToolChoice(members.get('tool_choice'), tools, notes)
   const encodedTools = tools.encoded()
   const body = {
     model,
-    messages: translateInput(members.get('input'), textMember(members, 'instructions', notes), {
+    messages: translateInput(input, textMember(members, 'instructions', notes), {
       traits,
       tools,
       notes,

@@ -155,7 +155,7 @@ function asText(name: string, members: Members): Encodable {
   }
   return {
     name,
-    description: parts.length > 0 ? new JoinedText(...parts) : undefined,
+    description: parts.length > 0 ? new JoinedText(parts) : undefined,
     parameters: {
       type: 'object',
       properties: {
