@@ -132,7 +132,8 @@ export interface HttpProvider {
 export type ConversationFormat = 'chat' | 'messages' | 'response'
 
 /** How much a model is to think, weakest first (OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`). */
-export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
+export const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+export type Effort = (typeof efforts)[number]
 
 /** In what a provider's dialect differs from server to server, as far as translations depend on it. */
 export interface ProviderTraits {

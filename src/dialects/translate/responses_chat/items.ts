@@ -5,7 +5,7 @@ import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { Members } from '../members.ts'
-import { Conversation } from './conversation.ts'
+import { ItemConversation } from './conversation.ts'
 import { actionMembers, hostedItems, isCall, outputTypes, statefulItems } from './item-types.ts'
 import {
   joinedResults,
@@ -55,7 +55,7 @@ export function translateInput(
   context: Context,
 ): Encodable[] {
   const { traits, notes } = context
-  const conversation = new Conversation(traits)
+  const conversation = new ItemConversation(traits)
   if (instructions !== undefined) conversation.system(instructions)
   if (input?.kind === 'string') conversation.user(input)
   else if (input?.kind === 'array') new ItemReader(input.elements().map(itemOf), conversation, context).read()
@@ -86,7 +86,7 @@ function itemOf(view: JsonView): Item {
 
 class ItemReader {
   readonly #items: readonly Item[]
-  readonly #conversation: Conversation
+  readonly #conversation: ItemConversation
   readonly #context: Context
   /** Indexes of the outputs that stand behind their calls already. */
   readonly #placed = new Set<number>()
@@ -96,7 +96,7 @@ class ItemReader {
   /** Reasoning before this index stays out. */
   readonly #reasoningFrom: number
 
-  constructor(items: readonly Item[], conversation: Conversation, context: Context) {
+  constructor(items: readonly Item[], conversation: ItemConversation, context: Context) {
     this.#items = items
     this.#conversation = conversation
     this.#context = context
