@@ -29,7 +29,7 @@ export function findDialect(name: string): ClientDialect | undefined {
 }
 
 export function unknownDialect(name: string): string {
-  const names = [...dialects.keys()].map((dialect) => dialect.name)
+  const names = [...new Set(Array.from(dialects.keys(), (dialect) => dialect.name))]
   const near = closestName(name, names)
   return near === undefined ? `Known dialects: ${names.join(', ')}` : `Did you mean "${near}"?`
 }

@@ -20,8 +20,6 @@ export interface ApiRoute {
   readonly namesModel?: true
   /** The body is a file and names no objects: it may be larger than other bodies. */
   readonly isUpload?: true
-  /** The request names a model that is called now. */
-  readonly callsModel?: true
   /** The response reports tokens that this request has taken. */
   readonly hasUsage?: true
 }
@@ -120,7 +118,6 @@ const table: Readonly<Record<string, readonly RouteFacts[]>> = {
   '/fine_tuning/jobs/{fine_tuning_job}/events': [get],
   '/fine_tuning/jobs/{fine_tuning_job}/pause': [post],
   '/fine_tuning/jobs/{fine_tuning_job}/resume': [post],
-  '/responses/input_tokens': [{ ...post, callsModel: true }],
   '/responses/{response}': [get, remove],
   '/responses/{response}/cancel': [post],
   '/responses/{response}/input_items': [get],
