@@ -15,12 +15,9 @@ import type { Translator } from './translator.ts'
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-const clientDialects = [
-  ...openAiDialects,
-  inputTokensDialect,
-  messagesDialect,
-  countDialect,
-].toSorted((one, other) => (one.path < other.path ? -1 : 1))
+const clientDialects = [...openAiDialects, inputTokensDialect, messagesDialect, countDialect].toSorted(
+  (one, other) => (one.path < other.path ? -1 : 1),
+)
 
 const { native: messages } = messagesDialect
 const chat = clientDialects.find(({ name }) => name === 'chat')!.native

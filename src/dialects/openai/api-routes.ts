@@ -1,6 +1,7 @@
 // The routes of OpenAI's API besides those of model calls, as data: what may be passed on, and what each route does to the
 // account's objects. Whatever is not listed is not passed on: it may be about the account itself, or hand out a credential.
 // https://platform.openai.com/docs/api-reference
+import { closestName } from '../../platform/did-you-mean.ts'
 
 /** A method of a path. */
 export interface ApiRoute {
@@ -252,5 +253,23 @@ export function whyNotPassed(path: string): string {
   const known = refused.find(
     ([prefix]) => path === prefix || path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}_`),
   )
-  return known?.[1] ?? 'it is not known to be harmless'
+  return known?.[1] ?? unknownPath
+}
+
+const unknownPath = "it is not among the routes of OpenAI's API that the gateway knows"
+
+/**
+ * The path that the client may have meant, with its own ids; undefined if none is close.
+ * @param path one that `findApiPath` does not find.
+ * @param others further paths, which are preferred.
+ */
+export function closestApiPath(path: string, others: readonly string[]): string | undefined {
+  if (whyNotPassed(path) !== unknownPath) return undefined
+  const segments = path.split('/')
+  const alike = Object.keys(table)
+    .map((each) => each.split('/'))
+    .filter(({ length }) => length === segments.length)
+    .filter((each) => each.every((name, index) => !name.startsWith('{') || idForm.test(segments[index]!)))
+    .map((each) => each.map((name, index) => (name.startsWith('{') ? segments[index] : name)).join('/'))
+  return closestName(path, [...others, ...alike])
 }
