@@ -1,4 +1,4 @@
-// Which conversation formats servers speak, where neither the configuration nor their kind determines it. A provider is asked
+// Which conversation formats servers speak, where neither the configuration nor their kind determines it. A provider is probed
 // when a call needs to know, and never at the start. What it has shown stays until its address or its version changes: it is confirmed
 // every hour, and kept over restarts.
 import type { AskedFormat, SpokenFormats } from '../call/spoken-formats.ts'
