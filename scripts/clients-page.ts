@@ -134,8 +134,8 @@ function wayTable(): string {
 ${rows.join('\n')}
 
 Where a provider speaks several formats, the best way is taken: \`pass\` before a translation. The response names it in
-\`x-llm-gateway-way\`, and the log in \`way\`. \`llm-gateway explain MODEL --dialect messages\` prints the way of each target. Calls in
-other formats (embeddings, audio, images) are not translated.`
+\`x-llm-gateway-way\`, and the log in \`way\`. \`llm-gateway explain MODEL --dialect messages\` prints the way of each
+target and how it is known; with \`--members\`, what is carried of each member. Calls in other formats (embeddings, audio, images) are not translated.`
 }
 
 const kinds: readonly (readonly [string, Pick<HttpProvider, 'kind' | 'origin'>])[] = [
