@@ -54,6 +54,17 @@ model_providers.gateway = { name = "gateway", base_url = "http://127.0.0.1:4000/
 The lines are for \`~/.codex/config.toml\`. The ids \`openai\`, \`ollama\` and \`lmstudio\` are Codex's own; with another one it
 compacts its history itself, and asks nothing that only OpenAI has.
 
+\`Model metadata for … not found\` is a warning about a name that is not in Codex's own list of models. Codex then works with assumptions:
+its prompt and tools for unknown models, and a context window that may not be the model's. A file with the gateway's models,
+written anew when they change, replaces that list and silences the warning (Codex 0.171):
+
+\`\`\`sh
+curl -o ~/.codex/gateway-models.json 'http://127.0.0.1:4000/v1/models?client_version=1'
+\`\`\`
+
+Name it with its absolute path in \`config.toml\`: \`model_catalog_json = "/home/you/.codex/gateway-models.json"\`. Without the file,
+\`model_context_window\` sets the window alone, and the warning stays.
+
 ## Other agents
 
 | agent | setting |
@@ -123,8 +134,8 @@ function wayTable(): string {
 ${rows.join('\n')}
 
 Where a provider speaks several formats, the best way is taken: \`pass\` before a translation. The response names it in
-\`x-llm-gateway-way\`, and the log in \`way\`. \`llm-gateway explain MODEL --dialect messages\` prints the way of each target. Calls in
-other formats (embeddings, audio, images) are not translated.`
+\`x-llm-gateway-way\`, and the log in \`way\`. \`llm-gateway explain MODEL --dialect messages\` prints the way of each
+target and how it is known; with \`--members\`, what is carried of each member. Calls in other formats (embeddings, audio, images) are not translated.`
 }
 
 const kinds: readonly (readonly [string, Pick<HttpProvider, 'kind' | 'origin'>])[] = [
@@ -138,7 +149,7 @@ function speakingTable(): string {
   const rows = kinds.map(([name, provider]) => {
     const cells = formats.map(([format]) => {
       const isSpoken = speaks(provider, format)
-      return isSpoken === undefined ? 'found out' : isSpoken ? 'yes' : 'no'
+      return isSpoken === undefined ? 'probed' : isSpoken ? 'yes' : 'no'
     })
     return `| ${name} | ${cells.join(' | ')} |`
   })
@@ -148,7 +159,7 @@ function speakingTable(): string {
 |---|---|---|---|
 ${rows.join('\n')}
 
-\`providers.NAME.speaks\` states it otherwise. What is found out is described in [routing.md](routing.md#formats). Ollama has
+\`providers.NAME.speaks\` states it otherwise. How servers are probed is described in [routing.md](routing.md#formats). Ollama has
 Responses since 0.13.3 and Messages since 0.14.0, vLLM Messages since 0.11.1, LM Studio Responses since 0.3.29 and Messages since
 0.4.1.`
 }

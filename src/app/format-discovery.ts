@@ -1,14 +1,15 @@
-// Which conversation formats servers speak, where neither the configuration nor their kind determines it. A provider is asked
+// Which conversation formats servers speak, where neither the configuration nor their kind determines it. A provider is probed
 // when a call needs to know, and never at the start. What it has shown stays until its address or its version changes: it is confirmed
 // every hour, and kept over restarts.
 import type { AskedFormat, SpokenFormats } from '../call/spoken-formats.ts'
-import type { Config, HttpProvider, ProviderConfig } from '../config/types.ts'
+import type { Config, HttpProvider } from '../config/types.ts'
 import { formatProbeBody, judgeFormatProbe } from '../dialects/format-probe.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { readVersion, versionPaths } from '../upstream/providers/versions.ts'
+import { addressOf, type FormatFinding, type FormatFindings } from './format-findings.ts'
 
 export interface FormatDiscoveryParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow' | 'setTimer'>
@@ -16,21 +17,6 @@ export interface FormatDiscoveryParts {
   /** Called when something was found, or confirmed. */
   readonly onChange: () => void
 }
-
-/** What a provider has shown. */
-export interface FormatFinding {
-  /** Of the server: another one under the same name is asked again. */
-  readonly address: string
-  /** Undefined: its kind reports none. */
-  readonly version: string | undefined
-  /** Milliseconds since 1970. */
-  readonly foundAtMs: number
-  /** Format → whether it is spoken. */
-  readonly formats: Readonly<Record<string, boolean>>
-}
-
-/** Of the providers that have shown something. */
-export type FormatFindings = ReadonlyMap<string, FormatFinding>
 
 interface Server {
   readonly provider: Provider
@@ -214,9 +200,4 @@ export class FormatDiscovery implements SpokenFormats {
 
 function keyOf(provider: string, format: string): string {
   return `${provider} ${format}`
-}
-
-function addressOf(config: Exclude<ProviderConfig, { kind: 'echo' }>): string {
-  const { kind, origin, basePath, query = '' } = config
-  return `${kind} ${origin}${basePath}${query}`
 }

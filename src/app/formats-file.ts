@@ -3,7 +3,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
-import type { FormatFinding, FormatFindings } from './format-discovery.ts'
+import type { FormatFinding, FormatFindings } from './format-findings.ts'
 
 interface FormatsFileParts {
   /** As for the limits' counters. Created, for this user alone, when missing. */

@@ -64,7 +64,7 @@ export function isKnownWay(provider: Provider, { provider: { name } }: Translato
 }
 
 /**
- * Whether an attempt came out as if the provider lacked a format which it was found to speak: it may be another program, or
+ * Whether an attempt came out as if the provider lacked a format that a probe has shown it to speak: it may be another program, or
  * another version of it, by now.
  */
 export function isDoubtful(outcome: AttemptOutcome, provider: Provider, translator: Translator): boolean {

@@ -35,7 +35,7 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
 /** Determines what becomes of the call. The client receives nothing yet but heartbeats. */
 async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   const { call, record, heartbeat } = open
-  const request = call.dialect.readRequest(call, on.defaultModels.get(call.dialect.name))
+  const request = call.dialect.readRequest(call, on.defaultModels.get(call.dialect.native.name))
   if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   record.model = request.model
   record.isStream = request.isStream

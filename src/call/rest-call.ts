@@ -6,7 +6,6 @@ import type { PassedRequest } from '../upstream/provider.ts'
 import { clientGoneStatus, type Snapshot } from './call.ts'
 import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
-import { modelOf } from './rest/called-model.ts'
 import { judgeObjects } from './rest/own-objects.ts'
 import { passOn } from './rest/pass-on.ts'
 import type { RestCall } from './rest/request.ts'
@@ -32,19 +31,13 @@ async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<
   const objects = await judgeObjects(call, on)
   if (objects instanceof GatewayError) return sendError(objects, call, on, record) // 400, 404 object_not_found, 415
 
-  const called = call.route.callsModel === true ? await modelOf(call, on) : undefined
-  if (called instanceof GatewayError) return sendError(called, call, on, record) // 400, 404 model_not_found
-  record.model = called?.asked
-  record.targetModel = called?.target.model
-
-  const name = called?.target.provider ?? objects.provider
+  const { provider: name } = objects
   const provider = on.providers.get(name)
   if (provider === undefined) return sendError(providerGone(name), call, on, record) // 404 object_not_found
-  return passOn({ call, provider, body: bodyFor(call, called?.body), record }, on) // the provider's status; 499, 5xx
+  return passOn({ call, provider, body: bodyFor(call), record }, on) // the provider's status; 499, 5xx
 }
 
-function bodyFor({ body }: RestCall, changed: PassedRequest['body']): PassedRequest['body'] {
-  if (changed !== undefined) return changed
+function bodyFor({ body }: RestCall): PassedRequest['body'] {
   return body instanceof LargeBody ? { of: body, parts: [body.bytes] } : body
 }
 

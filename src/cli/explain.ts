@@ -1,4 +1,5 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
+import type { FormatFindings } from '../app/format-findings.ts'
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
@@ -10,24 +11,34 @@ import type { Coverage } from '../dialects/coverage.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import {
   coveragesOf,
-  describeWays,
+  describeFormats,
   type ExplainedFormats,
   explainFormats,
   findDialect,
   printCoverage,
+  printCoverageSummary,
+  readProbes,
   unknownDialect,
 } from './explain-formats.ts'
+import { findListener } from './doctor/listening-program.ts'
 import { Output, type CommandIo } from './output.ts'
+import { systemClock } from '../platform/clock.ts'
 import { printable } from '../platform/printable.ts'
+import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { stateDirectoryOf } from './state-directory.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { printProblems } from './validate-config.ts'
 
+export interface ExplainOptions {
+  readonly config?: string | undefined
+  readonly dialect?: string | undefined
+  /** Prints each member of the translations. Absent: a summary. JSON has all of them. */
+  readonly members?: boolean | undefined
+  readonly json: boolean
+}
+
 /** @returns the exit status: 0, or 1 when the model is unknown or the configuration is invalid. */
-export async function explainCommand(
-  io: CommandIo,
-  model: string,
-  options: { config?: string | undefined; dialect?: string | undefined; json: boolean },
-): Promise<number> {
+export async function explainCommand(io: CommandIo, model: string, options: ExplainOptions): Promise<number> {
   const dialect = options.dialect === undefined ? undefined : findDialect(options.dialect)
   if (options.dialect !== undefined && dialect === undefined) {
     const hint = unknownDialect(options.dialect)
@@ -51,11 +62,25 @@ export async function explainCommand(
     printUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
-  const explanation = explain(model, route, { ...loaded, storedCredentials, dialect })
+  const probes = dialect === undefined ? new Map() : await probesOf(loaded.config, io)
+  const explanation = explain(model, route, { ...loaded, storedCredentials, dialect, probes })
   const out = new Output(io.stdout, io.env)
   if (options.json) out.json({ file, found: true, ...explanation })
-  else print(out, explanation)
+  else print(out, explanation, options.members === true)
   return 0
+}
+
+/** Of the gateway that runs with this configuration, else of the service. */
+async function probesOf({ server: { hosts, port } }: Config, io: CommandIo): Promise<FormatFindings> {
+  const pid = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
+  const paths = servicePaths(resolveScope(undefined, process.getuid!()), io.env)
+  const directory = stateDirectoryOf(pid, paths, io.env)?.path
+  if (directory === undefined) return new Map()
+  return readProbes(directory, (cause) => {
+    const { code = 'unknown error' } = cause as NodeJS.ErrnoException
+    const message = `What probes have shown cannot be read from ${directory} (${code}).`
+    new Output(io.stderr, io.env).line(`warning: ${printable(message)}`)
+  })
 }
 
 /** An empty list of models for each provider with `discover_models`. */
@@ -118,6 +143,8 @@ function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
 }
 
 interface ExplainedTarget extends Target {
+  /** Of the provider. */
+  readonly kind: ProviderConfig['kind']
   readonly baseUrl: string | null
   /** `http://proxy.example:3128 (env HTTPS_PROXY)`; null: connections are made directly. */
   readonly proxy: string | null
@@ -137,12 +164,13 @@ interface ExplainedConfig {
   /** As in `LoadOptions`. */
   readonly storedCredentials: ReadonlySet<string>
   readonly dialect: ClientDialect | undefined
+  readonly probes: FormatFindings
 }
 
 function explain(
   model: string,
   route: Route,
-  { config, raw, storedCredentials, dialect }: ExplainedConfig,
+  { config, raw, storedCredentials, dialect, probes }: ExplainedConfig,
 ): Explanation {
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
@@ -158,8 +186,9 @@ function explain(
     const reference = references.get(target.provider)
     const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
     const provider = config.providers.get(target.provider)!
-    const formats = dialect && explainFormats(dialect, provider, route.model)
-    return { ...target, ...explainProvider(provider, absent), ...(formats && { formats }) }
+    const formats = dialect && explainFormats(dialect, provider, route.model, probes)
+    const { kind } = provider
+    return { ...target, kind, ...explainProvider(provider, absent), ...(formats && { formats }) }
   })
   const ways = explained.flatMap(({ formats }) => formats?.ways ?? [])
   return {
@@ -193,7 +222,10 @@ function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>)
 }
 
 /** @param absent stands in for a key that was not found. */
-function explainProvider(provider: ProviderConfig, absent: string): Omit<ExplainedTarget, keyof Target> {
+function explainProvider(
+  provider: ProviderConfig,
+  absent: string,
+): Omit<ExplainedTarget, keyof Target | 'kind'> {
   if (provider.kind === 'echo') {
     const direct = { proxy: null, plainHttp: null, timeouts: null }
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
@@ -217,7 +249,7 @@ const rules = {
   discovered: () => 'can be called if its provider lists it (discover_models)',
 }
 
-function print(out: Output, explanation: Explanation): void {
+function print(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
   const { defaultFor: kinds, rest, logTransport, coverage = {} } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
@@ -226,7 +258,7 @@ function print(out: Output, explanation: Explanation): void {
     out.line()
     out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${address}`)
     row(out, 'model', printable(target.model))
-    if (target.formats !== undefined) printFormats(out, target.formats)
+    if (target.formats !== undefined) printFormats(out, target.formats, target.kind)
     if (target.timeouts === null) continue
     row(out, 'tier, weight', `${target.tier}, ${target.weight}`)
     row(
@@ -247,12 +279,17 @@ function print(out: Output, explanation: Explanation): void {
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
-  for (const [way, covered] of Object.entries(coverage)) printCoverage(out, way, covered)
+  const printMembers = listsMembers ? printCoverage : printCoverageSummary
+  const ways = Object.entries(coverage)
+  for (const [way, covered] of ways) printMembers(out, way, covered)
+  if (ways.length > 0 && !listsMembers) out.line('\n--members lists all members, and how they are carried')
 }
 
-function printFormats(out: Output, { ways, translation }: ExplainedFormats): void {
-  row(out, 'way', describeWays(ways))
-  const settings = Object.entries(translation).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+function printFormats(out: Output, formats: ExplainedFormats, kind: string): void {
+  row(out, 'way', describeFormats(formats, kind, systemClock.wallNow()))
+  const settings = Object.entries(formats.translation).map(
+    ([key, value]) => `${key}: ${JSON.stringify(value)}`,
+  )
   if (settings.length > 0) row(out, 'translation', settings.join(', '))
 }
 

@@ -106,12 +106,16 @@ function addGatewayCommands(
     .description('show how a call for a model is routed: rule, targets, limits, sources of keys')
     .argument('<model>', 'model name, as a client would send it')
     .option(...configOption)
-    .option('--dialect <name>', 'also show how calls in this format are carried: chat, messages, responses')
+    .option('--dialect <name>', 'also show the way of calls in this format: chat, messages, responses')
+    .option('--members', 'with --dialect: list every member of the format, and how it is carried')
     .option('--json', 'print the result as JSON')
     .action(
       async (
         model: string,
-        { json = false, ...options }: { config?: string; dialect?: string; json?: boolean },
+        {
+          json = false,
+          ...options
+        }: { config?: string; dialect?: string; members?: boolean; json?: boolean },
       ) => {
         const { explainCommand } = await import('./explain.ts')
         done(await explainCommand(io, model, { ...options, json }))

@@ -43,7 +43,7 @@ export function* formatProblems(provider: RawProvider, path: Path): Generator<Pa
   }
 }
 
-/** Undefined: it is found out. */
+/** Undefined: it is probed. */
 function spokenBy({ kind, speaks = 'auto' }: RawProvider): readonly string[] | undefined {
   if (speaks !== 'auto') return speaks
   return kind === 'anthropic' ? ['messages'] : undefined

@@ -1,6 +1,6 @@
 // `translation` of a provider or a model → what translations assume of it.
 import type { RawTranslation } from './raw.ts'
-import type { ProviderTraits } from './types.ts'
+import { efforts, type ProviderTraits } from './types.ts'
 
 /** Only what is set. */
 export function resolveTraits(raw: RawTranslation): Partial<ProviderTraits> {
@@ -31,10 +31,7 @@ export const traitNames: Readonly<Record<Key, keyof ProviderTraits>> = {
   cache_prompts: 'cachesPrompts',
 }
 
-const effortsInOrder = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
-
 function traitOf(key: Key, value: unknown): [keyof ProviderTraits, unknown] {
-  if (key === 'efforts')
-    return ['efforts', effortsInOrder.filter((effort) => (value as string[]).includes(effort))]
+  if (key === 'efforts') return ['efforts', efforts.filter((effort) => (value as string[]).includes(effort))]
   return [traitNames[key], value ?? undefined]
 }

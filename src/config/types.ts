@@ -116,7 +116,7 @@ export interface HttpProvider {
   /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
-  /** The conversation formats that it is said to speak, and no others. Absent: found out. */
+  /** The conversation formats that it is said to speak, and no others. Absent: known from its kind, or probed. */
   readonly speaks?: readonly ConversationFormat[]
   /** What differs from its kind's traits. Absent: nothing. */
   readonly traits?: Partial<ProviderTraits>
@@ -132,7 +132,8 @@ export interface HttpProvider {
 export type ConversationFormat = 'chat' | 'messages' | 'response'
 
 /** How much a model is to think, weakest first (OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`). */
-export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
+export const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+export type Effort = (typeof efforts)[number]
 
 /** In what a provider's dialect differs from server to server, as far as translations depend on it. */
 export interface ProviderTraits {

@@ -3,6 +3,7 @@ import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
 import { openAiDialects } from './openai/formats.ts'
+import { inputTokensDialect } from './openai/input-tokens.ts'
 import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
 import { chatToMessages } from './translate/chat_messages/translator.ts'
@@ -14,8 +15,8 @@ import type { Translator } from './translator.ts'
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-const clientDialects = [...openAiDialects, messagesDialect, countDialect].toSorted((one, other) =>
-  one.path < other.path ? -1 : 1,
+const clientDialects = [...openAiDialects, inputTokensDialect, messagesDialect, countDialect].toSorted(
+  (one, other) => (one.path < other.path ? -1 : 1),
 )
 
 const { native: messages } = messagesDialect

@@ -87,7 +87,7 @@ export interface Provider {
   readonly maxParallelRequests: number | undefined
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
-   * Undefined: that is found out (call/spoken-formats.ts).
+   * Undefined: it is probed (call/spoken-formats.ts).
    */
   readonly speaks: (format: string) => boolean | undefined
   /** What translations assume of a model, by the provider's name for it. */

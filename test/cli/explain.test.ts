@@ -103,6 +103,7 @@ test('JSON has the same facts', async (t) => {
     targets: [
       {
         provider: 'cloud',
+        kind: 'openai',
         model: 'qwen2.5-coder:7b',
         tier: 1,
         weight: 1,

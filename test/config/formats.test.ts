@@ -73,7 +73,7 @@ describe('speaks', () => {
     assert.deepEqual(speaks, ['response', 'chat'])
   })
 
-  test('is found out unless it is set', (t) => {
+  test('is probed unless it is set', (t) => {
     assert.equal(providerOf(t, file('{ base_url: "http://127.0.0.1:1/v1", speaks: auto }')).speaks, undefined)
     assert.equal(providerOf(t, file('{ base_url: "http://127.0.0.1:1/v1" }')).speaks, undefined)
   })

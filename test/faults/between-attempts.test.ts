@@ -85,6 +85,17 @@ test('a model that is being loaded is waited for, beyond the retries', async (t)
   assert.deepEqual(await used(gateway), { requests: 1, tokens: 12, parallel: 0 })
 })
 
+test('a loading server is waited for as long as it asks, beyond max_retry_wait_ms', async (t) => {
+  const a = await startUpstream(t)
+  a.respond(json(503, { error: { message: 'Loading model' } }, { 'retry-after': '4' }))
+  a.respond(whole())
+  const { gateway, clock } = await startFaulty(t, { a: a.url }, { models: one })
+
+  assert.equal((await chat(gateway, 'small')).status, 200)
+
+  assert.deepEqual(clock.pausesMs, [4000])
+})
+
 test('a loading server that asks for no wait is not asked without pause', async (t) => {
   const a = await startUpstream(t)
   a.respond(json(503, { error: { message: 'Loading model' } }, { 'retry-after': '0' }))

@@ -1,6 +1,7 @@
-// Counting tokens for clients of Anthropic's API: a provider's count, or an estimate; never an error of ours.
+// Counting tokens for clients of Anthropic's API and of Responses: a provider's count, or an estimate; never an error of ours.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import OpenAI from 'openai'
 import { startGateway } from '../support/app.ts'
 import { providerModel } from '../support/gateway-config.ts'
 import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
@@ -108,4 +109,28 @@ test('a client that leaves ends the request to the provider', async (t) => {
   client.leave()
   assert.equal((await request.outcome).kind, 'aborted')
   await gateway.logged({ dialect: 'other', status: 499 })
+})
+
+test('a Responses client gets the count of a provider that speaks the format, and else an estimate', async (t) => {
+  const { gateway, upstream, upstreams } = await startGateway(t, {
+    providers: { scripted: { speaks: ['responses'] }, chat: { speaks: ['chat'] } },
+    models: { counted: { provider: 'scripted' }, estimated: { provider: 'chat' } },
+  })
+  const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
+  const input = 'x'.repeat(4_000)
+  upstream.respond(json(200, { object: 'response.input_tokens', input_tokens: 1234 }))
+
+  const counted = await client.responses.inputTokens.count({ model: 'counted', input })
+  assert.deepEqual(counted, { object: 'response.input_tokens', input_tokens: 1234 })
+  const request = await upstream.nextRequest()
+  assert.equal(request.target, '/v1/responses/input_tokens')
+  assert.deepEqual(JSON.parse(request.body.toString()), { model: 'counted', input })
+
+  upstream.respond(content(404, 'text/plain', '404 page not found'))
+  for (const model of ['counted', 'estimated']) {
+    const { object, input_tokens: tokens } = await client.responses.inputTokens.count({ model, input })
+    assert.equal(object, 'response.input_tokens')
+    assert.ok(tokens > 900 && tokens < 1_500, String(tokens))
+  }
+  assert.equal(upstreams.chat.requests.length, 0)
 })

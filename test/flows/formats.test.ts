@@ -171,7 +171,7 @@ suite('a server that may speak Messages', () => {
     assert.equal(asked.length, 2)
   })
 
-  test('is found out for Responses in the same way', async (t) => {
+  test('is probed for Responses in the same way', async (t) => {
     const upstream = await startUpstream(t)
     upstream.respondAlways(({ target, body }) => {
       if (target === '/v1/chat/completions') return whole()
@@ -191,7 +191,7 @@ suite('a server that may speak Messages', () => {
 })
 
 suite('what was found', () => {
-  test('is confirmed by the version after an hour, and found out again after a change', async (t) => {
+  test('is confirmed by the version after an hour, and probed again after a change', async (t) => {
     const clock = new FakeClock()
     const server = { messages: false, version: '0.13.0' }
     const { gateway, upstream } = await start(t, server, { kind: 'ollama' }, { clock })
@@ -232,7 +232,7 @@ suite('what was found', () => {
     await second.gateway.stop()
   })
 
-  test('is found out again where a reload leads to another server', async (t) => {
+  test('is probed again where a reload leads to another server', async (t) => {
     const { gateway } = await start(t, { messages: true })
     assert.deepEqual(await ask(gateway), [200, 'pass'])
     const upstream = await startUpstream(t)

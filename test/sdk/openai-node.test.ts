@@ -72,7 +72,15 @@ function argumentsOf(method: Method): unknown[] {
   })
 }
 
-const everything = { id: 'x', object: 'list', data: [], choices: [], output: [], results: [] }
+const everything = {
+  id: 'x',
+  object: 'list',
+  data: [],
+  choices: [],
+  output: [],
+  results: [],
+  input_tokens: 1,
+}
 
 test('every request of the client reaches the provider as it does directly, or is refused for a reason', async (t) => {
   const { gateway, upstream } = await startGateway(t, { routes: { rest: { provider: 'scripted' } } })

@@ -72,7 +72,7 @@ export async function prepare<Name extends string>(
   }
 }
 
-/** A script answers in any format, and no request that finds out which it speaks is in it. */
+/** A script answers in any format, and no probe of its formats is in it. */
 function spokenBy({ kind }: RawProvider): RawProvider {
   return kind === 'anthropic' ? {} : { speaks: ['chat', 'messages', 'responses'] }
 }

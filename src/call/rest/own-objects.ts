@@ -57,7 +57,7 @@ export async function foreignObjectOf(
   { dialect, body: received, client }: Pick<Call, 'dialect' | 'body' | 'client'>,
   on: Services,
 ): Promise<GatewayError | undefined> {
-  if (!formatsWithObjects.has(dialect.name)) return undefined
+  if (!formatsWithObjects.has(dialect.native.name)) return undefined
   const found = noIds()
   await addIdsOfJson(found, bytesOf(received), on.now)
   const ids = [...found.own, ...found.other]

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { listenHostFault } from '../../config/addresses.ts'
 import { gatewayVariable } from '../../config/environment.ts'
-import { findConfigFile, findStateDirectory, packageAccounts, packagedConfigFile } from '../../config/find.ts'
+import { findConfigFile, packageAccounts, packagedConfigFile } from '../../config/find.ts'
 import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
@@ -29,6 +29,7 @@ import { examineService } from './service.ts'
 import { type CommandIo, Output } from '../output.ts'
 import { printable } from '../../platform/printable.ts'
 import { ownCommand } from '../invocation.ts'
+import { stateDirectoryOf } from '../state-directory.ts'
 import { unknownProvider } from '../suggest.ts'
 import { currentRuntime, unsafeSettings } from '../unsafe-runtime.ts'
 
@@ -106,19 +107,20 @@ async function examine(examination: Examination): Promise<Check[]> {
   const runtime = currentRuntime(env)
   const service = examineService(file, paths, env, run)
   const credentials = raw === undefined ? undefined : examineCredentials(raw, { env, accounts }, paths)
-  const { credentialsDirectory } = paths
-  const files = {
-    config: file,
-    secrets: raw === undefined ? [] : secretFiles(raw),
-    credentialsDirectory,
-    stateDirectory: env['STATE_DIRECTORY'] === undefined ? paths.stateDirectory : findStateDirectory(env),
-  }
   const addresses = addressesOf(examination)
   const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([
     addresses === undefined ? notExamined : examineListener({ ...addresses, ...service }, loaded.ok),
     examineProviders(examination, credentials),
   ])
+  const listening = listener.map(({ figures }) => figures?.['pid']).find((each) => each !== undefined)
+  const pid = service.mainPid ?? (listening === undefined ? undefined : Number(listening))
+  const files = {
+    config: file,
+    secrets: raw === undefined ? [] : secretFiles(raw),
+    credentialsDirectory: paths.credentialsDirectory,
+    stateDirectory: stateDirectoryOf(pid, paths, env),
+  }
   const config = examineConfig(file, loaded)
   // The check that reads a file reports its mode too; one finding is enough.
   const reported = new Set([...config, ...(credentials?.findings ?? [])].map(({ fix }) => fix))

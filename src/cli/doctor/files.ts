@@ -5,6 +5,8 @@ import { dirname } from 'node:path'
 import { type Accounts, ownershipFault } from '../../platform/ownership.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
 import { shellWord } from '../../platform/shell-word.ts'
+import { systemUsers } from '../../platform/unix-users.ts'
+import type { StateDirectory } from '../state-directory.ts'
 import type { Finding } from './finding.ts'
 
 export interface FilesToExamine {
@@ -12,7 +14,7 @@ export interface FilesToExamine {
   /** Files named by the configuration that hold a key each. */
   readonly secrets: readonly string[]
   readonly credentialsDirectory: string
-  readonly stateDirectory: string | undefined
+  readonly stateDirectory: StateDirectory | undefined
 }
 
 /** Missing files are skipped: other findings name them. */
@@ -56,19 +58,25 @@ function examineFile({ path, subject, isSecret }: FileToExamine, accounts: Accou
 }
 
 /** Its counters are not secret, but whoever can write them can lift every limit. */
-function examineState(path: string, accounts: Accounts): Finding[] {
+function examineState({ path, owner, uid: ofGateway }: StateDirectory, accounts: Accounts): Finding[] {
   const subject = 'state directory'
   const status = statOf(path)
+  const named = `${path}, ${owner},`
+  const uid = ofGateway ?? accounts.uid
   if (typeof status === 'string' && status !== 'absent')
-    return [{ subject, state: 'skipped', detail: `${path} cannot be examined (${status})` }]
+    return [{ subject, state: 'skipped', detail: `${named} cannot be examined (${status})` }]
   if (status === 'absent')
-    return [{ subject, state: 'ok', detail: `${path} will be created when the gateway starts` }]
+    return [{ subject, state: 'ok', detail: `${named} will be created when the gateway starts` }]
   if (isDynamic(path)) return examineDynamicState(path, accounts)
-  const [finding] = examineFile({ path, subject, isSecret: false }, accounts)
-  if (finding === undefined || finding.state !== 'ok' || isWritable(path))
-    return finding === undefined ? [] : [finding]
-  const detail = `${path} is not writable: the counters of the limits would not survive a restart`
-  return [{ subject, state: 'warn', detail, fix: `sudo chown ${accounts.uid} ${shellWord(path)}` }]
+  const [finding] = examineFile({ path, subject, isSecret: false }, { ...accounts, uid })
+  if (finding === undefined || finding.state !== 'ok') return finding === undefined ? [] : [finding]
+  // What another user may write can only be inferred from the owner.
+  const isUsable = uid === accounts.uid ? isWritable(path) : uid === 0 || status.uid === uid
+  if (isUsable) {
+    return [{ ...finding, detail: `${path}, ${owner} (${formatMode(status)})` }]
+  }
+  const detail = `${named} is not writable: the counters of the limits would not survive a restart`
+  return [{ subject, state: 'warn', detail, fix: `sudo chown ${uid} ${shellWord(path)}` }]
 }
 
 /** systemd.exec(5), DynamicUser=: root alone can enter this directory, and systemd sets the owner of those in it. */
@@ -113,6 +121,7 @@ function isWritable(path: string): boolean {
 }
 
 function formatMode({ mode, uid }: Stats): string {
-  const owner = uid === 0 ? 'owned by root' : 'owned by you'
-  return `mode ${(mode & 0o777).toString(8).padStart(3, '0')}, ${owner}`
+  const user = systemUsers().nameOf(uid) ?? `uid ${uid}`
+  const owner = uid === process.getuid!() && uid !== 0 ? 'you' : user
+  return `mode ${(mode & 0o777).toString(8).padStart(3, '0')}, owned by ${owner}`
 }

@@ -19,6 +19,8 @@ export interface ServiceReport {
   readonly waitingSockets: readonly string[]
   /** Whether the manager's sockets are in use, in which case `server.unix_socket` is not. */
   readonly hasSockets: boolean
+  /** The process of the running service. */
+  readonly mainPid: number | undefined
 }
 
 /** @param config the configuration file that doctor examines. */
@@ -28,7 +30,7 @@ export function examineService(
   env: NodeJS.ProcessEnv,
   run: RunProgram,
 ): ServiceReport {
-  const none = { waitingSockets: [], hasSockets: false }
+  const none = { waitingSockets: [], hasSockets: false, mainPid: undefined }
   const skipped = (detail: string, fix?: string) => ({
     findings: [{ subject: 'service', state: 'skipped' as const, detail, fix }],
     ...none,
@@ -50,6 +52,7 @@ export function examineService(
     'NRestarts',
     'Listen',
     'NeedDaemonReload',
+    'MainPID',
   ]
   const [socket, service] = [socketUnit, serviceUnit].map((unit) =>
     readUnitState(unit, wanted, paths.scope, run),
@@ -59,11 +62,14 @@ export function examineService(
     return { findings: [...units, ...findings], ...none }
   }
   const hasSockets = socket['ActiveState'] === 'active'
+  // 0: it is not running.
+  const mainPid = Number(service['MainPID'] ?? 0)
   const isWaiting = hasSockets && service['ActiveState'] === 'inactive'
   return {
     findings: [...units, ...examineStates(socket, service, paths), ...examineLinger(paths)],
     waitingSockets: isWaiting ? listenAddresses(socket) : [],
     hasSockets,
+    mainPid: mainPid > 0 ? mainPid : undefined,
   }
 }
 

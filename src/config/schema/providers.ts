@@ -126,7 +126,7 @@ const provider = {
     speaks: {
       type: ['string', 'array'],
       description:
-        'The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or found out by a request without a prompt when a call needs to know; what was found is kept over restarts. Calls in other formats are translated ([Translation](#translation)).',
+        'The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).',
       default: defaults.provider.speaks,
       pattern: '^auto$',
       patternErrorMessage: 'must be auto, or a list of chat, responses and messages',

@@ -1,4 +1,5 @@
 // Schema of what calls are adapted to that reach a server in another format than their client's.
+import { efforts } from '../types.ts'
 import type { Schema } from './schema-type.ts'
 
 const traits = {
@@ -44,7 +45,7 @@ const traits = {
     type: 'array',
     description:
       'How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.',
-    items: { type: 'string', enum: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] },
+    items: { type: 'string', enum: efforts },
   },
   think_tags: {
     type: 'boolean',

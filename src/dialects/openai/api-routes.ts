@@ -1,6 +1,7 @@
 // The routes of OpenAI's API besides those of model calls, as data: what may be passed on, and what each route does to the
 // account's objects. Whatever is not listed is not passed on: it may be about the account itself, or hand out a credential.
 // https://platform.openai.com/docs/api-reference
+import { closestName } from '../../platform/did-you-mean.ts'
 
 /** A method of a path. */
 export interface ApiRoute {
@@ -20,8 +21,6 @@ export interface ApiRoute {
   readonly namesModel?: true
   /** The body is a file and names no objects: it may be larger than other bodies. */
   readonly isUpload?: true
-  /** The request names a model that is called now. */
-  readonly callsModel?: true
   /** The response reports tokens that this request has taken. */
   readonly hasUsage?: true
 }
@@ -120,7 +119,6 @@ const table: Readonly<Record<string, readonly RouteFacts[]>> = {
   '/fine_tuning/jobs/{fine_tuning_job}/events': [get],
   '/fine_tuning/jobs/{fine_tuning_job}/pause': [post],
   '/fine_tuning/jobs/{fine_tuning_job}/resume': [post],
-  '/responses/input_tokens': [{ ...post, callsModel: true }],
   '/responses/{response}': [get, remove],
   '/responses/{response}/cancel': [post],
   '/responses/{response}/input_items': [get],
@@ -255,5 +253,23 @@ export function whyNotPassed(path: string): string {
   const known = refused.find(
     ([prefix]) => path === prefix || path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}_`),
   )
-  return known?.[1] ?? 'it is not known to be harmless'
+  return known?.[1] ?? unknownPath
+}
+
+const unknownPath = "it is not among the routes of OpenAI's API that the gateway knows"
+
+/**
+ * The path that the client may have meant, with its own ids; undefined if none is close.
+ * @param path one that `findApiPath` does not find.
+ * @param others further paths, which are preferred.
+ */
+export function closestApiPath(path: string, others: readonly string[]): string | undefined {
+  if (whyNotPassed(path) !== unknownPath) return undefined
+  const segments = path.split('/')
+  const alike = Object.keys(table)
+    .map((each) => each.split('/'))
+    .filter(({ length }) => length === segments.length)
+    .filter((each) => each.every((name, index) => !name.startsWith('{') || idForm.test(segments[index]!)))
+    .map((each) => each.map((name, index) => (name.startsWith('{') ? segments[index] : name)).join('/'))
+  return closestName(path, [...others, ...alike])
 }

@@ -3,8 +3,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { RestCall } from '../../call/rest/request.ts'
-import { type ApiRoute, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
+import { type ApiRoute, closestApiPath, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
 import { renderError } from '../../dialects/openai/errors.ts'
+import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
@@ -70,8 +71,14 @@ function notPassed(method: string, path: string, routes: readonly ApiRoute[]): G
   const seen = `${method} ${JSON.stringify(`/v1${path}`.slice(0, 200))}`
   const known = routes.map((route) => route.method).join(', ')
   const why = known === '' ? whyNotPassed(path) : `the path has ${known}`
-  return new GatewayError('management_not_allowed', `The gateway does not pass ${seen} on: ${why}.`)
+  const near = known === '' ? closestApiPath(path, ownPaths) : undefined
+  const hint = near === undefined ? '' : ` Did you mean ${JSON.stringify(`/v1${near}`)}?`
+  const message = `routes.rest of the gateway's configuration does not pass ${seen} on: ${why}.${hint}`
+  return new GatewayError('management_not_allowed', message)
 }
+
+/** Paths below `/v1` that have a file here, which are mistyped most often. */
+const ownPaths = [...Array.from(dialects.keys(), ({ path }) => path), '/limits', '/models']
 
 /** The provider's responses are data for programs: no page may navigate to them, or cause anything by them. */
 function pageProblem({ method, headers }: IncomingMessage): GatewayError | undefined {

@@ -12,6 +12,7 @@ import type { RunProgram } from '../../../src/systemd/programs.ts'
 import { servicePaths } from '../../../src/systemd/scope.ts'
 import { recordedIo } from '../../support/command-io.ts'
 import { scratchDirectory, writeScratch } from '../../support/config-file.ts'
+import { startGatewayProcess } from '../../support/gateway-process.ts'
 import { findKey } from '../../support/key-forms.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { refusingUrl, startUpstream, type ScriptedUpstream } from '../../support/scripted-upstream.ts'
@@ -312,5 +313,33 @@ suite('scripts/validate-backend.sh', () => {
     const { status, stdout } = await start(script, ['-h'], folder)
     assert.equal(status, 0)
     assert.match(stdout, /^usage: .*validate-backend\.sh/)
+  })
+})
+
+suite('the state directory', () => {
+  test('is that of the running gateway, which another environment than this one has named', async (t) => {
+    const state = join(scratchDirectory(t), 'state')
+    const { gateway } = await startGatewayProcess(
+      t,
+      { providers: { e: { kind: 'echo' } } },
+      {
+        STATE_DIRECTORY: state,
+      },
+    )
+    const text = `server: { hosts: [127.0.0.1], port: ${new URL(gateway.url).port} }
+providers: { e: { kind: echo } }
+models: { m: { provider: e } }
+`
+    const { stdout } = await run(t, text, { env: { HOME: scratchDirectory(t) } })
+    const [line = ''] = /^.*state directory.*$/m.exec(stdout) ?? []
+    assert.ok(line.includes(`${state}, of the running gateway (pid ${gateway.pid}, user `), line)
+  })
+
+  test('is that of a gateway which this user starts, if there is no other', async (t) => {
+    const home = scratchDirectory(t)
+    const text = 'server: { port: 1 }\nproviders: { e: { kind: echo } }\nmodels: { m: { provider: e } }\n'
+    const { stdout } = await run(t, text, { env: { HOME: home } })
+    const [line = ''] = /^.*state directory.*$/m.exec(stdout) ?? []
+    assert.ok(line.includes(`${home}/.local/state/llm-gateway, of a gateway that user `), line)
   })
 })

@@ -37,6 +37,10 @@ function scene(t: TestContext) {
   return { folder, config, place, directory, examine }
 }
 
+function stateOf(path: string) {
+  return { path, owner: 'of the running gateway', uid: undefined }
+}
+
 test('files that only their owner can write are ok', (t) => {
   assert.deepEqual(scene(t).examine(), ['ok configuration', "ok configuration's directory"])
 })
@@ -67,8 +71,24 @@ test('a key that others can read is fixed with chmod, in a file of its own and i
 
 test('missing files are skipped, except for the state directory, which will be created', (t) => {
   const { folder, examine } = scene(t)
-  const found = examine({ secrets: [join(folder, 'no')], stateDirectory: join(folder, 'state') })
+  const found = examine({ secrets: [join(folder, 'no')], stateDirectory: stateOf(join(folder, 'state')) })
   assert.deepEqual(found.slice(2), ['ok state directory'])
+})
+
+test('the state directory is judged for the user of the gateway, and whose it is is printed', (t) => {
+  const { config, directory } = scene(t)
+  const path = directory('state', 0o700)
+  const own = process.getuid!()
+  const examine = (uid: number) => {
+    const stateDirectory = { ...stateOf(path), uid }
+    const files = { config, secrets: [], credentialsDirectory: '/none', stateDirectory }
+    return examineFiles(files, accounts).at(-1)!
+  }
+  assert.equal(examine(own).state, 'ok')
+  assert.match(examine(own).detail, /state, of the running gateway \(mode 700, owned by /)
+  const of = examine(own + 1)
+  assert.notEqual(of.state, 'ok')
+  assert.equal(of.fix, `sudo chown ${own + 1} ${path}`)
 })
 
 test('a file of another user is fixed with chown', (t) => {

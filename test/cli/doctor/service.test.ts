@@ -66,6 +66,12 @@ test('the status of a running service is shown', (t) => {
   assert.deepEqual(waitingSockets, [])
 })
 
+test('the process of a running service is known, and none of a stopped one', (t) => {
+  const service = 'ActiveState=active\nMainPID=4711\n'
+  assert.equal(scene(t, { service }).mainPid, 4711)
+  assert.equal(scene(t, { service: `${waiting.service}MainPID=0\n` }).mainPid, undefined)
+})
+
 test('a failed service comes with its reasons, and how to start it again', (t) => {
   const { findings } = scene(t, {
     service: 'ActiveState=failed\nResult=exit-code\nStatusText=not started: x\n',

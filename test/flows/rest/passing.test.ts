@@ -198,6 +198,27 @@ suite('what does not pass', () => {
     })
   }
 
+  const mistyped: readonly (readonly [line: `${string} ${string}`, near: string | undefined])[] = [
+    ['POST /v1/chat/completion', '/v1/chat/completions'],
+    ['POST /v1/response', '/v1/responses'],
+    ['POST /v1/message', '/v1/messages'],
+    ['GET /v1/Files', '/v1/files'],
+    ['GET /v1/model', '/v1/models'],
+    ['GET /v1/vector_store/vs_1/files', '/v1/vector_stores/vs_1/files'],
+    ['GET /v1/unheard/of', undefined],
+    ['GET /v1/files/a;b', undefined],
+    ['GET /v1/organization', undefined],
+  ]
+  for (const [line, near] of mistyped) {
+    test(`${line} names the rule, and ${near ?? 'no other path'}`, async (t) => {
+      const { gateway } = await startGateway(t, restSetup)
+      const response = await exchange(t, gateway.url, rawRequest(line))
+      const { error } = JSON.parse(response.body().toString()) as { error: { message: string } }
+      assert.match(error.message, /^routes\.rest of the gateway's configuration does not pass /)
+      assert.equal(/ Did you mean "(.*)"\?$/.exec(error.message)?.[1], near)
+    })
+  }
+
   test('anything, without a provider: 404 with the key to set', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     for (const line of ['GET /v1/files', 'POST /v1/batches', 'GET /v1/responses/resp_1'] as const) {

@@ -156,11 +156,12 @@ test('a chat completion is not remembered otherwise', async (t) => {
 suite('the size of a prompt', () => {
   test('is asked of the model’s provider, under its name for the model', async (t) => {
     const { ask, upstreams } = await startTwo(t)
-    upstreams.models.respond(json(200, { object: 'response.input_tokens', input_tokens: 3 }))
+    const size = json(200, { object: 'response.input_tokens', input_tokens: 3 })
+    upstreams.models.respond(size)
     const sized = await ask('POST /v1/responses/input_tokens', '{"model":"plain", "input":"x"}')
     assert.equal(sized.status, 200)
     assert.equal((await upstreams.models.nextRequest()).body.toString(), '{"model":"plain", "input":"x"}')
-    upstreams.rest.respond(json(200, {}))
+    upstreams.rest.respond(size)
     await ask('POST /v1/responses/input_tokens', '{"input":"x", "model" : "other"}')
     const { body } = await upstreams.rest.nextRequest()
     assert.equal(body.toString(), '{"input":"x", "model" : "renamed"}')
@@ -174,16 +175,20 @@ suite('the size of a prompt', () => {
     assert.equal(upstreams.rest.connections, 0)
   })
 
-  test('without a model is the default model’s, or passes as it is', async (t) => {
-    const first = await startTwo(t)
-    first.upstreams.rest.respond(json(200, {}))
-    assert.equal((await first.ask('POST /v1/responses/input_tokens', '{"input":"x"}')).status, 200)
-    assert.equal((await first.upstreams.rest.nextRequest()).body.toString(), '{"input":"x"}')
+  test('of a conversation of another client is 404', async (t) => {
+    const { ask, upstreams } = await startTwo(t, { server: { trusted_proxies: [{ user: 'self' }] } })
+    const body = '{"model":"plain","input":"x","previous_response_id":"resp_0123456789abcdef"}'
+    const sized = await ask('POST /v1/responses/input_tokens', body, bob)
+    assert.equal(sized.header('x-llm-gateway-error'), 'object_not_found')
+    assert.equal(upstreams.models.connections, 0)
+  })
+
+  test('without a model is the default model’s', async (t) => {
     const routes = { rest: { provider: 'rest' }, default_model: { responses: 'plain' } }
-    const second = await startTwo(t, { routes })
-    second.upstreams.models.respond(json(200, {}))
-    assert.equal((await second.ask('POST /v1/responses/input_tokens', '{"input":"x"}')).status, 200)
-    const { body } = await second.upstreams.models.nextRequest()
+    const { ask, upstreams } = await startTwo(t, { routes })
+    upstreams.models.respond(json(200, { input_tokens: 3 }))
+    assert.equal((await ask('POST /v1/responses/input_tokens', '{"input":"x"}')).status, 200)
+    const { body } = await upstreams.models.nextRequest()
     assert.deepEqual(JSON.parse(body.toString()), { model: 'plain', input: 'x' })
   })
 })

@@ -33,7 +33,7 @@ export interface UserPiece {
 }
 
 /** Of one request. Messages are added in their order. */
-export class Conversation {
+export class BlockConversation {
   readonly #traits: ProviderTraits
   readonly #instructions: Text[] = []
   readonly #messages: Encodable[] = []

@@ -4,7 +4,7 @@ import { JsonView } from '../../../bytes/json/view.ts'
 import { type Members, memberIn } from '../members.ts'
 import { contentOf, joinTexts, type Part, readBlock, readContent, readTexts, type Text } from './content.ts'
 import type { RequestContext } from './context.ts'
-import { type AssistantPiece, Conversation, type UserPiece } from './conversation.ts'
+import { type AssistantPiece, BlockConversation, type UserPiece } from './conversation.ts'
 
 const messageMembers: ReadonlySet<string> = new Set(['role', 'content'])
 const resultMembers: ReadonlySet<string> = new Set(['type', 'tool_use_id', 'content', 'is_error'])
@@ -19,7 +19,7 @@ const billingMark = Buffer.from('x-anthropic-billing-header')
 /** @returns the messages of the chat request. */
 export function translateMessages(members: Members, context: RequestContext): readonly Encodable[] {
   const { notes, traits } = context
-  const conversation = new Conversation(traits)
+  const conversation = new BlockConversation(traits)
   conversation.system(readSystem(memberIn(members, 'system'), context))
   const list = members.get('messages')
   if (list?.kind !== 'array') {

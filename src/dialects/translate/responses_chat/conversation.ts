@@ -35,7 +35,7 @@ type ConversationTraits = Pick<
 >
 
 /** Of one request. Items are added in their order. */
-export class Conversation {
+export class ItemConversation {
   readonly #traits: ConversationTraits
   readonly #instructions: Encodable[] = []
   readonly #messages: Encodable[] = []

@@ -5,7 +5,7 @@ import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { Members } from '../members.ts'
-import { Conversation } from './conversation.ts'
+import { ItemConversation } from './conversation.ts'
 import { actionMembers, hostedItems, isCall, outputTypes, statefulItems } from './item-types.ts'
 import {
   joinedResults,
@@ -66,7 +66,7 @@ export function translateInput(
   context: Context,
 ): Encodable[] {
   const { traits, notes } = context
-  const conversation = new Conversation(traits)
+  const conversation = new ItemConversation(traits)
   if (instructions !== undefined) conversation.system(instructions)
   if (input?.kind === 'string') conversation.user(input)
   else if (input?.kind === 'array') new ItemReader(items, conversation, context).read()
@@ -97,7 +97,7 @@ function itemOf(view: JsonView): Item {
 
 class ItemReader {
   readonly #items: readonly Item[]
-  readonly #conversation: Conversation
+  readonly #conversation: ItemConversation
   readonly #context: Context
   /** Indexes of the outputs that stand behind their calls already. */
   readonly #placed = new Set<number>()
@@ -107,7 +107,7 @@ class ItemReader {
   /** Reasoning before this index stays out. */
   readonly #reasoningFrom: number
 
-  constructor(items: readonly Item[], conversation: Conversation, context: Context) {
+  constructor(items: readonly Item[], conversation: ItemConversation, context: Context) {
     this.#items = items
     this.#conversation = conversation
     this.#context = context

@@ -1,0 +1,59 @@
+// Where the gateway that a command is about keeps its state: commands are often run by another user than the gateway.
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { findStateDirectory } from '../config/find.ts'
+import { systemUsers } from '../platform/unix-users.ts'
+import { type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+
+export interface StateDirectory {
+  readonly path: string
+  /** Of which gateway, for people: `of the running gateway (pid 4711, user ann)`. */
+  readonly owner: string
+  /** The user of the running gateway. Undefined: none is running that this user can see. */
+  readonly uid: number | undefined
+}
+
+/**
+ * Of the running gateway; else of the installed service; else of a gateway that this user starts.
+ * @param pid of the running gateway, if this user can see it.
+ */
+export function stateDirectoryOf(
+  pid: number | undefined,
+  paths: ServicePaths,
+  env: NodeJS.ProcessEnv,
+): StateDirectory | undefined {
+  const running = pid === undefined ? undefined : runningState(pid)
+  if (running !== undefined) return running
+  const owned = (path: string | undefined, owner: string) =>
+    path === undefined ? undefined : { path, owner, uid: undefined }
+  if ((env['STATE_DIRECTORY'] ?? '') !== '') return owned(findStateDirectory(env), 'from STATE_DIRECTORY')
+  if (existsSync(join(paths.unitDirectory, serviceUnit))) {
+    return owned(paths.stateDirectory, `of the ${paths.scope} service`)
+  }
+  return owned(findStateDirectory(env), `of a gateway that user ${userInfo().username} starts`)
+}
+
+/** By the environment of the process: proc_pid_environ(5). Undefined: this user may not read it, or it names none. */
+function runningState(pid: number): StateDirectory | undefined {
+  const folder = `/proc/${pid}`
+  try {
+    const { uid } = statSync(folder)
+    const path = findStateDirectory(readEnvironment(`${folder}/environ`))
+    const user = systemUsers().nameOf(uid) ?? uid
+    return path === undefined
+      ? undefined
+      : { path, owner: `of the running gateway (pid ${pid}, user ${user})`, uid }
+  } catch {
+    return undefined
+  }
+}
+
+/** Only what says where state is kept: the rest may hold keys. */
+function readEnvironment(path: string): NodeJS.ProcessEnv {
+  const wanted = new Set(['HOME', 'STATE_DIRECTORY', 'XDG_STATE_HOME'])
+  const pairs = readFileSync(path, 'utf8')
+    .split('\0')
+    .map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)] as const)
+  return Object.fromEntries(pairs.filter(([name]) => wanted.has(name)))
+}
