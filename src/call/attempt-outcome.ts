@@ -63,6 +63,7 @@ export interface AnsweringResponse {
   readonly isStalled: boolean
   /**
    * Hands over the bytes that have arrived (for a stream, they are in `events`) and all that will.
+   * Does nothing once the response is drained.
    * @param onBug called if the reader, or what comes before it, throws later on: the response has been aborted, and the
    * reader is not called again.
    */

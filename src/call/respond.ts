@@ -199,7 +199,7 @@ function sendFailure(
   }
   const { translation } = failure
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
-  const body = translation?.error(head, failure.body) ?? failure.body
+  const body = translation?.error(head, failure.body, call.requestId) ?? failure.body
   record.providerStatus = head.status
   const status = translation?.errorStatus?.(head.status) ?? head.status
   if (reply.isStarted) {

@@ -74,8 +74,9 @@ export interface Reshape {
  * queues. It knows from the request whether the client wants a stream, and from `head` what the provider sends; all four
  * combinations are possible.
  *
- * Order of calls: `head` once; then for a stream `event` for each event, and `end` once it is complete; for any other body
- * `whole` once. For an error response `error` alone, without `head`. An attempt may be abandoned after any call.
+ * Order of calls: `head` once; then for a stream `event` for each event, until one of them ends the response, and `end` once
+ * it is complete; for any other body `whole` once. For an error response `error` alone, without `head`. An attempt may be
+ * abandoned after any call.
  *
  * Bytes that come in belong to the provider's response and are valid during the call: what is kept is copied. Bytes that are
  * written or returned belong to the receiver.
@@ -85,19 +86,22 @@ export interface ResponseTranslation {
   head(head: ResponseHead): string
   /**
    * Translates an event of the provider, after it was metered; comments are left out. Writes any number of whole events for
-   * the client. An event that reports an error becomes an error event, and is the last: what follows it (an end mark)
-   * becomes nothing, and `end` is not called. If the client wants a whole body, the caller reports the error.
+   * the client. An event that reports an error becomes an error event; if the client wants a whole body, the caller reports
+   * the error.
    */
-  event(event: Buffer, write: Write): void
-  /** The provider's stream is complete. (A truncated one ends with `errorEvent` of the client's dialect.) */
+  event(event: Buffer, write: Write): TranslatedStep
+  /** The response is complete, by what `event` has returned or because the provider's stream has ended. */
   end(write: Write): TranslatedEnd
   /**
    * @param body whatever the head's media type is, and never compressed; at most 16 MiB.
    * @param value the parsed body, where it was parsed already.
    */
   whole(body: Buffer, value: unknown, write: Write): TranslatedEnd
-  /** The body of a provider's error response in the client's envelope, as JSON. */
-  error(head: ResponseHead, body: Buffer): Buffer
+  /**
+   * The body of a provider's error response in the client's envelope, as JSON.
+   * @param requestId of the call, for formats that repeat it in the envelope.
+   */
+  error(head: ResponseHead, body: Buffer, requestId: string): Buffer
   /** The client's status for the provider's status of an error response. Absent: the same. */
   errorStatus?(status: number): number
   /** In place of the dialect's heartbeat, once something was written: between two events, never within one. */
@@ -106,6 +110,13 @@ export interface ResponseTranslation {
 
 /** Sends bytes of a stream to the client. The receiver handles backpressure. */
 export type Write = (bytes: Buffer) => void
+
+/**
+ * What follows an event. Undefined: further events. Nothing is translated after any of the others: `over`: the response is
+ * complete, and `end` is called, whether or not the provider's stream goes on; `failed`: the provider has reported an error;
+ * an error for the client: the provider's stream breaks its format.
+ */
+export type TranslatedStep = 'over' | 'failed' | GatewayError | undefined
 
 /**
  * What remains to be sent: the whole body for a client that requested one; nothing after a stream, whose last events were

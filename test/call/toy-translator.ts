@@ -2,7 +2,12 @@
 // is `{"model","say"}`, a response `{"shout","tokens"}`, a stream `data: TEXT` events up to `data: .TOKENS`.
 import type { ClientDialect } from '../../src/dialects/dialect.ts'
 import { type Dialects, dialects as allDialects } from '../../src/dialects/table.ts'
-import type { ResponseTranslation, TranslatedEnd, Translator } from '../../src/dialects/translator.ts'
+import type {
+  ResponseTranslation,
+  TranslatedEnd,
+  TranslatedStep,
+  Translator,
+} from '../../src/dialects/translator.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { encodeEvent, eventData } from '../../src/bytes/sse.ts'
 
@@ -84,13 +89,18 @@ class ShoutResponse implements ResponseTranslation {
     return this.#isStream ? 'text/event-stream; charset=utf-8' : 'application/json'
   }
 
-  event(event: Buffer, write: (bytes: Buffer) => void): void {
+  event(event: Buffer, write: (bytes: Buffer) => void): TranslatedStep {
     const data = eventData(event)!.toString()
-    if (data === '[DONE]') return
+    if (data === '[DONE]') return 'over'
+    if (data === '"noise"') return new GatewayError('provider_bad_response', 'Nobody talks like that.')
     const { choices, usage, error } = JSON.parse(data) as Chunk
     this.#tokens = usage?.total_tokens ?? this.#tokens
-    if (error !== undefined && this.#isStream) write(encodeEvent({ data: `!${error.message}` }))
+    if (error !== undefined) {
+      if (this.#isStream) write(encodeEvent({ data: `!${error.message}` }))
+      return 'failed'
+    }
     this.#say(choices?.[0]?.delta?.content, write)
+    return undefined
   }
 
   end(write: (bytes: Buffer) => void): TranslatedEnd {

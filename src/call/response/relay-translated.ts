@@ -1,7 +1,9 @@
-// A response on a translated way: judged and metered in the provider's format, sent in the client's. What a translation
-// writes in one turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status.
+// A response on a translated way: metered in the provider's format, sent in the client's. What a translation writes in one
+// turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status. The
+// translation decides where the response ends, because it knows what the client has; the provider's last events count only
+// where its body ends, or falls silent, before that.
 import { StreamTail } from '../../dialects/stream-tail.ts'
-import type { ResponseTranslation, TranslatedEnd } from '../../dialects/translator.ts'
+import type { ResponseTranslation, TranslatedEnd, TranslatedStep } from '../../dialects/translator.ts'
 import { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
@@ -43,6 +45,8 @@ export class TranslatedRelay implements Relay, EventSink {
   readonly #written = new ByteCollector()
   readonly #write: (bytes: Buffer) => void
   #readBytes = 0
+  /** What the translation has returned for the last event; events after an end of it are only metered. */
+  #step: TranslatedStep
   #isOver = false
   #hasBegun = false
   #isQuiet = false
@@ -59,7 +63,7 @@ export class TranslatedRelay implements Relay, EventSink {
 
   begin(): void {
     this.#input.events.readTo(this)
-    this.#flush()
+    this.#proceed()
   }
 
   onTick(nowMs: number): void {
@@ -83,7 +87,7 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onData(chunk: Buffer): void {
     this.#input.events.push(chunk)
-    this.#flush()
+    this.#proceed()
   }
 
   /** From the splitter. */
@@ -92,41 +96,39 @@ export class TranslatedRelay implements Relay, EventSink {
     const { meter, isStream, translation } = this.#input
     // Usage that the gateway asked for is translated too: the client's format has a place for it, or none.
     meter.observe(event)
+    if (this.#step !== undefined) return
     this.#readBytes += event.length
     if (!isStream && this.#readBytes > maxStreamBytes) return this.#giveUp()
     if (isComment(event)) return
     this.#tail.push(event)
-    translation.event(maskedEvent(event, this.#input), this.#write)
+    this.#step = translation.event(maskedEvent(event, this.#input), this.#write)
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */
   overflow(): void {
-    if (!this.#isOver) this.#giveUp()
+    if (!this.#isOver && this.#step === undefined) this.#giveUp()
   }
 
   onEnd(): void {
     if (this.#isOver) return
-    const { reply, response, events, isStream, translation } = this.#input
+    const { response, events } = this.#input
     const last = lastEvent(events.end(), response.dialect)
     if (last !== undefined) this.event(last)
+    this.#proceed()
+    if (this.#isOver) return
     const ending = response.dialect.ending(this.#tail.events)
-    if (ending === 'complete' || ending === 'over') {
-      return this.#resolve(finish(this.#input, translation.end(this.#write), this.#written))
-    }
+    if (ending === 'complete' || ending === 'over') return this.#complete()
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
-    this.#flush()
-    // The translation has written the error, where it writes events.
-    if (isStream) reply.end()
-    this.#resolve({ kind: 'failed', error: endingErrors.error(), isReported: isStream })
+    this.#end({ kind: 'failed', error: endingErrors.error(), isReported: false })
   }
 
   onBroken(error: GatewayError): void {
     if (this.#isOver) return
-    if (this.#isAtMark()) return this.onEnd()
-    this.#resolve({ kind: 'broken', error, isReported: false })
+    if (this.#isAtMark()) return this.#complete()
+    this.#end({ kind: 'broken', error, isReported: false })
   }
 
-  /** The end of the client's response is written once the call ends. */
+  /** With the response's end the call has ended, too. */
   reachedEnd(): undefined {}
 
   #isAtMark(): boolean {
@@ -143,12 +145,41 @@ export class TranslatedRelay implements Relay, EventSink {
   }
 
   #giveUp(): void {
-    this.#isOver = true
+    const message = "The provider's stream has an event or a body that is too long to be translated."
+    this.#breakOff(new GatewayError('provider_bad_response', message))
+  }
+
+  /** Sends what was written, or ends the response where the translation has ended it. */
+  #proceed(): void {
+    if (this.#isOver) return
+    const step = this.#step
+    if (step === undefined) return this.#flush()
+    if (step instanceof GatewayError) return this.#breakOff(step)
+    const { response, reply, isStream } = this.#input
+    // What follows the end can only be the end of the body.
+    response.drain()
+    if (step === 'over') return this.#complete()
+    this.#flush()
+    // The translation has written the error, where it writes events.
+    if (isStream) reply.end()
+    this.#end({ kind: 'failed', error: endingErrors.error(), isReported: isStream })
+  }
+
+  #complete(): void {
+    const { translation } = this.#input
+    this.#end(finish(this.#input, translation.end(this.#write), this.#written))
+  }
+
+  /** Nothing that the provider still sends can become a part of the response. */
+  #breakOff(error: GatewayError): void {
     this.#flush()
     this.#input.response.abort()
-    const message = "The provider's stream has an event or a body that is too long to be translated."
-    const error = new GatewayError('provider_bad_response', message)
-    this.#resolve({ kind: 'broken', error, isReported: false })
+    this.#end({ kind: 'broken', error, isReported: false })
+  }
+
+  #end(result: RelayResult): void {
+    this.#isOver = true
+    this.#resolve(result)
   }
 
   #flush(): void {

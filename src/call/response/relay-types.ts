@@ -39,7 +39,7 @@ export type RelayResult =
   | { readonly kind: 'complete' }
   | { readonly kind: 'gone' }
   | {
-      /** `failed`: the provider itself reported an error in its stream, or what it sent can't be translated. */
+      /** `failed`: the provider itself reported an error in its stream, or its whole response can't be translated. */
       readonly kind: 'failed' | 'broken'
       readonly error: GatewayError
       readonly isReported: boolean

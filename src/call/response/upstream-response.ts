@@ -148,6 +148,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   read(reader: ResponseReader, onBug: (error: unknown) => void): void {
     if (this.#bug !== undefined) throw this.#bug.error
     this.#onBug = onBug
+    if (this.#phase instanceof Draining) return
     if (!(this.#phase instanceof Forwarding)) throw new Error('nothing to be read')
     this.#phase.read(reader)
   }

@@ -11,8 +11,7 @@ import { limitHeaders } from './rate-headers.ts'
 export function renderError(error: GatewayError, about: ErrorContext): RenderedError {
   const { status, message, code, headers: own } = error
   const { requestId, wallNowMs } = about
-  const envelope = errorEnvelope({ type: errorTypeOf(error), message })
-  const body = Buffer.from(JSON.stringify({ ...envelope, request_id: requestId }))
+  const body = Buffer.from(JSON.stringify(errorBody({ type: errorTypeOf(error), message }, requestId)))
   const headers = ['content-type', 'application/json', 'content-length', String(body.length)]
   headers.push('request-id', requestId, 'x-llm-gateway-error', code)
   const more = { ...limitHeaders(error, wallNowMs), ...own }
@@ -20,9 +19,19 @@ export function renderError(error: GatewayError, about: ErrorContext): RenderedE
   return { status, headers, body }
 }
 
+interface ErrorObject {
+  readonly type: string
+  readonly message: string
+}
+
 /** What a response and an event have in common. */
-export function errorEnvelope(error: { readonly type: string; readonly message: string }): object {
+export function errorEnvelope(error: ErrorObject): object {
   return { type: 'error', error }
+}
+
+/** Of an error response. */
+export function errorBody(error: ErrorObject, requestId: string): object {
+  return { ...errorEnvelope(error), request_id: requestId }
 }
 
 /** The statuses that have a type of their own. */

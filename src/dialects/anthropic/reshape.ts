@@ -49,7 +49,7 @@ class AssembledMessage implements ResponseTranslation {
     return 'application/json'
   }
 
-  event(event: Buffer): void {
+  event(event: Buffer): undefined {
     const data = eventData(event)
     const { type, index, message, content_block: start, delta, usage } = membersOf(data && parseJson(data))
     if (type === 'message_start') this.#message = membersOf(message)

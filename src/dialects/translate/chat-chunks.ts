@@ -74,9 +74,9 @@ export class ChatReader {
     return this.#finish !== undefined
   }
 
-  /** Whether the response breaks the format, so that `end` returns an error. */
-  get isBroken(): boolean {
-    return this.#problem !== undefined
+  /** How the response breaks the format; `end` returns it too. */
+  get problem(): GatewayError | undefined {
+    return this.#problem
   }
 
   /** @param data of an event, but not the end mark. */

@@ -6,7 +6,14 @@ import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Coverage } from '../coverage.ts'
 import type { ModelRequest } from '../request.ts'
-import type { ResponseTranslation, TranslatedEnd, Translation, Translator, Write } from '../translator.ts'
+import type {
+  ResponseTranslation,
+  TranslatedEnd,
+  TranslatedStep,
+  Translation,
+  Translator,
+  Write,
+} from '../translator.ts'
 
 export interface Composition {
   readonly way: string
@@ -106,9 +113,10 @@ class ComposedResponse implements ResponseTranslation {
     return this.#outer.head({ status: head.status, headers: { 'content-type': contentType } })
   }
 
-  event(event: Buffer, write: Write): void {
+  event(event: Buffer, write: Write): TranslatedStep {
     this.#middle.write = write
-    this.#inner.event(event, this.#writeMiddle)
+    const step = this.#inner.event(event, this.#writeMiddle)
+    return this.#middle.step ?? step
   }
 
   end(write: Write): TranslatedEnd {
@@ -121,8 +129,8 @@ class ComposedResponse implements ResponseTranslation {
     return this.#finish(this.#inner.whole(body, value, this.#writeMiddle), write)
   }
 
-  error(head: ResponseHead, body: Buffer): Buffer {
-    return this.#outer.error(head, this.#inner.error(head, body))
+  error(head: ResponseHead, body: Buffer, requestId: string): Buffer {
+    return this.#outer.error(head, this.#inner.error(head, body, requestId), requestId)
   }
 
   errorStatus(status: number): number {
@@ -144,6 +152,8 @@ class ComposedResponse implements ResponseTranslation {
 /** The events between the two translations, one by one. */
 class MiddleEvents implements EventSink {
   write: Write = ignore
+  /** What follows the last of them. */
+  step: TranslatedStep
   readonly #outer: ResponseTranslation
   /** Never overflows: it receives whole events. */
   readonly #splitter = new EventSplitter(Infinity)
@@ -157,7 +167,7 @@ class MiddleEvents implements EventSink {
   }
 
   event(event: Buffer): void {
-    this.#outer.event(event, this.write)
+    if (this.step === undefined) this.step = this.#outer.event(event, this.write)
   }
 
   overflow(): void {}

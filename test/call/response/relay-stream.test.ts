@@ -91,7 +91,10 @@ test('the events of a chunk go out as one slice of its memory; only what two chu
 test('a client that reads nothing holds the provider up, on a translated way too', () => {
   const translation: ResponseTranslation = {
     head: () => 'text/event-stream',
-    event: (bytes, write) => [bytes, bytes].forEach(write),
+    event(bytes, write) {
+      for (const piece of [bytes, bytes]) write(piece)
+      return undefined
+    },
     end: () => undefined,
     whole: () => undefined,
     error: (_, body) => body,

@@ -10,7 +10,12 @@ import type { ProviderTraits } from '../../../src/config/types.ts'
 import type { ClientDialect } from '../../../src/dialects/dialect.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { dialects } from '../../../src/dialects/table.ts'
-import type { Translation, Translator } from '../../../src/dialects/translator.ts'
+import type {
+  TranslatedEnd,
+  TranslatedStep,
+  Translation,
+  Translator,
+} from '../../../src/dialects/translator.ts'
 import type { GatewayError } from '../../../src/errors.ts'
 import { EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { openServerTraits } from '../../../src/upstream/providers/traits.ts'
@@ -79,28 +84,34 @@ export function sentText({ body }: Translation): string {
   return (Buffer.isBuffer(body) ? body : Buffer.concat(body.parts)).toString()
 }
 
-/** What the client gets of a provider's stream that arrives in `chunks`; what follows an error event stays out. */
+/** What the client gets of a provider's stream that arrives in `chunks`; after an error event nothing remains to be sent. */
 export function throughStream(
   {
     response,
     provider,
   }: { response: NonNullable<Translation['response']>; provider: Translator['provider'] },
   chunks: Iterable<Buffer>,
-): { readonly bytes: string; readonly end: Buffer | GatewayError | undefined } {
+): { readonly bytes: string; readonly end: TranslatedEnd } {
   const written: Buffer[] = []
   const write = (bytes: Buffer) => void written.push(Buffer.from(bytes))
   response.head({ status: 200, headers: { 'content-type': 'text/event-stream' } })
   const splitter = new EventSplitter()
+  let step: TranslatedStep
   const sink = {
     event: (event: Buffer) => {
-      if (!isComment(event)) response.event(provider.standardEvent(event), write)
+      if (step !== undefined || isComment(event)) return
+      step = response.event(provider.standardEvent(event), write)
     },
     overflow: () => {},
   }
   for (const chunk of chunks) splitter.push(Buffer.from(chunk), sink)
   splitter.end(sink)
-  const end = response.end(write)
+  const end = step === undefined || step === 'over' ? response.end(write) : brokenBy(step)
   return { bytes: Buffer.concat(written).toString(), end }
+}
+
+function brokenBy(step: 'failed' | GatewayError): GatewayError | undefined {
+  return step === 'failed' ? undefined : step
 }
 
 export function providerOf(vector: Case): Translator['provider'] {

@@ -72,7 +72,7 @@ function checkWhole(vector: Vector, body: Buffer): void {
 function checkErrorBody(vector: Vector, text: string): void {
   const { status, body } = JSON.parse(text) as { status: number; body: unknown }
   const head = { status, headers: { 'content-type': 'application/json' } }
-  const returned = begun(vector).response!.error(head, Buffer.from(JSON.stringify(body)))
+  const returned = begun(vector).response!.error(head, Buffer.from(JSON.stringify(body)), 'req_id')
   assert.deepEqual(JSON.parse(returned.toString()), JSON.parse(vector.file('returned.json')!))
 }
 

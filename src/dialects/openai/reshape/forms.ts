@@ -28,6 +28,7 @@ export function assembledBy(collector: Collector): ResponseTranslation {
     event(event) {
       const data = eventData(event)
       if (data !== undefined && !isEndMark(data)) collector.add(data)
+      return undefined
     },
     end() {
       const result = collector.result()
@@ -45,7 +46,10 @@ export function assembledBy(collector: Collector): ResponseTranslation {
 export function splitInto(events: readonly OutgoingEvent[]): ResponseTranslation {
   return {
     head: () => 'text/event-stream; charset=utf-8',
-    event: (event, write) => write(event),
+    event(event, write) {
+      write(event)
+      return undefined
+    },
     end: () => undefined,
     whole(_body, _value, write) {
       for (const event of events) write(encodeEvent(event))

@@ -54,14 +54,19 @@ export class MessagesReader {
     return badResponse("The provider's stream ended before the response was complete.")
   }
 
-  /** @param data of an event. What follows the end, an error or what breaks the format becomes nothing. */
-  readEvent(data: Buffer): EventKind {
-    if (this.#isOver || this.#problem !== undefined) return 'piece'
+  /**
+   * To be called until it returns something else than `piece`.
+   * @param data of an event.
+   * @returns an error if the event breaks the format.
+   */
+  readEvent(data: Buffer): EventKind | GatewayError {
     const event = parseJson(data)
-    if (!isObject(event)) {
-      this.#break("The provider's stream has an event that is not a JSON object.")
-      return 'piece'
-    }
+    if (!isObject(event)) return badResponse("The provider's stream has an event that is not a JSON object.")
+    const kind = this.#read(event, data)
+    return this.#problem ?? kind
+  }
+
+  #read(event: JsonObject, data: Buffer): EventKind {
     switch (typeOf(event)) {
       case 'content_block_delta':
         this.#readDelta(event['index'], membersOf(event['delta']))

@@ -3,7 +3,7 @@ import type { ResponseHead } from '../../../domain.ts'
 import { encodeEvent, eventData } from '../../../bytes/sse.ts'
 import type { ErrorFields, ProviderDialect } from '../../dialect.ts'
 import { commentHeartbeat } from '../../openai/errors.ts'
-import type { ResponseTranslation, TranslatedEnd, Write } from '../../translator.ts'
+import type { ResponseTranslation, TranslatedEnd, TranslatedStep, Write } from '../../translator.ts'
 import { isContextOverflow, openAiErrorType } from '../errors.ts'
 import { type AnswerEnd, type AnswerFacts, ChunkWriter, CompletionBuilder } from './chat-answer.ts'
 import { MessagesReader } from './messages-reader.ts'
@@ -36,14 +36,22 @@ export class ChatFromMessages implements ResponseTranslation {
     return this.#chunks === undefined ? 'application/json' : 'text/event-stream; charset=utf-8'
   }
 
-  event(event: Buffer, write: Write): void {
+  event(event: Buffer, write: Write): TranslatedStep {
     const data = eventData(event)
-    if (data === undefined) return
+    if (data === undefined) return undefined
     this.#chunks?.writeTo(write)
-    const kind = this.#reader.readEvent(data)
-    if (kind === 'error' && this.#chunks !== undefined) write(this.#errorEvent(data))
-    if (kind === 'end' && this.#reader.problem === undefined) {
-      this.#chunks?.end(this.#end(), this.#settings.wantsUsage)
+    const found = this.#reader.readEvent(data)
+    switch (found) {
+      case 'piece':
+        return undefined
+      case 'error':
+        if (this.#chunks !== undefined) write(this.#errorEvent(data))
+        return 'failed'
+      case 'end':
+        this.#chunks?.end(this.#end(), this.#settings.wantsUsage)
+        return 'over'
+      default:
+        return found
     }
   }
 

@@ -2,9 +2,10 @@
 import { eventData } from '../../../bytes/sse.ts'
 import type { ResponseHead } from '../../../domain.ts'
 import { GatewayError } from '../../../errors.ts'
+import { errorBody } from '../../anthropic/errors.ts'
 import { isEndMark } from '../../openai/chat-stream.ts'
 import { readErrorFields } from '../../openai/errors.ts'
-import type { ResponseTranslation, TranslatedEnd, Write } from '../../translator.ts'
+import type { ResponseTranslation, TranslatedEnd, TranslatedStep, Write } from '../../translator.ts'
 import { ChatReader } from '../chat-chunks.ts'
 import { messagesError } from './errors.ts'
 import { type ContentOptions, MessageContent } from './response-content.ts'
@@ -42,10 +43,9 @@ export class MessagesResponse implements ResponseTranslation {
     return this.#isStream ? 'text/event-stream; charset=utf-8' : 'application/json'
   }
 
-  event(event: Buffer, write: Write): void {
-    if (this.#isOver) return
+  event(event: Buffer, write: Write): TranslatedStep {
     const data = eventData(event)
-    if (data === undefined) return
+    if (data === undefined) return undefined
     const reader = this.#reader
     if (isEndMark(data)) {
       reader.readDone()
@@ -56,9 +56,12 @@ export class MessagesResponse implements ResponseTranslation {
       // Usage after the finish reason is the last that a stream has.
       if (hasFinished && reader.usage !== usage) this.#finish()
       // Without anything written, an error still has its status.
-      else if (!reader.isBroken && !this.#content.hasFailed) this.#events?.start()
+      else if (reader.problem === undefined && !this.#content.hasFailed) this.#events?.start()
     }
     this.#flush(write)
+    if (this.#content.hasFailed) return 'failed'
+    if (this.#isOver) return 'over'
+    return reader.problem ?? this.#events?.problem
   }
 
   end(write: Write): TranslatedEnd {
@@ -72,11 +75,11 @@ export class MessagesResponse implements ResponseTranslation {
     return this.end(write)
   }
 
-  error({ status }: ResponseHead, body: Buffer): Buffer {
+  error({ status }: ResponseHead, body: Buffer, requestId: string): Buffer {
     const text = body.toString('utf8', 0, maxErrorText).trim()
     const message = text === '' ? `The provider returned status ${status} without a message.` : text
     const fields = readErrorFields(body) ?? { message, type: null, param: null, code: null }
-    return Buffer.from(JSON.stringify({ type: 'error', error: messagesError(fields, status) }))
+    return Buffer.from(JSON.stringify(errorBody(messagesError(fields, status), requestId)))
   }
 
   heartbeat(): Buffer {

@@ -3,7 +3,7 @@ import type { ResponseHead } from '../../../domain.ts'
 import { GatewayError } from '../../../errors.ts'
 import { eventData } from '../../../bytes/sse.ts'
 import { isEndMark } from '../../openai/chat-stream.ts'
-import type { ResponseTranslation, TranslatedEnd, Write } from '../../translator.ts'
+import type { ResponseTranslation, TranslatedEnd, TranslatedStep, Write } from '../../translator.ts'
 import { type ChatEnd, ChatReader } from '../chat-chunks.ts'
 import type { ChatUsage } from '../usage.ts'
 import { translateErrorBody, withResponseCode } from './errors.ts'
@@ -30,7 +30,6 @@ export class ResponsesTranslation implements ResponseTranslation {
   readonly #output: ResponseOutput
   readonly #reader: ChatReader
   #hasBegun = false
-  #isOver = false
 
   constructor(options: ResponseOptions) {
     this.#options = options
@@ -42,14 +41,19 @@ export class ResponsesTranslation implements ResponseTranslation {
     return this.#options.isStream ? 'text/event-stream; charset=utf-8' : 'application/json'
   }
 
-  event(event: Buffer, write: Write): void {
+  event(event: Buffer, write: Write): TranslatedStep {
     const data = eventData(event)
-    if (data === undefined || this.#isOver) return
+    if (data === undefined) return undefined
     this.#begin(write)
-    if (isEndMark(data)) this.#reader.readDone()
-    else this.#reader.readChunk(data)
+    if (isEndMark(data)) {
+      this.#reader.readDone()
+      return 'over'
+    }
+    this.#reader.readChunk(data)
     const { failure } = this.#output
-    if (failure !== undefined) this.#fail(failure)
+    if (failure === undefined) return this.#reader.problem
+    this.#fail(failure)
+    return 'failed'
   }
 
   end(write: Write): TranslatedEnd {
@@ -89,8 +93,6 @@ export class ResponsesTranslation implements ResponseTranslation {
   }
 
   #finish(): TranslatedEnd {
-    if (this.#isOver) return undefined
-    this.#isOver = true
     const end = this.#reader.end()
     if (end instanceof GatewayError) return end
     const state = this.#stateAt(end)
@@ -123,7 +125,6 @@ export class ResponsesTranslation implements ResponseTranslation {
 
   /** A client that waits for a whole response gets the error from the caller. */
   #fail({ fields, status }: ProviderError): void {
-    this.#isOver = true
     this.#events.emitFailure(
       withResponseCode(fields, status),
       this.#options.object.identity,
