@@ -2,9 +2,9 @@
 // a request that is JSON or an error about it, and the client gets its format's rules kept and an end or an error.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import type { ClientDialect } from '../../../src/dialects/dialect.ts'
+import type { ClientDialect, StreamEnding } from '../../../src/dialects/dialect.ts'
 import { StreamTail } from '../../../src/dialects/stream-tail.ts'
-import type { ResponseTranslation, Translator } from '../../../src/dialects/translator.ts'
+import type { ResponseTranslation, TranslatedStep, Translator } from '../../../src/dialects/translator.ts'
 import { GatewayError } from '../../../src/errors.ts'
 import { eventData, EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { Random } from '../../support/random.ts'
@@ -78,31 +78,35 @@ export function translateSpoiledStream(random: Random): string {
   }
   response.head({ status: 200, headers: { 'content-type': 'text/event-stream' } })
   const tail = new StreamTail()
-  let hasFailed = false
+  let step: TranslatedStep
   for (const event of events) {
     tail.push(event)
-    response.event(event, write)
-    hasFailed ||= provider.ending([event]) === 'error'
-    if (isStream && pieces.length > 0 && !hasFailed && random.has(0.02)) write(response.heartbeat())
+    step = response.event(event, write)
+    if (step !== undefined) break
+    if (isStream && pieces.length > 0 && random.has(0.02)) write(response.heartbeat())
   }
-  const ending = provider.ending(tail.events)
-  const isWhole = ending === 'over' || ending === 'complete'
-  const end = isWhole ? response.end(write) : undefined
+  step ??= stepOf(provider.ending(tail.events))
+  const end = step === 'over' ? response.end(write) : step
   if (end instanceof GatewayError) assert.equal(end.status, 502)
   if (!isStream) {
     assert.equal(pieces.length, 0, 'a whole body is not written in pieces')
+    assert.ok(end !== undefined, 'a whole stream becomes a body or an error')
     if (Buffer.isBuffer(end)) readWhole(conversationOf(client), end)
-    else assert.ok(!isWhole || end instanceof GatewayError, 'a whole stream becomes a body or an error')
     return Buffer.isBuffer(end) ? 'body' : 'no body'
   }
   assert.ok(!Buffer.isBuffer(end), 'events, and no body')
-  const cut = new GatewayError('provider_bad_response', 'The stream ended without its final event.')
-  // The gateway itself reports both, and a stream that ends with an error has it already.
-  const error = end ?? (ending === 'cut' ? cut : undefined)
-  if (error !== undefined) pieces.push(own.error(error))
+  // The gateway reports such an error. One of the provider is in the stream already.
+  if (end instanceof GatewayError) pieces.push(own.error(end))
   const result = endOfStream(client, Buffer.concat(pieces).toString())
-  if (error !== undefined || ending === 'error') assert.equal(result, 'error')
+  assert.equal(result, end === undefined ? 'whole' : 'error')
   return result
+}
+
+/** At the end of a provider's stream. */
+function stepOf(ending: StreamEnding): TranslatedStep {
+  if (ending === 'error') return 'failed'
+  if (ending !== 'cut') return 'over'
+  return new GatewayError('provider_bad_response', 'The stream ended without its final event.')
 }
 
 function conversationOf({ name }: ClientDialect): Conversation {
@@ -158,7 +162,7 @@ export function translateSpoiledBody(random: Random): string {
   const judged = isError ? { kind: 'error' as const, head: { ...head, status: 500 } } : provider.judgeWhole(head, body)
   if (judged.kind === 'fault') return 'unusable'
   if (judged.kind === 'error') {
-    readErrorBody(conversationOf(client), response.error(judged.head, body))
+    readErrorBody(conversationOf(client), response.error(judged.head, body, 'request-1'))
     return 'error'
   }
   response.head(head)
