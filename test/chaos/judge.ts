@@ -57,6 +57,10 @@ const providerErrors: Readonly<Record<string, number>> = {
   ),
 }
 
+export function isProviderCode(code: string): boolean {
+  return providerErrors[code] !== undefined
+}
+
 export function judge(call: PlannedCall, shape: Shape, wire: Wire): Verdict {
   const { ending, message } = wire
   if (ending !== 'answered' && ending !== 'left') return { fault: `the gateway's end: ${ending}` }
@@ -175,11 +179,15 @@ function withoutEarlyPings({ dialect }: PlannedCall, text: string): string {
 
 function brokenBy(
   { dialect }: PlannedCall,
-  { code, type }: ClientError,
-  tag: Tag | undefined,
+  { code, type, message }: ClientError,
+  sender: Sender | undefined,
   isAll: boolean,
 ): Verdict | undefined {
   if (!isAll) return { end: 'left' }
+  const tag = sender?.tag
+  // After a heartbeat an error response is an event, too.
+  const own = sender && codeOfRefusal(sender, message)
+  if (own !== undefined && isProviderCode(own)) return { end: 'stream_broken', tag, code: own }
   if (dialect === 'messages') {
     return messagesTypes.has(type) ? { end: 'stream_broken', tag, code: type! } : undefined
   }
@@ -198,10 +206,7 @@ function judgeTranslated({ call, shape, text }: Judged, sender: Sender, isAll: b
     return said === all ? { end: 'streamed', tag } : { fault: `only a part of ${tag}: ${shortened(said)}` }
   }
   if (end === 'none') return isAll ? { fault: `${tag} without an end: ${shortened(text)}` } : { end: 'left' }
-  if (codeOfRefusal(sender, end.message) === 'gave_up') {
-    return isAll ? { end: 'stream_broken', tag, code: 'gave_up' } : { end: 'left' }
-  }
-  return brokenBy(call, end, tag, isAll) ?? { fault: `${tag} with ${JSON.stringify(end)}` }
+  return brokenBy(call, end, sender, isAll) ?? { fault: `${tag} with ${JSON.stringify(end)}` }
 }
 
 /** As the provider wrote it, an event that breaks the format included, or as far as it came, with one error behind it. */
@@ -227,7 +232,7 @@ function judgePassed({ call, shape, text }: Judged, sender: Sender, isAll: boole
     return { end: 'stream_broken', tag, code: 'gave_up' }
   }
   const error = right < events.length && lastError(call, rest)
-  const verdict = error ? brokenBy(call, error, tag, isAll) : undefined
+  const verdict = error ? brokenBy(call, error, sender, isAll) : undefined
   return verdict ?? { fault: `${where}: ${shortened(rest) || 'nothing'}` }
 }
 

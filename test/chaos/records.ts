@@ -3,7 +3,7 @@ import type { Fixed } from './configurations.ts'
 import type { PlannedCall } from './calls.ts'
 import type { Wire } from './client-connection.ts'
 import type { CallLine } from './gateway-log.ts'
-import { nameIn, typeOfCode, type Verdict } from './judge.ts'
+import { isProviderCode, nameIn, typeOfCode, type Verdict } from './judge.ts'
 import type { Tag } from './responses.ts'
 
 /** A call that has ended, as its client saw it. */
@@ -50,7 +50,7 @@ function isConsistent(verdict: Ended['verdict'], line: CallLine): boolean {
     case 'counted':
       return status === 200 && code === undefined && provider === (verdict.tag && nameIn(verdict.tag))
     case 'stream_broken':
-      if (verdict.code === 'gave_up') return status === 200 && code === 'provider_bad_response'
+      if (isProviderCode(verdict.code)) return status === 200 && code === 'provider_bad_response'
       return status === 200 && code !== undefined && (code === verdict.code || typeOfCode(code) === verdict.code)
     case 'gateway_error':
       return status >= 400 && code === verdict.code

@@ -54,7 +54,7 @@ function clientError(error: object): ClientError {
   const { message, code, type } = membersOf(error)
   assert.equal(typeof message, 'string', 'an error has a message')
   const textOf = (value: unknown) =>
-    value === null || value === undefined ? undefined : String(value as string | number)
+    typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
   return { message: message as string, code: textOf(code), type: textOf(type) }
 }
 

@@ -217,7 +217,9 @@ class Reader {
     const isUnread = type === 'response.failed' && response!.output.length === 0
     if (!isUnread) assert.deepEqual(response!.output, done, 'the end repeats the items that are done')
     if (type === 'response.failed') {
-      assert.ok(response!.error!.code && response!.error!.message)
+      const { code, message: words } = response!.error!
+      assert.ok(code, 'an error has a code')
+      assert.equal(typeof words, 'string')
       return
     }
     assert.equal(this.#open.size, 0, 'every item is done')
