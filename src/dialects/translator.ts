@@ -112,9 +112,9 @@ export interface ResponseTranslation {
 export type Write = (bytes: Buffer) => void
 
 /**
- * What follows an event. Undefined: further events. Nothing is translated after any of the others: `over`: the response is
- * complete, and `end` is called, whether or not the provider's stream goes on; `failed`: the provider has reported an error;
- * an error for the client: the provider's stream breaks its format.
+ * What follows an event. Undefined: further events. Nothing is translated after any of the others. `over`, at the end mark
+ * of the provider's format at the latest: `end` is called, whether or not the provider's stream goes on. `failed`: the
+ * provider has reported an error. An error for the client: the provider's stream breaks its format.
  */
 export type TranslatedStep = 'over' | 'failed' | GatewayError | undefined
 

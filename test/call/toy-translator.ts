@@ -92,7 +92,6 @@ class ShoutResponse implements ResponseTranslation {
   event(event: Buffer, write: (bytes: Buffer) => void): TranslatedStep {
     const data = eventData(event)!.toString()
     if (data === '[DONE]') return 'over'
-    if (data === '"noise"') return new GatewayError('provider_bad_response', 'Nobody talks like that.')
     const { choices, usage, error } = JSON.parse(data) as Chunk
     this.#tokens = usage?.total_tokens ?? this.#tokens
     if (error !== undefined) {

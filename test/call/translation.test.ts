@@ -163,6 +163,14 @@ suite('a provider’s error', () => {
     assert.equal((await gateway.logged({ event: 'call' }))['code'], 'provider_bad_response')
   })
 
+  test('in mid-stream that the translation passes over becomes an event of the gateway', async (t) => {
+    const { gateway, upstream } = await start(t)
+    upstream.respond(sse([delta('hello'), '{"object":"error","message":"too loud"}']))
+    const { body } = await shout(gateway, { stream: true })
+    assert.equal(body, 'data: HELLO\n\ndata: !The provider ended its stream with an error.\n\n')
+    assert.equal((await gateway.logged({ event: 'call' }))['code'], 'provider_bad_response')
+  })
+
   test('in mid-stream is a 502 for a client that wants a whole body', async (t) => {
     const { gateway, upstream } = await start(t)
     upstream.respond(sse([delta('hello'), JSON.stringify(refusal), '[DONE]']))
@@ -362,6 +370,19 @@ suite('heartbeats', () => {
       assert.equal((await client.response()).body().toString(), `: hush\n\n${body}`)
     })
   }
+})
+
+test('a stream without its end mark is charged for the usage that follows its end', async (t) => {
+  const { gateway, upstream } = await start(t)
+  const gate = Promise.withResolvers<void>()
+  const [first, ...events] = [...(sse(payloads.slice(0, -1)) as Iterable<Step>)]
+  upstream.respond([first!, ...events.slice(0, 3), wait(gate.promise), ...events.slice(3)])
+  const client = await connectRaw(t, gateway.url)
+  client.send(rawRequest('POST /v1/shout', {}, '{"model":"small","say":"hi","stream":true}'))
+  await client.seen('ALL')
+  gate.resolve()
+  assert.equal((await client.response()).body().toString(), streamed)
+  assert.deepEqual(await used(gateway), { requests: 1, tokens: 12, parallel: 0 })
 })
 
 test('a bug in a translation is a 500, and ends the provider’s request', async (t) => {

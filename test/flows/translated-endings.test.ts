@@ -41,7 +41,7 @@ interface Client {
 
 /** What a provider streams. The model is named like the provider. */
 interface Provided {
-  readonly model: 'chats' | 'claude'
+  readonly model: 'chats' | 'claude' | 'responds'
   readonly begin: string
   readonly end: string
   /** Ends the answer, and what follows the translation's end. */
@@ -111,6 +111,24 @@ const claude: Provided = {
   tokens: 105,
 }
 
+const completed = {
+  id: 'resp_1',
+  object: 'response',
+  status: 'completed',
+  output: [{ type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Hello' }] }],
+  usage: { input_tokens: 7, output_tokens: 5, total_tokens: 12 },
+}
+const responseEnd = eventsOf({ type: 'response.completed', response: completed })
+
+const responds = {
+  model: 'responds',
+  begin: eventsOf({ type: 'response.output_text.delta', delta: 'Hello' }),
+  end: responseEnd,
+  endAndMore: responseEnd,
+  error: eventsOf({ type: 'error', code: 'server_error', message: 'Out of memory.' }),
+  tokens: 12,
+} as const
+
 const ways: readonly (readonly [name: string, client: Client, provided: Provided])[] = [
   ['messages_chat', clients.messages, chats],
   ['responses_chat', clients.responses, chats],
@@ -121,9 +139,17 @@ const ways: readonly (readonly [name: string, client: Client, provided: Provided
 async function start(t: TestContext) {
   const limit = { rpm: 20, tpm: 500_000 }
   const { gateway, upstreams } = await startGateway(t, {
-    providers: { chats: { speaks: ['chat'] }, claude: { kind: 'anthropic' } },
-    models: { chats: { provider: 'chats' }, claude: { provider: 'claude' } },
-    rate_limit_settings: { limits: { chats: limit, claude: limit } },
+    providers: {
+      chats: { speaks: ['chat'] },
+      claude: { kind: 'anthropic' },
+      responds: { speaks: ['responses'] },
+    },
+    models: {
+      chats: { provider: 'chats' },
+      claude: { provider: 'claude' },
+      responds: { provider: 'responds' },
+    },
+    rate_limit_settings: { limits: { chats: limit, claude: limit, responds: limit } },
   })
   return { gateway, upstreams }
 }
@@ -131,7 +157,7 @@ async function start(t: TestContext) {
 /** Sends a call to a provider that streams these pieces, whatever the client wants. */
 async function call(
   t: TestContext,
-  [way, { path, body }, { model }]: (typeof ways)[number],
+  [way, { path, body }, { model }]: readonly [string, Client, Pick<Provided, 'model'>],
   { isStream, script }: { readonly isStream: boolean; readonly script: Script },
 ) {
   const { gateway, upstreams } = await start(t)
@@ -173,7 +199,10 @@ async function assertFailed(
   assert.deepEqual([status, code], [502, 'provider_bad_response'])
 }
 
-async function assertCharged(gateway: TestGateway, { model, tokens }: Provided): Promise<void> {
+async function assertCharged(
+  gateway: TestGateway,
+  { model, tokens }: Pick<Provided, 'model' | 'tokens'>,
+): Promise<void> {
   assert.deepEqual(await used(gateway, model), { requests: 1, tokens, parallel: 0 })
 }
 
@@ -286,6 +315,30 @@ for (const way of ways) {
   })
 }
 
+for (const way of [
+  ['assembled', clients.chat, chats],
+  ['assembled', clients.messages, claude],
+  ['assembled', clients.responses, responds],
+] as const) {
+  const [, { path, textOf }, provided] = way
+  const { begin, end, endAndMore, error } = provided
+
+  suite(`a whole body of ${path} from a stream of its format`, () => {
+    test('is a 502 where the stream goes on after an error', async (t) => {
+      const script = streamed(begin, error, endAndMore + end)
+      const { client, logged } = await call(t, way, { isStream: false, script })
+      await assertFailed(await client.response(), logged(), 'ended its stream with an error')
+    })
+
+    test('is sent at the end mark, though the provider’s body stays open', async (t) => {
+      const { gateway, client } = await call(t, way, { isStream: false, script: open(begin, end) })
+      const response = await client.response()
+      assert.equal(textOf(JSON.parse(textIn(response)) as never), 'Hello')
+      await assertCharged(gateway, provided)
+    })
+  })
+}
+
 for (const way of ways.filter(([, , { model }]) => model === 'claude')) {
   test(`a whole tool_use without a name is a 502 by ${way[0]}`, async (t) => {
     const [{ content_block: block }] = toolBlock(0, { id: 'toolu_1', name: 'look' }) as [MessageEvent]
@@ -295,6 +348,14 @@ for (const way of ways.filter(([, , { model }]) => model === 'claude')) {
     await assertFailed(await client.response(), logged(), 'a tool call without an id or a name')
   })
 }
+
+test('an error that a provider of Messages reports as a mere text ends the stream as one', async (t) => {
+  const way = ways.find(([name]) => name === 'chat_messages')!
+  const [, { failure }, { begin }] = way
+  const script = streamed(begin, dataOf('{"error":"Out of memory."}'))
+  const { client } = await call(t, way, { isStream: true, script })
+  assert.match(textIn(await client.response()), failure('Out of memory.'))
+})
 
 test('a provider’s error that is translated for a Messages client has the request’s id', async (t) => {
   const script = json(429, { error: { message: 'Slow down.' } })

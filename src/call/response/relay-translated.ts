@@ -1,7 +1,7 @@
 // A response on a translated way: metered in the provider's format, sent in the client's. What a translation writes in one
 // turn goes out in one piece; the head goes out with the first of it, so that an error before it has a status. The
 // translation decides where the response ends, because it knows what the client has; the provider's last events count only
-// where its body ends, or falls silent, before that.
+// where its body ends before that.
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import type { ResponseTranslation, TranslatedEnd, TranslatedStep } from '../../dialects/translator.ts'
 import { GatewayError } from '../../errors.ts'
@@ -10,7 +10,7 @@ import { type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent, maskedEvent, maxLingerMs } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maskedEvent } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -45,14 +45,12 @@ export class TranslatedRelay implements Relay, EventSink {
   readonly #written = new ByteCollector()
   readonly #write: (bytes: Buffer) => void
   #readBytes = 0
-  /** What the translation has returned for the last event; events after an end of it are only metered. */
+  /** What follows the last event that was translated; once it is the end, further events of the chunk are only metered. */
   #step: TranslatedStep
   #isOver = false
   #hasBegun = false
   #isQuiet = false
   #lastWriteMs = 0
-  /** The end was looked for since the last write. */
-  #hasLooked = false
 
   constructor(input: TranslatedInput, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -70,18 +68,10 @@ export class TranslatedRelay implements Relay, EventSink {
     growHold(this.#input)
     if (!this.#isQuiet) {
       this.#isQuiet = true
-      this.#hasLooked = false
       this.#lastWriteMs = nowMs
       return
     }
     const silentMs = nowMs - this.#lastWriteMs
-    if (silentMs >= maxLingerMs && !this.#hasLooked) {
-      this.#hasLooked = true
-      if (this.#isAtMark()) {
-        this.onEnd()
-        return this.#input.response.abort()
-      }
-    }
     if (this.#input.isStream && silentMs >= this.#input.heartbeatAfterMs) this.#beat(silentMs)
   }
 
@@ -92,21 +82,20 @@ export class TranslatedRelay implements Relay, EventSink {
 
   /** From the splitter. */
   event(event: Buffer): void {
-    if (this.#isOver) return
     const { meter, isStream, translation } = this.#input
     // Usage that the gateway asked for is translated too: the client's format has a place for it, or none.
     meter.observe(event)
     if (this.#step !== undefined) return
     this.#readBytes += event.length
-    if (!isStream && this.#readBytes > maxStreamBytes) return this.#giveUp()
-    if (isComment(event)) return
+    if (!isStream && this.#readBytes > maxStreamBytes) this.#step = tooLong()
+    if (this.#step !== undefined || isComment(event)) return
     this.#tail.push(event)
     this.#step = translation.event(maskedEvent(event, this.#input), this.#write)
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */
   overflow(): void {
-    if (!this.#isOver && this.#step === undefined) this.#giveUp()
+    this.#step ??= tooLong()
   }
 
   onEnd(): void {
@@ -124,16 +113,11 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onBroken(error: GatewayError): void {
     if (this.#isOver) return
-    if (this.#isAtMark()) return this.#complete()
     this.#end({ kind: 'broken', error, isReported: false })
   }
 
   /** With the response's end the call has ended, too. */
   reachedEnd(): undefined {}
-
-  #isAtMark(): boolean {
-    return this.#input.response.dialect.ending(this.#tail.events) === 'over'
-  }
 
   #beat(silentMs: number): void {
     const { translation, own } = this.#input
@@ -144,37 +128,30 @@ export class TranslatedRelay implements Relay, EventSink {
     this.#send(event)
   }
 
-  #giveUp(): void {
-    const message = "The provider's stream has an event or a body that is too long to be translated."
-    this.#breakOff(new GatewayError('provider_bad_response', message))
-  }
-
-  /** Sends what was written, or ends the response where the translation has ended it. */
+  /** Sends what was written, and ends the response after the last step. */
   #proceed(): void {
-    if (this.#isOver) return
     const step = this.#step
-    if (step === undefined) return this.#flush()
-    if (step instanceof GatewayError) return this.#breakOff(step)
     const { response, reply, isStream } = this.#input
-    // What follows the end can only be the end of the body.
-    response.drain()
-    if (step === 'over') return this.#complete()
+    if (step === 'over') {
+      this.#complete()
+      return response.drain()
+    }
     this.#flush()
-    // The translation has written the error, where it writes events.
-    if (isStream) reply.end()
-    this.#end({ kind: 'failed', error: endingErrors.error(), isReported: isStream })
+    if (step === undefined) return
+    if (step === 'failed') {
+      // The translation has written the error, where it writes events.
+      if (isStream) reply.end()
+      this.#end({ kind: 'failed', error: endingErrors.error(), isReported: isStream })
+      return response.drain()
+    }
+    // Nothing that the provider still sends can become a part of the response.
+    response.abort()
+    this.#end({ kind: 'broken', error: step, isReported: false })
   }
 
   #complete(): void {
     const { translation } = this.#input
     this.#end(finish(this.#input, translation.end(this.#write), this.#written))
-  }
-
-  /** Nothing that the provider still sends can become a part of the response. */
-  #breakOff(error: GatewayError): void {
-    this.#flush()
-    this.#input.response.abort()
-    this.#end({ kind: 'broken', error, isReported: false })
   }
 
   #end(result: RelayResult): void {
@@ -194,6 +171,11 @@ export class TranslatedRelay implements Relay, EventSink {
     this.#isQuiet = false
     if (!send(this.#input, bytes)) this.#input.response.pause()
   }
+}
+
+function tooLong(): GatewayError {
+  const message = "The provider's stream has an event or a body that is too long to be translated."
+  return new GatewayError('provider_bad_response', message)
 }
 
 /** Sends a piece of a translated stream. */

@@ -6,7 +6,8 @@ import { type JsonView, viewJson, viewObject } from '../../bytes/json/view.ts'
 import { eventData } from '../../bytes/sse.ts'
 import { GatewayError } from '../../errors.ts'
 import { type OutgoingEvent, splitInto } from '../openai/reshape/forms.ts'
-import type { Reshape, ResponseTranslation } from '../translator.ts'
+import type { Reshape, ResponseTranslation, TranslatedStep } from '../translator.ts'
+import { errorHeadOf } from './errors.ts'
 
 export const messageReshape: Reshape = {
   toWhole: () => new AssembledMessage(),
@@ -49,8 +50,9 @@ class AssembledMessage implements ResponseTranslation {
     return 'application/json'
   }
 
-  event(event: Buffer): undefined {
+  event(event: Buffer): TranslatedStep {
     const data = eventData(event)
+    if (data !== undefined && errorHeadOf(data) !== undefined) return 'failed'
     const { type, index, message, content_block: start, delta, usage } = membersOf(data && parseJson(data))
     if (type === 'message_start') this.#message = membersOf(message)
     else if (type === 'content_block_start') this.#start(index, membersOf(start), data!)
@@ -58,7 +60,8 @@ class AssembledMessage implements ResponseTranslation {
     else if (type === 'message_delta') {
       this.#end = { ...this.#end, ...membersOf(delta) }
       this.#usage = { ...this.#usage, ...withoutNulls(membersOf(usage)) }
-    }
+    } else if (type === 'message_stop') return 'over'
+    return undefined
   }
 
   end(): Buffer | GatewayError {

@@ -41,7 +41,13 @@ function reshapeOf(form: ChoiceForm): Reshape {
   return {
     toWhole: () => {
       const assembly = new Assembly(form)
-      return assembledBy({ add: (data) => assembly.add(data), result: () => assembly.result() })
+      return assembledBy({
+        add(data) {
+          assembly.add(data)
+          return false
+        },
+        result: () => assembly.result(),
+      })
     },
     toEvents: (value, hasUsage) => {
       const chunks = chunksOf(form, membersOf(value), hasUsage)

@@ -3,6 +3,7 @@ import { encodeEvent, eventData } from '../../../bytes/sse.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ResponseTranslation } from '../../translator.ts'
 import { isEndMark } from '../chat-stream.ts'
+import { errorHeadOf } from '../errors.ts'
 
 /** An event to be written. */
 export interface OutgoingEvent {
@@ -14,8 +15,11 @@ export const doneEvent: OutgoingEvent = { data: '[DONE]' }
 
 /** Collects the events of one stream. */
 interface Collector {
-  /** @param data valid during the call. */
-  add(data: Buffer): void
+  /**
+   * @param data valid during the call.
+   * @returns whether nothing of the response follows.
+   */
+  add(data: Buffer): boolean
   /** The body that they amount to, as JSON or its value; undefined if they amount to none. */
   result(): Buffer | object | undefined
 }
@@ -27,8 +31,10 @@ export function assembledBy(collector: Collector): ResponseTranslation {
     head: () => 'application/json',
     event(event) {
       const data = eventData(event)
-      if (data !== undefined && !isEndMark(data)) collector.add(data)
-      return undefined
+      if (data === undefined) return undefined
+      if (isEndMark(data)) return 'over'
+      if (errorHeadOf(data) !== undefined) return 'failed'
+      return collector.add(data) ? 'over' : undefined
     },
     end() {
       const result = collector.result()

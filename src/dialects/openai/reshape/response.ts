@@ -17,11 +17,12 @@ export const responseReshape: Reshape = {
     return assembledBy({
       add(data) {
         const outcome = scanJson(data, eventMembers)
-        if (!outcome.ok) return
+        if (!outcome.ok) return false
         const { response, type } = Object.fromEntries(outcome.scan.members)
-        if (response?.kind !== 'object' || type === undefined) return
-        if (!finalTypes.has(readString(data, type) ?? '')) return
+        if (response?.kind !== 'object' || type === undefined) return false
+        if (!finalTypes.has(readString(data, type) ?? '')) return false
         whole = Buffer.from(data.subarray(response.value.start, response.value.end))
+        return true
       },
       result: () => whole,
     })

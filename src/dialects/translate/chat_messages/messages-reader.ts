@@ -212,7 +212,7 @@ export class MessagesReader {
 }
 
 function typeOf({ type, error }: JsonObject): unknown {
-  return type === undefined && isObject(error) ? 'error' : type
+  return type === undefined && error !== undefined && error !== null ? 'error' : type
 }
 
 /** The input in a block's start: whole in a whole response, `{}` where it is streamed. */
