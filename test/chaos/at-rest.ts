@@ -58,7 +58,7 @@ async function judgeCounters({ gateway, accuse }: World, ended: readonly Ended[]
     }
   }
   const [least, most] = countedBetween(
-    ended.filter(({ call }) => call.model === 'steady'),
+    ended.filter(({ call }) => call.model === 'steady' && !call.isCount),
     asked,
   )
   const counted = data.find(({ model }) => model === 'steady')?.used.requests ?? -1
@@ -102,5 +102,5 @@ function isLimited(verdict: Verdict): boolean {
 
 function probeCall(id: string, provider: string): PlannedCall {
   const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0, promptBytes: 60 }
-  return { id, model: probeModel(provider), isStream: true, wantsUsage: false, ...stays }
+  return { id, model: probeModel(provider), dialect: 'chat', isCount: false, isStream: true, wantsUsage: false, ...stays }
 }

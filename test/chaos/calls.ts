@@ -1,13 +1,18 @@
 // The calls of a run: what each asks for and how its client behaves, by the seed alone.
 import { rawRequest } from '../support/raw-client.ts'
+import type { Conversation } from '../dialects/translate/client-rules.ts'
 import { Random } from '../support/random.ts'
 
 export interface PlannedCall {
   /** Goes out as `x-request-id`. */
   readonly id: string
   readonly model: string
+  /** The format of its request and of all that it gets. */
+  readonly dialect: Conversation
+  /** It asks for the number of a prompt's tokens, in Messages. */
+  readonly isCount: boolean
   readonly isStream: boolean
-  /** Whether the client asks for the event with the usage. */
+  /** Whether the client asks for the event with the usage, which chat has. */
   readonly wantsUsage: boolean
   /** Undefined: it stays. */
   readonly leaves: { readonly afterMs: number; readonly how: 'close' | 'reset' } | undefined
@@ -37,7 +42,9 @@ export function isProbe(callId: string): boolean {
 export function planCall(seed: number, lane: number, count: number): PlannedCall {
   const id = `chaos-${lane}-${count}`
   const random = new Random(seed, indexOf(id))
-  const isStream = lane % 2 === 0
+  const isCount = random.has(0.05)
+  const dialect = isCount ? 'messages' : random.pick(['chat', 'messages', 'response'] as const)
+  const isStream = lane % 2 === 0 && !isCount
   const model = random.pick([
     'steady',
     'steady',
@@ -53,8 +60,10 @@ export function planCall(seed: number, lane: number, count: number): PlannedCall
   return {
     id,
     model,
+    dialect,
+    isCount,
     isStream,
-    wantsUsage: isStream && random.has(0.2),
+    wantsUsage: isStream && dialect === 'chat' && random.has(0.2),
     leaves: random.has(0.15)
       ? { afterMs: random.below(random.pick([5, 100, 600])), how: random.pick(['close', 'reset']) }
       : undefined,
@@ -70,12 +79,30 @@ export function promptOf(callId: string, bytes: number): string {
   return `${callId} says hello. `.repeat(Math.ceil(bytes / callId.length)).slice(0, bytes)
 }
 
-export function requestOf({ id, model, isStream, wantsUsage, promptBytes }: PlannedCall): Buffer {
-  const body = {
-    model,
-    messages: [{ role: 'user', content: promptOf(id, promptBytes) }],
-    stream: isStream,
-    ...(wantsUsage && { stream_options: { include_usage: true } }),
+export function requestOf(call: PlannedCall): Buffer {
+  const path = call.isCount ? '/messages/count_tokens' : paths[call.dialect]
+  return rawRequest(`POST /v1${path}`, { 'x-request-id': call.id }, JSON.stringify(bodyOf(call)))
+}
+
+const paths: Readonly<Record<Conversation, string>> = {
+  chat: '/chat/completions',
+  messages: '/messages',
+  response: '/responses',
+}
+
+function bodyOf({ id, model, dialect, isCount, isStream, wantsUsage, promptBytes }: PlannedCall): object {
+  const text = promptOf(id, promptBytes)
+  const turns = [{ role: 'user', content: text }]
+  if (isCount) return { model, messages: turns }
+  const common = { model, stream: isStream }
+  switch (dialect) {
+    case 'chat':
+      return { ...common, messages: turns, ...(wantsUsage && { stream_options: { include_usage: true } }) }
+    case 'messages':
+      return { ...common, max_tokens: 1_000, messages: turns }
+    case 'response':
+      return { ...common, store: false, input: turns }
+    default:
+      return dialect satisfies never
   }
-  return rawRequest('POST /v1/chat/completions', { 'x-request-id': id }, JSON.stringify(body))
 }

@@ -6,7 +6,7 @@ import { Random } from '../support/random.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { shapeOf } from './responses.ts'
 import { judgeRest } from './at-rest.ts'
-import { indexOf, planCall, requestOf, shapeSeed } from './calls.ts'
+import { indexOf, type PlannedCall, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
 import { judge } from './judge.ts'
 import { faultsOfMemory, type MemorySample, watchMemory } from './memory.ts'
@@ -66,7 +66,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   const ends = new Map(
     [...Map.groupBy(ended, nameOfEnd)].map(([name, { length }]) => [name, length] as const),
   )
-  const most = mostInWindow(ended.filter(({ call }) => call.model === 'steady'))
+  const most = mostInWindow(ended.filter(({ call }) => call.model === 'steady' && !call.isCount))
   return {
     findings,
     ends,
@@ -117,13 +117,19 @@ async function callAgainAndAgain(
     if ('fault' in verdict) {
       const tookMs = Math.round(performance.now() - wire.sentAtMs)
       accuse(
-        `${call.id} (${call.model}, ${call.isStream ? 'streamed' : 'whole'}, ${tookMs} ms): ${verdict.fault}`,
+        `${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`,
       )
     } else ended.push({ call, wire, verdict })
   }
   connection.close()
 }
 
-function nameOfEnd({ verdict }: Ended): string {
-  return 'code' in verdict ? `${verdict.end} ${verdict.code}` : verdict.end
+function kindOf({ model, dialect, isCount, isStream }: PlannedCall): string {
+  if (isCount) return `${model}, count`
+  return `${model}, ${dialect}, ${isStream ? 'streamed' : 'whole'}`
+}
+
+function nameOfEnd({ call, verdict }: Ended): string {
+  const end = call.isCount ? verdict.end : `${call.dialect} ${verdict.end}`
+  return 'code' in verdict ? `${end} ${verdict.code}` : end
 }

@@ -1,5 +1,6 @@
 // The configurations that a run changes between: targets, limits, time limits, addresses, providers that go and come.
 // What the limits are checked by stays the same in all of them.
+import type { Conversation } from '../dialects/translate/client-rules.ts'
 import { configText } from '../support/gateway-config.ts'
 import type { Random } from '../support/random.ts'
 
@@ -14,6 +15,13 @@ export interface Fixed {
 
 /** Provider → its URL. */
 export type Addresses = ReadonlyMap<string, string>
+
+/** The formats that the upstreams speak, so that calls of each format pass or are translated. */
+export const spoken: Readonly<Record<string, readonly Conversation[]>> = {
+  a: ['chat'],
+  b: ['messages'],
+  c: ['chat', 'messages', 'response'],
+}
 
 /** The name of the model that only this provider has. */
 export function probeModel(provider: string): string {
@@ -65,14 +73,15 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
     names
       .map((provider) => ({ provider, model: 'deep', tier: vary(1, 1, 2), weight: vary(1, 2, 5) }))
       .toSorted(() => vary(0, 1, -1))
-  const provider = (url: string) => ({
+  const provider = (name: string, url: string) => ({
     base_url: `${url}/v1`,
+    speaks: spoken[name]!.map((format) => (format === 'response' ? 'responses' : format)),
     max_parallel_requests: providerParallel,
     include_usage: vary<'auto' | 'always' | 'never'>('auto', 'auto', 'always', 'never'),
     timeouts: random === undefined ? patient : impatient(random),
   })
   return configText({
-    server: { shutdown_grace_ms: 5_000 },
+    server: { shutdown_grace_ms: 5_000, heartbeat_after_ms: vary(15_000, 300, 1_000) },
     rate_limit_settings: {
       per_client: {},
       limits: {
@@ -88,7 +97,7 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
         lonely: { rpm, when_limited: vary<'reject' | 'wait'>('reject', 'wait'), max_wait_ms: 1_000 },
       },
     },
-    providers: Object.fromEntries(Array.from(addresses, ([name, url]) => [name, provider(url)])),
+    providers: Object.fromEntries(Array.from(addresses, ([name, url]) => [name, provider(name, url)])),
     models: {
       steady: { targets: targets() },
       queue: { targets: targets() },

@@ -9,6 +9,7 @@ const weights = {
   rate_limit: 50,
   unavailable: 50,
   loading: 10,
+  overloaded: 20,
   failed: 20,
   bad_request: 30,
   no_key: 5,
@@ -21,6 +22,8 @@ const weights = {
   ends_early: 30,
   error_first: 15,
   error_later: 25,
+  /** An event or a body that breaks the format; what follows is as it should be. */
+  odd: 25,
   hangs: 10,
   stalls: 15,
   /** A good response on a connection that is closed when the next request may be on its way. */
@@ -47,6 +50,7 @@ export const errorAnswers: Readonly<
   rate_limit: { status: 429, code: 'slow_down', headers: { 'retry-after-ms': '40' } },
   unavailable: { status: 503, code: 'overloaded' },
   loading: { status: 503, code: 'Loading model' },
+  overloaded: { status: 529, code: 'busy' },
   failed: { status: 500, code: 'failed' },
   bad_request: { status: 400, code: 'context_length_exceeded' },
   no_key: { status: 401, code: 'invalid_api_key' },

@@ -16,6 +16,8 @@ import {
 const call: PlannedCall = {
   id: 'chaos-0-0',
   model: 'steady',
+  dialect: 'chat',
+  isCount: false,
   isStream: false,
   wantsUsage: false,
   leaves: undefined,

@@ -3,7 +3,7 @@ import type { Fixed } from './configurations.ts'
 import type { PlannedCall } from './calls.ts'
 import type { Wire } from './client-connection.ts'
 import type { CallLine } from './gateway-log.ts'
-import { nameIn, type Verdict } from './judge.ts'
+import { isProviderCode, nameIn, typeOfCode, type Verdict } from './judge.ts'
 import type { Tag } from './responses.ts'
 
 /** A call that has ended, as its client saw it. */
@@ -47,8 +47,11 @@ function isConsistent(verdict: Ended['verdict'], line: CallLine): boolean {
     case 'whole':
     case 'streamed':
       return status === 200 && code === undefined && provider === nameIn(verdict.tag)
+    case 'counted':
+      return status === 200 && code === undefined && provider === (verdict.tag && nameIn(verdict.tag))
     case 'stream_broken':
-      return status === 200 && code === (verdict.code === 'gave_up' ? 'provider_bad_response' : verdict.code)
+      if (isProviderCode(verdict.code)) return status === 200 && code === 'provider_bad_response'
+      return status === 200 && code !== undefined && (code === verdict.code || typeOfCode(code) === verdict.code)
     case 'gateway_error':
       return status >= 400 && code === verdict.code
     case 'provider_error':
@@ -100,7 +103,8 @@ export function countedBetween(
 export function answeredVisits(ended: readonly Ended[], visits: readonly Visit[]): readonly Visit[] {
   const answered = new Set(
     ended.flatMap(({ call, verdict }) =>
-      verdict.end === 'whole' || verdict.end === 'streamed' || verdict.end === 'provider_error'
+      // A count takes no slot.
+      !call.isCount && (verdict.end === 'whole' || verdict.end === 'streamed' || verdict.end === 'provider_error')
         ? [`${call.id} ${verdict.tag}`]
         : [],
     ),
@@ -133,7 +137,7 @@ export function faultsOfLimits(
   visits: readonly Visit[],
   fixed: Fixed,
 ): readonly string[] {
-  const steady = ended.filter(({ call }) => call.model === 'steady')
+  const steady = ended.filter(({ call }) => call.model === 'steady' && !call.isCount)
   const steadyIds = new Set(steady.map(({ call }) => call.id))
   const faults: string[] = []
   const hold = (what: string, most: number, limit: number) => {

@@ -1,5 +1,4 @@
-// What the chaotic upstreams answer, byte by byte. The clients know it too: every piece names the call, who sent it and
-// its place, so that what is missing, doubled or mixed shows.
+// What a call's response consists of, in whatever format it is written. Upstreams and clients draw it alike.
 import type { Random } from '../support/random.ts'
 
 /** How large a call's response is, whoever gives it. */
@@ -29,43 +28,18 @@ export interface Sender {
   readonly tag: Tag
 }
 
-export function contentEvents({ callId, tag }: Sender, { events, padding }: Shape): string[] {
-  const event = (index: number) => ({
-    id: callId,
-    object: 'chat.completion.chunk',
-    choices: [
-      { index: 0, delta: { content: `${tag} ${index} ${'x'.repeat(padding)}` }, finish_reason: null },
-    ],
-  })
-  return Array.from({ length: events }, (_, index) => encode(event(index)))
+/** What the model says in each event with content. */
+export function piecesOf({ tag }: Sender, { events, padding }: Shape): string[] {
+  return Array.from({ length: events }, (_, index) => `${tag} ${index} ${'x'.repeat(padding)}`)
 }
 
-/** After the content; the event with the usage for those who asked for it. */
-export function lastEvents({ callId, tag }: Sender, hasUsage: boolean): string[] {
-  const finish = { id: callId, choices: [{ index: 0, delta: {}, finish_reason: 'stop', from: tag }] }
-  return [encode(finish), ...(hasUsage ? [encode({ id: callId, choices: [], usage })] : []), doneEvent]
+/** The message of an upstream's error, which no format and no translation changes. */
+export function refusalOf({ callId, tag }: Sender, code: string): string {
+  return `${tag} will not answer ${callId}: ${code}`
 }
 
-export function wholeResponse({ callId, tag }: Sender, { events, padding }: Shape): string {
-  const content = `${tag} ${'x'.repeat(events * padding)}`
-  const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }]
-  return JSON.stringify({ id: callId, object: 'chat.completion', choices, usage })
-}
-
-/** A provider's own error, as a body. */
-export function errorBody({ callId, tag }: Sender, code: string): string {
-  const message = `${tag} will not answer ${callId}`
-  return JSON.stringify({ error: { message, type: 'upstream_error', param: null, code } })
-}
-
-/** The same in a stream. */
-export function errorEvent(sender: Sender): string {
-  return `data: ${errorBody(sender, 'gave_up')}\n\n`
-}
-
-const usage = { prompt_tokens: 20, completion_tokens: 30, total_tokens: 50 }
-const doneEvent = 'data: [DONE]\n\n'
-
-function encode(event: object): string {
-  return `data: ${JSON.stringify(event)}\n\n`
+/** The code in such a message. */
+export function codeOfRefusal(sender: Sender, message: string): string | undefined {
+  const at = message.indexOf(refusalOf(sender, ''))
+  return at < 0 ? undefined : message.slice(at + refusalOf(sender, '').length)
 }

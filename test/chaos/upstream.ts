@@ -1,4 +1,4 @@
-// An OpenAI-like server that misbehaves by a seed, as a process of its own, so that it can be killed. Arguments: name,
+// A model server that misbehaves by a seed, as a process of its own, so that it can be killed. Arguments: name,
 // number of this start, port (0: any), seed. It tells its parent what it does, and ends with it.
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 
 import { Random } from '../support/random.ts'
-import { contentEvents, errorBody, errorEvent, lastEvents, shapeOf, wholeResponse } from './responses.ts'
-import type { Sender, Shape, Tag } from './responses.ts'
+import { countOf, upstreamFormats, type UpstreamFormat } from './formats.ts'
+import { shapeOf, type Sender, type Shape, type Tag } from './responses.ts'
 import { indexOf, isProbe, promptOf, shapeSeed } from './calls.ts'
 import { errorAnswers, faultOf, type Fault } from './faults.ts'
 import type { Order, Told } from './upstream-process.ts'
@@ -25,7 +25,17 @@ const tell = (told: Told) => void (process.connected && process.send!(told, () =
 /** The same clock in every process. */
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6
 
+/** By the path of a request. */
+const formatsByPath: Readonly<Record<string, UpstreamFormat>> = {
+  '/v1/chat/completions': upstreamFormats.chat,
+  '/v1/messages': upstreamFormats.messages,
+  '/v1/messages/count_tokens': upstreamFormats.messages,
+  '/v1/responses': upstreamFormats.response,
+}
+
 interface Exchange {
+  readonly format: UpstreamFormat
+  readonly isCount: boolean
   readonly response: ServerResponse
   readonly sender: Sender
   readonly shape: Shape
@@ -50,7 +60,11 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   const isHasty = (fault === 'reset_first' || errorAnswers[fault] !== undefined) && index % 2 === 0
   const body = isHasty ? '' : await text(request)
   if (!isHasty && !isOf(callId, body)) return void response.writeHead(418).end(`${callId} is mixed up`)
+  const format = formatsByPath[request.url!]
+  if (format === undefined) return void response.writeHead(418).end(`there is no ${request.url}`)
   const exchange: Exchange = {
+    format,
+    isCount: request.url!.endsWith('/count_tokens'),
     response,
     sender,
     random,
@@ -67,17 +81,24 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   if (response.writableFinished && atMs !== undefined) tell({ kind: 'ended', tag, callId, atMs })
 }
 
+/** Whether the prompt of the call is in it, in whatever format. */
 function isOf(callId: string, body: string): boolean {
   try {
-    const { messages } = JSON.parse(body) as { messages: [{ content: string }] }
-    return messages[0].content === promptOf(callId, messages[0].content.length)
+    const texts = textsIn(JSON.parse(body)).filter((text) => text.startsWith(callId))
+    return texts.length === 1 && texts[0] === promptOf(callId, texts[0]!.length)
   } catch {
     return false
   }
 }
 
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.values(value).flatMap((each: unknown) => textsIn(each))
+}
+
 /** Before the first byte. False when there is nothing more to do. */
-async function open({ response, sender, random, fault }: Exchange): Promise<boolean> {
+async function open({ response, sender, random, fault, format }: Exchange): Promise<boolean> {
   if (isProbe(sender.callId)) return true
   await setTimeout(fault === 'slow' ? random.below(500) : random.below(60))
   if (fault === 'reset_first') response.socket?.resetAndDestroy()
@@ -89,7 +110,7 @@ async function open({ response, sender, random, fault }: Exchange): Promise<bool
   const error = errorAnswers[fault]
   if (error === undefined) return !response.closed
   const { status, code, type = 'application/json', headers = {} } = error
-  await end(response.writeHead(status, { 'content-type': type, ...headers }), errorBody(sender, code))
+  await end(response.writeHead(status, { 'content-type': type, ...headers }), format.errorBody(sender, code, status))
   return false
 }
 
@@ -98,12 +119,14 @@ function isUnderWay(response: ServerResponse): boolean {
 }
 
 async function answerWhole(exchange: Exchange): Promise<void> {
-  const { response, sender, shape, fault } = exchange
+  const { format, response, sender, shape, fault, isCount } = exchange
   if (!(await open(exchange))) return
-  const body = wholeResponse(sender, shape)
+  const good = isCount ? countOf(sender) : format.whole(sender, shape)
+  const body = fault === 'odd' ? good.replace('{', '[') : good
   const isSpoilt = ['reset_later', 'ends_early', 'stalls', 'error_later'].includes(fault)
   if (fault === 'error_first') {
-    await end(response.writeHead(500, { 'content-type': 'application/json' }), errorBody(sender, 'gave_up'))
+    const error = format.errorBody(sender, 'gave_up', 500)
+    await end(response.writeHead(500, { 'content-type': 'application/json' }), error)
     return
   }
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length })
@@ -115,13 +138,14 @@ async function answerWhole(exchange: Exchange): Promise<void> {
 }
 
 async function stream(exchange: Exchange): Promise<void> {
-  const { response, sender, shape, random, fault, hasUsage } = exchange
+  const { format, response, sender, shape, random, fault, hasUsage } = exchange
   if (!(await open(exchange))) return
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-  if (fault === 'error_first') return end(response, errorEvent(sender))
-  const events = contentEvents(sender, shape)
+  if (fault === 'error_first') return end(response, format.errorEvent(sender))
+  const events = format.contentEvents(sender, shape)
   const isSpoilt = ['reset_later', 'ends_early', 'stalls', 'error_later'].includes(fault)
   const sent = isSpoilt ? random.below(events.length + 1) : events.length
+  if (fault === 'odd') events[random.below(events.length)] = format.oddEvent(sender)
   for (const event of events.slice(0, sent)) {
     // Several lie in one piece now and then; and some come in two.
     if (random.has(0.1)) {
@@ -134,15 +158,15 @@ async function stream(exchange: Exchange): Promise<void> {
   }
   if (isProbe(sender.callId)) await released.promise
   if (isSpoilt) await spoil(exchange)
-  else await end(response, lastEvents(sender, hasUsage).join(''))
+  else await end(response, format.lastEvents(sender, shape, hasUsage).join(''))
 }
 
 /** In the middle of a response. */
-async function spoil({ response, sender, fault, isStream }: Exchange): Promise<void> {
+async function spoil({ format, response, sender, fault, isStream }: Exchange): Promise<void> {
   if (fault === 'reset_later') response.socket?.resetAndDestroy()
   else if (fault === 'stalls') return
   else if (!isStream) response.socket?.end()
-  else await end(response, fault === 'error_later' ? errorEvent(sender) : '')
+  else await end(response, fault === 'error_later' ? format.errorEvent(sender) : '')
 }
 
 /** Waits while the gateway takes no more. */

@@ -17,7 +17,6 @@ export interface HeldMemory {
   readonly heapUsed: number
   /** Buffers and other memory outside of the heap that objects keep. */
   readonly external: number
-  readonly rss: number
 }
 
 /** Collects garbage in the gateway, which must have been started with `heldMemoryOptions`, and resolves with what is left. */

@@ -98,5 +98,7 @@ function statusOf(report: JsonObject): number {
   const { error } = report
   const { code, status } = isObject(error) ? error : report
   const isError = (value: number) => Number.isInteger(value) && value >= 400 && value <= 599
-  return [code, status].map(Number).find(isError) ?? 500
+  // Objects do not convert, and one with a member `toString` would throw.
+  const isPlain = (value: unknown) => typeof value === 'number' || typeof value === 'string'
+  return [code, status].filter(isPlain).map(Number).find(isError) ?? 500
 }

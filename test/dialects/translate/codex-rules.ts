@@ -54,6 +54,9 @@ const wholes: ReadonlyMap<string, readonly [done: string, member: string]> = new
   ['response.refusal.delta', ['response.refusal.done', 'refusal']],
 ])
 
+/** What the gateway sends while a provider is silent, with the number of the event before it. */
+const keepalive = 'keepalive'
+
 export function readEvents(stream: string): readonly ResponseEvent[] {
   const events: ResponseEvent[] = []
   const splitter = new EventSplitter()
@@ -80,6 +83,35 @@ export function readAsCodex(stream: string): CodexTurn {
     reader.read(event)
   }
   return reader.turn()
+}
+
+/** A stream as far as it has come. */
+export interface ReadResponse {
+  /** What the model says. */
+  readonly text: string
+  readonly end: ResponseEvent | undefined
+}
+
+/** @throws AssertionError for the first rule that is broken. A stream may lack its end. */
+export function readResponse(stream: string): ReadResponse {
+  const events = readEvents(stream)
+  const numbered = events.filter(({ type }) => type !== keepalive)
+  for (const [at, { type, sequence_number: number }] of events.entries()) {
+    if (type === keepalive) assert.equal(number, events[at - 1]?.sequence_number ?? 0, 'the number is repeated')
+  }
+  const [first] = numbered
+  // A response that nothing was created of before it failed.
+  const created = first?.type === 'error' ? { ...first, ...numbered[1], type: 'response.created' } : first
+  const reader = created && new Reader(created)
+  for (const [at, event] of numbered.entries()) {
+    assert.equal(event.sequence_number, at, `the number of ${event.type}`)
+    reader!.read(event)
+  }
+  const end = reader?.end
+  const isAtEnd = end === undefined || /\n\n$/.test(stream.slice(stream.lastIndexOf('data: ')))
+  assert.ok(isAtEnd && (end === undefined || events.at(-1) === end), 'nothing follows the end')
+  const isText = ({ type }: ResponseEvent) => type === 'response.output_text.delta'
+  return { text: numbered.filter(isText).map(({ delta = '' }) => delta).join(''), end }
 }
 
 class Reader {
@@ -111,6 +143,10 @@ class Reader {
     else if (endTypes.has(type)) this.#ended(event)
     else if (event.output_index !== undefined) this.#piece(event)
     else assert.ok(['response.created', 'response.in_progress'].includes(type), type)
+  }
+
+  get end(): ResponseEvent | undefined {
+    return this.#end
   }
 
   turn(): CodexTurn {
@@ -181,7 +217,9 @@ class Reader {
     const isUnread = type === 'response.failed' && response!.output.length === 0
     if (!isUnread) assert.deepEqual(response!.output, done, 'the end repeats the items that are done')
     if (type === 'response.failed') {
-      assert.ok(response!.error!.code && response!.error!.message)
+      const { code, message: words } = response!.error!
+      assert.ok(code, 'an error has a code')
+      assert.equal(typeof words, 'string')
       return
     }
     assert.equal(this.#open.size, 0, 'every item is done')

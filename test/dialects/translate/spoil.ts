@@ -1,30 +1,35 @@
-// Spoils the requests and streams of the vectors, and looks at what translations make of them: whatever comes, they return a
-// request that is JSON or an error about it, and a stream ends with its end or with an error.
+// Spoils the requests and responses of the vectors, and looks at what translations make of them: whatever comes, they return
+// a request that is JSON or an error about it, and the client gets its format's rules kept and an end or an error.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import type { ClientDialect, StreamEnding } from '../../../src/dialects/dialect.ts'
 import { StreamTail } from '../../../src/dialects/stream-tail.ts'
+import type { ResponseTranslation, TranslatedStep, Translator } from '../../../src/dialects/translator.ts'
 import { GatewayError } from '../../../src/errors.ts'
-import { EventSplitter } from '../../../src/bytes/sse.ts'
+import { eventData, EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { Random } from '../../support/random.ts'
-import { readMessage } from './messages-rules.ts'
-import {
-  begin,
-  providerOf,
-  readRequest,
-  readVectors,
-  sentText,
-  throughStream,
-  type Vector,
-} from './vector.ts'
+import { type Conversation, readErrorBody, readStream, readWhole } from './client-rules.ts'
+import { Spoiler } from './spoiling.ts'
+import { begin, clientDialect, providerOf, readRequest, readVectors, sentText, type Vector } from './vector.ts'
 
-const vectors = readVectors(join(import.meta.dirname, 'vectors'))
-const requests = vectors.map((vector) => vector.file('request.json')!)
-const streamed = vectors.filter(({ file }) => file('response.sse') !== undefined)
+export const vectors = readVectors(join(import.meta.dirname, 'vectors'))
+const textsOf = (name: string) => vectors.map(({ file }) => file(name)).filter((text) => text !== undefined)
+const requests = textsOf('request.json')
+export const spoiler = new Spoiler(
+  [...requests, ...textsOf('response.json')],
+  [...textsOf('response.sse'), ...textsOf('returned.sse')],
+)
+
+/** Vectors whose requests a translation takes, by the provider's format. */
+const takenBy = Map.groupBy(
+  vectors.filter(({ file }) => file('refused.json') === undefined),
+  (vector) => providerOf(vector).name,
+)
 
 /** @throws AssertionError, or what a translation throws. @returns what became of it, for a count. */
 export function translateSpoiledRequest(random: Random): 'sent' | 'refused' {
   const vector = random.pick(vectors)
-  const request = readRequest(vector.dialect, spoiledJson(vector.file('request.json')!, random))
+  const request = readRequest(vector.dialect, spoiler.body(vector.file('request.json')!, random))
   const translation = request instanceof GatewayError ? request : begin(vector, request)
   if (translation instanceof GatewayError) {
     assert.equal(translation.status, 400)
@@ -36,134 +41,148 @@ export function translateSpoiledRequest(random: Random): 'sent' | 'refused' {
   return 'sent'
 }
 
-/** @throws AssertionError, or what a translation throws. @returns how the provider's stream has ended. */
+interface Begun {
+  readonly client: ClientDialect
+  readonly provider: Translator['provider']
+  readonly response: ResponseTranslation
+  readonly isStream: boolean
+}
+
+/** The translation for a client's request to a provider of this vector's format, seldom the vector's own request. */
+function begun(vector: Vector, random: Random): Begun {
+  const provider = providerOf(vector)
+  const chosen = random.has(0.5) ? random.pick(takenBy.get(provider.name)!) : vector
+  const isStream = random.has(0.7)
+  const body = { ...(JSON.parse(chosen.file('request.json')!) as object), stream: isStream }
+  const request = readRequest(chosen.dialect, Buffer.from(JSON.stringify(body)))
+  const translation = request instanceof GatewayError ? request : begin(chosen, request)
+  if (translation instanceof GatewayError) throw translation
+  return { client: clientDialect(chosen.dialect), provider, response: translation.response!, isStream }
+}
+
+const streamed = vectors.filter(({ file }) => file('response.sse') !== undefined)
+
+/** @throws AssertionError, or what a translation throws. @returns how the client's response has ended. */
 export function translateSpoiledStream(random: Random): string {
   const vector = random.pick(streamed)
-  const bytes = Buffer.from(spoiledStream(vector.file('response.sse')!, random))
-  const translation = begun(vector)
-  const provider = providerOf(vector)
+  const { client, provider, response, isStream } = begun(vector, random)
+  const events = eventsOf(spoiler.stream(vector.file('response.sse')!, random), provider, random)
+  const first = events.map(eventData).find((data) => data !== undefined && !provider.isPreamble(data))
+  // Such a response is an error or nothing, and another attempt may follow.
+  if (first === undefined || provider.isEndMark(first) || provider.errorHeadOf(first) !== undefined) return 'not begun'
+  const own = client.ownEvents('request-1')
+  const pieces: Buffer[] = []
+  const write = (bytes: Buffer) => {
+    own.sent(bytes)
+    pieces.push(Buffer.from(bytes))
+  }
+  response.head({ status: 200, headers: { 'content-type': 'text/event-stream' } })
   const tail = new StreamTail()
-  const splitter = new EventSplitter()
-  const sink = { event: (event: Buffer) => tail.push(provider.standardEvent(event)), overflow() {} }
-  splitter.push(bytes, sink)
-  splitter.end(sink)
-  const ending = provider.ending(tail.events)
-  const cut = random.below(bytes.length + 1)
-  const chunks = [bytes.subarray(0, cut), bytes.subarray(cut)]
-  const { bytes: written, end } = throughStream({ response: translation, provider }, chunks)
-  const isStream = JSON.parse(vector.file('request.json')!).stream === true
-  if (vector.dialect === 'messages') readMessage(written)
+  let step: TranslatedStep
+  for (const event of events) {
+    tail.push(event)
+    step = response.event(event, write)
+    if (step !== undefined) break
+    if (isStream && pieces.length > 0 && random.has(0.02)) write(response.heartbeat())
+  }
+  step ??= stepOf(provider.ending(tail.events))
+  const end = step === 'over' ? response.end(write) : step
   if (end instanceof GatewayError) assert.equal(end.status, 502)
-  // An error that comes after the end mark changes nothing.
-  else if (ending !== 'cut' && isStream) assert.match(written, ends.get(vector.dialect)!)
-  else if (ending === 'over' || ending === 'complete') JSON.parse(end!.toString())
-  return ending
-}
-
-/** How a stream for a client ends, whole or with an error that the provider has reported. */
-const ends: ReadonlyMap<string, RegExp> = new Map([
-  ['chat', /data: \[DONE\]\n\n$|"error":\{/],
-  ['messages', /event: (?:message_stop|error)\ndata: .*\n\n$/],
-  ['response', /event: response\.(?:completed|incomplete|failed)\ndata: .*\n\n$/],
-])
-
-function begun(vector: Vector) {
-  const request = readRequest(vector.dialect, vector.file('request.json')!)
-  const translation = request instanceof GatewayError ? request : begin(vector, request)
-  if (translation instanceof GatewayError) throw translation
-  return translation.response!
-}
-
-// ── Ways to spoil ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-function spoiledJson(text: string, random: Random): string {
-  if (random.has(0.1)) return spoiledBytes(text, random)
-  const value: unknown = JSON.parse(text)
-  for (let count = random.below(4); count > 0; count -= 1) spoilOne(value, random)
-  return JSON.stringify(value)
-}
-
-function spoiledStream(text: string, random: Random): string {
-  if (random.has(0.1)) return spoiledBytes(text, random)
-  const events = text.split(/(?<=\n\n)/)
-  for (let count = 1 + random.below(3); count > 0 && events.length > 0; count -= 1) {
-    const at = random.below(events.length)
-    const event = events[at]!
-    const data = /^data: (\{.*\})$/m.exec(event)?.[1]
-    const move = random.below(data === undefined ? 3 : 6)
-    if (move === 0) events.splice(at, 1)
-    else if (move === 1) events.splice(random.below(events.length), 0, event)
-    else if (move === 2) events.length = at
-    else {
-      const value: unknown = JSON.parse(data!)
-      spoilOne(value, random)
-      events[at] = event.replace(data!, () => JSON.stringify(value))
-    }
+  if (!isStream) {
+    assert.equal(pieces.length, 0, 'a whole body is not written in pieces')
+    assert.ok(end !== undefined, 'a whole stream becomes a body or an error')
+    if (Buffer.isBuffer(end)) readWhole(conversationOf(client), end)
+    return Buffer.isBuffer(end) ? 'body' : 'no body'
   }
-  return events.join('')
+  assert.ok(!Buffer.isBuffer(end), 'events, and no body')
+  // The gateway reports such an error. One of the provider is in the stream already.
+  if (end instanceof GatewayError) pieces.push(own.error(end))
+  const result = endOfStream(client, Buffer.concat(pieces).toString())
+  assert.equal(result, end === undefined ? 'whole' : 'error')
+  return result
 }
 
-/** Replaces, removes or doubles one value somewhere within. */
-function spoilOne(value: unknown, random: Random): void {
-  let holder = value as Record<string, unknown> | unknown[]
-  for (let depth = 0; depth < 12; depth += 1) {
-    const keys = Object.keys(holder)
-    if (keys.length === 0) return
-    const key = random.pick(keys) as keyof typeof holder
-    const inner: unknown = holder[key]
-    if (typeof inner === 'object' && inner !== null && random.has(0.75)) {
-      holder = inner as Record<string, unknown>
-      continue
-    }
-    const move = random.below(4)
-    if (move === 0) {
-      if (Array.isArray(holder)) holder.splice(Number(key), 1)
-      else Reflect.deleteProperty(holder, key)
-    } else if (move === 1 && Array.isArray(holder)) holder.push(inner)
-    else holder[key] = (move === 2 ? borrowed(random) : structuredClone(random.pick(oddValues))) as never
-    return
+/** At the end of a provider's stream. */
+function stepOf(ending: StreamEnding): TranslatedStep {
+  if (ending === 'complete' || ending === 'over') return 'over'
+  // Also for an error that the translation has not seen as one.
+  return new GatewayError('provider_bad_response', 'The stream ended without its final event.')
+}
+
+function conversationOf({ name }: ClientDialect): Conversation {
+  return name as Conversation
+}
+
+/** @throws AssertionError for a broken rule, a missing end included. */
+function endOfStream(client: ClientDialect, stream: string): 'whole' | 'error' {
+  const { end } = readStream(conversationOf(client), stream)
+  assert.notEqual(end, 'none', `the stream has an end: ${stream}`)
+  return end === 'whole' ? 'whole' : 'error'
+}
+
+/** The events of a stream that arrives in pieces, as a relay hands them to a translation. */
+function eventsOf(stream: Buffer, provider: Translator['provider'], random: Random): readonly Buffer[] {
+  const events: Buffer[] = []
+  const splitter = new EventSplitter()
+  const sink = {
+    event(bytes: Buffer) {
+      const event = provider.standardEvent(bytes)
+      if (!isComment(event)) events.push(Buffer.from(event))
+    },
+    overflow: () => {},
   }
-}
-
-const oddValues: readonly unknown[] = [
-  null,
-  true,
-  false,
-  0,
-  -1,
-  1.5,
-  1e30,
-  '',
-  ' ',
-  'x'.repeat(5_000),
-  '\u0000\ud800"\\',
-  '{"a":',
-  [],
-  [null],
-  [[]],
-  {},
-  { type: null },
-  { type: 'text' },
-  { type: 'tool_use' },
-  { type: 'x'.repeat(300) },
-  { __proto__: 1, constructor: 2 },
-]
-
-/** A value from somewhere in the request of another vector. */
-function borrowed(random: Random): unknown {
-  let value: unknown = JSON.parse(random.pick(requests))
-  while (typeof value === 'object' && value !== null && random.has(0.8)) {
-    const inner: readonly unknown[] = Object.values(value)
-    if (inner.length === 0) break
-    value = random.pick(inner)
+  const cuts = Array.from({ length: random.below(4) }, () => random.below(stream.length + 1))
+  let at = 0
+  for (const cut of [...cuts.toSorted((one, other) => one - other), stream.length]) {
+    splitter.push(stream.subarray(at, cut), sink)
+    at = cut
   }
-  return value
+  const rest = splitter.end(sink)
+  const last = rest && Buffer.concat([rest, Buffer.from('\n\n')])
+  if (last !== undefined && provider.ending([last]) !== 'cut') sink.event(last)
+  return events
 }
 
-function spoiledBytes(text: string, random: Random): string {
-  const at = random.below(text.length)
-  const pieces = ['', '"', '\\', '{', '}', '[', ']', ',', ':', '\n', '\n\n', '\u00e9', '0', 'data: ', 'null']
-  return text.slice(0, at) + random.pick(pieces) + text.slice(at + random.below(4))
+const whole = vectors.filter(({ file }) => file('response.json') !== undefined)
+const refusing = vectors.filter(({ file }) => file('error.json') !== undefined)
+
+/** A provider's error response. */
+export function errorOf(vector: Vector): { readonly status: number; readonly body: string } {
+  const { status, body } = JSON.parse(vector.file('error.json')!) as { status: number; body: unknown }
+  return { status, body: JSON.stringify(body) }
+}
+
+/** @throws AssertionError, or what a translation throws. @returns what the client gets. */
+export function translateSpoiledBody(random: Random): string {
+  const isError = random.has(0.3)
+  const vector = random.pick(isError ? refusing : whole)
+  const { client, provider, response, isStream } = begun(vector, random)
+  const body = spoiler.body(isError ? errorOf(vector).body : vector.file('response.json')!, random)
+  const head = { status: 200, headers: { 'content-type': 'application/json' } }
+  const judged = isError ? { kind: 'error' as const, head: { ...head, status: 500 } } : provider.judgeWhole(head, body)
+  if (judged.kind === 'fault') return 'unusable'
+  if (judged.kind === 'error') {
+    readErrorBody(conversationOf(client), response.error(judged.head, body, 'request-1'))
+    return 'error'
+  }
+  response.head(head)
+  const own = client.ownEvents('request-1')
+  const pieces: Buffer[] = []
+  const end = response.whole(body, judged.value, (bytes) => void pieces.push(Buffer.from(bytes)))
+  if (end instanceof GatewayError) {
+    assert.equal(end.status, 502)
+    if (pieces.length === 0) return 'no body'
+  }
+  if (isStream) {
+    for (const piece of pieces) own.sent(piece)
+    if (end instanceof GatewayError) pieces.push(own.error(end))
+    return endOfStream(client, Buffer.concat(pieces).toString())
+  }
+  assert.equal(pieces.length, 0, 'a body, and no events')
+  // An error beside the response, which the gateway reports.
+  if (end === undefined) return 'no body'
+  readWhole(conversationOf(client), end as Buffer)
+  return 'body'
 }
 
 // ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -62,8 +62,9 @@ function translatorOf({ dialect, way }: Pick<Case, 'dialect' | 'way'>): Translat
   return dialects.get(clientDialect(dialect))!.find((each) => each.way === way)!
 }
 
-export function readRequest(dialect: string, body: string): ModelRequest | GatewayError {
-  return clientDialect(dialect).readRequest({ contentType: 'application/json', body: Buffer.from(body) })
+export function readRequest(dialect: string, body: string | Buffer): ModelRequest | GatewayError {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  return clientDialect(dialect).readRequest({ contentType: 'application/json', body: bytes })
 }
 
 /** Begins an attempt with ids that count up: `id1`, `id2`. */

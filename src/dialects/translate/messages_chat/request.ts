@@ -165,7 +165,8 @@ function effortOf(members: Members, output: Members, { notes }: RequestContext):
   const thinking = memberIn(members, 'thinking')?.members()
   if (thinking === undefined) return effort
   notes.dropUnknown(thinking, thinkingMembers, 'thinking.')
-  const budget = Number(memberIn(thinking, 'budget_tokens')?.value())
+  const budgetTokens = memberIn(thinking, 'budget_tokens')
+  const budget = budgetTokens?.kind === 'number' ? Number(budgetTokens.value()) : Number.NaN
   switch (thinking.get('type')?.text() ?? '') {
     case 'disabled':
       return 'none'
