@@ -27,9 +27,9 @@ function write(event: GatewayEvent, log: Log): void {
       return
     }
     case 'discovery_failed': {
-      const { kind, provider, reason } = event
-      if (event.is_usual) log.info({ event: kind, provider, reason })
-      else log.warn({ event: kind, provider, reason })
+      const { kind, is_usual: isUsual, ...facts } = event
+      if (isUsual) log.info({ event: kind, ...facts })
+      else log.warn({ event: kind, ...facts })
       return
     }
     case 'health_checked': {
