@@ -30,6 +30,8 @@ export interface ChaosReport {
   readonly counts: World['counts']
   /** Requests that reached the upstreams. */
   readonly visits: number
+  /** What the gateway held meanwhile. */
+  readonly memory: readonly MemorySample[]
   /** Open sockets of the gateway before the first call and after the last. */
   readonly sockets: readonly [atFirst: number, atLast: number]
   /** Calls of the model `steady` that were surely admitted in the fullest 60 s, and its limit. */
@@ -72,6 +74,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     ends,
     counts,
     visits: visits.length,
+    memory,
     steady: [most, rpm],
     sockets: [socketsAtFirst, atLast],
   }
