@@ -1,0 +1,226 @@
+// Writes the audit log: a file for each month in the state directory, one line for each event, synced to disk before the next
+// ones are written. Events of one turn are written together. Nothing waits for it but a command that must not act without a
+// record: calls go on where it cannot be written, and the first event that can be written again counts what was lost.
+import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseJson } from '../../bytes/json/parse.ts'
+import type { LockResult } from '../../platform/process-lock.ts'
+import { appendLine, type AuditEvent, type AuditHead, noHead, readLine } from './chain.ts'
+
+export interface AuditLogParts {
+  /** As for the limits file. Created, for this user alone, when missing. */
+  readonly directory: string
+  /** Of the chain; undefined: it shows accidents only. */
+  readonly key: Buffer | undefined
+  readonly wallNow: () => number
+  /** Holds the lock at a path (`holdLock`). */
+  readonly hold: (path: string) => LockResult
+  /** Called once, until a write succeeds again. */
+  readonly onFault: (cause: unknown) => void
+}
+
+/** What could not be opened for writing. */
+export interface AuditInUse {
+  /** Of the process that writes the log. */
+  readonly pid: number
+}
+
+/** Events that wait for a disk; later ones are counted as lost. */
+const maxWaiting = 10_000
+
+const filePattern = /^audit-\d{4}-\d{2}\.jsonl$/
+const headFile = 'audit.head'
+
+/** The files of a directory, oldest first: their names. */
+export async function auditFiles(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return names.filter((name) => filePattern.test(name)).toSorted()
+}
+
+/** The last line that was written, as it is kept beside the log. Undefined: there is none that can be read. */
+export async function readHead(directory: string): Promise<AuditHead | undefined> {
+  const text = await readFile(join(directory, headFile), 'utf8').catch(() => '')
+  const value = parseJson(text) as Partial<AuditHead> | undefined
+  const { seq, mac } = value ?? {}
+  return Number.isSafeInteger(seq) && typeof mac === 'string' ? { seq: seq!, mac } : undefined
+}
+
+export class AuditLog {
+  readonly #parts: AuditLogParts
+  readonly #release: () => void
+  #head: AuditHead
+  #waiting: AuditEvent[] = []
+  #lost = 0
+  #isFailing = false
+  #writing: Promise<void> = Promise.resolve()
+  #isWriting = false
+
+  private constructor(parts: AuditLogParts, head: AuditHead, release: () => void) {
+    this.#parts = parts
+    this.#head = head
+    this.#release = release
+  }
+
+  /** Continues the log that is there. One process at a time writes it. */
+  static async open(parts: AuditLogParts): Promise<AuditLog | AuditInUse> {
+    const { directory, hold } = parts
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const held = hold(join(directory, 'audit.lock'))
+    if (held.kind === 'taken') return { pid: held.pid }
+    const release = held.kind === 'held' ? () => held.lock.release() : () => {}
+    const { head, tornBytes } = await readEnd(directory)
+    const kept = await readHead(directory)
+    const log = new AuditLog(parts, head ?? noHead, release)
+    if (tornBytes > 0) log.add(ownEvent('torn', { bytes: tornBytes }))
+    const missing = kept !== undefined && kept.seq > (head?.seq ?? 0)
+    if (missing) log.add(ownEvent('tail_missing', { 'audit.seq': kept.seq, 'audit.mac': kept.mac }))
+    return log
+  }
+
+  /** The last line on disk. */
+  get head(): AuditHead {
+    return this.#head
+  }
+
+  /** Returns at once. */
+  add(event: AuditEvent): void {
+    if (this.#waiting.length >= maxWaiting) {
+      this.#lost += 1
+      return
+    }
+    this.#waiting.push(event)
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#writing = this.#writing.then(() => this.#writeWaiting())
+  }
+
+  /** Resolves when the events so far are on disk. @throws what the disk reports. */
+  async addAndWait(event: AuditEvent): Promise<AuditHead> {
+    this.add(event)
+    await this.#writing
+    if (this.#isFailing) throw new Error('the audit log cannot be written')
+    return this.#head
+  }
+
+  /**
+   * Removes whole months that ended before this instant, after a record of where the rest of the chain begins.
+   * @param beforeMs Unix time in milliseconds.
+   */
+  async prune(beforeMs: number): Promise<void> {
+    const { directory } = this.#parts
+    const first = new Date(beforeMs).toISOString().slice(0, 7)
+    const old = (await auditFiles(directory)).filter((name) => name < `audit-${first}.jsonl`)
+    for (const name of old) {
+      const end = await lastLine(join(directory, name))
+      await this.addAndWait(
+        ownEvent('pruned', {
+          'audit.month': name.slice(6, 13),
+          'audit.seq': end?.seq ?? 0,
+          'audit.mac': end?.mac ?? '',
+        }),
+      )
+      await rm(join(directory, name))
+    }
+  }
+
+  /** Waits for what was added, and lets another process write. */
+  async close(): Promise<void> {
+    await this.#writing
+    this.#release()
+  }
+
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // More may be added meanwhile.
+      const events = [...this.#waiting]
+      const lost = this.#lost
+      try {
+        await this.#write(lost > 0 ? [...events, ownEvent('gap', { lost })] : events)
+        this.#waiting = this.#waiting.slice(events.length)
+        this.#lost -= lost
+        this.#isFailing = false
+      } catch (cause) {
+        if (!this.#isFailing) this.#parts.onFault(cause)
+        this.#isFailing = true
+        break
+      }
+    }
+    this.#isWriting = false
+  }
+
+  async #write(events: readonly AuditEvent[]): Promise<void> {
+    const { directory, key, wallNow } = this.#parts
+    const wallMs = wallNow()
+    let head = this.#head
+    let text = ''
+    for (const event of events) {
+      const appended = appendLine(event, { head, wallMs, key })
+      head = appended.head
+      text += `${appended.line}\n`
+    }
+    const path = join(directory, `audit-${new Date(wallMs).toISOString().slice(0, 7)}.jsonl`)
+    const file = await open(path, 'a', 0o600)
+    try {
+      const { size } = await file.stat()
+      try {
+        await file.writeFile(text)
+        await file.datasync()
+      } catch (error) {
+        // A part of a line would break the chain.
+        await file.truncate(size).catch(() => {})
+        throw error
+      }
+    } finally {
+      await file.close()
+    }
+    this.#head = head
+    await this.#writeHead()
+  }
+
+  async #writeHead(): Promise<void> {
+    const path = join(this.#parts.directory, headFile)
+    const draft = `${path}.${process.pid}`
+    await writeFile(draft, `${JSON.stringify(this.#head)}\n`, { mode: 0o600 })
+    await rename(draft, path)
+  }
+}
+
+/** An event of the log about itself. */
+function ownEvent(name: string, attributes: AuditEvent['attributes']): AuditEvent {
+  const isUsual = name === 'pruned'
+  return {
+    name: `llm_gateway.audit.${name}`,
+    severity: isUsual ? 'info' : 'error',
+    outcome: isUsual ? 'success' : 'failure',
+    attributes,
+  }
+}
+
+/** Where the chain goes on. The part of a line that a crash has left is removed. */
+async function readEnd(
+  directory: string,
+): Promise<{ readonly head: AuditHead | undefined; readonly tornBytes: number }> {
+  const files = await auditFiles(directory)
+  let tornBytes = 0
+  for (const name of files.toReversed()) {
+    const path = join(directory, name)
+    const bytes = await readFile(path)
+    const end = bytes.lastIndexOf(10) + 1
+    if (end < bytes.length) {
+      tornBytes += bytes.length - end
+      await truncate(path, end)
+    }
+    const head = await lastLine(path)
+    if (head !== undefined) return { head, tornBytes }
+  }
+  return { head: undefined, tornBytes }
+}
+
+async function lastLine(path: string): Promise<AuditHead | undefined> {
+  const lines = (await readFile(path, 'utf8')).split('\n')
+  const record = readLine(lines.findLast((line) => line !== '') ?? '')
+  return record && { seq: record.seq, mac: record.mac }
+}

@@ -1,0 +1,189 @@
+// The audit log on disk, and what a check of it finds.
+import assert from 'node:assert/strict'
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+
+import { AuditLog, type AuditLogParts } from '../../../src/observe/audit/audit-log.ts'
+import type { AuditEvent, AuditHead } from '../../../src/observe/audit/chain.ts'
+import { verifyAudit } from '../../../src/observe/audit/verify.ts'
+import { holdLock } from '../../../src/platform/process-lock.ts'
+
+const key = Buffer.alloc(32, 7)
+const failed = (cause: unknown) => assert.fail(String(cause))
+const november = Date.UTC(2026, 10, 28, 12)
+
+function eventOf(count: number): AuditEvent {
+  return { name: 'llm_gateway.key.created', severity: 'info', outcome: 'success', attributes: { count } }
+}
+
+function scratch(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'audit-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+async function openLog(directory: string, own: Partial<AuditLogParts> = {}): Promise<AuditLog> {
+  const parts = { directory, key, wallNow: () => november, hold: holdLock, onFault: failed, ...own }
+  const log = await AuditLog.open(parts)
+  assert.ok(log instanceof AuditLog)
+  return log
+}
+
+/** A log of so many lines, which is closed. */
+async function written(t: TestContext, lines: number): Promise<string> {
+  const directory = scratch(t)
+  const log = await openLog(directory)
+  for (let count = 1; count <= lines; count++) log.add(eventOf(count))
+  await log.close()
+  return directory
+}
+
+function fileOf(directory: string): string {
+  return join(
+    directory,
+    readdirSync(directory).find((name) => name.endsWith('.jsonl'))!,
+  )
+}
+
+/** Replaces the lines of its file. */
+function edit(directory: string, change: (lines: string[]) => string[]): void {
+  const path = fileOf(directory)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  writeFileSync(
+    path,
+    change(lines)
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
+}
+
+suite('an audit log', () => {
+  test('goes on where it ended, and is for its user alone', async (t) => {
+    const directory = await written(t, 3)
+    const log = await openLog(directory)
+    const { seq } = await log.addAndWait(eventOf(4))
+    await log.close()
+    assert.equal(seq, 4)
+    assert.deepEqual(await verifyAudit(directory, key, []), {
+      lines: 4,
+      head: log.head,
+      fault: undefined,
+      anchoredTo: 4,
+    })
+    for (const name of readdirSync(directory))
+      assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
+  })
+
+  test('has a second line of the same month, and a file for the next one', async (t) => {
+    const directory = await written(t, 2)
+    const log = await openLog(directory, { wallNow: () => Date.UTC(2026, 11, 1) })
+    log.add(eventOf(3))
+    await log.close()
+    const files = readdirSync(directory).filter((name) => name.endsWith('.jsonl'))
+    assert.deepEqual(files.toSorted(), ['audit-2026-11.jsonl', 'audit-2026-12.jsonl'])
+    assert.equal((await verifyAudit(directory, key, [])).lines, 3)
+  })
+
+  test('is written by one process at a time', async (t) => {
+    const directory = scratch(t)
+    const log = await openLog(directory)
+    t.after(() => log.close())
+    const parts = { directory, key, wallNow: () => november, hold: holdLock, onFault: failed }
+    assert.deepEqual(await AuditLog.open(parts), { pid: process.pid })
+  })
+
+  test('cuts the torn line of a crash off, and says so', async (t) => {
+    const directory = await written(t, 2)
+    appendFileSync(fileOf(directory), '{"seq":3,"time":"2026')
+    await (await openLog(directory)).close()
+    const text = readFileSync(fileOf(directory), 'utf8')
+    assert.match(text, /"seq":3,.*llm_gateway\.audit\.torn".*"bytes":21/)
+    assert.equal((await verifyAudit(directory, key, [])).fault, undefined)
+  })
+
+  test('records at its next start that its end was cut off', async (t) => {
+    const directory = await written(t, 4)
+    edit(directory, (lines) => lines.slice(0, 2))
+    await (await openLog(directory)).close()
+    assert.match(readFileSync(fileOf(directory), 'utf8'), /audit\.tail_missing".*"audit\.seq":4/)
+  })
+
+  test('loses no event while it cannot be written, and reports the fault once', async (t) => {
+    const directory = scratch(t)
+    let faults = 0
+    const log = await openLog(directory, { onFault: () => (faults += 1) })
+    const path = join(directory, 'audit-2026-11.jsonl')
+    // A directory in its place can't be opened for writing.
+    mkdirSync(path)
+    await assert.rejects(log.addAndWait(eventOf(1)))
+    await assert.rejects(log.addAndWait(eventOf(2)))
+    rmdirSync(path)
+    await log.addAndWait(eventOf(3))
+    await log.close()
+    assert.equal(faults, 1)
+    const { lines, fault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault], [3, undefined])
+  })
+
+  test('drops whole months, and the rest still verifies', async (t) => {
+    const directory = await written(t, 3)
+    const log = await openLog(directory, { wallNow: () => Date.UTC(2027, 0, 2) })
+    await log.addAndWait(eventOf(4))
+    await log.prune(Date.UTC(2026, 11, 5))
+    await log.close()
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => name.endsWith('.jsonl')),
+      ['audit-2027-01.jsonl'],
+    )
+    const { lines, fault, anchoredTo } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, anchoredTo], [2, undefined, 5])
+  })
+})
+
+suite('a check finds', () => {
+  const swap = ([a, b, c, d, e]: string[]) => [a!, c!, b!, d!, e!]
+  const faults: readonly (readonly [string, (lines: string[]) => string[], RegExp])[] = [
+    [
+      'a changed line',
+      (lines) => lines.with(2, lines[2]!.replace('"count":3', '"count":9')),
+      /:3: .*changed/,
+    ],
+    ['a missing line', (lines) => lines.toSpliced(2, 1), /:3: line 3 is missing: 4 follows/],
+    ['a repeated line', (lines) => lines.toSpliced(2, 0, lines[1]!), /:3: line 3 is missing/],
+    ['swapped lines', swap, /:2: line 2 is missing/],
+    ['a cut end', (lines) => lines.slice(0, 3), /ends with line 3, but line 5 was written/],
+    ['a missing beginning', (lines) => lines.slice(2), /begins with line 3/],
+    ['a torn line', (lines) => lines.with(4, lines[4]!.slice(0, 40)), /:5: .*torn/],
+    ['an empty log', () => [], /ends with line 0, but line 5/],
+  ]
+  for (const [what, change, expected] of faults) {
+    test(what, async (t) => {
+      const directory = await written(t, 5)
+      edit(directory, change)
+      assert.match((await verifyAudit(directory, key, [])).fault ?? '', expected)
+    })
+  }
+
+  test('a log that was written with another key, or without one', async (t) => {
+    const directory = await written(t, 2)
+    for (const other of [Buffer.alloc(32, 8), undefined]) {
+      assert.match((await verifyAudit(directory, other, [])).fault ?? '', /:1: .*another key/)
+    }
+  })
+
+  test('a log that was written anew, by an anchor from elsewhere', async (t) => {
+    const directory = await written(t, 5)
+    const anchor: AuditHead = { seq: 3, mac: 'f'.repeat(64) }
+    assert.match((await verifyAudit(directory, key, [anchor])).fault ?? '', /line 3 is not the one/)
+  })
+})
