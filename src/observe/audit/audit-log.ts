@@ -15,6 +15,8 @@ export interface AuditLogParts {
   readonly wallNow: () => number
   /** Holds the lock at a path (`holdLock`). */
   readonly hold: (path: string) => LockResult
+  /** What has to be on disk before the lines. */
+  readonly prepare: () => Promise<void>
   /** Called once, until a write succeeds again. */
   readonly onFault: (cause: unknown) => void
 }
@@ -152,7 +154,8 @@ export class AuditLog {
   }
 
   async #write(events: readonly AuditEvent[]): Promise<void> {
-    const { directory, key, wallNow } = this.#parts
+    const { directory, key, wallNow, prepare } = this.#parts
+    await prepare()
     const wallMs = wallNow()
     let head = this.#head
     let text = ''

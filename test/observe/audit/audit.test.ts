@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -33,7 +35,15 @@ function scratch(t: TestContext): string {
 }
 
 async function openLog(directory: string, own: Partial<AuditLogParts> = {}): Promise<AuditLog> {
-  const parts = { directory, key, wallNow: () => november, hold: holdLock, onFault: failed, ...own }
+  const parts = {
+    directory,
+    key,
+    wallNow: () => november,
+    hold: holdLock,
+    prepare: async () => {},
+    onFault: failed,
+    ...own,
+  }
   const log = await AuditLog.open(parts)
   assert.ok(log instanceof AuditLog)
   return log
@@ -98,7 +108,14 @@ suite('an audit log', () => {
     const directory = scratch(t)
     const log = await openLog(directory)
     t.after(() => log.close())
-    const parts = { directory, key, wallNow: () => november, hold: holdLock, onFault: failed }
+    const parts = {
+      directory,
+      key,
+      wallNow: () => november,
+      hold: holdLock,
+      prepare: async () => {},
+      onFault: failed,
+    }
     assert.deepEqual(await AuditLog.open(parts), { pid: process.pid })
   })
 

@@ -1,0 +1,78 @@
+// The names of clients and users that the audit log refers to by number, in a file beside it: a person's name can be erased
+// without touching the chain. `save` puts a name on disk before a line that refers to it.
+import { readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isObject, parseJson } from '../../bytes/json/parse.ts'
+
+const fileName = 'audit-names.json'
+
+/** More are one number, so that clients cannot fill the file. */
+const maxNames = 100_000
+
+export class AuditNames {
+  readonly #path: string
+  /** By number. */
+  readonly #names: string[]
+  readonly #numbers: Map<string, number>
+  #isSaved = true
+
+  /** Reads the file; one that is absent or unreadable begins anew, and old numbers mean nobody. */
+  constructor(directory: string) {
+    this.#path = join(directory, fileName)
+    this.#names = readNames(this.#path)
+    this.#numbers = new Map(this.#names.map((name, number) => [name, number]))
+  }
+
+  numberOf(name: string): number {
+    const known = this.#numbers.get(name)
+    if (known !== undefined) return known
+    if (this.#names.length >= maxNames) return this.numberOf('others')
+    const number = this.#names.push(name) - 1
+    this.#numbers.set(name, number)
+    this.#isSaved = false
+    return number
+  }
+
+  /** Undefined: no such number, or the file was lost. */
+  nameOf(number: number): string | undefined {
+    return this.#names[number]
+  }
+
+  /** @returns false if there is no such name. */
+  erase(name: string): boolean {
+    const number = this.#numbers.get(name)
+    if (number === undefined) return false
+    this.#numbers.delete(name)
+    this.#names[number] = `erased-${number}`
+    this.#numbers.set(this.#names[number], number)
+    this.#isSaved = false
+    return true
+  }
+
+  /** Writes new names. @throws what the disk reports. */
+  async save(): Promise<void> {
+    if (this.#isSaved) return
+    this.#isSaved = true
+    const draft = `${this.#path}.${process.pid}`
+    try {
+      await writeFile(draft, `${JSON.stringify({ version: 1, names: this.#names })}\n`, { mode: 0o600 })
+      await rename(draft, this.#path)
+    } catch (error) {
+      this.#isSaved = false
+      throw error
+    }
+  }
+}
+
+function readNames(path: string): string[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return []
+  }
+  const value = parseJson(text)
+  const names = isObject(value) ? value['names'] : undefined
+  return Array.isArray(names) ? names.map(String) : []
+}

@@ -1,0 +1,99 @@
+// Which events are security events, and what the audit log has of them. Refusals of a client are recorded at once, then
+// counted for a minute: a client that is refused again and again adds a line a minute.
+import type { SetTimer } from '../../platform/clock.ts'
+import type { AuditAttributes, AuditEvent } from '../audit/chain.ts'
+import type { GatewayEvent, Sink } from '../events.ts'
+
+export interface AuditSinkParts {
+  readonly add: (event: AuditEvent) => void
+  /** The number that stands for a client's name. */
+  readonly numberOf: (name: string) => number
+  /** SHA-256 of a file in hexadecimal; undefined if it cannot be read. */
+  readonly digestOf: (path: string) => string | undefined
+  readonly setTimer: SetTimer
+}
+
+interface Repeats {
+  readonly name: string
+  readonly attributes: AuditAttributes
+  count: number
+}
+
+const countMs = 60_000
+/** Clients and codes that are counted apart; more are counted together. */
+const maxCounted = 50
+
+/** Codes of calls that a rule of security has refused; others are the weather of a day. */
+const refusedCalls: ReadonlySet<string> = new Set(['management_not_allowed', 'rate_limit_exceeded'])
+
+export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts): Sink {
+  /** Of this minute, by client and code. */
+  const repeats = new Map<string, Repeats>()
+  let isCounting = false
+
+  const record = (
+    name: string,
+    attributes: AuditAttributes,
+    { outcome = 'success', severity = 'info' }: Partial<Pick<AuditEvent, 'outcome' | 'severity'>> = {},
+  ) => add({ name: `llm_gateway.${name}`, severity, outcome, attributes })
+
+  const refuse = (client: string, code: string, count: number) => {
+    const isLimit = code === 'rate_limit_exceeded'
+    const name = isLimit ? 'limit.hit' : 'request.refused'
+    const isFull = repeats.size >= maxCounted && !repeats.has(`${client} ${code}`)
+    const key = isFull ? 'others' : `${client} ${code}`
+    const known = repeats.get(key)
+    if (known !== undefined) {
+      known.count += count
+      return
+    }
+    const attributes = isFull ? { code: 'others' } : { client: numberOf(client), code }
+    repeats.set(key, { name, attributes, count: count - 1 })
+    record(name, attributes, { outcome: 'failure', severity: 'warn' })
+    if (isCounting) return
+    isCounting = true
+    setTimer(report, countMs)
+  }
+
+  const report = () => {
+    isCounting = false
+    for (const { name, attributes, count } of repeats.values()) {
+      if (count > 0)
+        record(name, { ...attributes, repeated: count }, { outcome: 'failure', severity: 'warn' })
+    }
+    repeats.clear()
+  }
+
+  const configOf = (path: string): AuditAttributes => ({ 'config.sha256': digestOf(path) ?? 'unreadable' })
+
+  return {
+    name: 'audit',
+    receive(event: GatewayEvent) {
+      switch (event.kind) {
+        case 'listening':
+          return record('gateway.started', { ...configOf(event.config), addresses: event.addresses })
+        case 'reloaded':
+          return record('config.reloaded', { ...configOf(event.config), needs_restart: event.needs_restart })
+        case 'reload_refused': {
+          const attributes = { ...configOf(event.config), problems: event.problems.length }
+          return record('config.refused', attributes, { outcome: 'failure', severity: 'error' })
+        }
+        case 'refused':
+          if (event.has_left === true) return undefined
+          return refuse(event.client, event.code, 1 + (event.unlogged ?? 0))
+        case 'call_ended': {
+          const { event: code, client } = event.call
+          if (refusedCalls.has(code)) refuse(client, code, 1)
+          return undefined
+        }
+        case 'peer_users_unreadable':
+          return record('peers.unreadable', {}, { outcome: 'failure', severity: 'error' })
+        case 'stopped':
+          report()
+          return record('gateway.stopped', {})
+        default:
+          return undefined
+      }
+    },
+  }
+}

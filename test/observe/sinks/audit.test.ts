@@ -1,0 +1,77 @@
+// Which events reach the audit log, and how many lines refusals make.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import type { AuditEvent } from '../../../src/observe/audit/chain.ts'
+import type { GatewayEvent } from '../../../src/observe/events.ts'
+import { auditSink } from '../../../src/observe/sinks/audit.ts'
+
+/** A sink with a minute that ends when a test says so. */
+function start() {
+  const lines: AuditEvent[] = []
+  const names: string[] = []
+  let endMinute = () => {}
+  const sink = auditSink({
+    add: (event) => lines.push(event),
+    numberOf: (name) => (names.includes(name) ? names.indexOf(name) : names.push(name) - 1),
+    digestOf: () => 'ab12',
+    setTimer: (run) => {
+      endMinute = run
+      return () => {}
+    },
+  })
+  return { sink, lines, names, endMinute: () => endMinute() }
+}
+
+function refused(client: string, code = 'host_not_allowed', unlogged = 0): GatewayEvent {
+  const reason = 'a header'
+  return { kind: 'refused', client, method: 'GET', code, status: 403, reason, unlogged }
+}
+
+suite('a refusal', () => {
+  test('is recorded with a number in the place of the client', () => {
+    const { sink, lines, names } = start()
+    sink.receive(refused('user:ann'))
+    assert.deepEqual(names, ['user:ann'])
+    const [{ name, outcome, attributes } = assert.fail()] = lines
+    assert.deepEqual([name, outcome], ['llm_gateway.request.refused', 'failure'])
+    assert.deepEqual(attributes, { client: 0, code: 'host_not_allowed' })
+    assert.doesNotMatch(JSON.stringify(lines), /ann|a header/)
+  })
+
+  test('is counted for a minute when it is repeated, and recorded anew after that', () => {
+    const { sink, lines, endMinute } = start()
+    for (let count = 0; count < 5; count++) sink.receive(refused('user:ann', undefined, count === 4 ? 10 : 0))
+    assert.equal(lines.length, 1)
+    endMinute()
+    assert.deepEqual(lines[1]!.attributes, { client: 0, code: 'host_not_allowed', repeated: 14 })
+    sink.receive(refused('user:ann'))
+    assert.equal(lines.length, 3)
+  })
+
+  test('of one of a hundred thousand clients makes few lines a minute', () => {
+    const { sink, lines, names, endMinute } = start()
+    for (let count = 0; count < 100_000; count++)
+      sink.receive(refused(`ip:10.0.${count >> 8}.${count & 255}`))
+    assert.equal(lines.length, 51)
+    endMinute()
+    assert.equal(lines.length, 52)
+    assert.deepEqual(lines[51]!.attributes, { code: 'others', repeated: 99_949 })
+    assert.equal(names.length, 50)
+  })
+})
+
+test('the configuration is recorded by its digest', () => {
+  const { sink, lines } = start()
+  const config = '/home/ann/llm-gateway.yaml'
+  sink.receive({ kind: 'listening', addresses: ['http://127.0.0.1:4000'], config })
+  sink.receive({ kind: 'reload_refused', config, problems: ['models.m: unknown'] })
+  assert.deepEqual(
+    lines.map(({ name, severity, attributes }) => [name, severity, attributes['config.sha256']]),
+    [
+      ['llm_gateway.gateway.started', 'info', 'ab12'],
+      ['llm_gateway.config.refused', 'error', 'ab12'],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(lines), /ann/)
+})
