@@ -49,6 +49,10 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/stream-tail.ts',
     'dialects/table.ts',
     'dialects/usage.ts',
+    // audit reads what the gateway has written.
+    'observe/audit/chain.ts',
+    'observe/audit/names.ts',
+    'observe/audit/verify.ts',
     'routing/route-table.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',

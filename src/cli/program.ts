@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
+import { addAuditCommands } from './audit-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import type { ServeIo } from './serve.ts'
@@ -39,6 +40,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
   addGatewayCommands(program, io, version, done)
   addDoctorCommand(program, io, version, done)
+  addAuditCommands(program, io, done)
   // Node makes the stream when it is asked for, which takes 2 to 5 ms.
   const ioWithInput = {
     ...io,
