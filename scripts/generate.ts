@@ -134,7 +134,8 @@ unknown name requests the lists again, at most every 5 s, so that a model is ava
 
 - The file has precedence: no list changes where its names, aliases and wildcards lead. \`PROVIDER/\` is the namespace of a
   provider whose models are discovered: a shorter wildcard (\`*\`) does not match names in it, but \`PROVIDER/*\` does.
-- A model that disappears from the list is unknown: 404. A provider that returns no list keeps its last one for 10 minutes.
+- A model that disappears from the list is unknown: 404. A provider that returns no list keeps its last one, until it
+  returns another or its \`base_url\` changes; \`discovery_failed\` in the log has the number of models (\`kept_models\`).
 - Limits and fallbacks use the full name of a discovered model: \`limits: { "ollama/qwen3:8b": { rpm: 20 } }\`. They apply
   to all of its names together; without its own entry, \`default\` applies.
 - Names with spaces, invisible characters or \`*\` are ignored, and so are all names beyond 2,000 of one provider, aliases

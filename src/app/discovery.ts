@@ -1,9 +1,9 @@
 // The models that providers list (`discover_models`): requested at the start, at a reload, every 30 s (every 10 min from
 // remote providers), and when a call names an unknown model. A new list replaces the previous one. A provider that returns
-// none keeps its last list for ten minutes: calls then fail because of the provider's state, not because of an unknown
-// name, and a server that restarts keeps its models meanwhile.
+// none keeps its last list: calls then fail because of the provider's state, not because of an unknown name, and a server
+// that restarts keeps its models meanwhile. The list of a server at another address goes with the first failure.
 import { isDeepStrictEqual } from 'node:util'
-import type { Config, ProviderConfig } from '../config/types.ts'
+import type { Config, HttpProvider, ProviderConfig } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { lastIdOf, modelListPath } from '../dialects/anthropic/model-pages.ts'
@@ -16,6 +16,7 @@ import {
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
+import { addressOf } from './format-findings.ts'
 import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -33,7 +34,6 @@ const maxPages = 8
 
 const localIntervalMs = 30_000
 const remoteIntervalMs = 600_000
-const keepMs = 600_000
 
 /** An unknown name does not request a provider's list again within this time. */
 const freshMs = 5_000
@@ -44,11 +44,17 @@ const maxCallWaitMs = 1_000
 /** What is known of one provider. */
 interface Listing {
   models: readonly ListedModel[]
+  /** The server that is asked. */
+  address: string
+  /** The server whose list this is; undefined: there was none yet. */
+  listedAddress: string | undefined
   /** When it last returned a list, in milliseconds of the monotonic clock; undefined: never. */
   listedAtMs: number | undefined
   /** Why it gave none last time, as far as that was told. */
   reportedFault: 'away' | 'no_list' | undefined
 }
+
+const unlisted = { models: [], listedAddress: undefined, listedAtMs: undefined, reportedFault: undefined }
 
 export class Discovery {
   readonly #parts: DiscoveryParts
@@ -71,10 +77,17 @@ export class Discovery {
     const kept: Poll[] = []
     for (const [name, config] of configs) {
       const poll = this.#polls.get(name)
-      if (!discovers(config)) this.#listings.delete(name)
-      else if (!this.#listings.has(name)) {
-        this.#listings.set(name, { models: [], listedAtMs: undefined, reportedFault: undefined })
-      } else if (poll !== undefined && poll.provider === providers.get(name)) kept.push(poll)
+      if (!discovers(config)) {
+        this.#listings.delete(name)
+        continue
+      }
+      const address = addressOf(config)
+      const listing = this.#listings.get(name)
+      if (listing === undefined) this.#listings.set(name, { ...unlisted, address })
+      else {
+        listing.address = address
+        if (poll !== undefined && poll.provider === providers.get(name)) kept.push(poll)
+      }
     }
     for (const name of this.#listings.keys()) if (!configs.has(name)) this.#listings.delete(name)
     this.#publish()
@@ -151,6 +164,7 @@ export class Discovery {
     const isNews = listing.listedAtMs === undefined || listing.reportedFault !== undefined
     const before = listing.models
     listing.listedAtMs = clock.now()
+    listing.listedAddress = listing.address
     listing.reportedFault = undefined
     const models = withFirstDates(list.models, before)
     if (!isDeepStrictEqual(before, models)) {
@@ -167,16 +181,26 @@ export class Discovery {
   #onFault({ name, isLocal }: Provider, listing: Listing, outcome: ProbeOutcome): void {
     if (outcome.kind === 'failed' && outcome.failure.kind === 'unconnectable') return
     const { clock, events } = this.#parts
+    const { models, listedAtMs } = listing
+    const isOfAnother = listing.listedAddress !== listing.address
     const fault = outcome.kind === 'failed' ? 'away' : 'no_list'
     if (listing.reportedFault !== fault) {
       listing.reportedFault = fault
       // Local servers are often started after the gateway. A call that needs one reports that it is away.
       const mayBeAway = isLocal || !this.#needed.has(name)
-      const isUsual = isRefused(outcome) && listing.listedAtMs === undefined && mayBeAway
-      events.emit({ kind: 'discovery_failed', provider: name, reason: reasonOf(outcome), is_usual: isUsual })
+      events.emit({
+        kind: 'discovery_failed',
+        provider: name,
+        reason: reasonOf(outcome),
+        is_usual: isRefused(outcome) && listedAtMs === undefined && mayBeAway,
+        ...(listedAtMs !== undefined && {
+          kept_models: isOfAnother ? 0 : models.length,
+          list_age_ms: Math.round(clock.now() - listedAtMs),
+        }),
+      })
     }
-    if (listing.models.length === 0 || clock.now() - (listing.listedAtMs ?? 0) < keepMs) return
-    const removed = listing.models.length
+    if (!isOfAnother || models.length === 0) return
+    const removed = models.length
     events.emit({ kind: 'models_discovered', provider: name, count: 0, added: 0, removed, skipped: 0 })
     listing.models = []
     this.#publish()
@@ -195,7 +219,7 @@ function listIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefine
   return readModelList(outcome.body, maxNameLength, (text) => provider.mask(text))
 }
 
-function discovers(config: ProviderConfig): boolean {
+function discovers(config: ProviderConfig): config is HttpProvider {
   return config.kind !== 'echo' && config.discoverModels === true
 }
 

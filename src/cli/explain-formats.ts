@@ -20,7 +20,7 @@ export interface ExplainedWay {
 }
 
 /** What is known of a provider and one format. */
-export interface KnownFormat {
+interface KnownFormat {
   /** As `speaks` names it. */
   readonly format: string
   /** Undefined: not known yet. */

@@ -119,6 +119,10 @@ interface DiscoveryFailed {
   readonly reason: string
   /** Nothing has listened there so far, and nothing has to: the server is local, or no model of the file needs it. */
   readonly is_usual: boolean
+  /** Models of its last list, which can still be called. Absent, as the age: there was none. */
+  readonly kept_models?: number
+  /** Since that list came. */
+  readonly list_age_ms?: number
 }
 
 /** A provider has shown whether it speaks a format. */
@@ -141,6 +145,12 @@ interface HealthChecked {
   readonly provider: string
   /** What is wrong; undefined: nothing. */
   readonly reason: string | undefined
+}
+
+/** Commands can't reach this gateway; calls go on. */
+interface ControlUnavailable {
+  readonly kind: 'control_unavailable'
+  readonly reason: string
 }
 
 interface Reloaded {
@@ -235,6 +245,7 @@ interface LogTransportFailed {
 export type GatewayEvent =
   | AttemptEnded
   | CallEnded
+  | ControlUnavailable
   | DiscoveryFailed
   | FormatFound
   | FormatsNotSaved

@@ -184,20 +184,39 @@ test('that nothing listens is not usual for a remote provider that a model of th
   )
 })
 
-test('a provider that gives no list keeps its models for ten minutes', async (t) => {
-  const { clock, providers, modelsOf, happened } = start(t, 'p')
-  const [p] = providers
-  await p!.list('m')
-  for (let round = 1; round <= 20; round++) {
-    assert.deepEqual(modelsOf('p'), ['m'])
+test('a provider that gives no list keeps its last one, and the event has its size and age', async (t) => {
+  for (const [name, intervalMs] of [
+    ['local', 30_000],
+    ['cloud', 600_000],
+  ] as const) {
+    const { clock, providers, modelsOf, happened } = start(t, name)
+    const [provider] = providers
+    await provider!.list('m', 'n')
+    clock.advance(intervalMs)
+    await provider!.respond(503)
+    for (let round = 1; round <= 50; round++) {
+      assert.deepEqual(modelsOf(name), ['m', 'n'])
+      clock.advance(30_000)
+      await provider!.respond(503)
+    }
+    const [event, ...more] = happened('discovery_failed')
+    assert.ok(event?.kind === 'discovery_failed' && more.length === 0)
+    assert.deepEqual([event.kept_models, event.list_age_ms], [2, intervalMs])
     clock.advance(30_000)
-    await p!.respond(503)
+    await provider!.list('n')
+    assert.deepEqual(modelsOf(name), ['n'])
   }
-  assert.deepEqual(modelsOf('p'), [])
-  assert.equal(happened('discovery_failed').length, 1)
-  clock.advance(30_000)
-  await p!.list('m')
+})
+
+test('the list of a server at another address is kept until the first answer of the new one', async (t) => {
+  const { providers, follow, modelsOf, happened } = start(t, 'p')
+  await providers[0]!.list('m')
+  const moved = new AskedProvider('p', true)
+  follow({ discover_models: true, base_url: 'http://127.0.0.1:2/v1' }, [moved])
   assert.deepEqual(modelsOf('p'), ['m'])
+  await moved.fail('unreachable')
+  assert.deepEqual(modelsOf('p'), [])
+  assert.equal(happened('models_discovered').length, 2)
 })
 
 test('a call for an unknown name asks again what was asked five seconds ago, and waits for a second', async (t) => {

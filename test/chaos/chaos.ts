@@ -30,6 +30,8 @@ export interface ChaosReport {
   readonly counts: World['counts']
   /** Requests that reached the upstreams. */
   readonly visits: number
+  /** What the gateway held meanwhile. */
+  readonly memory: readonly MemorySample[]
   /** Open sockets of the gateway before the first call and after the last. */
   readonly sockets: readonly [atFirst: number, atLast: number]
   /** Calls of the model `steady` that were surely admitted in the fullest 60 s, and its limit. */
@@ -72,13 +74,17 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     ends,
     counts,
     visits: visits.length,
+    memory,
     steady: [most, rpm],
     sockets: [socketsAtFirst, atLast],
   }
 }
 
 /** All at once, for as long as the run takes. */
-async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: MemorySample[] }> {
+async function drive(
+  world: World,
+  options: ChaosOptions,
+): Promise<{ ended: Ended[]; memory: MemorySample[] }> {
   const { seconds, connections, leastCalls } = options
   const pace = seconds < 20 ? 0.4 : 1
   const over = new AbortController()
@@ -116,9 +122,7 @@ async function callAgainAndAgain(
     const verdict = judge(call, shapeOf(new Random(seed + shapeSeed, indexOf(call.id))), wire)
     if ('fault' in verdict) {
       const tookMs = Math.round(performance.now() - wire.sentAtMs)
-      accuse(
-        `${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`,
-      )
+      accuse(`${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`)
     } else ended.push({ call, wire, verdict })
   }
   connection.close()

@@ -430,7 +430,7 @@ suite('a request of very many small items', () => {
     ],
   }
   for (const [what, input] of Object.entries(shapes)) {
-    // In time that grew with the square of the items, each of them would take many minutes.
+    // The last shapes would take from seconds to minutes in time that grew with the square of the items.
     test(`is translated: ${what}`, { timeout: 60_000 }, async (t) => {
       const { gateway, upstream } = await start(t, { large: { provider: 'scripted' } })
       upstream.respond(whole())

@@ -370,3 +370,26 @@ test('a provider’s error that is translated for a Messages client has the requ
   })
   assert.ok(body.request_id)
 })
+
+test('a stream that holds more for its last event than may be held ends at once, at the provider too', async (t) => {
+  const way = ['responses_chat', clients.responses, chats] as const
+  // 17 MiB of text.
+  const mebibyte = dataOf(...Array.from({ length: 16 }, () => delta('a'.repeat(65_536))))
+  const script = open(chats.begin, ...Array.from({ length: 17 }, () => mebibyte))
+  const { client, request } = await call(t, way, { isStream: true, script })
+  const text = textIn(await client.response())
+  // Without the deltas: an assertion prints what did not match.
+  assert.match(text.slice(text.lastIndexOf('event: error')), clients.responses.failure('too long'))
+  assert.equal((await request.outcome).kind, 'aborted')
+})
+
+test('a stream that ends with an error is charged for the output that came after the last count', async (t) => {
+  const way = ways.find(([name]) => name === 'chat_messages')!
+  const pieces = Array.from({ length: 40 }, () => textBlock(0, 'word')[1]!)
+  const script = streamed(claude.begin, eventsOf(...pieces), claude.error)
+  const { gateway, client } = await call(t, way, { isStream: true, script })
+  textIn(await client.response())
+  const { tokens } = await used(gateway, 'claude')
+  const counted = claude.tokens - 5
+  assert.ok(tokens >= counted + 40, `${tokens} for a prompt of about ${counted} and 40 pieces`)
+})

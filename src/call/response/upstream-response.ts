@@ -1,10 +1,10 @@
 // A provider's response to one attempt, from sending the request until the body has ended. The phases find out what it is
-// (phases.ts); the provider's time limits are kept here.
+// (phases.ts); how long it may take, and what a failure means, are known elsewhere (time-limits.ts, failed-exchange.ts).
 import type { ProviderDialect } from '../../dialects/dialect.ts'
 import type { Reshape, ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
-import { GatewayError } from '../../errors.ts'
+import type { GatewayError } from '../../errors.ts'
 import { parseJson } from '../../bytes/json/parse.ts'
 import { providerRequestId } from '../../http/headers.ts'
 import {
@@ -14,22 +14,15 @@ import {
   type ProviderFailure,
   type ProviderRequest,
   type ResponseHandler,
-  unaskedContinue,
-  undecodable,
 } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
 import type { TickListener } from '../ticker.ts'
 import { judgeErrorResponse } from './error-response.ts'
 import { EventReader } from './event-reader.ts'
+import { type ConnectionFacts, failedExchange, providerError } from './failed-exchange.ts'
 import { awaitingHead, Draining, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
-
-/** A client that reads nothing for so long would hold a connection and a slot for ever. */
-const maxStallMs = 120_000
-
-/** An idle connection that the provider has closed breaks at once; one that breaks later broke during the work. */
-const staleConnectionMs = 500
-const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+import { TimeLimits, type Upload } from './time-limits.ts'
 
 /** What may arrive, and until when. */
 export interface Expected {
@@ -51,24 +44,12 @@ export interface Passing {
   readonly upload: Upload | undefined
 }
 
-/** A body on its way from the client to the provider. */
-export interface Upload {
-  /** When the last byte had been read, in milliseconds of the monotonic clock; undefined: not yet. */
-  readonly endedAtMs: number | undefined
-  /** Whether the client lets the provider wait for too long. */
-  isOverdue(nowMs: number): boolean
-}
-
-type ConnectionFacts = Partial<
-  Pick<AttemptOutcome & { kind: 'failed' }, 'isBeingServed' | 'isStaleConnection' | 'refusedConnection'>
->
-
 type Services = Pick<Snapshot, 'ticker' | 'now'>
 
 export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
   index = -1
   readonly #provider: Provider
-  readonly #sinceMs: number
+  readonly #limits: TimeLimits
   readonly dialect: ProviderDialect
   translation: ResponseTranslation | undefined
   reshapedInto: 'whole' | 'events' | undefined
@@ -88,10 +69,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   headAtMs = 0
   whole: WholeBody | undefined
   events: EventReader | undefined
-  isStalled = false
-  #hasMoved = false
-  #lastMoveMs: number
-  #pausedSinceMs: number | undefined
   #isOver = false
 
   constructor(
@@ -100,7 +77,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     on: Services,
   ) {
     this.#provider = provider
-    this.#sinceMs = sinceMs
     this.dialect = dialect
     this.translation = translation
     this.#reshape = translation === undefined ? reshape : undefined
@@ -108,7 +84,9 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#passing = passing
     this.#on = on
     this.#startedMs = on.now()
-    this.#lastMoveMs = this.#startedMs
+    const { timeouts } = provider
+    const upload = passing?.upload
+    this.#limits = new TimeLimits({ timeouts, sinceMs, startedMs: this.#startedMs, upload })
   }
 
   /** Sends the request. Resolves once it is known whether the response answers the call. Rejects only with a bug. */
@@ -140,6 +118,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     return this.#head
   }
 
+  get isStalled(): boolean {
+    return this.#limits.isStalled
+  }
+
   /** The provider's own id of the request; undefined before the head, or without one. */
   get requestId(): string | undefined {
     return this.#head && providerRequestId(this.#head, this.#provider)
@@ -154,13 +136,12 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   pause(): void {
-    this.#pausedSinceMs ??= this.#on.now()
+    this.#limits.pause(this.#on.now())
     this.#exchange?.pause()
   }
 
   resume(): void {
-    this.#pausedSinceMs = undefined
-    this.#hasMoved = true
+    this.#limits.resume()
     this.#exchange?.resume()
   }
 
@@ -185,7 +166,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   onData(chunk: Buffer): void {
-    this.#hasMoved = true
+    this.#limits.move()
     try {
       const step = this.#phase.data(chunk)
       if (step !== undefined) this.#take(step)
@@ -206,7 +187,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   onFailure(failure: ProviderFailure): void {
     try {
-      this.#failAs(failure)
+      const passedMs = this.#on.now() - this.#startedMs
+      const hasHead = this.#head !== undefined
+      const { error, facts } = failedExchange(failure, { provider: this.#provider, hasHead, passedMs })
+      this.#failWith(error, facts)
     } catch (error) {
       this.onBug(error)
     }
@@ -222,13 +206,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   #readHead(head: ResponseHead): void {
     this.#head = head
     this.headAtMs = this.#on.now()
-    this.#hasMoved = true
+    this.#limits.passHead()
     if (this.#passing !== undefined) {
       this.#phase = this.#passing.phaseAfter(head)
       return
     }
     const fault = head.status < 300 ? (faultOfHead(head) ?? faultOfCoding(head)) : undefined
-    if (fault !== undefined) return this.#fail('provider_bad_response', fault)
+    if (fault !== undefined) return this.#fail(fault)
     const isReshaped = this.#isStream && this.#reshape !== undefined
     this.#phase = phaseAfter(
       head,
@@ -237,73 +221,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     )
   }
 
-  #failAs({ kind, code, detail }: ProviderFailure): void {
-    switch (kind) {
-      case 'unreachable': {
-        const toCheck = `Check that it is running, and providers.${this.#provider.name}.base_url`
-        return this.#fail('provider_unreachable', `cannot be reached: ${detail}. ${toCheck}`, {
-          refusedConnection: code === 'ECONNREFUSED',
-        })
-      }
-      case 'unconnectable':
-        return this.#failUnasked(detail)
-      case 'timeout':
-        return this.#fail('provider_timeout', detail)
-      case 'broken': {
-        if (code === undecodable) return this.#fail('provider_bad_response', detail)
-        if (this.#head !== undefined) {
-          return this.#fail(
-            'provider_bad_response',
-            `closed the connection before its response was complete: ${detail}`,
-          )
-        }
-        const what = `did not send a valid HTTP response: ${detail}`
-        if (code === unaskedContinue) {
-          return this.#fail('provider_bad_response', what, { isBeingServed: true })
-        }
-        const isStale = resetCodes.has(code) && this.#on.now() - this.#startedMs < staleConnectionMs
-        return this.#fail('provider_bad_response', what, {
-          isStaleConnection: isStale,
-        })
-      }
-      default:
-        return kind satisfies never
-    }
-  }
-
   onTick(nowMs: number): void {
-    if (this.#hasMoved) {
-      this.#hasMoved = false
-      this.#lastMoveMs = nowMs
-    }
     if (this.#phase instanceof Forwarding) this.#phase.tick(nowMs)
     if (this.#isOver) return
-    const overdue = this.#overdue(nowMs)
+    const limits = this.#phase instanceof Draining ? this.#phase : this.#limits
+    const overdue = limits.overdue(nowMs)
     if (overdue === undefined) return
     this.onFailure({ kind: 'timeout', code: 'TIMEOUT', detail: overdue })
-  }
-
-  /** Which time limit was exceeded, as a clause about the provider. */
-  #overdue(nowMs: number): string | undefined {
-    if (this.#phase instanceof Draining) return this.#phase.overdue(nowMs)
-    const { firstByteMs, idleMs, totalMs } = this.#provider.timeouts
-    if (this.#pausedSinceMs !== undefined) {
-      if (nowMs - this.#pausedSinceMs >= maxStallMs) {
-        this.isStalled = true
-        return `was blocked: the client read nothing for ${maxStallMs} ms`
-      }
-    } else if (this.#head === undefined) {
-      const upload = this.#passing?.upload
-      if (upload?.isOverdue(nowMs) === true) return `received only a part of the request`
-      // Until all of a long body is sent, a server may well be silent.
-      const sentMs = upload === undefined ? this.#startedMs : (upload.endedAtMs ?? nowMs)
-      const isOver = firstByteMs > 0 && nowMs - sentMs >= firstByteMs
-      if (isOver) return `sent no byte within ${firstByteMs} ms (timeouts.first_byte_ms)`
-    } else if (idleMs > 0 && nowMs - this.#lastMoveMs >= idleMs) {
-      return `was silent for ${idleMs} ms (timeouts.idle_ms)`
-    }
-    const isOver = totalMs > 0 && nowMs - this.#sinceMs >= totalMs
-    return isOver ? `did not finish within ${totalMs} ms (timeouts.total_ms)` : undefined
   }
 
   #take(step: Step): void {
@@ -320,7 +244,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#settle({ kind: 'answered', response: this })
       case 'whole':
         if (this.#isStream && this.#reshape !== undefined && !this.#makeEvents(step.body)) {
-          return this.#fail('provider_bad_response', 'sent no events, nor a response that can become some')
+          return this.#fail('sent no events, nor a response that can become some')
         }
         this.whole = step.body
         return this.#settle({ kind: 'answered', response: this })
@@ -328,7 +252,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         this.#finish()
         return this.#settleWith(judgeErrorResponse(this.#provider, this, step.head, step.body))
       case 'unusable':
-        return this.#fail('provider_bad_response', step.what)
+        return this.#fail(step.what)
       default:
         return step satisfies never
     }
@@ -341,14 +265,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     return this.translation !== undefined
   }
 
-  #fail(
-    code: 'provider_unreachable' | 'provider_bad_response' | 'provider_timeout',
-    what: string,
-    facts: ConnectionFacts = {},
-  ): void {
+  /** @param what is wrong with the response, as a clause about the provider. */
+  #fail(what: string): void {
+    this.#failWith(providerError(this.#provider, 'provider_bad_response', what))
+  }
+
+  #failWith(error: GatewayError, facts: ConnectionFacts = {}): void {
     this.#finish()
-    const headers = facts.isBeingServed === true ? { 'x-should-retry': 'false' } : {}
-    const error = new GatewayError(code, `Provider "${this.#provider.name}" ${what}.`, { headers })
     if (this.#phase instanceof Forwarding) return this.#phase.break(error)
     this.#settle({
       kind: 'failed',
@@ -358,15 +281,6 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       ...facts,
       hasBegun: this.#phase.hasBegun === true || facts.isBeingServed === true,
     })
-  }
-
-  /** The fault is the gateway's own. */
-  #failUnasked(detail: string): void {
-    this.#finish()
-    const what = `The gateway has no file descriptor left to ask provider "${this.#provider.name}": ${detail}.`
-    const hint = 'Raise their limit: LimitNOFILE= of the unit, ulimit -Hn.'
-    const error = new GatewayError('overloaded', `${what} ${hint}`, { headers: { 'retry-after': '5' } })
-    this.#settle({ kind: 'failed', error, isStaleConnection: false, hasBegun: false })
   }
 
   #finish(): void {

@@ -5,7 +5,7 @@ import type { GatewayError } from '../../errors.ts'
 import type { LargeBody, MemoryShare } from '../../bytes/large-body.ts'
 import type { StreamedBody } from '../../upstream/provider.ts'
 import type { Reply } from '../call.ts'
-import type { Upload } from '../response/upstream-response.ts'
+import type { Upload } from '../response/time-limits.ts'
 
 /** A body that goes on while it arrives. */
 export interface IncomingUpload extends StreamedBody, Upload {

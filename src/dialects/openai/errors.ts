@@ -56,9 +56,14 @@ export function readErrorFields(body: Buffer): ErrorFields | undefined {
   if (typeof error === 'string') return { message: error, type: null, param: null, code: null }
   if (typeof error?.message !== 'string') return undefined
   const { message, type, param, code } = error
-  const textOrNull = (value: unknown) => (typeof value === 'string' ? value : null)
-  const isCode = typeof code === 'string' || typeof code === 'number'
-  return { message, type: textOrNull(type), param: textOrNull(param), code: isCode ? code : null }
+  // Some write an empty one.
+  const textOrNull = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null)
+  return {
+    message,
+    type: textOrNull(type),
+    param: textOrNull(param),
+    code: typeof code === 'number' ? code : textOrNull(code),
+  }
 }
 
 /** A provider's `error.code`, or its `type` if there is no code or only a number, which is less specific. */

@@ -26,10 +26,15 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: 'provider_unreachable', provider, detail })
       return
     }
+    case 'control_unavailable': {
+      const { kind, reason } = event
+      log.warn({ event: kind, reason, message: 'Commands cannot reach this gateway; calls go on.' })
+      return
+    }
     case 'discovery_failed': {
-      const { kind, provider, reason } = event
-      if (event.is_usual) log.info({ event: kind, provider, reason })
-      else log.warn({ event: kind, provider, reason })
+      const { kind, is_usual: isUsual, ...facts } = event
+      if (isUsual) log.info({ event: kind, ...facts })
+      else log.warn({ event: kind, ...facts })
       return
     }
     case 'health_checked': {

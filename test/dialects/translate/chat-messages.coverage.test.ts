@@ -1,22 +1,25 @@
 // The table of what the translation of chat to Messages carries, against what it does.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { ProviderTraits } from '../../../src/config/types.ts'
-import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { coverage } from '../../../src/dialects/translate/chat_messages/coverage.ts'
-import type { Translation } from '../../../src/dialects/translator.ts'
-import { GatewayError } from '../../../src/errors.ts'
-import { begin, providerOf, readRequest, sentText, throughStream } from './vector.ts'
+import {
+  droppedOf,
+  mark,
+  messageStream,
+  type RequestSamples,
+  type ResponseSamples,
+  testRequests,
+  testResponses,
+} from './coverage.ts'
 
-const way = { dialect: 'chat', way: 'chat_messages' }
-const mark = 'b7f3'
 const user = (content: unknown) => ({ role: 'user', content })
 
-function translate(request: object, traits: Partial<ProviderTraits> = {}): Translation | GatewayError {
-  const body = JSON.stringify({ model: 'm', messages: [user('Hi')], ...request })
-  return begin({ ...way, traits }, readRequest('chat', body) as ModelRequest)
+const way = {
+  dialect: 'chat',
+  way: 'chat_messages',
+  request: { messages: [user('Hi')] },
+  streamed: { stream_options: { include_usage: true } },
 }
-
 const said = (...messages: object[]) => ({ messages: [user('Hi'), ...messages, user('So?')] })
 const inUser = (part: object) => ({ messages: [user([part])] })
 const called = { name: 'look', arguments: '{}' }
@@ -27,15 +30,8 @@ const tools = { tools: [tool] }
 const png = 'data:image/png;base64,'
 const detail = { type: 'reasoning.text', text: 'Hm.', signature: mark, format: 'anthropic-claude-v1' }
 
-interface Sample {
-  readonly request: object
-  readonly traits?: Partial<ProviderTraits>
-  /** What the provider gets; else the mark. */
-  readonly sends?: string
-}
-
 /** For each member of the table a request that has it. */
-const requests: Readonly<Record<string, Sample>> = {
+const requests: RequestSamples = {
   model: { request: {}, sends: 'provider-model' },
   'messages.system': { request: { messages: [{ role: 'system', content: mark }, user('Hi')] } },
   'messages.system (later)': { request: said({ role: 'developer', content: mark }) },
@@ -126,10 +122,6 @@ const requests: Readonly<Record<string, Sample>> = {
   prompt_cache_key: { request: { prompt_cache_key: mark } },
 }
 
-/** What the provider's stream consists of but for the sample. */
-const opening = { type: 'message_start', message: { id: 'msg_1', usage: { input_tokens: 7 } } }
-const stop = { type: 'message_stop' }
-
 function block(start: object, ...deltas: readonly object[]): object[] {
   return [
     { type: 'content_block_start', index: 0, content_block: start },
@@ -142,72 +134,46 @@ const text = { type: 'text', text: '' }
 const thinking = { type: 'thinking', thinking: '' }
 const end = (delta: object, usage: object = {}) => [{ type: 'message_delta', delta, usage }]
 
-/** For each member the events that have it, and what the client gets of it; else the mark. */
-const responses: Readonly<Record<string, { readonly events: readonly object[]; readonly returns?: string }>> =
-  {
-    id: { events: [], returns: '"id":"chatcmpl-id1"' },
-    model: { events: [], returns: '"model":"m"' },
-    'content.text': { events: block(text, { type: 'text_delta', text: mark }) },
-    'content.citations': { events: block(text, { type: 'citations_delta', citation: { cited_text: mark } }) },
-    'content.thinking': { events: block(thinking, { type: 'thinking_delta', thinking: mark }) },
-    'content.signature': { events: block(thinking, { type: 'signature_delta', signature: mark }) },
-    'content.redacted_thinking': { events: block({ type: 'redacted_thinking', data: mark }) },
-    'content.tool_use': {
-      events: block(
-        { type: 'tool_use', id: 'a', name: 'look', input: {} },
-        { type: 'input_json_delta', partial_json: `{"${mark}"` },
-      ),
-    },
-    'content.server_tool_use': {
-      events: block(
-        { type: 'server_tool_use', id: mark, name: 'web_search', input: {} },
-        { type: 'input_json_delta', partial_json: `{"${mark}"` },
-      ),
-    },
-    stop_reason: { events: end({ stop_reason: 'max_tokens' }), returns: '"finish_reason":"length"' },
-    stop_sequence: { events: end({ stop_reason: 'stop_sequence', stop_sequence: mark }) },
-    stop_details: { events: end({ stop_reason: 'refusal', stop_details: { explanation: mark } }) },
-    usage: { events: end({}, { output_tokens: 1234 }), returns: '"completion_tokens":1234' },
-    'usage.service_tier': { events: end({}, { output_tokens: 1, service_tier: mark }) },
-    error: { events: [{ type: 'error', error: { type: 'api_error', message: mark } }] },
-  }
+/** For each member the events that have it. */
+const responses: ResponseSamples = {
+  id: { events: [], returns: '"id":"chatcmpl-id1"' },
+  model: { events: [], returns: '"model":"m"' },
+  'content.text': { events: block(text, { type: 'text_delta', text: mark }) },
+  'content.citations': { events: block(text, { type: 'citations_delta', citation: { cited_text: mark } }) },
+  'content.thinking': { events: block(thinking, { type: 'thinking_delta', thinking: mark }) },
+  'content.signature': { events: block(thinking, { type: 'signature_delta', signature: mark }) },
+  'content.redacted_thinking': { events: block({ type: 'redacted_thinking', data: mark }) },
+  'content.tool_use': {
+    events: block(
+      { type: 'tool_use', id: 'a', name: 'look', input: {} },
+      { type: 'input_json_delta', partial_json: `{"${mark}"` },
+    ),
+  },
+  'content.server_tool_use': {
+    events: block(
+      { type: 'server_tool_use', id: mark, name: 'web_search', input: {} },
+      { type: 'input_json_delta', partial_json: `{"${mark}"` },
+    ),
+  },
+  stop_reason: { events: end({ stop_reason: 'max_tokens' }), returns: '"finish_reason":"length"' },
+  stop_sequence: { events: end({ stop_reason: 'stop_sequence', stop_sequence: mark }) },
+  stop_details: { events: end({ stop_reason: 'refusal', stop_details: { explanation: mark } }) },
+  usage: { events: end({}, { output_tokens: 1234 }), returns: '"completion_tokens":1234' },
+  'usage.service_tier': { events: end({}, { output_tokens: 1, service_tier: mark }) },
+  error: { events: [{ type: 'error', error: { type: 'api_error', message: mark } }] },
+}
 
 describe('of a chat request for a provider of Messages', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(requests), Object.keys(coverage.request))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.request)) {
-    test(`${member} is ${carriage}`, () => {
-      const { request, traits, sends = mark } = requests[member]!
-      const translation = translate(request, traits)
-      if (carriage === 'refused') {
-        assert.ok(translation instanceof GatewayError)
-        assert.deepEqual([translation.code, translation.param], ['not_translatable', member])
-        return
-      }
-      if (translation instanceof GatewayError) throw translation
-      const { dropped = [] } = translation
-      const sent = sentText(translation)
-      if (carriage === 'dropped') {
-        assert.deepEqual(dropped, [member])
-        assert.ok(!sent.includes(mark))
-      } else {
-        assert.deepEqual(dropped, [])
-        assert.ok(sent.includes(sends), sent)
-      }
-    })
-  }
+  testRequests(way, coverage.request, requests)
 
   test('an unknown member is dropped and named', () => {
     const part = { type: 'text', text: 'x', invented: 2 }
-    const translation = translate({
+    const request = {
       invented: 1,
       messages: [{ ...user([part]), invented: 3 }],
       tools: [{ ...tool, invented: 4, function: { ...tool.function, invented: 5 } }],
-    })
-    assert.ok(!(translation instanceof GatewayError))
-    assert.deepEqual(translation.dropped, [
+    }
+    assert.deepEqual(droppedOf(way, request), [
       'invented',
       'messages.invented',
       'messages.content.invented',
@@ -218,20 +184,5 @@ describe('of a chat request for a provider of Messages', () => {
 })
 
 describe('of a response of Messages for a chat client', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(responses), Object.keys(coverage.response))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.response)) {
-    test(`${member} is ${carriage}`, () => {
-      const { events, returns = mark } = responses[member]!
-      const request = { stream: true, stream_options: { include_usage: true } }
-      const { response } = translate(request) as Translation
-      const bytes = [opening, ...events, stop].map((event) =>
-        Buffer.from(`data: ${JSON.stringify(event)}\n\n`),
-      )
-      const through = throughStream({ response: response!, provider: providerOf(way) }, bytes)
-      assert.equal(through.bytes.includes(returns), carriage !== 'dropped', through.bytes)
-    })
-  }
+  testResponses(way, coverage.response, responses, messageStream)
 })

@@ -1,22 +1,26 @@
 // The table of what the translation of Messages to chat carries, against what it does.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { ProviderTraits } from '../../../src/config/types.ts'
-import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { coverage } from '../../../src/dialects/translate/messages_chat/coverage.ts'
-import type { Translation } from '../../../src/dialects/translator.ts'
-import { GatewayError } from '../../../src/errors.ts'
-import { begin, readRequest, sentText, throughStream, providerOf } from './vector.ts'
-
-const way = { dialect: 'messages', way: 'messages_chat', name: '', file: () => undefined }
-const mark = 'b7f3'
-
-function translate(request: object, traits: Partial<ProviderTraits> = {}): Translation | GatewayError {
-  const body = JSON.stringify({ model: 'm', max_tokens: 9, messages: [user('Hi')], ...request })
-  return begin({ ...way, traits }, readRequest('messages', body) as ModelRequest)
-}
+import {
+  chatStream,
+  chunk,
+  droppedOf,
+  finish,
+  mark,
+  type RequestSamples,
+  type ResponseSamples,
+  testRequests,
+  testResponses,
+} from './coverage.ts'
 
 const user = (content: unknown) => ({ role: 'user', content })
+const way = {
+  dialect: 'messages',
+  way: 'messages_chat',
+  request: { max_tokens: 9, messages: [user('Hi')] },
+  streamed: { stop_sequences: [mark] },
+}
 const assistant = (content: unknown) => ({ role: 'assistant', content })
 const inUser = (block: object) => ({ messages: [user([block])] })
 const inAssistant = (block: object) => ({ messages: [user('Hi'), assistant([block]), user('So?')] })
@@ -28,15 +32,8 @@ const tool = { name: 'look', input_schema: { type: 'object' } }
 const withTool = (more: object) => ({ tools: [{ ...tool, ...more }] })
 const schema = { type: 'object', title: mark }
 
-interface Sample {
-  readonly request: object
-  readonly traits?: Partial<ProviderTraits>
-  /** What the provider gets; else the mark. */
-  readonly sends?: string
-}
-
 /** For each member of the table a request that has it. */
-const requests: Readonly<Record<string, Sample>> = {
+const requests: RequestSamples = {
   model: { request: {}, sends: 'provider-model' },
   max_tokens: { request: { max_tokens: 77 }, sends: '"max_tokens":77' },
   system: { request: { system: mark } },
@@ -44,7 +41,7 @@ const requests: Readonly<Record<string, Sample>> = {
     request: { system: [{ type: 'text', text: `x-anthropic-billing-header: ${mark}` }] },
   },
   'system.cache_control': {
-    request: { system: [{ ...text, cache_control: { type: 'ephemeral' } }] },
+    request: { system: [{ ...text, text: 'x', cache_control: { type: mark } }] },
   },
   'messages.user': { request: { messages: [user(mark)] } },
   'messages.assistant': { request: inAssistant(text) },
@@ -62,11 +59,15 @@ const requests: Readonly<Record<string, Sample>> = {
   },
   'content.document (url, file)': {
     request: inUser({ type: 'document', source: { type: 'url', url: mark } }),
+    named: 'messages.0.content.0.source',
   },
   'content.search_result': {
     request: inUser({ type: 'search_result', source: 's', title: 't', content: [text] }),
   },
-  'content.container_upload': { request: inUser({ type: 'container_upload', file_id: mark }) },
+  'content.container_upload': {
+    request: inUser({ type: 'container_upload', file_id: mark }),
+    named: 'messages.0.content.0',
+  },
   'content.tool_use': {
     request: inAssistant({ type: 'tool_use', id: 'a', name: 'look', input: { at: mark } }),
   },
@@ -78,6 +79,7 @@ const requests: Readonly<Record<string, Sample>> = {
   'content.thinking': {
     request: inAssistant({ type: 'thinking', thinking: mark, signature: '' }),
     traits: { reasoningField: 'reasoning_content', reasoningTurns: 'all' },
+    alsoDropped: ['content.signature'],
   },
   'content.signature': {
     request: inAssistant({ type: 'thinking', thinking: 'Hm.', signature: mark }),
@@ -128,85 +130,44 @@ const requests: Readonly<Record<string, Sample>> = {
   mcp_servers: { request: { mcp_servers: [{ url: mark }] } },
 }
 
-const chunk = (delta: object, more: object = {}) => ({ choices: [{ index: 0, delta, ...more }] })
-const finish = (more: object = {}) => chunk({}, { finish_reason: 'stop', ...more })
 const call = { function: { name: mark, arguments: '{}' } }
 
-/** For each member a chunk that has it, and what the client gets of it; else the mark. */
-const responses: Readonly<Record<string, { readonly chunk: object; readonly returns?: string }>> = {
-  id: { chunk: { id: mark, choices: [] }, returns: '"id":"msg_id1"' },
-  model: { chunk: { model: mark, choices: [] }, returns: '"model":"m"' },
-  content: { chunk: chunk({ content: mark }) },
-  reasoning_content: { chunk: chunk({ reasoning_content: mark }) },
-  reasoning_details: { chunk: chunk({ reasoning_details: [{ text: mark }] }) },
-  refusal: { chunk: chunk({ refusal: mark }), returns: '"stop_reason":"refusal"' },
-  tool_calls: { chunk: chunk({ tool_calls: [call] }) },
-  function_call: { chunk: chunk({ function_call: call.function }) },
-  finish_reason: { chunk: chunk({}, { finish_reason: 'length' }), returns: '"stop_reason":"max_tokens"' },
+/** For each member a chunk that has it. */
+const responses: ResponseSamples = {
+  id: { events: [{ id: mark, choices: [] }], returns: '"id":"msg_id1"' },
+  model: { events: [{ model: mark, choices: [] }], returns: '"model":"m"' },
+  content: { events: [chunk({ content: mark })] },
+  reasoning_content: { events: [chunk({ reasoning_content: mark })] },
+  reasoning_details: { events: [chunk({ reasoning_details: [{ text: mark }] })] },
+  refusal: { events: [chunk({ refusal: mark })], returns: '"stop_reason":"refusal"' },
+  tool_calls: { events: [chunk({ tool_calls: [call] })] },
+  function_call: { events: [chunk({ function_call: call.function })] },
+  finish_reason: { events: [chunk({}, { finish_reason: 'length' })], returns: '"stop_reason":"max_tokens"' },
   stop_reason: {
-    chunk: finish({ stop_reason: mark }),
+    events: [finish({ stop_reason: mark })],
     returns: `"stop_reason":"stop_sequence","stop_sequence":"${mark}"`,
   },
-  usage: { chunk: { usage: { prompt_tokens: 7, completion_tokens: 1234 } }, returns: '"output_tokens":1234' },
-  error: { chunk: { error: { message: mark } } },
-  annotations: { chunk: chunk({ annotations: [mark] }) },
-  audio: { chunk: chunk({ audio: { data: mark } }) },
-  logprobs: { chunk: chunk({}, { logprobs: { content: [mark] } }) },
-  service_tier: { chunk: { ...chunk({}), service_tier: mark } },
-  system_fingerprint: { chunk: { ...chunk({}), system_fingerprint: mark } },
+  usage: {
+    events: [{ usage: { prompt_tokens: 7, completion_tokens: 1234 } }],
+    returns: '"output_tokens":1234',
+  },
+  error: { events: [{ error: { message: mark } }] },
+  annotations: { events: [chunk({ annotations: [mark] })] },
+  audio: { events: [chunk({ audio: { data: mark } })] },
+  logprobs: { events: [chunk({}, { logprobs: { content: [mark] } })] },
+  service_tier: { events: [{ ...chunk({}), service_tier: mark }] },
+  system_fingerprint: { events: [{ ...chunk({}), system_fingerprint: mark }] },
 }
 
 describe('of a Messages request for a chat provider', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(requests), Object.keys(coverage.request))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.request)) {
-    test(`${member} is ${carriage}`, () => {
-      const { request, traits, sends = mark } = requests[member]!
-      const translation = translate(request, traits)
-      if (carriage === 'refused') {
-        assert.ok(translation instanceof GatewayError)
-        assert.equal(translation.code, 'not_translatable')
-        return
-      }
-      if (translation instanceof GatewayError) throw translation
-      const { dropped = [] } = translation
-      if (carriage === 'dropped') {
-        assert.ok(dropped.includes(member), dropped.join())
-        if (member !== 'system.cache_control') assert.ok(!sentText(translation).includes(mark))
-      } else {
-        assert.deepEqual(
-          dropped.filter((name) => name !== 'content.signature'),
-          [],
-        )
-        assert.ok(sentText(translation).includes(sends), sentText(translation))
-      }
-    })
-  }
+  testRequests(way, coverage.request, requests)
 
   test('an unknown member is dropped and named', () => {
-    const translation = translate({ invented: 1, [`${mark} "x"`]: 2, tools: [{ ...tool, invented: 3 }] })
-    assert.ok(!(translation instanceof GatewayError))
-    assert.deepEqual(translation.dropped, ['invented', '?', 'tools.invented'])
+    const request = { invented: 1, [`${mark} "x"`]: 2, tools: [{ ...tool, invented: 3 }] }
+    assert.deepEqual(droppedOf(way, request), ['invented', '?', 'tools.invented'])
   })
 })
 
 describe('of a chat response for a Messages client', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(responses), Object.keys(coverage.response))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.response)) {
-    test(`${member} is ${carriage}`, () => {
-      const { chunk, returns = mark } = responses[member]!
-      const { response } = translate({ stream: true, stop_sequences: [mark] }) as Translation
-      const end = JSON.stringify(chunk).includes('finish_reason') ? [] : [finish()]
-      const events = [chunk, ...end, '[DONE]'].map((data) =>
-        Buffer.from(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`),
-      )
-      const { bytes } = throughStream({ response: response!, provider: providerOf(way) }, events)
-      assert.equal(bytes.includes(returns), carriage !== 'dropped', bytes)
-    })
-  }
+  testResponses(way, coverage.response, responses, chatStream)
 })

@@ -1,22 +1,26 @@
 // The table of what the translation of Responses to chat carries, against what it does.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { ProviderTraits } from '../../../src/config/types.ts'
-import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { packReasoning } from '../../../src/dialects/translate/reasoning-envelope.ts'
 import { coverage } from '../../../src/dialects/translate/responses_chat/coverage.ts'
-import type { Translation } from '../../../src/dialects/translator.ts'
-import { GatewayError } from '../../../src/errors.ts'
-import { begin, providerOf, readRequest, sentText, throughStream } from './vector.ts'
+import {
+  chatStream,
+  chunk,
+  droppedOf,
+  finish,
+  mark,
+  type RequestSamples,
+  type ResponseSamples,
+  testRequests,
+  testResponses,
+} from './coverage.ts'
 
-const way = { dialect: 'response', way: 'responses_chat', name: '', file: () => undefined }
-const mark = 'b7f3'
-
-function translate(request: object, traits: Partial<ProviderTraits> = {}): Translation | GatewayError {
-  const body = JSON.stringify({ model: 'm', input: 'Hi', ...request })
-  return begin({ ...way, traits }, readRequest('response', body) as ModelRequest)
+const way = {
+  dialect: 'response',
+  way: 'responses_chat',
+  request: { input: 'Hi' },
+  streamed: { include: ['reasoning.encrypted_content'] },
 }
-
 const user = (content: unknown) => ({ role: 'user', content })
 const items = (...input: object[]) => ({ input: [user('Hi'), ...input, user('So?')] })
 const inUser = (part: object) => items(user([part]))
@@ -26,15 +30,8 @@ const withTool = (more: object) => ({ tools: [{ ...tool, ...more }] })
 const platform = { hasPlatformMembers: true }
 const reasons = { reasoningField: 'reasoning_content', reasoningTurns: 'all' } as const
 
-interface Sample {
-  readonly request: object
-  readonly traits?: Partial<ProviderTraits>
-  /** What the provider gets; else the mark. */
-  readonly sends?: string
-}
-
 /** For each member of the table a request that has it. */
-const requests: Readonly<Record<string, Sample>> = {
+const requests: RequestSamples = {
   model: { request: {}, sends: 'provider-model' },
   instructions: { request: { instructions: mark } },
   'input (text)': { request: { input: mark } },
@@ -83,9 +80,9 @@ const requests: Readonly<Record<string, Sample>> = {
     request: items({ type: 'additional_tools', tools: [{ ...tool, name: mark }] }),
   },
   'input.web_search_call': { request: items({ type: 'web_search_call', action: { query: mark } }) },
-  'input.item_reference': { request: items({ type: 'item_reference', id: mark }) },
-  'input.compaction': { request: items({ type: 'compaction', encrypted_content: mark }) },
-  'input.compaction_trigger': { request: items({ type: 'compaction_trigger' }) },
+  'input.item_reference': { request: items({ type: 'item_reference', id: mark }), named: 'input' },
+  'input.compaction': { request: items({ type: 'compaction', encrypted_content: mark }), named: 'input' },
+  'input.compaction_trigger': { request: items({ type: 'compaction_trigger' }), named: 'input' },
   tools: { request: withTool({ description: mark }) },
   'tools.strict': { request: withTool({ strict: true }), sends: '"strict":true' },
   'tools.custom': { request: { tools: [{ type: 'custom', name: mark }] } },
@@ -143,94 +140,53 @@ const requests: Readonly<Record<string, Sample>> = {
   background: { request: { background: true } },
 }
 
-const chunk = (delta: object, more: object = {}) => ({ choices: [{ index: 0, delta, ...more }] })
-const finish = (more: object = {}) => chunk({}, { finish_reason: 'stop', ...more })
 const call = { function: { name: mark, arguments: '{}' } }
 const packed = packReasoning({ text: 'Hm', details: [{ signature: mark }] })
 
-/** For each member a chunk that has it, and what the client gets of it; else the mark. */
-const responses: Readonly<Record<string, { readonly chunk: object; readonly returns?: string }>> = {
-  id: { chunk: { id: mark, choices: [] }, returns: '"id":"resp_id1"' },
-  model: { chunk: { model: mark, choices: [] }, returns: '"model":"m"' },
-  content: { chunk: chunk({ content: mark }) },
-  reasoning_content: { chunk: chunk({ reasoning_content: mark }) },
+/** For each member a chunk that has it. */
+const responses: ResponseSamples = {
+  id: { events: [{ id: mark, choices: [] }], returns: '"id":"resp_id1"' },
+  model: { events: [{ model: mark, choices: [] }], returns: '"model":"m"' },
+  content: { events: [chunk({ content: mark })] },
+  reasoning_content: { events: [chunk({ reasoning_content: mark })] },
   reasoning_details: {
-    chunk: chunk({ reasoning: 'Hm', reasoning_details: [{ signature: mark }] }),
+    events: [chunk({ reasoning: 'Hm', reasoning_details: [{ signature: mark }] })],
     returns: packed,
   },
-  refusal: { chunk: chunk({ refusal: mark }) },
-  tool_calls: { chunk: chunk({ tool_calls: [call] }) },
-  function_call: { chunk: chunk({ function_call: call.function }) },
-  finish_reason: { chunk: chunk({}, { finish_reason: 'length' }), returns: '"reason":"max_output_tokens"' },
-  stop_reason: { chunk: finish({ stop_reason: mark }) },
-  usage: { chunk: { usage: { prompt_tokens: 7, completion_tokens: 1234 } }, returns: '"output_tokens":1234' },
-  error: { chunk: { error: { message: mark } } },
-  annotations: { chunk: chunk({ content: 'x', annotations: [{ type: mark }] }) },
-  logprobs: { chunk: chunk({ content: 'x' }, { logprobs: { content: [{ token: mark }] } }) },
-  audio: { chunk: chunk({ audio: { data: mark } }) },
-  service_tier: { chunk: { ...chunk({}), service_tier: mark } },
-  system_fingerprint: { chunk: { ...chunk({}), system_fingerprint: mark } },
+  refusal: { events: [chunk({ refusal: mark })] },
+  tool_calls: { events: [chunk({ tool_calls: [call] })] },
+  function_call: { events: [chunk({ function_call: call.function })] },
+  finish_reason: {
+    events: [chunk({}, { finish_reason: 'length' })],
+    returns: '"reason":"max_output_tokens"',
+  },
+  stop_reason: { events: [finish({ stop_reason: mark })] },
+  usage: {
+    events: [{ usage: { prompt_tokens: 7, completion_tokens: 1234 } }],
+    returns: '"output_tokens":1234',
+  },
+  error: { events: [{ error: { message: mark } }] },
+  annotations: { events: [chunk({ content: 'x', annotations: [{ type: mark }] })] },
+  logprobs: { events: [chunk({ content: 'x' }, { logprobs: { content: [{ token: mark }] } })] },
+  audio: { events: [chunk({ audio: { data: mark } })] },
+  service_tier: { events: [{ ...chunk({}), service_tier: mark }] },
+  system_fingerprint: { events: [{ ...chunk({}), system_fingerprint: mark }] },
 }
 
 describe('of a Responses request for a chat provider', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(requests), Object.keys(coverage.request))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.request)) {
-    test(`${member} is ${carriage}`, () => {
-      const { request, traits, sends = mark } = requests[member]!
-      const translation = translate(request, traits)
-      if (carriage === 'refused') {
-        assert.ok(translation instanceof GatewayError)
-        assert.deepEqual([translation.code, translation.param], ['not_translatable', member.split('.')[0]])
-        return
-      }
-      if (translation instanceof GatewayError) throw translation
-      const { dropped = [] } = translation
-      const sent = sentText(translation)
-      if (carriage === 'dropped') {
-        assert.deepEqual(dropped, [member])
-        assert.ok(!sent.includes(mark))
-      } else {
-        assert.deepEqual(dropped, [])
-        assert.ok(sent.includes(sends), sent)
-      }
-    })
-  }
+  testRequests(way, coverage.request, requests)
 
   test('an unknown member is dropped and named', () => {
-    const translation = translate({ invented: 1, [`${mark} "x"`]: 2, tools: [{ ...tool, invented: 3 }] })
-    assert.ok(!(translation instanceof GatewayError))
-    assert.deepEqual(translation.dropped, ['invented', '?', 'tools.invented'])
+    const request = { invented: 1, [`${mark} "x"`]: 2, tools: [{ ...tool, invented: 3 }] }
+    assert.deepEqual(droppedOf(way, request), ['invented', '?', 'tools.invented'])
   })
 
   test('what only OpenAI knows is dropped for others', () => {
     const names = ['metadata', 'prompt_cache_key', 'safety_identifier', 'service_tier']
-    const translation = translate(Object.fromEntries(names.map((name) => [name, 'a'])))
-    assert.ok(!(translation instanceof GatewayError))
-    assert.deepEqual(translation.dropped, names)
+    assert.deepEqual(droppedOf(way, Object.fromEntries(names.map((name) => [name, 'a']))), names)
   })
 })
 
 describe('of a chat response for a Responses client', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(responses), Object.keys(coverage.response))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.response)) {
-    test(`${member} is ${carriage}`, () => {
-      const { chunk, returns = mark } = responses[member]!
-      const { response } = translate({
-        stream: true,
-        include: ['reasoning.encrypted_content'],
-      }) as Translation
-      const end = JSON.stringify(chunk).includes('finish_reason') ? [] : [finish()]
-      const events = [chunk, ...end, '[DONE]'].map((data) =>
-        Buffer.from(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`),
-      )
-      const { bytes } = throughStream({ response: response!, provider: providerOf(way) }, events)
-      assert.equal(bytes.includes(returns), carriage !== 'dropped', bytes)
-    })
-  }
+  testResponses(way, coverage.response, responses, chatStream)
 })

@@ -1,52 +1,40 @@
 // The table of what the way of Responses to Messages carries, where it differs from the way to chat, against what it does.
-import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import type { ProviderTraits } from '../../../src/config/types.ts'
-import type { ModelRequest } from '../../../src/dialects/request.ts'
+import { describe } from 'node:test'
 import { packReasoning } from '../../../src/dialects/translate/reasoning-envelope.ts'
 import { coverage as toChat } from '../../../src/dialects/translate/responses_chat/coverage.ts'
 import { coverage } from '../../../src/dialects/translate/responses_messages/coverage.ts'
-import type { Translation } from '../../../src/dialects/translator.ts'
-import { GatewayError } from '../../../src/errors.ts'
 import {
   endFor,
   errorEvent,
-  eventText,
   type MessageEvent,
-  messageStart,
   textBlock,
   thinkingBlock,
   toolBlock,
 } from '../../support/message-events.ts'
-import { begin, providerOf, readRequest, sentText, throughStream } from './vector.ts'
+import {
+  mark,
+  messageStream,
+  type RequestSamples,
+  type ResponseSamples,
+  testRequests,
+  testResponses,
+} from './coverage.ts'
 
-const way = { dialect: 'response', way: 'responses_messages' }
-const mark = 'b7f3'
-
-function translate(request: object, traits: Partial<ProviderTraits> = {}): Translation | GatewayError {
-  const body = JSON.stringify({ model: 'm', input: 'Hi', ...request })
-  return begin(
-    { ...way, traits: { maxTemperature: 1, ...traits } },
-    readRequest('response', body) as ModelRequest,
-  )
+const way = {
+  dialect: 'response',
+  way: 'responses_messages',
+  traits: { maxTemperature: 1 },
+  request: { input: 'Hi' },
+  streamed: { include: ['reasoning.encrypted_content'] },
 }
-
 const user = (content: unknown) => ({ role: 'user', content })
 const items = (...input: object[]) => ({ input: [user('Hi'), ...input, user('So?')] })
 const inUser = (part: object) => ({ input: [user([part])] })
 const call = { type: 'function_call', call_id: 'a', name: 'look', arguments: '{}' }
 const details = [{ type: 'reasoning.text', text: 'Hm.', signature: mark, format: 'anthropic-claude-v1' }]
 
-interface Sample {
-  readonly request: object
-  /** What the provider gets; else the mark. */
-  readonly sends?: string
-  /** The name of what is refused or dropped, if it is not the member's. */
-  readonly named?: string
-}
-
 /** For each member of the table that the way to chat carries otherwise a request that has it. */
-const requests: Readonly<Record<string, Sample>> = {
+const requests: RequestSamples = {
   instructions: { request: { instructions: mark }, sends: `"system":[{"type":"text","text":"${mark}"}]` },
   'input.assistant (last)': { request: { input: [user('Hi'), { role: 'assistant', content: `${mark} ` }] } },
   'content.input_image': {
@@ -110,10 +98,8 @@ const requests: Readonly<Record<string, Sample>> = {
   'store (false)': { request: { store: false }, sends: '"model"' },
 }
 
-/** For each member the events that have it, and what the client gets of it; else the mark. */
-const responses: Readonly<
-  Record<string, { readonly events: readonly MessageEvent[]; readonly returns?: string }>
-> = {
+/** For each member the events that have it. */
+const responses: ResponseSamples = {
   id: { events: [], returns: '"id":"resp_id1"' },
   model: { events: [], returns: '"model":"m"' },
   'content.text': { events: textBlock(0, mark) },
@@ -162,53 +148,13 @@ function ending(delta: object, usage: object = {}): MessageEvent {
   return { type: 'message_delta', delta, usage }
 }
 
-describe('of a Responses request for a provider of Messages', () => {
-  test('each member that the way to chat carries otherwise has a sample', () => {
-    const { request } = coverage
-    const others = Object.keys(request).filter((name) => request[name] !== toChat.request[name])
-    assert.deepEqual(Object.keys(requests), others)
-  })
-
-  for (const [member, { request, sends = mark, named = member }] of Object.entries(requests)) {
-    const [carriage] = coverage.request[member]!
-    test(`${member} is ${carriage}`, () => {
-      const translation = translate(request)
-      if (carriage === 'refused') {
-        assert.ok(translation instanceof GatewayError)
-        assert.deepEqual([translation.code, translation.param], ['not_translatable', named])
-        return
-      }
-      if (translation instanceof GatewayError) throw translation
-      const { dropped = [] } = translation
-      const sent = sentText(translation)
-      if (carriage === 'dropped') {
-        assert.ok(dropped.includes(named), dropped.join())
-        assert.ok(!sent.includes(mark))
-      } else {
-        assert.deepEqual(dropped, [])
-        assert.ok(sent.includes(sends), sent)
-      }
-    })
-  }
+describe('of a Responses request for a provider of Messages, where it is not carried as for a chat provider', () => {
+  const others = Object.entries(coverage.request).filter(
+    ([name, covered]) => covered !== toChat.request[name],
+  )
+  testRequests(way, Object.fromEntries(others), requests)
 })
 
 describe('of a response of Messages for a Responses client', () => {
-  test('each member of the table has a sample', () => {
-    assert.deepEqual(Object.keys(responses), Object.keys(coverage.response))
-  })
-
-  for (const [member, [carriage]] of Object.entries(coverage.response)) {
-    test(`${member} is ${carriage}`, () => {
-      const { events, returns = mark } = responses[member]!
-      const { response } = translate({
-        stream: true,
-        include: ['reasoning.encrypted_content'],
-      }) as Translation
-      const stream = [messageStart, ...events, { type: 'message_stop' }].map((event) =>
-        Buffer.from(eventText(event)),
-      )
-      const { bytes } = throughStream({ response: response!, provider: providerOf(way) }, stream)
-      assert.equal(bytes.includes(returns), carriage !== 'dropped', bytes)
-    })
-  }
+  testResponses(way, coverage.response, responses, messageStream)
 })

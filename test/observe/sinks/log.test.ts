@@ -161,6 +161,18 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"discovery_failed","provider":"p","reason":"status 500"}',
   ],
   [
+    {
+      kind: 'discovery_failed',
+      provider: 'p',
+      reason: 'status 500',
+      is_usual: false,
+      kept_models: 2,
+      list_age_ms: 600_000,
+    },
+    'WARN',
+    '"event":"discovery_failed","provider":"p","reason":"status 500","kept_models":2,"list_age_ms":600000}',
+  ],
+  [
     { kind: 'discovery_failed', provider: 'p', reason: 'ECONNREFUSED', is_usual: true },
     'INFO',
     '"event":"discovery_failed","provider":"p","reason":"ECONNREFUSED"}',

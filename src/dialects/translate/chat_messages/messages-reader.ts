@@ -135,7 +135,7 @@ export class MessagesReader {
   }
 
   #call({ id, name }: JsonObject): void {
-    if (typeof id !== 'string' || typeof name !== 'string' || name === '') {
+    if (typeof id !== 'string' || typeof name !== 'string' || id === '' || name === '') {
       return this.#break("The provider's response has a tool call without an id or a name.")
     }
     this.hasCalls = true

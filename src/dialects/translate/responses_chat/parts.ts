@@ -102,7 +102,7 @@ function asParts(content: Encodable): readonly Encodable[] {
 }
 
 /** The pieces of a content that is one text. */
-export function piecesOf(text: Encodable): readonly TextPiece[] {
+function piecesOf(text: Encodable): readonly TextPiece[] {
   return text instanceof JoinedText ? text.parts : [text as TextPiece]
 }
 
