@@ -80,6 +80,51 @@ suite('a response of many pieces', { timeout }, () => {
   })
 })
 
+suite('a response of which too much is held', () => {
+  test('ends with an error: reasoning of a Messages provider whose signature does not come', async (t) => {
+    const { gateway, upstream } = await start(t, ['messages'])
+    const delta = { type: 'thinking_delta', thinking: 'x'.repeat(1_000_000) }
+    const thought = JSON.stringify({ type: 'content_block_delta', index: 0, delta })
+    const events = [
+      { type: 'message_start', message: { ...helloMessage, content: [] } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '' } },
+    ]
+    const thoughts = Array.from({ length: 20 }, () => thought)
+    upstream.respond(sse([...events.map((event) => JSON.stringify(event)), ...thoughts]))
+    const response = await post(gateway, { ...chat, stream: true })
+
+    const { end } = readStream('chat', await response.text())
+    assert.match((end as { message: string }).message, /too long to be translated/)
+  })
+
+  test('ends with an error: blocks of a Messages provider that do not end', async (t) => {
+    const { gateway, upstream } = await start(t, ['messages'])
+    const begun = { type: 'message_start', message: { ...helloMessage, content: [] } }
+    const input = { text: 'x'.repeat(1_000_000) }
+    const blocks = Array.from({ length: 20 }, (_, index) => ({
+      type: 'content_block_start',
+      index,
+      content_block: { type: 'tool_use', id: `toolu_${index}`, name: 'f', input },
+    }))
+    upstream.respond(sse([begun, ...blocks].map((event) => JSON.stringify(event))))
+    const response = await post(gateway, { ...chat, stream: true })
+
+    const { end } = readStream('chat', await response.text())
+    assert.match((end as { message: string }).message, /too long to be translated/)
+  })
+
+  test('ends with an error: a message in thousands of parts', async (t) => {
+    const { gateway, upstream } = await start(t, ['chat'])
+    const pieces = Array.from({ length: 20_000 }, (_, at) => piece({ [at % 2 ? 'content' : 'refusal']: 'a' }))
+    upstream.respond(sse([...pieces, piece({}, 'stop'), '[DONE]']))
+    const body = { model: 'small', input: 'hi' }
+    const response = await post(gateway, body, { path: '/v1/responses' })
+
+    assert.equal(response.status, 502)
+    assert.match(await response.text(), /too long to be translated/)
+  })
+})
+
 const deep = '['.repeat(100_000) + ']'.repeat(100_000)
 
 /** JSON with a value nested as deep. */
