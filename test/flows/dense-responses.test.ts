@@ -6,7 +6,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { readErrorBody, readStream } from '../dialects/translate/client-rules.ts'
 import { startGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
-import { delta } from '../support/chat-content.ts'
+import { delta, whole } from '../support/chat-content.ts'
 import { helloMessage } from '../support/message-events.ts'
 import { content, json, sse } from '../support/upstream-script.ts'
 
@@ -78,6 +78,27 @@ suite('a response of many pieces', { timeout }, () => {
     assert.equal(message['member_19999'], 19_999)
     assert.ok(Object.hasOwn(message, '__proto__'))
   })
+})
+
+suite('a request of many parts is translated', () => {
+  const texts = Array.from({ length: 300_000 }, () => ({ type: 'text', text: 'a' }))
+  for (const [speaks, path] of [
+    ['chat', '/v1/messages'],
+    ['messages', '/v1/chat/completions'],
+  ] as const) {
+    test(`to ${speaks}`, async (t) => {
+      const { gateway, upstream } = await start(t, [speaks])
+      upstream.respond(speaks === 'chat' ? whole() : json(200, helloMessage))
+      const body = { ...question, messages: [{ role: 'user', content: texts }] }
+      const response = await post(gateway, body, { path })
+
+      assert.equal(response.status, 200, await response.text())
+      const { messages } = JSON.parse((await upstream.nextRequest()).body.toString()) as {
+        messages: { content: unknown[] | string }[]
+      }
+      assert.equal(JSON.stringify(messages[0]!.content).match(/a(?=[^a-z])/g)?.length, 300_000)
+    })
+  }
 })
 
 suite('a response of which too much is held', () => {
@@ -172,10 +193,10 @@ suite('a value nested 100,000 levels deep', () => {
     const { gateway, upstream } = await start(t, ['responses'])
     const part = { type: 'output_text', text: 'a', annotations: 'DEEP' }
     const output = [{ id: 'msg_1', type: 'message', role: 'assistant', content: [part] }]
-    const whole = withDepth({ id: 'resp_1', object: 'response', status: 'completed', output })
-    upstream.respond(content(200, 'application/json', whole))
-    const body = { model: 'small', input: 'hi', stream: true }
-    const response = await post(gateway, body, { path: '/v1/responses' })
+    const body = withDepth({ id: 'resp_1', object: 'response', status: 'completed', output })
+    upstream.respond(content(200, 'application/json', body))
+    const asked = { model: 'small', input: 'hi', stream: true }
+    const response = await post(gateway, asked, { path: '/v1/responses' })
 
     assert.equal(response.status, 502)
     const { message } = readErrorBody('response', Buffer.from(await response.arrayBuffer()))
