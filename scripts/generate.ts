@@ -233,7 +233,7 @@ ${fenced(
   claude: { kind: anthropic, api_key: { credential: anthropic_api_key } }
 models:
   qwen3: { provider: lmstudio, translation: { think_tags: true, efforts: [] } }
-  claude-sonnet-4-5: { provider: claude, translation: { default_max_tokens: 64000 } }`,
+  claude-sonnet-5-5: { provider: claude, translation: { default_max_tokens: 64000 } }`,
 )}`
 
 const translationModels = `Some defaults depend on the model's name as well. Of OpenAI, \`gpt-4\` and older have no \`efforts\`, and newer models those that

@@ -21,6 +21,7 @@ import { httpLimits } from '../server/listeners/http-server.ts'
 import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
+import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -40,6 +41,8 @@ export interface App {
    * @param reason for the log: the signal's name.
    */
   stop(reason: string): Promise<void>
+  /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
+  limits(client: string): Promise<object>
   /** Absent in a gateway of several threads. */
   openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
@@ -154,6 +157,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       return settingsToRestartFor(config, next)
+    },
+    async limits(client) {
+      return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
     openCalls: () => snapshots.openCalls,
     async stop(reason) {

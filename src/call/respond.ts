@@ -150,7 +150,7 @@ async function passAnswer(
     const relayed = relaying instanceof Promise ? await relaying : relaying
 
     const isCut = relayed.kind !== 'complete'
-    usage = meter.result(!isCut || relayed.kind === 'failed')
+    usage = meter.result(relayed.kind === 'complete' || relayed.kind === 'failed' ? relayed.kind : 'cut')
     record.usage = usage
     if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }

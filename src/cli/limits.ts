@@ -5,6 +5,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import type { ServerConfig } from '../config/types.ts'
 import { hostPort } from '../platform/host-port.ts'
+import { askControl } from './control-client.ts'
 import { type CommandIo, displayWidth, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
 import { printProblems } from './validate-config.ts'
@@ -14,12 +15,13 @@ export async function limitsCommand(
   io: CommandIo,
   options: { readonly config: string | undefined; readonly json: boolean },
 ): Promise<number> {
-  const loaded = loadConfig(findConfigFile(options.config, io.env), { env: io.env, withoutSecrets: true })
+  const file = findConfigFile(options.config, io.env)
+  const loaded = loadConfig(file, { env: io.env, withoutSecrets: true })
   if (!loaded.ok) {
     printProblems(io, loaded.problems, loaded.lines)
     return 1
   }
-  const answer = await askLimits(loaded.config.server)
+  const answer = await askLimits(io.env, file, loaded.config.server)
   if (answer.kind === 'failed') {
     new Output(io.stderr, io.env).line(`error: ${printable(answer.message)}`)
     return 1
@@ -38,8 +40,23 @@ const timeoutMs = 5_000
 /** Some hundred bytes for each model. */
 const maxReportBytes = 16 * 1024 * 1024
 
+/** Asks the control socket: that of a gateway with this file. A gateway of another user is asked as any client asks it. */
+async function askLimits(env: NodeJS.ProcessEnv, file: string, server: ServerConfig): Promise<Answer> {
+  const answer = await askControl(env, 'GET /-/limits', file)
+  switch (answer.kind) {
+    case 'answered':
+      return { kind: 'read', report: answer.body }
+    case 'failed':
+      return answer
+    case 'absent':
+      return askAsClient(server)
+    default:
+      return answer satisfies never
+  }
+}
+
 /** Asks at the first address of the configuration, else at the socket. */
-function askLimits({ hosts, port, unixSocket }: ServerConfig): Promise<Answer> {
+function askAsClient({ hosts, port, unixSocket }: ServerConfig): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>()
   const [host] = hosts
   const where = host === undefined ? { socketPath: unixSocket ?? '' } : { host, port }

@@ -1,10 +1,11 @@
 // `llm-gateway serve`: runs the gateway until a signal ends it, and shows on a terminal what it serves.
 import { type App, startApp } from '../app/app.ts'
+import { startControl } from '../app/control.ts'
 import { checkProviders } from '../app/check-providers.ts'
 import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
-import { findConfigFile, findStateDirectory } from '../config/find.ts'
+import { controlSocketPath, findConfigFile, findStateDirectory } from '../config/find.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
@@ -60,6 +61,7 @@ export async function serveCommand(
     return failStart(manager, formatFirstError(loaded.problems))
   }
   const { config } = loaded
+  const stateDirectory = findStateDirectory(io.env)
   let app: App
   try {
     const start = config.server.workers > 1 ? startWorkerPool : startApp
@@ -68,7 +70,7 @@ export async function serveCommand(
       isJournal: isJournal(io.env, 1),
       version,
       configFile,
-      stateDirectory: findStateDirectory(io.env),
+      stateDirectory,
       sockets,
     })
   } catch (error) {
@@ -77,6 +79,9 @@ export async function serveCommand(
     io.stderr.write(`llm-gateway cannot start: ${printable(message)}\n`)
     return failStart(manager, message)
   }
+  const path = controlSocketPath(io.env)
+  const startedAtMs = clock.wallNow()
+  const control = await startControl(app, { path, version, configFile, stateDirectory, startedAtMs })
   disablePretenuring()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   checkProviders(app, config, clock)
@@ -87,6 +92,7 @@ export async function serveCommand(
   const becomesQuiet = sockets.length === 0 ? undefined : () => service.quiet()
   await untilSignal(becomesQuiet, async (signal) => {
     service.stopping()
+    control?.close()
     await app.stop(signal)
     await service.stopped()
   })

@@ -50,3 +50,41 @@ export function findStateDirectory(env: NodeJS.ProcessEnv): string | undefined {
   if (state?.startsWith('/') === true) return join(state, 'llm-gateway')
   return env['HOME'] === undefined ? undefined : join(env['HOME'], '.local', 'state', 'llm-gateway')
 }
+
+/** The name of the control socket within its directory. */
+const controlSocket = 'control.sock'
+
+/**
+ * Where a gateway puts its control socket: in systemd's runtime directory of the unit, else in the user's, else where its
+ * state is. Undefined if there is none of them.
+ */
+export function controlSocketPath(env: NodeJS.ProcessEnv): string | undefined {
+  const [directory] = runtimeDirectories(env)
+  return directory && join(directory, controlSocket)
+}
+
+/** Where the control socket of a gateway of this user, or of the system, may be; the likeliest first. */
+export function controlSocketPaths(env: NodeJS.ProcessEnv, uid: number): readonly string[] {
+  const own = env['XDG_RUNTIME_DIR'] === undefined ? `/run/user/${uid}` : env['XDG_RUNTIME_DIR']
+  const directories = [
+    ...runtimeDirectories(env).slice(0, 1),
+    join(own, 'llm-gateway', 'service'),
+    join(own, 'llm-gateway'),
+    findStateDirectory(env),
+    '/run/llm-gateway',
+  ]
+  return [...new Set(directories.filter((each) => each !== undefined))].map((each) =>
+    join(each, controlSocket),
+  )
+}
+
+function runtimeDirectories(env: NodeJS.ProcessEnv): readonly string[] {
+  const unit = env['RUNTIME_DIRECTORY']?.split(':')[0]
+  const user = env['XDG_RUNTIME_DIR']
+  const all = [
+    unit === '' ? undefined : unit,
+    user?.startsWith('/') === true ? join(user, 'llm-gateway') : undefined,
+    findStateDirectory(env),
+  ]
+  return all.filter((each) => each !== undefined)
+}

@@ -147,6 +147,12 @@ interface HealthChecked {
   readonly reason: string | undefined
 }
 
+/** Commands can't reach this gateway; calls go on. */
+interface ControlUnavailable {
+  readonly kind: 'control_unavailable'
+  readonly reason: string
+}
+
 interface Reloaded {
   readonly kind: 'reloaded'
   readonly config: string
@@ -239,6 +245,7 @@ interface LogTransportFailed {
 export type GatewayEvent =
   | AttemptEnded
   | CallEnded
+  | ControlUnavailable
   | DiscoveryFailed
   | FormatFound
   | FormatsNotSaved

@@ -382,3 +382,14 @@ test('a stream that holds more for its last event than may be held ends at once,
   assert.match(text.slice(text.lastIndexOf('event: error')), clients.responses.failure('too long'))
   assert.equal((await request.outcome).kind, 'aborted')
 })
+
+test('a stream that ends with an error is charged for the output that came after the last count', async (t) => {
+  const way = ways.find(([name]) => name === 'chat_messages')!
+  const pieces = Array.from({ length: 40 }, () => textBlock(0, 'word')[1]!)
+  const script = streamed(claude.begin, eventsOf(...pieces), claude.error)
+  const { gateway, client } = await call(t, way, { isStream: true, script })
+  textIn(await client.response())
+  const { tokens } = await used(gateway, 'claude')
+  const counted = claude.tokens - 5
+  assert.ok(tokens >= counted + 40, `${tokens} for a prompt of about ${counted} and 40 pieces`)
+})

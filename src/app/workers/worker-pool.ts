@@ -10,6 +10,8 @@ import { StartError } from '../../errors.ts'
 import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
 import type { Events } from '../../observe/events.ts'
 import type { LogOutput } from '../../observe/log/log.ts'
+import { RouteTable } from '../../routing/route-table.ts'
+import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { openEvents } from '../open-events.ts'
@@ -67,6 +69,7 @@ class WorkerPool implements App {
   readonly events: Events
   addresses: readonly string[] = []
   readonly #config: Config
+  #newest: Config
   readonly #parts: PoolParts
   readonly #providers: ProviderPool
   readonly #inbox = new Inbox<FromWorker>()
@@ -82,6 +85,7 @@ class WorkerPool implements App {
 
   constructor(config: Config, parts: PoolParts) {
     this.#config = config
+    this.#newest = config
     this.#parts = parts
     this.events = parts.events
     const { floodWindows } = parts.services
@@ -128,6 +132,7 @@ class WorkerPool implements App {
 
   async reload(next: Config): Promise<string[]> {
     const before = this.#providerSet
+    this.#newest = next
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
     this.#parts.services.follow(next, this.#providerSet)
@@ -135,6 +140,12 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  async limits(client: string): Promise<object> {
+    const { services } = this.#parts
+    const models = new RouteTable(this.#newest.models, services.discovered).models()
+    return limitsReport({ id: client }, await services.coordinator.describe(models))
   }
 
   async stop(reason: string): Promise<void> {

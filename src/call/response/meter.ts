@@ -36,6 +36,8 @@ export class Meter {
   /** Events with a piece of the output. */
   #pieces = 0
   #textBytes = 0
+  /** Output has come after the provider's last count. */
+  #isCountOutdated = false
   #isUnrequested = false
   #lastEvent: Buffer | undefined
   #lastButOne: Buffer | undefined
@@ -54,6 +56,7 @@ export class Meter {
     if (textBytes > 0) {
       this.#pieces += 1
       this.#textBytes += textBytes
+      this.#isCountOutdated = true
     }
     const read = reader.readEvent(event)
     if (read !== undefined) {
@@ -95,8 +98,12 @@ export class Meter {
     return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)
   }
 
-  /** @param isWhole whether the response came to its end; before that a provider's count is not its last. */
-  result(isWhole: boolean): Metered {
+  /**
+   * @param end `cut`: a provider's count is not its last. After a provider's error that depends on what came since: a stream
+   * of Messages begins with a count of one token of output.
+   */
+  result(end: 'complete' | 'failed' | 'cut'): Metered {
+    const isWhole = end === 'complete' || (end === 'failed' && !this.#isCountOutdated)
     if (this.#usage === undefined) this.#readLastEvents()
     const promptTokens = this.#options.estimatedPrompt
     const completionTokens = this.#options.hasOutputTokens ? this.#seenOutput() : 0
@@ -116,7 +123,9 @@ export class Meter {
   }
 
   #take(usage: PartialUsage | undefined): void {
-    if (usage !== undefined) this.#usage = newerUsage(this.#usage, usage)
+    if (usage === undefined) return
+    this.#usage = newerUsage(this.#usage, usage)
+    this.#isCountOutdated = false
   }
 
   #readLastEvents(): void {

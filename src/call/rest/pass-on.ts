@@ -161,7 +161,7 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     stripsUsage: false,
   })
   const takeUsage = () => {
-    const usage = meter.result(true)
+    const usage = meter.result('complete')
     if (route.hasUsage === true && usage.totalTokens > 0) record.usage = usage
   }
   if (whole !== undefined) {

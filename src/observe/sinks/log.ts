@@ -26,6 +26,11 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: 'provider_unreachable', provider, detail })
       return
     }
+    case 'control_unavailable': {
+      const { kind, reason } = event
+      log.warn({ event: kind, reason, message: 'Commands cannot reach this gateway; calls go on.' })
+      return
+    }
     case 'discovery_failed': {
       const { kind, is_usual: isUsual, ...facts } = event
       if (isUsual) log.info({ event: kind, ...facts })

@@ -44,7 +44,7 @@ export async function listen(
     throw new StartError(`server.hosts: this machine has no address ${hosts.join(' or ')}.`)
   if (unixSocket !== undefined) {
     await listeners.add('unixSocket', async (acceptor) => {
-      await bindUnixSocket(acceptor, unixSocket)
+      await bindUnixSocket(acceptor, unixSocket, 'server.unix_socket')
       return `unix:${unixSocket}`
     })
   }

@@ -9,10 +9,13 @@ import { isMainThread } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
 import { type PathFault, pathFault, systemAccounts } from '../../platform/ownership.ts'
 
-/** @throws StartError when the directory is not private, or the path is taken. */
-export async function bindUnixSocket(server: Server, path: string): Promise<void> {
-  checkDirectory(dirname(path))
-  await clearPath(path)
+/**
+ * @param name of the setting or the socket, for messages.
+ * @throws StartError when the directory is not private, or the path is taken.
+ */
+export async function bindUnixSocket(server: Server, path: string, name: string): Promise<void> {
+  checkDirectory(dirname(path), name)
+  await clearPath(path, name)
   // The umask belongs to the whole process; Node binds within the call, so nothing else runs under it. A worker thread may
   // not change it: there the directory alone keeps others out until the mode is set.
   const umask = isMainThread ? process.umask(0o177) : undefined
@@ -25,53 +28,49 @@ export async function bindUnixSocket(server: Server, path: string): Promise<void
     await once(server, 'listening')
     chmodSync(path, 0o600)
   } catch (error) {
-    throw new StartError(`server.unix_socket: ${(error as Error).message}`)
+    throw new StartError(`${name}: ${(error as Error).message}`)
   }
 }
 
 /** Owned by us, closed to everybody else, and at a place where nobody else can put another one. */
-function checkDirectory(directory: string): void {
+function checkDirectory(directory: string, name: string): void {
   const fault = pathFault(directory, systemAccounts())
-  if (fault !== undefined && fault.path !== directory) throw unsafePath(fault)
+  if (fault !== undefined && fault.path !== directory) throw unsafePath(fault, name)
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new StartError(`server.unix_socket: cannot create ${directory}: ${(error as Error).message}`)
+    throw new StartError(`${name}: cannot create ${directory}: ${(error as Error).message}`)
   }
   const { mode, uid } = statSync(directory)
   if (uid !== process.getuid?.()) {
     const way = 'Choose a directory that belongs to the user that runs the gateway.'
-    throw new StartError(`server.unix_socket: ${directory} belongs to another user (uid ${uid}). ${way}`)
+    throw new StartError(`${name}: ${directory} belongs to another user (uid ${uid}). ${way}`)
   }
   if ((mode & 0o077) !== 0) {
     const shown = (mode & 0o777).toString(8).padStart(3, '0')
     const way = `Run chmod 700 ${directory}, or choose a directory that only the gateway uses.`
-    throw new StartError(`server.unix_socket: other users can enter ${directory} (mode ${shown}). ${way}`)
+    throw new StartError(`${name}: other users can enter ${directory} (mode ${shown}). ${way}`)
   }
-  if (fault !== undefined) throw unsafePath(fault)
+  if (fault !== undefined) throw unsafePath(fault, name)
 }
 
-function unsafePath({ path, message, hint }: PathFault): StartError {
-  return new StartError(`server.unix_socket: ${path} ${message}: ${hint}, or choose another directory.`)
+function unsafePath({ path, message, hint }: PathFault, name: string): StartError {
+  return new StartError(`${name}: ${path} ${message}: ${hint}, or choose another directory.`)
 }
 
 /** Removes a socket that nobody listens on: a crash leaves one behind. */
-async function clearPath(path: string): Promise<void> {
+async function clearPath(path: string, name: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) {
-    throw new StartError(
-      `server.unix_socket: ${path} exists and is not a socket. Move it, or use another path.`,
-    )
+    throw new StartError(`${name}: ${path} exists and is not a socket. Move it, or use another path.`)
   }
   const code = await probeSocket(path)
   if (code === 'ECONNREFUSED') return unlinkSync(path)
   if (code === undefined) {
-    throw new StartError(
-      `server.unix_socket: another program listens on ${path}. Stop it, or use another path.`,
-    )
+    throw new StartError(`${name}: another program listens on ${path}. Stop it, or use another path.`)
   }
-  throw new StartError(`server.unix_socket: cannot replace the socket ${path} (${code}). Use another path.`)
+  throw new StartError(`${name}: cannot replace the socket ${path} (${code}). Use another path.`)
 }
 
 /** @returns the error code of a failed connect; undefined when a program accepts connections there. */

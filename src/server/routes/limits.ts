@@ -12,8 +12,8 @@ export function addLimits(
   app.get('/limits', async ({ client }) => limitsReport(client, await describeLimits(routes().models())))
 }
 
-/** `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
-function limitsReport(client: Client, reports: readonly ModelReport[]): object {
+/** @param client as whom it is asked. `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
+export function limitsReport(client: Client, reports: readonly ModelReport[]): object {
   return { object: 'list', client: client.id, data: reports.map(modelLimits) }
 }
 

@@ -63,7 +63,7 @@ describe('what each provider sends', () => {
       if (isStream(fixture)) pass(meter, fixture.bytes)
       else meter.readWhole(fixture.bytes)
 
-      assert.deepEqual(meter.result(true), { ...fixture.usage, ...fixture.parts, isEstimated: false })
+      assert.deepEqual(meter.result('complete'), { ...fixture.usage, ...fixture.parts, isEstimated: false })
     })
   }
 
@@ -79,7 +79,7 @@ test("llama.cpp's timings stand in for usage that nobody asked for", () => {
   const meter = meterWith()
   pass(meter, wireFixture('llama.cpp chat: timings only').bytes)
 
-  assert.deepEqual(meter.result(true), {
+  assert.deepEqual(meter.result('complete'), {
     promptTokens: 20,
     completionTokens: 3,
     totalTokens: 23,
@@ -95,7 +95,7 @@ describe('a stream without usage', () => {
     meter.observe(chunk(''))
     meter.observe(done)
 
-    const { promptTokens, completionTokens, isEstimated } = meter.result(true)
+    const { promptTokens, completionTokens, isEstimated } = meter.result('complete')
 
     assert.equal(promptTokens, estimatedPrompt)
     assert.ok(completionTokens >= 95 && completionTokens <= 115, `${completionTokens} for 100`)
@@ -108,7 +108,7 @@ describe('a stream without usage', () => {
     for (let count = 0; count < 10; count++) meter.observe(chunk('word '.repeat(20)))
     meter.observe(done)
 
-    const { completionTokens } = meter.result(true)
+    const { completionTokens } = meter.result('complete')
 
     assert.ok(completionTokens >= 200 && completionTokens <= 320, `${completionTokens} for 200 words`)
   })
@@ -122,7 +122,7 @@ describe('a stream without usage', () => {
       meter.observe(event({ type: 'response.output_text.delta', delta: 'abcd' }))
     }
 
-    const { completionTokens } = meter.result(false)
+    const { completionTokens } = meter.result('cut')
 
     assert.ok(completionTokens >= 18 && completionTokens <= 25, `${completionTokens} for 20`)
   })
@@ -131,11 +131,11 @@ describe('a stream without usage', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 30 }), (contents) => {
         const meter = meterWith()
-        let last = meter.result(false).totalTokens
+        let last = meter.result('cut').totalTokens
         assert.ok(last >= estimatedPrompt)
         for (const content of contents) {
           meter.observe(chunk(content))
-          const { totalTokens } = meter.result(false)
+          const { totalTokens } = meter.result('cut')
           assert.ok(totalTokens >= estimatedPrompt)
           last = totalTokens
         }
@@ -150,7 +150,7 @@ test('an answer that is cut is charged for what was seen beyond the last count',
   meter.observe(chunk('a', { usage: { prompt_tokens: 31, completion_tokens: 1, total_tokens: 32 } }))
   for (let count = 0; count < 50; count++) meter.observe(chunk('b'))
 
-  const { promptTokens, completionTokens, isEstimated } = meter.result(false)
+  const { promptTokens, completionTokens, isEstimated } = meter.result('cut')
 
   assert.equal(promptTokens, 31)
   assert.ok(completionTokens >= 49)
@@ -159,11 +159,11 @@ test('an answer that is cut is charged for what was seen beyond the last count',
 
 test('what is seen of a stream under way is what it would be charged if it was cut now', () => {
   const meter = meterWith()
-  assert.equal(meter.seenTokens(), estimatedPrompt + meter.result(false).completionTokens)
+  assert.equal(meter.seenTokens(), estimatedPrompt + meter.result('cut').completionTokens)
   for (let count = 0; count < 50; count++) {
     const usage = { prompt_tokens: 31, completion_tokens: 3 * count, total_tokens: 31 + 3 * count }
     meter.observe(chunk('a word or two', count % 10 === 9 ? { usage } : {}))
-    assert.equal(meter.seenTokens(), meter.result(false).totalTokens)
+    assert.equal(meter.seenTokens(), meter.result('cut').totalTokens)
   }
 })
 
@@ -175,7 +175,7 @@ test('cumulative usage is taken as it stands last, never summed', () => {
     )
   }
 
-  assert.equal(meter.result(true).totalTokens, 14)
+  assert.equal(meter.result('complete').totalTokens, 14)
 })
 
 test("usage is found behind a null one, as in Groq's last chunk", () => {
@@ -183,7 +183,7 @@ test("usage is found behind a null one, as in Groq's last chunk", () => {
   const usage = { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 }
   meter.observe(chunk('', { usage: null, x_groq: { id: 'req_1', usage } }))
 
-  assert.deepEqual(meter.result(true), {
+  assert.deepEqual(meter.result('complete'), {
     promptTokens: 9,
     completionTokens: 4,
     totalTokens: 13,
@@ -195,7 +195,7 @@ test('a prompt that the provider did not count is estimated, and said to be', ()
   const meter = meterWith()
   meter.observe(chunk('', { usage: { prompt_tokens: 0, completion_tokens: 5, total_tokens: 5 } }))
 
-  assert.deepEqual(meter.result(true), {
+  assert.deepEqual(meter.result('complete'), {
     promptTokens: estimatedPrompt,
     completionTokens: 5,
     totalTokens: estimatedPrompt + 5,
@@ -211,7 +211,7 @@ test('numbers that cannot be true are estimated instead', () => {
         JSON.stringify({ usage: { prompt_tokens: wrong, completion_tokens: wrong, total_tokens: wrong } }),
       ),
     )
-    const { promptTokens, completionTokens, totalTokens, isEstimated } = meter.result(true)
+    const { promptTokens, completionTokens, totalTokens, isEstimated } = meter.result('complete')
     assert.equal(promptTokens, estimatedPrompt, JSON.stringify(wrong))
     assert.ok(completionTokens < 100)
     assert.equal(totalTokens, promptTokens + completionTokens)
@@ -225,7 +225,7 @@ test('comments, [DONE] and broken events pass, and count nothing', () => {
 
   for (const each of events) assert.equal(meter.observe(each), each)
 
-  assert.equal(meter.result(true).totalTokens, estimatedPrompt)
+  assert.equal(meter.result('complete').totalTokens, estimatedPrompt)
 })
 
 for (const [what, payload] of [
@@ -246,7 +246,7 @@ describe('an answer that is not held', () => {
     meter.countBytes(1_000_000)
     meter.readPart(Buffer.from('0.25,0.5]}],"model":"m","usage":{"prompt_tokens":8,"total_tokens":8}}'))
 
-    assert.deepEqual(meter.result(true), {
+    assert.deepEqual(meter.result('complete'), {
       promptTokens: 8,
       completionTokens: 0,
       totalTokens: 8,
@@ -258,7 +258,7 @@ describe('an answer that is not held', () => {
     const meter = meterWith({ hasOutputTokens: false })
     meter.readPart(Buffer.from('],"usage":{"prompt_tokens":8,"total_tok'))
 
-    assert.deepEqual(meter.result(true), {
+    assert.deepEqual(meter.result('complete'), {
       promptTokens: estimatedPrompt,
       completionTokens: 0,
       totalTokens: estimatedPrompt,
@@ -271,5 +271,5 @@ test('a sound is charged for its prompt, whatever its size', () => {
   const meter = meterWith({ hasOutputTokens: false })
   meter.countBytes(5_000_000)
 
-  assert.equal(meter.result(true).totalTokens, estimatedPrompt)
+  assert.equal(meter.result('complete').totalTokens, estimatedPrompt)
 })

@@ -25,7 +25,7 @@ function place(t: TestContext): string {
 async function bind(t: TestContext, path: string): Promise<Server> {
   const server = createServer()
   t.after(() => server.close())
-  await bindUnixSocket(server, path)
+  await bindUnixSocket(server, path, 'server.unix_socket')
   return server
 }
 

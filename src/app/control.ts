@@ -1,0 +1,61 @@
+// What the gateway's own commands may ask of it while it runs (server/control/).
+import { userInfo } from 'node:os'
+import { StartError } from '../errors.ts'
+import {
+  type ControlCommand,
+  type ControlCommands,
+  type ControlServer,
+  controlVersion,
+  openControl,
+} from '../server/control/control-server.ts'
+import type { App } from './app.ts'
+
+export interface ControlFacts {
+  /** Undefined: there is no directory for it. */
+  readonly path: string | undefined
+  readonly version: string
+  readonly configFile: string
+  readonly stateDirectory: string | undefined
+  /** Unix time in milliseconds. */
+  readonly startedAtMs: number
+}
+
+/** Opens the control channel of a running gateway. Without one calls go on, and the log has the reason. */
+export async function startControl(app: App, facts: ControlFacts): Promise<ControlServer | undefined> {
+  const unavailable = (reason: string) => app.events.emit({ kind: 'control_unavailable', reason })
+  const { path } = facts
+  if (path === undefined) {
+    unavailable('there is no runtime directory: set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR')
+    return undefined
+  }
+  try {
+    return await openControl(path, commandsOf(app, facts))
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    unavailable(error.message)
+    return undefined
+  }
+}
+
+function commandsOf(
+  app: App,
+  { version, configFile, stateDirectory, startedAtMs }: ControlFacts,
+): ControlCommands {
+  return new Map<string, ControlCommand>([
+    ['GET /-/version', () => ({ control: controlVersion, version, pid: process.pid })],
+    [
+      'GET /-/state',
+      () => ({
+        control: controlVersion,
+        version,
+        pid: process.pid,
+        started_at: new Date(startedAtMs).toISOString(),
+        config: configFile,
+        state_directory: stateDirectory ?? null,
+        addresses: app.addresses,
+        open_calls: app.openCalls?.() ?? null,
+      }),
+    ],
+    ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
+  ])
+}

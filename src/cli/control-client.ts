@@ -1,0 +1,86 @@
+// Asks a running gateway over its control socket.
+import { request } from 'node:http'
+import { realpathSync } from 'node:fs'
+import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
+import { controlSocketPaths } from '../config/find.ts'
+
+export type ControlAnswer =
+  | { readonly kind: 'answered'; readonly body: Record<string, unknown> }
+  /** No gateway that this user may command listens; these paths were tried. */
+  | { readonly kind: 'absent'; readonly paths: readonly string[] }
+  /** One listens, and cannot do it; for people. */
+  | { readonly kind: 'failed'; readonly message: string }
+
+const timeoutMs = 5_000
+/** Some hundred bytes for each model. */
+const maxAnswerBytes = 16_777_216
+
+/**
+ * @param command `GET /-/state`.
+ * @param config asks only the gateway that was started with this file; undefined: whichever runs.
+ */
+export async function askControl(
+  env: NodeJS.ProcessEnv,
+  command: string,
+  config: string | undefined,
+): Promise<ControlAnswer> {
+  const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
+  for (const path of paths) {
+    if (config !== undefined) {
+      const state = await ask(path, 'GET /-/state')
+      if (state?.kind !== 'answered' || !isSameFile(String(state.body['config']), config)) continue
+    }
+    const answer = await ask(path, command)
+    if (answer !== undefined) return answer
+  }
+  return { kind: 'absent', paths }
+}
+
+function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other)
+  } catch {
+    return one === other
+  }
+}
+
+/** Undefined: nothing listens at this path, or this user may not connect to it. */
+function ask(socketPath: string, command: string): Promise<ControlAnswer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<ControlAnswer | undefined>()
+  const [method, path] = command.split(' ')
+  const fail = (message: string) => resolve({ kind: 'failed', message: `${socketPath}: ${message}` })
+  const sent = request({
+    socketPath,
+    method,
+    path,
+    agent: false,
+    headers: { host: 'localhost' },
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  sent.on('response', (response) => {
+    const pieces: Buffer[] = []
+    let length = 0
+    response.on('data', (piece: Buffer) => {
+      pieces.push(piece)
+      length += piece.length
+      if (length > maxAnswerBytes) sent.destroy(new Error('the response is too long'))
+    })
+    response.on('error', (error) => fail(`the response broke off (${error.message})`))
+    response.on('end', () => {
+      const body = parseJson(Buffer.concat(pieces))
+      if (response.statusCode === 200 && isObject(body)) return resolve({ kind: 'answered', body })
+      const { message } = membersOf(membersOf(body)['error'])
+      const reason = typeof message === 'string' ? message : 'no reason'
+      fail(`the gateway answered with status ${response.statusCode}: ${reason}`)
+    })
+  })
+  sent.on('error', (error: NodeJS.ErrnoException) => {
+    const isAbsent = error.code !== undefined && absentCodes.has(error.code)
+    if (isAbsent) resolve(undefined)
+    else fail(`the gateway does not answer (${error.code ?? error.name})`)
+  })
+  sent.end()
+  return promise
+}
+
+const absentCodes: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTDIR'])
