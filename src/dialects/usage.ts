@@ -104,3 +104,7 @@ export function partsOf({ cachedTokens, cacheWriteTokens, reasoningTokens }: Usa
     ...(reasoningTokens !== undefined && { reasoningTokens }),
   }
 }
+
+export function isTokenCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}

@@ -127,7 +127,10 @@ function mergedList(older: unknown[], newer: readonly unknown[], depth: number):
     const { index } = membersOf(item)
     const at = typeof index === 'number' ? positions.get(index) : undefined
     if (at !== undefined) older[at] = merged(older[at], item, '', depth)
-    else if (older.push(item) && typeof index === 'number') positions.set(index, older.length - 1)
+    else {
+      if (typeof index === 'number') positions.set(index, older.length)
+      older.push(item)
+    }
   }
   return older
 }

@@ -1,6 +1,7 @@
 // The messages of a chat as Anthropic's turns: instructions apart, turns of a user and the assistant in alternation, and all
 // results of an assistant's tool calls at the start of the turn that follows them.
 // https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use#handling-tool-use-and-tool-result-content-blocks
+import { append } from '../append.ts'
 import type { ProviderTraits } from '../../../config/types.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { JoinedText, type Encodable } from '../../../bytes/json/encode.ts'
@@ -105,26 +106,26 @@ class Turns {
   }
 
   #addSystem(blocks: readonly Block[]): void {
-    if (this.#turns.length === 0) this.#system.push(...blocks)
-    else if (this.#open.size > 0) this.#held.push(...blocks)
+    if (this.#turns.length === 0) append(this.#system, blocks)
+    else if (this.#open.size > 0) append(this.#held, blocks)
     else this.#addLaterSystem(blocks)
   }
 
   #addLaterSystem(blocks: readonly Block[]): void {
     if (blocks.length === 0) return
-    if (this.#context.traits.systemInMiddle === 'keep') this.#turnOf('system').content.push(...blocks)
-    else this.#turnOf('user').content.push(...blocks.map(markedBlock))
+    if (this.#context.traits.systemInMiddle === 'keep') append(this.#turnOf('system').content, blocks)
+    else append(this.#turnOf('user').content, blocks.map(markedBlock))
   }
 
   #addUser(blocks: readonly Block[]): void {
     this.#release()
-    if (blocks.length > 0) this.#turnOf('user').content.push(...blocks)
+    if (blocks.length > 0) append(this.#turnOf('user').content, blocks)
   }
 
   #addAssistant(blocks: readonly Block[]): void {
     this.#release()
     if (blocks.length === 0) return
-    this.#turnOf('assistant').content.push(...blocks)
+    append(this.#turnOf('assistant').content, blocks)
     for (const { type, id } of blocks) if (type === 'tool_use') this.#open.add(id)
   }
 
