@@ -97,10 +97,13 @@ export function completeUsage(usage: PartialUsage, estimated: Usage): Usage {
 }
 
 /** Only those that were reported. */
-export function partsOf({ cachedTokens, cacheWriteTokens, reasoningTokens }: UsageParts): UsageParts {
+export function partsOf(parts: UsageParts): UsageParts {
+  const { cachedTokens, cacheWriteTokens, reasoningTokens, reportedCostNano, serviceTier } = parts
   return {
     ...(cachedTokens !== undefined && { cachedTokens }),
     ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
     ...(reasoningTokens !== undefined && { reasoningTokens }),
+    ...(reportedCostNano !== undefined && { reportedCostNano }),
+    ...(serviceTier !== undefined && { serviceTier }),
   }
 }
