@@ -7,6 +7,7 @@ import standalone from 'ajv/dist/standalone/index.js'
 
 import { overrideVariables } from '../src/config/environment.ts'
 import { configSchema } from '../src/config/schema/schema.ts'
+import { priceProperties } from '../src/config/schema/price.ts'
 import type { Schema } from '../src/config/schema/schema-type.ts'
 import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
@@ -88,6 +89,7 @@ function configPage(): string {
     secrets,
     proxies,
     translations(),
+    prices(),
     logTransports,
     environment(),
   ]
@@ -239,6 +241,32 @@ const translationModels = `Some defaults depend on the model's name as well. Of 
 they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 4.0 a
 \`default_max_tokens\` of 8192, those before 3.5 of 4096, and \`efforts\` are those of the model.`
 
+function prices(): string {
+  const rows = [...keyRows({ properties: priceProperties }, '')]
+  return `${pricesIntro}
+
+| key | type | default | meaning |
+|---|---|---|---|
+${rows.join('\n')}`
+}
+
+const pricesIntro = `## Price
+
+\`price\` of a target, a model or a provider states what its calls cost: \`free\`, \`reported\` (the provider reports the cost of
+each call, as OpenRouter does), or prices in USD per 1,000,000 tokens, as numbers or as text with at most 6 decimals. The
+target's price counts, else the model's, else the provider's, else that of the list ([docs/prices.md](prices.md)).
+
+${fenced(
+  'yaml',
+  `models:
+  gpt-5:
+    provider: openai
+    price: { input: 1.25, cached_input: 0.125, output: 10, service_tiers: { flex: { input: 0.625, output: 5 } } }
+  gemini-2.5-pro:
+    provider: gemini
+    price: { input: 1.25, output: 10, above: [{ input_tokens: 200000, input: 2.5, output: 15 }] }`,
+)}`
+
 const logTransports = `## Log transports
 
 \`logging.transport\` passes the log to a [pino transport](https://getpino.io/#/docs/transports) instead of standard output:
@@ -285,7 +313,7 @@ function* keyRows(schema: Schema, prefix: string): Generator<string> {
     const path = prefix + key
     yield row(path, inner)
     // Has a section of its own.
-    if (inner.properties === translation.properties) continue
+    if (inner.properties === translation.properties || inner.properties === priceProperties) continue
     yield* keyRows(inner, `${path}.`)
     if (inner.items !== undefined) yield* keyRows(inner.items, `${path}[].`)
     // What a secret reference may hold has a section of its own.

@@ -17,6 +17,7 @@ import {
   type Problem,
 } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
+import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
 import { configSchema, liteLlmHint } from './schema/schema.ts'
@@ -110,6 +111,7 @@ function checkDocument(
   const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
+  const prices = findPriceList(effective, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
@@ -117,6 +119,7 @@ function checkDocument(
     ...secrets.problems,
     ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
+    ...(prices.kind === 'refused' ? [{ path: ['prices', 'file'], ...prices }] : []),
   ]
   const problems = inOrder([
     ...[...faults, ...proxies.faults].map((fault): Problem => ({
@@ -133,7 +136,8 @@ function checkDocument(
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
   const target = found?.kind === 'found' ? found.target : undefined
-  const config = resolve(effective, secrets.found, target, proxies.found)
+  const ownPrices = prices.kind === 'found' ? { file: prices.file, text: prices.text } : undefined
+  const config = resolve(effective, secrets.found, target, proxies.found, ownPrices)
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 

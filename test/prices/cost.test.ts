@@ -62,7 +62,8 @@ suite('the cost of a call', () => {
     const counts = usage(1000, 100)
     assert.equal(nano(counts, gpt, 'flex'), 625_000 + 500_000)
     for (const tier of ['auto', 'default', 'standard', 'standard_only', 'on_demand', undefined]) {
-      assert.deepEqual(costOf(counts, readPrice(gpt), tier), { nano: 2_250_000, isEstimated: false }, tier)
+      const cost = costOf(counts, readPrice(gpt), tier)
+      assert.deepEqual(cost, { nano: 2_250_000, isEstimated: false }, String(tier))
     }
     // The dearest where the price does not know the tier.
     assert.deepEqual(costOf(counts, readPrice(gpt), 'scale'), { nano: 4_500_000, isEstimated: true })

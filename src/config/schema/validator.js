@@ -16,12 +16,14 @@ const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
 const pattern11 = new RegExp("^[ -~]*$", "u");
 const pattern15 = new RegExp("^auto$", "u");
 const pattern16 = new RegExp("^/[!-~]*$", "u");
-const pattern17 = new RegExp("\\*$", "u");
-const pattern18 = new RegExp("\\*.*\\*", "u");
-const pattern20 = new RegExp("[^*]$", "u");
-const pattern21 = new RegExp("^[^*]*$", "u");
-const pattern23 = new RegExp("\\*.", "u");
-const pattern29 = new RegExp("\\*", "u");
+const pattern17 = new RegExp("^(free|reported)$", "u");
+const pattern18 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern42 = new RegExp("\\*$", "u");
+const pattern43 = new RegExp("\\*.*\\*", "u");
+const pattern45 = new RegExp("[^*]$", "u");
+const pattern46 = new RegExp("^[^*]*$", "u");
+const pattern48 = new RegExp("\\*.", "u");
+const pattern79 = new RegExp("\\*", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3452,9 +3454,10 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
-else {
-const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+if(data48.price !== undefined){
+let data108 = data48.price;
+if((typeof data108 !== "string") && (!(data108 && typeof data108 == "object" && !Array.isArray(data108)))){
+const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/providers/additionalProperties/properties/price/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.type},schema:schema11.properties.providers.additionalProperties.properties.price.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price,data:data108};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3463,10 +3466,9 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-}
-else {
-const err276 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
+if(typeof data108 === "string"){
+if(!pattern17.test(data108)){
+const err276 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/providers/additionalProperties/properties/price/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema11.properties.providers.additionalProperties.properties.price,data:data108};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3476,21 +3478,9 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data108 = data.models;
 if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key23 in data108){
-if(pattern17.test(key23)){
-let data109 = data108[key23];
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-if(data109.model !== undefined){
-let data110 = data109.model;
-const _errs255 = errors;
-const _errs256 = errors;
-if(errors === _errs256){
-if(typeof data110 === "string"){
-if(!pattern18.test(data110)){
-const err277 = {};
+if(data108.input === undefined){
+const err277 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/providers/additionalProperties/properties/price/required",keyword:"required",params:{missingProperty: "input"},schema:schema11.properties.providers.additionalProperties.properties.price.required,parentSchema:schema11.properties.providers.additionalProperties.properties.price,data:data108};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3499,9 +3489,9 @@ vErrors.push(err277);
 }
 errors++;
 }
-}
-else {
-const err278 = {};
+for(const key23 in data108){
+if(!((((((((key23 === "input") || (key23 === "cached_input")) || (key23 === "cache_write")) || (key23 === "output")) || (key23 === "reasoning")) || (key23 === "request")) || (key23 === "above")) || (key23 === "service_tiers"))){
+const err278 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/providers/additionalProperties/properties/price/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.price,data:data108};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3511,9 +3501,10 @@ vErrors.push(err278);
 errors++;
 }
 }
-var valid52 = _errs256 === errors;
-if(valid52){
-const err279 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data110};
+if(data108.input !== undefined){
+let data109 = data108.input;
+if((!((typeof data109 == "number") && (isFinite(data109)))) && (typeof data109 !== "string")){
+const err279 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.input,data:data109};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3522,33 +3513,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-else {
-errors = _errs255;
-if(vErrors !== null){
-if(_errs255){
-vErrors.length = _errs255;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data109.targets !== undefined){
-let data111 = data109.targets;
-if(Array.isArray(data111)){
-const len9 = data111.length;
-for(let i9=0; i9<len9; i9++){
-let data112 = data111[i9];
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-if(data112.model !== undefined){
-let data113 = data112.model;
-const _errs263 = errors;
-const _errs264 = errors;
-if(errors === _errs264){
-if(typeof data113 === "string"){
-if(!pattern18.test(data113)){
-const err280 = {};
+if((typeof data109 == "number") && (isFinite(data109))){
+if(data109 > 10000 || isNaN(data109)){
+const err280 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.input,data:data109};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3557,9 +3524,8 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-else {
-const err281 = {};
+if(data109 < 0 || isNaN(data109)){
+const err281 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.input,data:data109};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3569,9 +3535,9 @@ vErrors.push(err281);
 errors++;
 }
 }
-var valid56 = _errs264 === errors;
-if(valid56){
-const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data113};
+if(typeof data109 === "string"){
+if(func4(data109) > 24){
+const err282 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.input,data:data109};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3580,21 +3546,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-else {
-errors = _errs263;
-if(vErrors !== null){
-if(_errs263){
-vErrors.length = _errs263;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data112};
+if(!pattern18.test(data109)){
+const err283 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.input,data:data109};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3605,8 +3558,10 @@ errors++;
 }
 }
 }
-else {
-const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data111};
+if(data108.cached_input !== undefined){
+let data110 = data108.cached_input;
+if((!((typeof data110 == "number") && (isFinite(data110)))) && (typeof data110 !== "string")){
+const err284 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.cached_input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input,data:data110};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3615,13 +3570,9 @@ vErrors.push(err284);
 }
 errors++;
 }
-}
-if(data109.aliases !== undefined){
-let data114 = data109.aliases;
-if(Array.isArray(data114)){
-const len10 = data114.length;
-for(let i10=0; i10<len10; i10++){
-const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data114[i10]};
+if((typeof data110 == "number") && (isFinite(data110))){
+if(data110 > 10000 || isNaN(data110)){
+const err285 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input,data:data110};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3630,9 +3581,8 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-else {
-const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data114};
+if(data110 < 0 || isNaN(data110)){
+const err286 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input,data:data110};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3642,9 +3592,9 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data109};
+if(typeof data110 === "string"){
+if(func4(data110) > 24){
+const err287 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input,data:data110};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3653,17 +3603,8 @@ vErrors.push(err287);
 }
 errors++;
 }
-}
-}
-for(const key24 in data108){
-if(pattern20.test(key24)){
-let data116 = data108[key24];
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-if(data116.model !== undefined){
-let data117 = data116.model;
-if(typeof data117 === "string"){
-if(!pattern21.test(data117)){
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+if(!pattern18.test(data110)){
+const err288 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cached_input,data:data110};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3673,8 +3614,11 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+}
+if(data108.cache_write !== undefined){
+let data111 = data108.cache_write;
+if((!((typeof data111 == "number") && (isFinite(data111)))) && (typeof data111 !== "string")){
+const err289 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.cache_write.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write,data:data111};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3683,19 +3627,9 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-if(data116.targets !== undefined){
-let data118 = data116.targets;
-if(Array.isArray(data118)){
-const len11 = data118.length;
-for(let i11=0; i11<len11; i11++){
-let data119 = data118[i11];
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-if(data119.model !== undefined){
-let data120 = data119.model;
-if(typeof data120 === "string"){
-if(!pattern21.test(data120)){
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+if((typeof data111 == "number") && (isFinite(data111))){
+if(data111 > 10000 || isNaN(data111)){
+const err290 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write,data:data111};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3704,9 +3638,8 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+if(data111 < 0 || isNaN(data111)){
+const err291 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write,data:data111};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3716,9 +3649,9 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data119};
+if(typeof data111 === "string"){
+if(func4(data111) > 24){
+const err292 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write,data:data111};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3727,10 +3660,8 @@ vErrors.push(err292);
 }
 errors++;
 }
-}
-}
-else {
-const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data118};
+if(!pattern18.test(data111)){
+const err293 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.cache_write,data:data111};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3741,8 +3672,10 @@ errors++;
 }
 }
 }
-else {
-const err294 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data116};
+if(data108.output !== undefined){
+let data112 = data108.output;
+if((!((typeof data112 == "number") && (isFinite(data112)))) && (typeof data112 !== "string")){
+const err294 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/output/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.output.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.output.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.output,data:data112};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3751,12 +3684,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-}
-}
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-if(Object.keys(data108).length < 1){
-const err295 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data108};
+if((typeof data112 == "number") && (isFinite(data112))){
+if(data112 > 10000 || isNaN(data112)){
+const err295 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.output,data:data112};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3765,14 +3695,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-for(const key25 in data108){
-const _errs280 = errors;
-const _errs282 = errors;
-const _errs283 = errors;
-if(errors === _errs283){
-if(typeof key25 === "string"){
-if(!pattern23.test(key25)){
-const err296 = {};
+if(data112 < 0 || isNaN(data112)){
+const err296 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.output,data:data112};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3782,8 +3706,9 @@ vErrors.push(err296);
 errors++;
 }
 }
-else {
-const err297 = {};
+if(typeof data112 === "string"){
+if(func4(data112) > 24){
+const err297 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.output,data:data112};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3792,10 +3717,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-var valid64 = _errs283 === errors;
-if(valid64){
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(!pattern18.test(data112)){
+const err298 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.output,data:data112};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3804,20 +3727,12 @@ vErrors.push(err298);
 }
 errors++;
 }
-else {
-errors = _errs282;
-if(vErrors !== null){
-if(_errs282){
-vErrors.length = _errs282;
-}
-else {
-vErrors = null;
 }
 }
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data108.reasoning !== undefined){
+let data113 = data108.reasoning;
+if((!((typeof data113 == "number") && (isFinite(data113)))) && (typeof data113 !== "string")){
+const err299 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.reasoning.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning,data:data113};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3826,8 +3741,9 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if((typeof data113 == "number") && (isFinite(data113))){
+if(data113 > 10000 || isNaN(data113)){
+const err300 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning,data:data113};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3836,8 +3752,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data113 < 0 || isNaN(data113)){
+const err301 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning,data:data113};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3847,8 +3763,9 @@ vErrors.push(err301);
 errors++;
 }
 }
-else {
-const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(typeof data113 === "string"){
+if(func4(data113) > 24){
+const err302 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning,data:data113};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3857,9 +3774,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-var valid63 = _errs280 === errors;
-if(!valid63){
-const err303 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data108};
+if(!pattern18.test(data113)){
+const err303 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.reasoning,data:data113};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3869,15 +3785,11 @@ vErrors.push(err303);
 errors++;
 }
 }
-for(const key26 in data108){
-let data121 = data108[key26];
-const _errs288 = errors;
-let valid66 = true;
-const _errs289 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-let missing2;
-if((data121.targets === undefined) && (missing2 = "targets")){
-const err304 = {};
+}
+if(data108.request !== undefined){
+let data114 = data108.request;
+if((!((typeof data114 == "number") && (isFinite(data114)))) && (typeof data114 !== "string")){
+const err304 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/request/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.request.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.request.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.request,data:data114};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3886,27 +3798,9 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-var _valid5 = _errs289 === errors;
-errors = _errs288;
-if(vErrors !== null){
-if(_errs288){
-vErrors.length = _errs288;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
-const _errs290 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key27 in data121){
-const _errs291 = errors;
-const _errs292 = errors;
-const _errs293 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
-const err305 = {};
+if((typeof data114 == "number") && (isFinite(data114))){
+if(data114 > 1000 || isNaN(data114)){
+const err305 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.request,data:data114};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3915,9 +3809,8 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid68 = _errs293 === errors;
-if(valid68){
-const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+if(data114 < 0 || isNaN(data114)){
+const err306 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.request,data:data114};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3926,20 +3819,10 @@ vErrors.push(err306);
 }
 errors++;
 }
-else {
-errors = _errs292;
-if(vErrors !== null){
-if(_errs292){
-vErrors.length = _errs292;
 }
-else {
-vErrors = null;
-}
-}
-}
-var valid67 = _errs291 === errors;
-if(!valid67){
-const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data121};
+if(typeof data114 === "string"){
+if(func4(data114) > 24){
+const err307 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.request,data:data114};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3948,17 +3831,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-}
-var _valid5 = _errs290 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs294 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-if(data121.provider === undefined){
-const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data121};
+if(!pattern18.test(data114)){
+const err308 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.request,data:data114};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3968,12 +3842,16 @@ vErrors.push(err308);
 errors++;
 }
 }
-var _valid5 = _errs294 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
 }
-if(!valid66){
-const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+if(data108.above !== undefined){
+let data115 = data108.above;
+if(Array.isArray(data115)){
+const len9 = data115.length;
+for(let i9=0; i9<len9; i9++){
+let data116 = data115[i9];
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.input_tokens === undefined){
+const err309 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.required,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items,data:data116};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3982,10 +3860,9 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key28 in data121){
-if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
-const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+for(const key24 in data116){
+if(!(((((((key24 === "input_tokens") || (key24 === "input")) || (key24 === "cached_input")) || (key24 === "cache_write")) || (key24 === "output")) || (key24 === "reasoning")) || (key24 === "request"))){
+const err310 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items,data:data116};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3995,11 +3872,10 @@ vErrors.push(err310);
 errors++;
 }
 }
-if(data121.provider !== undefined){
-let data122 = data121.provider;
-if(typeof data122 === "string"){
-if(func4(data122) > 64){
-const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+if(data116.input_tokens !== undefined){
+let data117 = data116.input_tokens;
+if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
+const err311 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data117};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4008,8 +3884,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(func4(data122) < 1){
-const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+if((typeof data117 == "number") && (isFinite(data117))){
+if(data117 > 100000000 || isNaN(data117)){
+const err312 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data117};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4018,8 +3895,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(!pattern4.test(data122)){
-const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+if(data117 < 0 || isNaN(data117)){
+const err313 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data117};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4029,8 +3906,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+}
+if(data116.input !== undefined){
+let data118 = data116.input;
+if((!((typeof data118 == "number") && (isFinite(data118)))) && (typeof data118 !== "string")){
+const err314 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input,data:data118};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4039,12 +3919,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data121.model !== undefined){
-let data123 = data121.model;
-if(typeof data123 === "string"){
-if(func4(data123) > 256){
-const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 10000 || isNaN(data118)){
+const err315 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input,data:data118};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4053,8 +3930,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func4(data123) < 1){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+if(data118 < 0 || isNaN(data118)){
+const err316 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input,data:data118};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4063,8 +3940,10 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(!pattern3.test(data123)){
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+}
+if(typeof data118 === "string"){
+if(func4(data118) > 24){
+const err317 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input,data:data118};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4073,9 +3952,8 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
-else {
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+if(!pattern18.test(data118)){
+const err318 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.input,data:data118};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4085,11 +3963,11 @@ vErrors.push(err318);
 errors++;
 }
 }
-if(data121.targets !== undefined){
-let data124 = data121.targets;
-if(Array.isArray(data124)){
-if(data124.length < 1){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
+}
+if(data116.cached_input !== undefined){
+let data119 = data116.cached_input;
+if((!((typeof data119 == "number") && (isFinite(data119)))) && (typeof data119 !== "string")){
+const err319 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data119};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4098,12 +3976,9 @@ vErrors.push(err319);
 }
 errors++;
 }
-const len12 = data124.length;
-for(let i12=0; i12<len12; i12++){
-let data125 = data124[i12];
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-if(data125.provider === undefined){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+if((typeof data119 == "number") && (isFinite(data119))){
+if(data119 > 10000 || isNaN(data119)){
+const err320 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data119};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4112,9 +3987,8 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key29 in data125){
-if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+if(data119 < 0 || isNaN(data119)){
+const err321 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data119};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4124,11 +3998,9 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data125.provider !== undefined){
-let data126 = data125.provider;
-if(typeof data126 === "string"){
-if(func4(data126) > 64){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(typeof data119 === "string"){
+if(func4(data119) > 24){
+const err322 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data119};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4137,8 +4009,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(func4(data126) < 1){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(!pattern18.test(data119)){
+const err323 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data119};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4147,8 +4019,12 @@ vErrors.push(err323);
 }
 errors++;
 }
-if(!pattern4.test(data126)){
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+}
+}
+if(data116.cache_write !== undefined){
+let data120 = data116.cache_write;
+if((!((typeof data120 == "number") && (isFinite(data120)))) && (typeof data120 !== "string")){
+const err324 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data120};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4157,9 +4033,9 @@ vErrors.push(err324);
 }
 errors++;
 }
-}
-else {
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if((typeof data120 == "number") && (isFinite(data120))){
+if(data120 > 10000 || isNaN(data120)){
+const err325 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data120};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4168,12 +4044,8 @@ vErrors.push(err325);
 }
 errors++;
 }
-}
-if(data125.model !== undefined){
-let data127 = data125.model;
-if(typeof data127 === "string"){
-if(func4(data127) > 256){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(data120 < 0 || isNaN(data120)){
+const err326 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data120};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4182,8 +4054,10 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(func4(data127) < 1){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+}
+if(typeof data120 === "string"){
+if(func4(data120) > 24){
+const err327 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data120};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4192,8 +4066,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(!pattern3.test(data127)){
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(!pattern18.test(data120)){
+const err328 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data120};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4203,8 +4077,11 @@ vErrors.push(err328);
 errors++;
 }
 }
-else {
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+}
+if(data116.output !== undefined){
+let data121 = data116.output;
+if((!((typeof data121 == "number") && (isFinite(data121)))) && (typeof data121 !== "string")){
+const err329 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output,data:data121};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4213,11 +4090,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-if(data125.tier !== undefined){
-let data128 = data125.tier;
-if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+if((typeof data121 == "number") && (isFinite(data121))){
+if(data121 > 10000 || isNaN(data121)){
+const err330 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output,data:data121};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4226,9 +4101,8 @@ vErrors.push(err330);
 }
 errors++;
 }
-if((typeof data128 == "number") && (isFinite(data128))){
-if(data128 > 100 || isNaN(data128)){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+if(data121 < 0 || isNaN(data121)){
+const err331 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output,data:data121};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4237,8 +4111,10 @@ vErrors.push(err331);
 }
 errors++;
 }
-if(data128 < 1 || isNaN(data128)){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+}
+if(typeof data121 === "string"){
+if(func4(data121) > 24){
+const err332 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output,data:data121};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4247,12 +4123,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-}
-if(data125.weight !== undefined){
-let data129 = data125.weight;
-if(!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+if(!pattern18.test(data121)){
+const err333 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.output,data:data121};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4261,9 +4133,12 @@ vErrors.push(err333);
 }
 errors++;
 }
-if((typeof data129 == "number") && (isFinite(data129))){
-if(data129 > 1000000 || isNaN(data129)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+}
+}
+if(data116.reasoning !== undefined){
+let data122 = data116.reasoning;
+if((!((typeof data122 == "number") && (isFinite(data122)))) && (typeof data122 !== "string")){
+const err334 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data122};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4272,8 +4147,9 @@ vErrors.push(err334);
 }
 errors++;
 }
-if(data129 < 1 || isNaN(data129)){
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 10000 || isNaN(data122)){
+const err335 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data122};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4282,11 +4158,8 @@ vErrors.push(err335);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+if(data122 < 0 || isNaN(data122)){
+const err336 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data122};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4296,9 +4169,9 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
-else {
-const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
+if(typeof data122 === "string"){
+if(func4(data122) > 24){
+const err337 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data122};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4307,19 +4180,8 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-if(data121.aliases !== undefined){
-let data130 = data121.aliases;
-if(Array.isArray(data130)){
-const len13 = data130.length;
-for(let i13=0; i13<len13; i13++){
-let data131 = data130[i13];
-const _errs317 = errors;
-const _errs318 = errors;
-if(errors === _errs318){
-if(typeof data131 === "string"){
-if(!pattern29.test(data131)){
-const err338 = {};
+if(!pattern18.test(data122)){
+const err338 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data122};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4329,8 +4191,11 @@ vErrors.push(err338);
 errors++;
 }
 }
-else {
-const err339 = {};
+}
+if(data116.request !== undefined){
+let data123 = data116.request;
+if((!((typeof data123 == "number") && (isFinite(data123)))) && (typeof data123 !== "string")){
+const err339 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request,data:data123};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4339,10 +4204,9 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-var valid75 = _errs318 === errors;
-if(valid75){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 1000 || isNaN(data123)){
+const err340 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request,data:data123};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4351,20 +4215,8 @@ vErrors.push(err340);
 }
 errors++;
 }
-else {
-errors = _errs317;
-if(vErrors !== null){
-if(_errs317){
-vErrors.length = _errs317;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data131 === "string"){
-if(func4(data131) > 256){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if(data123 < 0 || isNaN(data123)){
+const err341 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request,data:data123};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4373,8 +4225,10 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(func4(data131) < 1){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+}
+if(typeof data123 === "string"){
+if(func4(data123) > 24){
+const err342 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request,data:data123};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4383,8 +4237,8 @@ vErrors.push(err342);
 }
 errors++;
 }
-if(!pattern3.test(data131)){
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if(!pattern18.test(data123)){
+const err343 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.properties.request,data:data123};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4394,8 +4248,10 @@ vErrors.push(err343);
 errors++;
 }
 }
+}
+}
 else {
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+const err344 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above.items,data:data116};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4407,7 +4263,7 @@ errors++;
 }
 }
 else {
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data130};
+const err345 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.above.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.above,data:data115};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4417,15 +4273,15 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data121.fallbacks !== undefined){
-let data132 = data121.fallbacks;
-if(Array.isArray(data132)){
-const len14 = data132.length;
-for(let i14=0; i14<len14; i14++){
-let data133 = data132[i14];
-if(typeof data133 === "string"){
-if(func4(data133) > 256){
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+if(data108.service_tiers !== undefined){
+let data124 = data108.service_tiers;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key25 in data124){
+let data125 = data124[key25];
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key26 in data125){
+if(!(((((((key26 === "input") || (key26 === "cached_input")) || (key26 === "cache_write")) || (key26 === "output")) || (key26 === "reasoning")) || (key26 === "request")) || (key26 === "above"))){
+const err346 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties,data:data125};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,8 +4290,11 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(func4(data133) < 1){
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+}
+if(data125.input !== undefined){
+let data126 = data125.input;
+if((!((typeof data126 == "number") && (isFinite(data126)))) && (typeof data126 !== "string")){
+const err347 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data126};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4444,8 +4303,9 @@ vErrors.push(err347);
 }
 errors++;
 }
-if(!pattern3.test(data133)){
-const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 10000 || isNaN(data126)){
+const err348 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data126};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4454,9 +4314,8 @@ vErrors.push(err348);
 }
 errors++;
 }
-}
-else {
-const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+if(data126 < 0 || isNaN(data126)){
+const err349 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data126};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4466,9 +4325,9 @@ vErrors.push(err349);
 errors++;
 }
 }
-}
-else {
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data132};
+if(typeof data126 === "string"){
+if(func4(data126) > 24){
+const err350 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data126};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4477,13 +4336,8 @@ vErrors.push(err350);
 }
 errors++;
 }
-}
-if(data121.translation !== undefined){
-let data134 = data121.translation;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-for(const key30 in data134){
-if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+if(!pattern18.test(data126)){
+const err351 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data126};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4493,10 +4347,11 @@ vErrors.push(err351);
 errors++;
 }
 }
-if(data134.max_tokens_field !== undefined){
-let data135 = data134.max_tokens_field;
-if(typeof data135 !== "string"){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+}
+if(data125.cached_input !== undefined){
+let data127 = data125.cached_input;
+if((!((typeof data127 == "number") && (isFinite(data127)))) && (typeof data127 !== "string")){
+const err352 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data127};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4505,8 +4360,9 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(!((data135 === "max_tokens") || (data135 === "max_completion_tokens"))){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+if((typeof data127 == "number") && (isFinite(data127))){
+if(data127 > 10000 || isNaN(data127)){
+const err353 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data127};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4515,11 +4371,8 @@ vErrors.push(err353);
 }
 errors++;
 }
-}
-if(data134.default_max_tokens !== undefined){
-let data136 = data134.default_max_tokens;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+if(data127 < 0 || isNaN(data127)){
+const err354 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data127};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4528,9 +4381,10 @@ vErrors.push(err354);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 1000000 || isNaN(data136)){
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+}
+if(typeof data127 === "string"){
+if(func4(data127) > 24){
+const err355 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data127};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4539,8 +4393,8 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(data136 < 1 || isNaN(data136)){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+if(!pattern18.test(data127)){
+const err356 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data127};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4551,10 +4405,10 @@ errors++;
 }
 }
 }
-if(data134.system_in_middle !== undefined){
-let data137 = data134.system_in_middle;
-if(typeof data137 !== "string"){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+if(data125.cache_write !== undefined){
+let data128 = data125.cache_write;
+if((!((typeof data128 == "number") && (isFinite(data128)))) && (typeof data128 !== "string")){
+const err357 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data128};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4563,8 +4417,9 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(!((data137 === "keep") || (data137 === "fold"))){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+if((typeof data128 == "number") && (isFinite(data128))){
+if(data128 > 10000 || isNaN(data128)){
+const err358 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data128};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4573,11 +4428,8 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-if(data134.system_role !== undefined){
-let data138 = data134.system_role;
-if(typeof data138 !== "string"){
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+if(data128 < 0 || isNaN(data128)){
+const err359 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data128};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4586,8 +4438,10 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(!((data138 === "system") || (data138 === "developer"))){
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+}
+if(typeof data128 === "string"){
+if(func4(data128) > 24){
+const err360 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data128};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4596,11 +4450,8 @@ vErrors.push(err360);
 }
 errors++;
 }
-}
-if(data134.text_parts !== undefined){
-let data139 = data134.text_parts;
-if(typeof data139 !== "boolean"){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data139};
+if(!pattern18.test(data128)){
+const err361 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data128};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4610,10 +4461,11 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data134.reasoning_field !== undefined){
-let data140 = data134.reasoning_field;
-if(typeof data140 !== "string"){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+}
+if(data125.output !== undefined){
+let data129 = data125.output;
+if((!((typeof data129 == "number") && (isFinite(data129)))) && (typeof data129 !== "string")){
+const err362 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data129};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4622,8 +4474,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(!(((data140 === "reasoning_content") || (data140 === "reasoning")) || (data140 === "none"))){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+if((typeof data129 == "number") && (isFinite(data129))){
+if(data129 > 10000 || isNaN(data129)){
+const err363 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data129};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4632,11 +4485,8 @@ vErrors.push(err363);
 }
 errors++;
 }
-}
-if(data134.reasoning_turns !== undefined){
-let data141 = data134.reasoning_turns;
-if(typeof data141 !== "string"){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+if(data129 < 0 || isNaN(data129)){
+const err364 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data129};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4645,8 +4495,10 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(!((data141 === "all") || (data141 === "last"))){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+}
+if(typeof data129 === "string"){
+if(func4(data129) > 24){
+const err365 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data129};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4655,15 +4507,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-}
-if(data134.efforts !== undefined){
-let data142 = data134.efforts;
-if(Array.isArray(data142)){
-const len15 = data142.length;
-for(let i15=0; i15<len15; i15++){
-let data143 = data142[i15];
-if(typeof data143 !== "string"){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+if(!pattern18.test(data129)){
+const err366 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data129};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4672,8 +4517,12 @@ vErrors.push(err366);
 }
 errors++;
 }
-if(!(((((((data143 === "none") || (data143 === "minimal")) || (data143 === "low")) || (data143 === "medium")) || (data143 === "high")) || (data143 === "xhigh")) || (data143 === "max"))){
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+}
+}
+if(data125.reasoning !== undefined){
+let data130 = data125.reasoning;
+if((!((typeof data130 == "number") && (isFinite(data130)))) && (typeof data130 !== "string")){
+const err367 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data130};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4682,10 +4531,9 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data142};
+if((typeof data130 == "number") && (isFinite(data130))){
+if(data130 > 10000 || isNaN(data130)){
+const err368 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data130};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4694,11 +4542,8 @@ vErrors.push(err368);
 }
 errors++;
 }
-}
-if(data134.think_tags !== undefined){
-let data144 = data134.think_tags;
-if(typeof data144 !== "boolean"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data144};
+if(data130 < 0 || isNaN(data130)){
+const err369 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data130};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4708,10 +4553,9 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data134.thinking !== undefined){
-let data145 = data134.thinking;
-if(typeof data145 !== "string"){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+if(typeof data130 === "string"){
+if(func4(data130) > 24){
+const err370 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data130};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4720,8 +4564,8 @@ vErrors.push(err370);
 }
 errors++;
 }
-if(!((data145 === "adaptive") || (data145 === "budget"))){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+if(!pattern18.test(data130)){
+const err371 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data130};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4731,11 +4575,11 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data134.max_temperature !== undefined){
-let data146 = data134.max_temperature;
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 10 || isNaN(data146)){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+}
+if(data125.request !== undefined){
+let data131 = data125.request;
+if((!((typeof data131 == "number") && (isFinite(data131)))) && (typeof data131 !== "string")){
+const err372 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data131};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4744,8 +4588,9 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(data146 < 0 || isNaN(data146)){
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if((typeof data131 == "number") && (isFinite(data131))){
+if(data131 > 1000 || isNaN(data131)){
+const err373 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data131};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4754,9 +4599,8 @@ vErrors.push(err373);
 }
 errors++;
 }
-}
-else {
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(data131 < 0 || isNaN(data131)){
+const err374 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data131};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4766,10 +4610,9 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data134.max_stop_sequences !== undefined){
-let data147 = data134.max_stop_sequences;
-if((!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))) && (data147 !== null)){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if(typeof data131 === "string"){
+if(func4(data131) > 24){
+const err375 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data131};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4778,9 +4621,8 @@ vErrors.push(err375);
 }
 errors++;
 }
-if((typeof data147 == "number") && (isFinite(data147))){
-if(data147 > 1000 || isNaN(data147)){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if(!pattern18.test(data131)){
+const err376 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data131};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4789,8 +4631,17 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(data147 < 0 || isNaN(data147)){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+}
+}
+if(data125.above !== undefined){
+let data132 = data125.above;
+if(Array.isArray(data132)){
+const len10 = data132.length;
+for(let i10=0; i10<len10; i10++){
+let data133 = data132[i10];
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(data133.input_tokens === undefined){
+const err377 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.required,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data133};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4799,12 +4650,9 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-}
-if(data134.top_k !== undefined){
-let data148 = data134.top_k;
-if(typeof data148 !== "boolean"){
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data148};
+for(const key27 in data133){
+if(!(((((((key27 === "input_tokens") || (key27 === "input")) || (key27 === "cached_input")) || (key27 === "cache_write")) || (key27 === "output")) || (key27 === "reasoning")) || (key27 === "request"))){
+const err378 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data133};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4814,10 +4662,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data134.tool_images !== undefined){
-let data149 = data134.tool_images;
-if(typeof data149 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data149};
+if(data133.input_tokens !== undefined){
+let data134 = data133.input_tokens;
+if(!(((typeof data134 == "number") && (!(data134 % 1) && !isNaN(data134))) && (isFinite(data134)))){
+const err379 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data134};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4826,11 +4674,9 @@ vErrors.push(err379);
 }
 errors++;
 }
-}
-if(data134.file_parts !== undefined){
-let data150 = data134.file_parts;
-if(typeof data150 !== "boolean"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data150};
+if((typeof data134 == "number") && (isFinite(data134))){
+if(data134 > 100000000 || isNaN(data134)){
+const err380 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data134};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4839,11 +4685,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-}
-if(data134.prefill !== undefined){
-let data151 = data134.prefill;
-if(typeof data151 !== "boolean"){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data151};
+if(data134 < 0 || isNaN(data134)){
+const err381 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data134};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4853,10 +4696,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data134.platform_members !== undefined){
-let data152 = data134.platform_members;
-if(typeof data152 !== "boolean"){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data152};
+}
+if(data133.input !== undefined){
+let data135 = data133.input;
+if((!((typeof data135 == "number") && (isFinite(data135)))) && (typeof data135 !== "string")){
+const err382 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data135};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4865,11 +4709,9 @@ vErrors.push(err382);
 }
 errors++;
 }
-}
-if(data134.keep_billing_block !== undefined){
-let data153 = data134.keep_billing_block;
-if(typeof data153 !== "boolean"){
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data153};
+if((typeof data135 == "number") && (isFinite(data135))){
+if(data135 > 10000 || isNaN(data135)){
+const err383 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data135};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4878,11 +4720,8 @@ vErrors.push(err383);
 }
 errors++;
 }
-}
-if(data134.cache_prompts !== undefined){
-let data154 = data134.cache_prompts;
-if(typeof data154 !== "boolean"){
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data154};
+if(data135 < 0 || isNaN(data135)){
+const err384 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data135};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4892,9 +4731,9 @@ vErrors.push(err384);
 errors++;
 }
 }
-}
-else {
-const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+if(typeof data135 === "string"){
+if(func4(data135) > 24){
+const err385 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data135};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4903,10 +4742,8 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-}
-else {
-const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+if(!pattern18.test(data135)){
+const err386 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data135};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4917,8 +4754,10 @@ errors++;
 }
 }
 }
-else {
-const err387 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data108};
+if(data133.cached_input !== undefined){
+let data136 = data133.cached_input;
+if((!((typeof data136 == "number") && (isFinite(data136)))) && (typeof data136 !== "string")){
+const err387 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data136};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4927,13 +4766,9 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-if(data.routing !== undefined){
-let data155 = data.routing;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key31 in data155){
-if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
-const err388 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data155};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 10000 || isNaN(data136)){
+const err388 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data136};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4942,11 +4777,8 @@ vErrors.push(err388);
 }
 errors++;
 }
-}
-if(data155.retries !== undefined){
-let data156 = data155.retries;
-if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
-const err389 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+if(data136 < 0 || isNaN(data136)){
+const err389 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data136};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4955,9 +4787,10 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data156 == "number") && (isFinite(data156))){
-if(data156 > 10 || isNaN(data156)){
-const err390 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+}
+if(typeof data136 === "string"){
+if(func4(data136) > 24){
+const err390 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data136};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4966,8 +4799,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data156 < 0 || isNaN(data156)){
-const err391 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+if(!pattern18.test(data136)){
+const err391 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cached_input",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data136};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -4978,10 +4811,10 @@ errors++;
 }
 }
 }
-if(data155.max_retry_wait_ms !== undefined){
-let data157 = data155.max_retry_wait_ms;
-if(!(((typeof data157 == "number") && (!(data157 % 1) && !isNaN(data157))) && (isFinite(data157)))){
-const err392 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+if(data133.cache_write !== undefined){
+let data137 = data133.cache_write;
+if((!((typeof data137 == "number") && (isFinite(data137)))) && (typeof data137 !== "string")){
+const err392 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data137};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -4990,9 +4823,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-if((typeof data157 == "number") && (isFinite(data157))){
-if(data157 > 60000 || isNaN(data157)){
-const err393 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+if((typeof data137 == "number") && (isFinite(data137))){
+if(data137 > 10000 || isNaN(data137)){
+const err393 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data137};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5001,8 +4834,8 @@ vErrors.push(err393);
 }
 errors++;
 }
-if(data157 < 0 || isNaN(data157)){
-const err394 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+if(data137 < 0 || isNaN(data137)){
+const err394 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data137};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5012,11 +4845,9 @@ vErrors.push(err394);
 errors++;
 }
 }
-}
-if(data155.restart_wait_ms !== undefined){
-let data158 = data155.restart_wait_ms;
-if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err395 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+if(typeof data137 === "string"){
+if(func4(data137) > 24){
+const err395 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data137};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5025,9 +4856,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-if((typeof data158 == "number") && (isFinite(data158))){
-if(data158 > 60000 || isNaN(data158)){
-const err396 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+if(!pattern18.test(data137)){
+const err396 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/cache_write",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data137};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5036,8 +4866,12 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(data158 < 0 || isNaN(data158)){
-const err397 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+}
+}
+if(data133.output !== undefined){
+let data138 = data133.output;
+if((!((typeof data138 == "number") && (isFinite(data138)))) && (typeof data138 !== "string")){
+const err397 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data138};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5046,12 +4880,9 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-}
-if(data155.cooldown_ms !== undefined){
-let data159 = data155.cooldown_ms;
-if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
-const err398 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if((typeof data138 == "number") && (isFinite(data138))){
+if(data138 > 10000 || isNaN(data138)){
+const err398 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data138};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5060,9 +4891,8 @@ vErrors.push(err398);
 }
 errors++;
 }
-if((typeof data159 == "number") && (isFinite(data159))){
-if(data159 > 3600000 || isNaN(data159)){
-const err399 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if(data138 < 0 || isNaN(data138)){
+const err399 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data138};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5071,8 +4901,10 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data159 < 0 || isNaN(data159)){
-const err400 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+}
+if(typeof data138 === "string"){
+if(func4(data138) > 24){
+const err400 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data138};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5081,11 +4913,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err401 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data155};
+if(!pattern18.test(data138)){
+const err401 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/output",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data138};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5095,12 +4924,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data160 = data.routes;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key32 in data160){
-if(!((key32 === "rest") || (key32 === "default_model"))){
-const err402 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data160};
+}
+if(data133.reasoning !== undefined){
+let data139 = data133.reasoning;
+if((!((typeof data139 == "number") && (isFinite(data139)))) && (typeof data139 !== "string")){
+const err402 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data139};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5109,11 +4937,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-if(data160.rest !== undefined){
-let data161 = data160.rest;
-if((!(data161 && typeof data161 == "object" && !Array.isArray(data161))) && (data161 !== null)){
-const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 10000 || isNaN(data139)){
+const err403 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data139};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5122,9 +4948,8 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.provider === undefined){
-const err404 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if(data139 < 0 || isNaN(data139)){
+const err404 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data139};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5133,9 +4958,10 @@ vErrors.push(err404);
 }
 errors++;
 }
-for(const key33 in data161){
-if(!(key33 === "provider")){
-const err405 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+}
+if(typeof data139 === "string"){
+if(func4(data139) > 24){
+const err405 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data139};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5144,12 +4970,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-if(data161.provider !== undefined){
-let data162 = data161.provider;
-if(typeof data162 === "string"){
-if(func4(data162) > 64){
-const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(!pattern18.test(data139)){
+const err406 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/reasoning",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data139};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5158,8 +4980,12 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(func4(data162) < 1){
-const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+}
+}
+if(data133.request !== undefined){
+let data140 = data133.request;
+if((!((typeof data140 == "number") && (isFinite(data140)))) && (typeof data140 !== "string")){
+const err407 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data140};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5168,8 +4994,9 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(!pattern4.test(data162)){
-const err408 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if((typeof data140 == "number") && (isFinite(data140))){
+if(data140 > 1000 || isNaN(data140)){
+const err408 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data140};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5178,9 +5005,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(data140 < 0 || isNaN(data140)){
+const err409 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data140};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5190,14 +5016,9 @@ vErrors.push(err409);
 errors++;
 }
 }
-}
-}
-if(data160.default_model !== undefined){
-let data163 = data160.default_model;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key34 in data163){
-if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
-const err410 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+if(typeof data140 === "string"){
+if(func4(data140) > 24){
+const err410 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data140};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5206,12 +5027,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-if(data163.images !== undefined){
-let data164 = data163.images;
-if(typeof data164 === "string"){
-if(func4(data164) > 256){
-const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+if(!pattern18.test(data140)){
+const err411 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10+"/request",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data140};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5220,8 +5037,11 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(func4(data164) < 1){
-const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+}
+}
+else {
+const err412 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data133};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5230,8 +5050,10 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(!pattern3.test(data164)){
-const err413 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+}
+else {
+const err413 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/above",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above,data:data132};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5241,8 +5063,9 @@ vErrors.push(err413);
 errors++;
 }
 }
+}
 else {
-const err414 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+const err414 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.additionalProperties,data:data125};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5252,11 +5075,9 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data163.moderations !== undefined){
-let data165 = data163.moderations;
-if(typeof data165 === "string"){
-if(func4(data165) > 256){
-const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+}
+else {
+const err415 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers",schemaPath:"#/properties/providers/additionalProperties/properties/price/properties/service_tiers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.price.properties.service_tiers,data:data124};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5265,8 +5086,12 @@ vErrors.push(err415);
 }
 errors++;
 }
-if(func4(data165) < 1){
-const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+}
+}
+}
+}
+else {
+const err416 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5275,8 +5100,10 @@ vErrors.push(err416);
 }
 errors++;
 }
-if(!pattern3.test(data165)){
-const err417 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+}
+}
+else {
+const err417 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5286,8 +5113,21 @@ vErrors.push(err417);
 errors++;
 }
 }
-else {
-const err418 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+if(data.models !== undefined){
+let data141 = data.models;
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+for(const key28 in data141){
+if(pattern42.test(key28)){
+let data142 = data141[key28];
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+if(data142.model !== undefined){
+let data143 = data142.model;
+const _errs326 = errors;
+const _errs327 = errors;
+if(errors === _errs327){
+if(typeof data143 === "string"){
+if(!pattern43.test(data143)){
+const err418 = {};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5297,11 +5137,8 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data163.responses !== undefined){
-let data166 = data163.responses;
-if(typeof data166 === "string"){
-if(func4(data166) > 256){
-const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+else {
+const err419 = {};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5310,8 +5147,10 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+}
+var valid61 = _errs327 === errors;
+if(valid61){
+const err420 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5320,8 +5159,33 @@ vErrors.push(err420);
 }
 errors++;
 }
-if(!pattern3.test(data166)){
-const err421 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+else {
+errors = _errs326;
+if(vErrors !== null){
+if(_errs326){
+vErrors.length = _errs326;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data142.targets !== undefined){
+let data144 = data142.targets;
+if(Array.isArray(data144)){
+const len11 = data144.length;
+for(let i11=0; i11<len11; i11++){
+let data145 = data144[i11];
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+if(data145.model !== undefined){
+let data146 = data145.model;
+const _errs334 = errors;
+const _errs335 = errors;
+if(errors === _errs335){
+if(typeof data146 === "string"){
+if(!pattern43.test(data146)){
+const err421 = {};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5332,7 +5196,7 @@ errors++;
 }
 }
 else {
-const err422 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+const err422 = {};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5342,9 +5206,9 @@ vErrors.push(err422);
 errors++;
 }
 }
-}
-else {
-const err423 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+var valid65 = _errs335 === errors;
+if(valid65){
+const err423 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data146};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5353,10 +5217,21 @@ vErrors.push(err423);
 }
 errors++;
 }
+else {
+errors = _errs334;
+if(vErrors !== null){
+if(_errs334){
+vErrors.length = _errs334;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err424 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data160};
+const err424 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data145};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5366,12 +5241,9 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data167 = data.logging;
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-for(const key35 in data167){
-if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
-const err425 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data167};
+}
+else {
+const err425 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data144};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5381,10 +5253,12 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data167.level !== undefined){
-let data168 = data167.level;
-if(typeof data168 !== "string"){
-const err426 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data168};
+if(data142.aliases !== undefined){
+let data147 = data142.aliases;
+if(Array.isArray(data147)){
+const len12 = data147.length;
+for(let i12=0; i12<len12; i12++){
+const err426 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data147[i12]};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5393,8 +5267,9 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(!((((data168 === "error") || (data168 === "warn")) || (data168 === "info")) || (data168 === "debug"))){
-const err427 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data168};
+}
+else {
+const err427 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data147};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5404,10 +5279,9 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data167.format !== undefined){
-let data169 = data167.format;
-if(typeof data169 !== "string"){
-const err428 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data169};
+}
+else {
+const err428 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data142};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5416,8 +5290,17 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(!(((data169 === "auto") || (data169 === "json")) || (data169 === "pretty"))){
-const err429 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data169};
+}
+}
+for(const key29 in data141){
+if(pattern45.test(key29)){
+let data149 = data141[key29];
+if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
+if(data149.model !== undefined){
+let data150 = data149.model;
+if(typeof data150 === "string"){
+if(!pattern46.test(data150)){
+const err429 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data150};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5427,10 +5310,8 @@ vErrors.push(err429);
 errors++;
 }
 }
-if(data167.transport !== undefined){
-let data170 = data167.transport;
-if((!(data170 && typeof data170 == "object" && !Array.isArray(data170))) && (data170 !== null)){
-const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+else {
+const err430 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data150};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5439,9 +5320,19 @@ vErrors.push(err430);
 }
 errors++;
 }
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-if(data170.target === undefined){
-const err431 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+if(data149.targets !== undefined){
+let data151 = data149.targets;
+if(Array.isArray(data151)){
+const len13 = data151.length;
+for(let i13=0; i13<len13; i13++){
+let data152 = data151[i13];
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(data152.model !== undefined){
+let data153 = data152.model;
+if(typeof data153 === "string"){
+if(!pattern46.test(data153)){
+const err431 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data153};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5450,9 +5341,9 @@ vErrors.push(err431);
 }
 errors++;
 }
-for(const key36 in data170){
-if(!((key36 === "target") || (key36 === "options"))){
-const err432 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+else {
+const err432 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data153};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5462,11 +5353,9 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data170.target !== undefined){
-let data171 = data170.target;
-if(typeof data171 === "string"){
-if(func4(data171) > 4096){
-const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+}
+else {
+const err433 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data152};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5475,8 +5364,10 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err434 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+}
+}
+else {
+const err434 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data151};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5486,8 +5377,9 @@ vErrors.push(err434);
 errors++;
 }
 }
+}
 else {
-const err435 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+const err435 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data149};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5497,10 +5389,11 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data170.options !== undefined){
-let data172 = data170.options;
-if(!(data172 && typeof data172 == "object" && !Array.isArray(data172))){
-const err436 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data172};
+}
+}
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(Object.keys(data141).length < 1){
+const err436 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data141};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5509,12 +5402,14 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data167};
+for(const key30 in data141){
+const _errs351 = errors;
+const _errs353 = errors;
+const _errs354 = errors;
+if(errors === _errs354){
+if(typeof key30 === "string"){
+if(!pattern48.test(key30)){
+const err437 = {};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5524,14 +5419,5111 @@ vErrors.push(err437);
 errors++;
 }
 }
-}
 else {
-const err438 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+const err438 = {};
 if(vErrors === null){
 vErrors = [err438];
 }
 else {
 vErrors.push(err438);
+}
+errors++;
+}
+}
+var valid73 = _errs354 === errors;
+if(valid73){
+const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key30,propertyName:key30};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+else {
+errors = _errs353;
+if(vErrors !== null){
+if(_errs353){
+vErrors.length = _errs353;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key30 === "string"){
+if(func4(key30) > 256){
+const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key30,propertyName:key30};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+if(func4(key30) < 1){
+const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key30,propertyName:key30};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+if(!pattern3.test(key30)){
+const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key30,propertyName:key30};
+if(vErrors === null){
+vErrors = [err442];
+}
+else {
+vErrors.push(err442);
+}
+errors++;
+}
+}
+else {
+const err443 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key30,propertyName:key30};
+if(vErrors === null){
+vErrors = [err443];
+}
+else {
+vErrors.push(err443);
+}
+errors++;
+}
+var valid72 = _errs351 === errors;
+if(!valid72){
+const err444 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key30},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data141};
+if(vErrors === null){
+vErrors = [err444];
+}
+else {
+vErrors.push(err444);
+}
+errors++;
+}
+}
+for(const key31 in data141){
+let data154 = data141[key31];
+const _errs359 = errors;
+let valid75 = true;
+const _errs360 = errors;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+let missing2;
+if((data154.targets === undefined) && (missing2 = "targets")){
+const err445 = {};
+if(vErrors === null){
+vErrors = [err445];
+}
+else {
+vErrors.push(err445);
+}
+errors++;
+}
+}
+var _valid5 = _errs360 === errors;
+errors = _errs359;
+if(vErrors !== null){
+if(_errs359){
+vErrors.length = _errs359;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs361 = errors;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key32 in data154){
+const _errs362 = errors;
+const _errs363 = errors;
+const _errs364 = errors;
+if(!((key32 === "provider") || (key32 === "model"))){
+const err446 = {};
+if(vErrors === null){
+vErrors = [err446];
+}
+else {
+vErrors.push(err446);
+}
+errors++;
+}
+var valid77 = _errs364 === errors;
+if(valid77){
+const err447 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key32,propertyName:key32};
+if(vErrors === null){
+vErrors = [err447];
+}
+else {
+vErrors.push(err447);
+}
+errors++;
+}
+else {
+errors = _errs363;
+if(vErrors !== null){
+if(_errs363){
+vErrors.length = _errs363;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid76 = _errs362 === errors;
+if(!valid76){
+const err448 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key32},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data154};
+if(vErrors === null){
+vErrors = [err448];
+}
+else {
+vErrors.push(err448);
+}
+errors++;
+}
+}
+}
+var _valid5 = _errs361 === errors;
+valid75 = _valid5;
+ifClause1 = "then";
+}
+else {
+const _errs365 = errors;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+if(data154.provider === undefined){
+const err449 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data154};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
+}
+errors++;
+}
+}
+var _valid5 = _errs365 === errors;
+valid75 = _valid5;
+ifClause1 = "else";
+}
+if(!valid75){
+const err450 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data154};
+if(vErrors === null){
+vErrors = [err450];
+}
+else {
+vErrors.push(err450);
+}
+errors++;
+}
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key33 in data154){
+if(!(((((((key33 === "provider") || (key33 === "model")) || (key33 === "targets")) || (key33 === "aliases")) || (key33 === "fallbacks")) || (key33 === "translation")) || (key33 === "price"))){
+const err451 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data154};
+if(vErrors === null){
+vErrors = [err451];
+}
+else {
+vErrors.push(err451);
+}
+errors++;
+}
+}
+if(data154.provider !== undefined){
+let data155 = data154.provider;
+if(typeof data155 === "string"){
+if(func4(data155) > 64){
+const err452 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data155};
+if(vErrors === null){
+vErrors = [err452];
+}
+else {
+vErrors.push(err452);
+}
+errors++;
+}
+if(func4(data155) < 1){
+const err453 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data155};
+if(vErrors === null){
+vErrors = [err453];
+}
+else {
+vErrors.push(err453);
+}
+errors++;
+}
+if(!pattern4.test(data155)){
+const err454 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data155};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+}
+else {
+const err455 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data155};
+if(vErrors === null){
+vErrors = [err455];
+}
+else {
+vErrors.push(err455);
+}
+errors++;
+}
+}
+if(data154.model !== undefined){
+let data156 = data154.model;
+if(typeof data156 === "string"){
+if(func4(data156) > 256){
+const err456 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data156};
+if(vErrors === null){
+vErrors = [err456];
+}
+else {
+vErrors.push(err456);
+}
+errors++;
+}
+if(func4(data156) < 1){
+const err457 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data156};
+if(vErrors === null){
+vErrors = [err457];
+}
+else {
+vErrors.push(err457);
+}
+errors++;
+}
+if(!pattern3.test(data156)){
+const err458 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data156};
+if(vErrors === null){
+vErrors = [err458];
+}
+else {
+vErrors.push(err458);
+}
+errors++;
+}
+}
+else {
+const err459 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data156};
+if(vErrors === null){
+vErrors = [err459];
+}
+else {
+vErrors.push(err459);
+}
+errors++;
+}
+}
+if(data154.targets !== undefined){
+let data157 = data154.targets;
+if(Array.isArray(data157)){
+if(data157.length < 1){
+const err460 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data157};
+if(vErrors === null){
+vErrors = [err460];
+}
+else {
+vErrors.push(err460);
+}
+errors++;
+}
+const len14 = data157.length;
+for(let i14=0; i14<len14; i14++){
+let data158 = data157[i14];
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+if(data158.provider === undefined){
+const err461 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data158};
+if(vErrors === null){
+vErrors = [err461];
+}
+else {
+vErrors.push(err461);
+}
+errors++;
+}
+for(const key34 in data158){
+if(!(((((key34 === "provider") || (key34 === "model")) || (key34 === "tier")) || (key34 === "weight")) || (key34 === "price"))){
+const err462 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data158};
+if(vErrors === null){
+vErrors = [err462];
+}
+else {
+vErrors.push(err462);
+}
+errors++;
+}
+}
+if(data158.provider !== undefined){
+let data159 = data158.provider;
+if(typeof data159 === "string"){
+if(func4(data159) > 64){
+const err463 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data159};
+if(vErrors === null){
+vErrors = [err463];
+}
+else {
+vErrors.push(err463);
+}
+errors++;
+}
+if(func4(data159) < 1){
+const err464 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data159};
+if(vErrors === null){
+vErrors = [err464];
+}
+else {
+vErrors.push(err464);
+}
+errors++;
+}
+if(!pattern4.test(data159)){
+const err465 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data159};
+if(vErrors === null){
+vErrors = [err465];
+}
+else {
+vErrors.push(err465);
+}
+errors++;
+}
+}
+else {
+const err466 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data159};
+if(vErrors === null){
+vErrors = [err466];
+}
+else {
+vErrors.push(err466);
+}
+errors++;
+}
+}
+if(data158.model !== undefined){
+let data160 = data158.model;
+if(typeof data160 === "string"){
+if(func4(data160) > 256){
+const err467 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data160};
+if(vErrors === null){
+vErrors = [err467];
+}
+else {
+vErrors.push(err467);
+}
+errors++;
+}
+if(func4(data160) < 1){
+const err468 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data160};
+if(vErrors === null){
+vErrors = [err468];
+}
+else {
+vErrors.push(err468);
+}
+errors++;
+}
+if(!pattern3.test(data160)){
+const err469 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data160};
+if(vErrors === null){
+vErrors = [err469];
+}
+else {
+vErrors.push(err469);
+}
+errors++;
+}
+}
+else {
+const err470 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data160};
+if(vErrors === null){
+vErrors = [err470];
+}
+else {
+vErrors.push(err470);
+}
+errors++;
+}
+}
+if(data158.tier !== undefined){
+let data161 = data158.tier;
+if(!(((typeof data161 == "number") && (!(data161 % 1) && !isNaN(data161))) && (isFinite(data161)))){
+const err471 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data161};
+if(vErrors === null){
+vErrors = [err471];
+}
+else {
+vErrors.push(err471);
+}
+errors++;
+}
+if((typeof data161 == "number") && (isFinite(data161))){
+if(data161 > 100 || isNaN(data161)){
+const err472 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data161};
+if(vErrors === null){
+vErrors = [err472];
+}
+else {
+vErrors.push(err472);
+}
+errors++;
+}
+if(data161 < 1 || isNaN(data161)){
+const err473 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data161};
+if(vErrors === null){
+vErrors = [err473];
+}
+else {
+vErrors.push(err473);
+}
+errors++;
+}
+}
+}
+if(data158.weight !== undefined){
+let data162 = data158.weight;
+if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
+const err474 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data162};
+if(vErrors === null){
+vErrors = [err474];
+}
+else {
+vErrors.push(err474);
+}
+errors++;
+}
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 1000000 || isNaN(data162)){
+const err475 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data162};
+if(vErrors === null){
+vErrors = [err475];
+}
+else {
+vErrors.push(err475);
+}
+errors++;
+}
+if(data162 < 1 || isNaN(data162)){
+const err476 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data162};
+if(vErrors === null){
+vErrors = [err476];
+}
+else {
+vErrors.push(err476);
+}
+errors++;
+}
+}
+}
+if(data158.price !== undefined){
+let data163 = data158.price;
+if((typeof data163 !== "string") && (!(data163 && typeof data163 == "object" && !Array.isArray(data163)))){
+const err477 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price,data:data163};
+if(vErrors === null){
+vErrors = [err477];
+}
+else {
+vErrors.push(err477);
+}
+errors++;
+}
+if(typeof data163 === "string"){
+if(!pattern17.test(data163)){
+const err478 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price,data:data163};
+if(vErrors === null){
+vErrors = [err478];
+}
+else {
+vErrors.push(err478);
+}
+errors++;
+}
+}
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+if(data163.input === undefined){
+const err479 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/required",keyword:"required",params:{missingProperty: "input"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price,data:data163};
+if(vErrors === null){
+vErrors = [err479];
+}
+else {
+vErrors.push(err479);
+}
+errors++;
+}
+for(const key35 in data163){
+if(!((((((((key35 === "input") || (key35 === "cached_input")) || (key35 === "cache_write")) || (key35 === "output")) || (key35 === "reasoning")) || (key35 === "request")) || (key35 === "above")) || (key35 === "service_tiers"))){
+const err480 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price,data:data163};
+if(vErrors === null){
+vErrors = [err480];
+}
+else {
+vErrors.push(err480);
+}
+errors++;
+}
+}
+if(data163.input !== undefined){
+let data164 = data163.input;
+if((!((typeof data164 == "number") && (isFinite(data164)))) && (typeof data164 !== "string")){
+const err481 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input,data:data164};
+if(vErrors === null){
+vErrors = [err481];
+}
+else {
+vErrors.push(err481);
+}
+errors++;
+}
+if((typeof data164 == "number") && (isFinite(data164))){
+if(data164 > 10000 || isNaN(data164)){
+const err482 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input,data:data164};
+if(vErrors === null){
+vErrors = [err482];
+}
+else {
+vErrors.push(err482);
+}
+errors++;
+}
+if(data164 < 0 || isNaN(data164)){
+const err483 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input,data:data164};
+if(vErrors === null){
+vErrors = [err483];
+}
+else {
+vErrors.push(err483);
+}
+errors++;
+}
+}
+if(typeof data164 === "string"){
+if(func4(data164) > 24){
+const err484 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input,data:data164};
+if(vErrors === null){
+vErrors = [err484];
+}
+else {
+vErrors.push(err484);
+}
+errors++;
+}
+if(!pattern18.test(data164)){
+const err485 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.input,data:data164};
+if(vErrors === null){
+vErrors = [err485];
+}
+else {
+vErrors.push(err485);
+}
+errors++;
+}
+}
+}
+if(data163.cached_input !== undefined){
+let data165 = data163.cached_input;
+if((!((typeof data165 == "number") && (isFinite(data165)))) && (typeof data165 !== "string")){
+const err486 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input,data:data165};
+if(vErrors === null){
+vErrors = [err486];
+}
+else {
+vErrors.push(err486);
+}
+errors++;
+}
+if((typeof data165 == "number") && (isFinite(data165))){
+if(data165 > 10000 || isNaN(data165)){
+const err487 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input,data:data165};
+if(vErrors === null){
+vErrors = [err487];
+}
+else {
+vErrors.push(err487);
+}
+errors++;
+}
+if(data165 < 0 || isNaN(data165)){
+const err488 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input,data:data165};
+if(vErrors === null){
+vErrors = [err488];
+}
+else {
+vErrors.push(err488);
+}
+errors++;
+}
+}
+if(typeof data165 === "string"){
+if(func4(data165) > 24){
+const err489 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input,data:data165};
+if(vErrors === null){
+vErrors = [err489];
+}
+else {
+vErrors.push(err489);
+}
+errors++;
+}
+if(!pattern18.test(data165)){
+const err490 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cached_input,data:data165};
+if(vErrors === null){
+vErrors = [err490];
+}
+else {
+vErrors.push(err490);
+}
+errors++;
+}
+}
+}
+if(data163.cache_write !== undefined){
+let data166 = data163.cache_write;
+if((!((typeof data166 == "number") && (isFinite(data166)))) && (typeof data166 !== "string")){
+const err491 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write,data:data166};
+if(vErrors === null){
+vErrors = [err491];
+}
+else {
+vErrors.push(err491);
+}
+errors++;
+}
+if((typeof data166 == "number") && (isFinite(data166))){
+if(data166 > 10000 || isNaN(data166)){
+const err492 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write,data:data166};
+if(vErrors === null){
+vErrors = [err492];
+}
+else {
+vErrors.push(err492);
+}
+errors++;
+}
+if(data166 < 0 || isNaN(data166)){
+const err493 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write,data:data166};
+if(vErrors === null){
+vErrors = [err493];
+}
+else {
+vErrors.push(err493);
+}
+errors++;
+}
+}
+if(typeof data166 === "string"){
+if(func4(data166) > 24){
+const err494 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write,data:data166};
+if(vErrors === null){
+vErrors = [err494];
+}
+else {
+vErrors.push(err494);
+}
+errors++;
+}
+if(!pattern18.test(data166)){
+const err495 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.cache_write,data:data166};
+if(vErrors === null){
+vErrors = [err495];
+}
+else {
+vErrors.push(err495);
+}
+errors++;
+}
+}
+}
+if(data163.output !== undefined){
+let data167 = data163.output;
+if((!((typeof data167 == "number") && (isFinite(data167)))) && (typeof data167 !== "string")){
+const err496 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output,data:data167};
+if(vErrors === null){
+vErrors = [err496];
+}
+else {
+vErrors.push(err496);
+}
+errors++;
+}
+if((typeof data167 == "number") && (isFinite(data167))){
+if(data167 > 10000 || isNaN(data167)){
+const err497 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output,data:data167};
+if(vErrors === null){
+vErrors = [err497];
+}
+else {
+vErrors.push(err497);
+}
+errors++;
+}
+if(data167 < 0 || isNaN(data167)){
+const err498 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output,data:data167};
+if(vErrors === null){
+vErrors = [err498];
+}
+else {
+vErrors.push(err498);
+}
+errors++;
+}
+}
+if(typeof data167 === "string"){
+if(func4(data167) > 24){
+const err499 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output,data:data167};
+if(vErrors === null){
+vErrors = [err499];
+}
+else {
+vErrors.push(err499);
+}
+errors++;
+}
+if(!pattern18.test(data167)){
+const err500 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.output,data:data167};
+if(vErrors === null){
+vErrors = [err500];
+}
+else {
+vErrors.push(err500);
+}
+errors++;
+}
+}
+}
+if(data163.reasoning !== undefined){
+let data168 = data163.reasoning;
+if((!((typeof data168 == "number") && (isFinite(data168)))) && (typeof data168 !== "string")){
+const err501 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning,data:data168};
+if(vErrors === null){
+vErrors = [err501];
+}
+else {
+vErrors.push(err501);
+}
+errors++;
+}
+if((typeof data168 == "number") && (isFinite(data168))){
+if(data168 > 10000 || isNaN(data168)){
+const err502 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning,data:data168};
+if(vErrors === null){
+vErrors = [err502];
+}
+else {
+vErrors.push(err502);
+}
+errors++;
+}
+if(data168 < 0 || isNaN(data168)){
+const err503 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning,data:data168};
+if(vErrors === null){
+vErrors = [err503];
+}
+else {
+vErrors.push(err503);
+}
+errors++;
+}
+}
+if(typeof data168 === "string"){
+if(func4(data168) > 24){
+const err504 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning,data:data168};
+if(vErrors === null){
+vErrors = [err504];
+}
+else {
+vErrors.push(err504);
+}
+errors++;
+}
+if(!pattern18.test(data168)){
+const err505 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.reasoning,data:data168};
+if(vErrors === null){
+vErrors = [err505];
+}
+else {
+vErrors.push(err505);
+}
+errors++;
+}
+}
+}
+if(data163.request !== undefined){
+let data169 = data163.request;
+if((!((typeof data169 == "number") && (isFinite(data169)))) && (typeof data169 !== "string")){
+const err506 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request,data:data169};
+if(vErrors === null){
+vErrors = [err506];
+}
+else {
+vErrors.push(err506);
+}
+errors++;
+}
+if((typeof data169 == "number") && (isFinite(data169))){
+if(data169 > 1000 || isNaN(data169)){
+const err507 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request,data:data169};
+if(vErrors === null){
+vErrors = [err507];
+}
+else {
+vErrors.push(err507);
+}
+errors++;
+}
+if(data169 < 0 || isNaN(data169)){
+const err508 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request,data:data169};
+if(vErrors === null){
+vErrors = [err508];
+}
+else {
+vErrors.push(err508);
+}
+errors++;
+}
+}
+if(typeof data169 === "string"){
+if(func4(data169) > 24){
+const err509 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request,data:data169};
+if(vErrors === null){
+vErrors = [err509];
+}
+else {
+vErrors.push(err509);
+}
+errors++;
+}
+if(!pattern18.test(data169)){
+const err510 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.request,data:data169};
+if(vErrors === null){
+vErrors = [err510];
+}
+else {
+vErrors.push(err510);
+}
+errors++;
+}
+}
+}
+if(data163.above !== undefined){
+let data170 = data163.above;
+if(Array.isArray(data170)){
+const len15 = data170.length;
+for(let i15=0; i15<len15; i15++){
+let data171 = data170[i15];
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+if(data171.input_tokens === undefined){
+const err511 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items,data:data171};
+if(vErrors === null){
+vErrors = [err511];
+}
+else {
+vErrors.push(err511);
+}
+errors++;
+}
+for(const key36 in data171){
+if(!(((((((key36 === "input_tokens") || (key36 === "input")) || (key36 === "cached_input")) || (key36 === "cache_write")) || (key36 === "output")) || (key36 === "reasoning")) || (key36 === "request"))){
+const err512 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items,data:data171};
+if(vErrors === null){
+vErrors = [err512];
+}
+else {
+vErrors.push(err512);
+}
+errors++;
+}
+}
+if(data171.input_tokens !== undefined){
+let data172 = data171.input_tokens;
+if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
+const err513 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input_tokens,data:data172};
+if(vErrors === null){
+vErrors = [err513];
+}
+else {
+vErrors.push(err513);
+}
+errors++;
+}
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 100000000 || isNaN(data172)){
+const err514 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input_tokens,data:data172};
+if(vErrors === null){
+vErrors = [err514];
+}
+else {
+vErrors.push(err514);
+}
+errors++;
+}
+if(data172 < 0 || isNaN(data172)){
+const err515 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input_tokens,data:data172};
+if(vErrors === null){
+vErrors = [err515];
+}
+else {
+vErrors.push(err515);
+}
+errors++;
+}
+}
+}
+if(data171.input !== undefined){
+let data173 = data171.input;
+if((!((typeof data173 == "number") && (isFinite(data173)))) && (typeof data173 !== "string")){
+const err516 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input,data:data173};
+if(vErrors === null){
+vErrors = [err516];
+}
+else {
+vErrors.push(err516);
+}
+errors++;
+}
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 10000 || isNaN(data173)){
+const err517 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input,data:data173};
+if(vErrors === null){
+vErrors = [err517];
+}
+else {
+vErrors.push(err517);
+}
+errors++;
+}
+if(data173 < 0 || isNaN(data173)){
+const err518 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input,data:data173};
+if(vErrors === null){
+vErrors = [err518];
+}
+else {
+vErrors.push(err518);
+}
+errors++;
+}
+}
+if(typeof data173 === "string"){
+if(func4(data173) > 24){
+const err519 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input,data:data173};
+if(vErrors === null){
+vErrors = [err519];
+}
+else {
+vErrors.push(err519);
+}
+errors++;
+}
+if(!pattern18.test(data173)){
+const err520 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.input,data:data173};
+if(vErrors === null){
+vErrors = [err520];
+}
+else {
+vErrors.push(err520);
+}
+errors++;
+}
+}
+}
+if(data171.cached_input !== undefined){
+let data174 = data171.cached_input;
+if((!((typeof data174 == "number") && (isFinite(data174)))) && (typeof data174 !== "string")){
+const err521 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input,data:data174};
+if(vErrors === null){
+vErrors = [err521];
+}
+else {
+vErrors.push(err521);
+}
+errors++;
+}
+if((typeof data174 == "number") && (isFinite(data174))){
+if(data174 > 10000 || isNaN(data174)){
+const err522 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input,data:data174};
+if(vErrors === null){
+vErrors = [err522];
+}
+else {
+vErrors.push(err522);
+}
+errors++;
+}
+if(data174 < 0 || isNaN(data174)){
+const err523 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input,data:data174};
+if(vErrors === null){
+vErrors = [err523];
+}
+else {
+vErrors.push(err523);
+}
+errors++;
+}
+}
+if(typeof data174 === "string"){
+if(func4(data174) > 24){
+const err524 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input,data:data174};
+if(vErrors === null){
+vErrors = [err524];
+}
+else {
+vErrors.push(err524);
+}
+errors++;
+}
+if(!pattern18.test(data174)){
+const err525 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cached_input,data:data174};
+if(vErrors === null){
+vErrors = [err525];
+}
+else {
+vErrors.push(err525);
+}
+errors++;
+}
+}
+}
+if(data171.cache_write !== undefined){
+let data175 = data171.cache_write;
+if((!((typeof data175 == "number") && (isFinite(data175)))) && (typeof data175 !== "string")){
+const err526 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write,data:data175};
+if(vErrors === null){
+vErrors = [err526];
+}
+else {
+vErrors.push(err526);
+}
+errors++;
+}
+if((typeof data175 == "number") && (isFinite(data175))){
+if(data175 > 10000 || isNaN(data175)){
+const err527 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write,data:data175};
+if(vErrors === null){
+vErrors = [err527];
+}
+else {
+vErrors.push(err527);
+}
+errors++;
+}
+if(data175 < 0 || isNaN(data175)){
+const err528 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write,data:data175};
+if(vErrors === null){
+vErrors = [err528];
+}
+else {
+vErrors.push(err528);
+}
+errors++;
+}
+}
+if(typeof data175 === "string"){
+if(func4(data175) > 24){
+const err529 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write,data:data175};
+if(vErrors === null){
+vErrors = [err529];
+}
+else {
+vErrors.push(err529);
+}
+errors++;
+}
+if(!pattern18.test(data175)){
+const err530 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.cache_write,data:data175};
+if(vErrors === null){
+vErrors = [err530];
+}
+else {
+vErrors.push(err530);
+}
+errors++;
+}
+}
+}
+if(data171.output !== undefined){
+let data176 = data171.output;
+if((!((typeof data176 == "number") && (isFinite(data176)))) && (typeof data176 !== "string")){
+const err531 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output,data:data176};
+if(vErrors === null){
+vErrors = [err531];
+}
+else {
+vErrors.push(err531);
+}
+errors++;
+}
+if((typeof data176 == "number") && (isFinite(data176))){
+if(data176 > 10000 || isNaN(data176)){
+const err532 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output,data:data176};
+if(vErrors === null){
+vErrors = [err532];
+}
+else {
+vErrors.push(err532);
+}
+errors++;
+}
+if(data176 < 0 || isNaN(data176)){
+const err533 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output,data:data176};
+if(vErrors === null){
+vErrors = [err533];
+}
+else {
+vErrors.push(err533);
+}
+errors++;
+}
+}
+if(typeof data176 === "string"){
+if(func4(data176) > 24){
+const err534 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output,data:data176};
+if(vErrors === null){
+vErrors = [err534];
+}
+else {
+vErrors.push(err534);
+}
+errors++;
+}
+if(!pattern18.test(data176)){
+const err535 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.output,data:data176};
+if(vErrors === null){
+vErrors = [err535];
+}
+else {
+vErrors.push(err535);
+}
+errors++;
+}
+}
+}
+if(data171.reasoning !== undefined){
+let data177 = data171.reasoning;
+if((!((typeof data177 == "number") && (isFinite(data177)))) && (typeof data177 !== "string")){
+const err536 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning,data:data177};
+if(vErrors === null){
+vErrors = [err536];
+}
+else {
+vErrors.push(err536);
+}
+errors++;
+}
+if((typeof data177 == "number") && (isFinite(data177))){
+if(data177 > 10000 || isNaN(data177)){
+const err537 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning,data:data177};
+if(vErrors === null){
+vErrors = [err537];
+}
+else {
+vErrors.push(err537);
+}
+errors++;
+}
+if(data177 < 0 || isNaN(data177)){
+const err538 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning,data:data177};
+if(vErrors === null){
+vErrors = [err538];
+}
+else {
+vErrors.push(err538);
+}
+errors++;
+}
+}
+if(typeof data177 === "string"){
+if(func4(data177) > 24){
+const err539 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning,data:data177};
+if(vErrors === null){
+vErrors = [err539];
+}
+else {
+vErrors.push(err539);
+}
+errors++;
+}
+if(!pattern18.test(data177)){
+const err540 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.reasoning,data:data177};
+if(vErrors === null){
+vErrors = [err540];
+}
+else {
+vErrors.push(err540);
+}
+errors++;
+}
+}
+}
+if(data171.request !== undefined){
+let data178 = data171.request;
+if((!((typeof data178 == "number") && (isFinite(data178)))) && (typeof data178 !== "string")){
+const err541 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request,data:data178};
+if(vErrors === null){
+vErrors = [err541];
+}
+else {
+vErrors.push(err541);
+}
+errors++;
+}
+if((typeof data178 == "number") && (isFinite(data178))){
+if(data178 > 1000 || isNaN(data178)){
+const err542 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request,data:data178};
+if(vErrors === null){
+vErrors = [err542];
+}
+else {
+vErrors.push(err542);
+}
+errors++;
+}
+if(data178 < 0 || isNaN(data178)){
+const err543 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request,data:data178};
+if(vErrors === null){
+vErrors = [err543];
+}
+else {
+vErrors.push(err543);
+}
+errors++;
+}
+}
+if(typeof data178 === "string"){
+if(func4(data178) > 24){
+const err544 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request,data:data178};
+if(vErrors === null){
+vErrors = [err544];
+}
+else {
+vErrors.push(err544);
+}
+errors++;
+}
+if(!pattern18.test(data178)){
+const err545 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.properties.request,data:data178};
+if(vErrors === null){
+vErrors = [err545];
+}
+else {
+vErrors.push(err545);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err546 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.items,data:data171};
+if(vErrors === null){
+vErrors = [err546];
+}
+else {
+vErrors.push(err546);
+}
+errors++;
+}
+}
+}
+else {
+const err547 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/above",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.above,data:data170};
+if(vErrors === null){
+vErrors = [err547];
+}
+else {
+vErrors.push(err547);
+}
+errors++;
+}
+}
+if(data163.service_tiers !== undefined){
+let data179 = data163.service_tiers;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key37 in data179){
+let data180 = data179[key37];
+if(data180 && typeof data180 == "object" && !Array.isArray(data180)){
+for(const key38 in data180){
+if(!(((((((key38 === "input") || (key38 === "cached_input")) || (key38 === "cache_write")) || (key38 === "output")) || (key38 === "reasoning")) || (key38 === "request")) || (key38 === "above"))){
+const err548 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties,data:data180};
+if(vErrors === null){
+vErrors = [err548];
+}
+else {
+vErrors.push(err548);
+}
+errors++;
+}
+}
+if(data180.input !== undefined){
+let data181 = data180.input;
+if((!((typeof data181 == "number") && (isFinite(data181)))) && (typeof data181 !== "string")){
+const err549 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data181};
+if(vErrors === null){
+vErrors = [err549];
+}
+else {
+vErrors.push(err549);
+}
+errors++;
+}
+if((typeof data181 == "number") && (isFinite(data181))){
+if(data181 > 10000 || isNaN(data181)){
+const err550 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data181};
+if(vErrors === null){
+vErrors = [err550];
+}
+else {
+vErrors.push(err550);
+}
+errors++;
+}
+if(data181 < 0 || isNaN(data181)){
+const err551 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data181};
+if(vErrors === null){
+vErrors = [err551];
+}
+else {
+vErrors.push(err551);
+}
+errors++;
+}
+}
+if(typeof data181 === "string"){
+if(func4(data181) > 24){
+const err552 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data181};
+if(vErrors === null){
+vErrors = [err552];
+}
+else {
+vErrors.push(err552);
+}
+errors++;
+}
+if(!pattern18.test(data181)){
+const err553 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data181};
+if(vErrors === null){
+vErrors = [err553];
+}
+else {
+vErrors.push(err553);
+}
+errors++;
+}
+}
+}
+if(data180.cached_input !== undefined){
+let data182 = data180.cached_input;
+if((!((typeof data182 == "number") && (isFinite(data182)))) && (typeof data182 !== "string")){
+const err554 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data182};
+if(vErrors === null){
+vErrors = [err554];
+}
+else {
+vErrors.push(err554);
+}
+errors++;
+}
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 10000 || isNaN(data182)){
+const err555 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data182};
+if(vErrors === null){
+vErrors = [err555];
+}
+else {
+vErrors.push(err555);
+}
+errors++;
+}
+if(data182 < 0 || isNaN(data182)){
+const err556 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data182};
+if(vErrors === null){
+vErrors = [err556];
+}
+else {
+vErrors.push(err556);
+}
+errors++;
+}
+}
+if(typeof data182 === "string"){
+if(func4(data182) > 24){
+const err557 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data182};
+if(vErrors === null){
+vErrors = [err557];
+}
+else {
+vErrors.push(err557);
+}
+errors++;
+}
+if(!pattern18.test(data182)){
+const err558 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data182};
+if(vErrors === null){
+vErrors = [err558];
+}
+else {
+vErrors.push(err558);
+}
+errors++;
+}
+}
+}
+if(data180.cache_write !== undefined){
+let data183 = data180.cache_write;
+if((!((typeof data183 == "number") && (isFinite(data183)))) && (typeof data183 !== "string")){
+const err559 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data183};
+if(vErrors === null){
+vErrors = [err559];
+}
+else {
+vErrors.push(err559);
+}
+errors++;
+}
+if((typeof data183 == "number") && (isFinite(data183))){
+if(data183 > 10000 || isNaN(data183)){
+const err560 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data183};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+if(data183 < 0 || isNaN(data183)){
+const err561 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data183};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+}
+if(typeof data183 === "string"){
+if(func4(data183) > 24){
+const err562 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data183};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+if(!pattern18.test(data183)){
+const err563 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data183};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+}
+if(data180.output !== undefined){
+let data184 = data180.output;
+if((!((typeof data184 == "number") && (isFinite(data184)))) && (typeof data184 !== "string")){
+const err564 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data184};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+if((typeof data184 == "number") && (isFinite(data184))){
+if(data184 > 10000 || isNaN(data184)){
+const err565 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data184};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+if(data184 < 0 || isNaN(data184)){
+const err566 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data184};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+}
+if(typeof data184 === "string"){
+if(func4(data184) > 24){
+const err567 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data184};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+if(!pattern18.test(data184)){
+const err568 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data184};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+}
+if(data180.reasoning !== undefined){
+let data185 = data180.reasoning;
+if((!((typeof data185 == "number") && (isFinite(data185)))) && (typeof data185 !== "string")){
+const err569 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data185};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 10000 || isNaN(data185)){
+const err570 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data185};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
+}
+errors++;
+}
+if(data185 < 0 || isNaN(data185)){
+const err571 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data185};
+if(vErrors === null){
+vErrors = [err571];
+}
+else {
+vErrors.push(err571);
+}
+errors++;
+}
+}
+if(typeof data185 === "string"){
+if(func4(data185) > 24){
+const err572 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data185};
+if(vErrors === null){
+vErrors = [err572];
+}
+else {
+vErrors.push(err572);
+}
+errors++;
+}
+if(!pattern18.test(data185)){
+const err573 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data185};
+if(vErrors === null){
+vErrors = [err573];
+}
+else {
+vErrors.push(err573);
+}
+errors++;
+}
+}
+}
+if(data180.request !== undefined){
+let data186 = data180.request;
+if((!((typeof data186 == "number") && (isFinite(data186)))) && (typeof data186 !== "string")){
+const err574 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data186};
+if(vErrors === null){
+vErrors = [err574];
+}
+else {
+vErrors.push(err574);
+}
+errors++;
+}
+if((typeof data186 == "number") && (isFinite(data186))){
+if(data186 > 1000 || isNaN(data186)){
+const err575 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data186};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+if(data186 < 0 || isNaN(data186)){
+const err576 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data186};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+}
+if(typeof data186 === "string"){
+if(func4(data186) > 24){
+const err577 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data186};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+if(!pattern18.test(data186)){
+const err578 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data186};
+if(vErrors === null){
+vErrors = [err578];
+}
+else {
+vErrors.push(err578);
+}
+errors++;
+}
+}
+}
+if(data180.above !== undefined){
+let data187 = data180.above;
+if(Array.isArray(data187)){
+const len16 = data187.length;
+for(let i16=0; i16<len16; i16++){
+let data188 = data187[i16];
+if(data188 && typeof data188 == "object" && !Array.isArray(data188)){
+if(data188.input_tokens === undefined){
+const err579 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data188};
+if(vErrors === null){
+vErrors = [err579];
+}
+else {
+vErrors.push(err579);
+}
+errors++;
+}
+for(const key39 in data188){
+if(!(((((((key39 === "input_tokens") || (key39 === "input")) || (key39 === "cached_input")) || (key39 === "cache_write")) || (key39 === "output")) || (key39 === "reasoning")) || (key39 === "request"))){
+const err580 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data188};
+if(vErrors === null){
+vErrors = [err580];
+}
+else {
+vErrors.push(err580);
+}
+errors++;
+}
+}
+if(data188.input_tokens !== undefined){
+let data189 = data188.input_tokens;
+if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
+const err581 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data189};
+if(vErrors === null){
+vErrors = [err581];
+}
+else {
+vErrors.push(err581);
+}
+errors++;
+}
+if((typeof data189 == "number") && (isFinite(data189))){
+if(data189 > 100000000 || isNaN(data189)){
+const err582 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data189};
+if(vErrors === null){
+vErrors = [err582];
+}
+else {
+vErrors.push(err582);
+}
+errors++;
+}
+if(data189 < 0 || isNaN(data189)){
+const err583 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data189};
+if(vErrors === null){
+vErrors = [err583];
+}
+else {
+vErrors.push(err583);
+}
+errors++;
+}
+}
+}
+if(data188.input !== undefined){
+let data190 = data188.input;
+if((!((typeof data190 == "number") && (isFinite(data190)))) && (typeof data190 !== "string")){
+const err584 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data190};
+if(vErrors === null){
+vErrors = [err584];
+}
+else {
+vErrors.push(err584);
+}
+errors++;
+}
+if((typeof data190 == "number") && (isFinite(data190))){
+if(data190 > 10000 || isNaN(data190)){
+const err585 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data190};
+if(vErrors === null){
+vErrors = [err585];
+}
+else {
+vErrors.push(err585);
+}
+errors++;
+}
+if(data190 < 0 || isNaN(data190)){
+const err586 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data190};
+if(vErrors === null){
+vErrors = [err586];
+}
+else {
+vErrors.push(err586);
+}
+errors++;
+}
+}
+if(typeof data190 === "string"){
+if(func4(data190) > 24){
+const err587 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data190};
+if(vErrors === null){
+vErrors = [err587];
+}
+else {
+vErrors.push(err587);
+}
+errors++;
+}
+if(!pattern18.test(data190)){
+const err588 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data190};
+if(vErrors === null){
+vErrors = [err588];
+}
+else {
+vErrors.push(err588);
+}
+errors++;
+}
+}
+}
+if(data188.cached_input !== undefined){
+let data191 = data188.cached_input;
+if((!((typeof data191 == "number") && (isFinite(data191)))) && (typeof data191 !== "string")){
+const err589 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data191};
+if(vErrors === null){
+vErrors = [err589];
+}
+else {
+vErrors.push(err589);
+}
+errors++;
+}
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 10000 || isNaN(data191)){
+const err590 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data191};
+if(vErrors === null){
+vErrors = [err590];
+}
+else {
+vErrors.push(err590);
+}
+errors++;
+}
+if(data191 < 0 || isNaN(data191)){
+const err591 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data191};
+if(vErrors === null){
+vErrors = [err591];
+}
+else {
+vErrors.push(err591);
+}
+errors++;
+}
+}
+if(typeof data191 === "string"){
+if(func4(data191) > 24){
+const err592 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data191};
+if(vErrors === null){
+vErrors = [err592];
+}
+else {
+vErrors.push(err592);
+}
+errors++;
+}
+if(!pattern18.test(data191)){
+const err593 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data191};
+if(vErrors === null){
+vErrors = [err593];
+}
+else {
+vErrors.push(err593);
+}
+errors++;
+}
+}
+}
+if(data188.cache_write !== undefined){
+let data192 = data188.cache_write;
+if((!((typeof data192 == "number") && (isFinite(data192)))) && (typeof data192 !== "string")){
+const err594 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data192};
+if(vErrors === null){
+vErrors = [err594];
+}
+else {
+vErrors.push(err594);
+}
+errors++;
+}
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 10000 || isNaN(data192)){
+const err595 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data192};
+if(vErrors === null){
+vErrors = [err595];
+}
+else {
+vErrors.push(err595);
+}
+errors++;
+}
+if(data192 < 0 || isNaN(data192)){
+const err596 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data192};
+if(vErrors === null){
+vErrors = [err596];
+}
+else {
+vErrors.push(err596);
+}
+errors++;
+}
+}
+if(typeof data192 === "string"){
+if(func4(data192) > 24){
+const err597 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data192};
+if(vErrors === null){
+vErrors = [err597];
+}
+else {
+vErrors.push(err597);
+}
+errors++;
+}
+if(!pattern18.test(data192)){
+const err598 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data192};
+if(vErrors === null){
+vErrors = [err598];
+}
+else {
+vErrors.push(err598);
+}
+errors++;
+}
+}
+}
+if(data188.output !== undefined){
+let data193 = data188.output;
+if((!((typeof data193 == "number") && (isFinite(data193)))) && (typeof data193 !== "string")){
+const err599 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data193};
+if(vErrors === null){
+vErrors = [err599];
+}
+else {
+vErrors.push(err599);
+}
+errors++;
+}
+if((typeof data193 == "number") && (isFinite(data193))){
+if(data193 > 10000 || isNaN(data193)){
+const err600 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data193};
+if(vErrors === null){
+vErrors = [err600];
+}
+else {
+vErrors.push(err600);
+}
+errors++;
+}
+if(data193 < 0 || isNaN(data193)){
+const err601 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data193};
+if(vErrors === null){
+vErrors = [err601];
+}
+else {
+vErrors.push(err601);
+}
+errors++;
+}
+}
+if(typeof data193 === "string"){
+if(func4(data193) > 24){
+const err602 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data193};
+if(vErrors === null){
+vErrors = [err602];
+}
+else {
+vErrors.push(err602);
+}
+errors++;
+}
+if(!pattern18.test(data193)){
+const err603 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/output",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data193};
+if(vErrors === null){
+vErrors = [err603];
+}
+else {
+vErrors.push(err603);
+}
+errors++;
+}
+}
+}
+if(data188.reasoning !== undefined){
+let data194 = data188.reasoning;
+if((!((typeof data194 == "number") && (isFinite(data194)))) && (typeof data194 !== "string")){
+const err604 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data194};
+if(vErrors === null){
+vErrors = [err604];
+}
+else {
+vErrors.push(err604);
+}
+errors++;
+}
+if((typeof data194 == "number") && (isFinite(data194))){
+if(data194 > 10000 || isNaN(data194)){
+const err605 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data194};
+if(vErrors === null){
+vErrors = [err605];
+}
+else {
+vErrors.push(err605);
+}
+errors++;
+}
+if(data194 < 0 || isNaN(data194)){
+const err606 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data194};
+if(vErrors === null){
+vErrors = [err606];
+}
+else {
+vErrors.push(err606);
+}
+errors++;
+}
+}
+if(typeof data194 === "string"){
+if(func4(data194) > 24){
+const err607 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data194};
+if(vErrors === null){
+vErrors = [err607];
+}
+else {
+vErrors.push(err607);
+}
+errors++;
+}
+if(!pattern18.test(data194)){
+const err608 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data194};
+if(vErrors === null){
+vErrors = [err608];
+}
+else {
+vErrors.push(err608);
+}
+errors++;
+}
+}
+}
+if(data188.request !== undefined){
+let data195 = data188.request;
+if((!((typeof data195 == "number") && (isFinite(data195)))) && (typeof data195 !== "string")){
+const err609 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data195};
+if(vErrors === null){
+vErrors = [err609];
+}
+else {
+vErrors.push(err609);
+}
+errors++;
+}
+if((typeof data195 == "number") && (isFinite(data195))){
+if(data195 > 1000 || isNaN(data195)){
+const err610 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data195};
+if(vErrors === null){
+vErrors = [err610];
+}
+else {
+vErrors.push(err610);
+}
+errors++;
+}
+if(data195 < 0 || isNaN(data195)){
+const err611 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data195};
+if(vErrors === null){
+vErrors = [err611];
+}
+else {
+vErrors.push(err611);
+}
+errors++;
+}
+}
+if(typeof data195 === "string"){
+if(func4(data195) > 24){
+const err612 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data195};
+if(vErrors === null){
+vErrors = [err612];
+}
+else {
+vErrors.push(err612);
+}
+errors++;
+}
+if(!pattern18.test(data195)){
+const err613 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16+"/request",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data195};
+if(vErrors === null){
+vErrors = [err613];
+}
+else {
+vErrors.push(err613);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err614 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data188};
+if(vErrors === null){
+vErrors = [err614];
+}
+else {
+vErrors.push(err614);
+}
+errors++;
+}
+}
+}
+else {
+const err615 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/above",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.properties.above,data:data187};
+if(vErrors === null){
+vErrors = [err615];
+}
+else {
+vErrors.push(err615);
+}
+errors++;
+}
+}
+}
+else {
+const err616 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.additionalProperties,data:data180};
+if(vErrors === null){
+vErrors = [err616];
+}
+else {
+vErrors.push(err616);
+}
+errors++;
+}
+}
+}
+else {
+const err617 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price/service_tiers",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/price/properties/service_tiers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.price.properties.service_tiers,data:data179};
+if(vErrors === null){
+vErrors = [err617];
+}
+else {
+vErrors.push(err617);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err618 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data158};
+if(vErrors === null){
+vErrors = [err618];
+}
+else {
+vErrors.push(err618);
+}
+errors++;
+}
+}
+}
+else {
+const err619 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data157};
+if(vErrors === null){
+vErrors = [err619];
+}
+else {
+vErrors.push(err619);
+}
+errors++;
+}
+}
+if(data154.aliases !== undefined){
+let data196 = data154.aliases;
+if(Array.isArray(data196)){
+const len17 = data196.length;
+for(let i17=0; i17<len17; i17++){
+let data197 = data196[i17];
+const _errs459 = errors;
+const _errs460 = errors;
+if(errors === _errs460){
+if(typeof data197 === "string"){
+if(!pattern79.test(data197)){
+const err620 = {};
+if(vErrors === null){
+vErrors = [err620];
+}
+else {
+vErrors.push(err620);
+}
+errors++;
+}
+}
+else {
+const err621 = {};
+if(vErrors === null){
+vErrors = [err621];
+}
+else {
+vErrors.push(err621);
+}
+errors++;
+}
+}
+var valid93 = _errs460 === errors;
+if(valid93){
+const err622 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data197};
+if(vErrors === null){
+vErrors = [err622];
+}
+else {
+vErrors.push(err622);
+}
+errors++;
+}
+else {
+errors = _errs459;
+if(vErrors !== null){
+if(_errs459){
+vErrors.length = _errs459;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data197 === "string"){
+if(func4(data197) > 256){
+const err623 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data197};
+if(vErrors === null){
+vErrors = [err623];
+}
+else {
+vErrors.push(err623);
+}
+errors++;
+}
+if(func4(data197) < 1){
+const err624 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data197};
+if(vErrors === null){
+vErrors = [err624];
+}
+else {
+vErrors.push(err624);
+}
+errors++;
+}
+if(!pattern3.test(data197)){
+const err625 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data197};
+if(vErrors === null){
+vErrors = [err625];
+}
+else {
+vErrors.push(err625);
+}
+errors++;
+}
+}
+else {
+const err626 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data197};
+if(vErrors === null){
+vErrors = [err626];
+}
+else {
+vErrors.push(err626);
+}
+errors++;
+}
+}
+}
+else {
+const err627 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data196};
+if(vErrors === null){
+vErrors = [err627];
+}
+else {
+vErrors.push(err627);
+}
+errors++;
+}
+}
+if(data154.fallbacks !== undefined){
+let data198 = data154.fallbacks;
+if(Array.isArray(data198)){
+const len18 = data198.length;
+for(let i18=0; i18<len18; i18++){
+let data199 = data198[i18];
+if(typeof data199 === "string"){
+if(func4(data199) > 256){
+const err628 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data199};
+if(vErrors === null){
+vErrors = [err628];
+}
+else {
+vErrors.push(err628);
+}
+errors++;
+}
+if(func4(data199) < 1){
+const err629 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data199};
+if(vErrors === null){
+vErrors = [err629];
+}
+else {
+vErrors.push(err629);
+}
+errors++;
+}
+if(!pattern3.test(data199)){
+const err630 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data199};
+if(vErrors === null){
+vErrors = [err630];
+}
+else {
+vErrors.push(err630);
+}
+errors++;
+}
+}
+else {
+const err631 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data199};
+if(vErrors === null){
+vErrors = [err631];
+}
+else {
+vErrors.push(err631);
+}
+errors++;
+}
+}
+}
+else {
+const err632 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data198};
+if(vErrors === null){
+vErrors = [err632];
+}
+else {
+vErrors.push(err632);
+}
+errors++;
+}
+}
+if(data154.translation !== undefined){
+let data200 = data154.translation;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+for(const key40 in data200){
+if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key40))){
+const err633 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data200};
+if(vErrors === null){
+vErrors = [err633];
+}
+else {
+vErrors.push(err633);
+}
+errors++;
+}
+}
+if(data200.max_tokens_field !== undefined){
+let data201 = data200.max_tokens_field;
+if(typeof data201 !== "string"){
+const err634 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data201};
+if(vErrors === null){
+vErrors = [err634];
+}
+else {
+vErrors.push(err634);
+}
+errors++;
+}
+if(!((data201 === "max_tokens") || (data201 === "max_completion_tokens"))){
+const err635 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data201};
+if(vErrors === null){
+vErrors = [err635];
+}
+else {
+vErrors.push(err635);
+}
+errors++;
+}
+}
+if(data200.default_max_tokens !== undefined){
+let data202 = data200.default_max_tokens;
+if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
+const err636 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data202};
+if(vErrors === null){
+vErrors = [err636];
+}
+else {
+vErrors.push(err636);
+}
+errors++;
+}
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 1000000 || isNaN(data202)){
+const err637 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data202};
+if(vErrors === null){
+vErrors = [err637];
+}
+else {
+vErrors.push(err637);
+}
+errors++;
+}
+if(data202 < 1 || isNaN(data202)){
+const err638 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data202};
+if(vErrors === null){
+vErrors = [err638];
+}
+else {
+vErrors.push(err638);
+}
+errors++;
+}
+}
+}
+if(data200.system_in_middle !== undefined){
+let data203 = data200.system_in_middle;
+if(typeof data203 !== "string"){
+const err639 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data203};
+if(vErrors === null){
+vErrors = [err639];
+}
+else {
+vErrors.push(err639);
+}
+errors++;
+}
+if(!((data203 === "keep") || (data203 === "fold"))){
+const err640 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data203};
+if(vErrors === null){
+vErrors = [err640];
+}
+else {
+vErrors.push(err640);
+}
+errors++;
+}
+}
+if(data200.system_role !== undefined){
+let data204 = data200.system_role;
+if(typeof data204 !== "string"){
+const err641 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data204};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+if(!((data204 === "system") || (data204 === "developer"))){
+const err642 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data204};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+}
+if(data200.text_parts !== undefined){
+let data205 = data200.text_parts;
+if(typeof data205 !== "boolean"){
+const err643 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data205};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+if(data200.reasoning_field !== undefined){
+let data206 = data200.reasoning_field;
+if(typeof data206 !== "string"){
+const err644 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data206};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+if(!(((data206 === "reasoning_content") || (data206 === "reasoning")) || (data206 === "none"))){
+const err645 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data206};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+}
+if(data200.reasoning_turns !== undefined){
+let data207 = data200.reasoning_turns;
+if(typeof data207 !== "string"){
+const err646 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data207};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+if(!((data207 === "all") || (data207 === "last"))){
+const err647 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data207};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+}
+if(data200.efforts !== undefined){
+let data208 = data200.efforts;
+if(Array.isArray(data208)){
+const len19 = data208.length;
+for(let i19=0; i19<len19; i19++){
+let data209 = data208[i19];
+if(typeof data209 !== "string"){
+const err648 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data209};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+if(!(((((((data209 === "none") || (data209 === "minimal")) || (data209 === "low")) || (data209 === "medium")) || (data209 === "high")) || (data209 === "xhigh")) || (data209 === "max"))){
+const err649 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data209};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+}
+}
+else {
+const err650 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data208};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+}
+if(data200.think_tags !== undefined){
+let data210 = data200.think_tags;
+if(typeof data210 !== "boolean"){
+const err651 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data210};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+}
+if(data200.thinking !== undefined){
+let data211 = data200.thinking;
+if(typeof data211 !== "string"){
+const err652 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data211};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+if(!((data211 === "adaptive") || (data211 === "budget"))){
+const err653 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data211};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+}
+if(data200.max_temperature !== undefined){
+let data212 = data200.max_temperature;
+if((typeof data212 == "number") && (isFinite(data212))){
+if(data212 > 10 || isNaN(data212)){
+const err654 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data212};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+if(data212 < 0 || isNaN(data212)){
+const err655 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data212};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+}
+}
+else {
+const err656 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data212};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
+}
+errors++;
+}
+}
+if(data200.max_stop_sequences !== undefined){
+let data213 = data200.max_stop_sequences;
+if((!(((typeof data213 == "number") && (!(data213 % 1) && !isNaN(data213))) && (isFinite(data213)))) && (data213 !== null)){
+const err657 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data213};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+if((typeof data213 == "number") && (isFinite(data213))){
+if(data213 > 1000 || isNaN(data213)){
+const err658 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data213};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+if(data213 < 0 || isNaN(data213)){
+const err659 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data213};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+}
+}
+if(data200.top_k !== undefined){
+let data214 = data200.top_k;
+if(typeof data214 !== "boolean"){
+const err660 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data214};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+}
+if(data200.tool_images !== undefined){
+let data215 = data200.tool_images;
+if(typeof data215 !== "boolean"){
+const err661 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data215};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+}
+if(data200.file_parts !== undefined){
+let data216 = data200.file_parts;
+if(typeof data216 !== "boolean"){
+const err662 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data216};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+if(data200.prefill !== undefined){
+let data217 = data200.prefill;
+if(typeof data217 !== "boolean"){
+const err663 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data217};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+if(data200.platform_members !== undefined){
+let data218 = data200.platform_members;
+if(typeof data218 !== "boolean"){
+const err664 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data218};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+}
+if(data200.keep_billing_block !== undefined){
+let data219 = data200.keep_billing_block;
+if(typeof data219 !== "boolean"){
+const err665 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data219};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
+}
+errors++;
+}
+}
+if(data200.cache_prompts !== undefined){
+let data220 = data200.cache_prompts;
+if(typeof data220 !== "boolean"){
+const err666 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data220};
+if(vErrors === null){
+vErrors = [err666];
+}
+else {
+vErrors.push(err666);
+}
+errors++;
+}
+}
+}
+else {
+const err667 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data200};
+if(vErrors === null){
+vErrors = [err667];
+}
+else {
+vErrors.push(err667);
+}
+errors++;
+}
+}
+if(data154.price !== undefined){
+let data221 = data154.price;
+if((typeof data221 !== "string") && (!(data221 && typeof data221 == "object" && !Array.isArray(data221)))){
+const err668 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/models/additionalProperties/properties/price/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.type},schema:schema11.properties.models.additionalProperties.properties.price.type,parentSchema:schema11.properties.models.additionalProperties.properties.price,data:data221};
+if(vErrors === null){
+vErrors = [err668];
+}
+else {
+vErrors.push(err668);
+}
+errors++;
+}
+if(typeof data221 === "string"){
+if(!pattern17.test(data221)){
+const err669 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/models/additionalProperties/properties/price/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema11.properties.models.additionalProperties.properties.price,data:data221};
+if(vErrors === null){
+vErrors = [err669];
+}
+else {
+vErrors.push(err669);
+}
+errors++;
+}
+}
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+if(data221.input === undefined){
+const err670 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/models/additionalProperties/properties/price/required",keyword:"required",params:{missingProperty: "input"},schema:schema11.properties.models.additionalProperties.properties.price.required,parentSchema:schema11.properties.models.additionalProperties.properties.price,data:data221};
+if(vErrors === null){
+vErrors = [err670];
+}
+else {
+vErrors.push(err670);
+}
+errors++;
+}
+for(const key41 in data221){
+if(!((((((((key41 === "input") || (key41 === "cached_input")) || (key41 === "cache_write")) || (key41 === "output")) || (key41 === "reasoning")) || (key41 === "request")) || (key41 === "above")) || (key41 === "service_tiers"))){
+const err671 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",schemaPath:"#/properties/models/additionalProperties/properties/price/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.price,data:data221};
+if(vErrors === null){
+vErrors = [err671];
+}
+else {
+vErrors.push(err671);
+}
+errors++;
+}
+}
+if(data221.input !== undefined){
+let data222 = data221.input;
+if((!((typeof data222 == "number") && (isFinite(data222)))) && (typeof data222 !== "string")){
+const err672 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.input,data:data222};
+if(vErrors === null){
+vErrors = [err672];
+}
+else {
+vErrors.push(err672);
+}
+errors++;
+}
+if((typeof data222 == "number") && (isFinite(data222))){
+if(data222 > 10000 || isNaN(data222)){
+const err673 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.input,data:data222};
+if(vErrors === null){
+vErrors = [err673];
+}
+else {
+vErrors.push(err673);
+}
+errors++;
+}
+if(data222 < 0 || isNaN(data222)){
+const err674 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.input,data:data222};
+if(vErrors === null){
+vErrors = [err674];
+}
+else {
+vErrors.push(err674);
+}
+errors++;
+}
+}
+if(typeof data222 === "string"){
+if(func4(data222) > 24){
+const err675 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.input,data:data222};
+if(vErrors === null){
+vErrors = [err675];
+}
+else {
+vErrors.push(err675);
+}
+errors++;
+}
+if(!pattern18.test(data222)){
+const err676 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.input,data:data222};
+if(vErrors === null){
+vErrors = [err676];
+}
+else {
+vErrors.push(err676);
+}
+errors++;
+}
+}
+}
+if(data221.cached_input !== undefined){
+let data223 = data221.cached_input;
+if((!((typeof data223 == "number") && (isFinite(data223)))) && (typeof data223 !== "string")){
+const err677 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input,data:data223};
+if(vErrors === null){
+vErrors = [err677];
+}
+else {
+vErrors.push(err677);
+}
+errors++;
+}
+if((typeof data223 == "number") && (isFinite(data223))){
+if(data223 > 10000 || isNaN(data223)){
+const err678 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input,data:data223};
+if(vErrors === null){
+vErrors = [err678];
+}
+else {
+vErrors.push(err678);
+}
+errors++;
+}
+if(data223 < 0 || isNaN(data223)){
+const err679 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input,data:data223};
+if(vErrors === null){
+vErrors = [err679];
+}
+else {
+vErrors.push(err679);
+}
+errors++;
+}
+}
+if(typeof data223 === "string"){
+if(func4(data223) > 24){
+const err680 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input,data:data223};
+if(vErrors === null){
+vErrors = [err680];
+}
+else {
+vErrors.push(err680);
+}
+errors++;
+}
+if(!pattern18.test(data223)){
+const err681 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cached_input,data:data223};
+if(vErrors === null){
+vErrors = [err681];
+}
+else {
+vErrors.push(err681);
+}
+errors++;
+}
+}
+}
+if(data221.cache_write !== undefined){
+let data224 = data221.cache_write;
+if((!((typeof data224 == "number") && (isFinite(data224)))) && (typeof data224 !== "string")){
+const err682 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write,data:data224};
+if(vErrors === null){
+vErrors = [err682];
+}
+else {
+vErrors.push(err682);
+}
+errors++;
+}
+if((typeof data224 == "number") && (isFinite(data224))){
+if(data224 > 10000 || isNaN(data224)){
+const err683 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write,data:data224};
+if(vErrors === null){
+vErrors = [err683];
+}
+else {
+vErrors.push(err683);
+}
+errors++;
+}
+if(data224 < 0 || isNaN(data224)){
+const err684 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write,data:data224};
+if(vErrors === null){
+vErrors = [err684];
+}
+else {
+vErrors.push(err684);
+}
+errors++;
+}
+}
+if(typeof data224 === "string"){
+if(func4(data224) > 24){
+const err685 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write,data:data224};
+if(vErrors === null){
+vErrors = [err685];
+}
+else {
+vErrors.push(err685);
+}
+errors++;
+}
+if(!pattern18.test(data224)){
+const err686 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.cache_write,data:data224};
+if(vErrors === null){
+vErrors = [err686];
+}
+else {
+vErrors.push(err686);
+}
+errors++;
+}
+}
+}
+if(data221.output !== undefined){
+let data225 = data221.output;
+if((!((typeof data225 == "number") && (isFinite(data225)))) && (typeof data225 !== "string")){
+const err687 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.output,data:data225};
+if(vErrors === null){
+vErrors = [err687];
+}
+else {
+vErrors.push(err687);
+}
+errors++;
+}
+if((typeof data225 == "number") && (isFinite(data225))){
+if(data225 > 10000 || isNaN(data225)){
+const err688 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.output,data:data225};
+if(vErrors === null){
+vErrors = [err688];
+}
+else {
+vErrors.push(err688);
+}
+errors++;
+}
+if(data225 < 0 || isNaN(data225)){
+const err689 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.output,data:data225};
+if(vErrors === null){
+vErrors = [err689];
+}
+else {
+vErrors.push(err689);
+}
+errors++;
+}
+}
+if(typeof data225 === "string"){
+if(func4(data225) > 24){
+const err690 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.output,data:data225};
+if(vErrors === null){
+vErrors = [err690];
+}
+else {
+vErrors.push(err690);
+}
+errors++;
+}
+if(!pattern18.test(data225)){
+const err691 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.output,data:data225};
+if(vErrors === null){
+vErrors = [err691];
+}
+else {
+vErrors.push(err691);
+}
+errors++;
+}
+}
+}
+if(data221.reasoning !== undefined){
+let data226 = data221.reasoning;
+if((!((typeof data226 == "number") && (isFinite(data226)))) && (typeof data226 !== "string")){
+const err692 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning,data:data226};
+if(vErrors === null){
+vErrors = [err692];
+}
+else {
+vErrors.push(err692);
+}
+errors++;
+}
+if((typeof data226 == "number") && (isFinite(data226))){
+if(data226 > 10000 || isNaN(data226)){
+const err693 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning,data:data226};
+if(vErrors === null){
+vErrors = [err693];
+}
+else {
+vErrors.push(err693);
+}
+errors++;
+}
+if(data226 < 0 || isNaN(data226)){
+const err694 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning,data:data226};
+if(vErrors === null){
+vErrors = [err694];
+}
+else {
+vErrors.push(err694);
+}
+errors++;
+}
+}
+if(typeof data226 === "string"){
+if(func4(data226) > 24){
+const err695 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning,data:data226};
+if(vErrors === null){
+vErrors = [err695];
+}
+else {
+vErrors.push(err695);
+}
+errors++;
+}
+if(!pattern18.test(data226)){
+const err696 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.reasoning,data:data226};
+if(vErrors === null){
+vErrors = [err696];
+}
+else {
+vErrors.push(err696);
+}
+errors++;
+}
+}
+}
+if(data221.request !== undefined){
+let data227 = data221.request;
+if((!((typeof data227 == "number") && (isFinite(data227)))) && (typeof data227 !== "string")){
+const err697 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.request,data:data227};
+if(vErrors === null){
+vErrors = [err697];
+}
+else {
+vErrors.push(err697);
+}
+errors++;
+}
+if((typeof data227 == "number") && (isFinite(data227))){
+if(data227 > 1000 || isNaN(data227)){
+const err698 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.request,data:data227};
+if(vErrors === null){
+vErrors = [err698];
+}
+else {
+vErrors.push(err698);
+}
+errors++;
+}
+if(data227 < 0 || isNaN(data227)){
+const err699 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.request,data:data227};
+if(vErrors === null){
+vErrors = [err699];
+}
+else {
+vErrors.push(err699);
+}
+errors++;
+}
+}
+if(typeof data227 === "string"){
+if(func4(data227) > 24){
+const err700 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.request,data:data227};
+if(vErrors === null){
+vErrors = [err700];
+}
+else {
+vErrors.push(err700);
+}
+errors++;
+}
+if(!pattern18.test(data227)){
+const err701 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.request,data:data227};
+if(vErrors === null){
+vErrors = [err701];
+}
+else {
+vErrors.push(err701);
+}
+errors++;
+}
+}
+}
+if(data221.above !== undefined){
+let data228 = data221.above;
+if(Array.isArray(data228)){
+const len20 = data228.length;
+for(let i20=0; i20<len20; i20++){
+let data229 = data228[i20];
+if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
+if(data229.input_tokens === undefined){
+const err702 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items,data:data229};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+for(const key42 in data229){
+if(!(((((((key42 === "input_tokens") || (key42 === "input")) || (key42 === "cached_input")) || (key42 === "cache_write")) || (key42 === "output")) || (key42 === "reasoning")) || (key42 === "request"))){
+const err703 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items,data:data229};
+if(vErrors === null){
+vErrors = [err703];
+}
+else {
+vErrors.push(err703);
+}
+errors++;
+}
+}
+if(data229.input_tokens !== undefined){
+let data230 = data229.input_tokens;
+if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
+const err704 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data230};
+if(vErrors === null){
+vErrors = [err704];
+}
+else {
+vErrors.push(err704);
+}
+errors++;
+}
+if((typeof data230 == "number") && (isFinite(data230))){
+if(data230 > 100000000 || isNaN(data230)){
+const err705 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data230};
+if(vErrors === null){
+vErrors = [err705];
+}
+else {
+vErrors.push(err705);
+}
+errors++;
+}
+if(data230 < 0 || isNaN(data230)){
+const err706 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input_tokens,data:data230};
+if(vErrors === null){
+vErrors = [err706];
+}
+else {
+vErrors.push(err706);
+}
+errors++;
+}
+}
+}
+if(data229.input !== undefined){
+let data231 = data229.input;
+if((!((typeof data231 == "number") && (isFinite(data231)))) && (typeof data231 !== "string")){
+const err707 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input,data:data231};
+if(vErrors === null){
+vErrors = [err707];
+}
+else {
+vErrors.push(err707);
+}
+errors++;
+}
+if((typeof data231 == "number") && (isFinite(data231))){
+if(data231 > 10000 || isNaN(data231)){
+const err708 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input,data:data231};
+if(vErrors === null){
+vErrors = [err708];
+}
+else {
+vErrors.push(err708);
+}
+errors++;
+}
+if(data231 < 0 || isNaN(data231)){
+const err709 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input,data:data231};
+if(vErrors === null){
+vErrors = [err709];
+}
+else {
+vErrors.push(err709);
+}
+errors++;
+}
+}
+if(typeof data231 === "string"){
+if(func4(data231) > 24){
+const err710 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input,data:data231};
+if(vErrors === null){
+vErrors = [err710];
+}
+else {
+vErrors.push(err710);
+}
+errors++;
+}
+if(!pattern18.test(data231)){
+const err711 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.input,data:data231};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+}
+}
+if(data229.cached_input !== undefined){
+let data232 = data229.cached_input;
+if((!((typeof data232 == "number") && (isFinite(data232)))) && (typeof data232 !== "string")){
+const err712 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data232};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+if((typeof data232 == "number") && (isFinite(data232))){
+if(data232 > 10000 || isNaN(data232)){
+const err713 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data232};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+if(data232 < 0 || isNaN(data232)){
+const err714 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data232};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+}
+if(typeof data232 === "string"){
+if(func4(data232) > 24){
+const err715 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data232};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+if(!pattern18.test(data232)){
+const err716 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cached_input,data:data232};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+}
+}
+if(data229.cache_write !== undefined){
+let data233 = data229.cache_write;
+if((!((typeof data233 == "number") && (isFinite(data233)))) && (typeof data233 !== "string")){
+const err717 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data233};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 10000 || isNaN(data233)){
+const err718 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data233};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+if(data233 < 0 || isNaN(data233)){
+const err719 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data233};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+}
+if(typeof data233 === "string"){
+if(func4(data233) > 24){
+const err720 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data233};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+if(!pattern18.test(data233)){
+const err721 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.cache_write,data:data233};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+}
+}
+if(data229.output !== undefined){
+let data234 = data229.output;
+if((!((typeof data234 == "number") && (isFinite(data234)))) && (typeof data234 !== "string")){
+const err722 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output,data:data234};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+if((typeof data234 == "number") && (isFinite(data234))){
+if(data234 > 10000 || isNaN(data234)){
+const err723 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output,data:data234};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+if(data234 < 0 || isNaN(data234)){
+const err724 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output,data:data234};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+}
+if(typeof data234 === "string"){
+if(func4(data234) > 24){
+const err725 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output,data:data234};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+}
+if(!pattern18.test(data234)){
+const err726 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.output,data:data234};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+}
+}
+if(data229.reasoning !== undefined){
+let data235 = data229.reasoning;
+if((!((typeof data235 == "number") && (isFinite(data235)))) && (typeof data235 !== "string")){
+const err727 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data235};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+if((typeof data235 == "number") && (isFinite(data235))){
+if(data235 > 10000 || isNaN(data235)){
+const err728 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data235};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+if(data235 < 0 || isNaN(data235)){
+const err729 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data235};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+}
+if(typeof data235 === "string"){
+if(func4(data235) > 24){
+const err730 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data235};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+if(!pattern18.test(data235)){
+const err731 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.reasoning,data:data235};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+}
+}
+if(data229.request !== undefined){
+let data236 = data229.request;
+if((!((typeof data236 == "number") && (isFinite(data236)))) && (typeof data236 !== "string")){
+const err732 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request,data:data236};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+if((typeof data236 == "number") && (isFinite(data236))){
+if(data236 > 1000 || isNaN(data236)){
+const err733 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request,data:data236};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+if(data236 < 0 || isNaN(data236)){
+const err734 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request,data:data236};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+}
+if(typeof data236 === "string"){
+if(func4(data236) > 24){
+const err735 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request,data:data236};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
+}
+errors++;
+}
+if(!pattern18.test(data236)){
+const err736 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.properties.request,data:data236};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err737 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above.items,data:data229};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+}
+}
+else {
+const err738 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/above",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.price.properties.above.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.above,data:data228};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+}
+if(data221.service_tiers !== undefined){
+let data237 = data221.service_tiers;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key43 in data237){
+let data238 = data237[key43];
+if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
+for(const key44 in data238){
+if(!(((((((key44 === "input") || (key44 === "cached_input")) || (key44 === "cache_write")) || (key44 === "output")) || (key44 === "reasoning")) || (key44 === "request")) || (key44 === "above"))){
+const err739 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties,data:data238};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+}
+if(data238.input !== undefined){
+let data239 = data238.input;
+if((!((typeof data239 == "number") && (isFinite(data239)))) && (typeof data239 !== "string")){
+const err740 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data239};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+if((typeof data239 == "number") && (isFinite(data239))){
+if(data239 > 10000 || isNaN(data239)){
+const err741 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data239};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+if(data239 < 0 || isNaN(data239)){
+const err742 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data239};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
+}
+errors++;
+}
+}
+if(typeof data239 === "string"){
+if(func4(data239) > 24){
+const err743 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data239};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+if(!pattern18.test(data239)){
+const err744 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.input,data:data239};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+}
+}
+if(data238.cached_input !== undefined){
+let data240 = data238.cached_input;
+if((!((typeof data240 == "number") && (isFinite(data240)))) && (typeof data240 !== "string")){
+const err745 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data240};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+if((typeof data240 == "number") && (isFinite(data240))){
+if(data240 > 10000 || isNaN(data240)){
+const err746 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data240};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+if(data240 < 0 || isNaN(data240)){
+const err747 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data240};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+}
+if(typeof data240 === "string"){
+if(func4(data240) > 24){
+const err748 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data240};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+if(!pattern18.test(data240)){
+const err749 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cached_input,data:data240};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+}
+}
+if(data238.cache_write !== undefined){
+let data241 = data238.cache_write;
+if((!((typeof data241 == "number") && (isFinite(data241)))) && (typeof data241 !== "string")){
+const err750 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data241};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+if((typeof data241 == "number") && (isFinite(data241))){
+if(data241 > 10000 || isNaN(data241)){
+const err751 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data241};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+if(data241 < 0 || isNaN(data241)){
+const err752 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data241};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+}
+}
+if(typeof data241 === "string"){
+if(func4(data241) > 24){
+const err753 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data241};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+if(!pattern18.test(data241)){
+const err754 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.cache_write,data:data241};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+}
+}
+if(data238.output !== undefined){
+let data242 = data238.output;
+if((!((typeof data242 == "number") && (isFinite(data242)))) && (typeof data242 !== "string")){
+const err755 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data242};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+if((typeof data242 == "number") && (isFinite(data242))){
+if(data242 > 10000 || isNaN(data242)){
+const err756 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data242};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+if(data242 < 0 || isNaN(data242)){
+const err757 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data242};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+}
+if(typeof data242 === "string"){
+if(func4(data242) > 24){
+const err758 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data242};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+if(!pattern18.test(data242)){
+const err759 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.output,data:data242};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+}
+}
+if(data238.reasoning !== undefined){
+let data243 = data238.reasoning;
+if((!((typeof data243 == "number") && (isFinite(data243)))) && (typeof data243 !== "string")){
+const err760 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data243};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+if((typeof data243 == "number") && (isFinite(data243))){
+if(data243 > 10000 || isNaN(data243)){
+const err761 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data243};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+if(data243 < 0 || isNaN(data243)){
+const err762 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data243};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+}
+if(typeof data243 === "string"){
+if(func4(data243) > 24){
+const err763 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data243};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+if(!pattern18.test(data243)){
+const err764 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.reasoning,data:data243};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+}
+}
+if(data238.request !== undefined){
+let data244 = data238.request;
+if((!((typeof data244 == "number") && (isFinite(data244)))) && (typeof data244 !== "string")){
+const err765 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data244};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 1000 || isNaN(data244)){
+const err766 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data244};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+if(data244 < 0 || isNaN(data244)){
+const err767 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data244};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+}
+if(typeof data244 === "string"){
+if(func4(data244) > 24){
+const err768 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data244};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+if(!pattern18.test(data244)){
+const err769 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.request,data:data244};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+}
+if(data238.above !== undefined){
+let data245 = data238.above;
+if(Array.isArray(data245)){
+const len21 = data245.length;
+for(let i21=0; i21<len21; i21++){
+let data246 = data245[i21];
+if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
+if(data246.input_tokens === undefined){
+const err770 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/required",keyword:"required",params:{missingProperty: "input_tokens"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data246};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+for(const key45 in data246){
+if(!(((((((key45 === "input_tokens") || (key45 === "input")) || (key45 === "cached_input")) || (key45 === "cache_write")) || (key45 === "output")) || (key45 === "reasoning")) || (key45 === "request"))){
+const err771 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data246};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+}
+if(data246.input_tokens !== undefined){
+let data247 = data246.input_tokens;
+if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
+const err772 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data247};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+if((typeof data247 == "number") && (isFinite(data247))){
+if(data247 > 100000000 || isNaN(data247)){
+const err773 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data247};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+if(data247 < 0 || isNaN(data247)){
+const err774 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input_tokens",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input_tokens,data:data247};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+}
+}
+if(data246.input !== undefined){
+let data248 = data246.input;
+if((!((typeof data248 == "number") && (isFinite(data248)))) && (typeof data248 !== "string")){
+const err775 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data248};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+if((typeof data248 == "number") && (isFinite(data248))){
+if(data248 > 10000 || isNaN(data248)){
+const err776 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data248};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+if(data248 < 0 || isNaN(data248)){
+const err777 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data248};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+}
+if(typeof data248 === "string"){
+if(func4(data248) > 24){
+const err778 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data248};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+}
+if(!pattern18.test(data248)){
+const err779 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.input,data:data248};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+}
+}
+if(data246.cached_input !== undefined){
+let data249 = data246.cached_input;
+if((!((typeof data249 == "number") && (isFinite(data249)))) && (typeof data249 !== "string")){
+const err780 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data249};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+if((typeof data249 == "number") && (isFinite(data249))){
+if(data249 > 10000 || isNaN(data249)){
+const err781 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data249};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+if(data249 < 0 || isNaN(data249)){
+const err782 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data249};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+}
+if(typeof data249 === "string"){
+if(func4(data249) > 24){
+const err783 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data249};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+if(!pattern18.test(data249)){
+const err784 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cached_input",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cached_input/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cached_input,data:data249};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+}
+}
+if(data246.cache_write !== undefined){
+let data250 = data246.cache_write;
+if((!((typeof data250 == "number") && (isFinite(data250)))) && (typeof data250 !== "string")){
+const err785 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data250};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+if((typeof data250 == "number") && (isFinite(data250))){
+if(data250 > 10000 || isNaN(data250)){
+const err786 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data250};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+if(data250 < 0 || isNaN(data250)){
+const err787 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data250};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+}
+if(typeof data250 === "string"){
+if(func4(data250) > 24){
+const err788 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data250};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+if(!pattern18.test(data250)){
+const err789 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/cache_write",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/cache_write/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.cache_write,data:data250};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+}
+}
+if(data246.output !== undefined){
+let data251 = data246.output;
+if((!((typeof data251 == "number") && (isFinite(data251)))) && (typeof data251 !== "string")){
+const err790 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data251};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+if((typeof data251 == "number") && (isFinite(data251))){
+if(data251 > 10000 || isNaN(data251)){
+const err791 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data251};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+if(data251 < 0 || isNaN(data251)){
+const err792 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data251};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+}
+if(typeof data251 === "string"){
+if(func4(data251) > 24){
+const err793 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data251};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+if(!pattern18.test(data251)){
+const err794 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/output",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/output/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.output,data:data251};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+}
+}
+if(data246.reasoning !== undefined){
+let data252 = data246.reasoning;
+if((!((typeof data252 == "number") && (isFinite(data252)))) && (typeof data252 !== "string")){
+const err795 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data252};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+if((typeof data252 == "number") && (isFinite(data252))){
+if(data252 > 10000 || isNaN(data252)){
+const err796 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data252};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+if(data252 < 0 || isNaN(data252)){
+const err797 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data252};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+}
+if(typeof data252 === "string"){
+if(func4(data252) > 24){
+const err798 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data252};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+if(!pattern18.test(data252)){
+const err799 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/reasoning",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/reasoning/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.reasoning,data:data252};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+}
+}
+if(data246.request !== undefined){
+let data253 = data246.request;
+if((!((typeof data253 == "number") && (isFinite(data253)))) && (typeof data253 !== "string")){
+const err800 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data253};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
+}
+errors++;
+}
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 1000 || isNaN(data253)){
+const err801 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data253};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+if(data253 < 0 || isNaN(data253)){
+const err802 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data253};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+}
+if(typeof data253 === "string"){
+if(func4(data253) > 24){
+const err803 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data253};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+if(!pattern18.test(data253)){
+const err804 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21+"/request",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/properties/request/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.properties.request,data:data253};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err805 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.items,data:data246};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+}
+}
+else {
+const err806 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1")+"/above",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/properties/above/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.properties.above,data:data245};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+}
+}
+else {
+const err807 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.additionalProperties,data:data238};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+}
+}
+else {
+const err808 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price/service_tiers",schemaPath:"#/properties/models/additionalProperties/properties/price/properties/service_tiers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers.type,parentSchema:schema11.properties.models.additionalProperties.properties.price.properties.service_tiers,data:data237};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err809 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data154};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
+}
+errors++;
+}
+}
+}
+else {
+const err810 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data141};
+if(vErrors === null){
+vErrors = [err810];
+}
+else {
+vErrors.push(err810);
+}
+errors++;
+}
+}
+if(data.prices !== undefined){
+let data254 = data.prices;
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+for(const key46 in data254){
+if(!((key46 === "list") || (key46 === "file"))){
+const err811 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema11.properties.prices,data:data254};
+if(vErrors === null){
+vErrors = [err811];
+}
+else {
+vErrors.push(err811);
+}
+errors++;
+}
+}
+if(data254.list !== undefined){
+let data255 = data254.list;
+if(typeof data255 !== "string"){
+const err812 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema11.properties.prices.properties.list.type,parentSchema:schema11.properties.prices.properties.list,data:data255};
+if(vErrors === null){
+vErrors = [err812];
+}
+else {
+vErrors.push(err812);
+}
+errors++;
+}
+if(!((data255 === "shipped") || (data255 === "off"))){
+const err813 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema11.properties.prices.properties.list.enum},schema:schema11.properties.prices.properties.list.enum,parentSchema:schema11.properties.prices.properties.list,data:data255};
+if(vErrors === null){
+vErrors = [err813];
+}
+else {
+vErrors.push(err813);
+}
+errors++;
+}
+}
+if(data254.file !== undefined){
+let data256 = data254.file;
+if((typeof data256 !== "string") && (data256 !== null)){
+const err814 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema11.properties.prices.properties.file.type},schema:schema11.properties.prices.properties.file.type,parentSchema:schema11.properties.prices.properties.file,data:data256};
+if(vErrors === null){
+vErrors = [err814];
+}
+else {
+vErrors.push(err814);
+}
+errors++;
+}
+if(typeof data256 === "string"){
+if(func4(data256) > 4096){
+const err815 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.prices.properties.file,data:data256};
+if(vErrors === null){
+vErrors = [err815];
+}
+else {
+vErrors.push(err815);
+}
+errors++;
+}
+if(func4(data256) < 1){
+const err816 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.prices.properties.file,data:data256};
+if(vErrors === null){
+vErrors = [err816];
+}
+else {
+vErrors.push(err816);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err817 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema11.properties.prices.type,parentSchema:schema11.properties.prices,data:data254};
+if(vErrors === null){
+vErrors = [err817];
+}
+else {
+vErrors.push(err817);
+}
+errors++;
+}
+}
+if(data.routing !== undefined){
+let data257 = data.routing;
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+for(const key47 in data257){
+if(!((((key47 === "retries") || (key47 === "max_retry_wait_ms")) || (key47 === "restart_wait_ms")) || (key47 === "cooldown_ms"))){
+const err818 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema11.properties.routing,data:data257};
+if(vErrors === null){
+vErrors = [err818];
+}
+else {
+vErrors.push(err818);
+}
+errors++;
+}
+}
+if(data257.retries !== undefined){
+let data258 = data257.retries;
+if(!(((typeof data258 == "number") && (!(data258 % 1) && !isNaN(data258))) && (isFinite(data258)))){
+const err819 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data258};
+if(vErrors === null){
+vErrors = [err819];
+}
+else {
+vErrors.push(err819);
+}
+errors++;
+}
+if((typeof data258 == "number") && (isFinite(data258))){
+if(data258 > 10 || isNaN(data258)){
+const err820 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data258};
+if(vErrors === null){
+vErrors = [err820];
+}
+else {
+vErrors.push(err820);
+}
+errors++;
+}
+if(data258 < 0 || isNaN(data258)){
+const err821 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data258};
+if(vErrors === null){
+vErrors = [err821];
+}
+else {
+vErrors.push(err821);
+}
+errors++;
+}
+}
+}
+if(data257.max_retry_wait_ms !== undefined){
+let data259 = data257.max_retry_wait_ms;
+if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
+const err822 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data259};
+if(vErrors === null){
+vErrors = [err822];
+}
+else {
+vErrors.push(err822);
+}
+errors++;
+}
+if((typeof data259 == "number") && (isFinite(data259))){
+if(data259 > 60000 || isNaN(data259)){
+const err823 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data259};
+if(vErrors === null){
+vErrors = [err823];
+}
+else {
+vErrors.push(err823);
+}
+errors++;
+}
+if(data259 < 0 || isNaN(data259)){
+const err824 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data259};
+if(vErrors === null){
+vErrors = [err824];
+}
+else {
+vErrors.push(err824);
+}
+errors++;
+}
+}
+}
+if(data257.restart_wait_ms !== undefined){
+let data260 = data257.restart_wait_ms;
+if(!(((typeof data260 == "number") && (!(data260 % 1) && !isNaN(data260))) && (isFinite(data260)))){
+const err825 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data260};
+if(vErrors === null){
+vErrors = [err825];
+}
+else {
+vErrors.push(err825);
+}
+errors++;
+}
+if((typeof data260 == "number") && (isFinite(data260))){
+if(data260 > 60000 || isNaN(data260)){
+const err826 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data260};
+if(vErrors === null){
+vErrors = [err826];
+}
+else {
+vErrors.push(err826);
+}
+errors++;
+}
+if(data260 < 0 || isNaN(data260)){
+const err827 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data260};
+if(vErrors === null){
+vErrors = [err827];
+}
+else {
+vErrors.push(err827);
+}
+errors++;
+}
+}
+}
+if(data257.cooldown_ms !== undefined){
+let data261 = data257.cooldown_ms;
+if(!(((typeof data261 == "number") && (!(data261 % 1) && !isNaN(data261))) && (isFinite(data261)))){
+const err828 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data261};
+if(vErrors === null){
+vErrors = [err828];
+}
+else {
+vErrors.push(err828);
+}
+errors++;
+}
+if((typeof data261 == "number") && (isFinite(data261))){
+if(data261 > 3600000 || isNaN(data261)){
+const err829 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data261};
+if(vErrors === null){
+vErrors = [err829];
+}
+else {
+vErrors.push(err829);
+}
+errors++;
+}
+if(data261 < 0 || isNaN(data261)){
+const err830 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data261};
+if(vErrors === null){
+vErrors = [err830];
+}
+else {
+vErrors.push(err830);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err831 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data257};
+if(vErrors === null){
+vErrors = [err831];
+}
+else {
+vErrors.push(err831);
+}
+errors++;
+}
+}
+if(data.routes !== undefined){
+let data262 = data.routes;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+for(const key48 in data262){
+if(!((key48 === "rest") || (key48 === "default_model"))){
+const err832 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema11.properties.routes,data:data262};
+if(vErrors === null){
+vErrors = [err832];
+}
+else {
+vErrors.push(err832);
+}
+errors++;
+}
+}
+if(data262.rest !== undefined){
+let data263 = data262.rest;
+if((!(data263 && typeof data263 == "object" && !Array.isArray(data263))) && (data263 !== null)){
+const err833 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data263};
+if(vErrors === null){
+vErrors = [err833];
+}
+else {
+vErrors.push(err833);
+}
+errors++;
+}
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+if(data263.provider === undefined){
+const err834 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data263};
+if(vErrors === null){
+vErrors = [err834];
+}
+else {
+vErrors.push(err834);
+}
+errors++;
+}
+for(const key49 in data263){
+if(!(key49 === "provider")){
+const err835 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data263};
+if(vErrors === null){
+vErrors = [err835];
+}
+else {
+vErrors.push(err835);
+}
+errors++;
+}
+}
+if(data263.provider !== undefined){
+let data264 = data263.provider;
+if(typeof data264 === "string"){
+if(func4(data264) > 64){
+const err836 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data264};
+if(vErrors === null){
+vErrors = [err836];
+}
+else {
+vErrors.push(err836);
+}
+errors++;
+}
+if(func4(data264) < 1){
+const err837 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data264};
+if(vErrors === null){
+vErrors = [err837];
+}
+else {
+vErrors.push(err837);
+}
+errors++;
+}
+if(!pattern4.test(data264)){
+const err838 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data264};
+if(vErrors === null){
+vErrors = [err838];
+}
+else {
+vErrors.push(err838);
+}
+errors++;
+}
+}
+else {
+const err839 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data264};
+if(vErrors === null){
+vErrors = [err839];
+}
+else {
+vErrors.push(err839);
+}
+errors++;
+}
+}
+}
+}
+if(data262.default_model !== undefined){
+let data265 = data262.default_model;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key50 in data265){
+if(!(((key50 === "images") || (key50 === "moderations")) || (key50 === "responses"))){
+const err840 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data265};
+if(vErrors === null){
+vErrors = [err840];
+}
+else {
+vErrors.push(err840);
+}
+errors++;
+}
+}
+if(data265.images !== undefined){
+let data266 = data265.images;
+if(typeof data266 === "string"){
+if(func4(data266) > 256){
+const err841 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data266};
+if(vErrors === null){
+vErrors = [err841];
+}
+else {
+vErrors.push(err841);
+}
+errors++;
+}
+if(func4(data266) < 1){
+const err842 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data266};
+if(vErrors === null){
+vErrors = [err842];
+}
+else {
+vErrors.push(err842);
+}
+errors++;
+}
+if(!pattern3.test(data266)){
+const err843 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data266};
+if(vErrors === null){
+vErrors = [err843];
+}
+else {
+vErrors.push(err843);
+}
+errors++;
+}
+}
+else {
+const err844 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data266};
+if(vErrors === null){
+vErrors = [err844];
+}
+else {
+vErrors.push(err844);
+}
+errors++;
+}
+}
+if(data265.moderations !== undefined){
+let data267 = data265.moderations;
+if(typeof data267 === "string"){
+if(func4(data267) > 256){
+const err845 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data267};
+if(vErrors === null){
+vErrors = [err845];
+}
+else {
+vErrors.push(err845);
+}
+errors++;
+}
+if(func4(data267) < 1){
+const err846 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data267};
+if(vErrors === null){
+vErrors = [err846];
+}
+else {
+vErrors.push(err846);
+}
+errors++;
+}
+if(!pattern3.test(data267)){
+const err847 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data267};
+if(vErrors === null){
+vErrors = [err847];
+}
+else {
+vErrors.push(err847);
+}
+errors++;
+}
+}
+else {
+const err848 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data267};
+if(vErrors === null){
+vErrors = [err848];
+}
+else {
+vErrors.push(err848);
+}
+errors++;
+}
+}
+if(data265.responses !== undefined){
+let data268 = data265.responses;
+if(typeof data268 === "string"){
+if(func4(data268) > 256){
+const err849 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data268};
+if(vErrors === null){
+vErrors = [err849];
+}
+else {
+vErrors.push(err849);
+}
+errors++;
+}
+if(func4(data268) < 1){
+const err850 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data268};
+if(vErrors === null){
+vErrors = [err850];
+}
+else {
+vErrors.push(err850);
+}
+errors++;
+}
+if(!pattern3.test(data268)){
+const err851 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data268};
+if(vErrors === null){
+vErrors = [err851];
+}
+else {
+vErrors.push(err851);
+}
+errors++;
+}
+}
+else {
+const err852 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data268};
+if(vErrors === null){
+vErrors = [err852];
+}
+else {
+vErrors.push(err852);
+}
+errors++;
+}
+}
+}
+else {
+const err853 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data265};
+if(vErrors === null){
+vErrors = [err853];
+}
+else {
+vErrors.push(err853);
+}
+errors++;
+}
+}
+}
+else {
+const err854 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data262};
+if(vErrors === null){
+vErrors = [err854];
+}
+else {
+vErrors.push(err854);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data269 = data.logging;
+if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
+for(const key51 in data269){
+if(!(((key51 === "level") || (key51 === "format")) || (key51 === "transport"))){
+const err855 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema11.properties.logging,data:data269};
+if(vErrors === null){
+vErrors = [err855];
+}
+else {
+vErrors.push(err855);
+}
+errors++;
+}
+}
+if(data269.level !== undefined){
+let data270 = data269.level;
+if(typeof data270 !== "string"){
+const err856 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data270};
+if(vErrors === null){
+vErrors = [err856];
+}
+else {
+vErrors.push(err856);
+}
+errors++;
+}
+if(!((((data270 === "error") || (data270 === "warn")) || (data270 === "info")) || (data270 === "debug"))){
+const err857 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data270};
+if(vErrors === null){
+vErrors = [err857];
+}
+else {
+vErrors.push(err857);
+}
+errors++;
+}
+}
+if(data269.format !== undefined){
+let data271 = data269.format;
+if(typeof data271 !== "string"){
+const err858 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data271};
+if(vErrors === null){
+vErrors = [err858];
+}
+else {
+vErrors.push(err858);
+}
+errors++;
+}
+if(!(((data271 === "auto") || (data271 === "json")) || (data271 === "pretty"))){
+const err859 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data271};
+if(vErrors === null){
+vErrors = [err859];
+}
+else {
+vErrors.push(err859);
+}
+errors++;
+}
+}
+if(data269.transport !== undefined){
+let data272 = data269.transport;
+if((!(data272 && typeof data272 == "object" && !Array.isArray(data272))) && (data272 !== null)){
+const err860 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data272};
+if(vErrors === null){
+vErrors = [err860];
+}
+else {
+vErrors.push(err860);
+}
+errors++;
+}
+if(data272 && typeof data272 == "object" && !Array.isArray(data272)){
+if(data272.target === undefined){
+const err861 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data272};
+if(vErrors === null){
+vErrors = [err861];
+}
+else {
+vErrors.push(err861);
+}
+errors++;
+}
+for(const key52 in data272){
+if(!((key52 === "target") || (key52 === "options"))){
+const err862 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data272};
+if(vErrors === null){
+vErrors = [err862];
+}
+else {
+vErrors.push(err862);
+}
+errors++;
+}
+}
+if(data272.target !== undefined){
+let data273 = data272.target;
+if(typeof data273 === "string"){
+if(func4(data273) > 4096){
+const err863 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data273};
+if(vErrors === null){
+vErrors = [err863];
+}
+else {
+vErrors.push(err863);
+}
+errors++;
+}
+if(func4(data273) < 1){
+const err864 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data273};
+if(vErrors === null){
+vErrors = [err864];
+}
+else {
+vErrors.push(err864);
+}
+errors++;
+}
+}
+else {
+const err865 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data273};
+if(vErrors === null){
+vErrors = [err865];
+}
+else {
+vErrors.push(err865);
+}
+errors++;
+}
+}
+if(data272.options !== undefined){
+let data274 = data272.options;
+if(!(data274 && typeof data274 == "object" && !Array.isArray(data274))){
+const err866 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data274};
+if(vErrors === null){
+vErrors = [err866];
+}
+else {
+vErrors.push(err866);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err867 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data269};
+if(vErrors === null){
+vErrors = [err867];
+}
+else {
+vErrors.push(err867);
+}
+errors++;
+}
+}
+}
+else {
+const err868 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err868];
+}
+else {
+vErrors.push(err868);
 }
 errors++;
 }
