@@ -200,3 +200,13 @@ function isTexts(value: unknown): value is string[] {
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+/** A line for each model, so that a change of one shows as one. */
+export function writePriceList({ providers, ...head }: RawPriceList): string {
+  const blocks = Object.entries(providers).map(([name, { models, ...provider }]) => {
+    const lines = Object.entries(models).map(([id, model]) => `${JSON.stringify(id)}:${JSON.stringify(model)}`)
+    const facts = JSON.stringify(provider).slice(0, -1)
+    return `${JSON.stringify(name)}:${facts},"models":{\n${lines.join(',\n')}}}`
+  })
+  return `${JSON.stringify(head).slice(0, -1)},"providers":{\n${blocks.join(',\n')}}}\n`
+}

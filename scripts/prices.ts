@@ -1,0 +1,21 @@
+// Writes the list of prices that the package brings: `node scripts/prices.ts --from FILE --date 2026-11-09`. FILE is
+// prices/data.json of genai-prices, or models.dev's api.json; the date is that of its newest price.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+
+import { readForeignList } from '../src/prices/foreign-lists.ts'
+import { readPriceList, writePriceList } from '../src/prices/price-list.ts'
+import { shippedListPath } from '../src/prices/shipped-list.ts'
+
+const { from, date } = parseArgs({ options: { from: { type: 'string' }, date: { type: 'string' } } }).values
+if (from === undefined || date === undefined) {
+  console.error('usage: node scripts/prices.ts --from FILE --date YYYY-MM-DD')
+  process.exit(2)
+}
+const raw = readForeignList(JSON.parse(readFileSync(from, 'utf8')), date)
+if (raw === undefined) throw new Error(`${from} is no list that is known here`)
+const read = readPriceList(raw)
+if (!read.ok) throw new Error(`the list ${read.message}`)
+writeFileSync(new URL(`../${shippedListPath}`, import.meta.url), writePriceList(raw))
+const models = Object.values(raw.providers).reduce((sum, each) => sum + Object.keys(each.models).length, 0)
+console.log(`${Object.keys(raw.providers).length} providers, ${models} models`)
