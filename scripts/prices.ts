@@ -1,5 +1,5 @@
-// Writes the list of prices that the package brings: `node scripts/prices.ts --from FILE --date 2026-11-09`. FILE is
-// prices/data.json of genai-prices, or models.dev's api.json; the date is that of its newest price.
+// Writes the list of prices that the package brings: `node scripts/prices.ts --from FILE --licence FILE --date 2026-11-09`. The first
+// file is prices/data.json of genai-prices, or models.dev's api.json; the date is that of its newest price.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
@@ -7,12 +7,14 @@ import { readForeignList } from '../src/prices/foreign-lists.ts'
 import { readPriceList, writePriceList } from '../src/prices/price-list.ts'
 import { shippedListPath } from '../src/prices/shipped-list.ts'
 
-const { from, date } = parseArgs({ options: { from: { type: 'string' }, date: { type: 'string' } } }).values
-if (from === undefined || date === undefined) {
-  console.error('usage: node scripts/prices.ts --from FILE --date YYYY-MM-DD')
+const text = { type: 'string' } as const
+const { from, licence, date } = parseArgs({ options: { from: text, licence: text, date: text } }).values
+if (from === undefined || licence === undefined || date === undefined) {
+  console.error('usage: node scripts/prices.ts --from FILE --licence FILE --date YYYY-MM-DD')
   process.exit(2)
 }
-const raw = readForeignList(JSON.parse(readFileSync(from, 'utf8')), date)
+const notice = readFileSync(licence, 'utf8').replaceAll(/\s+/g, ' ').trim()
+const raw = readForeignList(JSON.parse(readFileSync(from, 'utf8')), date, notice)
 if (raw === undefined) throw new Error(`${from} is no list that is known here`)
 const read = readPriceList(raw)
 if (!read.ok) throw new Error(`the list ${read.message}`)

@@ -34,9 +34,15 @@ export function once<Result>(make: () => Result): () => Result {
   return () => (made ??= { result: make() }).result
 }
 
+/** Host and path of a provider's base URL; undefined: it has none. */
+export function addressOf(provider: ProviderConfig): string | undefined {
+  if (provider.kind === 'echo') return undefined
+  const { origin, basePath } = provider
+  return origin.slice(origin.indexOf('//') + 2) + basePath
+}
+
 function pricedProvider(provider: ProviderConfig): PricedProvider {
   if (provider.kind === 'echo') return { price: 'free' }
-  const { origin, basePath, price } = provider
-  const address = origin.slice(origin.indexOf('//') + 2) + basePath
-  return { address, ...(price !== undefined && { price }) }
+  const { price } = provider
+  return { address: addressOf(provider)!, ...(price !== undefined && { price }) }
 }

@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
+  /** Do not read the list of prices, for the command that writes it. */
+  readonly withoutPriceList?: boolean
   /** Names of credentials that only the service receives: their secrets may be absent here. */
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
@@ -111,7 +113,10 @@ function checkDocument(
   const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
-  const prices = findPriceList(effective, file, options.accounts)
+  const prices =
+    options.withoutPriceList === true
+      ? ({ kind: 'none' } as const)
+      : findPriceList(effective, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,

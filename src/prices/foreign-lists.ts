@@ -7,12 +7,21 @@ import { picoPerCall, picoPerToken } from './usd.ts'
 
 type Mapping = Readonly<Record<string, unknown>>
 
-/** Undefined: the value is neither list. @param date as of which the prices are to be, `2026-11-20`. */
-export function readForeignList(value: unknown, date: string): RawPriceList | undefined {
-  const head = { version: 1, licence: 'MIT', date } as const
-  if (Array.isArray(value) && value.every((each) => typeof mapping(each)['api_pattern'] === 'string')) {
+/**
+ * Undefined: the value is neither list.
+ * @param date as of which the prices are to be, `2026-11-20`.
+ * @param licence of the list, as text.
+ */
+export function readForeignList(value: unknown, date: string, licence = 'MIT'): RawPriceList | undefined {
+  const head = { version: 1, licence, date } as const
+  const isGenai = (each: unknown) => typeof mapping(each)['api_pattern'] === 'string'
+  if (Array.isArray(value) && value.length > 0 && value.every(isGenai)) {
     const providers = value.flatMap((each) => readGenaiProvider(mapping(each), date))
-    return { ...head, source: 'genai-prices, © Pydantic Services Inc.', providers: Object.fromEntries(providers) }
+    return {
+      ...head,
+      source: 'genai-prices, © Pydantic Services Inc.',
+      providers: Object.fromEntries(providers),
+    }
   }
   const entries = Object.entries(mapping(value))
   const isModelsDev = entries.length > 0 && entries.every(([, each]) => isMapping(mapping(each)['models']))
@@ -25,8 +34,13 @@ export function readForeignList(value: unknown, date: string): RawPriceList | un
 
 /** Addresses of servers whose pattern is no plain text. */
 const genaiHosts: Readonly<Record<string, readonly string[]>> = {
-  aws: ['bedrock-runtime.*.amazonaws.com', 'bedrock-mantle.*.api.aws'],
-  azure: ['*.openai.azure.com', '*.azure-api.net', '*.cognitiveservices.azure.com', '*.services.ai.azure.com'],
+  aws: ['bedrock-runtime.*.amazonaws.com'],
+  azure: [
+    '*.openai.azure.com',
+    '*.azure-api.net',
+    '*.cognitiveservices.azure.com',
+    '*.services.ai.azure.com',
+  ],
   cloudflare: ['api.cloudflare.com/client/v4/accounts/*/ai'],
   cohere: ['api.cohere.ai', 'api.cohere.com'],
   databricks: ['*.cloud.databricks.com', '*.azuredatabricks.net', '*.gcp.databricks.com'],
@@ -168,7 +182,9 @@ const modelsDevHosts: Readonly<Record<string, readonly string[]>> = {
 function readModelsDevProvider(name: string, raw: Mapping): [string, RawListProvider][] {
   const api = textOf(raw['api'])?.replaceAll(/\$\{\w+\}/g, '*')
   const address = api?.replace(/^https:\/\//, '').replace(/\/(v1\/?)?$/, '')
-  const hosts = modelsDevHosts[name] ?? (address !== undefined && /^[\w*.-]+(\/[\w*./-]+)?$/.test(address) ? [address] : [])
+  const hosts =
+    modelsDevHosts[name] ??
+    (address !== undefined && /^[\w*.-]+(\/[\w*./-]+)?$/.test(address) ? [address] : [])
   const models: Record<string, RawListModel> = {}
   for (const [id, model] of Object.entries(mapping(raw['models']))) {
     const price = readModelsDevPrice(mapping(model))

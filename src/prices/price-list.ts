@@ -72,6 +72,16 @@ export class PriceList {
     return price
   }
 
+  /** All models under their first names, with the address of a server that has them. */
+  *entries(): Generator<{ provider: string; model: string; address: string; price: Price }> {
+    for (const [provider, { hosts, models }] of Object.entries(this.raw.providers)) {
+      const address = (hosts[0] ?? '').replaceAll('*', 'x')
+      for (const model of Object.keys(models)) {
+        yield { provider, model, address, price: this.find(provider, model)! }
+      }
+    }
+  }
+
   /** Names of the providers that have the model, with its price. */
   *findEverywhere(model: string): Generator<[provider: string, price: Price]> {
     for (const name of this.#providers.keys()) {
@@ -204,7 +214,9 @@ function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
 /** A line for each model, so that a change of one shows as one. */
 export function writePriceList({ providers, ...head }: RawPriceList): string {
   const blocks = Object.entries(providers).map(([name, { models, ...provider }]) => {
-    const lines = Object.entries(models).map(([id, model]) => `${JSON.stringify(id)}:${JSON.stringify(model)}`)
+    const lines = Object.entries(models).map(
+      ([id, model]) => `${JSON.stringify(id)}:${JSON.stringify(model)}`,
+    )
     const facts = JSON.stringify(provider).slice(0, -1)
     return `${JSON.stringify(name)}:${facts},"models":{\n${lines.join(',\n')}}}`
   })

@@ -259,7 +259,7 @@ describe('the price is', () => {
       models: { m: { provider: 'e' } },
     })
     await chat(running.gateway, 'm')
-    assert.equal((await line(running as Running))['price'], 'free')
+    assert.equal((await running.gateway.logged({ event: 'call' }))['price'], 'free')
   })
 
   test('not what a provider reports where that is no amount', async (t) => {
