@@ -10,7 +10,7 @@ import { shippedListPath } from '../src/prices/shipped-list.ts'
 const text = { type: 'string' } as const
 const { from, licence, date } = parseArgs({ options: { from: text, licence: text, date: text } }).values
 if (from === undefined || licence === undefined || date === undefined) {
-  console.error('usage: node scripts/prices.ts --from FILE --licence FILE --date YYYY-MM-DD')
+  process.stderr.write('usage: node scripts/prices.ts --from FILE --licence FILE --date YYYY-MM-DD\n')
   process.exit(2)
 }
 const notice = readFileSync(licence, 'utf8').replaceAll(/\s+/g, ' ').trim()
@@ -20,4 +20,4 @@ const read = readPriceList(raw)
 if (!read.ok) throw new Error(`the list ${read.message}`)
 writeFileSync(new URL(`../${shippedListPath}`, import.meta.url), writePriceList(raw))
 const models = Object.values(raw.providers).reduce((sum, each) => sum + Object.keys(each.models).length, 0)
-console.log(`${Object.keys(raw.providers).length} providers, ${models} models`)
+process.stdout.write(`${Object.keys(raw.providers).length} providers, ${models} models\n`)

@@ -30,32 +30,30 @@ export type RawListModel = RawPrice & { readonly names?: readonly string[] }
 /** A longer file is no price list. */
 export const maxPriceListBytes = 8 * 1024 * 1024
 
-interface ListProvider {
-  readonly name: string
-  readonly hosts: readonly RegExp[]
-  readonly like: readonly string[]
+/** The names of one provider's models. */
+interface Names {
   /** In lower case. */
   readonly byName: ReadonlyMap<string, RawListModel>
   /** In the order of the list. */
   readonly patterns: readonly (readonly [matches: (name: string) => boolean, model: RawListModel])[]
 }
 
+/** Of thousands of models a gateway uses few, of few providers: what is looked up is read when it is first needed. */
 export class PriceList {
   readonly raw: RawPriceList
-  readonly #providers: ReadonlyMap<string, ListProvider>
-  readonly #prices = new WeakMap<RawListModel, Price>()
+  readonly #providers: ReadonlyMap<string, RawListProvider>
+  readonly #names = new Map<string, Names>()
+  readonly #prices = new Map<RawListModel, Price>()
 
   constructor(raw: RawPriceList) {
     this.raw = raw
-    this.#providers = new Map(
-      Object.entries(raw.providers).map(([name, each]) => [name, readProvider(name, each)]),
-    )
+    this.#providers = new Map(Object.entries(raw.providers))
   }
 
   /** The provider's name in the list. @param address host and path of a base URL: `api.openai.com/v1`. */
   providerAt(address: string): string | undefined {
-    for (const { name, hosts } of this.#providers.values()) {
-      if (hosts.some((host) => host.test(address))) return name
+    for (const [name, { hosts }] of this.#providers) {
+      if (hosts.some((host) => hostPattern(host).test(address))) return name
     }
     return undefined
   }
@@ -91,25 +89,32 @@ export class PriceList {
   }
 
   #findRaw(provider: string, name: string): RawListModel | undefined {
-    const at = this.#providers.get(provider)
-    if (at === undefined) return undefined
-    const found = findIn(at, name)
-    if (found !== undefined) return found
-    for (const other of at.like) {
-      const like = this.#providers.get(other)
-      const model = like && findIn(like, name)
-      if (model !== undefined) return model
+    const { like = [] } = this.#providers.get(provider) ?? {}
+    for (const each of [provider, ...like]) {
+      const names = this.#namesOf(each)
+      const found = names && findIn(names, name)
+      if (found !== undefined) return found
     }
     return undefined
   }
+
+  #namesOf(provider: string): Names | undefined {
+    const known = this.#names.get(provider)
+    if (known !== undefined) return known
+    const raw = this.#providers.get(provider)
+    if (raw === undefined) return undefined
+    const names = readNames(raw)
+    this.#names.set(provider, names)
+    return names
+  }
 }
 
-function findIn({ byName, patterns }: ListProvider, name: string): RawListModel | undefined {
+function findIn({ byName, patterns }: Names, name: string): RawListModel | undefined {
   const dated = name.replace(/(?<=[-@])(\d{8}|\d{4}-\d{2}-\d{2})$/, (date) => date.replaceAll(/\d/g, '#'))
   return byName.get(name) ?? byName.get(dated) ?? patterns.find(([matches]) => matches(name))?.[1]
 }
 
-function readProvider(name: string, { hosts, like = [], models }: RawListProvider): ListProvider {
+function readNames({ models }: RawListProvider): Names {
   const byName = new Map<string, RawListModel>()
   const patterns: [(name: string) => boolean, RawListModel][] = []
   for (const [first, model] of Object.entries(models)) {
@@ -119,7 +124,7 @@ function readProvider(name: string, { hosts, like = [], models }: RawListProvide
       else if (!byName.has(each)) byName.set(each, model)
     }
   }
-  return { name, hosts: hosts.map(hostPattern), like, byName, patterns }
+  return { byName, patterns }
 }
 
 function matcherOf(pattern: string): (name: string) => boolean {

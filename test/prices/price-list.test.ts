@@ -34,7 +34,7 @@ const list = new PriceList(raw)
 
 function input(address: string, model: string): number | undefined {
   const provider = list.providerAt(address)
-  return provider && list.find(provider, model)?.rates.input
+  return provider === undefined ? undefined : list.find(provider, model)?.rates.input
 }
 
 suite('a list of prices', () => {

@@ -77,7 +77,7 @@ suite('amounts', () => {
       [true, undefined],
       [{}, undefined],
     ] as const) {
-      assert.equal(nanoOfUsd(value), nano, String(value))
+      assert.equal(nanoOfUsd(value), nano, JSON.stringify(value))
     }
   })
 

@@ -115,6 +115,7 @@ function writeCall(facts: CallFacts, log: Log): void {
 }
 
 /** The amount as people write it: text, because a number such as 1e-7 is none that they read. */
-function withUsd({ cost_nano: _, price, ...facts }: CallFacts, nano: number): object {
+function withUsd(call: CallFacts, nano: number): object {
+  const { cost_nano: _, price, ...facts } = call
   return { ...facts, cost_usd: usdOfNano(nano), price }
 }
