@@ -4,8 +4,11 @@ import { describe, test } from 'node:test'
 
 import type { RawModel, RawProvider } from '../../src/config/raw.ts'
 import { type Running, startGateway } from '../support/app.ts'
+import { at } from '../support/gateway-config.ts'
 import { chat, post } from '../support/calls.ts'
 import { delta, messages, usageEvent, whole } from '../support/chat-content.ts'
+import { writeScratch } from '../support/config-file.ts'
+import { type RawPriceList, writePriceList } from '../../src/prices/price-list.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { bytes, chunk, end, hang, head, json, sse, streamHead } from '../support/upstream-script.ts'
 
@@ -314,6 +317,57 @@ describe('the price is', () => {
     running.upstream.respond(whole(usage))
     await chat(running.gateway, 'm')
     assert.equal((await line(running))['cost_usd'], '0.002')
+  })
+})
+
+describe('the list of prices', () => {
+  const usage = { prompt_tokens: 1_000, completion_tokens: 0, total_tokens: 1_000 }
+  const list: RawPriceList = {
+    version: 1,
+    source: 'a test',
+    licence: 'MIT',
+    date: '2026-11-01',
+    providers: { here: { hosts: ['127.0.0.1'], models: { 'deep-*': { input: 2, output: 4 } } } },
+  }
+
+  for (const workers of [1, 2]) {
+    test(`has the price of a model at a server, with ${workers} of server.workers`, async (t) => {
+      const file = writeScratch(t, writePriceList(list), { name: 'list.json', mode: 0o644 })
+      const { gateway, upstream } = await startGateway(t, {
+        server: { workers },
+        models: { 'w/*': { provider: 'scripted' }, other: { provider: 'scripted' } },
+        prices: { file },
+      })
+      upstream.respondAlways(whole(usage))
+      await chat(gateway, 'w/deep-7b')
+      await chat(gateway, 'other')
+      const known = await gateway.logged({ model: 'w/deep-7b' })
+      assert.deepEqual([known['price'], known['cost_usd']], ['list', '0.002'])
+      assert.ok(!('price' in (await gateway.logged({ model: 'other' }))))
+    })
+  }
+
+  test('does not count where it is off', async (t) => {
+    const file = writeScratch(t, writePriceList(list), { name: 'list.json', mode: 0o644 })
+    const { gateway, upstream } = await startGateway(t, {
+      models: { 'deep-7b': { provider: 'scripted' } },
+      prices: { file, list: 'off' },
+    })
+    upstream.respond(whole(usage))
+    await chat(gateway, 'deep-7b')
+    assert.ok(!('price' in (await gateway.logged({ event: 'call' }))))
+  })
+
+  test('and other prices count from the next reload on', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { models: { m: { provider: 'scripted' } } })
+    upstream.respondAlways(whole(usage))
+    await chat(gateway, 'm')
+    await gateway.reload({
+      providers: { scripted: at(upstream, { price: { input: 7 } }) },
+      models: { m: { provider: 'scripted' } },
+    })
+    await chat(gateway, 'm')
+    assert.equal((await gateway.logged({ price: 'provider' }))['cost_usd'], '0.007')
   })
 })
 
