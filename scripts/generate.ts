@@ -35,9 +35,11 @@ export function createAjv(): Ajv {
     allErrors: true,
     verbose: true,
     messages: false,
+    // Each definition is a function of its own.
+    inlineRefs: false,
     code: { source: true, esm: true, lines: true },
   })
-  ajv.addVocabulary(['elsewhere', 'errorMessage', 'hint', 'patternErrorMessage'])
+  ajv.addVocabulary(['elsewhere', 'errorMessage', 'hint', 'patternErrorMessage', 'sharedAs'])
   return ajv
 }
 
@@ -48,7 +50,7 @@ function validatorModule(): string {
   const ajv = createAjv()
   const imports: string[] = []
   const code = standalone
-    .default(ajv, ajv.compile(configSchema))
+    .default(ajv, ajv.compile(withDefinitions(configSchema)))
     .replace(/^"use strict";\n/, '')
     .replace(/^export default .*\n/m, '')
     .replace(/^const (\w+) = \{"type":"object".*\n/m, (_, name: string) => {
@@ -74,8 +76,25 @@ function editorSchema(): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'llm-gateway configuration',
-    ...configSchema,
+    ...withDefinitions(configSchema),
   }
+}
+
+/** The schema with what is shared (`Schema.sharedAs`) as definitions. */
+function withDefinitions(schema: Schema): object {
+  const definitions: Record<string, unknown> = {}
+  const rewritten = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(rewritten)
+    if (typeof value !== 'object' || value === null) return value
+    const { sharedAs, ...rest } = value as { readonly sharedAs?: string; readonly description?: string }
+    const all = Object.fromEntries(Object.entries(rest).map(([key, each]) => [key, rewritten(each)]))
+    if (sharedAs === undefined) return all
+    const { description, ...definition } = all
+    definitions[sharedAs] ??= definition
+    return { description, $ref: `#/definitions/${sharedAs}` }
+  }
+  const root = rewritten(schema) as object
+  return { ...root, definitions }
 }
 
 function configPage(): string {

@@ -3,8 +3,9 @@ import { maxUsdPerCall, maxUsdPerMillion } from '../../prices/usd.ts'
 import { defaults } from '../defaults.ts'
 import type { Schema } from './schema-type.ts'
 
-const usd = (description: string, maximum = maxUsdPerMillion) =>
+const usd = (description: string, maximum = maxUsdPerMillion, sharedAs = 'usd_per_million') =>
   ({
+    sharedAs,
     type: ['number', 'string'],
     description,
     minimum: 0,
@@ -20,10 +21,11 @@ const rates = {
   cache_write: usd("Tokens of the prompt that were written to the provider's cache. Default: `input`."),
   output: usd('Tokens of the response. Default: `input`.'),
   reasoning: usd('Tokens of reasoning. Default: `output`.'),
-  request: usd('Of each call, in USD. Default: 0.', maxUsdPerCall),
+  request: usd('Of each call, in USD. Default: 0.', maxUsdPerCall, 'usd_per_call'),
 } as const
 
 const above = {
+  sharedAs: 'long_prompts',
   type: 'array',
   description:
     'Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.',
@@ -57,6 +59,7 @@ const tokenPrices = {
 /** @param description of whose price it is. */
 export const price = (description: string) =>
   ({
+    sharedAs: 'price',
     type: ['string', 'object'],
     description,
     pattern: '^(free|reported)$',
