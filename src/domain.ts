@@ -26,6 +26,8 @@ export interface TokenRates {
   readonly cachedInput: number
   /** Written to the provider's cache. */
   readonly cacheWrite: number
+  /** The same, to be kept for an hour. */
+  readonly hourCacheWrite: number
   readonly output: number
   readonly reasoning: number
   /** Of each call, whatever its tokens; in pico-USD. */
@@ -81,6 +83,8 @@ export interface UsageParts {
   readonly cachedTokens?: number | undefined
   /** Of the prompt: written to the provider's cache. */
   readonly cacheWriteTokens?: number | undefined
+  /** Of what was written: to be kept for an hour, which Anthropic charges more for. */
+  readonly hourCacheWriteTokens?: number | undefined
   /** Of the output: reasoning. Some servers count it beside the output instead. */
   readonly reasoningTokens?: number | undefined
   /** What the provider charges for the call, in whole nano-USD (10⁻⁹ USD). */

@@ -1,21 +1,28 @@
 // Prices as commands print them.
 import type { Price, PriceSetting, Tariff, TokenRates } from '../domain.ts'
 import type { FoundPrice } from '../prices/price-book.ts'
+import type { RateName } from '../prices/read-price.ts'
 import type { RawPriceList } from '../prices/price-list.ts'
 import { usdOfPico, usdPerMillion } from '../prices/usd.ts'
 
-/** `input 1.25, cached_input 0.125, output 10`: USD per 1,000,000 tokens. What is as the input or the output is left out. */
-export function rateText({ input, cachedInput, cacheWrite, output, reasoning, request }: TokenRates): string {
-  return [
-    `input ${usdPerMillion(input)}`,
-    cachedInput !== input && `cached_input ${usdPerMillion(cachedInput)}`,
-    cacheWrite !== input && `cache_write ${usdPerMillion(cacheWrite)}`,
-    `output ${usdPerMillion(output)}`,
-    reasoning !== output && `reasoning ${usdPerMillion(reasoning)}`,
-    request !== 0 && `request ${usdOfPico(request)} per call`,
-  ]
-    .filter((part) => part !== false)
-    .join(', ')
+/** Each rate, what stands in for it where a price does not have it, and how it is written. */
+const rateKeys = [
+  ['input', 'input', undefined],
+  ['cached_input', 'cachedInput', 'input'],
+  ['cache_write', 'cacheWrite', 'input'],
+  ['cache_write_1h', 'hourCacheWrite', 'cacheWrite'],
+  ['output', 'output', undefined],
+  ['reasoning', 'reasoning', 'output'],
+] as const satisfies readonly (readonly [RateName, keyof TokenRates, keyof TokenRates | undefined])[]
+
+/** `input 1.25, cached_input 0.125, output 10`: USD per 1,000,000 tokens. What another one stands in for is left out. */
+export function rateText(rates: TokenRates): string {
+  const parts = rateKeys
+    .filter(([, key, standIn]) => standIn === undefined || rates[key] !== rates[standIn])
+    .map(([name, key]) => `${name} ${usdPerMillion(rates[key])}`)
+  return [...parts, ...(rates.request === 0 ? [] : [`request ${usdOfPico(rates.request)} per call`])].join(
+    ', ',
+  )
 }
 
 /** One line for each set of rates, with what it applies to. */
@@ -67,13 +74,7 @@ function tariffJson({ rates, above }: Tariff): object {
   }
 }
 
-function ratesJson({ input, cachedInput, cacheWrite, output, reasoning, request }: TokenRates): object {
-  return {
-    input: usdPerMillion(input),
-    cached_input: usdPerMillion(cachedInput),
-    cache_write: usdPerMillion(cacheWrite),
-    output: usdPerMillion(output),
-    reasoning: usdPerMillion(reasoning),
-    request: usdOfPico(request),
-  }
+function ratesJson(rates: TokenRates): object {
+  const perMillion = rateKeys.map(([name, key]) => [name, usdPerMillion(rates[key])] as const)
+  return { ...Object.fromEntries(perMillion), request: usdOfPico(rates.request) }
 }

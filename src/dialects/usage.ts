@@ -98,10 +98,12 @@ export function completeUsage(usage: PartialUsage, estimated: Usage): Usage {
 
 /** Only those that were reported. */
 export function partsOf(parts: UsageParts): UsageParts {
-  const { cachedTokens, cacheWriteTokens, reasoningTokens, reportedCostNano, serviceTier } = parts
+  const { cachedTokens, cacheWriteTokens, hourCacheWriteTokens, reasoningTokens } = parts
+  const { reportedCostNano, serviceTier } = parts
   return {
     ...(cachedTokens !== undefined && { cachedTokens }),
     ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
+    ...(hourCacheWriteTokens !== undefined && { hourCacheWriteTokens }),
     ...(reasoningTokens !== undefined && { reasoningTokens }),
     ...(reportedCostNano !== undefined && { reportedCostNano }),
     ...(serviceTier !== undefined && { serviceTier }),

@@ -28,13 +28,15 @@ export function costOf(usage: Usage, price: Price, serviceTier: string | undefin
 
 function costAt(tariff: Tariff, usage: Usage): number {
   const rates = ratesFor(tariff, usage.promptTokens)
-  const { input, cachedInput, cacheWrite, output, reasoning, request } = rates
+  const { input, cachedInput, cacheWrite, hourCacheWrite, output, reasoning, request } = rates
   const { promptTokens, completionTokens, totalTokens } = usage
-  const { cachedTokens = 0, cacheWriteTokens = 0, reasoningTokens = 0 } = usage
+  const { cachedTokens = 0, cacheWriteTokens = 0, hourCacheWriteTokens = 0, reasoningTokens = 0 } = usage
   // Parts that exceed the whole are a provider's mistake: no token is paid for twice.
   const cached = Math.min(cachedTokens, promptTokens)
-  const written = Math.min(cacheWriteTokens, promptTokens - cached)
-  const fresh = promptTokens - cached - written
+  const allWritten = Math.min(cacheWriteTokens, promptTokens - cached)
+  const hourWritten = Math.min(hourCacheWriteTokens, allWritten)
+  const written = allWritten - hourWritten
+  const fresh = promptTokens - cached - allWritten
   // Gemini and xAI count reasoning in the total only, or beside the output.
   const rest = Math.max(0, totalTokens - promptTokens - completionTokens)
   const isBeside = reasoningTokens > completionTokens || (rest > 0 && rest >= reasoningTokens)
@@ -45,6 +47,7 @@ function costAt(tariff: Tariff, usage: Usage): number {
     fresh * input +
     cached * cachedInput +
     written * cacheWrite +
+    hourWritten * hourCacheWrite +
     answered * output +
     reasoningTokens * reasoning +
     unexplained * restRate +
@@ -55,6 +58,7 @@ function costAt(tariff: Tariff, usage: Usage): number {
     BigInt(fresh) * BigInt(input) +
       BigInt(cached) * BigInt(cachedInput) +
       BigInt(written) * BigInt(cacheWrite) +
+      BigInt(hourWritten) * BigInt(hourCacheWrite) +
       BigInt(answered) * BigInt(output) +
       BigInt(reasoningTokens) * BigInt(reasoning) +
       BigInt(unexplained) * BigInt(restRate) +

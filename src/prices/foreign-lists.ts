@@ -97,6 +97,7 @@ const genaiKinds = {
   input_mtok: 'input',
   cache_read_mtok: 'cached_input',
   cache_write_mtok: 'cache_write',
+  cache_write_1h_mtok: 'cache_write_1h',
   output_mtok: 'output',
   output_reasoning_mtok: 'reasoning',
   requests_kcount: 'request',

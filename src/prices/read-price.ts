@@ -5,7 +5,15 @@ import { maxUsdPerCall, maxUsdPerMillion, picoPerCall, picoPerToken } from './us
 type Usd = number | string
 
 /** Names of what has a price of its own. */
-export const rateNames = ['input', 'cached_input', 'cache_write', 'output', 'reasoning', 'request'] as const
+export const rateNames = [
+  'input',
+  'cached_input',
+  'cache_write',
+  'cache_write_1h',
+  'output',
+  'reasoning',
+  'request',
+] as const
 export type RateName = (typeof rateNames)[number]
 
 export type RawRates = Partial<Record<RateName, Usd>>
@@ -14,7 +22,10 @@ export interface RawTariff extends RawRates {
   above?: (RawRates & { input_tokens: number })[]
 }
 
-/** `input` stands in for `cached_input`, `cache_write` and `output` where these are absent, `output` for `reasoning`. */
+/**
+ * `input` stands in for `cached_input`, `cache_write` and `output` where these are absent, `cache_write` for
+ * `cache_write_1h`, and `output` for `reasoning`.
+ */
 export interface RawPrice extends RawTariff {
   input: Usd
   service_tiers?: Record<string, RawTariff>
@@ -99,11 +110,13 @@ function readRates(raw: RawRates): TokenRates {
     return written === undefined ? otherwise : picoOf(name, written)!
   }
   const input = pico('input', 0)
+  const cacheWrite = pico('cache_write', input)
   const output = pico('output', input)
   return {
     input,
     cachedInput: pico('cached_input', input),
-    cacheWrite: pico('cache_write', input),
+    cacheWrite,
+    hourCacheWrite: pico('cache_write_1h', cacheWrite),
     output,
     reasoning: pico('reasoning', output),
     request: pico('request', 0),

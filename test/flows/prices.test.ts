@@ -176,11 +176,12 @@ describe('a call costs what its provider counts, whole or streamed', () => {
   }
 
   test('Anthropic, through a translation and in its own format', async (t) => {
-    const price = { input: 3, cached_input: 0.3, cache_write: 3.75, output: 15 }
+    const price = { input: 3, cached_input: 0.3, cache_write: 3.75, cache_write_1h: 6, output: 15 }
     const usage = {
       input_tokens: 21,
       cache_creation_input_tokens: 188,
       cache_read_input_tokens: 2051,
+      cache_creation: { ephemeral_5m_input_tokens: 88, ephemeral_1h_input_tokens: 100 },
       output_tokens: 393,
       service_tier: 'standard',
     }
@@ -193,8 +194,8 @@ describe('a call costs what its provider counts, whole or streamed', () => {
       stop_sequence: null,
     }
     const message = { ...answer, content: [{ type: 'text', text: 'Hi' }], usage }
-    // 21 × 3 + 188 × 3.75 + 2051 × 0.3 + 393 × 15 millionths
-    const expected = { cost: '0.0072783', from: 'model', estimated: false }
+    // 21 × 3 + 88 × 3.75 + 100 × 6 + 2051 × 0.3 + 393 × 15 millionths
+    const expected = { cost: '0.0075033', from: 'model', estimated: false }
     for (const path of ['/v1/chat/completions', '/v1/messages']) {
       const running = await start(t, { price }, { kind: 'anthropic' })
       running.upstream.respond(json(200, message))

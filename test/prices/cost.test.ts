@@ -32,6 +32,10 @@ suite('the cost of a call', () => {
     const claude = { input: 3, cached_input: 0.3, cache_write: 3.75, output: 15 }
     const counts = usage(3000, 10, { cachedTokens: 1000, cacheWriteTokens: 1500 })
     assert.equal(nano(counts, claude), 500 * 3000 + 1000 * 300 + 1500 * 3750 + 10 * 15_000)
+    const hourly = { ...counts, hourCacheWriteTokens: 400 }
+    const more = { ...claude, cache_write_1h: 6 }
+    assert.equal(nano(hourly, more), 500 * 3000 + 1000 * 300 + 1100 * 3750 + 400 * 6000 + 10 * 15_000)
+    assert.equal(nano(hourly, claude), nano(counts, claude))
     assert.equal(nano(usage(10, 0), { input: 1, request: '0.005' }), 10_000 + 5_000_000)
   })
 

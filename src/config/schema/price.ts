@@ -19,6 +19,7 @@ const rates = {
   input: usd('Tokens of the prompt.'),
   cached_input: usd("Tokens of the prompt that were read from the provider's cache. Default: `input`."),
   cache_write: usd("Tokens of the prompt that were written to the provider's cache. Default: `input`."),
+  cache_write_1h: usd('The same, to be kept for an hour (Anthropic). Default: `cache_write`.'),
   output: usd('Tokens of the response. Default: `input`.'),
   reasoning: usd('Tokens of reasoning. Default: `output`.'),
   request: usd('Of each call, in USD. Default: 0.', maxUsdPerCall, 'usd_per_call'),

@@ -22,7 +22,7 @@ const pattern23 = new RegExp("[^*]$", "u");
 const pattern24 = new RegExp("^[^*]*$", "u");
 const pattern26 = new RegExp("\\*.", "u");
 const pattern32 = new RegExp("\\*", "u");
-const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
+const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
 const pattern17 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
 const pattern18 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
@@ -90,7 +90,7 @@ return errors === 0;
 
 const schema9 = {"type":["number","string"],"minimum":0,"maximum":1000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
 
-function validate29(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate30(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!((typeof data == "number") && (isFinite(data)))) && (typeof data !== "string")){
@@ -147,13 +147,13 @@ vErrors.push(err4);
 errors++;
 }
 }
-validate29.errors = vErrors;
+validate30.errors = vErrors;
 return errors === 0;
 }
 
-const schema10 = {"type":"array","items":{"type":"object","additionalProperties":false,"required":["input_tokens"],"properties":{"input_tokens":{"type":"integer","description":"Tokens of the prompt.","minimum":0,"maximum":100000000},"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"}}}};
+const schema10 = {"type":"array","items":{"type":"object","additionalProperties":false,"required":["input_tokens"],"properties":{"input_tokens":{"type":"integer","description":"Tokens of the prompt.","minimum":0,"maximum":100000000},"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"}}}};
 
-function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate32(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -172,7 +172,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data0){
-if(!(((((((key0 === "input_tokens") || (key0 === "input")) || (key0 === "cached_input")) || (key0 === "cache_write")) || (key0 === "output")) || (key0 === "reasoning")) || (key0 === "request"))){
+if(!((((((((key0 === "input_tokens") || (key0 === "input")) || (key0 === "cached_input")) || (key0 === "cache_write")) || (key0 === "cache_write_1h")) || (key0 === "output")) || (key0 === "reasoning")) || (key0 === "request"))){
 const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema10.items,data:data0};
 if(vErrors === null){
 vErrors = [err1];
@@ -236,6 +236,12 @@ vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.error
 errors = vErrors.length;
 }
 }
+if(data0.cache_write_1h !== undefined){
+if(!(validate23(data0.cache_write_1h, {instancePath:instancePath+"/" + i0+"/cache_write_1h",parentData:data0,parentDataProperty:"cache_write_1h",rootData}))){
+vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+errors = vErrors.length;
+}
+}
 if(data0.output !== undefined){
 if(!(validate23(data0.output, {instancePath:instancePath+"/" + i0+"/output",parentData:data0,parentDataProperty:"output",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
@@ -249,8 +255,8 @@ errors = vErrors.length;
 }
 }
 if(data0.request !== undefined){
-if(!(validate29(data0.request, {instancePath:instancePath+"/" + i0+"/request",parentData:data0,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+if(!(validate30(data0.request, {instancePath:instancePath+"/" + i0+"/request",parentData:data0,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -277,7 +283,7 @@ vErrors.push(err6);
 }
 errors++;
 }
-validate31.errors = vErrors;
+validate32.errors = vErrors;
 return errors === 0;
 }
 
@@ -319,7 +325,7 @@ vErrors.push(err2);
 errors++;
 }
 for(const key0 in data){
-if(!((((((((key0 === "input") || (key0 === "cached_input")) || (key0 === "cache_write")) || (key0 === "output")) || (key0 === "reasoning")) || (key0 === "request")) || (key0 === "above")) || (key0 === "service_tiers"))){
+if(!(func2.call(schema7.properties, key0))){
 const err3 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err3];
@@ -348,6 +354,12 @@ vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.error
 errors = vErrors.length;
 }
 }
+if(data.cache_write_1h !== undefined){
+if(!(validate23(data.cache_write_1h, {instancePath:instancePath+"/cache_write_1h",parentData:data,parentDataProperty:"cache_write_1h",rootData}))){
+vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+errors = vErrors.length;
+}
+}
 if(data.output !== undefined){
 if(!(validate23(data.output, {instancePath:instancePath+"/output",parentData:data,parentDataProperty:"output",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
@@ -361,26 +373,26 @@ errors = vErrors.length;
 }
 }
 if(data.request !== undefined){
-if(!(validate29(data.request, {instancePath:instancePath+"/request",parentData:data,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+if(!(validate30(data.request, {instancePath:instancePath+"/request",parentData:data,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.above !== undefined){
-if(!(validate31(data.above, {instancePath:instancePath+"/above",parentData:data,parentDataProperty:"above",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate32(data.above, {instancePath:instancePath+"/above",parentData:data,parentDataProperty:"above",rootData}))){
+vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
 errors = vErrors.length;
 }
 }
 if(data.service_tiers !== undefined){
-let data7 = data.service_tiers;
-if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
-for(const key1 in data7){
-let data8 = data7[key1];
+let data8 = data.service_tiers;
 if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
-for(const key2 in data8){
-if(!(((((((key2 === "input") || (key2 === "cached_input")) || (key2 === "cache_write")) || (key2 === "output")) || (key2 === "reasoning")) || (key2 === "request")) || (key2 === "above"))){
-const err4 = {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/service_tiers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema7.properties.service_tiers.additionalProperties,data:data8};
+for(const key1 in data8){
+let data9 = data8[key1];
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key2 in data9){
+if(!((((((((key2 === "input") || (key2 === "cached_input")) || (key2 === "cache_write")) || (key2 === "cache_write_1h")) || (key2 === "output")) || (key2 === "reasoning")) || (key2 === "request")) || (key2 === "above"))){
+const err4 = {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/service_tiers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema7.properties.service_tiers.additionalProperties,data:data9};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -390,51 +402,57 @@ vErrors.push(err4);
 errors++;
 }
 }
-if(data8.input !== undefined){
-if(!(validate23(data8.input, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",parentData:data8,parentDataProperty:"input",rootData}))){
+if(data9.input !== undefined){
+if(!(validate23(data9.input, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/input",parentData:data9,parentDataProperty:"input",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.cached_input !== undefined){
-if(!(validate23(data8.cached_input, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",parentData:data8,parentDataProperty:"cached_input",rootData}))){
+if(data9.cached_input !== undefined){
+if(!(validate23(data9.cached_input, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/cached_input",parentData:data9,parentDataProperty:"cached_input",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.cache_write !== undefined){
-if(!(validate23(data8.cache_write, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",parentData:data8,parentDataProperty:"cache_write",rootData}))){
+if(data9.cache_write !== undefined){
+if(!(validate23(data9.cache_write, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write",parentData:data9,parentDataProperty:"cache_write",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.output !== undefined){
-if(!(validate23(data8.output, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",parentData:data8,parentDataProperty:"output",rootData}))){
+if(data9.cache_write_1h !== undefined){
+if(!(validate23(data9.cache_write_1h, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/cache_write_1h",parentData:data9,parentDataProperty:"cache_write_1h",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.reasoning !== undefined){
-if(!(validate23(data8.reasoning, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",parentData:data8,parentDataProperty:"reasoning",rootData}))){
+if(data9.output !== undefined){
+if(!(validate23(data9.output, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/output",parentData:data9,parentDataProperty:"output",rootData}))){
 vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.request !== undefined){
-if(!(validate29(data8.request, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",parentData:data8,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+if(data9.reasoning !== undefined){
+if(!(validate23(data9.reasoning, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/reasoning",parentData:data9,parentDataProperty:"reasoning",rootData}))){
+vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
 errors = vErrors.length;
 }
 }
-if(data8.above !== undefined){
-if(!(validate31(data8.above, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/above",parentData:data8,parentDataProperty:"above",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data9.request !== undefined){
+if(!(validate30(data9.request, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",parentData:data9,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+errors = vErrors.length;
+}
+}
+if(data9.above !== undefined){
+if(!(validate32(data9.above, {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/above",parentData:data9,parentDataProperty:"above",rootData}))){
+vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
 errors = vErrors.length;
 }
 }
 }
 else {
-const err5 = {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/service_tiers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema7.properties.service_tiers.additionalProperties.type,parentSchema:schema7.properties.service_tiers.additionalProperties,data:data8};
+const err5 = {instancePath:instancePath+"/service_tiers/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/service_tiers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema7.properties.service_tiers.additionalProperties.type,parentSchema:schema7.properties.service_tiers.additionalProperties,data:data9};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -446,7 +464,7 @@ errors++;
 }
 }
 else {
-const err6 = {instancePath:instancePath+"/service_tiers",schemaPath:"#/properties/service_tiers/type",keyword:"type",params:{type: "object"},schema:schema7.properties.service_tiers.type,parentSchema:schema7.properties.service_tiers,data:data7};
+const err6 = {instancePath:instancePath+"/service_tiers",schemaPath:"#/properties/service_tiers/type",keyword:"type",params:{type: "object"},schema:schema7.properties.service_tiers.type,parentSchema:schema7.properties.service_tiers,data:data8};
 if(vErrors === null){
 vErrors = [err6];
 }

@@ -128,6 +128,7 @@ function readParts(usage: JsonObject, serviceTier: unknown): UsageParts {
       prompt['cached_tokens'] ?? usage['cache_read_input_tokens'] ?? usage['prompt_cache_hit_tokens'],
     ),
     cacheWriteTokens: count(prompt['cache_write_tokens'] ?? usage['cache_creation_input_tokens']),
+    hourCacheWriteTokens: count(membersOf(usage['cache_creation'])['ephemeral_1h_input_tokens']),
     reasoningTokens: count(output['reasoning_tokens'] ?? output['thinking_tokens']),
     reportedCostNano: reportedCost(usage),
     serviceTier: tierName(usage['service_tier'] ?? serviceTier),
