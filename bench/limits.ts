@@ -142,6 +142,7 @@ function configFor(url: string): Config {
         },
       ],
     ]),
+    prices: { list: 'off' },
     models: new Map([
       [
         'm',

@@ -15,7 +15,43 @@ export interface Target {
   readonly tier: number
   /** Share of the calls within a tier, relative to its neighbours. At least 1. */
   readonly weight: number
+  /** What it costs. Absent: what the model or the provider does. */
+  readonly price?: PriceSetting
 }
+
+/** What each token costs, in whole pico-USD (10⁻¹² USD): 1 USD per 1,000,000 tokens is 1,000,000. */
+export interface TokenRates {
+  readonly input: number
+  /** Read from the provider's cache. */
+  readonly cachedInput: number
+  /** Written to the provider's cache. */
+  readonly cacheWrite: number
+  /** The same, to be kept for an hour. */
+  readonly hourCacheWrite: number
+  readonly output: number
+  readonly reasoning: number
+  /** Of each call, whatever its tokens; in pico-USD. */
+  readonly request: number
+}
+
+/** Rates that depend on the length of the prompt. */
+export interface Tariff {
+  readonly rates: TokenRates
+  /** For calls whose prompt has more tokens than this, all of their tokens included; in ascending order. */
+  readonly above: readonly { readonly inputTokens: number; readonly rates: TokenRates }[]
+}
+
+/** What a model costs. */
+export interface Price extends Tariff {
+  /** By the name of the service tier (`flex`, `priority`), where it is not the usual one. */
+  readonly serviceTiers: ReadonlyMap<string, Tariff>
+}
+
+/** `reported`: what the provider itself reports for each call. */
+export type PriceSetting = 'free' | 'reported' | Price
+
+/** Where the price of a call comes from. */
+export type PriceSource = 'target' | 'model' | 'provider' | 'list' | 'reported' | 'free'
 
 /** A half-open range of bytes in a buffer. */
 export interface Span {
@@ -47,8 +83,14 @@ export interface UsageParts {
   readonly cachedTokens?: number | undefined
   /** Of the prompt: written to the provider's cache. */
   readonly cacheWriteTokens?: number | undefined
+  /** Of what was written: to be kept for an hour, which Anthropic charges more for. */
+  readonly hourCacheWriteTokens?: number | undefined
   /** Of the output: reasoning. Some servers count it beside the output instead. */
   readonly reasoningTokens?: number | undefined
+  /** What the provider charges for the call, in whole nano-USD (10⁻⁹ USD). */
+  readonly reportedCostNano?: number | undefined
+  /** The service tier that the provider has used, which may decide the price. At most 32 characters. */
+  readonly serviceTier?: string | undefined
 }
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */

@@ -7,6 +7,7 @@ import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import type { ServeIo } from './serve.ts'
+import { addPricesCommands } from './prices-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
 
@@ -47,6 +48,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     },
   }
   addServiceCommands(program, ioWithInput, done)
+  addPricesCommands(program, ioWithInput, done)
   program.addHelpText('after', helpEnd)
 
   return {

@@ -50,6 +50,7 @@ export const defaults = {
   },
   anthropicBaseUrl: 'https://api.anthropic.com',
   target: { tier: 1, weight: 1 },
+  prices: { list: 'shipped', file: null },
   routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   routes: { rest: null, default_model: {} },
   logging: { level: 'info', format: 'auto', transport: null },

@@ -17,6 +17,7 @@ import {
   type Problem,
 } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
+import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
 import { configSchema, liteLlmHint } from './schema/schema.ts'
@@ -36,6 +37,8 @@ export interface LoadOptions {
   readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
+  /** Do not read the list of prices, for the command that writes it. */
+  readonly withoutPriceList?: boolean
   /** Names of credentials that only the service receives: their secrets may be absent here. */
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
@@ -110,6 +113,10 @@ function checkDocument(
   const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
+  const prices =
+    options.withoutPriceList === true
+      ? ({ kind: 'none' } as const)
+      : findPriceList(effective, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
@@ -117,6 +124,7 @@ function checkDocument(
     ...secrets.problems,
     ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
+    ...(prices.kind === 'refused' ? [{ path: ['prices', 'file'], ...prices }] : []),
   ]
   const problems = inOrder([
     ...[...faults, ...proxies.faults].map((fault): Problem => ({
@@ -133,7 +141,8 @@ function checkDocument(
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
   const target = found?.kind === 'found' ? found.target : undefined
-  const config = resolve(effective, secrets.found, target, proxies.found)
+  const ownPrices = prices.kind === 'found' ? { file: prices.file, text: prices.text } : undefined
+  const config = resolve(effective, secrets.found, target, proxies.found, ownPrices)
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 

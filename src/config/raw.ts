@@ -1,5 +1,6 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
+import type { RawPrice } from '../prices/read-price.ts'
 import type { Effort } from './types.ts'
 
 export interface RawConfig {
@@ -9,6 +10,7 @@ export interface RawConfig {
   rate_limit_settings?: RawRateLimits
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
+  prices?: { list?: 'shipped' | 'off'; file?: string | null }
   routing?: {
     retries?: number
     max_retry_wait_ms?: number
@@ -123,13 +125,17 @@ export interface RawProvider {
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
+  price?: RawPriceSetting
 }
+
+export type RawPriceSetting = 'free' | 'reported' | RawPrice
 
 export interface RawTarget {
   provider: string
   model?: string
   tier?: number
   weight?: number
+  price?: RawPriceSetting
 }
 
 export interface RawModel {
@@ -139,4 +145,5 @@ export interface RawModel {
   aliases?: string[]
   fallbacks?: string[]
   translation?: RawTranslation
+  price?: RawPriceSetting
 }

@@ -1,6 +1,6 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root no other file of `config/` may be imported.
-import type { ModelLimits, Target } from '../domain.ts'
+import type { ModelLimits, PriceSetting, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
@@ -20,6 +20,7 @@ export interface Config {
   readonly rateLimits: RateLimitConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
+  readonly prices: PricesConfig
   readonly routing: RoutingConfig
   readonly routes: RoutesConfig
   readonly logging: LoggingConfig
@@ -126,6 +127,8 @@ export interface HttpProvider {
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+  /** What its models cost that have no price of their own. Absent: what the list of prices has. */
+  readonly price?: PriceSetting
 }
 
 /** Formats between which calls are translated, by the name of the dialect. */
@@ -211,6 +214,16 @@ export interface ModelConfig {
   readonly fallbacks: readonly string[]
   /** What differs from the providers' traits. Absent: nothing. */
   readonly traits?: Partial<ProviderTraits>
+  /** Of those targets that have none of their own. Absent: what their providers' models cost. */
+  readonly price?: PriceSetting
+}
+
+/** The list of prices, for models whose price the configuration does not have. */
+export interface PricesConfig {
+  /** `off`: there is none. */
+  readonly list: 'shipped' | 'off'
+  /** A list in place of the one of the package: its path, and its text, which has no faults. Absent: there is none. */
+  readonly own?: { readonly file: string; readonly text: string }
 }
 
 export interface RoutingConfig {

@@ -1,5 +1,6 @@
 // Events: what happens in the gateway and is worth reporting, as data. Leaves return facts, the story emits them, and sinks
 // turn them into log lines and metrics. Members are named as in the log. None holds a prompt, answer, key or header value.
+import type { PriceSource } from '../domain.ts'
 
 interface CallEnded {
   readonly kind: 'call_ended'
@@ -39,7 +40,12 @@ export interface CallFacts {
   readonly cached_tokens: number | undefined
   readonly cache_write_tokens: number | undefined
   readonly reasoning_tokens: number | undefined
+  /** The counts are not all the provider's, or the price is not certain. */
   readonly estimated: boolean | undefined
+  /** What the call cost, failed attempts included, in whole nano-USD (10⁻⁹ USD); undefined: unknown, which is not 0. */
+  readonly cost_nano: number | undefined
+  /** Where the price of the last attempt that cost anything comes from; undefined: nowhere, as the cost is unknown. */
+  readonly price: PriceSource | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
   readonly duration_ms: number

@@ -58,6 +58,7 @@ test('what the file leaves out has its default', () => {
         },
       ],
     ]),
+    prices: { list: 'shipped' },
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     routes: { rest: undefined, defaultModel: {} },
     logging: { level: 'info', format: 'auto' },

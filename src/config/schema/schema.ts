@@ -5,6 +5,7 @@ import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service
 import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
+import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 
 /** What to write in place of LiteLLM's list of models. */
@@ -24,6 +25,7 @@ export const configSchema = {
     rate_limit_settings: rateLimitsSchema,
     providers: providersSchema,
     models: modelsSchema,
+    prices: pricesSchema,
     routing: routingSchema,
     routes: routesSchema,
     logging: loggingSchema,

@@ -40,7 +40,7 @@ const provider: ProviderDialect = {
 
 /** Members that decide what a call costs and where it goes. */
 const guarded = new MemberNames(
-  ['max_tokens', 'messages', 'model', 'stream', 'system', 'tools'],
+  ['max_tokens', 'messages', 'model', 'service_tier', 'speed', 'stream', 'system', 'tools'],
   promptMembers,
 )
 

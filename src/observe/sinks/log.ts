@@ -1,4 +1,5 @@
 // Which line each event becomes, and how severe it is.
+import { usdOfNano } from '../../prices/usd.ts'
 import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
 import type { Log } from '../log/log.ts'
 
@@ -110,8 +111,16 @@ function lineOf({ kind, ...facts }: GatewayEvent): object {
   return { event: kind, ...facts }
 }
 
-function writeCall(call: CallFacts, log: Log): void {
-  if (call.status >= 500 || (call.status < 400 && call.code !== undefined)) log.error(call)
-  else if (call.status >= 400 && call.status !== 499) log.warn(call)
+function writeCall(facts: CallFacts, log: Log): void {
+  const { status, code, cost_nano: nano } = facts
+  const call = nano === undefined ? facts : withUsd(facts, nano)
+  if (status >= 500 || (status < 400 && code !== undefined)) log.error(call)
+  else if (status >= 400 && status !== 499) log.warn(call)
   else log.info(call)
+}
+
+/** The amount as people write it: text, because a number such as 1e-7 is none that they read. */
+function withUsd(call: CallFacts, nano: number): object {
+  const { cost_nano: _, price, ...facts } = call
+  return { ...facts, cost_usd: usdOfNano(nano), price }
 }
