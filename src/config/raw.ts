@@ -16,6 +16,7 @@ export interface RawConfig {
     cooldown_ms?: number
   }
   logging?: RawLogging
+  secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
 }
 
@@ -70,6 +71,8 @@ export interface RawSecret {
   credential?: string
   file?: string
   env?: string
+  /** Name of one that `secret set` has stored. */
+  secret?: string
   optional?: boolean
 }
 

@@ -11,17 +11,17 @@ const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern6 = new RegExp("^(/|~/)", "u");
 const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern8 = new RegExp("^bearer$", "u");
-const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern11 = new RegExp("^[ -~]*$", "u");
-const pattern15 = new RegExp("^auto$", "u");
-const pattern16 = new RegExp("^/[!-~]*$", "u");
-const pattern17 = new RegExp("\\*$", "u");
-const pattern18 = new RegExp("\\*.*\\*", "u");
-const pattern20 = new RegExp("[^*]$", "u");
-const pattern21 = new RegExp("^[^*]*$", "u");
-const pattern23 = new RegExp("\\*.", "u");
-const pattern29 = new RegExp("\\*", "u");
+const pattern9 = new RegExp("^bearer$", "u");
+const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern12 = new RegExp("^[ -~]*$", "u");
+const pattern17 = new RegExp("^auto$", "u");
+const pattern18 = new RegExp("^/[!-~]*$", "u");
+const pattern19 = new RegExp("\\*$", "u");
+const pattern20 = new RegExp("\\*.*\\*", "u");
+const pattern22 = new RegExp("[^*]$", "u");
+const pattern23 = new RegExp("^[^*]*$", "u");
+const pattern25 = new RegExp("\\*.", "u");
+const pattern31 = new RegExp("\\*", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1942,16 +1942,32 @@ errors++;
 else {
 var valid34 = true;
 }
-}
-}
-}
-else {
+if(valid34){
+if(data55.secret !== undefined){
+var valid34 = false;
 const err151 = {};
 if(vErrors === null){
 vErrors = [err151];
 }
 else {
 vErrors.push(err151);
+}
+errors++;
+}
+else {
+var valid34 = true;
+}
+}
+}
+}
+}
+else {
+const err152 = {};
+if(vErrors === null){
+vErrors = [err152];
+}
+else {
+vErrors.push(err152);
 }
 errors++;
 }
@@ -1968,19 +1984,7 @@ vErrors = null;
 }
 if(_valid3){
 const _errs141 = errors;
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data55};
-if(vErrors === null){
-vErrors = [err152];
-}
-else {
-vErrors.push(err152);
-}
-errors++;
-var _valid3 = _errs141 === errors;
-valid33 = _valid3;
-}
-if(!valid33){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data55};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1988,11 +1992,11 @@ else {
 vErrors.push(err153);
 }
 errors++;
+var _valid3 = _errs141 === errors;
+valid33 = _valid3;
 }
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key15 in data55){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(!valid33){
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2001,12 +2005,10 @@ vErrors.push(err154);
 }
 errors++;
 }
-}
-if(data55.credential !== undefined){
-let data59 = data55.credential;
-if(typeof data59 === "string"){
-if(func4(data59) > 255){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+for(const key15 in data55){
+if(!(((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "secret")) || (key15 === "optional"))){
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2015,8 +2017,12 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(func4(data59) < 1){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+}
+if(data55.credential !== undefined){
+let data60 = data55.credential;
+if(typeof data60 === "string"){
+if(func4(data60) > 255){
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2025,8 +2031,8 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(!pattern5.test(data59)){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(func4(data60) < 1){
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2035,9 +2041,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-else {
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(!pattern5.test(data60)){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2047,11 +2052,8 @@ vErrors.push(err158);
 errors++;
 }
 }
-if(data55.file !== undefined){
-let data60 = data55.file;
-if(typeof data60 === "string"){
-if(func4(data60) > 4096){
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+else {
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2060,8 +2062,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(func4(data60) < 1){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+}
+if(data55.file !== undefined){
+let data61 = data55.file;
+if(typeof data61 === "string"){
+if(func4(data61) > 4096){
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2070,8 +2076,8 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(!pattern6.test(data60)){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(func4(data61) < 1){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2080,9 +2086,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-}
-else {
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(!pattern6.test(data61)){
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2092,11 +2097,8 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data55.env !== undefined){
-let data61 = data55.env;
-if(typeof data61 === "string"){
-if(func4(data61) > 255){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+else {
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2105,8 +2107,12 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(func4(data61) < 1){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+}
+if(data55.env !== undefined){
+let data62 = data55.env;
+if(typeof data62 === "string"){
+if(func4(data62) > 255){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2115,8 +2121,8 @@ vErrors.push(err164);
 }
 errors++;
 }
-if(!pattern7.test(data61)){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+if(func4(data62) < 1){
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2125,9 +2131,8 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-else {
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+if(!pattern7.test(data62)){
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2137,10 +2142,8 @@ vErrors.push(err166);
 errors++;
 }
 }
-if(data55.optional !== undefined){
-let data62 = data55.optional;
-if(typeof data62 !== "boolean"){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data62};
+else {
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2150,9 +2153,11 @@ vErrors.push(err167);
 errors++;
 }
 }
-}
-else {
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(data55.secret !== undefined){
+let data63 = data55.secret;
+if(typeof data63 === "string"){
+if(func4(data63) > 100){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2161,11 +2166,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-}
-if(data48.auth !== undefined){
-let data63 = data48.auth;
-if((typeof data63 !== "string") && (!(data63 && typeof data63 == "object" && !Array.isArray(data63)))){
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+if(func4(data63) < 1){
+const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2174,9 +2176,8 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(typeof data63 === "string"){
-if(!pattern8.test(data63)){
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+if(!pattern5.test(data63)){
+const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2186,9 +2187,8 @@ vErrors.push(err170);
 errors++;
 }
 }
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(data63.header === undefined){
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+else {
+const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2197,9 +2197,11 @@ vErrors.push(err171);
 }
 errors++;
 }
-for(const key16 in data63){
-if(!(key16 === "header")){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+}
+if(data55.optional !== undefined){
+let data64 = data55.optional;
+if(typeof data64 !== "boolean"){
+const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data64};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2209,11 +2211,9 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data63.header !== undefined){
-let data64 = data63.header;
-if(typeof data64 === "string"){
-if(func4(data64) > 128){
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+}
+else {
+const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2222,8 +2222,11 @@ vErrors.push(err173);
 }
 errors++;
 }
-if(func4(data64) < 1){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+}
+if(data48.auth !== undefined){
+let data65 = data48.auth;
+if((typeof data65 !== "string") && (!(data65 && typeof data65 == "object" && !Array.isArray(data65)))){
+const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2232,8 +2235,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(!pattern9.test(data64)){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+if(typeof data65 === "string"){
+if(!pattern9.test(data65)){
+const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2243,8 +2247,9 @@ vErrors.push(err175);
 errors++;
 }
 }
-else {
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+if(data65.header === undefined){
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2253,17 +2258,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-}
-}
-}
-if(data48.headers !== undefined){
-let data65 = data48.headers;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key17 in data65){
-const _errs159 = errors;
-if(typeof key17 === "string"){
-if(func4(key17) > 128){
-const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+for(const key16 in data65){
+if(!(key16 === "header")){
+const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2272,8 +2269,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(func4(key17) < 1){
-const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+if(data65.header !== undefined){
+let data66 = data65.header;
+if(typeof data66 === "string"){
+if(func4(data66) > 128){
+const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2282,8 +2283,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func4(data66) < 1){
+const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2292,9 +2293,8 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-else {
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!pattern10.test(data66)){
+const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2303,9 +2303,9 @@ vErrors.push(err180);
 }
 errors++;
 }
-var valid37 = _errs159 === errors;
-if(!valid37){
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data65};
+}
+else {
+const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2315,10 +2315,16 @@ vErrors.push(err181);
 errors++;
 }
 }
-for(const key18 in data65){
-let data66 = data65[key18];
-if((typeof data66 !== "string") && (!(data66 && typeof data66 == "object" && !Array.isArray(data66)))){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+}
+}
+if(data48.headers !== undefined){
+let data67 = data48.headers;
+if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+for(const key17 in data67){
+const _errs161 = errors;
+if(typeof key17 === "string"){
+if(func4(key17) > 128){
+const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2327,14 +2333,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-const _errs164 = errors;
-let valid39 = true;
-const _errs165 = errors;
-if(errors === _errs165){
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-if(data66.credential !== undefined){
-var valid40 = false;
-const err183 = {};
+if(func4(key17) < 1){
+const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2343,13 +2343,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-if(valid40){
-if(data66.file !== undefined){
-var valid40 = false;
-const err184 = {};
+if(!pattern10.test(key17)){
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2358,13 +2353,9 @@ vErrors.push(err184);
 }
 errors++;
 }
-else {
-var valid40 = true;
 }
-if(valid40){
-if(data66.env !== undefined){
-var valid40 = false;
-const err185 = {};
+else {
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2373,14 +2364,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-}
-}
-}
-else {
-const err186 = {};
+var valid37 = _errs161 === errors;
+if(!valid37){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data67};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2390,19 +2376,10 @@ vErrors.push(err186);
 errors++;
 }
 }
-var _valid4 = _errs165 === errors;
-errors = _errs164;
-if(vErrors !== null){
-if(_errs164){
-vErrors.length = _errs164;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid4){
-const _errs167 = errors;
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data66};
+for(const key18 in data67){
+let data68 = data67[key18];
+if((typeof data68 !== "string") && (!(data68 && typeof data68 == "object" && !Array.isArray(data68)))){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2410,11 +2387,15 @@ else {
 vErrors.push(err187);
 }
 errors++;
-var _valid4 = _errs167 === errors;
-valid39 = _valid4;
 }
-if(!valid39){
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+const _errs166 = errors;
+let valid39 = true;
+const _errs167 = errors;
+if(errors === _errs167){
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+if(data68.credential !== undefined){
+var valid40 = false;
+const err188 = {};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2423,9 +2404,13 @@ vErrors.push(err188);
 }
 errors++;
 }
-if(typeof data66 === "string"){
-if(func4(data66) > 8192){
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+else {
+var valid40 = true;
+}
+if(valid40){
+if(data68.file !== undefined){
+var valid40 = false;
+const err189 = {};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2434,8 +2419,13 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(!pattern11.test(data66)){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+else {
+var valid40 = true;
+}
+if(valid40){
+if(data68.env !== undefined){
+var valid40 = false;
+const err190 = {};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2444,11 +2434,13 @@ vErrors.push(err190);
 }
 errors++;
 }
+else {
+var valid40 = true;
 }
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-for(const key19 in data66){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+if(valid40){
+if(data68.secret !== undefined){
+var valid40 = false;
+const err191 = {};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2457,12 +2449,15 @@ vErrors.push(err191);
 }
 errors++;
 }
+else {
+var valid40 = true;
 }
-if(data66.credential !== undefined){
-let data70 = data66.credential;
-if(typeof data70 === "string"){
-if(func4(data70) > 255){
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+}
+}
+}
+}
+else {
+const err192 = {};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2471,8 +2466,20 @@ vErrors.push(err192);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+}
+var _valid4 = _errs167 === errors;
+errors = _errs166;
+if(vErrors !== null){
+if(_errs166){
+vErrors.length = _errs166;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid4){
+const _errs169 = errors;
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data68};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2480,9 +2487,11 @@ else {
 vErrors.push(err193);
 }
 errors++;
+var _valid4 = _errs169 === errors;
+valid39 = _valid4;
 }
-if(!pattern5.test(data70)){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+if(!valid39){
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2491,9 +2500,9 @@ vErrors.push(err194);
 }
 errors++;
 }
-}
-else {
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+if(typeof data68 === "string"){
+if(func4(data68) > 8192){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2502,12 +2511,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-if(data66.file !== undefined){
-let data71 = data66.file;
-if(typeof data71 === "string"){
-if(func4(data71) > 4096){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(!pattern12.test(data68)){
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2516,8 +2521,11 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(func4(data71) < 1){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+}
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key19 in data68){
+if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2526,8 +2534,12 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(!pattern6.test(data71)){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+}
+if(data68.credential !== undefined){
+let data73 = data68.credential;
+if(typeof data73 === "string"){
+if(func4(data73) > 255){
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2536,9 +2548,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-else {
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(func4(data73) < 1){
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2547,12 +2558,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-}
-if(data66.env !== undefined){
-let data72 = data66.env;
-if(typeof data72 === "string"){
-if(func4(data72) > 255){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(!pattern5.test(data73)){
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2561,8 +2568,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(func4(data72) < 1){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+}
+else {
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2571,8 +2579,12 @@ vErrors.push(err201);
 }
 errors++;
 }
-if(!pattern7.test(data72)){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+}
+if(data68.file !== undefined){
+let data74 = data68.file;
+if(typeof data74 === "string"){
+if(func4(data74) > 4096){
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2581,9 +2593,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-else {
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(func4(data74) < 1){
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2592,11 +2603,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-}
-if(data66.optional !== undefined){
-let data73 = data66.optional;
-if(typeof data73 !== "boolean"){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data73};
+if(!pattern6.test(data74)){
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2606,11 +2614,8 @@ vErrors.push(err204);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data65};
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2620,10 +2625,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data48.include_usage !== undefined){
-let data74 = data48.include_usage;
-if(typeof data74 !== "string"){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data74};
+if(data68.env !== undefined){
+let data75 = data68.env;
+if(typeof data75 === "string"){
+if(func4(data75) > 255){
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2632,8 +2638,8 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(!(((data74 === "auto") || (data74 === "always")) || (data74 === "never"))){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data74};
+if(func4(data75) < 1){
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2642,11 +2648,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-if(data48.speaks !== undefined){
-let data75 = data48.speaks;
-if((typeof data75 !== "string") && (!(Array.isArray(data75)))){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(!pattern7.test(data75)){
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2655,9 +2658,9 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(typeof data75 === "string"){
-if(!pattern15.test(data75)){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+}
+else {
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2667,9 +2670,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(Array.isArray(data75)){
-if(data75.length < 1){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(data68.secret !== undefined){
+let data76 = data68.secret;
+if(typeof data76 === "string"){
+if(func4(data76) > 100){
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2678,11 +2683,8 @@ vErrors.push(err210);
 }
 errors++;
 }
-const len7 = data75.length;
-for(let i7=0; i7<len7; i7++){
-let data76 = data75[i7];
-if(typeof data76 !== "string"){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+if(func4(data76) < 1){
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2691,8 +2693,8 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(!(((data76 === "chat") || (data76 === "responses")) || (data76 === "messages"))){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+if(!pattern5.test(data76)){
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2702,14 +2704,8 @@ vErrors.push(err212);
 errors++;
 }
 }
-}
-}
-if(data48.translation !== undefined){
-let data77 = data48.translation;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key20 in data77){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties.translation.properties, key20))){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
+else {
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2719,10 +2715,10 @@ vErrors.push(err213);
 errors++;
 }
 }
-if(data77.max_tokens_field !== undefined){
-let data78 = data77.max_tokens_field;
-if(typeof data78 !== "string"){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+if(data68.optional !== undefined){
+let data77 = data68.optional;
+if(typeof data77 !== "boolean"){
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data77};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2731,8 +2727,12 @@ vErrors.push(err214);
 }
 errors++;
 }
-if(!((data78 === "max_tokens") || (data78 === "max_completion_tokens"))){
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+}
+}
+}
+}
+else {
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data67};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2742,10 +2742,10 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data77.default_max_tokens !== undefined){
-let data79 = data77.default_max_tokens;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+if(data48.include_usage !== undefined){
+let data78 = data48.include_usage;
+if(typeof data78 !== "string"){
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data78};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2754,9 +2754,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 1000000 || isNaN(data79)){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+if(!(((data78 === "auto") || (data78 === "always")) || (data78 === "never"))){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data78};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2765,8 +2764,11 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(data79 < 1 || isNaN(data79)){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+}
+if(data48.speaks !== undefined){
+let data79 = data48.speaks;
+if((typeof data79 !== "string") && (!(Array.isArray(data79)))){
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2775,12 +2777,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-}
-if(data77.system_in_middle !== undefined){
-let data80 = data77.system_in_middle;
-if(typeof data80 !== "string"){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+if(typeof data79 === "string"){
+if(!pattern17.test(data79)){
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2789,8 +2788,10 @@ vErrors.push(err219);
 }
 errors++;
 }
-if(!((data80 === "keep") || (data80 === "fold"))){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+}
+if(Array.isArray(data79)){
+if(data79.length < 1){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2799,11 +2800,11 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-if(data77.system_role !== undefined){
-let data81 = data77.system_role;
-if(typeof data81 !== "string"){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+const len7 = data79.length;
+for(let i7=0; i7<len7; i7++){
+let data80 = data79[i7];
+if(typeof data80 !== "string"){
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data80};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2812,8 +2813,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(!((data81 === "system") || (data81 === "developer"))){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+if(!(((data80 === "chat") || (data80 === "responses")) || (data80 === "messages"))){
+const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data80};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2823,10 +2824,14 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data77.text_parts !== undefined){
-let data82 = data77.text_parts;
-if(typeof data82 !== "boolean"){
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data82};
+}
+}
+if(data48.translation !== undefined){
+let data81 = data48.translation;
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+for(const key20 in data81){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties.translation.properties, key20))){
+const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data81};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2836,10 +2841,10 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data77.reasoning_field !== undefined){
-let data83 = data77.reasoning_field;
-if(typeof data83 !== "string"){
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+if(data81.max_tokens_field !== undefined){
+let data82 = data81.max_tokens_field;
+if(typeof data82 !== "string"){
+const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2848,8 +2853,8 @@ vErrors.push(err224);
 }
 errors++;
 }
-if(!(((data83 === "reasoning_content") || (data83 === "reasoning")) || (data83 === "none"))){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+if(!((data82 === "max_tokens") || (data82 === "max_completion_tokens"))){
+const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2859,10 +2864,10 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data77.reasoning_turns !== undefined){
-let data84 = data77.reasoning_turns;
-if(typeof data84 !== "string"){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+if(data81.default_max_tokens !== undefined){
+let data83 = data81.default_max_tokens;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2871,8 +2876,9 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(!((data84 === "all") || (data84 === "last"))){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 1000000 || isNaN(data83)){
+const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2881,15 +2887,8 @@ vErrors.push(err227);
 }
 errors++;
 }
-}
-if(data77.efforts !== undefined){
-let data85 = data77.efforts;
-if(Array.isArray(data85)){
-const len8 = data85.length;
-for(let i8=0; i8<len8; i8++){
-let data86 = data85[i8];
-if(typeof data86 !== "string"){
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+if(data83 < 1 || isNaN(data83)){
+const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2898,8 +2897,12 @@ vErrors.push(err228);
 }
 errors++;
 }
-if(!(((((((data86 === "none") || (data86 === "minimal")) || (data86 === "low")) || (data86 === "medium")) || (data86 === "high")) || (data86 === "xhigh")) || (data86 === "max"))){
-const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+}
+}
+if(data81.system_in_middle !== undefined){
+let data84 = data81.system_in_middle;
+if(typeof data84 !== "string"){
+const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2908,10 +2911,8 @@ vErrors.push(err229);
 }
 errors++;
 }
-}
-}
-else {
-const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data85};
+if(!((data84 === "keep") || (data84 === "fold"))){
+const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2921,10 +2922,10 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data77.think_tags !== undefined){
-let data87 = data77.think_tags;
-if(typeof data87 !== "boolean"){
-const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data87};
+if(data81.system_role !== undefined){
+let data85 = data81.system_role;
+if(typeof data85 !== "string"){
+const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2933,11 +2934,8 @@ vErrors.push(err231);
 }
 errors++;
 }
-}
-if(data77.thinking !== undefined){
-let data88 = data77.thinking;
-if(typeof data88 !== "string"){
-const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+if(!((data85 === "system") || (data85 === "developer"))){
+const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2946,8 +2944,11 @@ vErrors.push(err232);
 }
 errors++;
 }
-if(!((data88 === "adaptive") || (data88 === "budget"))){
-const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+}
+if(data81.text_parts !== undefined){
+let data86 = data81.text_parts;
+if(typeof data86 !== "boolean"){
+const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data86};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2957,11 +2958,10 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data77.max_temperature !== undefined){
-let data89 = data77.max_temperature;
-if((typeof data89 == "number") && (isFinite(data89))){
-if(data89 > 10 || isNaN(data89)){
-const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(data81.reasoning_field !== undefined){
+let data87 = data81.reasoning_field;
+if(typeof data87 !== "string"){
+const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -2970,8 +2970,8 @@ vErrors.push(err234);
 }
 errors++;
 }
-if(data89 < 0 || isNaN(data89)){
-const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(!(((data87 === "reasoning_content") || (data87 === "reasoning")) || (data87 === "none"))){
+const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -2981,8 +2981,10 @@ vErrors.push(err235);
 errors++;
 }
 }
-else {
-const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(data81.reasoning_turns !== undefined){
+let data88 = data81.reasoning_turns;
+if(typeof data88 !== "string"){
+const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -2991,11 +2993,8 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-if(data77.max_stop_sequences !== undefined){
-let data90 = data77.max_stop_sequences;
-if((!(((typeof data90 == "number") && (!(data90 % 1) && !isNaN(data90))) && (isFinite(data90)))) && (data90 !== null)){
-const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(!((data88 === "all") || (data88 === "last"))){
+const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3004,9 +3003,15 @@ vErrors.push(err237);
 }
 errors++;
 }
-if((typeof data90 == "number") && (isFinite(data90))){
-if(data90 > 1000 || isNaN(data90)){
-const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+}
+if(data81.efforts !== undefined){
+let data89 = data81.efforts;
+if(Array.isArray(data89)){
+const len8 = data89.length;
+for(let i8=0; i8<len8; i8++){
+let data90 = data89[i8];
+if(typeof data90 !== "string"){
+const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3015,8 +3020,8 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(data90 < 0 || isNaN(data90)){
-const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(!(((((((data90 === "none") || (data90 === "minimal")) || (data90 === "low")) || (data90 === "medium")) || (data90 === "high")) || (data90 === "xhigh")) || (data90 === "max"))){
+const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3027,10 +3032,8 @@ errors++;
 }
 }
 }
-if(data77.top_k !== undefined){
-let data91 = data77.top_k;
-if(typeof data91 !== "boolean"){
-const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data91};
+else {
+const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data89};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3040,10 +3043,10 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data77.tool_images !== undefined){
-let data92 = data77.tool_images;
-if(typeof data92 !== "boolean"){
-const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data92};
+if(data81.think_tags !== undefined){
+let data91 = data81.think_tags;
+if(typeof data91 !== "boolean"){
+const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data91};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3053,10 +3056,10 @@ vErrors.push(err241);
 errors++;
 }
 }
-if(data77.file_parts !== undefined){
-let data93 = data77.file_parts;
-if(typeof data93 !== "boolean"){
-const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data93};
+if(data81.thinking !== undefined){
+let data92 = data81.thinking;
+if(typeof data92 !== "string"){
+const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3065,11 +3068,8 @@ vErrors.push(err242);
 }
 errors++;
 }
-}
-if(data77.prefill !== undefined){
-let data94 = data77.prefill;
-if(typeof data94 !== "boolean"){
-const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data94};
+if(!((data92 === "adaptive") || (data92 === "budget"))){
+const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3079,10 +3079,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data77.platform_members !== undefined){
-let data95 = data77.platform_members;
-if(typeof data95 !== "boolean"){
-const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data95};
+if(data81.max_temperature !== undefined){
+let data93 = data81.max_temperature;
+if((typeof data93 == "number") && (isFinite(data93))){
+if(data93 > 10 || isNaN(data93)){
+const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3091,11 +3092,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-if(data77.keep_billing_block !== undefined){
-let data96 = data77.keep_billing_block;
-if(typeof data96 !== "boolean"){
-const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data96};
+if(data93 < 0 || isNaN(data93)){
+const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3105,10 +3103,8 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data77.cache_prompts !== undefined){
-let data97 = data77.cache_prompts;
-if(typeof data97 !== "boolean"){
-const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data97};
+else {
+const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3118,9 +3114,10 @@ vErrors.push(err246);
 errors++;
 }
 }
-}
-else {
-const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
+if(data81.max_stop_sequences !== undefined){
+let data94 = data81.max_stop_sequences;
+if((!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))) && (data94 !== null)){
+const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3129,13 +3126,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-}
-if(data48.timeouts !== undefined){
-let data98 = data48.timeouts;
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
-for(const key21 in data98){
-if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
-const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if((typeof data94 == "number") && (isFinite(data94))){
+if(data94 > 1000 || isNaN(data94)){
+const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3144,11 +3137,8 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-if(data98.connect_ms !== undefined){
-let data99 = data98.connect_ms;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+if(data94 < 0 || isNaN(data94)){
+const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3157,9 +3147,12 @@ vErrors.push(err249);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 86400000 || isNaN(data99)){
-const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+}
+if(data81.top_k !== undefined){
+let data95 = data81.top_k;
+if(typeof data95 !== "boolean"){
+const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data95};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3168,8 +3161,11 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(data99 < 0 || isNaN(data99)){
-const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+if(data81.tool_images !== undefined){
+let data96 = data81.tool_images;
+if(typeof data96 !== "boolean"){
+const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data96};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3179,11 +3175,10 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
-if(data98.first_byte_ms !== undefined){
-let data100 = data98.first_byte_ms;
-if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
-const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+if(data81.file_parts !== undefined){
+let data97 = data81.file_parts;
+if(typeof data97 !== "boolean"){
+const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data97};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3192,9 +3187,11 @@ vErrors.push(err252);
 }
 errors++;
 }
-if((typeof data100 == "number") && (isFinite(data100))){
-if(data100 > 86400000 || isNaN(data100)){
-const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+}
+if(data81.prefill !== undefined){
+let data98 = data81.prefill;
+if(typeof data98 !== "boolean"){
+const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data98};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3203,8 +3200,11 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(data100 < 0 || isNaN(data100)){
-const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+}
+if(data81.platform_members !== undefined){
+let data99 = data81.platform_members;
+if(typeof data99 !== "boolean"){
+const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data99};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3214,11 +3214,10 @@ vErrors.push(err254);
 errors++;
 }
 }
-}
-if(data98.idle_ms !== undefined){
-let data101 = data98.idle_ms;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+if(data81.keep_billing_block !== undefined){
+let data100 = data81.keep_billing_block;
+if(typeof data100 !== "boolean"){
+const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data100};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3227,9 +3226,11 @@ vErrors.push(err255);
 }
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 86400000 || isNaN(data101)){
-const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+}
+if(data81.cache_prompts !== undefined){
+let data101 = data81.cache_prompts;
+if(typeof data101 !== "boolean"){
+const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data101};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3238,8 +3239,10 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+}
+}
+else {
+const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data81};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3249,11 +3252,12 @@ vErrors.push(err257);
 errors++;
 }
 }
-}
-if(data98.total_ms !== undefined){
-let data102 = data98.total_ms;
-if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
-const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if(data48.timeouts !== undefined){
+let data102 = data48.timeouts;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key21 in data102){
+if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
+const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data102};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3262,9 +3266,11 @@ vErrors.push(err258);
 }
 errors++;
 }
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 86400000 || isNaN(data102)){
-const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+}
+if(data102.connect_ms !== undefined){
+let data103 = data102.connect_ms;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3273,8 +3279,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-if(data102 < 0 || isNaN(data102)){
-const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 86400000 || isNaN(data103)){
+const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3283,11 +3290,8 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if(data103 < 0 || isNaN(data103)){
+const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3297,10 +3301,11 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data48.max_parallel_requests !== undefined){
-let data103 = data48.max_parallel_requests;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+}
+if(data102.first_byte_ms !== undefined){
+let data104 = data102.first_byte_ms;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3309,9 +3314,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 1000000 || isNaN(data103)){
-const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 86400000 || isNaN(data104)){
+const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3320,8 +3325,8 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data103 < 1 || isNaN(data103)){
-const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if(data104 < 0 || isNaN(data104)){
+const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3332,10 +3337,10 @@ errors++;
 }
 }
 }
-if(data48.health_check !== undefined){
-let data104 = data48.health_check;
-if((typeof data104 !== "boolean") && (!(data104 && typeof data104 == "object" && !Array.isArray(data104)))){
-const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
+if(data102.idle_ms !== undefined){
+let data105 = data102.idle_ms;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3344,10 +3349,9 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key22 in data104){
-if(!((key22 === "path") || (key22 === "interval_ms"))){
-const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 86400000 || isNaN(data105)){
+const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3356,12 +3360,8 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-if(data104.path !== undefined){
-let data105 = data104.path;
-if(typeof data105 === "string"){
-if(func4(data105) > 1024){
-const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data105 < 0 || isNaN(data105)){
+const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3370,8 +3370,12 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(func4(data105) < 1){
-const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+}
+}
+if(data102.total_ms !== undefined){
+let data106 = data102.total_ms;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3380,8 +3384,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(!pattern16.test(data105)){
-const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 86400000 || isNaN(data106)){
+const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3390,9 +3395,8 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-else {
-const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data106 < 0 || isNaN(data106)){
+const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3402,10 +3406,10 @@ vErrors.push(err270);
 errors++;
 }
 }
-if(data104.interval_ms !== undefined){
-let data106 = data104.interval_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+}
+}
+else {
+const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data102};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3414,9 +3418,11 @@ vErrors.push(err271);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 3600000 || isNaN(data106)){
-const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+}
+if(data48.max_parallel_requests !== undefined){
+let data107 = data48.max_parallel_requests;
+if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
+const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3425,8 +3431,9 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(data106 < 1000 || isNaN(data106)){
-const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+if((typeof data107 == "number") && (isFinite(data107))){
+if(data107 > 1000000 || isNaN(data107)){
+const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3435,14 +3442,8 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data48.discover_models !== undefined){
-let data107 = data48.discover_models;
-if(typeof data107 !== "boolean"){
-const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data107};
+if(data107 < 1 || isNaN(data107)){
+const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3453,8 +3454,10 @@ errors++;
 }
 }
 }
-else {
-const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+if(data48.health_check !== undefined){
+let data108 = data48.health_check;
+if((typeof data108 !== "boolean") && (!(data108 && typeof data108 == "object" && !Array.isArray(data108)))){
+const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data108};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3463,10 +3466,10 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-}
-else {
-const err276 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key22 in data108){
+if(!((key22 === "path") || (key22 === "interval_ms"))){
+const err276 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data108};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3476,21 +3479,11 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data108 = data.models;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key23 in data108){
-if(pattern17.test(key23)){
-let data109 = data108[key23];
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-if(data109.model !== undefined){
-let data110 = data109.model;
-const _errs255 = errors;
-const _errs256 = errors;
-if(errors === _errs256){
-if(typeof data110 === "string"){
-if(!pattern18.test(data110)){
-const err277 = {};
+if(data108.path !== undefined){
+let data109 = data108.path;
+if(typeof data109 === "string"){
+if(func4(data109) > 1024){
+const err277 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3499,9 +3492,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-}
-else {
-const err278 = {};
+if(func4(data109) < 1){
+const err278 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3510,10 +3502,8 @@ vErrors.push(err278);
 }
 errors++;
 }
-}
-var valid52 = _errs256 === errors;
-if(valid52){
-const err279 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data110};
+if(!pattern18.test(data109)){
+const err279 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3522,33 +3512,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-else {
-errors = _errs255;
-if(vErrors !== null){
-if(_errs255){
-vErrors.length = _errs255;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data109.targets !== undefined){
-let data111 = data109.targets;
-if(Array.isArray(data111)){
-const len9 = data111.length;
-for(let i9=0; i9<len9; i9++){
-let data112 = data111[i9];
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-if(data112.model !== undefined){
-let data113 = data112.model;
-const _errs263 = errors;
-const _errs264 = errors;
-if(errors === _errs264){
-if(typeof data113 === "string"){
-if(!pattern18.test(data113)){
-const err280 = {};
+const err280 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3558,8 +3524,10 @@ vErrors.push(err280);
 errors++;
 }
 }
-else {
-const err281 = {};
+if(data108.interval_ms !== undefined){
+let data110 = data108.interval_ms;
+if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
+const err281 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3568,10 +3536,9 @@ vErrors.push(err281);
 }
 errors++;
 }
-}
-var valid56 = _errs264 === errors;
-if(valid56){
-const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data113};
+if((typeof data110 == "number") && (isFinite(data110))){
+if(data110 > 3600000 || isNaN(data110)){
+const err282 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3580,21 +3547,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-else {
-errors = _errs263;
-if(vErrors !== null){
-if(_errs263){
-vErrors.length = _errs263;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data112};
+if(data110 < 1000 || isNaN(data110)){
+const err283 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3605,8 +3559,12 @@ errors++;
 }
 }
 }
-else {
-const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data111};
+}
+}
+if(data48.discover_models !== undefined){
+let data111 = data48.discover_models;
+if(typeof data111 !== "boolean"){
+const err284 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data111};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3616,12 +3574,9 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data109.aliases !== undefined){
-let data114 = data109.aliases;
-if(Array.isArray(data114)){
-const len10 = data114.length;
-for(let i10=0; i10<len10; i10++){
-const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data114[i10]};
+}
+else {
+const err285 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3631,8 +3586,9 @@ vErrors.push(err285);
 errors++;
 }
 }
+}
 else {
-const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data114};
+const err286 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3642,9 +3598,21 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data109};
+if(data.models !== undefined){
+let data112 = data.models;
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+for(const key23 in data112){
+if(pattern19.test(key23)){
+let data113 = data112[key23];
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+if(data113.model !== undefined){
+let data114 = data113.model;
+const _errs259 = errors;
+const _errs260 = errors;
+if(errors === _errs260){
+if(typeof data114 === "string"){
+if(!pattern20.test(data114)){
+const err287 = {};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3654,16 +3622,8 @@ vErrors.push(err287);
 errors++;
 }
 }
-}
-for(const key24 in data108){
-if(pattern20.test(key24)){
-let data116 = data108[key24];
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-if(data116.model !== undefined){
-let data117 = data116.model;
-if(typeof data117 === "string"){
-if(!pattern21.test(data117)){
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+else {
+const err288 = {};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3673,8 +3633,9 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+var valid52 = _errs260 === errors;
+if(valid52){
+const err289 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data114};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3683,19 +3644,33 @@ vErrors.push(err289);
 }
 errors++;
 }
+else {
+errors = _errs259;
+if(vErrors !== null){
+if(_errs259){
+vErrors.length = _errs259;
 }
-if(data116.targets !== undefined){
-let data118 = data116.targets;
-if(Array.isArray(data118)){
-const len11 = data118.length;
-for(let i11=0; i11<len11; i11++){
-let data119 = data118[i11];
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-if(data119.model !== undefined){
-let data120 = data119.model;
-if(typeof data120 === "string"){
-if(!pattern21.test(data120)){
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data113.targets !== undefined){
+let data115 = data113.targets;
+if(Array.isArray(data115)){
+const len9 = data115.length;
+for(let i9=0; i9<len9; i9++){
+let data116 = data115[i9];
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.model !== undefined){
+let data117 = data116.model;
+const _errs267 = errors;
+const _errs268 = errors;
+if(errors === _errs268){
+if(typeof data117 === "string"){
+if(!pattern20.test(data117)){
+const err290 = {};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3706,7 +3681,7 @@ errors++;
 }
 }
 else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+const err291 = {};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3716,9 +3691,9 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data119};
+var valid56 = _errs268 === errors;
+if(valid56){
+const err292 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data117};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3727,10 +3702,21 @@ vErrors.push(err292);
 }
 errors++;
 }
+else {
+errors = _errs267;
+if(vErrors !== null){
+if(_errs267){
+vErrors.length = _errs267;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data118};
+const err293 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data116};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3742,7 +3728,7 @@ errors++;
 }
 }
 else {
-const err294 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data116};
+const err294 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data115};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3752,11 +3738,12 @@ vErrors.push(err294);
 errors++;
 }
 }
-}
-}
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-if(Object.keys(data108).length < 1){
-const err295 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data108};
+if(data113.aliases !== undefined){
+let data118 = data113.aliases;
+if(Array.isArray(data118)){
+const len10 = data118.length;
+for(let i10=0; i10<len10; i10++){
+const err295 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data118[i10]};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3765,14 +3752,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-for(const key25 in data108){
-const _errs280 = errors;
-const _errs282 = errors;
-const _errs283 = errors;
-if(errors === _errs283){
-if(typeof key25 === "string"){
-if(!pattern23.test(key25)){
-const err296 = {};
+}
+else {
+const err296 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data118};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3782,8 +3764,9 @@ vErrors.push(err296);
 errors++;
 }
 }
+}
 else {
-const err297 = {};
+const err297 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data113};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3793,9 +3776,16 @@ vErrors.push(err297);
 errors++;
 }
 }
-var valid64 = _errs283 === errors;
-if(valid64){
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+for(const key24 in data112){
+if(pattern22.test(key24)){
+let data120 = data112[key24];
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+if(data120.model !== undefined){
+let data121 = data120.model;
+if(typeof data121 === "string"){
+if(!pattern23.test(data121)){
+const err298 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data121};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3804,20 +3794,9 @@ vErrors.push(err298);
 }
 errors++;
 }
-else {
-errors = _errs282;
-if(vErrors !== null){
-if(_errs282){
-vErrors.length = _errs282;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+const err299 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data121};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3826,8 +3805,19 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+if(data120.targets !== undefined){
+let data122 = data120.targets;
+if(Array.isArray(data122)){
+const len11 = data122.length;
+for(let i11=0; i11<len11; i11++){
+let data123 = data122[i11];
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+if(data123.model !== undefined){
+let data124 = data123.model;
+if(typeof data124 === "string"){
+if(!pattern23.test(data124)){
+const err300 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data124};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3836,8 +3826,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+else {
+const err301 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data124};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3847,8 +3838,9 @@ vErrors.push(err301);
 errors++;
 }
 }
+}
 else {
-const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+const err302 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data123};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3857,9 +3849,10 @@ vErrors.push(err302);
 }
 errors++;
 }
-var valid63 = _errs280 === errors;
-if(!valid63){
-const err303 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data108};
+}
+}
+else {
+const err303 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data122};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3869,15 +3862,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-for(const key26 in data108){
-let data121 = data108[key26];
-const _errs288 = errors;
-let valid66 = true;
-const _errs289 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-let missing2;
-if((data121.targets === undefined) && (missing2 = "targets")){
-const err304 = {};
+}
+else {
+const err304 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data120};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3887,26 +3874,11 @@ vErrors.push(err304);
 errors++;
 }
 }
-var _valid5 = _errs289 === errors;
-errors = _errs288;
-if(vErrors !== null){
-if(_errs288){
-vErrors.length = _errs288;
-}
-else {
-vErrors = null;
 }
 }
-let ifClause1;
-if(_valid5){
-const _errs290 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key27 in data121){
-const _errs291 = errors;
-const _errs292 = errors;
-const _errs293 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
-const err305 = {};
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+if(Object.keys(data112).length < 1){
+const err305 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data112};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3915,9 +3887,14 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid68 = _errs293 === errors;
-if(valid68){
-const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+for(const key25 in data112){
+const _errs284 = errors;
+const _errs286 = errors;
+const _errs287 = errors;
+if(errors === _errs287){
+if(typeof key25 === "string"){
+if(!pattern25.test(key25)){
+const err306 = {};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3926,20 +3903,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-else {
-errors = _errs292;
-if(vErrors !== null){
-if(_errs292){
-vErrors.length = _errs292;
 }
 else {
-vErrors = null;
-}
-}
-}
-var valid67 = _errs291 === errors;
-if(!valid67){
-const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data121};
+const err307 = {};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3949,16 +3915,9 @@ vErrors.push(err307);
 errors++;
 }
 }
-}
-var _valid5 = _errs290 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs294 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-if(data121.provider === undefined){
-const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data121};
+var valid64 = _errs287 === errors;
+if(valid64){
+const err308 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3967,13 +3926,20 @@ vErrors.push(err308);
 }
 errors++;
 }
+else {
+errors = _errs286;
+if(vErrors !== null){
+if(_errs286){
+vErrors.length = _errs286;
 }
-var _valid5 = _errs294 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
+else {
+vErrors = null;
 }
-if(!valid66){
-const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+}
+}
+if(typeof key25 === "string"){
+if(func4(key25) > 256){
+const err309 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3982,10 +3948,8 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key28 in data121){
-if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
-const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+if(func4(key25) < 1){
+const err310 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3994,12 +3958,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-if(data121.provider !== undefined){
-let data122 = data121.provider;
-if(typeof data122 === "string"){
-if(func4(data122) > 64){
-const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+if(!pattern3.test(key25)){
+const err311 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4008,8 +3968,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(func4(data122) < 1){
-const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+}
+else {
+const err312 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4018,8 +3979,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(!pattern4.test(data122)){
-const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+var valid63 = _errs284 === errors;
+if(!valid63){
+const err313 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data112};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4029,8 +3991,15 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
+for(const key26 in data112){
+let data125 = data112[key26];
+const _errs292 = errors;
+let valid66 = true;
+const _errs293 = errors;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+let missing2;
+if((data125.targets === undefined) && (missing2 = "targets")){
+const err314 = {};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4040,11 +4009,26 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data121.model !== undefined){
-let data123 = data121.model;
-if(typeof data123 === "string"){
-if(func4(data123) > 256){
-const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+var _valid5 = _errs293 === errors;
+errors = _errs292;
+if(vErrors !== null){
+if(_errs292){
+vErrors.length = _errs292;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs294 = errors;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key27 in data125){
+const _errs295 = errors;
+const _errs296 = errors;
+const _errs297 = errors;
+if(!((key27 === "provider") || (key27 === "model"))){
+const err315 = {};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4053,8 +4037,9 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func4(data123) < 1){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+var valid68 = _errs297 === errors;
+if(valid68){
+const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4063,8 +4048,20 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(!pattern3.test(data123)){
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+else {
+errors = _errs296;
+if(vErrors !== null){
+if(_errs296){
+vErrors.length = _errs296;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid67 = _errs295 === errors;
+if(!valid67){
+const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data125};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4074,8 +4071,16 @@ vErrors.push(err317);
 errors++;
 }
 }
+}
+var _valid5 = _errs294 === errors;
+valid66 = _valid5;
+ifClause1 = "then";
+}
 else {
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
+const _errs298 = errors;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.provider === undefined){
+const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data125};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4085,11 +4090,12 @@ vErrors.push(err318);
 errors++;
 }
 }
-if(data121.targets !== undefined){
-let data124 = data121.targets;
-if(Array.isArray(data124)){
-if(data124.length < 1){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
+var _valid5 = _errs298 === errors;
+valid66 = _valid5;
+ifClause1 = "else";
+}
+if(!valid66){
+const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data125};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4098,12 +4104,10 @@ vErrors.push(err319);
 }
 errors++;
 }
-const len12 = data124.length;
-for(let i12=0; i12<len12; i12++){
-let data125 = data124[i12];
 if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-if(data125.provider === undefined){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+for(const key28 in data125){
+if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
+const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data125};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4112,9 +4116,12 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key29 in data125){
-if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+}
+if(data125.provider !== undefined){
+let data126 = data125.provider;
+if(typeof data126 === "string"){
+if(func4(data126) > 64){
+const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4123,12 +4130,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data125.provider !== undefined){
-let data126 = data125.provider;
-if(typeof data126 === "string"){
-if(func4(data126) > 64){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(func4(data126) < 1){
+const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4137,8 +4140,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(func4(data126) < 1){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(!pattern4.test(data126)){
+const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4147,8 +4150,9 @@ vErrors.push(err323);
 }
 errors++;
 }
-if(!pattern4.test(data126)){
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+}
+else {
+const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data126};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4158,8 +4162,11 @@ vErrors.push(err324);
 errors++;
 }
 }
-else {
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(data125.model !== undefined){
+let data127 = data125.model;
+if(typeof data127 === "string"){
+if(func4(data127) > 256){
+const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4168,12 +4175,8 @@ vErrors.push(err325);
 }
 errors++;
 }
-}
-if(data125.model !== undefined){
-let data127 = data125.model;
-if(typeof data127 === "string"){
-if(func4(data127) > 256){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(func4(data127) < 1){
+const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4182,8 +4185,8 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(func4(data127) < 1){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(!pattern3.test(data127)){
+const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4192,8 +4195,9 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(!pattern3.test(data127)){
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+}
+else {
+const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data127};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4203,8 +4207,11 @@ vErrors.push(err328);
 errors++;
 }
 }
-else {
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(data125.targets !== undefined){
+let data128 = data125.targets;
+if(Array.isArray(data128)){
+if(data128.length < 1){
+const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data128};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4213,11 +4220,12 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-if(data125.tier !== undefined){
-let data128 = data125.tier;
-if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+const len12 = data128.length;
+for(let i12=0; i12<len12; i12++){
+let data129 = data128[i12];
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+if(data129.provider === undefined){
+const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data129};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4226,9 +4234,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-if((typeof data128 == "number") && (isFinite(data128))){
-if(data128 > 100 || isNaN(data128)){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+for(const key29 in data129){
+if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
+const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data129};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4237,8 +4245,12 @@ vErrors.push(err331);
 }
 errors++;
 }
-if(data128 < 1 || isNaN(data128)){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+}
+if(data129.provider !== undefined){
+let data130 = data129.provider;
+if(typeof data130 === "string"){
+if(func4(data130) > 64){
+const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data130};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4247,12 +4259,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-}
-if(data125.weight !== undefined){
-let data129 = data125.weight;
-if(!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+if(func4(data130) < 1){
+const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data130};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4261,9 +4269,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-if((typeof data129 == "number") && (isFinite(data129))){
-if(data129 > 1000000 || isNaN(data129)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+if(!pattern4.test(data130)){
+const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data130};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4272,8 +4279,9 @@ vErrors.push(err334);
 }
 errors++;
 }
-if(data129 < 1 || isNaN(data129)){
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+}
+else {
+const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data130};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4283,10 +4291,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+if(data129.model !== undefined){
+let data131 = data129.model;
+if(typeof data131 === "string"){
+if(func4(data131) > 256){
+const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data131};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4295,10 +4304,8 @@ vErrors.push(err336);
 }
 errors++;
 }
-}
-}
-else {
-const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
+if(func4(data131) < 1){
+const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data131};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4307,19 +4314,8 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-if(data121.aliases !== undefined){
-let data130 = data121.aliases;
-if(Array.isArray(data130)){
-const len13 = data130.length;
-for(let i13=0; i13<len13; i13++){
-let data131 = data130[i13];
-const _errs317 = errors;
-const _errs318 = errors;
-if(errors === _errs318){
-if(typeof data131 === "string"){
-if(!pattern29.test(data131)){
-const err338 = {};
+if(!pattern3.test(data131)){
+const err338 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data131};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4330,7 +4326,7 @@ errors++;
 }
 }
 else {
-const err339 = {};
+const err339 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data131};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4340,9 +4336,10 @@ vErrors.push(err339);
 errors++;
 }
 }
-var valid75 = _errs318 === errors;
-if(valid75){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if(data129.tier !== undefined){
+let data132 = data129.tier;
+if(!(((typeof data132 == "number") && (!(data132 % 1) && !isNaN(data132))) && (isFinite(data132)))){
+const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data132};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4351,20 +4348,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-else {
-errors = _errs317;
-if(vErrors !== null){
-if(_errs317){
-vErrors.length = _errs317;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data131 === "string"){
-if(func4(data131) > 256){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if((typeof data132 == "number") && (isFinite(data132))){
+if(data132 > 100 || isNaN(data132)){
+const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data132};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4373,8 +4359,8 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(func4(data131) < 1){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if(data132 < 1 || isNaN(data132)){
+const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data132};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4383,8 +4369,12 @@ vErrors.push(err342);
 }
 errors++;
 }
-if(!pattern3.test(data131)){
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+}
+}
+if(data129.weight !== undefined){
+let data133 = data129.weight;
+if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
+const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data133};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4393,9 +4383,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-else {
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if((typeof data133 == "number") && (isFinite(data133))){
+if(data133 > 1000000 || isNaN(data133)){
+const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data133};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4404,10 +4394,8 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-}
-else {
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data130};
+if(data133 < 1 || isNaN(data133)){
+const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data133};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4417,15 +4405,10 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data121.fallbacks !== undefined){
-let data132 = data121.fallbacks;
-if(Array.isArray(data132)){
-const len14 = data132.length;
-for(let i14=0; i14<len14; i14++){
-let data133 = data132[i14];
-if(typeof data133 === "string"){
-if(func4(data133) > 256){
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+}
+}
+else {
+const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data129};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,8 +4417,10 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(func4(data133) < 1){
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+}
+}
+else {
+const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data128};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4444,8 +4429,19 @@ vErrors.push(err347);
 }
 errors++;
 }
-if(!pattern3.test(data133)){
-const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+}
+if(data125.aliases !== undefined){
+let data134 = data125.aliases;
+if(Array.isArray(data134)){
+const len13 = data134.length;
+for(let i13=0; i13<len13; i13++){
+let data135 = data134[i13];
+const _errs321 = errors;
+const _errs322 = errors;
+if(errors === _errs322){
+if(typeof data135 === "string"){
+if(!pattern31.test(data135)){
+const err348 = {};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4456,7 +4452,7 @@ errors++;
 }
 }
 else {
-const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+const err349 = {};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4466,9 +4462,9 @@ vErrors.push(err349);
 errors++;
 }
 }
-}
-else {
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data132};
+var valid75 = _errs322 === errors;
+if(valid75){
+const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data135};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4477,13 +4473,20 @@ vErrors.push(err350);
 }
 errors++;
 }
+else {
+errors = _errs321;
+if(vErrors !== null){
+if(_errs321){
+vErrors.length = _errs321;
 }
-if(data121.translation !== undefined){
-let data134 = data121.translation;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-for(const key30 in data134){
-if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data135 === "string"){
+if(func4(data135) > 256){
+const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data135};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4492,11 +4495,8 @@ vErrors.push(err351);
 }
 errors++;
 }
-}
-if(data134.max_tokens_field !== undefined){
-let data135 = data134.max_tokens_field;
-if(typeof data135 !== "string"){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+if(func4(data135) < 1){
+const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data135};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4505,8 +4505,8 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(!((data135 === "max_tokens") || (data135 === "max_completion_tokens"))){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+if(!pattern3.test(data135)){
+const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data135};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4516,10 +4516,8 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data134.default_max_tokens !== undefined){
-let data136 = data134.default_max_tokens;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+else {
+const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data135};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4528,9 +4526,10 @@ vErrors.push(err354);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 1000000 || isNaN(data136)){
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+}
+}
+else {
+const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data134};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4539,8 +4538,16 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(data136 < 1 || isNaN(data136)){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+}
+if(data125.fallbacks !== undefined){
+let data136 = data125.fallbacks;
+if(Array.isArray(data136)){
+const len14 = data136.length;
+for(let i14=0; i14<len14; i14++){
+let data137 = data136[i14];
+if(typeof data137 === "string"){
+if(func4(data137) > 256){
+const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data137};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4549,12 +4556,8 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-}
-if(data134.system_in_middle !== undefined){
-let data137 = data134.system_in_middle;
-if(typeof data137 !== "string"){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+if(func4(data137) < 1){
+const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data137};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4563,8 +4566,8 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(!((data137 === "keep") || (data137 === "fold"))){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+if(!pattern3.test(data137)){
+const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data137};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4574,10 +4577,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-if(data134.system_role !== undefined){
-let data138 = data134.system_role;
-if(typeof data138 !== "string"){
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+else {
+const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data137};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4586,8 +4587,10 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(!((data138 === "system") || (data138 === "developer"))){
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+}
+}
+else {
+const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data136};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4597,10 +4600,12 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data134.text_parts !== undefined){
-let data139 = data134.text_parts;
-if(typeof data139 !== "boolean"){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data139};
+if(data125.translation !== undefined){
+let data138 = data125.translation;
+if(data138 && typeof data138 == "object" && !Array.isArray(data138)){
+for(const key30 in data138){
+if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
+const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data138};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4610,10 +4615,10 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data134.reasoning_field !== undefined){
-let data140 = data134.reasoning_field;
-if(typeof data140 !== "string"){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+if(data138.max_tokens_field !== undefined){
+let data139 = data138.max_tokens_field;
+if(typeof data139 !== "string"){
+const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data139};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4622,8 +4627,8 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(!(((data140 === "reasoning_content") || (data140 === "reasoning")) || (data140 === "none"))){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+if(!((data139 === "max_tokens") || (data139 === "max_completion_tokens"))){
+const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data139};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4633,10 +4638,10 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data134.reasoning_turns !== undefined){
-let data141 = data134.reasoning_turns;
-if(typeof data141 !== "string"){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+if(data138.default_max_tokens !== undefined){
+let data140 = data138.default_max_tokens;
+if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
+const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data140};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4645,8 +4650,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(!((data141 === "all") || (data141 === "last"))){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+if((typeof data140 == "number") && (isFinite(data140))){
+if(data140 > 1000000 || isNaN(data140)){
+const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data140};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4655,15 +4661,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-}
-if(data134.efforts !== undefined){
-let data142 = data134.efforts;
-if(Array.isArray(data142)){
-const len15 = data142.length;
-for(let i15=0; i15<len15; i15++){
-let data143 = data142[i15];
-if(typeof data143 !== "string"){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+if(data140 < 1 || isNaN(data140)){
+const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data140};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4672,8 +4671,12 @@ vErrors.push(err366);
 }
 errors++;
 }
-if(!(((((((data143 === "none") || (data143 === "minimal")) || (data143 === "low")) || (data143 === "medium")) || (data143 === "high")) || (data143 === "xhigh")) || (data143 === "max"))){
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+}
+}
+if(data138.system_in_middle !== undefined){
+let data141 = data138.system_in_middle;
+if(typeof data141 !== "string"){
+const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data141};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4682,10 +4685,8 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data142};
+if(!((data141 === "keep") || (data141 === "fold"))){
+const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data141};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4695,10 +4696,10 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data134.think_tags !== undefined){
-let data144 = data134.think_tags;
-if(typeof data144 !== "boolean"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data144};
+if(data138.system_role !== undefined){
+let data142 = data138.system_role;
+if(typeof data142 !== "string"){
+const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data142};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4707,11 +4708,8 @@ vErrors.push(err369);
 }
 errors++;
 }
-}
-if(data134.thinking !== undefined){
-let data145 = data134.thinking;
-if(typeof data145 !== "string"){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+if(!((data142 === "system") || (data142 === "developer"))){
+const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data142};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4720,8 +4718,11 @@ vErrors.push(err370);
 }
 errors++;
 }
-if(!((data145 === "adaptive") || (data145 === "budget"))){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+}
+if(data138.text_parts !== undefined){
+let data143 = data138.text_parts;
+if(typeof data143 !== "boolean"){
+const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data143};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4731,11 +4732,10 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data134.max_temperature !== undefined){
-let data146 = data134.max_temperature;
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 10 || isNaN(data146)){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(data138.reasoning_field !== undefined){
+let data144 = data138.reasoning_field;
+if(typeof data144 !== "string"){
+const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data144};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4744,8 +4744,8 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(data146 < 0 || isNaN(data146)){
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(!(((data144 === "reasoning_content") || (data144 === "reasoning")) || (data144 === "none"))){
+const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data144};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4755,8 +4755,10 @@ vErrors.push(err373);
 errors++;
 }
 }
-else {
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(data138.reasoning_turns !== undefined){
+let data145 = data138.reasoning_turns;
+if(typeof data145 !== "string"){
+const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data145};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4765,11 +4767,8 @@ vErrors.push(err374);
 }
 errors++;
 }
-}
-if(data134.max_stop_sequences !== undefined){
-let data147 = data134.max_stop_sequences;
-if((!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))) && (data147 !== null)){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if(!((data145 === "all") || (data145 === "last"))){
+const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data145};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4778,9 +4777,15 @@ vErrors.push(err375);
 }
 errors++;
 }
-if((typeof data147 == "number") && (isFinite(data147))){
-if(data147 > 1000 || isNaN(data147)){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+}
+if(data138.efforts !== undefined){
+let data146 = data138.efforts;
+if(Array.isArray(data146)){
+const len15 = data146.length;
+for(let i15=0; i15<len15; i15++){
+let data147 = data146[i15];
+if(typeof data147 !== "string"){
+const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data147};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4789,8 +4794,8 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(data147 < 0 || isNaN(data147)){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if(!(((((((data147 === "none") || (data147 === "minimal")) || (data147 === "low")) || (data147 === "medium")) || (data147 === "high")) || (data147 === "xhigh")) || (data147 === "max"))){
+const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data147};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4801,10 +4806,8 @@ errors++;
 }
 }
 }
-if(data134.top_k !== undefined){
-let data148 = data134.top_k;
-if(typeof data148 !== "boolean"){
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data148};
+else {
+const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data146};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4814,10 +4817,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data134.tool_images !== undefined){
-let data149 = data134.tool_images;
-if(typeof data149 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data149};
+if(data138.think_tags !== undefined){
+let data148 = data138.think_tags;
+if(typeof data148 !== "boolean"){
+const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data148};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4827,10 +4830,10 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data134.file_parts !== undefined){
-let data150 = data134.file_parts;
-if(typeof data150 !== "boolean"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data150};
+if(data138.thinking !== undefined){
+let data149 = data138.thinking;
+if(typeof data149 !== "string"){
+const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data149};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4839,11 +4842,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-}
-if(data134.prefill !== undefined){
-let data151 = data134.prefill;
-if(typeof data151 !== "boolean"){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data151};
+if(!((data149 === "adaptive") || (data149 === "budget"))){
+const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data149};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4853,10 +4853,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data134.platform_members !== undefined){
-let data152 = data134.platform_members;
-if(typeof data152 !== "boolean"){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data152};
+if(data138.max_temperature !== undefined){
+let data150 = data138.max_temperature;
+if((typeof data150 == "number") && (isFinite(data150))){
+if(data150 > 10 || isNaN(data150)){
+const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data150};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4865,11 +4866,8 @@ vErrors.push(err382);
 }
 errors++;
 }
-}
-if(data134.keep_billing_block !== undefined){
-let data153 = data134.keep_billing_block;
-if(typeof data153 !== "boolean"){
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data153};
+if(data150 < 0 || isNaN(data150)){
+const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data150};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4879,10 +4877,8 @@ vErrors.push(err383);
 errors++;
 }
 }
-if(data134.cache_prompts !== undefined){
-let data154 = data134.cache_prompts;
-if(typeof data154 !== "boolean"){
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data154};
+else {
+const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data150};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4892,9 +4888,10 @@ vErrors.push(err384);
 errors++;
 }
 }
-}
-else {
-const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+if(data138.max_stop_sequences !== undefined){
+let data151 = data138.max_stop_sequences;
+if((!(((typeof data151 == "number") && (!(data151 % 1) && !isNaN(data151))) && (isFinite(data151)))) && (data151 !== null)){
+const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data151};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4903,10 +4900,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-}
-else {
-const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+if((typeof data151 == "number") && (isFinite(data151))){
+if(data151 > 1000 || isNaN(data151)){
+const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data151};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4915,10 +4911,8 @@ vErrors.push(err386);
 }
 errors++;
 }
-}
-}
-else {
-const err387 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data108};
+if(data151 < 0 || isNaN(data151)){
+const err387 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data151};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4928,12 +4922,11 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data155 = data.routing;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key31 in data155){
-if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
-const err388 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data155};
+}
+if(data138.top_k !== undefined){
+let data152 = data138.top_k;
+if(typeof data152 !== "boolean"){
+const err388 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data152};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4943,10 +4936,10 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data155.retries !== undefined){
-let data156 = data155.retries;
-if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
-const err389 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+if(data138.tool_images !== undefined){
+let data153 = data138.tool_images;
+if(typeof data153 !== "boolean"){
+const err389 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data153};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4955,9 +4948,11 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data156 == "number") && (isFinite(data156))){
-if(data156 > 10 || isNaN(data156)){
-const err390 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+}
+if(data138.file_parts !== undefined){
+let data154 = data138.file_parts;
+if(typeof data154 !== "boolean"){
+const err390 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data154};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4966,8 +4961,11 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data156 < 0 || isNaN(data156)){
-const err391 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+}
+if(data138.prefill !== undefined){
+let data155 = data138.prefill;
+if(typeof data155 !== "boolean"){
+const err391 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data155};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -4977,11 +4975,10 @@ vErrors.push(err391);
 errors++;
 }
 }
-}
-if(data155.max_retry_wait_ms !== undefined){
-let data157 = data155.max_retry_wait_ms;
-if(!(((typeof data157 == "number") && (!(data157 % 1) && !isNaN(data157))) && (isFinite(data157)))){
-const err392 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+if(data138.platform_members !== undefined){
+let data156 = data138.platform_members;
+if(typeof data156 !== "boolean"){
+const err392 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data156};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -4990,9 +4987,11 @@ vErrors.push(err392);
 }
 errors++;
 }
-if((typeof data157 == "number") && (isFinite(data157))){
-if(data157 > 60000 || isNaN(data157)){
-const err393 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+}
+if(data138.keep_billing_block !== undefined){
+let data157 = data138.keep_billing_block;
+if(typeof data157 !== "boolean"){
+const err393 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data157};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5001,8 +5000,11 @@ vErrors.push(err393);
 }
 errors++;
 }
-if(data157 < 0 || isNaN(data157)){
-const err394 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+}
+if(data138.cache_prompts !== undefined){
+let data158 = data138.cache_prompts;
+if(typeof data158 !== "boolean"){
+const err394 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data158};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5013,10 +5015,8 @@ errors++;
 }
 }
 }
-if(data155.restart_wait_ms !== undefined){
-let data158 = data155.restart_wait_ms;
-if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err395 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+else {
+const err395 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data138};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5025,9 +5025,10 @@ vErrors.push(err395);
 }
 errors++;
 }
-if((typeof data158 == "number") && (isFinite(data158))){
-if(data158 > 60000 || isNaN(data158)){
-const err396 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+}
+}
+else {
+const err396 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data125};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5036,8 +5037,10 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(data158 < 0 || isNaN(data158)){
-const err397 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+}
+}
+else {
+const err397 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data112};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5047,11 +5050,12 @@ vErrors.push(err397);
 errors++;
 }
 }
-}
-if(data155.cooldown_ms !== undefined){
-let data159 = data155.cooldown_ms;
-if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
-const err398 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if(data.routing !== undefined){
+let data159 = data.routing;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+for(const key31 in data159){
+if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
+const err398 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data159};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5060,9 +5064,11 @@ vErrors.push(err398);
 }
 errors++;
 }
-if((typeof data159 == "number") && (isFinite(data159))){
-if(data159 > 3600000 || isNaN(data159)){
-const err399 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+}
+if(data159.retries !== undefined){
+let data160 = data159.retries;
+if(!(((typeof data160 == "number") && (!(data160 % 1) && !isNaN(data160))) && (isFinite(data160)))){
+const err399 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data160};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5071,8 +5077,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data159 < 0 || isNaN(data159)){
-const err400 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if((typeof data160 == "number") && (isFinite(data160))){
+if(data160 > 10 || isNaN(data160)){
+const err400 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data160};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5081,11 +5088,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err401 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data155};
+if(data160 < 0 || isNaN(data160)){
+const err401 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data160};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5095,12 +5099,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data160 = data.routes;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key32 in data160){
-if(!((key32 === "rest") || (key32 === "default_model"))){
-const err402 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data160};
+}
+if(data159.max_retry_wait_ms !== undefined){
+let data161 = data159.max_retry_wait_ms;
+if(!(((typeof data161 == "number") && (!(data161 % 1) && !isNaN(data161))) && (isFinite(data161)))){
+const err402 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data161};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5109,11 +5112,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-if(data160.rest !== undefined){
-let data161 = data160.rest;
-if((!(data161 && typeof data161 == "object" && !Array.isArray(data161))) && (data161 !== null)){
-const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if((typeof data161 == "number") && (isFinite(data161))){
+if(data161 > 60000 || isNaN(data161)){
+const err403 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data161};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5122,9 +5123,8 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.provider === undefined){
-const err404 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if(data161 < 0 || isNaN(data161)){
+const err404 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data161};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5133,9 +5133,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-for(const key33 in data161){
-if(!(key33 === "provider")){
-const err405 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+}
+}
+if(data159.restart_wait_ms !== undefined){
+let data162 = data159.restart_wait_ms;
+if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
+const err405 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data162};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5144,12 +5147,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-if(data161.provider !== undefined){
-let data162 = data161.provider;
-if(typeof data162 === "string"){
-if(func4(data162) > 64){
-const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 60000 || isNaN(data162)){
+const err406 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data162};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5158,8 +5158,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(func4(data162) < 1){
-const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(data162 < 0 || isNaN(data162)){
+const err407 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data162};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5168,8 +5168,12 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(!pattern4.test(data162)){
-const err408 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+}
+}
+if(data159.cooldown_ms !== undefined){
+let data163 = data159.cooldown_ms;
+if(!(((typeof data163 == "number") && (!(data163 % 1) && !isNaN(data163))) && (isFinite(data163)))){
+const err408 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data163};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5178,9 +5182,9 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if((typeof data163 == "number") && (isFinite(data163))){
+if(data163 > 3600000 || isNaN(data163)){
+const err409 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data163};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5189,15 +5193,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-}
-}
-if(data160.default_model !== undefined){
-let data163 = data160.default_model;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key34 in data163){
-if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
-const err410 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+if(data163 < 0 || isNaN(data163)){
+const err410 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data163};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5207,11 +5204,10 @@ vErrors.push(err410);
 errors++;
 }
 }
-if(data163.images !== undefined){
-let data164 = data163.images;
-if(typeof data164 === "string"){
-if(func4(data164) > 256){
-const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+}
+else {
+const err411 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data159};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5220,8 +5216,13 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(func4(data164) < 1){
-const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+if(data.routes !== undefined){
+let data164 = data.routes;
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+for(const key32 in data164){
+if(!((key32 === "rest") || (key32 === "default_model"))){
+const err412 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data164};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5230,8 +5231,11 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(!pattern3.test(data164)){
-const err413 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+if(data164.rest !== undefined){
+let data165 = data164.rest;
+if((!(data165 && typeof data165 == "object" && !Array.isArray(data165))) && (data165 !== null)){
+const err413 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data165};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5240,9 +5244,9 @@ vErrors.push(err413);
 }
 errors++;
 }
-}
-else {
-const err414 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+if(data165.provider === undefined){
+const err414 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data165};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5251,12 +5255,9 @@ vErrors.push(err414);
 }
 errors++;
 }
-}
-if(data163.moderations !== undefined){
-let data165 = data163.moderations;
-if(typeof data165 === "string"){
-if(func4(data165) > 256){
-const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+for(const key33 in data165){
+if(!(key33 === "provider")){
+const err415 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data165};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5265,8 +5266,12 @@ vErrors.push(err415);
 }
 errors++;
 }
-if(func4(data165) < 1){
-const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+}
+if(data165.provider !== undefined){
+let data166 = data165.provider;
+if(typeof data166 === "string"){
+if(func4(data166) > 64){
+const err416 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5275,8 +5280,8 @@ vErrors.push(err416);
 }
 errors++;
 }
-if(!pattern3.test(data165)){
-const err417 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+if(func4(data166) < 1){
+const err417 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5285,9 +5290,8 @@ vErrors.push(err417);
 }
 errors++;
 }
-}
-else {
-const err418 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+if(!pattern4.test(data166)){
+const err418 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5297,11 +5301,8 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data163.responses !== undefined){
-let data166 = data163.responses;
-if(typeof data166 === "string"){
-if(func4(data166) > 256){
-const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+else {
+const err419 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5310,8 +5311,15 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+}
+}
+}
+if(data164.default_model !== undefined){
+let data167 = data164.default_model;
+if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
+for(const key34 in data167){
+if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
+const err420 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data167};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5320,8 +5328,12 @@ vErrors.push(err420);
 }
 errors++;
 }
-if(!pattern3.test(data166)){
-const err421 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+}
+if(data167.images !== undefined){
+let data168 = data167.images;
+if(typeof data168 === "string"){
+if(func4(data168) > 256){
+const err421 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data168};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5330,9 +5342,8 @@ vErrors.push(err421);
 }
 errors++;
 }
-}
-else {
-const err422 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+if(func4(data168) < 1){
+const err422 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data168};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5341,10 +5352,8 @@ vErrors.push(err422);
 }
 errors++;
 }
-}
-}
-else {
-const err423 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+if(!pattern3.test(data168)){
+const err423 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data168};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5354,9 +5363,8 @@ vErrors.push(err423);
 errors++;
 }
 }
-}
 else {
-const err424 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data160};
+const err424 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data168};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5366,12 +5374,11 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data167 = data.logging;
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-for(const key35 in data167){
-if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
-const err425 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data167};
+if(data167.moderations !== undefined){
+let data169 = data167.moderations;
+if(typeof data169 === "string"){
+if(func4(data169) > 256){
+const err425 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data169};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5380,11 +5387,8 @@ vErrors.push(err425);
 }
 errors++;
 }
-}
-if(data167.level !== undefined){
-let data168 = data167.level;
-if(typeof data168 !== "string"){
-const err426 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data168};
+if(func4(data169) < 1){
+const err426 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data169};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5393,8 +5397,8 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(!((((data168 === "error") || (data168 === "warn")) || (data168 === "info")) || (data168 === "debug"))){
-const err427 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data168};
+if(!pattern3.test(data169)){
+const err427 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data169};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5404,10 +5408,8 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data167.format !== undefined){
-let data169 = data167.format;
-if(typeof data169 !== "string"){
-const err428 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data169};
+else {
+const err428 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data169};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5416,8 +5418,12 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(!(((data169 === "auto") || (data169 === "json")) || (data169 === "pretty"))){
-const err429 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data169};
+}
+if(data167.responses !== undefined){
+let data170 = data167.responses;
+if(typeof data170 === "string"){
+if(func4(data170) > 256){
+const err429 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data170};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5426,11 +5432,8 @@ vErrors.push(err429);
 }
 errors++;
 }
-}
-if(data167.transport !== undefined){
-let data170 = data167.transport;
-if((!(data170 && typeof data170 == "object" && !Array.isArray(data170))) && (data170 !== null)){
-const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+if(func4(data170) < 1){
+const err430 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data170};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5439,9 +5442,8 @@ vErrors.push(err430);
 }
 errors++;
 }
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-if(data170.target === undefined){
-const err431 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+if(!pattern3.test(data170)){
+const err431 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data170};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5450,9 +5452,9 @@ vErrors.push(err431);
 }
 errors++;
 }
-for(const key36 in data170){
-if(!((key36 === "target") || (key36 === "options"))){
-const err432 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+else {
+const err432 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data170};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5462,11 +5464,9 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data170.target !== undefined){
-let data171 = data170.target;
-if(typeof data171 === "string"){
-if(func4(data171) > 4096){
-const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+}
+else {
+const err433 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data167};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5475,8 +5475,10 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err434 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+}
+}
+else {
+const err434 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data164};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5486,8 +5488,12 @@ vErrors.push(err434);
 errors++;
 }
 }
-else {
-const err435 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+if(data.secrets !== undefined){
+let data171 = data.secrets;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key35 in data171){
+if(!((key35 === "dir") || (key35 === "identity"))){
+const err435 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.secrets,data:data171};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5497,10 +5503,10 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data170.options !== undefined){
-let data172 = data170.options;
-if(!(data172 && typeof data172 == "object" && !Array.isArray(data172))){
-const err436 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data172};
+if(data171.dir !== undefined){
+let data172 = data171.dir;
+if((typeof data172 !== "string") && (data172 !== null)){
+const err436 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema11.properties.secrets.properties.dir.type},schema:schema11.properties.secrets.properties.dir.type,parentSchema:schema11.properties.secrets.properties.dir,data:data172};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5509,12 +5515,9 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data167};
+if(typeof data172 === "string"){
+if(func4(data172) > 4096){
+const err437 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.secrets.properties.dir,data:data172};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5523,15 +5526,323 @@ vErrors.push(err437);
 }
 errors++;
 }
-}
-}
-else {
-const err438 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(func4(data172) < 1){
+const err438 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.secrets.properties.dir,data:data172};
 if(vErrors === null){
 vErrors = [err438];
 }
 else {
 vErrors.push(err438);
+}
+errors++;
+}
+if(!pattern6.test(data172)){
+const err439 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.secrets.properties.dir,data:data172};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+}
+}
+if(data171.identity !== undefined){
+let data173 = data171.identity;
+if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
+for(const key36 in data173){
+if(!((key36 === "credential") || (key36 === "file"))){
+const err440 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.secrets.properties.identity,data:data173};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+}
+if(data173.credential !== undefined){
+let data174 = data173.credential;
+if(typeof data174 === "string"){
+if(func4(data174) > 100){
+const err441 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema11.properties.secrets.properties.identity.properties.credential,data:data174};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+if(func4(data174) < 1){
+const err442 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.secrets.properties.identity.properties.credential,data:data174};
+if(vErrors === null){
+vErrors = [err442];
+}
+else {
+vErrors.push(err442);
+}
+errors++;
+}
+if(!pattern5.test(data174)){
+const err443 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.secrets.properties.identity.properties.credential,data:data174};
+if(vErrors === null){
+vErrors = [err443];
+}
+else {
+vErrors.push(err443);
+}
+errors++;
+}
+}
+else {
+const err444 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema11.properties.secrets.properties.identity.properties.credential,data:data174};
+if(vErrors === null){
+vErrors = [err444];
+}
+else {
+vErrors.push(err444);
+}
+errors++;
+}
+}
+if(data173.file !== undefined){
+let data175 = data173.file;
+if((typeof data175 !== "string") && (data175 !== null)){
+const err445 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema11.properties.secrets.properties.identity.properties.file.type},schema:schema11.properties.secrets.properties.identity.properties.file.type,parentSchema:schema11.properties.secrets.properties.identity.properties.file,data:data175};
+if(vErrors === null){
+vErrors = [err445];
+}
+else {
+vErrors.push(err445);
+}
+errors++;
+}
+if(typeof data175 === "string"){
+if(func4(data175) > 4096){
+const err446 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.secrets.properties.identity.properties.file,data:data175};
+if(vErrors === null){
+vErrors = [err446];
+}
+else {
+vErrors.push(err446);
+}
+errors++;
+}
+if(func4(data175) < 1){
+const err447 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.secrets.properties.identity.properties.file,data:data175};
+if(vErrors === null){
+vErrors = [err447];
+}
+else {
+vErrors.push(err447);
+}
+errors++;
+}
+if(!pattern6.test(data175)){
+const err448 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.secrets.properties.identity.properties.file,data:data175};
+if(vErrors === null){
+vErrors = [err448];
+}
+else {
+vErrors.push(err448);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err449 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema11.properties.secrets.properties.identity.type,parentSchema:schema11.properties.secrets.properties.identity,data:data173};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
+}
+errors++;
+}
+}
+}
+else {
+const err450 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema11.properties.secrets.type,parentSchema:schema11.properties.secrets,data:data171};
+if(vErrors === null){
+vErrors = [err450];
+}
+else {
+vErrors.push(err450);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data176 = data.logging;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key37 in data176){
+if(!(((key37 === "level") || (key37 === "format")) || (key37 === "transport"))){
+const err451 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema11.properties.logging,data:data176};
+if(vErrors === null){
+vErrors = [err451];
+}
+else {
+vErrors.push(err451);
+}
+errors++;
+}
+}
+if(data176.level !== undefined){
+let data177 = data176.level;
+if(typeof data177 !== "string"){
+const err452 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data177};
+if(vErrors === null){
+vErrors = [err452];
+}
+else {
+vErrors.push(err452);
+}
+errors++;
+}
+if(!((((data177 === "error") || (data177 === "warn")) || (data177 === "info")) || (data177 === "debug"))){
+const err453 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data177};
+if(vErrors === null){
+vErrors = [err453];
+}
+else {
+vErrors.push(err453);
+}
+errors++;
+}
+}
+if(data176.format !== undefined){
+let data178 = data176.format;
+if(typeof data178 !== "string"){
+const err454 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data178};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+if(!(((data178 === "auto") || (data178 === "json")) || (data178 === "pretty"))){
+const err455 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data178};
+if(vErrors === null){
+vErrors = [err455];
+}
+else {
+vErrors.push(err455);
+}
+errors++;
+}
+}
+if(data176.transport !== undefined){
+let data179 = data176.transport;
+if((!(data179 && typeof data179 == "object" && !Array.isArray(data179))) && (data179 !== null)){
+const err456 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data179};
+if(vErrors === null){
+vErrors = [err456];
+}
+else {
+vErrors.push(err456);
+}
+errors++;
+}
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+if(data179.target === undefined){
+const err457 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data179};
+if(vErrors === null){
+vErrors = [err457];
+}
+else {
+vErrors.push(err457);
+}
+errors++;
+}
+for(const key38 in data179){
+if(!((key38 === "target") || (key38 === "options"))){
+const err458 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data179};
+if(vErrors === null){
+vErrors = [err458];
+}
+else {
+vErrors.push(err458);
+}
+errors++;
+}
+}
+if(data179.target !== undefined){
+let data180 = data179.target;
+if(typeof data180 === "string"){
+if(func4(data180) > 4096){
+const err459 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data180};
+if(vErrors === null){
+vErrors = [err459];
+}
+else {
+vErrors.push(err459);
+}
+errors++;
+}
+if(func4(data180) < 1){
+const err460 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data180};
+if(vErrors === null){
+vErrors = [err460];
+}
+else {
+vErrors.push(err460);
+}
+errors++;
+}
+}
+else {
+const err461 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data180};
+if(vErrors === null){
+vErrors = [err461];
+}
+else {
+vErrors.push(err461);
+}
+errors++;
+}
+}
+if(data179.options !== undefined){
+let data181 = data179.options;
+if(!(data181 && typeof data181 == "object" && !Array.isArray(data181))){
+const err462 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data181};
+if(vErrors === null){
+vErrors = [err462];
+}
+else {
+vErrors.push(err462);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err463 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data176};
+if(vErrors === null){
+vErrors = [err463];
+}
+else {
+vErrors.push(err463);
+}
+errors++;
+}
+}
+}
+else {
+const err464 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err464];
+}
+else {
+vErrors.push(err464);
 }
 errors++;
 }
