@@ -6,6 +6,7 @@ import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
+import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -47,6 +48,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     },
   }
   addServiceCommands(program, ioWithInput, done)
+  addSecretCommands(program, ioWithInput, done)
   program.addHelpText('after', helpEnd)
 
   return {
