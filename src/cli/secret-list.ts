@@ -2,8 +2,8 @@
 import { printable } from '../platform/printable.ts'
 import { recipientOf } from '../vault/age.ts'
 import { describeRecipients } from '../vault/recipients.ts'
-import { examineSecrets } from '../vault/reseal.ts'
-import { listSecretFiles } from '../vault/secret-files.ts'
+import { type ExaminedSecret, examineSecrets } from '../vault/reseal.ts'
+import { listSecretFiles, type SecretFile } from '../vault/secret-files.ts'
 import { formatAge } from './credential-list.ts'
 import { findSource } from './identity-source.ts'
 import { ownCommand } from './invocation.ts'
@@ -30,11 +30,7 @@ export async function secretListCommand(parts: SecretParts, nowMs: number): Prom
       ? await examineSecrets(places.directory, keysOf(found.source), bytesReader(setting))
       : listSecretFiles(places.directory)
   for (const file of stored) {
-    const state = !('fault' in file)
-      ? 'not examined'
-      : file.fault === undefined
-        ? 'ok'
-        : `unreadable: it ${file.fault}`
+    const state = stateOf(file)
     const age = formatAge(nowMs - file.changedAtMs)
     out.line(printable(`${file.name}  ${age}, ${state}, ${describeUse(references, file.name)}`))
   }
@@ -47,6 +43,11 @@ export async function secretListCommand(parts: SecretParts, nowMs: number): Prom
   if (found.kind !== 'found' && stored.length > 0) new Output(io.stderr, io.env).line(found.message)
   if (stored.length + missing.size === 0) out.line('No secrets are stored, and no provider refers to one.')
   return 0
+}
+
+function stateOf(file: SecretFile | ExaminedSecret): string {
+  if (!('fault' in file)) return 'not examined'
+  return file.fault === undefined ? 'ok' : `unreadable: it ${file.fault}`
 }
 
 function describeUse(references: SecretSetting['references'], name: string): string {
