@@ -3,16 +3,17 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { secretScene, type SecretScene } from './secret-scene.ts'
+import type { RunProgram } from '../../src/systemd/programs.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { contentsOf, secretScene, type SecretScene } from './secret-scene.ts'
 
 const real = { ...fs }
 
 const changes = [
   'chmodSync',
-  'closeSync',
-  'fsyncSync',
   'linkSync',
   'mkdirSync',
   'renameSync',
@@ -44,7 +45,7 @@ async function killedAt(fatal: number, run: () => Promise<unknown>): Promise<boo
   } catch (error) {
     if (!(error instanceof Killed)) throw error
   } finally {
-    Object.assign(fs, real)
+    for (const name of changes) Object.assign(fs, { [name]: real[name] })
     syncBuiltinESMExports()
   }
   return isDead()
@@ -54,8 +55,12 @@ class Killed extends Error {}
 
 const values = { a: 'sk-a', b: 'sk-b' }
 
-async function filled(t: TestContext): Promise<{ scene: SecretScene; paper: string }> {
-  const scene = secretScene(t, ['a', 'b'])
+/** A manager that cannot encrypt, of a service that does not run. */
+const oldManager: RunProgram = () => ({ status: 0, stdout: 'systemd 249\n', stderr: '' })
+
+async function filled(t: TestContext, isInstalled = false): Promise<{ scene: SecretScene; paper: string }> {
+  const scene = secretScene(t, ['a', 'b'], isInstalled ? { run: oldManager } : {})
+  if (isInstalled) scene.install()
   const { printed } = await scene.set('a', values.a)
   await scene.set('b', values.b)
   return { scene, paper: printed! }
@@ -66,12 +71,21 @@ async function eachKill(
   t: TestContext,
   run: (scene: SecretScene, paper: string) => Promise<unknown>,
   examine: (scene: SecretScene, paper: string, step: string) => Promise<void>,
+  fill = filled,
 ): Promise<void> {
+  const { scene, paper } = await fill(t)
+  const kept = scratchDirectory(t)
+  real.cpSync(scene.home, kept, { recursive: true, preserveTimestamps: true })
   let fatal = 1
   for (; fatal < 200; fatal++) {
-    const { scene, paper } = await filled(t)
+    for (const name of real.readdirSync(scene.home)) real.rmSync(join(scene.home, name), { recursive: true })
+    real.cpSync(kept, scene.home, { recursive: true, preserveTimestamps: true })
     const wasKilled = await killedAt(fatal, () => run(scene, paper))
-    await examine(scene, paper, `killed at change ${fatal}`)
+    // It binds as long as its process lives, which here goes on.
+    real.rmSync(join(scene.directory, '.lock'), { force: true })
+    const step = `killed at change ${fatal}`
+    assert.doesNotMatch(contentsOf(scene.home), /sk-/, step)
+    await examine(scene, paper, step)
     if (!wasKilled) break
   }
   t.diagnostic(`killed at each of ${fatal - 1} changes`)
@@ -92,6 +106,21 @@ suite('killed at any change', () => {
         const identities = real.readFileSync(scene.identityFile, 'utf8').match(/^AGE-SECRET-KEY-1/gm)
         assert.equal(identities?.length, 1, step)
       },
+    )
+  })
+
+  test('a rotation of a credential leaves every secret open, and can be repeated', async (t) => {
+    const load = ({ load, paths }: SecretScene) => load({ CREDENTIALS_DIRECTORY: paths.credentialsDirectory })
+    await eachKill(
+      t,
+      (scene) => scene.rotate(),
+      async (scene, paper, step) => {
+        assert.deepEqual(await load(scene), values, step)
+        assert.equal((await scene.verify(paper)).status, 0, step)
+        assert.equal((await scene.rotate()).status, 0, step)
+        assert.deepEqual(await load(scene), values, step)
+      },
+      (t) => filled(t, true),
     )
   })
 
@@ -143,6 +172,7 @@ suite('killed at any change', () => {
       const wasKilled = await killedAt(fatal, async () => {
         first = (await scene.set('a', 'sk-1')).printed
       })
+      real.rmSync(join(scene.directory, '.lock'), { force: true })
       const again = await scene.set('a', 'sk-2')
       assert.deepEqual([again.status, again.stderr], [0, ''], `killed at change ${fatal}`)
       assert.deepEqual(await scene.load(), { a: 'sk-2' })

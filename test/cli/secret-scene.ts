@@ -1,5 +1,5 @@
 // A user with a configuration that refers to stored secrets, and the `secret` commands in this process.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import type { TestContext } from 'node:test'
@@ -107,4 +107,12 @@ export function secretScene(
       )
     },
   }
+}
+
+/** Every file below a folder, as text. */
+export function contentsOf(folder: string): string {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+    .join('\n')
 }

@@ -18,17 +18,9 @@ import { generateIdentity, recipientOf } from '../../src/vault/age.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
 import { findKey } from '../support/key-forms.ts'
 import { missing } from '../support/needs.ts'
-import { secretScene } from './secret-scene.ts'
+import { contentsOf, secretScene } from './secret-scene.ts'
 
 const key = 'sk-Vb7Qe2RtYk90Lm/+=%'
-
-/** Every file below a folder, as text. */
-function contentsOf(folder: string): string {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-    .join('\n')
-}
 
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
