@@ -56,7 +56,7 @@ export type FoundIdentities =
 const maxIdentityBytes = 16 * 1024
 
 /** Reads the identity where the gateway finds it: the credential that systemd has passed, else the file. */
-export async function findIdentities(
+async function findIdentities(
   { credential, identityFile }: SecretPlaces,
   env: NodeJS.ProcessEnv,
   accounts: Accounts,
@@ -112,7 +112,7 @@ export async function readRecipients(
   return file.kind === 'read' ? parseRecipients(file.text) : { kind: 'faulty', message: file.message }
 }
 
-export type OpenedSecret =
+type OpenedSecret =
   | { readonly kind: 'opened'; readonly value: string }
   | {
       readonly kind: 'absent'

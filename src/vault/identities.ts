@@ -3,7 +3,7 @@
 import { recipientOf } from './age.ts'
 
 /** `new` and `old` during a replacement only; `kept`: everything else, which stays whatever is replaced. */
-export type IdentityRole = 'kept' | 'new' | 'old'
+type IdentityRole = 'kept' | 'new' | 'old'
 
 export interface Identity {
   /** The secret key itself. */

@@ -110,7 +110,8 @@ suite('killed at any change', () => {
   })
 
   test('a rotation of a credential leaves every secret open, and can be repeated', async (t) => {
-    const load = ({ load, paths }: SecretScene) => load({ CREDENTIALS_DIRECTORY: paths.credentialsDirectory })
+    const load = (scene: SecretScene) =>
+      scene.load({ CREDENTIALS_DIRECTORY: scene.paths.credentialsDirectory })
     await eachKill(
       t,
       (scene) => scene.rotate(),
@@ -132,7 +133,7 @@ suite('killed at any change', () => {
         assert.deepEqual(await scene.load(), values, step)
         const { status, printed } = await scene.recovery()
         assert.equal(status, 0, step)
-        assert.equal((await scene.verify(printed!)).status, 0, step)
+        assert.equal((await scene.verify(printed)).status, 0, step)
       },
     )
   })
@@ -158,7 +159,7 @@ suite('killed at any change', () => {
       t,
       (scene) => scene.set('a', 'sk-new'),
       async (scene, _paper, step) => {
-        const loaded = (await scene.load()) as Record<string, string>
+        const loaded = await scene.load()
         assert.ok([values.a, 'sk-new'].includes(loaded['a']!), step)
         assert.equal(loaded['b'], values.b, step)
       },

@@ -29,11 +29,18 @@ export type SecretScene = ReturnType<typeof secretScene>
 /** A machine without systemd. */
 const nothingRuns: RunProgram = () => ({ status: undefined, stdout: '', stderr: 'not found' })
 
+export interface SceneOptions {
+  /** A section of the configuration. */
+  readonly section?: string
+  readonly scope?: Scope
+  readonly run?: RunProgram
+}
+
 /** @param names of the secrets that the configuration refers to, each for a provider of the same name. */
 export function secretScene(
   t: TestContext,
   names: readonly string[],
-  { section = '', scope = 'user' as Scope, run = nothingRuns } = {},
+  { section = '', scope = 'user', run = nothingRuns }: SceneOptions = {},
 ) {
   const home = scratchDirectory(t)
   const env: NodeJS.ProcessEnv = { HOME: home, PATH: '/usr/bin:/bin' }
@@ -96,10 +103,10 @@ export function secretScene(
       const start = `ExecStart=/node main.ts serve --config ${config}\n`
       writeFileSync(join(paths.unitDirectory, serviceUnit), `[Service]\n${start}`)
     },
-    /** The keys that a gateway would send, by provider, or the messages of the problems. */
-    async load(more: NodeJS.ProcessEnv = {}): Promise<Record<string, string | undefined> | string[]> {
+    /** The keys that a gateway would send, by provider. @throws with the problems of the configuration, if it has any. */
+    async load(more: NodeJS.ProcessEnv = {}): Promise<Record<string, string | undefined>> {
       const loaded = await openConfig(config, { env: { ...env, ...more } })
-      if (!loaded.ok) return loaded.problems.map(({ message }) => message)
+      if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'))
       return Object.fromEntries(
         [...loaded.config.providers.values()].flatMap((provider) =>
           provider.kind === 'echo' ? [] : [[provider.name, provider.apiKey?.reveal()]],
