@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { startMachine } from '../support/machine.ts'
 import { echoConfig, journal, noUserManager, startInstalled } from '../support/user-manager.ts'
 
 const skip = noUserManager()
@@ -53,3 +54,25 @@ test(
     for (const recipient of recipients.split('\n')) assert.ok(stdout.includes(recipient), stdout)
   },
 )
+
+test("the system's service reads what root has stored, with a user of its own", { skip }, async (t) => {
+  const machine = await startMachine(t)
+  const root = { isRoot: true, env: { HOME: '/root' } }
+  const file = '/etc/llm-gateway/llm-gateway.yaml'
+  await machine.ok(`install -D -m 644 llm-gateway/config/llm-gateway.yaml ${file}`, root)
+  await machine.ok(`${gateway} systemd install --system`, root)
+  const entry = '  cloud: { base_url: "https://api.openai.com/v1", api_key: { secret: cloud } }'
+  await machine.ok(`sed -i '/^providers:/a\\${entry}' ${file}`, root)
+  await machine.ok(`${gateway} secret set cloud --system`, { ...root, input: key })
+  await machine.ok(`${gateway} systemd restart --system`, root)
+  await machine.ok(`${gateway} secret set cloud --system`, { ...root, input: nextKey })
+  await machine.ok('systemctl reload llm-gateway', root)
+  await machine.ok(`${gateway} secret rotate-identity --system`, root)
+  await machine.ok('systemctl reload llm-gateway', root)
+  assert.match(await machine.ok(`${gateway} secret verify --system`, root), /^Opened 1 secret with the cred/m)
+  const modes = await machine.ok('stat -c %U:%a /etc/llm-gateway/secrets /etc/llm-gateway/secrets/*', root)
+  assert.equal(modes, 'root:755\nroot:644\nroot:644')
+  // Nobody but root comes to the identity.
+  const asUser = await machine.sh('cat /etc/llm-gateway/credentials/*')
+  assert.notEqual(asUser.status, 0)
+})
