@@ -19,8 +19,8 @@ export interface IdentitySource {
 
 export type FoundSource =
   | { readonly kind: 'found'; readonly source: IdentitySource }
-  /** A sentence. */
-  | { readonly kind: 'absent' | 'refused'; readonly message: string }
+  /** `message` is a sentence. `unusable`: a credential that is there and holds no identity that can be read. */
+  | { readonly kind: 'absent' | 'refused' | 'unusable'; readonly message: string }
 
 export async function findSource({
   parts: { paths, run },
@@ -33,11 +33,11 @@ export async function findSource({
     const stored = readCredential(paths, credential, run)
     if (stored.kind === 'unreadable') {
       const message = `This user cannot decrypt the ${name}: ${printable(stored.message)}.`
-      return { kind: 'refused', message }
+      return { kind: 'unusable', message }
     }
     if (stored.kind === 'read') {
       const found = await identitiesIn(stored.text, name)
-      if (found.kind !== 'found') return { kind: 'refused', message: sentence(found.message) }
+      if (found.kind !== 'found') return { kind: 'unusable', message: sentence(found.message) }
       return { kind: 'found', source: { kind: 'credential', name, identities: found.identities } }
     }
   }

@@ -86,12 +86,13 @@ async function sourceOf(setting: SecretSetting, mayBeAbsent: boolean): Promise<I
   const err = new Output(io.stderr, io.env)
   const found = await findSource(setting)
   if (found.kind === 'found') return found.source
-  const kind = kindOfNewSource(setting)
-  if (found.kind === 'absent' && mayBeAbsent && kind !== undefined) {
-    return { kind, name: 'new identity', identities: [] }
+  if (mayBeAbsent && found.kind !== 'refused') {
+    // A credential that the machine cannot decrypt any more is in the way of nothing; a file may be another program's.
+    const kind = found.kind === 'unusable' ? 'credential' : kindOfNewSource(setting)
+    if (kind !== undefined) return { kind, name: 'new identity', identities: [] }
   }
   err.line(found.message)
-  if (found.kind === 'absent') err.line('With the recovery identity: secret rotate-identity --from-recovery')
+  if (found.kind !== 'refused') err.line('With the recovery identity: secret rotate-identity --from-recovery')
   return undefined
 }
 

@@ -90,7 +90,7 @@ async function makeRecipients(
     return undefined
   }
   const found = await findSource(setting)
-  if (found.kind === 'refused') {
+  if (found.kind === 'refused' || found.kind === 'unusable') {
     err.line(found.message)
     return undefined
   }

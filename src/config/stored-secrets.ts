@@ -126,43 +126,41 @@ type OpenedSecret =
 /** By name. */
 export type OpenedSecrets = ReadonlyMap<string, OpenedSecret>
 
+interface Sources {
+  readonly env: NodeJS.ProcessEnv
+  readonly accounts: Accounts
+}
+
 /** Opens the secrets with these names, as far as they can be opened. */
 export async function openSecrets(
   names: Iterable<string>,
   places: SecretPlaces,
-  { env, accounts }: { readonly env: NodeJS.ProcessEnv; readonly accounts: Accounts },
+  sources: Sources,
 ): Promise<OpenedSecrets> {
   const opened = new Map<string, OpenedSecret>()
-  let found: FoundIdentities | undefined
   for (const name of new Set(names)) {
-    const path = secretFile(places.directory, name)
-    const file = readTrustedBytes(path, { maxBytes: maxAgeFileBytes, isSecret: false }, accounts)
-    if (file.kind === 'absent') {
-      const message = `secret not found: looked for secret ${name} (${path})`
-      opened.set(name, { kind: 'absent', message, hint: setHint(name) })
-      continue
-    }
-    if (file.kind === 'refused') {
-      opened.set(name, { kind: 'refused', message: `the secret ${name} ${file.message}`, hint: file.hint })
-      continue
-    }
-    found ??= await findIdentities(places, env, accounts)
-    opened.set(name, await openSecret(name, file.bytes, { found, places, accounts }))
+    const first = await openSecret(name, places, sources)
+    // Between two looks, rotate-identity may have replaced the identity or the file.
+    opened.set(name, first.kind === 'opened' ? first : await openSecret(name, places, sources))
   }
   return opened
 }
 
-interface Opening {
-  readonly found: FoundIdentities
-  readonly places: SecretPlaces
-  readonly accounts: Accounts
-}
-
 async function openSecret(
   name: string,
-  bytes: Buffer,
-  { found, places, accounts }: Opening,
+  places: SecretPlaces,
+  { env, accounts }: Sources,
 ): Promise<OpenedSecret> {
+  const path = secretFile(places.directory, name)
+  const file = readTrustedBytes(path, { maxBytes: maxAgeFileBytes, isSecret: false }, accounts)
+  if (file.kind === 'absent') {
+    const message = `secret not found: looked for secret ${name} (${path})`
+    return { kind: 'absent', message, hint: setHint(name) }
+  }
+  if (file.kind === 'refused') {
+    return { kind: 'refused', message: `the secret ${name} ${file.message}`, hint: file.hint }
+  }
+  const found = await findIdentities(places, env, accounts)
   if (found.kind === 'refused') return found
   const recipients = await readRecipients(places.directory, accounts)
   const wanted = recipients?.kind === 'parsed' ? recipients.recipients : []
@@ -172,7 +170,7 @@ async function openSecret(
   }
   const { identities, source } = found
   const keys = identities.map(({ key }) => key)
-  const decrypted = await decrypt(bytes, keys)
+  const decrypted = await decrypt(file.bytes, keys)
   if (decrypted.kind === 'opened') return decrypted
   return { kind: 'refused', ...openingFault(name, decrypted.kind, { wanted, given: identities, source }) }
 }

@@ -14,8 +14,12 @@ import {
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 
+import { openConfig } from '../../src/config/load.ts'
 import { generateIdentity, recipientOf } from '../../src/vault/age.ts'
+import { explainCommand } from '../../src/cli/explain.ts'
+import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
+import { recordedIo } from '../support/command-io.ts'
 import { findKey } from '../support/key-forms.ts'
 import { missing } from '../support/needs.ts'
 import { contentsOf, secretScene } from './secret-scene.ts'
@@ -237,6 +241,24 @@ test('recipients that are lost are made anew by the identity', async (t) => {
   assert.deepEqual(await scene.load(), { a: 'sk-b' })
 })
 
+test('a header may be a stored secret, and a place before it wins', async (t) => {
+  const scene = secretScene(t, [])
+  await scene.set('a', 'sk-a')
+  const entry = (key: string) => `x: { base_url: "https://x.example/v1", headers: { x-team: ${key} } }`
+  const text = readFileSync(scene.paths.configFile, 'utf8')
+  const headerOf = async (key: string, env = {}) => {
+    writeFileSync(scene.paths.configFile, text.replace('e: {', `${entry(key)}\n  e: {`))
+    const loaded = await openConfig(scene.paths.configFile, { env: { HOME: scene.home, ...env } })
+    const made = loaded.ok && loaded.config.providers.get('x')
+    const value = made && made.kind !== 'echo' && made.headers[0]![1]
+    return value && typeof value !== 'string' && [value.reveal(), value.source]
+  }
+  assert.deepEqual(await headerOf('{ secret: a }'), ['sk-a', 'secret a'])
+  assert.deepEqual(await headerOf('{ secret: a, env: KEY }', { KEY: 'sk-env' }), ['sk-env', 'env KEY'])
+  assert.deepEqual(await headerOf('{ secret: a, env: KEY }'), ['sk-a', 'secret a'])
+  assert.deepEqual(await headerOf('{ secret: none, env: KEY }', { KEY: 'sk-env' }), ['sk-env', 'env KEY'])
+})
+
 test('the places of the configuration are used', async (t) => {
   const section = 'secrets: { dir: ~/vault, identity: { file: ~/keys/me.txt } }'
   const scene = secretScene(t, ['a'], { section })
@@ -322,6 +344,38 @@ suite('with the service installed', () => {
     assert.deepEqual(atRestart, [2, 2])
     assert.equal(identity().match(/^AGE-SECRET-KEY-1/gm)!.length, 1)
     assert.equal((await scene.verify()).status, 0)
+  })
+
+  test('a machine that cannot decrypt the identity any more is restored from paper', async (t) => {
+    let isBroken = false
+    const run: RunProgram = (program, args, input) =>
+      isBroken && args.includes('decrypt')
+        ? { status: 1, stdout: '', stderr: 'TPM key integrity check failed' }
+        : manager().run(program, args, input)
+    const scene = secretScene(t, ['a'], { run })
+    scene.install()
+    const { printed: paper } = await scene.set('a', 'sk-a')
+    isBroken = true
+    assert.match((await scene.list()).stderr, /cannot decrypt .*TPM key integrity check failed/)
+    assert.equal((await scene.rotate()).status, 1)
+    const restored = await scene.rotate(paper)
+    assert.deepEqual([restored.status, restored.stderr], [0, ''])
+    assert.match(restored.stdout, /To pass the new identity to the service, run: /)
+    isBroken = false
+    assert.equal((await scene.verify()).status, 0)
+  })
+
+  test('what only the service can open is no problem for others, who say so', async (t) => {
+    const scene = secretScene(t, ['a'], { run: manager().run })
+    scene.install()
+    await scene.set('a', 'sk-a')
+    const io = recordedIo({ HOME: scene.home })
+    const config = scene.paths.configFile
+    assert.equal(await validateConfigCommand(io, config, { json: false }), 0, io.written.stderr)
+    assert.equal(await explainCommand(io, 'm', { config, json: false }), 0)
+    assert.match(io.written.stdout, /key +secret a \(stored, only the service can open it\)/)
+    rmSync(scene.file('a'))
+    assert.equal(await validateConfigCommand(io, config, { json: false }), 1)
   })
 
   test('what root writes for a service with a user of its own can be read by it, and is encrypted', async (t) => {
